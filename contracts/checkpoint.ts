@@ -1,0 +1,55 @@
+/** Checkpoints: what lies on a disk (`checkpoint.json`) and what the run remembers of it (the ledger). */
+import { z } from 'zod';
+import { instant, name, relativePath, sha256 } from './names.ts';
+
+/** Metric values as a trainer reports them. JSON has no NaN: a non-finite value is reported as `failed {kind: nan}`. */
+export const metricsSchema = z.record(z.string().min(1).max(200), z.number());
+export type Metrics = z.infer<typeof metricsSchema>;
+
+/**
+ * A point in a training, always at a batch boundary: `epoch` epochs are complete, and `batch` batches of the
+ * epoch after them are trained. (3, 0) is the end of the third epoch; (3, 20) is 20 batches into the fourth.
+ */
+export const positionSchema = z.strictObject({ epoch: z.int().min(0), batch: z.int().min(0) });
+export type Position = z.infer<typeof positionSchema>;
+
+export const isBefore = (a: Position, b: Position): boolean =>
+  a.epoch !== b.epoch ? a.epoch < b.epoch : a.batch < b.batch;
+
+export const checkpointFileSchema = z.strictObject({
+  /** Path inside the checkpoint's folder. */
+  path: relativePath,
+  size: z.int().min(0),
+  sha256,
+});
+export type CheckpointFile = z.infer<typeof checkpointFileSchema>;
+
+/**
+ * `checkpoint.json` in a checkpoint's folder. The folder `checkpoints/<name>` appears whole, by a rename, or not
+ * at all; a file whose size or sha256 differs from the manifest makes the whole checkpoint unusable.
+ */
+export const checkpointManifestSchema = z.strictObject({
+  name,
+  ...positionSchema.shape,
+  /** Metrics of the last complete epoch; empty within the first epoch. */
+  metrics: metricsSchema,
+  files: z.array(checkpointFileSchema).max(10_000),
+  createdAt: instant,
+  /** Session that wrote it: a checkpoint that the ledger does not know is only trusted from the run's last session. */
+  session: z.string(),
+});
+export type CheckpointManifest = z.infer<typeof checkpointManifestSchema>;
+
+/** Why the ledger keeps a checkpoint. */
+export const keepReasonSchema = z.enum(['best', 'last', 'every', 'resume']);
+export type KeepReason = z.infer<typeof keepReasonSchema>;
+
+/** A checkpoint that the run keeps. */
+export const ledgerEntrySchema = z.strictObject({
+  ...checkpointManifestSchema.shape,
+  host: z.string(),
+  /** Whether its copy in the store was verified by size and sha256. */
+  stored: z.boolean(),
+  reasons: z.array(keepReasonSchema),
+});
+export type LedgerEntry = z.infer<typeof ledgerEntrySchema>;

@@ -1,0 +1,52 @@
+/** Why something ended other than planned, told apart so that a policy and a person can act on it. */
+import { z } from 'zod';
+
+export const failureKinds = {
+  invalidConfig: 'the configuration was refused before training',
+  setUp: 'the trainer could not be set up (its environment, its program, its data)',
+  outOfMemory: 'host or GPU memory ran out',
+  nan: 'the loss became NaN or infinite',
+  data: 'the data set is missing, unreadable or wrong',
+  gpuMissing: 'the trainer found no GPU where it needs one',
+  trainerError: 'the trainer raised an exception',
+  trainerKilled: 'the trainer process was killed from outside',
+  protocol: 'the trainer sent something that is not in the protocol',
+  hang: 'the trainer did not move for longer than its limit',
+  workerLost: 'the worker process went away; its trainer checkpointed and ended',
+  hostLost: 'the host stopped answering',
+  store: 'the artifact store could not be read or written',
+  dataDisk: 'the disk of the run folders is full or not writable',
+  internal: 'a defect in Epochal itself',
+} as const;
+
+export type FailureKind = keyof typeof failureKinds;
+
+export const failureSchema = z.strictObject({
+  kind: z.enum(Object.keys(failureKinds) as [FailureKind, ...FailureKind[]]),
+  /** One sentence for a person. */
+  message: z.string().max(4_000),
+  /** The end of the trainer's traceback, where there is one. */
+  traceback: z.string().max(16_000).optional(),
+  /** How the process ended, where it did. */
+  exit: z.strictObject({ code: z.int().nullable(), signal: z.string().nullable() }).optional(),
+});
+export type Failure = z.infer<typeof failureSchema>;
+
+/** Failures that a new attempt cannot mend: they end the training at once, whatever the restarts budget. */
+export const finalFailures: ReadonlySet<FailureKind> = new Set(['invalidConfig', 'setUp', 'data', 'gpuMissing', 'protocol', 'internal']);
+
+/** One problem of a configuration: which field, what it holds, what is allowed. */
+export const configProblemSchema = z.strictObject({
+  /** Path of the field, as written in the YAML: `checkpoints.best.metric`, `parameters.batchSize`. */
+  field: z.string(),
+  /** The value as JSON, shortened. */
+  value: z.string(),
+  /** What is allowed, as a clause that follows "field is value: ". */
+  message: z.string(),
+});
+export type ConfigProblem = z.infer<typeof configProblemSchema>;
+
+/** `epochs is 0: must be at least 1` */
+export function problemSentence({ field, value, message }: ConfigProblem): string {
+  return `${field || 'the configuration'} is ${value}: ${message}`;
+}

@@ -1,0 +1,55 @@
+/** Questions that a client asks workers directly, as standalone activities on the pool's or the host's control queue. */
+import { z } from 'zod';
+import { configProblemSchema } from './failure.ts';
+import { runConfigSchema } from './run-config.ts';
+import { trainerManifestSchema } from './trainer-manifest.ts';
+import { bestSchema } from './run-config.ts';
+
+/** `checkConfig(config)` on `poolControlQueue(pool)`: a whole check before anything starts. */
+export const checkedConfigSchema = z.discriminatedUnion('ok', [
+  z.strictObject({
+    ok: z.literal(true),
+    /** With the trainer's parameter defaults filled in. */
+    config: runConfigSchema,
+    best: bestSchema,
+    canShrinkBatch: z.boolean(),
+    outputFolder: z.string(),
+  }),
+  z.strictObject({ ok: z.literal(false), problems: z.array(configProblemSchema).min(1) }),
+]);
+export type CheckedConfig = z.infer<typeof checkedConfigSchema>;
+
+/** `listTrainers()` on `poolControlQueue(pool)`. */
+export const trainerListSchema = z.array(
+  z.discriminatedUnion('ok', [
+    z.strictObject({ ok: z.literal(true), manifest: trainerManifestSchema }),
+    z.strictObject({ ok: z.literal(false), name: z.string(), problem: z.string() }),
+  ]),
+);
+export type TrainerList = z.infer<typeof trainerListSchema>;
+
+/** `listHosts()`: who serves a pool is told by Temporal's task queue pollers; this is one host's own answer. */
+export const hostStatusSchema = z.strictObject({
+  host: z.string(),
+  pool: z.string(),
+  slots: z.strictObject({ total: z.int().min(0), taken: z.array(z.string()) }),
+  devices: z.array(z.strictObject({ name: z.string(), memoryBytes: z.int().nullable(), usedBytes: z.int().nullable() })),
+  freeDiskBytes: z.int().min(0),
+  dataFolder: z.string(),
+});
+export type HostStatus = z.infer<typeof hostStatusSchema>;
+
+/** A run folder that is still on a host, as `listData()` on `hostControlQueue(host)` tells it. */
+export const keptFolderSchema = z.strictObject({
+  run: z.string(),
+  host: z.string(),
+  path: z.string(),
+  bytes: z.int().min(0),
+  modifiedAt: z.iso.datetime(),
+  /** `live` has a trainer or a run that goes on; `kept` was left for a person after an error. */
+  state: z.enum(['live', 'kept']),
+  why: z.string(),
+  /** Whether everything in it was verified in the store. */
+  stored: z.boolean(),
+});
+export type KeptFolder = z.infer<typeof keptFolderSchema>;

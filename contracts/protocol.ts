@@ -1,0 +1,100 @@
+/**
+ * The trainer protocol: JSON lines between a worker and its trainer process. Commands go down fd 3, events come
+ * up fd 4; stdout and stderr are the trainer's log. End-of-file on fd 3 means that the worker died: the trainer
+ * checkpoints at its batch boundary and ends.
+ */
+import { z } from 'zod';
+import { checkpointManifestSchema, metricsSchema, positionSchema } from './checkpoint.ts';
+
+export const protocolVersion = 1;
+
+export const commandSchema = z.discriminatedUnion('type', [
+  /** May train through the end of epoch `through` (1-based), and waits for the next grant there. */
+  z.strictObject({ type: z.literal('grant'), through: z.int().min(1) }),
+  /** Checkpoint and end: at the next batch boundary, in training or validation, or at the end of the epoch under way. */
+  z.strictObject({ type: z.literal('stop'), mode: z.enum(['batch', 'epoch']) }),
+  /** Write a checkpoint at the next batch boundary and go on. */
+  z.strictObject({ type: z.literal('checkpoint') }),
+  /** No epoch follows: finish what comes after training and end. */
+  z.strictObject({ type: z.literal('shutdown') }),
+]);
+export type Command = z.infer<typeof commandSchema>;
+
+export const phaseSchema = z.enum(['setUp', 'train', 'validate', 'save', 'finish']);
+export type Phase = z.infer<typeof phaseSchema>;
+
+export const epochResultSchema = z.strictObject({
+  /** 1-based number of the epoch that is now complete. */
+  epoch: z.int().min(1),
+  /** Training batches in it. */
+  batches: z.int().min(0),
+  /** Wall time of training and validating it, without waiting for a grant; summed over interruptions. */
+  seconds: z.number().min(0),
+  metrics: metricsSchema,
+  at: z.iso.datetime(),
+});
+export type EpochResult = z.infer<typeof epochResultSchema>;
+
+export const eventSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('hello'),
+    protocol: z.literal(protocolVersion),
+    trainer: z.string(),
+    pid: z.int(),
+    versions: z.record(z.string(), z.string()),
+    devices: z.array(z.strictObject({ name: z.string(), memoryBytes: z.int().optional() })),
+  }),
+  /** Set-up is done. `resumedFrom` is null when it starts from scratch. */
+  z.strictObject({ type: z.literal('ready'), resumedFrom: positionSchema.nullable() }),
+  z.strictObject({ type: z.literal('phase'), phase: phaseSchema, epoch: z.int().min(1) }),
+  /** `batch` batches of `batches` are done in this phase of epoch `epoch` (1-based). */
+  z.strictObject({
+    type: z.literal('batch'),
+    phase: z.enum(['train', 'validate']),
+    epoch: z.int().min(1),
+    batch: z.int().min(0),
+    batches: z.int().min(1).nullable(),
+    metrics: metricsSchema,
+  }),
+  z.strictObject({ type: z.literal('epoch'), ...epochResultSchema.shape }),
+  z.strictObject({ type: z.literal('checkpoint'), checkpoint: checkpointManifestSchema }),
+  /** The trainer knows of a command; `stop` is then obeyed at the next batch boundary. */
+  z.strictObject({ type: z.literal('acknowledged'), command: z.enum(['grant', 'stop', 'checkpoint', 'shutdown']) }),
+  /** A line for the people watching: something was changed or switched off. */
+  z.strictObject({ type: z.literal('note'), message: z.string().max(4000) }),
+  /** It has ended by itself, with this much trained; `batchesAfterStop` counts batches begun after a stop was known. */
+  z.strictObject({ type: z.literal('stopped'), ...positionSchema.shape, batchesAfterStop: z.int().min(0) }),
+  z.strictObject({
+    type: z.literal('failed'),
+    kind: z.enum(['outOfMemory', 'nan', 'data', 'gpuMissing', 'setUp', 'trainerError']),
+    message: z.string().max(4000),
+    traceback: z.string().max(16_000),
+  }),
+]);
+export type TrainerEvent = z.infer<typeof eventSchema>;
+
+/**
+ * `session.json` in the run folder, written by the worker before it starts the trainer. Its path is in the
+ * environment variable EPOCHAL_SESSION.
+ */
+export const sessionFileSchema = z.strictObject({
+  protocol: z.literal(protocolVersion),
+  run: z.string(),
+  session: z.string(),
+  /** Absolute; the trainer writes `checkpoints/`, `artifacts/` and `metrics.jsonl` in it, and locks `lock`. */
+  runFolder: z.string(),
+  epochs: z.int().min(1),
+  /** As checked by the trainer. */
+  parameters: z.record(z.string(), z.json()),
+  data: z.string().nullable(),
+  seed: z.int().min(0),
+  /** Save within an epoch every N batches; 0: never. */
+  everyBatches: z.int().min(0),
+  /** Absolute path of a verified checkpoint folder to go on from. */
+  resumeFrom: z.string().nullable(),
+  /** False: `resumeFrom` gives weights alone; epoch numbers, optimizer and RNG start anew. */
+  keepProgress: z.boolean(),
+  /** 1 normally; 2, 4, …: train with 1/n of the batch and accumulate gradients over n (after out-of-memory). */
+  batchDivisor: z.int().min(1),
+});
+export type SessionFile = z.infer<typeof sessionFileSchema>;

@@ -1,0 +1,94 @@
+/** The receipt: what a run came to, and what was saved where. Written once a run is over, and never kinder than the truth. */
+import { z } from 'zod';
+import { checkpointManifestSchema, keepReasonSchema, metricsSchema } from './checkpoint.ts';
+import { failureSchema } from './failure.ts';
+
+export const runStateSchema = z.enum(['configuring', 'training', 'stopping', 'uploading', 'stopped']);
+export type RunState = z.infer<typeof runStateSchema>;
+
+/**
+ * - completed: all epochs trained, everything published.
+ * - stopped: someone stopped it; what was trained until then is published.
+ * - failed: it ended by itself before its time; `cause` says why, `checkpoints` what was salvaged.
+ * - lost: its end was not seen by the run itself; `salvage` wrote this receipt from what was found.
+ */
+export const outcomeSchema = z.enum(['completed', 'stopped', 'failed', 'lost']);
+export type Outcome = z.infer<typeof outcomeSchema>;
+
+export const stopModeSchema = z.enum(['batch', 'epoch', 'now']);
+export type StopMode = z.infer<typeof stopModeSchema>;
+
+export const causeSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('finished') }),
+  z.strictObject({ kind: z.literal('stop'), by: z.enum(['update', 'cancel']), mode: stopModeSchema }),
+  z.strictObject({ kind: z.literal('failure'), failure: failureSchema }),
+]);
+export type Cause = z.infer<typeof causeSchema>;
+
+export const restartSchema = z.strictObject({
+  at: z.iso.datetime(),
+  /** `preemption` and `workerLost` do not use up the restarts budget. */
+  reason: z.enum(['preemption', 'failure']),
+  failure: failureSchema.nullable(),
+  /** Epochs complete when it happened. */
+  epoch: z.int().min(0),
+});
+export type Restart = z.infer<typeof restartSchema>;
+
+export const publishedFileSchema = z.strictObject({
+  /** Path inside the output folder. */
+  path: z.string(),
+  size: z.int().min(0),
+  sha256: z.string(),
+});
+export type PublishedFile = z.infer<typeof publishedFileSchema>;
+
+export const receiptSchema = z.strictObject({
+  receiptVersion: z.literal(1),
+  run: z.string(),
+  project: z.string(),
+  trainer: z.string(),
+  outcome: outcomeSchema,
+  cause: causeSchema,
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime(),
+  epochs: z.strictObject({ trained: z.int().min(0), planned: z.int().min(1) }),
+  batches: z.strictObject({
+    /** Training batches that are part of the result. */
+    trained: z.int().min(0),
+    /** Training batches that were trained and lost, and so trained again or given up. */
+    wasted: z.int().min(0),
+    /** Batches begun after the trainer knew of the stop: 0 or 1; null where there was no stop, or no answer. */
+    afterStop: z.int().min(0).nullable(),
+  }),
+  /** Metrics of the last complete epoch. */
+  metrics: metricsSchema,
+  best: z.strictObject({ metric: z.string(), value: z.number(), epoch: z.int() }).nullable(),
+  checkpoints: z.array(
+    z.strictObject({
+      ...checkpointManifestSchema.shape,
+      /** Their paths are relative to the output folder. */
+      files: z.array(publishedFileSchema),
+      reasons: z.array(keepReasonSchema),
+    }),
+  ),
+  /** All other published files: logs, metrics.jsonl, config.yaml, artifacts. */
+  files: z.array(publishedFileSchema),
+  outputFolder: z.string().nullable(),
+  publishedBytes: z.int().min(0),
+  /** What became of the run folder on the host. */
+  localFolder: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('none') }),
+    z.strictObject({ kind: z.literal('removed') }),
+    z.strictObject({ kind: z.literal('kept'), host: z.string(), path: z.string(), why: z.string() }),
+    /** The host did not answer: its sweep decides when it is back. */
+    z.strictObject({ kind: z.literal('unknown'), host: z.string() }),
+  ]),
+  /** Seconds spent in each state. */
+  stateSeconds: z.record(z.string(), z.number().min(0)),
+  restarts: z.array(restartSchema),
+  /** No process of the trainer's group was alive at the end; null when the host could not be asked. */
+  processGroupGone: z.boolean().nullable(),
+  notes: z.array(z.string()),
+});
+export type Receipt = z.infer<typeof receiptSchema>;

@@ -1,0 +1,41 @@
+/** A session: one trainer process on one host, from its start to its proven end. */
+import { z } from 'zod';
+import { checkpointManifestSchema, positionSchema } from './checkpoint.ts';
+import { failureSchema } from './failure.ts';
+import { epochResultSchema } from './protocol.ts';
+
+export const sessionSchema = z.strictObject({
+  id: z.string(),
+  host: z.string(),
+  /** Where it began: null from scratch. */
+  resumedFrom: positionSchema.nullable(),
+  devices: z.array(z.string()),
+  versions: z.record(z.string(), z.string()),
+  startedAt: z.iso.datetime(),
+});
+export type Session = z.infer<typeof sessionSchema>;
+
+/** What the run folder holds beyond what the workflow knew: the same answer however often it is asked. */
+export const sessionReportSchema = z.strictObject({
+  /** Complete epochs after the last one that the workflow named, in order. */
+  epochs: z.array(epochResultSchema),
+  /** Whole checkpoints that the workflow did not name. */
+  checkpoints: z.array(checkpointManifestSchema),
+  position: positionSchema,
+  notes: z.array(z.string()),
+});
+export type SessionReport = z.infer<typeof sessionReportSchema>;
+
+/** How a session ended, with the proof. */
+export const sessionEndSchema = z.strictObject({
+  report: sessionReportSchema,
+  exit: z.strictObject({ code: z.int().nullable(), signal: z.string().nullable() }).nullable(),
+  /** No process of the trainer's group is alive. False only when the host could not be asked. */
+  processGroupGone: z.boolean(),
+  /** Batches begun after the stop was known to the trainer; null when it did not say. */
+  batchesAfterStop: z.int().min(0).nullable(),
+  /** Milliseconds from the stop activity's start to the trainer's acknowledgement. */
+  acknowledgedAfterMs: z.number().nullable(),
+  failure: failureSchema.nullable(),
+});
+export type SessionEnd = z.infer<typeof sessionEndSchema>;

@@ -1,0 +1,30 @@
+/** What a trainer says of itself: `python trainer.py describe` prints it. Forms, checks and docs come from it. */
+import { z } from 'zod';
+import { bestSchema } from './run-config.ts';
+import { name } from './names.ts';
+
+export const trainerManifestSchema = z.strictObject({
+  protocol: z.literal(1),
+  name,
+  title: z.string().max(200),
+  description: z.string().max(4000),
+  /** JSON Schema of `parameters`, from the trainer's pydantic model; has title, description, default and range each. */
+  parameters: z.record(z.string(), z.json()),
+  /** What `data` may be. Empty: the trainer needs none. */
+  datasets: z.array(z.strictObject({ kind: z.string(), description: z.string() })),
+  /** Metrics that an epoch reports, with a unit where there is one. */
+  metrics: z.array(z.strictObject({ name: z.string(), description: z.string(), unit: z.string().optional() })),
+  /** Which checkpoint counts as best unless the config says otherwise. */
+  best: bestSchema,
+  /** Whether out-of-memory can be answered by a smaller batch with gradient accumulation. */
+  canShrinkBatch: z.boolean(),
+});
+export type TrainerManifest = z.infer<typeof trainerManifestSchema>;
+
+/** What `python trainer.py check` answers to `{epochs, parameters, data}` on its stdin. */
+export const trainerCheckSchema = z.strictObject({
+  problems: z.array(z.strictObject({ field: z.string(), value: z.string(), message: z.string() })),
+  /** Parameters with the trainer's defaults filled in; empty when there are problems. */
+  parameters: z.record(z.string(), z.json()),
+});
+export type TrainerCheck = z.infer<typeof trainerCheckSchema>;

@@ -1,0 +1,60 @@
+/**
+ * The artifact store: where a run's results go. One small interface; `open-store.ts` picks the implementation by
+ * the address.
+ */
+import type { PublishedFile } from '../contracts/receipt.ts';
+
+export interface TransferOptions {
+  signal?: AbortSignal;
+  /** Called as bytes move, with the bytes since the last call. */
+  onBytes?: (bytes: number) => void;
+}
+
+/** A path in a store is relative to its root, with forward slashes, and never leaves it. */
+export interface ArtifactStore {
+  /** As shown to people: a path or an address with a scheme. */
+  readonly address: string;
+
+  /** Throws StoreError with a sentence when a file could not be written there now; leaves nothing behind. */
+  checkWritable(): Promise<void>;
+
+  /**
+   * Copies a local file to `path`. Under `path` there is ever only a whole file: the one before or the new one.
+   * Returns once the copy was read back and has the file's size and sha256. A copy that is already there with
+   * that size and sha256 is not written again.
+   */
+  publish(localFile: string, path: string, options?: TransferOptions): Promise<PublishedFile>;
+
+  /** Writes small content (a receipt, a manifest) to `path`, with the same promise. */
+  write(path: string, content: string | Uint8Array): Promise<PublishedFile>;
+
+  /** Copies `path` to a local file that must not exist, verified against `expected`; leaves nothing half-written. */
+  fetch(path: string, localFile: string, expected: Pick<PublishedFile, 'size' | 'sha256'>, options?: TransferOptions): Promise<void>;
+
+  /** The content at `path`, or null when there is none. */
+  read(path: string): Promise<Uint8Array | null>;
+
+  /** Reads what is at `path` again and says its size and sha256, or null when there is none. */
+  verify(path: string, options?: TransferOptions): Promise<PublishedFile | null>;
+
+  /** Files below `folder`, in order of path. */
+  list(folder: string): AsyncIterable<{ path: string; size: number }>;
+
+  /** Removes a file, or a folder with all below it. Nothing there is no error. */
+  remove(path: string): Promise<void>;
+}
+
+/** What a store could not do. `retryable` says whether the same call may succeed later (full, down, slow). */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  constructor(
+    message: string,
+    readonly retryable: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Where a run's artifacts are inside its store. */
+export const outputPath = (project: string, run: string): string => `experiments/${project}/${run}`;
