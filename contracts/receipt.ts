@@ -52,7 +52,7 @@ export const receiptSchema = z.strictObject({
   cause: causeSchema,
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime(),
-  epochs: z.strictObject({ trained: z.int().min(0), planned: z.int().min(1) }),
+  epochs: z.strictObject({ trained: z.int().min(0), planned: z.int().min(0) }),
   batches: z.strictObject({
     /** Training batches that are part of the result. */
     trained: z.int().min(0),

@@ -1,0 +1,173 @@
+/**
+ * What zod says of a bad input, told to a person: one problem a field, each with the field, its value and what is
+ * allowed. Pure and deterministic: the workflow calls it too.
+ */
+import { z } from 'zod';
+import type { ConfigProblem } from './failure.ts';
+import { runConfigSchema } from './run-config.ts';
+
+const longestValue = 80;
+
+/**
+ * The problems that `error` found in `input`, in its order, the first of each field. Unknown fields are compared
+ * with those that `schema` has at that place, to suggest the one that was meant.
+ */
+export function problemsOf(error: z.ZodError, input: unknown, schema: z.ZodType = runConfigSchema): ConfigProblem[] {
+  const problems = new Map<string, ConfigProblem>();
+  for (const issue of error.issues) {
+    for (const problem of problemsOfIssue(issue, input, schema)) {
+      if (!problems.has(problem.field)) problems.set(problem.field, problem);
+    }
+  }
+  return [...problems.values()];
+}
+
+/** A value as a problem shows it: JSON on one line, shortened, `missing` where there is none. */
+export function shownValue(value: unknown): string {
+  if (value === undefined) return 'missing';
+  // JSON would call these null.
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? `a ${typeof value}`;
+  } catch {
+    text = `a ${typeof value} that is not JSON`;
+  }
+  return shortened(text);
+}
+
+/** The path of a field as it is written in YAML: `checkpoints.best.mode`, `parameters.layers[2]`. */
+export function fieldPath(path: readonly PropertyKey[]): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else {
+      const key = String(part);
+      text += `${text && '.'}${/^[\w-]{1,100}$/.test(key) ? key : shortened(JSON.stringify(key))}`;
+    }
+  }
+  return text;
+}
+
+function problemsOfIssue(issue: z.core.$ZodIssue, input: unknown, schema: z.ZodType): ConfigProblem[] {
+  if (issue.code === 'unrecognized_keys') {
+    const parent = valueAt(input, issue.path);
+    const known = knownKeys(schema, issue.path);
+    return issue.keys.map((key) => ({
+      field: fieldPath([...issue.path, key]),
+      value: shownValue(valueAt(parent, [key])),
+      message: `unknown field; ${suggestion(key, known)}`,
+    }));
+  }
+  return [{ field: fieldPath(issue.path), value: shownValue(valueAt(input, issue.path)), message: allowed(issue) }];
+}
+
+/** What is allowed, as a clause that follows "field is value: ". */
+function allowed(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${typeNames[issue.expected] ?? `of type ${issue.expected}`}`;
+    case 'invalid_value':
+      return `must be ${inWords(issue.values.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value))))}`;
+    case 'too_small':
+      return limit('at least', issue.minimum, issue.origin, issue.inclusive ?? true, 'more than');
+    case 'too_big':
+      return limit('at most', issue.maximum, issue.origin, issue.inclusive ?? true, 'less than');
+    case 'invalid_union': {
+      // The alternatives together say little to a person, except when there is but one that has the right type.
+      const fitting = issue.errors.filter((issues) => issues.every((inner) => inner.code !== 'invalid_type' || inner.path.length > 0));
+      const only = fitting.length === 1 ? fitting[0]?.[0] : undefined;
+      if (only) return allowed(only);
+      const types = issue.errors.flatMap(([first]) => (first?.code === 'invalid_type' && first.path.length === 0 ? [typeNames[first.expected] ?? first.expected] : []));
+      return types.length > 0 ? `must be ${inWords([...new Set(types)])}` : 'is not one of the forms that are allowed here';
+    }
+    case 'invalid_key':
+      return 'has a key that is not allowed here';
+    case 'not_multiple_of':
+      return `must be a multiple of ${issue.divisor}`;
+    default:
+      return issue.message;
+  }
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  object: 'a mapping of fields to values',
+  record: 'a mapping of names to values',
+  array: 'a list',
+  null: 'null',
+};
+
+const units: Readonly<Record<string, string>> = { string: 'characters', array: 'elements', set: 'elements', map: 'entries' };
+
+function limit(inclusiveWord: string, bound: number | bigint, origin: string, inclusive: boolean, exclusiveWord: string): string {
+  const unit = units[origin];
+  if (unit && inclusiveWord === 'at least' && inclusive && Number(bound) === 1) return 'must not be empty';
+  const words = `${inclusive ? inclusiveWord : exclusiveWord} ${bound}`;
+  return unit ? `must have ${words} ${unit}` : `must be ${words}`;
+}
+
+const inWords = (words: readonly string[]): string =>
+  words.length < 2 ? (words[0] ?? 'something else') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let value = input;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = Reflect.get(value, key);
+  }
+  return value;
+}
+
+/** The fields that `schema` knows at `path`; none where it is open or not an object. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at: unknown = unwrapped(schema);
+  for (const key of path) {
+    if (!(at instanceof z.ZodObject) || !Object.hasOwn(at.shape, key)) return [];
+    at = unwrapped(Reflect.get(at.shape, key));
+  }
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+function unwrapped(schema: unknown): unknown {
+  let at = schema;
+  while (at instanceof z.ZodOptional || at instanceof z.ZodNullable || at instanceof z.ZodDefault || at instanceof z.ZodPrefault) at = at.unwrap();
+  return at;
+}
+
+function suggestion(key: string, known: readonly string[]): string {
+  if (known.length === 0) return 'leave it out';
+  const near = known
+    .map((candidate) => ({ candidate, distance: editDistance(key.slice(0, 100).toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return near && near.distance <= Math.max(1, Math.floor(near.candidate.length / 3))
+    ? `did you mean ${near.candidate}?`
+    : `known here are ${known.join(', ')}`;
+}
+
+/** Levenshtein's distance, with a swap of two neighbours counted as one edit. */
+function editDistance(a: string, b: string): number {
+  let beforePrevious: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let best = Math.min((row[j - 1] ?? 0) + 1, (previous[j] ?? 0) + 1, (previous[j - 1] ?? 0) + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, (beforePrevious[j - 2] ?? 0) + 1);
+      row.push(best);
+    }
+    beforePrevious = previous;
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
+}
+
+/** One line of printable text: what could move a cursor or reorder a line is shown as an escape. */
+function shortened(text: string): string {
+  const cut = text.length > longestValue ? `${text.slice(0, longestValue - 1)}…` : text;
+  return cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (char) => `\\u${char.codePointAt(0)?.toString(16).padStart(4, '0')}`);
+}

@@ -1,0 +1,124 @@
+/** What a run asks of workers: inputs and answers of its activities. Both ends are ours; failures carry `sessionFailure`. */
+import { z } from 'zod';
+import type { LedgerEntry, Position } from './checkpoint.ts';
+import { positionSchema } from './checkpoint.ts';
+import { failureSchema } from './failure.ts';
+import type { CheckedConfig } from './host-messages.ts';
+import type { PublishedFile, Receipt } from './receipt.ts';
+import type { DraftConfig, RunConfig } from './run-config.ts';
+import type { Session, SessionEnd, SessionReport } from './session.ts';
+import { sessionReportSchema } from './session.ts';
+
+/** What the workflow knows already, so that a report can leave it out. */
+export interface Known {
+  /** Complete epochs. */
+  epoch: number;
+  checkpoints: readonly string[];
+}
+
+export interface OpenSessionInput {
+  run: string;
+  config: RunConfig;
+  /** Checkpoints to go on from, by the ledger. */
+  ledger: readonly LedgerEntry[];
+  /** The session before: checkpoints that only its host knows of are trusted from it alone. */
+  previous: Session | null;
+  /** Go on from here or before: set when what came later must be given up (NaN). */
+  notAfter: Position | null;
+  batchDivisor: number;
+  known: Known;
+}
+
+export interface OpenedSession {
+  session: Session;
+  report: SessionReport;
+}
+
+export interface TrainEpochInput {
+  run: string;
+  config: RunConfig;
+  session: Session;
+  /** 1-based epoch to wait for. */
+  epoch: number;
+  /** Last epoch that the trainer may train without asking again. */
+  through: number;
+  known: Known;
+}
+
+export interface KeepCheckpointsInput {
+  run: string;
+  config: RunConfig;
+  store: readonly LedgerEntry[];
+  remove: readonly string[];
+}
+
+export interface KeptCheckpoints {
+  stored: string[];
+  removed: string[];
+  /** Whole checkpoints that were to be stored and are no longer whole on disk. */
+  damaged: string[];
+  bytes: number;
+}
+
+/** Rungs of the ladder, gentlest first. */
+export const stopRungs = ['finish', 'epoch', 'batch', 'terminate', 'kill'] as const;
+export type StopRung = (typeof stopRungs)[number];
+
+export interface StopTrainerInput {
+  run: string;
+  config: RunConfig;
+  session: Session;
+  rung: StopRung;
+  known: Known;
+}
+
+export interface PublishInput {
+  run: string;
+  config: RunConfig;
+  ledger: readonly LedgerEntry[];
+  /** Null: the host is gone; only what the store holds can be told. */
+  host: string | null;
+  /** All that is known before publishing; files and sizes are filled in here. */
+  receipt: Receipt;
+}
+
+export interface Published {
+  checkpoints: Receipt['checkpoints'];
+  files: PublishedFile[];
+  bytes: number;
+}
+
+export interface CleanUpInput {
+  run: string;
+  config: RunConfig;
+  host: string | null;
+  /** Null: everything is in the store, so the run folder may go. Else: why it has to stay. */
+  keep: string | null;
+  receipt: Receipt;
+}
+
+/** Details of an application failure `SessionFailed`: the session is over, and this is what it left. */
+export const sessionFailureSchema = z.strictObject({
+  failure: failureSchema.nullable(),
+  /** The host asked for it (a drain): no failure, and another host may go on at once. */
+  preempted: z.boolean(),
+  report: sessionReportSchema.nullable(),
+  /** Furthest point that was trained, checkpointed or not. */
+  reached: positionSchema.nullable(),
+});
+export type SessionFailure = z.infer<typeof sessionFailureSchema>;
+export const sessionFailedType = 'SessionFailed';
+
+/** Signal to a run from a restarted worker: the session died with the worker before. */
+export const sessionLostSignal = 'sessionLost';
+
+export interface RunActivities {
+  checkConfig(config: DraftConfig): Promise<CheckedConfig>;
+  openSession(input: OpenSessionInput): Promise<OpenedSession>;
+  trainEpoch(input: TrainEpochInput): Promise<SessionReport>;
+  keepCheckpoints(input: KeepCheckpointsInput): Promise<KeptCheckpoints>;
+  stopTrainer(input: StopTrainerInput): Promise<SessionEnd>;
+  publish(input: PublishInput): Promise<Published>;
+  cleanUp(input: CleanUpInput): Promise<Receipt>;
+}
+

@@ -1,0 +1,73 @@
+/** The checkpoint ledger: which checkpoints a run keeps. Decided here, once, for every trainer. Pure. */
+import {
+  type CheckpointManifest,
+  isBefore,
+  type KeepReason,
+  type LedgerEntry,
+  type Metrics,
+} from '../contracts/checkpoint.ts';
+import type { CheckpointPolicy } from '../contracts/run-config.ts';
+
+export interface Best {
+  metric: string;
+  mode: 'min' | 'max';
+}
+
+export interface LedgerChange {
+  ledger: LedgerEntry[];
+  /** Names that the retention pass removes, here and in the store. */
+  dropped: string[];
+}
+
+/** Whether metrics `a` are better than `b`; equal is not better, so the earliest of equals stays best. */
+export function isBetter(best: Best, a: Metrics, b: Metrics | null): boolean {
+  const value = a[best.metric];
+  if (value === undefined) return false;
+  const other = b?.[best.metric];
+  if (other === undefined) return true;
+  return best.mode === 'max' ? value > other : value < other;
+}
+
+/** Adds checkpoints that were written on `host`, and applies the policy to all. */
+export function adoptCheckpoints(
+  ledger: readonly LedgerEntry[],
+  written: readonly CheckpointManifest[],
+  host: string,
+  policy: CheckpointPolicy,
+  best: Best,
+): LedgerChange {
+  const known = new Map(ledger.map((entry) => [entry.name, entry]));
+  for (const manifest of written) {
+    if (!known.has(manifest.name)) known.set(manifest.name, { ...manifest, host, stored: false, reasons: [] });
+  }
+  const entries = [...known.values()].sort((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0));
+  const reasons = keepReasons(entries, policy, best);
+  return {
+    ledger: entries
+      .map((entry) => ({ ...entry, reasons: reasons.get(entry.name) ?? [] }))
+      .filter((entry) => entry.reasons.length > 0),
+    dropped: entries.filter((entry) => !reasons.has(entry.name)).map((entry) => entry.name),
+  };
+}
+
+function keepReasons(entries: readonly LedgerEntry[], policy: CheckpointPolicy, best: Best): Map<string, KeepReason[]> {
+  const reasons = new Map<string, KeepReason[]>();
+  const keep = (entry: LedgerEntry | undefined, reason: KeepReason) => {
+    if (entry) reasons.set(entry.name, [...(reasons.get(entry.name) ?? []), reason]);
+  };
+  const epochEnds = entries.filter((entry) => entry.batch === 0 && entry.epoch > 0);
+  let bestEntry: LedgerEntry | undefined;
+  for (const entry of epochEnds) if (isBetter(best, entry.metrics, bestEntry?.metrics ?? null)) bestEntry = entry;
+  keep(bestEntry, 'best');
+  for (const entry of epochEnds.slice(-policy.last)) keep(entry, 'last');
+  if (policy.everyEpochs > 0) {
+    for (const entry of epochEnds) if (entry.epoch % policy.everyEpochs === 0) keep(entry, 'every');
+  }
+  keep(entries.at(-1), 'resume');
+  return reasons;
+}
+
+/** What is left when `host` is gone: only what the store holds. */
+export function withoutHost(ledger: readonly LedgerEntry[], host: string): LedgerEntry[] {
+  return ledger.filter((entry) => entry.stored || entry.host !== host);
+}

@@ -1,0 +1,131 @@
+/** Where each child of the run chart is performed: which activity, on which queue, with which limits. */
+import * as wf from '@temporalio/workflow';
+import type {
+  CleanUpInput,
+  KeepCheckpointsInput,
+  OpenSessionInput,
+  PublishInput,
+  RunActivities,
+  StopTrainerInput,
+  TrainEpochInput,
+} from '../contracts/run-activities.ts';
+import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
+import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contracts/run-config.ts';
+
+/** How long a host that had the run may take to answer before the run goes on elsewhere. */
+const reattachTimeout = '3s';
+/** How long publishing waits for the host that has the files: a reboot, not a funeral. */
+const hostReturnTimeout = '5m';
+/** Longer than any training: Temporal asks for a bound, and the heartbeat is the real one. */
+const unbounded = '3650d';
+
+const activitiesOn = (queue: string, options: wf.ActivityOptions) =>
+  wf.proxyActivities<RunActivities>({
+    taskQueue: queue,
+    startToCloseTimeout: unbounded,
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    ...options,
+  });
+
+/** The chart decides about another attempt, not the server. */
+const once = { maximumAttempts: 1 };
+const untilItWorks = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '60s' } as const;
+
+const heartbeat = (config: RunConfig) => `${config.deadlines.heartbeatSeconds}s` as const;
+const priorityOf = ({ priority, fairnessKey }: RunConfig) => ({
+  priorityKey: priority,
+  ...(fairnessKey ? { fairnessKey } : {}),
+});
+
+export const checkConfig = (draft: DraftConfig) => {
+  const pool = draftConfigSchema.shape.pool.safeParse(draft.pool).data ?? 'gpu';
+  return activitiesOn(poolControlQueue(pool), {
+    startToCloseTimeout: '10m',
+    heartbeatTimeout: '60s',
+    retry: { maximumAttempts: 5 },
+    summary: 'check the configuration',
+  }).checkConfig(draft);
+};
+
+/** On the host that had the run, if it answers; else on any host of the pool with a free slot. */
+export async function openSession(input: OpenSessionInput) {
+  const { config, previous } = input;
+  const options = { heartbeatTimeout: heartbeat(config), retry: once, priority: priorityOf(config) };
+  if (previous) {
+    try {
+      return await activitiesOn(hostQueue(previous.host), {
+        ...options,
+        scheduleToStartTimeout: reattachTimeout,
+        summary: `open a session on ${previous.host}`,
+      }).openSession(input);
+    } catch (error) {
+      if (!isUnanswered(error) && !isBusy(error)) throw error;
+    }
+  }
+  return activitiesOn(poolQueue(config.pool), { ...options, summary: 'wait for a slot, open a session' }).openSession(
+    input,
+  );
+}
+
+const isUnanswered = (error: unknown) =>
+  error instanceof wf.ActivityFailure &&
+  error.cause instanceof wf.TimeoutFailure &&
+  error.cause.timeoutType === 'SCHEDULE_TO_START';
+const isBusy = (error: unknown) =>
+  error instanceof wf.ActivityFailure &&
+  error.cause instanceof wf.ApplicationFailure &&
+  error.cause.type === 'NoFreeSlot';
+
+export const trainEpoch = (input: TrainEpochInput) =>
+  activitiesOn(hostQueue(input.session.host), {
+    heartbeatTimeout: heartbeat(input.config),
+    scheduleToStartTimeout: heartbeat(input.config),
+    retry: once,
+    summary: `epoch ${input.epoch} of ${input.config.epochs}`,
+  }).trainEpoch(input);
+
+export const keepCheckpoints = (input: KeepCheckpointsInput, host: string) =>
+  activitiesOn(hostQueue(host), {
+    heartbeatTimeout: '60s',
+    scheduleToStartTimeout: '60s',
+    retry: untilItWorks,
+    summary: `store ${input.store.map(({ name }) => name).join(', ') || 'nothing'}`,
+  }).keepCheckpoints(input);
+
+export const stopTrainer = (input: StopTrainerInput) =>
+  activitiesOn(hostControlQueue(input.session.host), {
+    heartbeatTimeout: heartbeat(input.config),
+    scheduleToStartTimeout: `${input.config.deadlines.heartbeatSeconds * 2}s`,
+    retry: { initialInterval: '0.2s', maximumAttempts: 10 },
+    summary: `stop: ${input.rung}`,
+  }).stopTrainer(input);
+
+/** On the host that has the files; without it, what the store holds is counted by any worker of the pool. */
+export async function publish(input: PublishInput) {
+  const options = {
+    heartbeatTimeout: '60s',
+    scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
+    retry: untilItWorks,
+    summary: 'publish',
+  } as const;
+  if (input.host !== null) {
+    try {
+      return await activitiesOn(hostQueue(input.host), {
+        ...options,
+        scheduleToStartTimeout: hostReturnTimeout,
+      }).publish(input);
+    } catch (error) {
+      if (!isUnanswered(error)) throw error;
+    }
+  }
+  return activitiesOn(poolControlQueue(input.config.pool), options).publish({ ...input, host: null });
+}
+
+export const cleanUp = (input: CleanUpInput) =>
+  activitiesOn(input.host === null ? poolControlQueue(input.config.pool) : hostQueue(input.host), {
+    heartbeatTimeout: '60s',
+    scheduleToStartTimeout: '60s',
+    scheduleToCloseTimeout: '30m',
+    retry: untilItWorks,
+    summary: input.keep === null ? 'remove the run folder' : 'keep the run folder',
+  }).cleanUp(input);

@@ -1,0 +1,439 @@
+/**
+ * The life of a training run, as a chart of five states. Pure: `durable.ts` performs what it asks for.
+ *
+ *   configuring → training → stopping → uploading → stopped
+ *
+ * Whatever ends a training leaves `training` by `stopping` and `uploading`; there is no other way to `stopped`.
+ */
+import { and, assign, fromPromise, not, setup } from 'xstate';
+import type { CheckedConfig } from '../contracts/host-messages.ts';
+import type { StopMode } from '../contracts/receipt.ts';
+import type {
+  KeepCheckpointsInput,
+  KeptCheckpoints,
+  OpenedSession,
+  OpenSessionInput,
+  Published,
+  StopRung,
+  StopTrainerInput,
+  TrainEpochInput,
+} from '../contracts/run-activities.ts';
+import type { Configure } from '../contracts/run-messages.ts';
+import type { Receipt } from '../contracts/receipt.ts';
+import type { SessionEnd, SessionReport } from '../contracts/session.ts';
+import { firstContext, planOf, type RunContext, type RunInput, sessionOf } from './run-context.ts';
+import { adoptEnd, adoptFailure, adoptReport, adoptSession } from './run-progress.ts';
+import { failureOf, isFinal, isHostTrouble, sessionFailureOf } from './session-failures.ts';
+
+export type RunChartEvent =
+  | { type: 'CONFIGURE'; draft: Configure }
+  | { type: 'TRAIN' }
+  | { type: 'STOP'; by: 'update' | 'cancel'; mode: StopMode }
+  | { type: 'PAUSE' }
+  | { type: 'RESUME' }
+  /** A restarted worker says that this session died with the worker before. */
+  | { type: 'SESSION_LOST'; session: string }
+  /** The workflow's history is long: a new run of it is due at the next quiet moment. */
+  | { type: 'RENEWAL_DUE' }
+  | { type: 'RENEWED' };
+
+/** Children are activities; `durable.ts` runs them, never xstate. */
+const activity = <Output, Input>() =>
+  fromPromise<Output, Input>(async () => {
+    throw new Error('performed by durable.ts, never here');
+  });
+
+const known = (context: RunContext) => ({
+  epoch: context.position.epoch,
+  checkpoints: context.ledger.map(({ name }) => name),
+});
+
+const seconds = (value: number) => value * 1000;
+const deadlines = (context: RunContext) => planOf(context).config.deadlines;
+
+const chartSetup = setup({
+  types: {} as { context: RunContext; events: RunChartEvent; input: RunInput },
+  actors: {
+    checkConfig: activity<CheckedConfig, Configure>(),
+    openSession: activity<OpenedSession, OpenSessionInput>(),
+    trainEpoch: activity<SessionReport, TrainEpochInput>(),
+    keepCheckpoints: activity<KeptCheckpoints, KeepCheckpointsInput>(),
+    stopTrainer: activity<SessionEnd, StopTrainerInput>(),
+    publish: activity<Published, null>(),
+    cleanUp: activity<Receipt, null>(),
+  },
+  actions: {
+    /** Performed by durable.ts: asks the child to end and waits for its answer. */
+    cancelChild: (_, _params: { id: string }) => undefined,
+    rememberStop: assign(({ event }) =>
+      event.type === 'STOP' ? { stop: { by: event.by, mode: event.mode }, pauseWanted: false } : {},
+    ),
+    /** A deadline has passed. Nobody asked for an end after the last epoch but the end itself: that is a hang. */
+    climb: assign(({ context }) =>
+      context.stop || context.failure || context.pauseWanted
+        ? {}
+        : { failure: { kind: 'hang' as const, message: 'the trainer did not end in time after its last epoch' } },
+    ),
+    wantPause: assign({ pauseWanted: true }),
+    wantTraining: assign({ pauseWanted: false }),
+    wantRenewal: assign({ renewalDue: true }),
+    renewed: assign({ renewalDue: false }),
+    loseSession: assign(({ context }) =>
+      adoptFailure(context, {
+        failure: { kind: 'workerLost', message: 'the worker was restarted; its trainer checkpointed and ended' },
+        preempted: false,
+        report: null,
+        reached: null,
+      }),
+    ),
+  },
+  guards: {
+    isDraft: ({ context }) => context.isDraft,
+    stopWanted: ({ context }) => context.stop !== null,
+    pauseWanted: ({ context }) => context.pauseWanted,
+    renewalDue: ({ context }) => context.renewalDue,
+    allTrained: ({ context }) => context.position.epoch >= planOf(context).config.epochs,
+    failed: ({ context }) => context.failure !== null,
+    givenUp: ({ context }) => {
+      const { failure, failuresInRow } = context;
+      if (!failure) return false;
+      const { failures } = planOf(context).config;
+      if (failure.kind === 'nan' && failures.onNan === 'stop') return true;
+      if (failure.kind === 'outOfMemory' && failures.onOutOfMemory === 'fail') return true;
+      return isFinal(failure) || failuresInRow > failures.restarts;
+    },
+    mayGoOnAtOnce: ({ context }) => isHostTrouble(context.failure),
+    asksForNow: ({ event }) => event.type === 'STOP' && event.mode === 'now',
+    hasSession: ({ context }) => context.session !== null,
+    wantsNow: ({ context }) => context.stop?.mode === 'now',
+    wantsEpochEnd: ({ context }) => context.stop?.mode === 'epoch',
+    isOpenSession: ({ context, event }) => event.type === 'SESSION_LOST' && event.session === context.session?.id,
+    hasKeeping: ({ context }) =>
+      !context.renewalDue && (context.dropped.length > 0 || context.ledger.some((entry) => !entry.stored)),
+  },
+  delays: {
+    backoff: ({ context }) => {
+      const { backoffSeconds, maxBackoffSeconds } = planOf(context).config.failures;
+      return seconds(Math.min(maxBackoffSeconds, backoffSeconds * 2 ** Math.max(0, context.failuresInRow - 1)));
+    },
+    keeperPause: 5_000,
+    finishDeadline: ({ context }) => seconds(deadlines(context).finishSeconds),
+    stopDeadline: ({ context }) => seconds(deadlines(context).stopSeconds),
+    terminateDeadline: ({ context }) => seconds(deadlines(context).terminateSeconds),
+  },
+});
+
+/** One rung of the ladder: asks the trainer to end in its way, and the next rung follows when the deadline passes. */
+const rung = (name: StopRung, next: StopRung, deadline?: DeadlineName) =>
+  chartSetup.createStateConfig({
+    invoke: {
+      id: 'stopTrainer',
+      src: 'stopTrainer',
+      input: ({ context }) => ({
+        run: context.run,
+        config: planOf(context).config,
+        session: sessionOf(context),
+        rung: name,
+        known: known(context),
+      }),
+      onDone: { target: 'ended', actions: assign(({ context, event }) => adoptEnd(context, event.output)) },
+      onError: { target: 'ended', actions: assign({ session: null, processGroupGone: null }) },
+    },
+    after: deadline ? { [deadline]: { target: next, actions: 'climb' as const } } : {},
+  });
+type DeadlineName = 'finishDeadline' | 'stopDeadline' | 'terminateDeadline';
+
+/** A stop while it stops already goes one rung up at once; `now` goes past the polite ones. */
+const climbOnStop = (next: 'batch' | 'terminate') => ({
+  on: {
+    STOP: [
+      { guard: 'asksForNow' as const, target: 'terminate', actions: 'rememberStop' as const },
+      { target: next, actions: 'rememberStop' as const },
+    ],
+  },
+});
+
+const rungs = {
+  finish: rung('finish', 'batch', 'finishDeadline'),
+  epoch: rung('epoch', 'batch'),
+  batch: rung('batch', 'terminate', 'stopDeadline'),
+  terminate: rung('terminate', 'kill', 'terminateDeadline'),
+  kill: rung('kill', 'kill'),
+};
+
+const configuring = chartSetup.createStateConfig({
+  initial: 'deciding',
+  states: {
+    deciding: { always: [{ guard: 'isDraft', target: 'draft' }, { target: 'validating' }] },
+    draft: {
+      on: {
+        CONFIGURE: { actions: assign(({ event }) => ({ draft: event.draft, problems: [] })) },
+        TRAIN: 'validating',
+      },
+    },
+    validating: {
+      invoke: {
+        id: 'checkConfig',
+        src: 'checkConfig',
+        input: ({ context }) => context.draft,
+        onDone: [
+          {
+            guard: ({ event }) => event.output.ok,
+            target: '#run.training',
+            actions: assign(({ event }) => {
+              const checked = event.output;
+              if (!checked.ok) return {};
+              const { ok: _, ...plan } = checked;
+              return { plan, problems: [] };
+            }),
+          },
+          {
+            guard: 'isDraft',
+            target: 'draft',
+            actions: assign(({ event }) => ({ problems: event.output.ok ? [] : event.output.problems })),
+          },
+          {
+            target: '#run.stopped',
+            actions: assign(({ event }) => ({ problems: event.output.ok ? [] : event.output.problems })),
+          },
+        ],
+        onError: [
+          {
+            guard: 'isDraft',
+            target: 'draft',
+            actions: assign(({ event }) => ({
+              problems: [{ field: '', value: 'not checked', message: failureOf(event.error).message }],
+            })),
+          },
+          {
+            target: '#run.stopped',
+            actions: assign(({ event }) => ({ failure: failureOf(event.error) })),
+          },
+        ],
+      },
+    },
+  },
+  on: { STOP: { target: '#run.stopped', actions: 'rememberStop' } },
+});
+
+const sessions = chartSetup.createStateConfig({
+  initial: 'acquiring',
+  states: {
+    /** Waits for a GPU slot, then for the trainer to be ready. Who leaves takes back what was begun. */
+    acquiring: {
+      initial: 'waiting',
+      invoke: {
+        id: 'openSession',
+        src: 'openSession',
+        input: ({ context }) => ({
+          run: context.run,
+          config: planOf(context).config,
+          ledger: context.ledger,
+          previous: context.lastSession,
+          notAfter: context.notAfter,
+          batchDivisor: context.batchDivisor,
+          known: known(context),
+        }),
+        onDone: {
+          target: 'deciding',
+          actions: [
+            assign(({ context, event }) => adoptSession(context, event.output)),
+            assign({ failure: null }),
+          ],
+        },
+        onError: [
+          { guard: 'stopWanted', target: '#run.stopping' },
+          { guard: 'pauseWanted', target: 'paused' },
+          {
+            target: 'deciding',
+            actions: assign(({ context, event }) => adoptFailure(context, sessionFailureOf(event.error))),
+          },
+        ],
+      },
+      states: {
+        waiting: {
+          on: {
+            STOP: { target: 'withdrawing', actions: 'rememberStop' },
+            PAUSE: { target: 'withdrawing', actions: 'wantPause' },
+          },
+        },
+        withdrawing: {
+          entry: { type: 'cancelChild', params: { id: 'openSession' } },
+          on: { STOP: { actions: 'rememberStop' } },
+        },
+      },
+    },
+    /** Where to go from here, by what is remembered. */
+    deciding: {
+      always: [
+        { guard: 'stopWanted', target: '#run.stopping' },
+        { guard: 'givenUp', target: '#run.stopping' },
+        { guard: and(['failed', 'pauseWanted']), target: 'paused' },
+        { guard: and(['failed', 'mayGoOnAtOnce']), target: 'acquiring' },
+        { guard: 'failed', target: 'recovering' },
+        { guard: not('hasSession'), target: 'acquiring' },
+        { guard: 'pauseWanted', target: 'pausing' },
+        { guard: 'allTrained', target: '#run.stopping' },
+        { guard: 'renewalDue', target: 'renewing' },
+        { target: 'epoch' },
+      ],
+    },
+    epoch: {
+      invoke: {
+        id: 'trainEpoch',
+        src: 'trainEpoch',
+        input: ({ context }) => {
+          const { config } = planOf(context);
+          const epoch = context.position.epoch + 1;
+          return {
+            run: context.run,
+            config,
+            session: sessionOf(context),
+            epoch,
+            // One ahead, so that the trainer never waits for the round trip between two epochs.
+            through: Math.min(config.epochs, epoch + 1),
+            known: known(context),
+          };
+        },
+        onDone: {
+          target: 'deciding',
+          actions: assign(({ context, event }) => adoptReport(context, event.output, sessionOf(context).host)),
+        },
+        onError: {
+          target: 'deciding',
+          actions: assign(({ context, event }) => adoptFailure(context, sessionFailureOf(event.error))),
+        },
+      },
+      on: {
+        STOP: { target: '#run.stopping', actions: 'rememberStop' },
+        PAUSE: { target: 'pausing', actions: 'wantPause' },
+        SESSION_LOST: { guard: 'isOpenSession', target: 'deciding', actions: 'loseSession' },
+      },
+    },
+    recovering: {
+      after: { backoff: 'acquiring' },
+      on: {
+        STOP: { target: '#run.stopping', actions: 'rememberStop' },
+        PAUSE: { target: 'paused', actions: 'wantPause' },
+      },
+    },
+    /** Quiet, so that the workflow can go on in a new run with a short history. */
+    renewing: {
+      on: {
+        RENEWED: { target: 'deciding', actions: 'renewed' },
+        STOP: { target: '#run.stopping', actions: 'rememberStop' },
+        PAUSE: { target: 'pausing', actions: 'wantPause' },
+      },
+    },
+    /** Checkpoints at the batch boundary and gives the GPU back. A stop climbs its ladder in `stopping`. */
+    pausing: {
+      initial: 'batch',
+      states: { batch: rungs.batch, terminate: rungs.terminate, kill: rungs.kill, ended: { type: 'final' } },
+      on: { STOP: { target: '#run.stopping', actions: 'rememberStop' } },
+      onDone: 'paused',
+    },
+    paused: {
+      entry: assign({ failure: null }),
+      on: {
+        RESUME: { target: 'acquiring', actions: 'wantTraining' },
+        STOP: { target: '#run.stopping', actions: 'rememberStop' },
+      },
+    },
+  },
+});
+
+/** Stores what the ledger chose while the next epoch trains, and removes what it dropped. */
+const keeper = chartSetup.createStateConfig({
+  initial: 'idle',
+  states: {
+    idle: { always: { guard: 'hasKeeping', target: 'keeping' } },
+    keeping: {
+      invoke: {
+        id: 'keepCheckpoints',
+        src: 'keepCheckpoints',
+        input: ({ context }) => ({
+          run: context.run,
+          config: planOf(context).config,
+          store: context.ledger.filter((entry) => !entry.stored),
+          remove: context.dropped,
+        }),
+        onDone: {
+          target: 'idle',
+          actions: assign(({ context, event: { output } }) => ({
+            ledger: context.ledger
+              .filter((entry) => !output.damaged.includes(entry.name))
+              .map((entry) => (output.stored.includes(entry.name) ? { ...entry, stored: true } : entry)),
+            dropped: context.dropped.filter((name) => !output.removed.includes(name)),
+          })),
+        },
+        onError: 'waiting',
+      },
+    },
+    waiting: { after: { keeperPause: 'idle' } },
+  },
+});
+
+const stopping = chartSetup.createStateConfig({
+  initial: 'choosing',
+  states: {
+    choosing: {
+      always: [
+        { guard: not('hasSession'), target: 'ended' },
+        { guard: 'wantsNow', target: 'terminate' },
+        { guard: 'wantsEpochEnd', target: 'epoch' },
+        { guard: and([not('stopWanted'), not('failed')]), target: 'finish' },
+        { target: 'batch' },
+      ],
+    },
+    finish: { ...rungs.finish, ...climbOnStop('batch') },
+    epoch: { ...rungs.epoch, ...climbOnStop('batch') },
+    batch: { ...rungs.batch, ...climbOnStop('terminate') },
+    terminate: { ...rungs.terminate, on: { STOP: { target: 'kill', actions: 'rememberStop' } } },
+    kill: rungs.kill,
+    ended: { type: 'final' },
+  },
+  onDone: 'uploading',
+});
+
+const uploading = chartSetup.createStateConfig({
+  initial: 'publishing',
+  states: {
+    publishing: {
+      invoke: {
+        id: 'publish',
+        src: 'publish',
+        input: null,
+        onDone: { target: 'cleaningUp', actions: assign(({ event }) => ({ published: event.output })) },
+        onError: {
+          target: 'cleaningUp',
+          actions: assign(({ event }) => ({ publishFailure: failureOf(event.error) })),
+        },
+      },
+    },
+    cleaningUp: {
+      invoke: {
+        id: 'cleanUp',
+        src: 'cleanUp',
+        input: null,
+        onDone: { target: '#run.stopped', actions: assign(({ event }) => ({ receipt: event.output })) },
+        onError: '#run.stopped',
+      },
+    },
+  },
+});
+
+export const runChart = chartSetup.createMachine({
+  id: 'run',
+  context: ({ input }) => firstContext(input),
+  initial: 'configuring',
+  states: {
+    configuring,
+    training: { type: 'parallel', states: { sessions, keeper } },
+    stopping,
+    uploading,
+    stopped: { type: 'final' },
+  },
+  on: { RENEWAL_DUE: { actions: 'wantRenewal' } },
+});
+
+export type RunChart = typeof runChart;

@@ -1,0 +1,111 @@
+/** What a run remembers: the chart's context, as plain JSON, and its beginning. */
+import type { LedgerEntry, Metrics, Position } from '../contracts/checkpoint.ts';
+import type { ConfigProblem, Failure } from '../contracts/failure.ts';
+import type { PublishedFile, Receipt, Restart, StopMode } from '../contracts/receipt.ts';
+import type { Configure } from '../contracts/run-messages.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
+import type { Session } from '../contracts/session.ts';
+import type { Best } from './ledger.ts';
+import { emptyCurve, type MetricCurve } from './metric-curve.ts';
+
+/** A checked configuration, and what the check found out. */
+export interface Plan {
+  config: RunConfig;
+  best: Best;
+  canShrinkBatch: boolean;
+  outputFolder: string;
+}
+
+export interface RunContext {
+  run: string;
+  isDraft: boolean;
+  draft: Configure;
+  problems: ConfigProblem[];
+  plan: Plan | null;
+
+  /** The session that is open now. */
+  session: Session | null;
+  /** The last one that was: its host has the run folder. */
+  lastSession: Session | null;
+  ledger: LedgerEntry[];
+  /** Checkpoints that the retention pass has still to remove. */
+  dropped: string[];
+  position: Position;
+  /** Furthest point that was trained, to count what is trained again. */
+  reached: Position;
+  batchesPerEpoch: number;
+  batchesWasted: number;
+  metrics: Metrics;
+  curve: MetricCurve;
+  batchDivisor: number;
+  /** Set after NaN with `rollBack`: go on from before this. */
+  notAfter: Position | null;
+  failuresInRow: number;
+  restarts: Omit<Restart, 'at'>[];
+  notes: string[];
+  /** A new workflow run is due, at the next quiet moment. */
+  renewalDue: boolean;
+  pauseWanted: boolean;
+
+  stop: { by: 'update' | 'cancel'; mode: StopMode } | null;
+  /** Why training ended, when it ended by itself before its time. */
+  failure: Failure | null;
+  batchesAfterStop: number | null;
+  processGroupGone: boolean | null;
+
+  published: { checkpoints: Receipt['checkpoints']; files: PublishedFile[]; bytes: number } | null;
+  publishFailure: Failure | null;
+  receipt: Receipt | null;
+}
+
+export interface RunInput {
+  run: string;
+  draft: Configure;
+  isDraft: boolean;
+}
+
+/** `input` is undefined when xstate's `transition()` asks: it only wants the shape then. */
+export function firstContext(input: RunInput | undefined): RunContext {
+  return {
+    run: input?.run ?? '',
+    isDraft: input?.isDraft ?? false,
+    draft: input?.draft ?? {},
+    problems: [],
+    plan: null,
+    session: null,
+    lastSession: null,
+    ledger: [],
+    dropped: [],
+    position: { epoch: 0, batch: 0 },
+    reached: { epoch: 0, batch: 0 },
+    batchesPerEpoch: 0,
+    batchesWasted: 0,
+    metrics: {},
+    curve: emptyCurve,
+    batchDivisor: 1,
+    notAfter: null,
+    failuresInRow: 0,
+    restarts: [],
+    notes: [],
+    renewalDue: false,
+    pauseWanted: false,
+    stop: null,
+    failure: null,
+    batchesAfterStop: null,
+    processGroupGone: null,
+    published: null,
+    publishFailure: null,
+    receipt: null,
+  };
+}
+
+/** The plan of a run that trains. Asking before there is one is a defect. */
+export function planOf(context: RunContext): Plan {
+  if (!context.plan) throw new Error('a run without a plan cannot train');
+  return context.plan;
+}
+
+export function sessionOf(context: RunContext): Session {
+  if (!context.session) throw new Error('no session is open');
+  return context.session;
+}

@@ -1,0 +1,110 @@
+/** How reports of a session change what the run remembers. Pure. */
+import { isBefore, type Position } from '../contracts/checkpoint.ts';
+import type { Failure } from '../contracts/failure.ts';
+import type { OpenedSession, SessionFailure } from '../contracts/run-activities.ts';
+import type { SessionEnd, SessionReport } from '../contracts/session.ts';
+import { adoptCheckpoints, withoutHost } from './ledger.ts';
+import { extendCurve } from './metric-curve.ts';
+import { planOf, type RunContext } from './run-context.ts';
+import { isHostTrouble } from './session-failures.ts';
+
+type Change = Partial<RunContext>;
+
+/** Complete epochs and new checkpoints of a session on `host`. */
+export function adoptReport(context: RunContext, report: SessionReport, host: string): Change {
+  const { config, best } = planOf(context);
+  const epochs = report.epochs.filter(({ epoch }) => epoch > context.position.epoch);
+  const { ledger, dropped } = adoptCheckpoints(context.ledger, report.checkpoints, host, config.checkpoints, best);
+  const last = epochs.at(-1);
+  const position = isBefore(context.position, report.position) ? report.position : context.position;
+  return {
+    ledger,
+    dropped: [...new Set([...context.dropped, ...dropped])].filter((name) => !ledger.some((entry) => entry.name === name)),
+    position,
+    reached: isBefore(context.reached, position) ? position : context.reached,
+    metrics: last?.metrics ?? context.metrics,
+    curve: extendCurve(context.curve, epochs),
+    batchesPerEpoch: last?.batches ?? context.batchesPerEpoch,
+    notes: [...new Set([...context.notes, ...report.notes])].slice(-50),
+    // Progress: what failed before has been overcome.
+    ...(epochs.length > 0 ? { failuresInRow: 0 } : {}),
+  };
+}
+
+/** A session has begun, from where it says; what lies on hosts that are gone is given up. */
+export function adoptSession(context: RunContext, { session, report }: OpenedSession): Change {
+  const start = session.resumedFrom ?? { epoch: 0, batch: 0 };
+  const lostHost = context.lastSession && context.lastSession.host !== session.host ? context.lastSession.host : null;
+  const ledger = (lostHost ? withoutHost(context.ledger, lostHost) : context.ledger).filter(
+    (entry) => !isBefore(start, entry),
+  );
+  const back: RunContext = {
+    ...context,
+    ledger,
+    position: isBefore(start, context.position) ? start : context.position,
+    curve: { ...context.curve, points: context.curve.points.filter((point) => point.epoch <= start.epoch) },
+  };
+  const merged = { ...back, ...adoptReport(back, report, session.host) };
+  return {
+    ...merged,
+    session,
+    lastSession: session,
+    position: start,
+    reached: start,
+    batchesWasted: context.batchesWasted + batchesBetween(start, context.reached, context.batchesPerEpoch),
+    notAfter: null,
+  };
+}
+
+/** A session is over without being asked: remember what it left, and why. */
+export function adoptFailure(context: RunContext, { failure, preempted, report, reached }: SessionFailure): Change {
+  const host = context.session?.host ?? context.lastSession?.host ?? '';
+  const adopted = report ? adoptReport(context, report, host) : {};
+  const after = { ...context, ...adopted };
+  return {
+    ...adopted,
+    // A host in trouble may still have the trainer: a stop has to reach it there.
+    session: isHostTrouble(failure) && !preempted ? context.session : null,
+    reached: reached && isBefore(after.reached, reached) ? reached : after.reached,
+    failure,
+    failuresInRow: after.failuresInRow + (preempted || isHostTrouble(failure) ? 0 : 1),
+    restarts: [
+      ...context.restarts,
+      { reason: preempted ? ('preemption' as const) : ('failure' as const), failure, epoch: after.position.epoch },
+    ].slice(-200),
+    ...answerTo(failure, after),
+  };
+}
+
+/** What changes for the next attempt, by the kind of failure. */
+function answerTo(failure: Failure | null, context: RunContext): Change {
+  const { config, canShrinkBatch } = planOf(context);
+  if (failure?.kind === 'outOfMemory' && canShrinkBatch && config.failures.onOutOfMemory === 'smallerBatch') {
+    return { batchDivisor: Math.min(context.batchDivisor * 2, 1024) };
+  }
+  if (failure?.kind === 'nan' && config.failures.onNan === 'rollBack') {
+    // One epoch further back than the checkpoint that led to NaN, when this attempt made no progress.
+    const epoch = Math.max(0, context.position.epoch - (context.failuresInRow > 0 ? 1 : 0));
+    return { notAfter: { epoch, batch: 0 } };
+  }
+  return {};
+}
+
+/** The trainer has ended as asked. */
+export function adoptEnd(context: RunContext, end: SessionEnd): Change {
+  const host = context.session?.host ?? '';
+  const adopted = adoptReport(context, end.report, host);
+  return {
+    ...adopted,
+    session: null,
+    failure: context.failure ?? end.failure,
+    batchesAfterStop: end.batchesAfterStop,
+    processGroupGone: end.processGroupGone,
+  };
+}
+
+/** Batches from `from` to `to`; 0 when `to` is not later. An epoch whose length is not known yet counts its batches alone. */
+export function batchesBetween(from: Position, to: Position, batchesPerEpoch: number): number {
+  if (!isBefore(from, to)) return 0;
+  return Math.max(0, (to.epoch - from.epoch) * batchesPerEpoch + to.batch - from.batch);
+}

@@ -1,0 +1,77 @@
+/** The receipt, composed from what the run remembers. Pure, clock given. */
+import type { Cause, Outcome, Receipt } from '../contracts/receipt.ts';
+import { draftConfigSchema } from '../contracts/run-config.ts';
+import type { RunContext } from './run-context.ts';
+import { type RunStory, stateSeconds } from './run-story.ts';
+import { batchesBetween } from './run-progress.ts';
+
+/** Why the training ended. A failure to publish outranks all: what is not in the store was not landed. */
+export function causeOf(context: RunContext): Cause {
+  if (context.publishFailure) return { kind: 'failure', failure: context.publishFailure };
+  if (context.failure) return { kind: 'failure', failure: context.failure };
+  if (context.stop && !allTrained(context)) return { kind: 'stop', ...context.stop };
+  return { kind: 'finished' };
+}
+
+export function outcomeOf(context: RunContext): Outcome {
+  const cause = causeOf(context);
+  return cause.kind === 'failure' ? 'failed' : cause.kind === 'stop' ? 'stopped' : 'completed';
+}
+
+const allTrained = (context: RunContext) =>
+  context.plan !== null && context.position.epoch >= context.plan.config.epochs;
+
+/** Batches that are part of the result; epochs of one run have one length, the trainer's own report says which. */
+const batchesTrained = (context: RunContext) =>
+  batchesBetween({ epoch: 0, batch: 0 }, context.position, context.batchesPerEpoch);
+
+export function bestOf(context: RunContext): Receipt['best'] {
+  const best = context.plan?.best;
+  const entry = context.ledger.find(({ reasons }) => reasons.includes('best'));
+  const value = best && entry?.metrics[best.metric];
+  return best && entry && value !== undefined ? { metric: best.metric, value, epoch: entry.epoch } : null;
+}
+
+/** Why the run folder has to stay, or null when it may go: everything in it is in the store. */
+export function reasonToKeep(context: RunContext): string | null {
+  if (context.publishFailure) return `publishing failed: ${context.publishFailure.message}`;
+  if (context.failure) return `the training failed (${context.failure.kind}); kept for you to look at`;
+  return null;
+}
+
+/** All that is known now. Files are those that `publish` reported; before that, none. */
+export function composeReceipt(context: RunContext, story: RunStory, now: Date): Receipt {
+  // A draft that was given up before it was whole has no plan.
+  const config = context.plan?.config ?? draftConfigSchema.safeParse(context.draft).data;
+  const host = context.lastSession?.host ?? null;
+  return {
+    receiptVersion: 1,
+    run: context.run,
+    project: config?.project ?? 'default',
+    trainer: config?.trainer ?? '',
+    outcome: outcomeOf(context),
+    cause: causeOf(context),
+    startedAt: story.startedAt,
+    endedAt: now.toISOString(),
+    epochs: { trained: context.position.epoch, planned: config?.epochs ?? 0 },
+    batches: {
+      trained: batchesTrained(context),
+      wasted: context.batchesWasted + batchesBetween(context.position, context.reached, context.batchesPerEpoch),
+      afterStop: context.batchesAfterStop,
+    },
+    metrics: context.metrics,
+    best: bestOf(context),
+    checkpoints: context.published?.checkpoints ?? [],
+    files: context.published?.files ?? [],
+    outputFolder: context.plan?.outputFolder ?? null,
+    publishedBytes: context.published?.bytes ?? 0,
+    localFolder: host === null ? { kind: 'none' } : { kind: 'unknown', host },
+    stateSeconds: stateSeconds(story, now),
+    restarts: context.restarts.map((restart, index) => ({
+      at: story.restartTimes[index] ?? story.startedAt,
+      ...restart,
+    })),
+    processGroupGone: host === null ? true : context.processGroupGone,
+    notes: context.notes,
+  };
+}

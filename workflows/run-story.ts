@@ -1,0 +1,47 @@
+/** The times of a run: when each state was entered, how long it lasted, and what happened when. Pure, clock given. */
+import type { RunState } from '../contracts/receipt.ts';
+import type { RunEvent } from '../contracts/run-messages.ts';
+
+const mostEvents = 200;
+
+export interface RunStory {
+  startedAt: string;
+  state: RunState;
+  enteredStateAt: string;
+  /** Of the states that are over; the present one is added when asked. */
+  pastSeconds: Record<string, number>;
+  events: RunEvent[];
+  /** One per restart, in order. */
+  restartTimes: string[];
+}
+
+export function beginStory(now: Date): RunStory {
+  const at = now.toISOString();
+  return { startedAt: at, state: 'configuring', enteredStateAt: at, pastSeconds: {}, events: [], restartTimes: [] };
+}
+
+export function enterState(story: RunStory, state: RunState, now: Date): RunStory {
+  if (state === story.state) return story;
+  return {
+    ...story,
+    state,
+    enteredStateAt: now.toISOString(),
+    pastSeconds: stateSeconds(story, now),
+    events: withEvent(story.events, state, now),
+  };
+}
+
+export function tell(story: RunStory, message: string, now: Date): RunStory {
+  return { ...story, events: withEvent(story.events, message, now) };
+}
+
+/** Seconds spent in each state until `now`. */
+export function stateSeconds(story: RunStory, now: Date): Record<string, number> {
+  const present = (now.getTime() - Date.parse(story.enteredStateAt)) / 1000;
+  return { ...story.pastSeconds, [story.state]: round((story.pastSeconds[story.state] ?? 0) + present) };
+}
+
+const withEvent = (events: readonly RunEvent[], message: string, now: Date): RunEvent[] =>
+  [...events, { at: now.toISOString(), message }].slice(-mostEvents);
+
+const round = (seconds: number) => Math.round(seconds * 1000) / 1000;

@@ -1,0 +1,46 @@
+/** What an activity's error means for the run. Pure. */
+import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
+import { type Failure, finalFailures } from '../contracts/failure.ts';
+import { progressSchema } from '../contracts/progress.ts';
+import { sessionFailedType, type SessionFailure, sessionFailureSchema } from '../contracts/run-activities.ts';
+
+/** The failure, and where the session got to, as far as it can be told. */
+export function sessionFailureOf(error: unknown): SessionFailure {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const nothing = { preempted: false, report: null, reached: null };
+  if (cause instanceof ApplicationFailure && cause.type === sessionFailedType) {
+    const details = sessionFailureSchema.safeParse(cause.details?.[0]);
+    if (details.success) return details.data;
+  }
+  if (cause instanceof TimeoutFailure) {
+    const last = progressSchema.safeParse(cause.lastHeartbeatDetails);
+    const reached =
+      last.success && last.data.phase === 'train' ? { epoch: last.data.epoch - 1, batch: last.data.batch } : null;
+    const message =
+      cause.timeoutType === 'SCHEDULE_TO_START'
+        ? 'no worker of the host took the work in time'
+        : 'the host sent no sign of life in time';
+    return { ...nothing, failure: { kind: 'hostLost', message }, reached };
+  }
+  if (cause instanceof CancelledFailure) {
+    return { ...nothing, failure: { kind: 'workerLost', message: 'the worker gave the session up' } };
+  }
+  return { ...nothing, failure: failureOf(cause) };
+}
+
+/** Any error as a failure; `internal` when nothing better is known. */
+export function failureOf(error: unknown): Failure {
+  const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
+  if (cause instanceof ApplicationFailure) {
+    const details = sessionFailureSchema.shape.failure.safeParse(cause.details?.[0]);
+    if (details.success && details.data) return details.data;
+  }
+  if (cause instanceof TimeoutFailure) return { kind: 'hostLost', message: `no answer in time: ${cause.message}` };
+  return { kind: 'internal', message: cause instanceof Error ? cause.message.slice(0, 4000) : String(cause).slice(0, 4000) };
+}
+
+/** Failures of the host, not of the training: they never use up the restarts budget. */
+export const isHostTrouble = (failure: Failure | null): boolean =>
+  failure === null || failure.kind === 'hostLost' || failure.kind === 'workerLost';
+
+export const isFinal = (failure: Failure): boolean => finalFailures.has(failure.kind);

@@ -1,0 +1,295 @@
+/**
+ * The workflow of one training run: the chart, its messages, and how it closes.
+ *
+ * A stop by update closes as Completed with the receipt; a cancel as Cancelled; a failed training as Failed with the
+ * receipt in its details. Whichever it is, artifacts were published and the run folder dealt with before.
+ */
+import * as wf from '@temporalio/workflow';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { name } from '../contracts/names.ts';
+import type { CleanUpInput, KeepCheckpointsInput, PublishInput } from '../contracts/run-activities.ts';
+import type { OpenSessionInput, StopTrainerInput, TrainEpochInput } from '../contracts/run-activities.ts';
+import { sessionLostSignal } from '../contracts/run-activities.ts';
+import type { DraftConfig } from '../contracts/run-config.ts';
+import type { Receipt } from '../contracts/receipt.ts';
+import {
+  type Configure,
+  configureSchema,
+  failureTypes,
+  type RunView,
+  runQuery,
+  searchAttributes,
+  type StopRequest,
+  stopRequestSchema,
+  type TrainingRunInput,
+  trainingRunInputSchema,
+  updateNames,
+} from '../contracts/run-messages.ts';
+import { type CarriedState, DurableChart } from './durable.ts';
+import { draftProblems, mergeDraft } from './draft.ts';
+import { invalid, parse, wrongState } from './refusals.ts';
+import * as activities from './run-activities.ts';
+import { runChart } from './run-chart.ts';
+import { firstContext, type RunContext } from './run-context.ts';
+import { composeReceipt, outcomeOf, reasonToKeep } from './run-receipt.ts';
+import { beginStory, enterState, type RunStory, tell } from './run-story.ts';
+import { tellChange } from './run-events.ts';
+import { chartPosition, detailsOf, viewOf } from './run-view.ts';
+
+/** From one workflow run to the next, so that no history grows without end. */
+interface Carried {
+  chart: CarriedState;
+  story: RunStory;
+}
+
+/** Well below the 10,000 events that a run's history may have; a state of its own waits for a quiet moment. */
+const renewalLength = 4_000;
+
+export async function trainingRun(input: TrainingRunInput, carried?: Carried): Promise<Receipt> {
+  const run = parse(name, wf.workflowInfo().workflowId, 'the run id (the workflow id)');
+  const { config, draft: isDraft } = parse(trainingRunInputSchema, input, '');
+  if (config.run !== undefined && config.run !== run) {
+    throw invalid([{ field: 'config.run', value: JSON.stringify(config.run), message: `must be the workflow id ${run}, or left out` }]);
+  }
+  return new TrainingRun(run).live({ ...config, run } as Configure, isDraft, carried);
+}
+
+class TrainingRun {
+  readonly #run: string;
+  #story: RunStory;
+  #cancelled: unknown;
+  #shown = '';
+  readonly #chart = new DurableChart<typeof runChart>({
+    machine: runChart,
+    perform: (src, input) => this.#perform(src, input),
+    onChange: (_, event) => this.#note(event),
+  });
+  #before: RunContext = firstContext(undefined);
+
+  constructor(run: string) {
+    this.#run = run;
+    this.#story = beginStory(new Date());
+  }
+
+  get #context(): RunContext {
+    return this.#chart.snapshot.context;
+  }
+
+  async live(draft: Configure, isDraft: boolean, carried?: Carried): Promise<Receipt> {
+    const root = wf.CancellationScope.current();
+    return wf.CancellationScope.nonCancellable(async () => {
+      if (carried) {
+        this.#story = carried.story;
+        this.#chart.restore(carried.chart);
+        this.#before = this.#context;
+      } else {
+        this.#chart.start({ run: this.#run, draft, isDraft });
+      }
+      this.#answerMessages();
+      root.cancelRequested.catch((error) => {
+        this.#cancelled = error;
+        this.#chart.send({ type: 'STOP', by: 'cancel', mode: 'batch' });
+      });
+      if (carried) this.#chart.send({ type: 'RENEWED' });
+      await wf.condition(() => this.#over || this.#renewable);
+      await wf.condition(wf.allHandlersFinished);
+      // A stop may have come while the handlers finished.
+      if (!this.#over && this.#renewable) await this.#renew(draft, isDraft);
+      await wf.condition(() => this.#over);
+      return this.#close();
+    });
+  }
+
+  get #over(): boolean {
+    return this.#chart.snapshot.status === 'done';
+  }
+
+  get #renewable(): boolean {
+    return this.#chart.quiet && this.#chart.snapshot.matches({ training: { sessions: 'renewing' } });
+  }
+
+  async #renew(draft: Configure, isDraft: boolean): Promise<void> {
+    const { value, context } = this.#chart.snapshot;
+    const carried: Carried = { chart: { value, context }, story: this.#story };
+    await wf.continueAsNew<typeof trainingRun>({ config: draft as DraftConfig, draft: isDraft }, carried);
+  }
+
+  #perform(src: string, input: unknown): Promise<unknown> {
+    const context = this.#context;
+    const host = context.session?.host ?? context.lastSession?.host ?? null;
+    switch (src) {
+      case 'checkConfig':
+        return activities.checkConfig(input as DraftConfig);
+      case 'openSession':
+        return activities.openSession(input as OpenSessionInput);
+      case 'trainEpoch':
+        return activities.trainEpoch(input as TrainEpochInput);
+      case 'keepCheckpoints':
+        return activities.keepCheckpoints(input as KeepCheckpointsInput, host ?? '');
+      case 'stopTrainer':
+        return activities.stopTrainer(input as StopTrainerInput);
+      case 'publish':
+        return activities.publish(this.#publishInput(host));
+      case 'cleanUp':
+        return activities.cleanUp(this.#cleanUpInput(host));
+      default:
+        throw new Error(`no activity performs ${src}`);
+    }
+  }
+
+  #publishInput(host: string | null): PublishInput {
+    const { ledger } = this.#context;
+    const config = this.#config();
+    return { run: this.#run, config, ledger, host, receipt: composeReceipt(this.#context, this.#story, new Date()) };
+  }
+
+  #cleanUpInput(host: string | null): CleanUpInput {
+    const receipt = composeReceipt(this.#context, this.#story, new Date());
+    return { run: this.#run, config: this.#config(), host, keep: reasonToKeep(this.#context), receipt };
+  }
+
+  #config() {
+    const { plan } = this.#context;
+    if (!plan) throw new Error('a run without a plan has nothing to publish');
+    return plan.config;
+  }
+
+  #answerMessages(): void {
+    const view = () => this.#view();
+    wf.setHandler(wf.defineQuery<RunView>(runQuery), view);
+    wf.setHandler(wf.defineSignal<[string]>(sessionLostSignal), (session) =>
+      this.#chart.send({ type: 'SESSION_LOST', session }),
+    );
+    wf.setHandler(
+      wf.defineUpdate<RunView, [Configure]>(updateNames.configure),
+      (patch) => {
+        this.#chart.send({ type: 'CONFIGURE', draft: mergeDraft(this.#context.draft, patch) });
+        return view();
+      },
+      {
+        validator: (patch) => {
+          this.#allow('configure', ['configuring.draft']);
+          const problems = draftProblems(mergeDraft(this.#context.draft, parse(configureSchema, patch, '')), this.#run);
+          if (problems.length > 0) throw invalid(problems);
+        },
+      },
+    );
+    wf.setHandler(
+      wf.defineUpdate<RunView>(updateNames.train),
+      async () => {
+        this.#chart.send({ type: 'TRAIN' });
+        await wf.condition(() => this.#position.detail !== 'configuring.validating');
+        if (this.#context.problems.length > 0) throw invalid(this.#context.problems);
+        return view();
+      },
+      { validator: () => this.#allow('train', ['configuring.draft']) },
+    );
+    wf.setHandler(
+      wf.defineUpdate<RunView, [StopRequest | undefined]>(updateNames.stop),
+      (request) => {
+        const { mode } = parse(stopRequestSchema, request, '');
+        this.#chart.send({ type: 'STOP', by: 'update', mode });
+        return view();
+      },
+      {
+        validator: (request) => {
+          parse(stopRequestSchema, request, '');
+          this.#allow('stop', ['configuring', 'training', 'stopping']);
+        },
+      },
+    );
+    wf.setHandler(
+      wf.defineUpdate<RunView>(updateNames.pause),
+      () => {
+        this.#chart.send({ type: 'PAUSE' });
+        return view();
+      },
+      {
+        validator: () => {
+          this.#allow('pause', ['training']);
+          if (this.#context.pauseWanted) throw wrongState('pause', this.#position.detail, 'a run that trains');
+        },
+      },
+    );
+    wf.setHandler(
+      wf.defineUpdate<RunView>(updateNames.resume),
+      () => {
+        this.#chart.send({ type: 'RESUME' });
+        return view();
+      },
+      { validator: () => this.#allow('resume', ['training.paused']) },
+    );
+  }
+
+  get #position() {
+    return chartPosition(this.#chart.snapshot.value);
+  }
+
+  #view(): RunView {
+    return viewOf(this.#context, this.#story, this.#position, new Date());
+  }
+
+  #allow(update: string, states: string[]): void {
+    const { detail } = this.#position;
+    if (!states.some((state) => detail === state || detail.startsWith(`${state}.`))) {
+      throw wrongState(update, detail, `a run in ${states.join(', ')}`);
+    }
+  }
+
+  /** After every transition: the story, the log, the search attributes and the details that the Temporal UI shows. */
+  #note(event: { type: string } | null): void {
+    const now = new Date();
+    const { state } = this.#position;
+    if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
+    this.#story = enterState(this.#story, state, now);
+    for (const message of tellChange(this.#before, this.#context, event)) {
+      this.#story = tell(this.#story, message, now);
+      wf.log.info(message, { state, epoch: this.#context.position.epoch });
+    }
+    const restarts = this.#context.restarts.length - this.#before.restarts.length;
+    if (restarts > 0) {
+      this.#story = { ...this.#story, restartTimes: [...this.#story.restartTimes, now.toISOString()].slice(-200) };
+    }
+    this.#before = this.#context;
+    this.#show();
+    if (wf.workflowInfo().historyLength > renewalLength && !this.#context.renewalDue && state === 'training') {
+      this.#chart.send({ type: 'RENEWAL_DUE' });
+    }
+  }
+
+  #show(): void {
+    wf.setCurrentDetails(detailsOf(this.#context, this.#story, this.#position));
+    const view = this.#view();
+    const shown = {
+      EpochalState: view.state,
+      EpochalTrainer: view.config.trainer ?? 'unknown',
+      EpochalProject: view.config.project ?? 'default',
+      EpochalOutcome: view.state === 'stopped' ? outcomeOf(this.#context) : null,
+      EpochalBestMetric: view.best?.value ?? null,
+    };
+    if (JSON.stringify(shown) === this.#shown) return;
+    this.#shown = JSON.stringify(shown);
+    wf.upsertSearchAttributes([
+      ...(['EpochalState', 'EpochalTrainer', 'EpochalProject', 'EpochalOutcome'] as const).map((key) => ({
+        key: defineSearchAttributeKey(key, 'KEYWORD'),
+        value: shown[key],
+      })),
+      { key: defineSearchAttributeKey('EpochalBestMetric' satisfies keyof typeof searchAttributes, 'DOUBLE'), value: shown.EpochalBestMetric },
+    ]);
+  }
+
+  #close(): Receipt {
+    const context = this.#context;
+    if (context.problems.length > 0) throw invalid(context.problems);
+    if (!context.plan) {
+      if (this.#cancelled) throw this.#cancelled;
+      if (context.stop) return composeReceipt(context, this.#story, new Date());
+      throw wf.ApplicationFailure.nonRetryable(context.failure?.message ?? 'not configured', failureTypes.invalid);
+    }
+    const receipt = context.receipt ?? composeReceipt(context, this.#story, new Date());
+    if (this.#cancelled && receipt.outcome === 'stopped') throw this.#cancelled;
+    if (receipt.outcome !== 'failed') return receipt;
+    const why = receipt.cause.kind === 'failure' ? `${receipt.cause.failure.kind}: ${receipt.cause.failure.message}` : '';
+    throw wf.ApplicationFailure.create({ type: failureTypes.trainingFailed, message: why, nonRetryable: true, details: [receipt] });
+  }
+}
