@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
+import { searchAttributes } from '../../contracts/run-messages.ts';
+import { startTemporalServer } from '../../launch/temporal-server.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'epochal-server-'));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+test('the shared server of the test run answers and knows the search attributes of a run', async () => {
+  const connection = await Connection.connect({ address: inject('temporalAddress') });
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
+  expect(Object.keys(customAttributes ?? {})).toEqual(expect.arrayContaining(Object.keys(searchAttributes)));
+  await connection.close();
+});
+
+test('what was started on a server with a database file is there after a restart', async () => {
+  const options = {
+    binary: inject('temporalBinary'),
+    logFile: join(folder, 'temporal.log'),
+    databaseFile: join(folder, 'temporal.db'),
+    ui: false,
+  };
+  const first = await startTemporalServer(options);
+  const before = await Connection.connect({ address: first.address });
+  await new Client({ connection: before }).workflow.start('nobodyRunsThis', { taskQueue: 'none', workflowId: 'survivor' });
+  await before.close();
+  await first.stop();
+  expect(isAlive(first.pid)).toBe(false);
+
+  const second = await startTemporalServer(options);
+  const after = await Connection.connect({ address: second.address });
+  const found = await new Client({ connection: after }).workflow.getHandle('survivor').describe();
+  expect(found.status.name).toBe('RUNNING');
+  await after.close();
+  await second.stop();
+});
+
+test('a port in use is not taken: another one is', async () => {
+  const options = { binary: inject('temporalBinary'), logFile: join(folder, 'temporal.log'), ui: true };
+  const first = await startTemporalServer(options);
+  const port = Number(first.address.split(':')[1]);
+  const second = await startTemporalServer({ ...options, port });
+  expect(second.address).not.toBe(first.address);
+  expect((await fetch(`${second.ui}/`)).ok).toBe(true);
+  await Promise.all([first.stop(), second.stop()]);
+});
+
+test('a server that cannot start is an error with the end of its log', async () => {
+  await expect(
+    startTemporalServer({
+      binary: inject('temporalBinary'),
+      logFile: join(folder, 'temporal.log'),
+      databaseFile: folder,
+      ui: false,
+    }),
+  ).rejects.toThrow(/did not start/);
+  await expect(
+    startTemporalServer({ binary: join(folder, 'no-such-program'), logFile: join(folder, 'temporal.log'), ui: false }),
+  ).rejects.toThrow(/did not start[\s\S]*no-such-program/);
+});
+
+test.each(['SIGKILL', 'SIGTERM'] as const)('no server is left when its launcher dies of %s', async (signal) => {
+  const launcher = spawn(
+    process.execPath,
+    [
+      '--import',
+      'tsx',
+      fileURLToPath(new URL('./launcher-of-a-server.ts', import.meta.url)),
+      inject('temporalBinary'),
+      join(folder, 'temporal.log'),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const [line] = await once(createInterface({ input: launcher.stdout }), 'line');
+  const pid = Number(line);
+  expect(isAlive(pid)).toBe(true);
+  launcher.kill(signal);
+  await once(launcher, 'exit');
+  await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 15_000 });
+  expect(await readFile(join(folder, 'temporal.log'), 'utf8')).not.toMatch(/panic/);
+});

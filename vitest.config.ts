@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+import { ClosingLineReporter } from './test/closing-line-reporter.ts';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/temporal-server.ts'],
+    pool: 'forks',
+    // The tests start real servers, workers and trainers: on two cores, two files at a time keep their timings honest.
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 60_000,
+    reporters: ['default', new ClosingLineReporter()],
+  },
+});

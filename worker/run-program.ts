@@ -1,0 +1,80 @@
+/** Runs another program to its end, with its output in hand and its whole process group ended on an abort. */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+export interface RunOptions {
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  signal?: AbortSignal | undefined;
+  /** Milliseconds after which the program is killed, and the run counts as failed. */
+  timeoutMs?: number;
+  /** Written to the program's stdin; left out, it has none. */
+  input?: string;
+  /** Each line of stdout and stderr, as it comes. */
+  onLine?: (line: string) => void;
+}
+
+export interface ProgramEnd {
+  /** Null when the program could not be started, or was ended by a signal. */
+  code: number | null;
+  stdout: string;
+  /** The last of stdout and stderr together, for an error message. */
+  tail: string;
+}
+
+const tailLines = 30;
+
+/**
+ * Never throws for what the program does: a program that is missing, fails or takes too long has a `code` other
+ * than 0. Throws the signal's reason when aborted, after the whole process group was killed.
+ */
+export async function runProgram(program: string, args: readonly string[], options: RunOptions = {}): Promise<ProgramEnd> {
+  options.signal?.throwIfAborted();
+  // A group of its own, so that what the program itself started goes with it.
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: options.env ?? process.env,
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const stdout: string[] = [];
+  const tail: string[] = [];
+  const keep = (line: string) => {
+    tail.push(line);
+    if (tail.length > tailLines) tail.shift();
+    options.onLine?.(line);
+  };
+  if (!child.stdout || !child.stderr) throw new Error('pipes were asked for');
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    stdout.push(line);
+    keep(line);
+  });
+  // A program that ends without reading its input breaks the pipe: its exit code tells, not this error.
+  child.stdin?.on('error', () => undefined).end(options.input);
+  createInterface({ input: child.stderr }).on('line', keep);
+
+  const kill = () => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // The group is already gone.
+    }
+  };
+  const timer = options.timeoutMs === undefined ? undefined : setTimeout(kill, options.timeoutMs);
+  options.signal?.addEventListener('abort', kill, { once: true });
+  try {
+    const code = await new Promise<number | null>((resolve) => {
+      child.once('error', (error) => {
+        keep(error.message);
+        resolve(null);
+      });
+      child.once('close', (exitCode) => resolve(exitCode));
+    });
+    options.signal?.throwIfAborted();
+    return { code, stdout: stdout.join('\n'), tail: tail.join('\n') };
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', kill);
+  }
+}
