@@ -108,6 +108,8 @@ export const sessionFailureSchema = z.strictObject({
 });
 export type SessionFailure = z.infer<typeof sessionFailureSchema>;
 export const sessionFailedType = 'SessionFailed';
+/** Failure type of `openSession`: ask again, here or elsewhere. */
+export const noFreeSlotType = 'NoFreeSlot';
 
 /** Signal to a run from a restarted worker: the session died with the worker before. */
 export const sessionLostSignal = 'sessionLost';

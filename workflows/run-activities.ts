@@ -1,13 +1,14 @@
 /** Where each child of the run chart is performed: which activity, on which queue, with which limits. */
 import * as wf from '@temporalio/workflow';
-import type {
-  CleanUpInput,
-  KeepCheckpointsInput,
-  OpenSessionInput,
-  PublishInput,
-  RunActivities,
-  StopTrainerInput,
-  TrainEpochInput,
+import {
+  type CleanUpInput,
+  type KeepCheckpointsInput,
+  noFreeSlotType,
+  type OpenSessionInput,
+  type PublishInput,
+  type RunActivities,
+  type StopTrainerInput,
+  type TrainEpochInput,
 } from '../contracts/run-activities.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contracts/run-config.ts';
@@ -62,9 +63,16 @@ export async function openSession(input: OpenSessionInput) {
       if (!isUnanswered(error) && !isBusy(error)) throw error;
     }
   }
-  return activitiesOn(poolQueue(config.pool), { ...options, summary: 'wait for a slot, open a session' }).openSession(
-    input,
-  );
+  const pool = activitiesOn(poolQueue(config.pool), { ...options, summary: 'wait for a slot, open a session' });
+  for (;;) {
+    try {
+      return await pool.openSession(input);
+    } catch (error) {
+      // A slot that was free when the worker asked for work, and was taken before the work came.
+      if (!isBusy(error)) throw error;
+      await wf.sleep('1s');
+    }
+  }
 }
 
 const isUnanswered = (error: unknown) =>
@@ -74,7 +82,7 @@ const isUnanswered = (error: unknown) =>
 const isBusy = (error: unknown) =>
   error instanceof wf.ActivityFailure &&
   error.cause instanceof wf.ApplicationFailure &&
-  error.cause.type === 'NoFreeSlot';
+  error.cause.type === noFreeSlotType;
 
 export const trainEpoch = (input: TrainEpochInput) =>
   activitiesOn(hostQueue(input.session.host), {

@@ -1,0 +1,38 @@
+/** Which activities each queue of a host serves. */
+import type { Host } from '../worker/host.ts';
+import { checkConfig } from './check-config.ts';
+import { cleanUp } from './clean-up.ts';
+import { hostStatus, listData, listTrainers, removeData } from './host-questions.ts';
+import { keepCheckpoints } from './keep-checkpoints.ts';
+import { openSession } from './open-session.ts';
+import { publish } from './publish.ts';
+import { stopTrainer } from './stop-trainer.ts';
+import { trainEpoch } from './train-epoch.ts';
+
+/** The pool's queue: only what needs a slot. */
+export const poolActivities = (host: Host) => ({ openSession: openSession(host, true) });
+
+/** The pool's control queue: what any worker of the pool can do at any time. */
+export const poolControlActivities = (host: Host) => ({
+  checkConfig: checkConfig(host),
+  listTrainers: listTrainers(host),
+  publish: publish(host),
+  cleanUp: cleanUp(host),
+});
+
+/** The host's queue: work on its run folders. */
+export const hostActivities = (host: Host) => ({
+  openSession: openSession(host, false),
+  trainEpoch: trainEpoch(host),
+  keepCheckpoints: keepCheckpoints(host),
+  publish: publish(host),
+  cleanUp: cleanUp(host),
+});
+
+/** The host's control queue: what must never wait behind an epoch. */
+export const hostControlActivities = (host: Host) => ({
+  stopTrainer: stopTrainer(host),
+  hostStatus: hostStatus(host),
+  listData: listData(host),
+  removeData: removeData(host),
+});

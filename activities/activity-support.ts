@@ -1,0 +1,71 @@
+/** What every activity needs: heartbeats that tell what is being done, and failures that keep their type. */
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import type { Failure } from '../contracts/failure.ts';
+import type { Progress, WorkProgress } from '../contracts/progress.ts';
+import { sessionFailedType, type SessionFailure } from '../contracts/run-activities.ts';
+import { StoreError } from '../stores/artifact-store.ts';
+
+const beat = 200;
+
+/**
+ * Runs `work` while heartbeats carry what `details` answers at the time. The SDK thins them out to its own interval.
+ * A cancelled activity throws CancelledFailure, whatever `work` threw when its signal was aborted.
+ */
+export async function heartbeating<T>(details: () => Progress | WorkProgress, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat(details()), beat);
+  try {
+    context.heartbeat(details());
+    return await work(context.cancellationSignal);
+  } catch (error) {
+    if (context.cancellationSignal.aborted) throw new CancelledFailure(`cancelled: ${reason(context)}`);
+    throw error;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** The same for work whose progress is a sentence and bytes. */
+export function working<T>(first: string, work: (signal: AbortSignal, progress: WorkProgress) => Promise<T>): Promise<T> {
+  const progress: WorkProgress = { doing: first };
+  return heartbeating(
+    () => ({ ...progress }),
+    (signal) => work(signal, progress),
+  );
+}
+
+const reason = (context: Context) =>
+  Object.entries(context.cancellationDetails ?? {})
+    .flatMap(([name, set]) => (set === true ? [name] : []))
+    .join(', ');
+
+/** The workflow no longer waits for this activity: it closed, or went on without us. */
+export const isForsaken = (): boolean => Context.current().cancellationDetails?.notFound === true;
+
+export const sessionFailed = (details: SessionFailure): ApplicationFailure =>
+  ApplicationFailure.create({
+    type: sessionFailedType,
+    message: details.preempted ? 'preempted' : `${details.failure?.kind}: ${details.failure?.message}`,
+    nonRetryable: true,
+    details: [details],
+  });
+
+/** A typed failure; the server tries it again only when that can help. */
+export const failed = (failure: Failure, retryable: boolean, cause?: unknown): ApplicationFailure =>
+  ApplicationFailure.create({
+    type: failure.kind,
+    message: failure.message,
+    nonRetryable: !retryable,
+    details: [failure],
+    ...(cause instanceof Error ? { cause } : {}),
+  });
+
+/** Store trouble becomes a failure of kind `store`, tried again as the store says. */
+export async function withStore<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StoreError) throw failed({ kind: 'store', message: error.message.slice(0, 4000) }, error.retryable, error);
+    throw error;
+  }
+}

@@ -1,0 +1,113 @@
+/** A whole check of a configuration, on a worker, before anything starts. */
+import type { z } from 'zod';
+import { problemsOf, shownValue } from '../contracts/config-problems.ts';
+import type { ConfigProblem } from '../contracts/failure.ts';
+import type { CheckedConfig } from '../contracts/host-messages.ts';
+import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
+import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
+import { type ArtifactStore, outputPath, StoreError } from '../stores/artifact-store.ts';
+import { openStore } from '../stores/open-store.ts';
+import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
+import type { Host } from '../worker/host.ts';
+import { TrainerProblem } from '../worker/trainer-catalog.ts';
+import { failed, working } from './activity-support.ts';
+
+/** Kept for good, each costs ledger space in the workflow's state. */
+const mostKeptForGood = 500;
+
+export const checkConfig =
+  (host: Host) =>
+  (config: unknown): Promise<CheckedConfig> =>
+    working('check the configuration', async (signal, progress) => {
+      const parsed = runConfigSchema.safeParse(config);
+      if (!parsed.success) return refused(problemsOf(parsed.error, config));
+      try {
+        return await checkParsed(host, parsed.data, { signal, onProgress: (doing) => (progress.doing = doing) });
+      } catch (error) {
+        if (error instanceof TrainerProblem) throw failed(error.failure, false, error);
+        throw error;
+      }
+    });
+
+interface CallOptions {
+  signal: AbortSignal;
+  onProgress: (doing: string) => void;
+}
+
+async function checkParsed(host: Host, config: RunConfig, options: CallOptions): Promise<CheckedConfig> {
+  const program = await host.trainers.find(config.trainer);
+  if (!program) {
+    const names = (await host.trainers.list()).map(({ name }) => name).join(', ');
+    return refused([problem('trainer', config.trainer, `must be one of ${names || '(no trainer was found)'}`)]);
+  }
+  const manifest = await host.trainers.describe(program, options);
+  const check = await host.trainers.check(program, config, options);
+  const { store, problems: storeProblems } = await checkStore(host, config);
+  const problems = [
+    ...check.problems,
+    ...checkpointProblems(config, manifest),
+    ...(manifest.datasets.length === 0 && config.data !== undefined
+      ? [problem('data', config.data, `must be left out: ${manifest.name} takes no data set`)]
+      : []),
+    ...storeProblems,
+    ...(await continueProblems(config)),
+  ];
+  if (problems.length > 0 || !store) return refused(problems);
+  return {
+    ok: true,
+    config: { ...config, parameters: check.parameters },
+    best: config.checkpoints.best ?? manifest.best,
+    canShrinkBatch: manifest.canShrinkBatch,
+    outputFolder: `${store.address}/${outputPath(config.project, config.run ?? '')}`,
+  };
+}
+
+function checkpointProblems({ epochs, checkpoints }: RunConfig, manifest: TrainerManifest): ConfigProblem[] {
+  const { best, everyEpochs } = checkpoints;
+  const names = manifest.metrics.map(({ name }) => name);
+  return [
+    ...(best && !names.includes(best.metric)
+      ? [problem('checkpoints.best.metric', best.metric, `must be a metric that ${manifest.name} reports: ${names.join(', ')}`)]
+      : []),
+    ...(everyEpochs > 0 && epochs / everyEpochs > mostKeptForGood
+      ? [problem('checkpoints.everyEpochs', everyEpochs, `must be at least ${Math.ceil(epochs / mostKeptForGood)} for ${epochs} epochs, so that at most ${mostKeptForGood} are kept`)]
+      : []),
+  ];
+}
+
+async function checkStore(host: Host, config: RunConfig): Promise<{ store: ArtifactStore | null; problems: ConfigProblem[] }> {
+  const address = config.store ?? host.settings.store;
+  try {
+    const store = openStore(address);
+    await store.checkWritable();
+    if (config.run !== undefined && (await store.read(`${outputPath(config.project, config.run)}/receipt.json`))) {
+      const message = `must be new: ${store.address}/${outputPath(config.project, config.run)} holds the results of a run with this id`;
+      return { store, problems: [problem('run', config.run, message)] };
+    }
+    return { store, problems: [] };
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return { store: null, problems: [problem('store', address, `must be a store that can be written: ${error.message}`)] };
+  }
+}
+
+async function continueProblems(config: RunConfig): Promise<ConfigProblem[]> {
+  if (!config.continueFrom) return [];
+  try {
+    const { manifest } = await findStart(config.continueFrom);
+    if (!config.continueFrom.keepProgress || config.epochs > manifest.epoch) return [];
+    return [problem('epochs', config.epochs, `must be more than the ${manifest.epoch} that are trained already`)];
+  } catch (error) {
+    if (error instanceof ContinueFromProblem) return [problem(error.field, error.value, error.allowed)];
+    if (error instanceof StoreError) return [problem('continueFrom.outputFolder', config.continueFrom.outputFolder, error.message)];
+    throw error;
+  }
+}
+
+const problem = (field: string, value: z.core.util.JSONType, message: string): ConfigProblem => ({
+  field,
+  value: shownValue(value),
+  message,
+});
+
+const refused = (problems: ConfigProblem[]): CheckedConfig => ({ ok: false, problems });

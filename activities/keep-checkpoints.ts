@@ -1,0 +1,44 @@
+/** Stores what the ledger chose and removes what it dropped, while the trainer goes on. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { name as nameSchema } from '../contracts/names.ts';
+import type { KeepCheckpointsInput, KeptCheckpoints } from '../contracts/run-activities.ts';
+import { outputPath } from '../stores/artifact-store.ts';
+import { storeCheckpoint } from '../worker/checkpoints.ts';
+import type { Host } from '../worker/host.ts';
+import { readIfThere } from '../worker/run-folders.ts';
+import { withStore, working } from './activity-support.ts';
+
+export const keepCheckpoints =
+  (host: Host) =>
+  (input: KeepCheckpointsInput): Promise<KeptCheckpoints> =>
+    working('store checkpoints', (signal, progress) =>
+      withStore(async () => {
+        const { run, config } = input;
+        const store = host.storeOf(config);
+        const folder = host.folders.of(run);
+        const output = outputPath(config.project, run);
+        const kept: KeptCheckpoints = { stored: [], removed: [], damaged: [], bytes: 0 };
+        progress.totalBytes = input.store.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
+        const onBytes = (bytes: number) => {
+          progress.bytes = (progress.bytes ?? 0) + bytes;
+        };
+        // First the rows, then the checkpoint that needs them: a host that takes over finds both.
+        const rows = input.store.length > 0 ? await readIfThere(folder.metrics) : null;
+        if (rows !== null) await store.write(`${output}/metrics.jsonl`, rows);
+        for (const entry of input.store) {
+          progress.doing = `store ${entry.name}`;
+          const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes });
+          (whole ? kept.stored : kept.damaged).push(entry.name);
+        }
+        for (const dropped of input.remove) {
+          const checkpoint = nameSchema.parse(dropped);
+          progress.doing = `remove ${checkpoint}`;
+          await rm(join(folder.checkpoints, checkpoint), { recursive: true, force: true });
+          await store.remove(`${output}/checkpoints/${checkpoint}`);
+          kept.removed.push(checkpoint);
+        }
+        kept.bytes = progress.bytes ?? 0;
+        return kept;
+      }),
+    );

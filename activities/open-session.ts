@@ -1,0 +1,29 @@
+/** Takes a slot, starts or finds the trainer, and answers when it is ready. */
+import { ApplicationFailure } from '@temporalio/activity';
+import { noFreeSlotType, type OpenedSession, type OpenSessionInput } from '../contracts/run-activities.ts';
+import type { Host } from '../worker/host.ts';
+import { ContinueFromProblem } from '../worker/continue-from.ts';
+import { NoFreeSlot, SessionProblem } from '../worker/sessions.ts';
+import { sessionFailed, withStore, working } from './activity-support.ts';
+
+/** `byPermit`: this is the pool's queue, polled only while a slot is free. */
+export const openSession =
+  (host: Host, byPermit: boolean) =>
+  (input: OpenSessionInput): Promise<OpenedSession> =>
+    working('open a session', async (signal, progress) => {
+      try {
+        return await withStore(() =>
+          host.sessions.open(input, { byPermit, signal, onProgress: (doing) => (progress.doing = doing) }),
+        );
+      } catch (error) {
+        if (error instanceof NoFreeSlot) {
+          throw ApplicationFailure.create({ type: noFreeSlotType, message: error.message, nonRetryable: true });
+        }
+        const nothing = { preempted: false, report: null, reached: null };
+        if (error instanceof SessionProblem) throw sessionFailed({ ...nothing, failure: error.failure });
+        if (error instanceof ContinueFromProblem) {
+          throw sessionFailed({ ...nothing, failure: { kind: 'setUp', message: error.message } });
+        }
+        throw error;
+      }
+    });

@@ -1,0 +1,52 @@
+/** One rung of the ladder: asks the trainer to end in its way, and answers when its whole process group is gone. */
+import type { StopTrainerInput } from '../contracts/run-activities.ts';
+import type { SessionEnd } from '../contracts/session.ts';
+import type { Host } from '../worker/host.ts';
+import { endPredecessor } from '../worker/predecessor.ts';
+import { sessionEnd } from '../worker/session-end.ts';
+import { heartbeating } from './activity-support.ts';
+
+export const stopTrainer =
+  (host: Host) =>
+  async ({ run, config, session, rung, known }: StopTrainerInput): Promise<SessionEnd> => {
+    const live = host.sessions.find(run, session.id);
+    if (live) {
+      live.ask(rung);
+      return heartbeating(
+        () => {
+          live.spokenTo();
+          return live.meter.current;
+        },
+        async (signal) => {
+          await endedOr(live.over, signal);
+          return live.end(known);
+        },
+      );
+    }
+    // The worker before opened it; the trainer saw the end-of-file and is ending by itself, or has.
+    const folder = host.folders.of(run);
+    const { stopSeconds, terminateSeconds } = config.deadlines;
+    const limits = rung === 'terminate' || rung === 'kill' ? { stopSeconds: 0, terminateSeconds: 0 } : { stopSeconds, terminateSeconds };
+    return heartbeating(
+      () => ({ doing: 'wait for the trainer of the worker before to end' }),
+      async (signal) => {
+        await endPredecessor(folder, limits, signal, host.log.child({ run }));
+        return sessionEnd(folder, session.id, known, {
+          exit: null,
+          seen: null,
+          killedByUs: false,
+          processGroupGone: true,
+          acknowledgedAfterMs: null,
+        });
+      },
+    );
+  };
+
+/** Cancelling this activity leaves the trainer as it is: the next rung is on its way. */
+async function endedOr(over: Promise<void>, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    if (signal.aborted) reject(signal.reason);
+    void over.then(resolve);
+  });
+}

@@ -1,0 +1,57 @@
+/** One epoch: grants it and the next, heartbeats its progress, and answers with its report. */
+import type { TrainEpochInput } from '../contracts/run-activities.ts';
+import type { SessionReport } from '../contracts/session.ts';
+import type { Host } from '../worker/host.ts';
+import { readReport } from '../worker/run-report.ts';
+import { SessionOver, type LiveSession } from '../worker/session.ts';
+import { heartbeating, isForsaken, sessionFailed } from './activity-support.ts';
+
+export const trainEpoch =
+  (host: Host) =>
+  async (input: TrainEpochInput): Promise<SessionReport> => {
+    const { run, known } = input;
+    const session = host.sessions.find(run, input.session.id);
+    if (!session) {
+      throw sessionFailed({
+        failure: { kind: 'workerLost', message: 'the worker was restarted, and its session ended with it' },
+        preempted: false,
+        report: null,
+        reached: null,
+      });
+    }
+    session.grant(input.through);
+    try {
+      return await heartbeating(
+        () => {
+          session.spokenTo();
+          return session.meter.current;
+        },
+        async (signal) => {
+          await session.waitEpoch(input.epoch, signal);
+          return readReport(session.folder, known);
+        },
+      );
+    } catch (error) {
+      if (isForsaken()) await host.endIfOver(session);
+      if (error instanceof SessionOver) throw await sessionFailure(host, session, input);
+      throw error;
+    }
+  };
+
+async function sessionFailure(host: Host, session: LiveSession, input: TrainEpochInput) {
+  const { report, failure } = await session.end(input.known);
+  if (session.preempted) {
+    await heartbeating(
+      () => ({ doing: 'store the newest checkpoint for another host' }),
+      (signal) => host.sessions.storeNewest(input, signal),
+    ).catch((error) => session.log.error({ err: error }, 'the newest checkpoint could not be stored'));
+  }
+  // The trainer ended in good order, and nobody of this run asked for it: the host or a person at it did.
+  const ended = { kind: 'trainerKilled', message: 'the trainer was asked to end from outside', exit: { code: 0, signal: null } } as const;
+  return sessionFailed({
+    failure: session.preempted ? null : (failure ?? ended),
+    preempted: session.preempted,
+    report,
+    reached: session.reached,
+  });
+}

@@ -1,0 +1,63 @@
+/** A run that goes on from a checkpoint of another one: found through that run's receipt, fetched, verified. */
+import { rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type CheckpointManifest, checkpointManifestSchema } from '../contracts/checkpoint.ts';
+import { receiptSchema } from '../contracts/receipt.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
+import { openStore } from '../stores/open-store.ts';
+import { fetchCheckpoint, isWhole, type Resume } from './checkpoints.ts';
+import type { RunFolder } from './run-folders.ts';
+
+/** Which field of `continueFrom` is wrong, and what is allowed. */
+export class ContinueFromProblem extends Error {
+  override readonly name = 'ContinueFromProblem';
+  constructor(
+    readonly field: string,
+    readonly value: string,
+    readonly allowed: string,
+  ) {
+    super(`${field} is ${JSON.stringify(value)}: ${allowed}`);
+  }
+}
+
+type ContinueFrom = NonNullable<RunConfig['continueFrom']>;
+
+/** The manifest that is meant, without fetching its files. Throws ContinueFromProblem with a clause for the field. */
+export async function findStart({ outputFolder, checkpoint }: ContinueFrom): Promise<{ manifest: CheckpointManifest; from: string }> {
+  const store = openStore(dirname(outputFolder));
+  const output = basename(outputFolder);
+  const manifests: CheckpointManifest[] = [];
+  for await (const { path } of store.list(`${output}/checkpoints`)) {
+    if (basename(path) !== 'checkpoint.json') continue;
+    const text = await store.read(path);
+    const manifest = text && checkpointManifestSchema.safeParse(JSON.parse(Buffer.from(text).toString('utf8')));
+    if (manifest && manifest.success) manifests.push(manifest.data);
+  }
+  if (manifests.length === 0) throw new ContinueFromProblem('continueFrom.outputFolder', outputFolder, 'must be an output folder of a run, with checkpoints in it');
+  manifests.sort((a, b) => a.epoch - b.epoch || a.batch - b.batch);
+  const best = checkpoint === 'best' ? await bestName(store, output) : null;
+  const manifest = checkpoint === 'last' ? manifests.at(-1) : manifests.find(({ name }) => name === (best ?? checkpoint));
+  if (!manifest) {
+    const names = manifests.map(({ name }) => name).join(', ');
+    throw new ContinueFromProblem('continueFrom.checkpoint', checkpoint, `must be best, last or one of ${names}`);
+  }
+  return { manifest, from: `${output}/checkpoints/${manifest.name}` };
+}
+
+export async function fetchStart(wanted: ContinueFrom, folder: RunFolder, signal: AbortSignal): Promise<Resume> {
+  const { manifest, from } = await findStart(wanted);
+  const path = join(folder.path, 'start', manifest.name);
+  if (!(await isWhole(path, manifest, signal))) {
+    await rm(path, { recursive: true, force: true });
+    const whole = await fetchCheckpoint(openStore(dirname(wanted.outputFolder)), from, manifest, path, { signal });
+    if (!whole) throw new ContinueFromProblem('continueFrom.checkpoint', manifest.name, 'is damaged in the store');
+  }
+  return { manifest, path };
+}
+
+async function bestName(store: ReturnType<typeof openStore>, output: string): Promise<string | null> {
+  const text = await store.read(`${output}/receipt.json`);
+  if (!text) return null;
+  const receipt = receiptSchema.safeParse(JSON.parse(Buffer.from(text).toString('utf8')));
+  return receipt.data?.checkpoints.find(({ reasons }) => reasons.includes('best'))?.name ?? null;
+}

@@ -1,0 +1,47 @@
+/** GPUs of this host, as the driver's own tool tells; none where there is no such tool. */
+import { runProgram } from './run-program.ts';
+
+export interface Gpu {
+  index: number;
+  name: string;
+  memoryBytes: number;
+  usedBytes: number;
+}
+
+const query = ['--query-gpu=index,name,memory.total,memory.used', '--format=csv,noheader,nounits'];
+const mebibyte = 1024 * 1024;
+
+export async function readGpus(): Promise<Gpu[]> {
+  const { code, stdout } = await runProgram('nvidia-smi', query, { timeoutMs: 10_000 });
+  return code === 0 ? parseGpus(stdout) : [];
+}
+
+/** One line a GPU: `0, NVIDIA A100-SXM4-40GB, 40960, 5` with memory in MiB. */
+export function parseGpus(table: string): Gpu[] {
+  return table
+    .split('\n')
+    .map((line) => line.split(',').map((field) => field.trim()))
+    .filter((fields) => fields.length >= 4 && fields.every((field) => field !== ''))
+    .map(([index, name, total, used]) => ({
+      index: Number(index),
+      name: name ?? '',
+      memoryBytes: Number(total) * mebibyte,
+      usedBytes: Number(used) * mebibyte,
+    }));
+}
+
+/** GPU memory in bytes that processes of a set hold; null where it cannot be asked. */
+export async function gpuMemoryOf(pids: ReadonlySet<number>): Promise<number | null> {
+  const { code, stdout } = await runProgram(
+    'nvidia-smi',
+    ['--query-compute-apps=pid,used_memory', '--format=csv,noheader,nounits'],
+    { timeoutMs: 10_000 },
+  );
+  if (code !== 0) return null;
+  let bytes = 0;
+  for (const line of stdout.split('\n')) {
+    const [pid, used] = line.split(',').map((field) => Number(field.trim()));
+    if (pid !== undefined && pids.has(pid)) bytes += (used ?? 0) * mebibyte;
+  }
+  return bytes;
+}

@@ -1,0 +1,54 @@
+/** This host: everything that activities work with, made once for each worker process. */
+import type { Logger } from 'pino';
+import type { RunConfig } from '../contracts/run-config.ts';
+import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { openStore } from '../stores/open-store.ts';
+import { Devices } from './devices.ts';
+import { hostId, RunFolders } from './run-folders.ts';
+import type { Runs } from './runs.ts';
+import type { LiveSession } from './session.ts';
+import { Sessions } from './sessions.ts';
+import type { WorkerSettings } from './settings.ts';
+import { Slots } from './slots.ts';
+import { TrainerCatalog } from './trainer-catalog.ts';
+
+export class Host {
+  readonly folders: RunFolders;
+  readonly trainers: TrainerCatalog;
+  readonly slots: Slots;
+  readonly sessions: Sessions;
+  /** Set before any queue is served. */
+  runs!: Runs;
+
+  private constructor(
+    readonly id: string,
+    readonly settings: WorkerSettings,
+    readonly devices: Devices,
+    readonly log: Logger,
+  ) {
+    this.folders = new RunFolders(settings.dataFolder);
+    this.trainers = new TrainerCatalog(settings.trainersFolders);
+    this.slots = new Slots(settings.slots ?? Math.max(1, devices.gpus.length));
+    this.sessions = new Sessions(this);
+  }
+
+  /** Throws when the data folder cannot be written. */
+  static async open(settings: WorkerSettings, log: Logger): Promise<Host> {
+    const id = await hostId(settings.dataFolder);
+    return new Host(id, settings, await Devices.read(), log.child({ host: id }));
+  }
+
+  storeOf(config: Pick<RunConfig, 'store'>): ArtifactStore {
+    return openStore(config.store ?? this.settings.store);
+  }
+
+  /**
+   * A session that its activity was forsaken for: when its run was terminated or deleted, nobody will ask for it
+   * again, and it ends at its batch boundary. A run that is open comes back for it.
+   */
+  async endIfOver(session: LiveSession): Promise<void> {
+    if (session.isOver || (await this.runs.isOpen(session.run).catch(() => true))) return;
+    session.log.warn('the run was closed from outside: its trainer is stopped');
+    session.ask('batch');
+  }
+}

@@ -1,0 +1,53 @@
+/** One logger for the process, its activities, its workflows and the Temporal SDK itself. */
+import { type Logger as TemporalLogger, type LogLevel, Runtime } from '@temporalio/worker';
+import { type Logger, pino } from 'pino';
+
+/** Pretty on a terminal, JSON lines otherwise; the level is LOG_LEVEL, `info` when unset. To stderr: stdout is for answers. */
+export function createLogger(): Logger {
+  const level = process.env.LOG_LEVEL ?? 'info';
+  if (!process.stderr.isTTY) return pino({ level }, pino.destination(2));
+  return pino({
+    level,
+    transport: { target: 'pino-pretty', options: { destination: 2, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' } },
+  });
+}
+
+const levels: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = {
+  TRACE: 'trace',
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARN: 'warn',
+  ERROR: 'error',
+};
+
+/** What Temporal says goes through pino too, with `run` where it names a workflow. */
+export function temporalLogger(log: Logger): TemporalLogger {
+  const write = (level: LogLevel, message: string, meta?: Record<string | symbol, unknown>) => {
+    const { workflowId, activityType, error, state, epoch, failure, ...rest } = meta ?? {};
+    const bound = {
+      ...(workflowId === undefined ? {} : { run: workflowId }),
+      ...(activityType === undefined ? {} : { activity: activityType }),
+      ...(state === undefined ? {} : { state }),
+      ...(epoch === undefined ? {} : { epoch }),
+      ...(error === undefined ? {} : { err: error }),
+      ...(failure === undefined ? {} : { failure }),
+    };
+    log[levels[level]](log.isLevelEnabled('debug') ? { ...bound, sdk: rest } : bound, message);
+  };
+  return {
+    log: write,
+    trace: (message, meta) => write('TRACE', message, meta),
+    debug: (message, meta) => write('DEBUG', message, meta),
+    info: (message, meta) => write('INFO', message, meta),
+    warn: (message, meta) => write('WARN', message, meta),
+    error: (message, meta) => write('ERROR', message, meta),
+  };
+}
+
+/** Once a process, before the first connection. A second call is ignored: tests start several workers. */
+export function installLogger(log: Logger): void {
+  if (installed) return;
+  installed = true;
+  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
+}
+let installed = false;

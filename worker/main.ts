@@ -1,0 +1,147 @@
+/** The worker process of a host: serves its queues until it is told to go. */
+import { Client } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, type NativeConnectionOptions, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import {
+  hostActivities,
+  hostControlActivities,
+  poolActivities,
+  poolControlActivities,
+} from '../activities/activities.ts';
+import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
+import { Host } from './host.ts';
+import { createLogger, installLogger } from './log.ts';
+import { readProcessFile } from './trainer-process.ts';
+import { Runs } from './runs.ts';
+import { readSettings, type WorkerSettings } from './settings.ts';
+import { workflowBundle } from './workflow-bundle.ts';
+
+export interface StartOptions {
+  settings: WorkerSettings;
+  log: Logger;
+  /** Where the server is; left out, as the standard Temporal environment configuration says. */
+  temporal?: { address: string; namespace?: string };
+}
+
+export interface RunningWorker {
+  readonly host: Host;
+  /** Resolves when the worker has stopped; rejects when it failed. */
+  readonly stopped: Promise<void>;
+  /** Every trainer checkpoints at its batch boundary and its run goes on elsewhere; then the worker stops. */
+  drain(): Promise<void>;
+  /** Every trainer is killed; then the worker stops. */
+  stopNow(): Promise<void>;
+}
+
+/** How long a trainer may take to its batch boundary when the worker goes down, in seconds. */
+const drainSeconds = 60;
+const pollers = { type: 'simple-maximum', maximum: 2 } as const;
+
+/** Resolves when every queue is served. Throws when the server does not answer, or the data folder cannot be written. */
+export async function startWorker({ settings, log, temporal }: StartOptions): Promise<RunningWorker> {
+  installLogger(log);
+  const [host, bundle, { connection, namespace }] = await Promise.all([
+    Host.open(settings, log),
+    workflowBundle(settings.cacheFolder, log),
+    connect(temporal),
+  ]);
+  host.runs = new Runs(new Client({ connection, namespace }), host.log);
+  const create = (taskQueue: string, own: Partial<WorkerOptions>) =>
+    Worker.create({
+      connection,
+      namespace,
+      taskQueue,
+      identity: `epochal:${settings.pool}:${host.id}`,
+      // Progress and cancels travel with heartbeats: a long run is watched live, a stop is heard soon.
+      maxHeartbeatThrottleInterval: '300ms',
+      defaultHeartbeatThrottleInterval: '300ms',
+      shutdownGraceTime: '2s',
+      shutdownForceTime: '20s',
+      ...own,
+    });
+  const workers = await Promise.all([
+    create(settings.workflowQueue, { workflowBundle: bundle, maxCachedWorkflows: 200, workflowThreadPoolSize: 1 }),
+    create(poolQueue(settings.pool), {
+      activities: poolActivities(host),
+      tuner: {
+        activityTaskSlotSupplier: host.slots.poolSlots(),
+        workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+        localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+        nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+      },
+      activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 1 },
+    }),
+    create(poolControlQueue(settings.pool), { activities: poolControlActivities(host), activityTaskPollerBehavior: pollers }),
+    create(hostQueue(host.id), {
+      activities: hostActivities(host),
+      maxConcurrentActivityTaskExecutions: Math.max(100, host.slots.total * 4),
+    }),
+    create(hostControlQueue(host.id), { activities: hostControlActivities(host), activityTaskPollerBehavior: pollers }),
+  ]);
+  const running = workers.map((worker) => worker.run());
+  await tellLostSessions(host);
+  log.info(
+    { host: host.id, pool: settings.pool, slots: host.slots.total, dataFolder: settings.dataFolder },
+    'the worker serves',
+  );
+  const stopped = Promise.all(running).then(() => connection.close());
+  stopped.catch(() => undefined);
+  let goingDown = false;
+  const shutDown = async () => {
+    if (!goingDown) for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    goingDown = true;
+    await stopped;
+  };
+  return {
+    host,
+    stopped,
+    drain: async () => {
+      await host.sessions.drain(drainSeconds);
+      await shutDown();
+    },
+    stopNow: async () => {
+      host.sessions.killAll();
+      await shutDown();
+    },
+  };
+}
+
+/** A worker before this one may have died with sessions open: their runs need not wait for a heartbeat to be missed. */
+async function tellLostSessions(host: Host): Promise<void> {
+  for (const folder of await host.folders.list()) {
+    const left = await readProcessFile(folder);
+    if (left && !host.sessions.find(folder.run, left.session)) await host.runs.tellLost(folder.run, left.session);
+  }
+}
+
+async function connect(temporal: StartOptions['temporal']): Promise<{ connection: NativeConnection; namespace: string }> {
+  if (temporal) {
+    const connection = await NativeConnection.connect({ address: temporal.address });
+    return { connection, namespace: temporal.namespace ?? 'default' };
+  }
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const connection = await NativeConnection.connect(connectionOptions as NativeConnectionOptions);
+  return { connection, namespace: namespace ?? 'default' };
+}
+
+/** `epochal worker`: first SIGTERM or SIGINT drains, the second ends at once. Answers the exit code. */
+export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']): Promise<number> {
+  const log = createLogger();
+  const worker = await startWorker({ settings: readSettings(), log, ...(temporal ? { temporal } : {}) });
+  let asked = 0;
+  const onSignal = (signal: NodeJS.Signals) => {
+    asked++;
+    log.info({ signal }, asked === 1 ? 'draining: trainers checkpoint, their runs go on elsewhere; again: at once' : 'at once');
+    void (asked === 1 ? worker.drain() : worker.stopNow());
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  try {
+    await worker.stopped;
+    return 0;
+  } finally {
+    process.off('SIGTERM', onSignal);
+    process.off('SIGINT', onSignal);
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Process groups: who is alive, and how to end all of them. Each trainer leads a group of its own, so its data
+ * loader workers and ranks are in it, too.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A process that cannot be confused with a later one of the same number. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Start time as the kernel tells it, in its own ticks; null where there is no /proc. */
+  startTicks: string | null;
+}
+
+export async function identify(pid: number): Promise<ProcessIdentity> {
+  return { pid, startTicks: (await readProcess(pid))?.startTicks ?? null };
+}
+
+/**
+ * Processes of the group that are alive; a zombie has ended. Without /proc only that there is someone can be told.
+ */
+export async function groupMembers(group: number): Promise<number[]> {
+  const numbers = await readdir('/proc').catch(() => null);
+  if (!numbers) return signalGroup(group, 0) ? [group] : [];
+  if (!signalGroup(group, 0)) return [];
+  const members: number[] = [];
+  for (const entry of numbers) {
+    if (!/^\d+$/.test(entry)) continue;
+    const found = await readProcess(Number(entry));
+    if (found?.group === group && found.state !== 'Z' && found.state !== 'X') members.push(Number(entry));
+  }
+  return members;
+}
+
+/** Whether the group that this process led may still be alive: not when its number belongs to another by now. */
+export async function isGroupAlive(leader: ProcessIdentity): Promise<boolean> {
+  const now = await readProcess(leader.pid);
+  if (now && leader.startTicks !== null && now.startTicks !== leader.startTicks) return false;
+  return (await groupMembers(leader.pid)).length > 0;
+}
+
+/** Resident memory of the group's processes in bytes; null where it cannot be read. */
+export async function groupMemory(group: number): Promise<number | null> {
+  const numbers = await readdir('/proc').catch(() => null);
+  if (!numbers) return null;
+  let pages = 0;
+  for (const entry of numbers) {
+    if (!/^\d+$/.test(entry)) continue;
+    const found = await readProcess(Number(entry));
+    if (found?.group === group) pages += found.residentPages;
+  }
+  return pages * 4096;
+}
+
+/** True when the signal reached someone. Signal 0 only asks. */
+export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-group, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EPERM') return true;
+    return false;
+  }
+}
+
+/** Waits until no process of the group is alive. False when `signal` ended the wait. */
+export async function groupGone(leader: ProcessIdentity, signal: AbortSignal): Promise<boolean> {
+  for (let pause = 5; await isGroupAlive(leader); pause = Math.min(100, pause * 2)) {
+    if (signal.aborted) return false;
+    await delay(pause, undefined, { signal }).catch(() => undefined);
+  }
+  return true;
+}
+
+interface ProcessStatus {
+  state: string;
+  group: number;
+  startTicks: string;
+  residentPages: number;
+}
+
+/** Fields of /proc/<pid>/stat after the command, which may hold spaces and brackets (proc(5)). */
+async function readProcess(pid: number): Promise<ProcessStatus | null> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  if (text === null) return null;
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return {
+    state: fields[0] ?? '?',
+    group: Number(fields[2]),
+    startTicks: fields[19] ?? '',
+    residentPages: Number(fields[21] ?? 0),
+  };
+}

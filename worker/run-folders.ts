@@ -1,0 +1,113 @@
+/** The folders of runs on this host. All paths are made here, from names that the contracts have checked. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { name } from '../contracts/names.ts';
+
+export interface RunFolder {
+  run: string;
+  path: string;
+  checkpoints: string;
+  logs: string;
+  artifacts: string;
+  metrics: string;
+  trainerLog: string;
+  events: string;
+  session: string;
+  process: string;
+  config: string;
+}
+
+export class RunFolders {
+  readonly #root: string;
+
+  constructor(readonly dataFolder: string) {
+    this.#root = join(dataFolder, 'runs');
+  }
+
+  /** The paths of a run's folder; nothing is made. Throws for a name that is no run id. */
+  of(run: string): RunFolder {
+    const path = join(this.#root, name.parse(run));
+    return {
+      run,
+      path,
+      checkpoints: join(path, 'checkpoints'),
+      logs: join(path, 'logs'),
+      artifacts: join(path, 'artifacts'),
+      metrics: join(path, 'metrics.jsonl'),
+      trainerLog: join(path, 'logs', 'trainer.log'),
+      events: join(path, 'logs', 'events.jsonl'),
+      session: join(path, 'session.json'),
+      process: join(path, 'process.json'),
+      config: join(path, 'run.json'),
+    };
+  }
+
+  async make(run: string): Promise<RunFolder> {
+    const folder = this.of(run);
+    for (const path of [folder.checkpoints, folder.logs, folder.artifacts]) await mkdir(path, { recursive: true });
+    return folder;
+  }
+
+  async list(): Promise<RunFolder[]> {
+    const entries = await readdir(this.#root, { withFileTypes: true }).catch(ifMissing([]));
+    return entries.filter((entry) => entry.isDirectory() && name.safeParse(entry.name).success).map((entry) => this.of(entry.name));
+  }
+
+  async remove(run: string): Promise<void> {
+    await rm(this.of(run).path, { recursive: true, force: true });
+  }
+}
+
+/** Bytes of all files below a folder; 0 when there is none. */
+export async function folderBytes(path: string): Promise<number> {
+  let bytes = 0;
+  for await (const file of filesBelow(path)) bytes += (await stat(join(path, file)).catch(ifMissing({ size: 0 }))).size;
+  return bytes;
+}
+
+/** Relative paths of all regular files below a folder, in order; links are not followed. */
+export async function* filesBelow(path: string, prefix = ''): AsyncGenerator<string> {
+  const entries = await readdir(join(path, prefix), { withFileTypes: true }).catch(ifMissing([]));
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const inside = prefix ? `${prefix}/${entry.name}` : entry.name;
+    if (entry.isDirectory()) yield* filesBelow(path, inside);
+    else if (entry.isFile()) yield inside;
+  }
+}
+
+/** Replaces a small file in one step: readers see the old or the new content, whole, also after a crash. */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  const beside = `${path}.${randomUUID()}.tmp`;
+  const file = await open(beside, 'w');
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(beside, path);
+}
+
+/** The content of a file, or null where there is none. */
+export const readIfThere = (path: string): Promise<string | null> => readFile(path, 'utf8').catch(ifMissing(null));
+
+/** This host's id: made once, kept in the data folder, so that a restarted worker finds its runs and they find it. */
+export async function hostId(dataFolder: string): Promise<string> {
+  const path = join(dataFolder, 'host.json');
+  await mkdir(dataFolder, { recursive: true });
+  const made = `${hostname().replace(/[^A-Za-z0-9-]/g, '-').replace(/^-+/, '').slice(0, 40) || 'host'}-${randomUUID().slice(0, 8)}`;
+  // `wx` fails when another worker on this data folder was quicker; then its id counts.
+  await writeFile(path, JSON.stringify({ host: made }), { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  return name.parse(JSON.parse(await readFile(path, 'utf8')).host);
+}
+
+const ifMissing =
+  <T>(value: T) =>
+  (error: NodeJS.ErrnoException): T => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return value;
+    throw error;
+  };

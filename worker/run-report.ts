@@ -1,0 +1,86 @@
+/** What a run folder holds, read from disk alone: a restarted worker answers what the one before would have. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type CheckpointManifest, checkpointManifestSchema, isBefore, type Position } from '../contracts/checkpoint.ts';
+import { name } from '../contracts/names.ts';
+import { type EpochResult, epochResultSchema, eventSchema, type TrainerEvent } from '../contracts/protocol.ts';
+import type { Known } from '../contracts/run-activities.ts';
+import type { SessionReport } from '../contracts/session.ts';
+import { type RunFolder, readIfThere } from './run-folders.ts';
+
+export const start: Position = { epoch: 0, batch: 0 };
+
+/** Whole checkpoints by their manifests, oldest first. Their files are not read; `checkpoints.ts` verifies. */
+export async function readManifests(folder: RunFolder): Promise<CheckpointManifest[]> {
+  const entries = await readdir(folder.checkpoints).catch(() => []);
+  const manifests = await Promise.all(
+    entries.filter((entry) => name.safeParse(entry).success).map((entry) => readManifest(join(folder.checkpoints, entry), entry)),
+  );
+  return manifests.filter((manifest) => manifest !== null).sort((a, b) => (isBefore(a, b) ? -1 : 1));
+}
+
+/** Null when there is no manifest, or none that can be trusted. */
+export async function readManifest(path: string, checkpoint: string): Promise<CheckpointManifest | null> {
+  const text = await readIfThere(join(path, 'checkpoint.json'));
+  const manifest = text === null ? null : parseJson(checkpointManifestSchema, text);
+  return manifest?.name === checkpoint ? manifest : null;
+}
+
+/**
+ * Complete epochs and checkpoints beyond what is known. An epoch counts once a checkpoint at or after its end is
+ * on disk: what was trained but not saved is trained again, and would be told twice.
+ */
+export async function readReport(folder: RunFolder, known: Known): Promise<SessionReport> {
+  const manifests = await readManifests(folder);
+  const position = manifests.at(-1) ?? start;
+  const epochs = (await readEpochsAfter(folder, known.epoch)).filter(({ epoch }) => epoch <= position.epoch);
+  const events = await readEvents(folder);
+  return {
+    epochs,
+    checkpoints: manifests.filter((manifest) => !known.checkpoints.includes(manifest.name)),
+    position: { epoch: position.epoch, batch: position.batch },
+    notes: events.flatMap((event) => (event.type === 'note' ? [event.message] : [])).slice(-50),
+  };
+}
+
+/** Rows after `epoch`, in order. Read from the end, so that a long run's thousandth epoch costs what its first did. */
+async function readEpochsAfter(folder: RunFolder, epoch: number): Promise<EpochResult[]> {
+  const lines = ((await readIfThere(folder.metrics)) ?? '').split('\n');
+  const rows: EpochResult[] = [];
+  for (const line of lines.reverse()) {
+    const row = line === '' ? null : parseJson(epochResultSchema, line);
+    if (row && row.epoch <= epoch) break;
+    if (row) rows.unshift(row);
+  }
+  return rows;
+}
+
+/** Events that were kept, of all sessions of this folder, in order. */
+export async function readEvents(folder: RunFolder): Promise<TrainerEvent[]> {
+  return jsonLines(keptEventSchema, await readIfThere(folder.events)).map(({ event }) => event);
+}
+
+/** One line of `events.jsonl`. */
+export const keptEventSchema = z.strictObject({ session: z.string(), at: z.iso.datetime(), event: eventSchema });
+
+export async function readSessionEvents(folder: RunFolder, session: string): Promise<TrainerEvent[]> {
+  const lines = jsonLines(keptEventSchema, await readIfThere(folder.events));
+  return lines.filter((line) => line.session === session).map(({ event }) => event);
+}
+
+/** A last line that a crash cut short is no line. */
+function jsonLines<T extends z.ZodType>(schema: T, text: string | null): z.output<T>[] {
+  return (text ?? '').split('\n').flatMap((line) => {
+    const value = line === '' ? null : parseJson(schema, line);
+    return value === null ? [] : [value];
+  });
+}
+
+function parseJson<T extends z.ZodType>(schema: T, text: string): z.output<T> | null {
+  try {
+    return schema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
+}

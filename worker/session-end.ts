@@ -1,0 +1,53 @@
+/** How a session ended, told from its run folder and its exit: the same answer from any worker of the host. */
+import type { Failure } from '../contracts/failure.ts';
+import type { TrainerEvent } from '../contracts/protocol.ts';
+import type { Known } from '../contracts/run-activities.ts';
+import type { SessionEnd } from '../contracts/session.ts';
+import type { RunFolder } from './run-folders.ts';
+import { readReport, readSessionEvents } from './run-report.ts';
+import type { TrainerExit } from './trainer-process.ts';
+
+export interface EndCircumstances {
+  exit: TrainerExit | null;
+  /** What the worker saw that the trainer could not say: garbage on the protocol, a hang, a failed start. */
+  seen: Failure | null;
+  /** We sent it SIGTERM or SIGKILL: then that signal is no failure. */
+  killedByUs: boolean;
+  processGroupGone: boolean;
+  acknowledgedAfterMs: number | null;
+}
+
+export async function sessionEnd(
+  folder: RunFolder,
+  session: string,
+  known: Known,
+  circumstances: EndCircumstances,
+): Promise<SessionEnd> {
+  const events = await readSessionEvents(folder, session);
+  const stopped = events.findLast((event) => event.type === 'stopped');
+  return {
+    report: await readReport(folder, known),
+    exit: circumstances.exit,
+    processGroupGone: circumstances.processGroupGone,
+    batchesAfterStop: stopped?.batchesAfterStop ?? null,
+    acknowledgedAfterMs: circumstances.acknowledgedAfterMs,
+    failure: endFailure(events, circumstances),
+  };
+}
+
+/** Null when it ended as it should. */
+export function endFailure(events: readonly TrainerEvent[], { exit, seen, killedByUs }: EndCircumstances): Failure | null {
+  const failed = events.findLast((event) => event.type === 'failed');
+  const with_ = exit ? { exit } : {};
+  if (failed) {
+    const { kind, message, traceback } = failed;
+    return { kind, message, ...(traceback ? { traceback } : {}), ...with_ };
+  }
+  if (seen) return { ...seen, ...with_ };
+  if (!exit || killedByUs || exit.code === 0) return null;
+  if (exit.signal === 'SIGKILL') {
+    return { kind: 'trainerKilled', message: 'the trainer was killed from outside (SIGKILL); the kernel does that when memory runs out', ...with_ };
+  }
+  if (exit.signal) return { kind: 'trainerKilled', message: `the trainer was ended by ${exit.signal}`, ...with_ };
+  return { kind: 'trainerError', message: `the trainer ended with code ${exit.code} and without a word; its log says more`, ...with_ };
+}

@@ -1,0 +1,261 @@
+/** One live session: a trainer process, what it has said, and who waits for what. */
+import { appendFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Failure } from '../contracts/failure.ts';
+import type { TrainerEvent } from '../contracts/protocol.ts';
+import type { Known, StopRung } from '../contracts/run-activities.ts';
+import type { Session, SessionEnd } from '../contracts/session.ts';
+import type { Position } from '../contracts/checkpoint.ts';
+import { groupGone, groupMemory } from './process-groups.ts';
+import { ProgressMeter } from './progress-meter.ts';
+import type { RunFolder } from './run-folders.ts';
+import { sessionEnd } from './session-end.ts';
+import type { Slot } from './slots.ts';
+import type { TrainerExit, TrainerProcess } from './trainer-process.ts';
+
+/** The session is over; ask `end` how. */
+export class SessionOver extends Error {
+  override readonly name = 'SessionOver';
+}
+
+/** After the trainer's own end, its children get this long to follow, in milliseconds. */
+const orphanGrace = 2_000;
+const memoryEvery = 2_000;
+
+/** Events that a later worker needs to know of; the rest is live progress. */
+const kept: ReadonlySet<TrainerEvent['type']> = new Set(['hello', 'ready', 'note', 'failed', 'stopped']);
+
+export class LiveSession {
+  readonly meter: ProgressMeter;
+  /** Resolves, and never rejects, when the process has ended, its group is gone and its last words are on disk. */
+  readonly over: Promise<void>;
+  /** The host wants the session gone: it is handed over, and that is no failure. */
+  preempted = false;
+  resumedFrom: Position | null = null;
+  versions: Record<string, string> = {};
+  devices: string[] = [];
+  readonly startedAt = new Date().toISOString();
+
+  #process: TrainerProcess | null = null;
+  #ready = false;
+  #isOver = false;
+  #epochsDone = 0;
+  #reached: Position = { epoch: 0, batch: 0 };
+  #exit: TrainerExit | null = null;
+  #seen: Failure | null = null;
+  #killedByUs = false;
+  #stopAskedAt: number | null = null;
+  #acknowledgedAfterMs: number | null = null;
+  #finishOver: () => void = () => undefined;
+  #spokenTo = Date.now();
+  #writing: Promise<void> = Promise.resolve();
+  readonly #wakes = new Set<() => void>();
+
+  constructor(
+    readonly id: string,
+    readonly run: string,
+    readonly host: string,
+    readonly folder: RunFolder,
+    readonly slot: Slot,
+    epochs: number,
+    startEpoch: number,
+    readonly log: Logger,
+  ) {
+    this.meter = new ProgressMeter(Math.min(startEpoch + 1, epochs), epochs);
+    this.#epochsDone = startEpoch;
+    this.over = new Promise((resolve) => {
+      this.#finishOver = resolve;
+    });
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether there is a process, whose end will be seen. */
+  get started(): boolean {
+    return this.#process !== null;
+  }
+
+  /** Milliseconds since a run last asked for something. */
+  get idleMs(): number {
+    return Date.now() - this.#spokenTo;
+  }
+
+  get acknowledgedAfterMs(): number | null {
+    return this.#acknowledgedAfterMs;
+  }
+
+  /** Furthest batch that was trained, checkpointed or not. */
+  get reached(): Position {
+    return this.#reached;
+  }
+
+  get description(): Session {
+    const { id, host, resumedFrom, devices, versions, startedAt } = this;
+    return { id, host, resumedFrom, devices, versions, startedAt };
+  }
+
+  /** Called for every event of the process, and for what is no event. */
+  readonly listener = {
+    onEvent: (event: TrainerEvent) => this.#onEvent(event),
+    onGarbage: (sentence: string) => {
+      this.#seen ??= { kind: 'protocol', message: sentence.slice(0, 4000) };
+      this.log.error(sentence);
+      this.kill();
+    },
+  };
+
+  attach(process: TrainerProcess): void {
+    this.#process = process;
+    void this.#watchEnd(process);
+  }
+
+  spokenTo(): void {
+    this.#spokenTo = Date.now();
+  }
+
+  async waitReady(signal: AbortSignal): Promise<void> {
+    await this.#until(() => this.#ready, signal);
+  }
+
+  grant(through: number): void {
+    this.spokenTo();
+    this.#process?.send({ type: 'grant', through });
+  }
+
+  /** Resolves when epoch `epoch` is complete and its checkpoint is on disk. Throws SessionOver, or the signal's reason. */
+  async waitEpoch(epoch: number, signal: AbortSignal): Promise<void> {
+    await this.#until(() => this.#epochsDone >= epoch, signal);
+  }
+
+  /** One rung of the ladder; `over` tells when it worked. */
+  ask(rung: StopRung): void {
+    this.spokenTo();
+    if (this.#isOver) return;
+    this.log.info({ rung }, 'stop');
+    switch (rung) {
+      case 'finish':
+        return this.#process?.send({ type: 'shutdown' });
+      case 'epoch':
+      case 'batch':
+        this.#stopAskedAt ??= performance.now();
+        return this.#process?.send({ type: 'stop', mode: rung });
+      case 'terminate':
+        this.#killedByUs = true;
+        return this.#process?.terminate();
+      case 'kill':
+        return this.kill();
+    }
+  }
+
+  kill(): void {
+    this.#killedByUs = true;
+    this.#process?.killGroup();
+  }
+
+  /** Only once it is over. */
+  async end(known: Known): Promise<SessionEnd> {
+    return sessionEnd(this.folder, this.id, known, {
+      exit: this.#exit,
+      seen: this.#seen,
+      killedByUs: this.#killedByUs,
+      processGroupGone: true,
+      acknowledgedAfterMs: this.#acknowledgedAfterMs,
+    });
+  }
+
+  #onEvent(event: TrainerEvent): void {
+    this.meter.note(event);
+    if (kept.has(event.type)) this.#keep(event);
+    switch (event.type) {
+      case 'hello':
+        this.versions = event.versions;
+        this.devices = event.devices.map(({ name }) => name);
+        break;
+      case 'ready':
+        this.#ready = true;
+        this.resumedFrom = event.resumedFrom;
+        this.#reached = event.resumedFrom ?? this.#reached;
+        break;
+      case 'batch':
+        if (event.phase === 'train') this.#reached = { epoch: event.epoch - 1, batch: event.batch };
+        break;
+      case 'epoch':
+        this.#epochsDone = event.epoch;
+        this.#reached = { epoch: event.epoch, batch: 0 };
+        this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
+        break;
+      case 'acknowledged':
+        if (event.command === 'stop' && this.#stopAskedAt !== null) {
+          this.#acknowledgedAfterMs ??= Math.round((performance.now() - this.#stopAskedAt) * 100) / 100;
+        }
+        break;
+      case 'failed':
+        this.log.warn({ kind: event.kind, traceback: event.traceback }, event.message);
+        break;
+      default:
+    }
+    this.#wake();
+  }
+
+  #keep(event: TrainerEvent): void {
+    const line = JSON.stringify({ session: this.id, at: new Date().toISOString(), event });
+    this.#writing = this.#writing.then(() => appendFile(this.folder.events, `${line}\n`)).catch((error) => {
+      this.log.error({ err: error }, 'an event could not be written into the run folder');
+    });
+  }
+
+  async #watchEnd(process: TrainerProcess): Promise<void> {
+    const ended = new AbortController();
+    const measuring = this.#measureMemory(process, ended.signal);
+    this.#exit = await process.exited;
+    ended.abort();
+    await measuring;
+    const leader = await process.identity;
+    if (!(await groupGone(leader, AbortSignal.timeout(orphanGrace)))) {
+      process.killGroup();
+      await groupGone(leader, new AbortController().signal);
+    }
+    // The last events may still be in the pipe when the process has gone.
+    await Promise.race([process.drained, delay(orphanGrace)]);
+    await this.#writing;
+    this.log.info({ exit: this.#exit }, 'the trainer has ended');
+    this.#setOver();
+  }
+
+  async #measureMemory(process: TrainerProcess, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.meter.memoryBytes = await groupMemory(process.pid);
+      await delay(memoryEvery, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #setOver(): void {
+    this.#isOver = true;
+    this.#finishOver();
+    this.#wake();
+  }
+
+  async #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (condition()) return;
+      if (this.#isOver) throw new SessionOver(`the session ${this.id} is over`);
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          this.#wakes.delete(wake);
+          signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#wakes.add(wake);
+        signal.addEventListener('abort', wake, { once: true });
+      });
+    }
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#wakes]) wake();
+  }
+}

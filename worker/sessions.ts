@@ -1,0 +1,224 @@
+/** The sessions of this host: opens them, finds them again, hands them over. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { outputPath } from '../stores/artifact-store.ts';
+import { type Failure, failureSchema } from '../contracts/failure.ts';
+import type { Position } from '../contracts/checkpoint.ts';
+import { protocolVersion, type SessionFile } from '../contracts/protocol.ts';
+import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
+import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
+import { fetchStart } from './continue-from.ts';
+import type { Host } from './host.ts';
+import { endPredecessor } from './predecessor.ts';
+import { replaceFile, type RunFolder } from './run-folders.ts';
+import { readManifests, readReport, start } from './run-report.ts';
+import { LiveSession, SessionOver } from './session.ts';
+import { TrainerProblem } from './trainer-catalog.ts';
+import { TrainerProcess } from './trainer-process.ts';
+
+/** The session could not be opened, or ended by itself: the typed cause. */
+export class SessionProblem extends Error {
+  override readonly name = 'SessionProblem';
+  constructor(readonly failure: Failure) {
+    super(failure.message);
+  }
+}
+
+export class NoFreeSlot extends Error {
+  override readonly name = 'NoFreeSlot';
+}
+
+export interface OpenOptions {
+  /** The work came by the pool's queue, so that a poll's permit becomes the slot. */
+  byPermit: boolean;
+  signal: AbortSignal;
+  onProgress: (doing: string) => void;
+}
+
+export class Sessions {
+  readonly #live = new Map<string, LiveSession>();
+  readonly #host: Host;
+  readonly #log: Logger;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.#log = host.log;
+  }
+
+  /** The run's session, over or not, if it was opened by this worker and is still remembered. */
+  find(run: string, session: string): LiveSession | null {
+    const found = this.#live.get(run);
+    return found?.id === session ? found : null;
+  }
+
+  isLive(run: string): boolean {
+    return this.#live.get(run)?.isOver === false;
+  }
+
+  /**
+   * Opens a session, or finds the one that runs. Throws NoFreeSlot, SessionProblem, or the signal's reason; then
+   * nothing of what it began is left.
+   */
+  async open(input: OpenSessionInput, options: OpenOptions): Promise<OpenedSession> {
+    const { run, previous } = input;
+    const log = this.#log.child({ run });
+    const live = this.#live.get(run);
+    if (live && !live.isOver) {
+      if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
+        log.info('the session still runs: attached again');
+        live.spokenTo();
+        return { session: live.description, report: await readReport(live.folder, input.known) };
+      }
+      options.onProgress('wait for the session before to end');
+      live.ask('batch');
+      await endSession(live, input, options.signal);
+    }
+    const slot = this.#host.slots.take(run, options.byPermit);
+    if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
+    let begun: LiveSession | null = null;
+    try {
+      const folder = await this.#host.folders.make(run);
+      options.onProgress('wait for the trainer before to end');
+      await endPredecessor(folder, input.config.deadlines, options.signal, log);
+      const program = await this.#host.trainers.find(input.config.trainer);
+      if (!program) throw new SessionProblem({ kind: 'setUp', message: `no trainer ${input.config.trainer} on ${this.#host.id}` });
+      options.onProgress('prepare the Python environment');
+      const python = await this.#host.trainers.environment(program, options);
+      const resume = await this.#resume(input, folder, options);
+      const position = resume?.position ?? start;
+      begun = new LiveSession(randomUUID(), run, this.#host.id, folder, slot, input.config.epochs, position.epoch, log);
+      this.#live.set(run, begun);
+      await replaceFile(folder.config, JSON.stringify({ run, config: input.config, host: this.#host.id }));
+      await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume)));
+      options.onProgress('start the trainer');
+      begun.attach(
+        await TrainerProcess.start(program, python, folder, begun.id, this.#host.devices.environment(slot), begun.listener),
+      );
+      void begun.over.then(() => this.#host.slots.give(slot));
+      void this.#endWhenIdle(begun);
+      options.onProgress('the trainer sets up');
+      await begun.waitReady(AbortSignal.any([options.signal, AbortSignal.timeout(input.config.deadlines.setUpSeconds * 1000)]));
+      // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
+      return { session: begun.description, report: await readReport(folder, input.known) };
+    } catch (error) {
+      if (begun?.started) {
+        begun.kill();
+        await begun.over;
+      } else {
+        if (begun) this.#live.delete(run);
+        this.#host.slots.give(slot);
+      }
+      throw await this.#problem(error, begun, input, options.signal);
+    }
+  }
+
+  async #resume(input: OpenSessionInput, folder: RunFolder, { signal, onProgress }: OpenOptions): Promise<Start | null> {
+    const { run, config, ledger, previous, notAfter } = input;
+    const store = this.#host.storeOf(config);
+    const output = outputPath(config.project, run);
+    const resume = await chooseResume({ folder, ledger, previous, notAfter, store, output, signal, onProgress });
+    const position = resume?.manifest ?? start;
+    await removeLater(folder, position, store, output);
+    if (resume) return { resume, position, keepProgress: true };
+    if (!config.continueFrom) return null;
+    onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
+    const fetched = await fetchStart(config.continueFrom, folder, signal);
+    const { keepProgress } = config.continueFrom;
+    return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress };
+  }
+
+  /** What went wrong, told as well as it can be: the trainer's own word goes before the exception that we saw. */
+  async #problem(error: unknown, begun: LiveSession | null, input: OpenSessionInput, signal: AbortSignal): Promise<unknown> {
+    signal.throwIfAborted();
+    if (error instanceof SessionOver && begun) {
+      const { failure } = await begun.end(input.known);
+      return new SessionProblem(failure ?? { kind: 'trainerError', message: 'the trainer ended before it was ready' });
+    }
+    if (error instanceof TrainerProblem) return new SessionProblem(error.failure);
+    if (error instanceof DOMException && error.name === 'TimeoutError') {
+      const limit = input.config.deadlines.setUpSeconds;
+      return new SessionProblem({ kind: 'hang', message: `the trainer was not ready after ${limit} s (deadlines.setUpSeconds)` });
+    }
+    if (isDiskFull(error)) return new SessionProblem(failureSchema.parse({ kind: 'dataDisk', message: String(error) }));
+    return error;
+  }
+
+  /** A session that no run speaks to for long is nobody's: it checkpoints, ends and frees its slot. */
+  async #endWhenIdle(session: LiveSession): Promise<void> {
+    const limit = this.#host.settings.sessionIdleSeconds * 1000;
+    while (!session.isOver) {
+      await Promise.race([session.over, delay(Math.min(limit, 5_000), undefined, { ref: false })]);
+      if (session.isOver || session.idleMs < limit) continue;
+      session.log.warn('no run has asked for anything for long: the session is ended');
+      session.ask('batch');
+      await Promise.race([session.over, delay(limit, undefined, { ref: false })]);
+      if (!session.isOver) session.kill();
+    }
+  }
+
+  /** The worker goes down: every trainer checkpoints at its batch boundary, and the store gets what another host needs. */
+  async drain(graceSeconds: number): Promise<void> {
+    this.#host.slots.close();
+    const sessions = [...this.#live.values()].filter((session) => !session.isOver);
+    await Promise.all(
+      sessions.map(async (session) => {
+        session.preempted = true;
+        session.ask('batch');
+        await Promise.race([session.over, delay(graceSeconds * 1000, undefined, { ref: false })]);
+        if (!session.isOver) session.kill();
+        await session.over;
+      }),
+    );
+  }
+
+  /** At once: a second signal. */
+  killAll(): void {
+    for (const session of this.#live.values()) if (!session.isOver) session.kill();
+  }
+
+  /** The newest checkpoint, put into the store for a host that takes the run over. */
+  async storeNewest(input: { run: string; config: OpenSessionInput['config'] }, signal: AbortSignal): Promise<void> {
+    const folder = this.#host.folders.of(input.run);
+    const newest = (await readManifests(folder)).at(-1);
+    if (!newest) return;
+    const store = this.#host.storeOf(input.config);
+    await storeCheckpoint(folder, newest, store, outputPath(input.config.project, input.run), { signal });
+  }
+
+  forget(run: string): void {
+    if (!this.isLive(run)) this.#live.delete(run);
+  }
+}
+
+interface Start {
+  resume: Resume;
+  position: Position;
+  keepProgress: boolean;
+}
+
+async function endSession(session: LiveSession, { config }: OpenSessionInput, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(config.deadlines.stopSeconds * 1000)]);
+  await Promise.race([session.over, delay(2 ** 31 - 1, undefined, { signal: limit }).catch(() => undefined)]);
+  signal.throwIfAborted();
+  if (!session.isOver) session.kill();
+  await session.over;
+}
+
+const sessionFile = (input: OpenSessionInput, session: LiveSession, from: Start | null): SessionFile => ({
+  protocol: protocolVersion,
+  run: input.run,
+  session: session.id,
+  runFolder: session.folder.path,
+  epochs: input.config.epochs,
+  parameters: input.config.parameters,
+  data: input.config.data ?? null,
+  seed: input.config.seed,
+  everyBatches: input.config.checkpoints.everyBatches,
+  resumeFrom: from?.resume.path ?? null,
+  keepProgress: from?.keepProgress ?? true,
+  batchDivisor: input.batchDivisor,
+});
+
+const isDiskFull = (error: unknown) =>
+  ['ENOSPC', 'EROFS', 'EDQUOT'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');

@@ -1,0 +1,70 @@
+/** Settings of a worker, from its environment. Bad values are refused before anything starts. */
+import { homedir, platform } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { cacheFolder, dataFolder } from '../contracts/folders.ts';
+import { name } from '../contracts/names.ts';
+import { workflowQueue } from '../contracts/queues.ts';
+
+export interface WorkerSettings {
+  /** Absolute. */
+  dataFolder: string;
+  cacheFolder: string;
+  /** Address of the store for runs that name none. */
+  store: string;
+  pool: string;
+  /** GPU slots; null: one a GPU, or one where there is none. */
+  slots: number | null;
+  /** Folders with trainers, first match wins; the built-in ones are last. */
+  trainersFolders: string[];
+  workflowQueue: string;
+  /** How long a session may go without a word from its run before it checkpoints and ends. */
+  sessionIdleSeconds: number;
+  /** How long kept folders stay, in days; 0: until someone removes them. */
+  keptDays: number;
+}
+
+const builtInTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
+export const pythonSdkFolder = join(builtInTrainers, 'epochal');
+
+const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+
+const environmentSchema = z.object({
+  EPOCHAL_STORE: z.string().min(1).optional(),
+  EPOCHAL_POOL: name.default('gpu'),
+  EPOCHAL_SLOTS: count(1, 1024).optional(),
+  EPOCHAL_TRAINERS: z.string().optional(),
+  EPOCHAL_WORKFLOW_QUEUE: name.default(workflowQueue),
+  EPOCHAL_SESSION_IDLE_SECONDS: count(5, 7 * 24 * 3600).default(300),
+  EPOCHAL_KEPT_DAYS: count(0, 3650).default(0),
+});
+
+/** Throws an Error with one sentence a bad variable. */
+export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettings {
+  const parsed = environmentSchema.safeParse(env);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(
+      ({ path, message }) => `${path.join('.')} is ${JSON.stringify(env[String(path[0])])}: ${message}`,
+    );
+    throw new Error(problems.join('; '));
+  }
+  const values = parsed.data;
+  const machine = { env, platform: platform(), home: homedir() };
+  const data = resolve(dataFolder(machine));
+  return {
+    dataFolder: data,
+    cacheFolder: resolve(cacheFolder(machine)),
+    store: values.EPOCHAL_STORE ?? join(data, 'store'),
+    pool: values.EPOCHAL_POOL,
+    slots: values.EPOCHAL_SLOTS ?? null,
+    trainersFolders: [
+      ...(values.EPOCHAL_TRAINERS ?? '').split(delimiter).filter(Boolean).map((folder) => resolve(folder)),
+      builtInTrainers,
+    ],
+    workflowQueue: values.EPOCHAL_WORKFLOW_QUEUE,
+    sessionIdleSeconds: values.EPOCHAL_SESSION_IDLE_SECONDS,
+    keptDays: values.EPOCHAL_KEPT_DAYS,
+  };
+}
+

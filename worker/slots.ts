@@ -1,0 +1,97 @@
+/**
+ * GPU slots of this host. A session holds one from before its trainer starts until its process group is gone.
+ *
+ * The pool's queue is polled only while a slot is free (`poolSlots`), so that a busy host takes no run that an idle
+ * one could train: a permit to poll reserves a slot, and a session that comes of it takes the permit over.
+ */
+import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporalio/worker';
+
+export interface Slot {
+  /** 0-based; index of the GPU that it stands for, where there are GPUs. */
+  index: number;
+}
+
+export class Slots {
+  readonly #holders = new Map<number, string>();
+  /** Polls under way, each of which may bring a session. */
+  #permits = 0;
+  /** Permits that became sessions: their slot is counted among the holders by now. */
+  #converted = 0;
+  #closed = false;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(readonly total: number) {}
+
+  get taken(): string[] {
+    return [...this.#holders.values()];
+  }
+
+  get #free(): number {
+    return this.total - this.#holders.size;
+  }
+
+  /** A slot for `run`, or null when all are taken. `byPermit`: the work came by a poll of the pool's queue. */
+  take(run: string, byPermit: boolean): Slot | null {
+    if (this.#closed) return null;
+    for (let index = 0; index < this.total; index++) {
+      if (this.#holders.has(index)) continue;
+      this.#holders.set(index, run);
+      if (byPermit) {
+        this.#permits--;
+        this.#converted++;
+      }
+      return { index };
+    }
+    return null;
+  }
+
+  /** No session is taken any more: the worker is going down. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  give({ index }: Slot): void {
+    this.#holders.delete(index);
+    this.#wake();
+  }
+
+  /** For the pool queue's worker: one poll for each free slot. */
+  poolSlots(): CustomSlotSupplier<ActivitySlotInfo> {
+    return {
+      type: 'custom',
+      reserveSlot: (_, signal) => this.#reserve(signal),
+      tryReserveSlot: () => null,
+      markSlotUsed: () => undefined,
+      releaseSlot: () => {
+        if (this.#converted > 0) this.#converted--;
+        else this.#permits--;
+        this.#wake();
+      },
+    };
+  }
+
+  async #reserve(signal: AbortSignal): Promise<SlotPermit> {
+    while (this.#closed || this.#permits >= this.#free) {
+      await new Promise<void>((resolve, reject) => {
+        const wake = () => {
+          this.#waiting.delete(wake);
+          signal.removeEventListener('abort', abort);
+          resolve();
+        };
+        const abort = () => {
+          this.#waiting.delete(wake);
+          reject(signal.reason ?? new Error('no longer waiting for a slot'));
+        };
+        this.#waiting.add(wake);
+        signal.addEventListener('abort', abort, { once: true });
+        if (signal.aborted) abort();
+      });
+    }
+    this.#permits++;
+    return {};
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+}

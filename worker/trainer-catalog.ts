@@ -1,0 +1,143 @@
+/** The trainers of this host: where they are, what they say of themselves, and what they say of a configuration. */
+import { stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { name } from '../contracts/names.ts';
+import type { Failure } from '../contracts/failure.ts';
+import type { TrainerList } from '../contracts/host-messages.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
+import { type TrainerCheck, type TrainerManifest, trainerCheckSchema, trainerManifestSchema } from '../contracts/trainer-manifest.ts';
+import { ensureEnvironment, readRequirements } from './python-environments.ts';
+import { runProgram } from './run-program.ts';
+import { pythonSdkFolder } from './settings.ts';
+
+export interface TrainerProgram {
+  name: string;
+  /** Absolute path of its Python file. */
+  file: string;
+}
+
+/** A trainer that cannot be used, as a typed failure with a sentence. */
+export class TrainerProblem extends Error {
+  override readonly name = 'TrainerProblem';
+  constructor(readonly failure: Failure) {
+    super(failure.message);
+  }
+}
+
+interface CallOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: (message: string) => void;
+}
+
+const answerTimeout = 120_000;
+
+export class TrainerCatalog {
+  readonly #manifests = new Map<string, { modified: number; manifest: TrainerManifest }>();
+
+  constructor(readonly folders: readonly string[]) {}
+
+  /** `<folder>/<name>/trainer.py` or `<folder>/<name>.py`; the first folder that has it wins. */
+  async list(): Promise<TrainerProgram[]> {
+    const found = new Map<string, TrainerProgram>();
+    for (const folder of this.folders) {
+      const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+      for (const entry of entries) {
+        const file = entry.name.endsWith('.py') ? join(folder, entry.name) : join(folder, entry.name, 'trainer.py');
+        const trainer = basename(entry.name, '.py');
+        if (found.has(trainer) || !name.safeParse(trainer).success || !(await isFile(file))) continue;
+        found.set(trainer, { name: trainer, file });
+      }
+    }
+    return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async find(trainer: string): Promise<TrainerProgram | null> {
+    return (await this.list()).find((program) => program.name === trainer) ?? null;
+  }
+
+  /** Every trainer with its manifest, or with what keeps it from telling one. */
+  async manifests(options: CallOptions = {}): Promise<TrainerList> {
+    const answers: TrainerList = [];
+    for (const program of await this.list()) {
+      try {
+        answers.push({ ok: true, manifest: await this.describe(program, options) });
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        answers.push({ ok: false, name: program.name, problem: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    return answers;
+  }
+
+  async describe(program: TrainerProgram, options: CallOptions = {}): Promise<TrainerManifest> {
+    const modified = (await stat(program.file)).mtimeMs;
+    const known = this.#manifests.get(program.file);
+    if (known?.modified === modified) return known.manifest;
+    const manifest = trainerManifestSchema.safeParse(await this.#ask(program, ['describe'], options));
+    if (!manifest.success) throw setUp(program, `its manifest is wrong: ${issueText(manifest.error.issues)}`);
+    if (manifest.data.name !== program.name) {
+      throw setUp(program, `it calls itself ${manifest.data.name}; file and manifest must have one name`);
+    }
+    this.#manifests.set(program.file, { modified, manifest: manifest.data });
+    return manifest.data;
+  }
+
+  /** The trainer's own word on parameters and data set, and the parameters with its defaults. */
+  async check(program: TrainerProgram, config: RunConfig, options: CallOptions = {}): Promise<TrainerCheck> {
+    const { epochs, parameters, data } = config;
+    const answer = await this.#ask(program, ['check'], {
+      ...options,
+      input: JSON.stringify({ epochs, parameters, data: data ?? null }),
+    });
+    const check = trainerCheckSchema.safeParse(answer);
+    if (!check.success) throw setUp(program, `its answer to a check is wrong: ${issueText(check.error.issues)}`);
+    return check.data;
+  }
+
+  /** Its Python, with its packages installed; slow the first time. */
+  async environment(program: TrainerProgram, { signal, onProgress = () => undefined }: CallOptions): Promise<string> {
+    try {
+      const requirements = await readRequirements(program.file);
+      return (await ensureEnvironment({ requirements, onProgress, ...(signal ? { signal } : {}) })).python;
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw setUp(program, `its Python environment: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  async #ask(program: TrainerProgram, verb: string[], options: CallOptions & { input?: string }): Promise<unknown> {
+    const python = await this.environment(program, options);
+    const { code, stdout, tail } = await runProgram(python, [program.file, ...verb], {
+      cwd: dirname(program.file),
+      env: trainerEnvironment(),
+      timeoutMs: answerTimeout,
+      signal: options.signal,
+      ...(options.input === undefined ? {} : { input: options.input }),
+    });
+    try {
+      if (code === 0) return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+    } catch {
+      throw setUp(program, `\`${verb[0]}\` printed no JSON: ${stdout.slice(-500)}`);
+    }
+    throw setUp(program, `\`${verb[0]}\` ${code === null ? 'gave no answer' : `ended with code ${code}`}: ${tail.slice(-2000)}`);
+  }
+}
+
+/** The environment of a trainer process: ours, with the SDK to import and output that is not held back. */
+export function trainerEnvironment(): NodeJS.ProcessEnv {
+  const path = [pythonSdkFolder, process.env.PYTHONPATH].filter(Boolean).join(process.platform === 'win32' ? ';' : ':');
+  return { ...process.env, PYTHONPATH: path, PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '1' };
+}
+
+const setUp = (program: TrainerProgram, message: string) =>
+  new TrainerProblem({ kind: 'setUp', message: `trainer ${program.name} (${program.file}): ${message}`.slice(0, 4000) });
+
+const issueText = (issues: readonly { path: readonly PropertyKey[]; message: string }[]) =>
+  issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+
+const isFile = (path: string) =>
+  stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
