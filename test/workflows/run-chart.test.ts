@@ -1,0 +1,208 @@
+/**
+ * The chart, model-checked: every reachable state with every event, without a server. Children answer in every way
+ * they can, timers fire or do not.
+ */
+import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import type { AnyEventObject, SnapshotFrom } from 'xstate';
+import { getAdjacencyMap } from 'xstate/graph';
+import { describe, expect, it } from 'vitest';
+import { sessionFailedType, type SessionFailure } from '../../contracts/run-activities.ts';
+import { runConfigSchema } from '../../contracts/run-config.ts';
+import { chartPosition } from '../../workflows/run-view.ts';
+import { outcomeOf } from '../../workflows/run-receipt.ts';
+import { runChart } from '../../workflows/run-chart.ts';
+
+type Snapshot = SnapshotFrom<typeof runChart>;
+
+const epochs = 2;
+const config = runConfigSchema.parse({ run: 'model', trainer: 'digits', epochs, failures: { restarts: 1 } });
+const plan = { ok: true, config, best: { metric: 'loss', mode: 'min' }, canShrinkBatch: true, outputFolder: '/store' };
+const session = (id: string) => ({ id, host: 'h', resumedFrom: null, devices: [], versions: {}, startedAt: '2026-01-01T00:00:00.000Z' });
+const emptyReport = { epochs: [], checkpoints: [], position: { epoch: 0, batch: 0 }, notes: [] };
+
+const failure = (details: Partial<SessionFailure>) =>
+  new ActivityFailure('failed', 'trainEpoch', 'id', 'NON_RETRYABLE_FAILURE', 'worker', ApplicationFailure.create({
+    type: sessionFailedType,
+    details: [{ failure: null, preempted: false, report: null, reached: null, ...details }],
+  }));
+
+const reportOf = (epoch: number) => ({
+  epochs: [{ epoch, batches: 3, seconds: 1, metrics: { loss: 1 / epoch }, at: '2026-01-01T00:00:00.000Z' }],
+  checkpoints: [{ name: `epoch-${epoch}`, epoch, batch: 0, metrics: { loss: 1 / epoch }, files: [], createdAt: '2026-01-01T00:00:00.000Z', session: 's' }],
+  position: { epoch, batch: 0 },
+  notes: [],
+});
+
+/** Everything that can answer for a child of the chart in this snapshot. */
+function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
+  const done = (output: unknown) => ({ type: `xstate.done.actor.${id}`, output, actorId: id });
+  const error = (cause: unknown) => ({ type: `xstate.error.actor.${id}`, error: cause, actorId: id });
+  const trouble = [
+    error(failure({ preempted: true })),
+    error(failure({ failure: { kind: 'hostLost', message: 'gone' } })),
+    error(failure({ failure: { kind: 'trainerError', message: 'broken' } })),
+    error(failure({ failure: { kind: 'outOfMemory', message: 'full' } })),
+    error(failure({ failure: { kind: 'nan', message: 'nan' } })),
+    error(failure({ failure: { kind: 'data', message: 'no data' } })),
+    error(new Error('a defect')),
+  ];
+  const { epoch } = snapshot.context.position;
+  switch (id) {
+    case 'checkConfig':
+      return [done(plan), done({ ok: false, problems: [{ field: 'epochs', value: '0', message: 'no' }] }), error(new Error('x'))];
+    case 'openSession':
+      return [done({ session: session('s'), report: { ...emptyReport, position: snapshot.context.position } }), ...trouble];
+    case 'trainEpoch':
+      return [done(reportOf(epoch + 1)), ...trouble];
+    case 'keepCheckpoints':
+      return [
+        done({ stored: snapshot.context.ledger.map(({ name }) => name), removed: snapshot.context.dropped, damaged: [], bytes: 0 }),
+        error(new Error('store down')),
+      ];
+    case 'stopTrainer':
+      return [
+        done({ report: { ...emptyReport, position: snapshot.context.position }, exit: null, processGroupGone: true, batchesAfterStop: 0, acknowledgedAfterMs: 1, failure: null }),
+        done({ report: { ...emptyReport, position: snapshot.context.position }, exit: null, processGroupGone: true, batchesAfterStop: null, acknowledgedAfterMs: null, failure: { kind: 'trainerError', message: 'while stopping' } }),
+        error(new Error('host gone')),
+      ];
+    case 'publish':
+      return [done({ checkpoints: [], files: [], bytes: 0 }), error(new Error('store down'))];
+    case 'cleanUp':
+      return [done({ outcome: 'completed' }), error(new Error('x'))];
+    default:
+      throw new Error(`the model knows no child ${id}`);
+  }
+}
+
+const messages: AnyEventObject[] = [
+  { type: 'CONFIGURE', draft: { epochs } },
+  { type: 'TRAIN' },
+  { type: 'STOP', by: 'update', mode: 'batch' },
+  { type: 'STOP', by: 'cancel', mode: 'batch' },
+  { type: 'STOP', by: 'update', mode: 'epoch' },
+  { type: 'STOP', by: 'update', mode: 'now' },
+  { type: 'PAUSE' },
+  { type: 'RESUME' },
+  { type: 'SESSION_LOST', session: 's' },
+  { type: 'SESSION_LOST', session: 'another' },
+  { type: 'RENEWAL_DUE' },
+  { type: 'RENEWED' },
+];
+
+/** What of a snapshot decides about what may follow; times and texts do not. */
+const key = ({ value, context, children }: Snapshot) =>
+  JSON.stringify([
+    value,
+    Object.keys(children).sort(),
+    context.position.epoch,
+    context.failuresInRow,
+    context.failure?.kind ?? null,
+    context.stop,
+    context.session?.id ?? null,
+    context.pauseWanted,
+    context.renewalDue,
+    context.ledger.map((entry) => entry.stored),
+    context.dropped.length > 0,
+    context.isDraft,
+    context.problems.length > 0,
+    context.notAfter?.epoch ?? null,
+    context.publishFailure !== null,
+    context.published !== null,
+  ]);
+
+/** Timers that are set in this snapshot, as the events that they raise. */
+const timers = (snapshot: Snapshot): AnyEventObject[] =>
+  snapshot._nodes.flatMap((node) => node.after.map(({ eventType }) => ({ type: eventType })));
+
+const eventsIn = (snapshot: Snapshot) => [
+  ...messages,
+  ...Object.keys(snapshot.children).flatMap((id) => answers(id, snapshot)),
+  ...timers(snapshot),
+];
+
+function explore(isDraft: boolean) {
+  const map = getAdjacencyMap(runChart, {
+    input: { run: 'model', draft: { epochs }, isDraft },
+    events: (snapshot) => (snapshot.status === 'active' ? (eventsIn(snapshot) as never[]) : []),
+    serializeState: key,
+    serializeEvent: (event) => JSON.stringify(event, (_, value) => (value instanceof Error ? String(value.cause ?? value) + JSON.stringify((value.cause as { details?: unknown } | undefined)?.details) : value)),
+    limit: 1_000_000,
+  });
+  const steps = Object.values(map).flatMap(({ state, transitions }) =>
+    Object.values(transitions).map(({ event, state: next }) => ({ from: state, event, to: next })),
+  );
+  return { snapshots: Object.values(map).map(({ state }) => state), steps };
+}
+
+/** The only ways between the five states. A step may pass `stopping` within one transition, when no trainer runs. */
+const allowed: Record<string, string[]> = {
+  configuring: ['configuring', 'training', 'stopped'],
+  training: ['training', 'stopping', 'uploading'],
+  stopping: ['stopping', 'uploading'],
+  uploading: ['uploading', 'stopped'],
+  stopped: ['stopped'],
+};
+
+describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDraft', ({ isDraft }) => {
+  const { snapshots, steps } = explore(isDraft);
+  const ends = snapshots.filter(({ status }) => status === 'done');
+  const trained = ({ context }: Snapshot) => context.plan !== null;
+
+  it('is explored whole', () => {
+    const counts = `${snapshots.length} states, ${steps.length} (state, event) pairs, ${ends.length} ends`;
+    process.stdout.write(`model check, draft ${isDraft}: ${counts}\n`);
+    const states = new Set(snapshots.map(({ value }) => chartPosition(value).state));
+    expect(states).toEqual(new Set(['configuring', 'training', 'stopping', 'uploading', 'stopped']));
+  });
+
+  it('has no step that leaves training but by stopping and uploading, nor one that goes back', () => {
+    for (const { from, event, to } of steps) {
+      const [before, after] = [chartPosition(from.value), chartPosition(to.value)];
+      expect(allowed[before.state], `${before.detail} --${event.type}--> ${after.detail}`).toContain(after.state);
+    }
+  });
+
+  it('publishes and cleans up before every end that follows training', () => {
+    for (const end of ends.filter(trained)) {
+      expect(end.context.published !== null || end.context.publishFailure !== null).toBe(true);
+    }
+    for (const { from, to } of steps) {
+      if (to.status === 'done' && from.status === 'active' && trained(from)) {
+        expect(chartPosition(from.value).detail).toBe('uploading.cleaningUp');
+      }
+    }
+  });
+
+  it('never gets stuck: something is always awaited, a person, a child or a timer', () => {
+    for (const snapshot of snapshots) {
+      if (snapshot.status !== 'active') continue;
+      const { detail } = chartPosition(snapshot.value);
+      const waitsForPeople = ['configuring.draft', 'training.paused', 'training.renewing'].includes(detail);
+      expect(waitsForPeople || Object.keys(snapshot.children).length + timers(snapshot).length > 0, detail).toBe(true);
+    }
+  });
+
+  it('never asks a trainer to end that was never opened, nor trains without a session', () => {
+    for (const { children, context } of snapshots) {
+      if ('stopTrainer' in children || 'trainEpoch' in children) expect(context.session).not.toBeNull();
+    }
+  });
+
+  it('can be stopped from everywhere: a stop leads out of training, or is remembered until a child has answered', () => {
+    for (const { from, event, to } of steps) {
+      if (event.type !== 'STOP' || chartPosition(from.value).state !== 'training') continue;
+      const after = chartPosition(to.value);
+      expect(after.state !== 'training' || after.detail === 'training.acquiring', chartPosition(from.value).detail).toBe(true);
+      expect(to.context.stop).not.toBeNull();
+    }
+  });
+
+  it('ends in the outcome that was: never completed with epochs missing or with a failure', () => {
+    for (const { context } of ends) {
+      if (!context.plan || outcomeOf(context) !== 'completed') continue;
+      expect(context.position.epoch).toBe(epochs);
+      expect(context.failure).toBeNull();
+      expect(context.publishFailure).toBeNull();
+    }
+  });
+});
