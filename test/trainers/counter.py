@@ -1,0 +1,228 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["pydantic==2.14.3"]
+# ///
+"""A trainer for tests: its "weights" are a chain of hashes, one link a batch, and it can fail in every way.
+
+The chain takes in the batch's indices and a number from the shared random generator, so it is equal to that of an
+uninterrupted run only if no batch was left out, trained twice, shuffled otherwise, or given other random numbers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import epochal
+
+FailKind = Literal[
+    "error", "oom", "nan", "data", "gpu", "kill", "hang", "exit", "protocol", "native_print", "save", "disk_full"
+]
+
+
+class Parameters(epochal.Parameters):
+    """What a test can ask for."""
+
+    batches: int = epochal.parameter(5, ge=1, le=1_000_000, description="Training batches in an epoch")
+    validation_batches: int = epochal.parameter(2, ge=0, le=1_000_000, description="Validation batches in an epoch")
+    batch_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep in every batch")
+    score_peak: int = epochal.parameter(
+        0, ge=0, description="Epoch with the highest score; 0: the score rises for ever"
+    )
+    fail_at: str = epochal.parameter(
+        "", pattern=r"^(\d+:\d+|\d+:v\d+|set_up|finish|)$", description="epoch:batch, epoch:v<batch>, set_up or finish"
+    )
+    fail_kind: FailKind = epochal.parameter("error", description="How it fails there")
+    fail_times: int = epochal.parameter(1, ge=0, description="How often it fails there; 0: every time")
+    marker: str = epochal.parameter("", description="Folder that counts the failures; empty: the run folder")
+    checkpoint_bytes: int = epochal.parameter(0, ge=0, unit="bytes", description="Size of another file to save")
+    save_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep in every save")
+    set_up_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep before training")
+    finish_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep after training")
+    ignore_stop: str = epochal.parameter(
+        "", pattern=r"^(\d+:\d+|)$", description="epoch:batch in which it hangs for ever, whatever it is told"
+    )
+    ignore_sigterm: bool = epochal.parameter(False, description="SIGTERM does nothing")
+    children: int = epochal.parameter(0, ge=0, le=100, description="Child processes that sleep for ever")
+    print_noise: bool = epochal.parameter(False, description="Print in every batch, by Python and by C")
+
+
+trainer = epochal.Trainer(
+    name="counter",
+    title="Counter",
+    description="A trainer for tests that learns nothing and can fail in every way.",
+    parameters=Parameters,
+    metrics=[
+        epochal.Metric("loss", "Falls with every batch"),
+        epochal.Metric("score", "Rises to its peak, and falls after it"),
+    ],
+    best=("score", "max"),
+    can_shrink_batch=True,
+)
+
+
+class Chain:
+    """The weights: the number of batches, and a hash of all that went into them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.link = "0" * 64
+
+    def train(self, batch: object) -> None:
+        """Add a link."""
+        self.count += 1
+        text = f"{self.link} {self.count} {batch} {random.random()}"
+        self.link = hashlib.sha256(text.encode()).hexdigest()
+
+
+@trainer.train
+def train(app: epochal.Application) -> None:
+    """Train."""
+    parameters: Parameters = app.parameters
+    chain = Chain()
+    failing = Failing(app, parameters)
+    prepare(parameters)
+    app.state(
+        save=lambda folder: save(chain, parameters, failing, folder),
+        load=lambda folder: load(chain, folder),
+        load_weights=lambda folder: load(chain, folder),
+    )
+    failing.at("set_up")
+    time.sleep(parameters.set_up_seconds)
+    mean_loss = app.average("loss")
+
+    for epoch in app.epochs():
+        for batch in app.batches(app.shuffled_batches(parameters.batches * 2, 2)):
+            number = chain.count % parameters.batches + 1
+            work(parameters, f"{epoch}:{number}")
+            failing.at(f"{epoch}:{number}")
+            chain.train(batch)
+            mean_loss.add(1 / chain.count)
+            app.log({"loss": 1 / chain.count})
+
+        for number in app.validation_batches(range(1, parameters.validation_batches + 1)):
+            work(parameters, f"{epoch}:v{number}")
+            failing.at(f"{epoch}:v{number}")
+            random.random()
+
+        peak = parameters.score_peak
+        score = float(epoch if not peak or epoch <= peak else 2 * peak - epoch)
+        app.end_epoch({"loss": mean_loss.value, "score": score})
+
+    failing.at("finish")
+    time.sleep(parameters.finish_seconds)
+    Path(app.get_synced_data_dir(), "final.json").write_text(json.dumps({"count": chain.count, "link": chain.link}))
+
+
+def prepare(parameters: Parameters) -> None:
+    """Children and signals, as asked."""
+    if parameters.ignore_sigterm:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for _ in range(parameters.children):
+        ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(10**6)"
+        subprocess.Popen([sys.executable, "-c", ignore])
+
+
+def work(parameters: Parameters, where: str) -> None:
+    """What a batch costs."""
+    if parameters.print_noise:
+        print_noise(where)
+    time.sleep(parameters.batch_seconds)
+    while parameters.ignore_stop == where:
+        time.sleep(3600)
+
+
+def print_noise(where: str) -> None:
+    """Everything that a native library may do to stdout and stderr."""
+    print(f'{{"type":"stopped","epoch":99,"batch":{len(where)}}}')
+    os.write(1, b"no newline at the end \xff\x00")
+    libc = ctypes.CDLL(None)
+    libc.printf(b"printf in %s\n", where.encode())
+    libc.fflush(None)
+    print("to stderr", file=sys.stderr)
+
+
+def save(chain: Chain, parameters: Parameters, failing: Failing, folder: Path) -> None:
+    """Write the chain, and the ballast that was asked for."""
+    (folder / "weights.json").write_text(json.dumps({"count": chain.count, "link": chain.link}))
+    if parameters.checkpoint_bytes:
+        with open(folder / "ballast.bin", "wb") as file:
+            file.truncate(parameters.checkpoint_bytes)
+    time.sleep(parameters.save_seconds)
+    failing.in_save()
+
+
+def load(chain: Chain, folder: Path) -> None:
+    """Read the chain."""
+    saved = json.loads((folder / "weights.json").read_text())
+    chain.count, chain.link = saved["count"], saved["link"]
+
+
+class Failing:
+    """Fails where it was asked to, as often as it was asked to, also over several processes."""
+
+    def __init__(self, app: epochal.Application, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._app = app
+        self._fails_in_save = False
+        run_folder = Path(app.get_synced_data_dir()).parent
+        self._marker = Path(parameters.marker or run_folder) / "counter-failures"
+
+    def at(self, where: str) -> None:
+        """Fail, if this is the place and it did not fail often enough."""
+        times = self._parameters.fail_times
+        if where != self._parameters.fail_at:
+            return
+        failures = self._marker.stat().st_size if self._marker.exists() else 0
+        if times and failures >= times:
+            return
+        with open(self._marker, "ab") as file:
+            file.write(b"x")
+            os.fsync(file.fileno())
+        fail(self._parameters.fail_kind, self._app)
+        self._fails_in_save = self._parameters.fail_kind in ("save", "disk_full")
+
+    def in_save(self) -> None:
+        """Fail within the next save, if that is how."""
+        if self._fails_in_save:
+            if self._parameters.fail_kind == "disk_full":
+                raise OSError(28, "No space left on device", "weights.json")
+            raise RuntimeError("asked to fail while saving")
+
+
+def fail(kind: FailKind, app: epochal.Application) -> None:
+    """Fail in the way that has this name."""
+    if kind == "error":
+        raise RuntimeError("asked to fail")
+    if kind == "oom":
+        raise MemoryError("asked to run out of memory")
+    if kind == "nan":
+        app.log({"loss": float("nan")})
+    if kind == "data":
+        raise epochal.DataError("asked to find the data set broken")
+    if kind == "gpu":
+        raise epochal.GpuMissing("asked to find no GPU")
+    if kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "hang":
+        while True:
+            time.sleep(3600)
+    if kind == "exit":
+        os._exit(3)
+    if kind == "protocol":
+        os.write(4, b"this is not JSON\n")
+    if kind == "native_print":
+        print_noise("failure")
+
+
+if __name__ == "__main__":
+    trainer.main()

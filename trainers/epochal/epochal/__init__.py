@@ -1,0 +1,36 @@
+"""Epochal's Python SDK: write a trainer as one file, stop it at any batch, continue it exactly.
+
+A trainer says what it is (`Trainer`), what it can be told (`Parameters`), and trains with an `Application`, which
+knows when to stop, what to save and where to go on. `docs/trainers.md` has a complete example.
+"""
+
+from epochal import stdout_guard
+
+stdout_guard.install()
+
+from epochal.application import Application  # noqa: E402  (the guard has to come first)
+from epochal.arrays import load_arrays, save_arrays  # noqa: E402
+from epochal.averages import Average  # noqa: E402
+from epochal.errors import DataError, GpuMissing, NotFinite, SetUpError, StopException  # noqa: E402
+from epochal.parameters import Parameters, parameter  # noqa: E402
+from epochal.trainer import Dataset, Metric, Problem, Trainer  # noqa: E402
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Application",
+    "Average",
+    "DataError",
+    "Dataset",
+    "GpuMissing",
+    "Metric",
+    "NotFinite",
+    "Parameters",
+    "Problem",
+    "SetUpError",
+    "StopException",
+    "Trainer",
+    "load_arrays",
+    "parameter",
+    "save_arrays",
+]

@@ -1,0 +1,152 @@
+"""Checkpoints: folders that appear whole, with the sha256 of each of their files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from epochal.durable_files import sha256_and_sync, sync, write_synced
+from epochal.errors import SetUpError
+
+MANIFEST = "checkpoint.json"
+#: The SDK's own file in a checkpoint: random generators, averages, seconds, best so far.
+PROGRESS = "epochal.json"
+_HALF_WRITTEN = "."
+
+
+class Position(NamedTuple):
+    """`epoch` epochs are complete, and `batch` batches of the epoch after them are trained."""
+
+    epoch: int
+    batch: int
+
+    @property
+    def name(self) -> str:
+        """Name of the checkpoint here: `epoch-0003`, or `epoch-0003-batch-000020`."""
+        return f"epoch-{self.epoch:04d}" + (f"-batch-{self.batch:06d}" if self.batch else "")
+
+
+def now() -> str:
+    """This instant, as the contracts write it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+class Checkpoint:
+    """A checkpoint to go on from."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reads `folder`; `SetUpError` where it is no whole checkpoint."""
+        self.folder = folder
+        try:
+            manifest = json.loads((folder / MANIFEST).read_bytes())
+            self.position = Position(manifest["epoch"], manifest["batch"])
+            self.metrics: dict[str, float] = manifest["metrics"]
+            for file in manifest["files"]:
+                size = (folder / file["path"]).stat().st_size
+                if size != file["size"]:
+                    raise ValueError(f"{file['path']} has {size} bytes instead of {file['size']}")
+            self.progress: dict[str, Any] = json.loads((folder / PROGRESS).read_bytes())
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SetUpError(f"the checkpoint {folder} cannot be used: {error}") from error
+
+
+class CheckpointFolder:
+    """`checkpoints/` of a run, which one trainer writes at a time."""
+
+    def __init__(self, folder: Path, session: str) -> None:
+        """Makes the folder, and removes what a trainer that was killed left half-written."""
+        self._folder = folder
+        self._session = session
+        self._written: set[Position] = set()
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.iterdir():
+            if left.name.startswith(_HALF_WRITTEN):
+                _remove(left)
+
+    def has(self, position: Position) -> bool:
+        """Whether this session wrote, or was resumed from, a checkpoint here that is still there."""
+        return position in self._written and (self._folder / position.name / MANIFEST).is_file()
+
+    def knows(self, checkpoint: Checkpoint) -> None:
+        """`checkpoint` need not be written again if it lies in this folder."""
+        if checkpoint.folder.resolve() == (self._folder / checkpoint.position.name).resolve():
+            self._written.add(checkpoint.position)
+
+    def write(
+        self,
+        position: Position,
+        metrics: dict[str, float],
+        progress: dict[str, Any],
+        save: Callable[[Path], None],
+    ) -> dict[str, Any]:
+        """Write a checkpoint beside, flush it, rename it; answers its manifest.
+
+        `save(folder)` writes the trainer's files. When anything fails nothing remains of the attempt, and an older
+        checkpoint of the same name is untouched. An older one (from a session whose work was rolled back) is replaced.
+        """
+        beside = self._folder / f"{_HALF_WRITTEN}{position.name}.tmp"
+        _remove(beside)
+        beside.mkdir()
+        try:
+            save(beside)
+            write_synced(beside / PROGRESS, json.dumps(progress, allow_nan=False).encode())
+            manifest = {
+                "name": position.name,
+                "epoch": position.epoch,
+                "batch": position.batch,
+                "metrics": metrics,
+                "files": _files(beside),
+                "createdAt": now(),
+                "session": self._session,
+            }
+            write_synced(beside / MANIFEST, json.dumps(manifest, allow_nan=False, indent=1).encode())
+            sync(beside)
+            self._put_in_place(beside, self._folder / position.name)
+        except BaseException:
+            _remove(beside)
+            raise
+        self._written.add(position)
+        return manifest
+
+    def _put_in_place(self, beside: Path, place: Path) -> None:
+        if place.exists():
+            old = self._folder / f"{_HALF_WRITTEN}{place.name}.old"
+            _remove(old)
+            os.rename(place, old)
+            os.rename(beside, place)
+            _remove(old)
+        else:
+            os.rename(beside, place)
+        sync(self._folder)
+
+
+def _files(folder: Path) -> list[dict[str, Any]]:
+    """Every file in `folder` with its size and sha256; files and the folders between them are flushed."""
+    files = []
+    for parent, folders, names in os.walk(folder):
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_symlink() or not path.is_file():
+                raise ValueError(f"{name} is not a plain file: a checkpoint holds plain files alone")
+            if path.parent == folder and name == MANIFEST:
+                raise ValueError(f"{MANIFEST} is written by the SDK: give the trainer's file another name")
+            size, digest = sha256_and_sync(path)
+            files.append({"path": path.relative_to(folder).as_posix(), "size": size, "sha256": digest})
+        for name in folders:
+            if Path(parent, name).is_symlink():
+                raise ValueError(f"{name} is a link: a checkpoint holds plain files alone")
+        if Path(parent) != folder:
+            sync(Path(parent))
+    return sorted(files, key=lambda file: file["path"])
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,66 @@
+"""What the trainer has been told so far: grants, stops, and who said so. Written by other threads and signals."""
+
+import threading
+from typing import Literal
+
+StopMode = Literal["batch", "epoch"]
+
+
+class Control:
+    """Commands that arrived, as plain attributes: reading them costs a batch nothing."""
+
+    def __init__(self, granted_through: int = 0) -> None:
+        self._changed = threading.Condition()  # reentrant: a signal handler may interrupt its holder
+        self.granted_through = granted_through
+        self.stop_mode: StopMode | None = None
+        #: Why, for the log.
+        self.stop_reason = ""
+        self.checkpoint_asked = False
+        self.no_more_epochs = False
+        #: Training and validation batches begun so far, counted by the training loop.
+        self.batches_begun = 0
+        self._begun_at_stop: int | None = None
+
+    @property
+    def stops_at_batch(self) -> bool:
+        """Whether the next batch boundary is the end."""
+        return self.stop_mode == "batch"
+
+    @property
+    def batches_after_stop(self) -> int:
+        """Batches begun after it was known that the next batch boundary is the end."""
+        return 0 if self._begun_at_stop is None else self.batches_begun - self._begun_at_stop
+
+    def stop(self, mode: StopMode, reason: str) -> None:
+        """Ask for the end. A second stop may bring it nearer (`epoch`, then `batch`), and never takes it back."""
+        with self._changed:
+            if self.stop_mode is None:
+                self.stop_reason = reason
+            if self.stop_mode != "batch":
+                self.stop_mode = mode
+                if mode == "batch":
+                    self._begun_at_stop = self.batches_begun
+            self._changed.notify_all()
+
+    def grant(self, through: int) -> None:
+        """Epochs through `through` may be trained. A grant is never taken back."""
+        with self._changed:
+            self.granted_through = max(self.granted_through, through)
+            self._changed.notify_all()
+
+    def ask_checkpoint(self) -> None:
+        """Save at the next batch boundary."""
+        with self._changed:
+            self.checkpoint_asked = True
+            self._changed.notify_all()
+
+    def end_epochs(self) -> None:
+        """No epoch follows the one under way."""
+        with self._changed:
+            self.no_more_epochs = True
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Until something changes; at most a second, because a signal cannot always wake a waiting thread."""
+        with self._changed:
+            self._changed.wait(1.0)

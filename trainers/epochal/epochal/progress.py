@@ -1,0 +1,86 @@
+"""Live progress: at most about ten `batch` events a second, but always the first and the last of a phase."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from epochal.channel import EventSink
+from epochal.errors import NotFinite
+
+_SECONDS_BETWEEN = 0.1
+
+
+def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics as plain numbers; `NotFinite` for one that is NaN or infinite."""
+    numbers = {}
+    for name, value in metrics.items():
+        number = float(value)
+        if not math.isfinite(number):
+            raise NotFinite(name, number)
+        numbers[str(name)] = number
+    return numbers
+
+
+class Progress:
+    """Reports batches of one phase at a time."""
+
+    def __init__(self, sink: EventSink) -> None:
+        self._sink = sink
+        self._phase = ""
+        self._epoch = 0
+        self._batches: int | None = None
+        self._metrics: Mapping[str, Any] = {}
+        self._told_batch = 0
+        self._tell_after = 0.0
+
+    def phase(self, phase: str, epoch: int, batches: int | None = None) -> None:
+        """A phase begins; told only if it is another one."""
+        if (phase, epoch) != (self._phase, self._epoch):
+            self._phase, self._epoch = phase, epoch
+            self._metrics = {}
+            self._told_batch = 0
+            self._tell_after = 0.0
+            self._sink.send({"type": "phase", "phase": phase, "epoch": epoch})
+        self._batches = batches or None
+
+    @contextmanager
+    def saving(self, epoch: int, *, goes_on: bool) -> Iterator[None]:
+        """The phase `save`, and, if it goes on, the phase before it again."""
+        self._sink.send({"type": "phase", "phase": "save", "epoch": epoch})
+        yield
+        if goes_on:
+            self._sink.send({"type": "phase", "phase": self._phase, "epoch": self._epoch})
+
+    def log(self, metrics: Mapping[str, Any]) -> None:
+        """Metrics of the batch under way. Numbers on a GPU are read when they are told, so as not to wait for it."""
+        for name, value in metrics.items():
+            if not getattr(value, "is_cuda", False) and not math.isfinite(value):
+                raise NotFinite(name, float(value))
+        self._metrics = metrics
+
+    def batch(self, done: int) -> None:
+        """`done` batches of the phase are done."""
+        if time.monotonic() >= self._tell_after or done == self._batches:
+            self._tell(done, may_drop=done != self._batches)
+
+    def flush(self, done: int) -> None:
+        """No batch of the phase follows for now: tell of the last one, if it was not told."""
+        if done and done != self._told_batch:
+            self._tell(done, may_drop=False)
+
+    def _tell(self, done: int, *, may_drop: bool) -> None:
+        self._told_batch = done
+        self._tell_after = time.monotonic() + _SECONDS_BETWEEN
+        self._sink.send(
+            {
+                "type": "batch",
+                "phase": self._phase,
+                "epoch": self._epoch,
+                "batch": done,
+                "batches": self._batches,
+                "metrics": finite(self._metrics),
+            },
+            may_drop=may_drop,
+        )

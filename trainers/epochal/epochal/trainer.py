@@ -1,0 +1,157 @@
+"""What a trainer is: the manifest it prints, the check it does, and the function that trains."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ValidationError
+
+from epochal.errors import DataError
+from epochal.parameters import Parameters, as_json, parameter_problems
+
+if TYPE_CHECKING:
+    from epochal.application import Application
+
+PROTOCOL = 1
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that every epoch reports."""
+
+    name: str
+    description: str
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A kind of data set that the trainer reads, e.g. `Dataset("coco", "A folder with annotations.json …")`."""
+
+    kind: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a configuration: `message` is a clause that follows "<field> is <value>: "."""
+
+    field: str
+    value: Any
+    message: str
+
+
+CheckData = Callable[[str | None, Any], Iterable[Problem]]
+Train = Callable[["Application"], None]
+
+
+@dataclass
+class Trainer:
+    """The declaration of a trainer. `docs/trainers.md` shows a whole one."""
+
+    name: str
+    title: str
+    description: str
+    metrics: list[Metric]
+    #: Metric and direction ("min" or "max") that make a checkpoint the best one.
+    best: tuple[str, Literal["min", "max"]]
+    parameters: type[Parameters] = Parameters
+    #: What `data` may be. Empty: the trainer needs none, and refuses one.
+    datasets: list[Dataset] = field(default_factory=list)
+    #: Whether the trainer obeys `app.batch_divisor`.
+    can_shrink_batch: bool = False
+    #: Distributions whose versions are worth knowing, e.g. ["torch", "numpy"].
+    packages: list[str] = field(default_factory=list)
+    #: Epochs of a run by hand, on a terminal.
+    default_epochs: int = 10
+
+    def __post_init__(self) -> None:
+        self._check_data: CheckData | None = None
+        self._train: Train | None = None
+        for name, info in self.parameters.model_fields.items():
+            if not info.description:
+                raise TypeError(f"the parameter {name} of {self.name} has no description")
+        if self.best[0] not in {metric.name for metric in self.metrics}:
+            raise TypeError(f"best names {self.best[0]}, which is none of the metrics of {self.name}")
+
+    def check_data(self, function: CheckData) -> CheckData:
+        """Decorator: `function(data, parameters)` yields a `Problem` for whatever is wrong with the data set.
+
+        It runs before a run starts, so it should answer within a second, and import nothing heavy.
+        """
+        self._check_data = function
+        return function
+
+    def train(self, function: Train) -> Train:
+        """Decorator: `function(app)` is the training."""
+        self._train = function
+        return function
+
+    def run(self, app: Application) -> None:
+        """Call the training function."""
+        if self._train is None:
+            raise TypeError(f"{self.name} has no training function: decorate one with @trainer.train")
+        self._train(app)
+
+    def main(self) -> None:
+        """Run the verb of the command line: `describe`, `check` or `train` (which is also meant by none)."""
+        from epochal.command_line import main
+
+        main(self)
+
+    def describe(self) -> dict[str, Any]:
+        """The manifest, as `contracts/trainer-manifest.ts` has it."""
+        return {
+            "protocol": PROTOCOL,
+            "name": self.name,
+            "title": self.title,
+            "description": self.description,
+            "parameters": self.parameters.model_json_schema(),
+            "datasets": [{"kind": one.kind, "description": one.description} for one in self.datasets],
+            "metrics": [
+                {"name": one.name, "description": one.description, **({"unit": one.unit} if one.unit else {})}
+                for one in self.metrics
+            ],
+            "best": {"metric": self.best[0], "mode": self.best[1]},
+            "canShrinkBatch": self.can_shrink_batch,
+        }
+
+    def parse(self, parameters: dict[str, Any]) -> Any:
+        """The parameters as the trainer's model; raises pydantic's `ValidationError`."""
+        return self.parameters.model_validate_json(json.dumps(parameters))
+
+    def check(self, epochs: Any, parameters: Any, data: Any) -> dict[str, Any]:
+        """Everything that is wrong with a configuration, and the parameters with their defaults filled in."""
+        problems: list[dict[str, str]] = []
+        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+            problems.append(_problem("epochs", epochs, "must be a whole number of at least 1"))
+        if data is not None and not isinstance(data, str):
+            problems.append(_problem("data", data, "must be a path or a name"))
+            data = None
+        elif data is not None and not self.datasets:
+            problems.append(_problem("data", data, f"must be left out, because {self.name} needs no data set"))
+        elif data is None and self.datasets:
+            kinds = "; or ".join(f"{one.kind}: {one.description}" for one in self.datasets)
+            problems.append(_problem("data", data, f"is required ({kinds})"))
+        if not isinstance(parameters, dict):
+            problems.append(_problem("parameters", parameters, "must be an object"))
+            return {"problems": problems, "parameters": {}}
+        try:
+            parsed = self.parse(parameters)
+        except ValidationError as error:
+            problems += parameter_problems(error, self.parameters)
+            return {"problems": problems, "parameters": {}}
+        if not problems and self._check_data:
+            try:
+                found = list(self._check_data(data, parsed))
+            except DataError as error:
+                found = [Problem("data", data, str(error))]
+            problems += [_problem(one.field, one.value, one.message) for one in found]
+        return {"problems": problems, "parameters": {} if problems else parsed.model_dump(mode="json")}
+
+
+def _problem(field_name: str, value: Any, message: str) -> dict[str, str]:
+    return {"field": field_name, "value": as_json(value), "message": message}

@@ -1,0 +1,328 @@
+"""Epochs and batches that can end at any boundary and go on from there exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from epochal.averages import Averages
+from epochal.channel import EventSink
+from epochal.checkpoints import Checkpoint, CheckpointFolder, Position, now
+from epochal.control import Control
+from epochal.errors import DataError, StopException
+from epochal.metrics_file import MetricsFile
+from epochal.moment import Moment
+from epochal.progress import Progress, finite
+from epochal.random_state import restore, seed_everything
+from epochal.session import Session
+from epochal.stopwatch import Stopwatch
+from epochal.training_state import TrainingState
+
+Batch = TypeVar("Batch")
+
+
+class TrainingLoop:
+    """Where a training is, and how it gets on. Used by the main thread alone."""
+
+    def __init__(
+        self,
+        session: Session,
+        control: Control,
+        sink: EventSink,
+        checkpoints: CheckpointFolder,
+        best: tuple[str, Literal["min", "max"]] | None,
+    ) -> None:
+        """Reads the checkpoint to go on from, and cuts `metrics.jsonl` back to it."""
+        self._session = session
+        self._control = control
+        self._sink = sink
+        self._checkpoints = checkpoints
+        self._best_rule = best
+        self._metrics_file = MetricsFile(session.folder / "metrics.jsonl")
+        self.state = TrainingState()
+        self.averages = Averages()
+        self.progress = Progress(sink)
+        self.best: dict[str, Any] | None = None
+        self.is_ready = False
+        self._watch = Stopwatch()
+        self._metrics: dict[str, float] = {}
+        self._complete = 0
+        self._batch = 0
+        self._in_epoch = False
+        self._in_batch = False
+        self._skip = 0  # batches of the resumed epoch that are trained already and not passed yet
+        self._resumed: Moment | None = None  # state at the resume position, until it is reached
+        self._epoch_began: Moment | None = None
+        self._trained: Moment | None = None  # state after the last training batch, which validation must not change
+        self._from = Checkpoint(Path(session.resume_from)) if session.resume_from else None
+        if self._from and session.keep_progress:
+            self._complete, self._batch = self._from.position
+            self._metrics = self._from.metrics
+            checkpoints.knows(self._from)
+        self._metrics_file.cut_back(self._complete)
+
+    @property
+    def position(self) -> Position:
+        """Complete epochs, and complete batches of the one after."""
+        return Position(self._complete, self._batch)
+
+    @property
+    def epoch(self) -> int:
+        """1-based number of the epoch under way, or of the next one; of the last one after training."""
+        return min(self._complete + 1, max(self._session.epochs, 1))
+
+    @property
+    def in_epoch(self) -> bool:
+        """Whether an epoch is under way."""
+        return self._in_epoch
+
+    def log(self, metrics: Mapping[str, Any]) -> None:
+        """See `Application.log`."""
+        self.progress.log(metrics)
+
+    def epochs(self) -> Iterator[int]:
+        """See `Application.epochs`."""
+        if not self.is_ready:
+            self._get_ready()
+        while self._complete < self._session.epochs and self._may_train(self._complete + 1):
+            self._begin_epoch()
+            yield self._complete + 1
+            if self._in_epoch:
+                raise RuntimeError(f"epoch {self._complete + 1} is over, but app.end_epoch(metrics) was not called")
+        if self._control.stops_at_batch:
+            raise StopException
+        self.progress.phase("finish", max(self._complete, 1))
+
+    def batches(self, loader: Iterable[Batch], total: int | None) -> Iterator[Batch]:
+        """See `Application.batches`."""
+        self._need_epoch("app.batches")
+        self._end_if_stopped()
+        passed = self._batch - self._skip  # 0, or what other loops of this epoch have trained
+        total = _length(loader) if total is None else total
+        total = None if total is None else total + passed
+        self._trained = None
+        self.progress.phase("train", self._complete + 1, total)
+        # A stop is looked for before the loader is asked, not after: asking may draw random numbers already.
+        for batch in self._after_trained(loader):
+            self._control.batches_begun += 1
+            self._in_batch, self._trained = True, None
+            try:
+                yield batch
+            except GeneratorExit:
+                self._batch_is_done(total)
+                raise
+            self._batch_is_done(total)
+            if self._control.stop_mode or self._control.checkpoint_asked or self._session.every_batches:
+                self._at_boundary()
+        if not self._skip:
+            self._trained = self._trained or Moment.capture(self.averages)
+            self.progress.flush(self._batch)
+
+    def validation_batches(self, loader: Iterable[Batch], total: int | None) -> Iterator[Batch]:
+        """See `Application.validation_batches`."""
+        within_batch = self._in_batch
+        self.progress.phase("validate", self.epoch, _length(loader) if total is None else total)
+        done = 0
+        for batch in loader:
+            if not within_batch:
+                self._obey_in_validation()
+            elif self._control.stops_at_batch:
+                break  # The training batch around this is finished first: its end is a boundary, this is none.
+            self._control.batches_begun += 1
+            yield batch
+            done += 1
+            self.progress.batch(done)
+        self.progress.flush(done)
+        if within_batch:
+            self.progress.phase("train", self._complete + 1)
+        else:
+            self._obey_in_validation()
+
+    def end_epoch(self, metrics: Mapping[str, Any]) -> None:
+        """See `Application.end_epoch`."""
+        self._need_epoch("app.end_epoch")
+        if self._skip:
+            raise self._loader_too_short()
+        self._watch.pause()
+        numbers = finite(metrics)
+        row = {
+            "epoch": self._complete + 1,
+            "batches": self._batch,
+            "seconds": self._watch.seconds,
+            "metrics": numbers,
+            "at": now(),
+        }
+        self._metrics_file.append(row)
+        self._complete += 1
+        self._batch = 0
+        self._in_epoch = self._in_batch = False
+        self._epoch_began = self._trained = None
+        self._watch.reset()
+        self._metrics = numbers
+        self._note_best(numbers)
+        self._save()
+        self._sink.send({"type": "epoch", **row})
+
+    def _get_ready(self) -> None:
+        """Load what there is to go on from, and say so."""
+        seed_everything(self._session.seed)
+        resumed_from = None
+        if self._from and self._session.keep_progress:
+            progress = self._from.progress
+            self.state.load(self._from.folder)
+            self.best = progress["best"]
+            self._watch.reset(progress["seconds"])
+            self._resumed = Moment.decode(progress["moment"])
+            if self._batch:
+                self._skip = self._batch
+                self._epoch_began = Moment.decode(progress["epochBegan"])
+                restore(self._epoch_began.random)
+            else:
+                self._reach_resumed()
+            resumed_from = {"epoch": self._complete, "batch": self._batch}
+        elif self._from:
+            self.state.load_weights(self._from.folder)
+        self.is_ready = True
+        self._sink.send({"type": "ready", "resumedFrom": resumed_from})
+
+    def _may_train(self, epoch: int) -> bool:
+        """Wait until `epoch` is granted; False if no epoch follows. A stop in the meantime is the end."""
+        control = self._control
+        while True:
+            if control.stop_mode:
+                self._save_here()
+                raise StopException
+            if control.checkpoint_asked:
+                self._save_here()
+            if control.no_more_epochs:
+                return False
+            if epoch <= control.granted_through:
+                return True
+            control.wait()
+
+    def _begin_epoch(self) -> None:
+        self._in_epoch = True
+        self._in_batch = False
+        self._trained = None
+        if not self._skip:
+            self.averages.restore({})
+            self._epoch_began = Moment.capture(self.averages)
+        self.progress.phase("train", self._complete + 1)
+        self._watch.start()
+
+    def _after_trained(self, loader: Iterable[Batch]) -> Iterable[Batch]:
+        """The batches of `loader` after those that the checkpoint has."""
+        if not self._skip:
+            return loader
+        if isinstance(loader, Sequence):
+            passed = min(self._skip, len(loader))
+            rest: Iterable[Batch] = (loader[index] for index in range(passed, len(loader)))
+        else:
+            rest = iter(loader)
+            passed = 0
+            for _ in islice(rest, self._skip):
+                passed += 1
+                self._end_if_stopped()
+        self._skip -= passed
+        if self._skip:
+            return ()
+        self._reach_resumed()
+        return rest
+
+    def _reach_resumed(self) -> None:
+        """The training is where its checkpoint was written: random numbers and averages go on from there."""
+        if self._resumed:
+            self._resumed.restore(self.averages)
+            self._resumed = None
+
+    def _batch_is_done(self, total: int | None) -> None:
+        self._in_batch = False
+        self._batch += 1
+        if self._batch == total:
+            self._trained = Moment.capture(self.averages)
+        self.progress.batch(self._batch)
+
+    def _at_boundary(self) -> None:
+        """A training batch is complete: save or end, as was asked."""
+        every = self._session.every_batches
+        if self._control.stops_at_batch:
+            self.progress.flush(self._batch)
+            self._end_if_stopped()
+        if self._control.checkpoint_asked or (every and self._batch % every == 0):
+            self._save_here()
+
+    def _obey_in_validation(self) -> None:
+        """Between batches of validation: save or end, with the training where its last batch left it."""
+        if self._batch or not self._in_epoch:
+            self._end_if_stopped()
+            if self._control.checkpoint_asked:
+                self._save_here()
+        elif self._control.stops_at_batch:
+            raise StopException  # Whatever this epoch trained was not in batches: no boundary to save at.
+
+    def _end_if_stopped(self) -> None:
+        """At a boundary: if this is the end, save and leave."""
+        if self._control.stops_at_batch:
+            self._save_here()
+            raise StopException
+
+    def _save_here(self) -> None:
+        """Save, unless a checkpoint of this position is there already."""
+        self._control.checkpoint_asked = False
+        if not self._checkpoints.has(self.position):
+            self._save()
+
+    def _save(self) -> None:
+        self._control.checkpoint_asked = False
+        was_in_epoch = self._in_epoch
+        self._watch.pause()
+        at = self._moment()
+        progress = {
+            "moment": at.encode(),
+            "epochBegan": self._epoch_began.encode() if self._batch and self._epoch_began else None,
+            "seconds": self._watch.seconds,
+            "best": self.best,
+        }
+        before = Moment.capture(self.averages)
+        with self.progress.saving(self._complete + 1 if was_in_epoch else max(self._complete, 1), goes_on=was_in_epoch):
+            manifest = self._checkpoints.write(self.position, self._metrics, progress, self.state.save)
+            self._sink.send({"type": "checkpoint", "checkpoint": manifest})
+        restore(before.random)  # Saving more often must not change what is trained.
+        if was_in_epoch:
+            self._watch.start()
+
+    def _moment(self) -> Moment:
+        """State of the SDK at the position, which may be before the present: validation, or skipped batches."""
+        if self._skip and self._resumed:
+            return self._resumed
+        if self._in_epoch and not self._batch and self._epoch_began:
+            return self._epoch_began
+        return self._trained or Moment.capture(self.averages)
+
+    def _note_best(self, metrics: dict[str, float]) -> None:
+        if self._best_rule and self._best_rule[0] in metrics:
+            name, mode = self._best_rule
+            value = metrics[name]
+            old = self.best["value"] if self.best else None
+            if old is None or (value < old if mode == "min" else value > old):
+                self.best = {"metric": name, "value": value, "epoch": self._complete}
+
+    def _need_epoch(self, what: str) -> None:
+        if not self._in_epoch:
+            raise RuntimeError(f"{what}(...) belongs into an epoch: for epoch in app.epochs(): ...")
+
+    def _loader_too_short(self) -> DataError:
+        return DataError(
+            f"the checkpoint is {self._batch} batches into epoch {self._complete + 1}, "
+            f"but the data now give {self._batch - self._skip} batches"
+        )
+
+
+def _length(loader: Iterable[Any]) -> int | None:
+    """Batches in `loader`, where it knows; torch's loaders of iterable data sets have a `len` that raises."""
+    try:
+        return len(loader)  # type: ignore[arg-type]
+    except TypeError:
+        return None
