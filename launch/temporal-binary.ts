@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder } from '../worker/cache-folder.ts';
+import { cacheFolder } from '../worker/machine-folders.ts';
 import { findPython, findUv } from '../worker/python-tools.ts';
 import { runProgram } from '../worker/run-program.ts';
 

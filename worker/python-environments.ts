@@ -1,0 +1,256 @@
+/**
+ * One Python environment for each set of requirements, kept in the cache folder and shared by every trainer that
+ * asks for the same.
+ *
+ * An environment is built in a folder with a name of its own, and only then named by `<key>.json`, by a rename: who
+ * reads that file finds a whole environment. A lock, held by a process of its own so that the kernel releases it
+ * whatever happens to us, keeps two processes from building the same thing twice. Were it lost, they would build two
+ * environments beside each other, and both would be whole.
+ */
+import { spawn } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse as parseToml } from 'smol-toml';
+import { z } from 'zod';
+import { cacheFolder } from './machine-folders.ts';
+import { findPython, findUv, type PythonInterpreter, PythonSetUpError } from './python-tools.ts';
+import { runProgram } from './run-program.ts';
+
+export interface EnvironmentRequest {
+  /** Lines of a requirements file. What the Python SDK needs is always added. */
+  requirements: readonly string[];
+  /** One short line on what is being done; called only when something has to be built. */
+  onProgress?: ((message: string) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface PythonEnvironment {
+  /** Absolute path of its interpreter. */
+  python: string;
+}
+
+/**
+ * Returns the environment with these requirements, building it first where there is none yet. Throws
+ * PythonSetUpError with the installer's last words when it cannot be built, and the signal's reason when aborted.
+ */
+export async function ensureEnvironment(request: EnvironmentRequest): Promise<PythonEnvironment> {
+  const { onProgress, signal } = request;
+  const python = await findPython(signal);
+  const requirements = [...new Set([...(await sdkRequirements()), ...request.requirements])];
+  const environment = environmentAt(python, requirements);
+  const built = await builtEnvironment(environment);
+  if (built !== null) return built;
+
+  await mkdir(environment.parent, { recursive: true });
+  onProgress?.('preparing a Python environment');
+  const release = await lockFile(python, join(environment.parent, `${environment.key}.lock`), signal);
+  try {
+    return (await builtEnvironment(environment)) ?? (await build(environment, python, requirements, request));
+  } finally {
+    await release();
+  }
+}
+
+/** Whether `ensureEnvironment` would have nothing to build. Builds nothing. */
+export async function isEnvironmentReady(requirements: readonly string[], signal?: AbortSignal): Promise<boolean> {
+  const python = await findPython(signal);
+  const all = [...new Set([...(await sdkRequirements()), ...requirements])];
+  return (await builtEnvironment(environmentAt(python, all))) !== null;
+}
+
+/**
+ * What a trainer's file says it needs: its PEP 723 header, else `requirements.txt` in the folder of a
+ * `trainer.py`. Nothing said is no requirements.
+ */
+export async function readRequirements(trainerFile: string): Promise<string[]> {
+  const header = scriptHeader(await readFile(trainerFile, 'utf8'));
+  if (header !== null) {
+    try {
+      return headerSchema.parse(parseToml(header)).dependencies;
+    } catch (error) {
+      throw new PythonSetUpError(`the PEP 723 header of ${trainerFile} is not valid: ${firstLine(error)}`, { cause: error });
+    }
+  }
+  if (basename(trainerFile) !== 'trainer.py') return [];
+  return readRequirementsFile(join(dirname(trainerFile), 'requirements.txt'));
+}
+
+const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split('\n')[0] ?? '';
+
+const headerSchema = z.object({ dependencies: z.array(z.string().min(1)).default([]) });
+
+/** The TOML in a `# /// script` block, as PEP 723 has it, or null. */
+function scriptHeader(source: string): string | null {
+  const block = /^# \/\/\/ script\r?\n((?:#(?: .*)?\r?\n)*?)# \/\/\/\r?$/m.exec(source);
+  return block?.[1] === undefined ? null : block[1].replace(/^# ?/gm, '');
+}
+
+/** Lines with comments and continuations resolved; files that it names are read in or named absolutely. */
+async function readRequirementsFile(file: string): Promise<string[]> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+  const lines: string[] = [];
+  for (const raw of text.replaceAll(/\\\r?\n/g, ' ').split(/\r?\n/)) {
+    const line = raw.replace(/(^|\s)#.*$/, '').trim();
+    if (line === '') continue;
+    const included = /^(?:-r|--requirement)[ =]\s*(\S+)$/.exec(line)?.[1];
+    const path = /^(?:(-e|-c|--constraint|--editable|-f|--find-links)[ =]\s*)?(\.{1,2}\/\S*)$/.exec(line);
+    if (included !== undefined) lines.push(...(await readRequirementsFile(resolve(dirname(file), included))));
+    else if (path?.[2] !== undefined && !isAbsolute(path[2])) {
+      lines.push(`${path[1] === undefined ? '' : `${path[1]} `}${resolve(dirname(file), path[2])}`);
+    } else lines.push(line);
+  }
+  return lines;
+}
+
+const projectSchema = z.object({ project: z.object({ dependencies: z.array(z.string()) }) });
+
+async function sdkRequirements(): Promise<string[]> {
+  const file = fileURLToPath(new URL('../trainers/epochal/pyproject.toml', import.meta.url));
+  return projectSchema.parse(parseToml(await readFile(file, 'utf8'))).project.dependencies;
+}
+
+interface EnvironmentAddress {
+  parent: string;
+  key: string;
+  /** Names the folder of the environment once it is whole. */
+  pointer: string;
+}
+
+function environmentAt(python: PythonInterpreter, requirements: readonly string[]): EnvironmentAddress {
+  const said = JSON.stringify([python.version, process.platform, process.arch, [...requirements].sort()]);
+  const key = createHash('sha256').update(said).digest('hex').slice(0, 16);
+  const parent = join(cacheFolder(), 'python');
+  return { parent, key, pointer: join(parent, `${key}.json`) };
+}
+
+const pointerSchema = z.object({ folder: z.string().min(1) });
+
+async function builtEnvironment({ parent, pointer }: EnvironmentAddress): Promise<PythonEnvironment | null> {
+  try {
+    const { folder } = pointerSchema.parse(JSON.parse(await readFile(pointer, 'utf8')));
+    const python = join(parent, folder, 'bin', 'python');
+    // Follows the link to the Python that it was made with, which may have been removed since.
+    await access(python, constants.X_OK);
+    return { python };
+  } catch {
+    return null;
+  }
+}
+
+async function build(
+  { parent, key, pointer }: EnvironmentAddress,
+  python: PythonInterpreter,
+  requirements: readonly string[],
+  { onProgress, signal }: EnvironmentRequest,
+): Promise<PythonEnvironment> {
+  // Left by builds that were killed; nothing names them.
+  for (const left of await readdir(parent)) {
+    if (left.startsWith(`${key}-`)) await rm(join(parent, left), { recursive: true, force: true });
+  }
+  const folder = `${key}-${randomUUID().slice(0, 8)}`;
+  const environment = join(parent, folder);
+  try {
+    await mkdir(environment);
+    const list = join(environment, 'requirements.txt');
+    await writeFile(list, requirements.map((requirement) => `${requirement}\n`).join(''));
+    const interpreter = join(environment, 'bin', 'python');
+    for (const { doing, command } of await steps(python, environment, interpreter, list, signal)) {
+      onProgress?.(doing);
+      const [program, ...args] = command;
+      const { code, tail } = await runProgram(program, args, {
+        signal,
+        env: installerEnvironment(),
+        onLine: (line) => {
+          if (line.trim() !== '') onProgress?.(line.trim().slice(0, 200));
+        },
+      });
+      if (code !== 0) throw new PythonSetUpError(`${doing} failed:\n${explain(tail)}`);
+    }
+    const beside = join(environment, 'pointer.json');
+    await writeFile(beside, `${JSON.stringify({ folder, python: python.version, requirements }, null, 2)}\n`);
+    await rename(beside, pointer);
+    return { python: interpreter };
+  } catch (error) {
+    await rm(environment, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+interface Step {
+  doing: string;
+  command: readonly [string, ...string[]];
+}
+
+async function steps(
+  python: PythonInterpreter,
+  environment: string,
+  interpreter: string,
+  list: string,
+  signal: AbortSignal | undefined,
+): Promise<Step[]> {
+  const uv = await findUv(python, signal);
+  if (uv !== null) {
+    return [
+      {
+        doing: `making a Python ${python.version} environment with uv`,
+        command: [...uv, 'venv', '--quiet', '--allow-existing', '--python', python.path, environment],
+      },
+      { doing: 'installing Python packages with uv', command: [...uv, 'pip', 'install', '--python', interpreter, '-r', list] },
+    ];
+  }
+  return [
+    { doing: `making a Python ${python.version} environment`, command: [python.path, '-m', 'venv', environment] },
+    {
+      doing: 'installing Python packages with pip',
+      command: [interpreter, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '-r', list],
+    },
+  ];
+}
+
+/** What a person's shell has set for another environment must not reach into this one. */
+function installerEnvironment(): NodeJS.ProcessEnv {
+  const { VIRTUAL_ENV: _1, CONDA_PREFIX: _2, PYTHONHOME: _3, PYTHONPATH: _4, ...env } = process.env;
+  return env;
+}
+
+function explain(tail: string): string {
+  if (!/ensurepip|No module named venv/.test(tail)) return tail;
+  return `${tail}\nThis Python has no venv module: install it (Debian, Ubuntu: apt-get install python3-venv), or install uv (pip install uv).`;
+}
+
+const locker = `
+import fcntl, sys
+with open(sys.argv[1], "w") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    print("locked", flush=True)
+    sys.stdin.read()
+`;
+
+/** Waits for the lock. A process holds it that ends with the pipe to us: closed by `release`, or by our death. */
+async function lockFile(python: PythonInterpreter, file: string, signal?: AbortSignal): Promise<() => Promise<void>> {
+  const holder = spawn(python.path, ['-I', '-c', locker, file], { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
+  const ended = once(holder, 'close');
+  const release = async () => {
+    holder.kill('SIGKILL');
+    await ended;
+  };
+  try {
+    await once(holder.stdout, 'readable', signal ? { signal } : {});
+    if (holder.stdout.read() === null) throw new PythonSetUpError(`the lock ${file} could not be taken: is its folder writable?`);
+    return release;
+  } catch (error) {
+    await release();
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
