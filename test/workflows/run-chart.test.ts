@@ -128,10 +128,12 @@ function explore(isDraft: boolean) {
     serializeEvent: (event) => JSON.stringify(event, (_, value) => (value instanceof Error ? String(value.cause ?? value) + JSON.stringify((value.cause as { details?: unknown } | undefined)?.details) : value)),
     limit: 1_000_000,
   });
-  const steps = Object.values(map).flatMap(({ state, transitions }) =>
+  const nodes: { state: Snapshot; transitions: Record<string, { event: AnyEventObject; state: Snapshot }> }[] =
+    Object.values(map);
+  const steps = nodes.flatMap(({ state, transitions }) =>
     Object.values(transitions).map(({ event, state: next }) => ({ from: state, event, to: next })),
   );
-  return { snapshots: Object.values(map).map(({ state }) => state), steps };
+  return { snapshots: nodes.map(({ state }) => state), steps };
 }
 
 /** The only ways between the five states. A step may pass `stopping` within one transition, when no trainer runs. */

@@ -1,0 +1,136 @@
+/** A run, end to end: a real server, a real worker, a real trainer process, real files. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ApplicationFailure, CancelledFailure, WorkflowFailedError } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Receipt } from '../../contracts/receipt.ts';
+import { receiptSchema } from '../../contracts/receipt.ts';
+import { runViewSchema } from '../../contracts/run-messages.ts';
+import { groupMembers } from '../../worker/process-groups.ts';
+import { TestHost } from '../support/test-host.ts';
+
+let host: TestHost;
+beforeAll(async () => {
+  host = await TestHost.start({ slots: 2 });
+});
+afterAll(() => host?.stop());
+
+async function expectLanded(receipt: Receipt): Promise<void> {
+  expect(receiptSchema.parse(receipt)).toEqual(receipt);
+  expect(receipt.checkpoints.length).toBeGreaterThan(0);
+  for (const file of [...receipt.checkpoints.flatMap(({ files }) => files), ...receipt.files]) {
+    const bytes = await readFile(join(receipt.outputFolder as string, file.path));
+    expect(bytes.length).toBe(file.size);
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(file.sha256);
+  }
+  const stored = JSON.parse(await readFile(join(receipt.outputFolder as string, 'receipt.json'), 'utf8'));
+  expect(stored).toEqual(receipt);
+}
+
+const epochsOf = async (receipt: Receipt) =>
+  (await readFile(join(receipt.outputFolder as string, 'metrics.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line).epoch);
+
+describe('a run', () => {
+  it('trains all epochs, publishes, removes its folder and completes with a true receipt', async () => {
+    const run = await host.start(host.config({ epochs: 3 }));
+    const receipt = await run.result();
+    expect(receipt).toMatchObject({ outcome: 'completed', cause: { kind: 'finished' }, epochs: { trained: 3, planned: 3 }, processGroupGone: true });
+    expect(receipt.localFolder).toEqual({ kind: 'removed' });
+    await expectLanded(receipt);
+    expect(await epochsOf(receipt)).toEqual([1, 2, 3]);
+    expect(existsSync(join(host.settings.dataFolder, 'runs', run.id))).toBe(false);
+    expect(host.worker.host.slots.taken).toEqual([]);
+    const view = runViewSchema.parse(await run.view());
+    expect(view).toMatchObject({ state: 'stopped', detail: 'stopped', position: { epoch: 3, batch: 0 } });
+  });
+
+  it('stops at the batch boundary on an update, and completes with what it has', async () => {
+    const run = await host.start(host.config({ epochs: 50, parameters: { batches: 200, batch_seconds: 0.02 } }));
+    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    const view = await run.update('stop', { mode: 'batch' });
+    expect(view.state).toBe('stopping');
+    const receipt = await run.result();
+    expect(receipt).toMatchObject({ outcome: 'stopped', cause: { kind: 'stop', by: 'update', mode: 'batch' }, processGroupGone: true });
+    expect(receipt.batches.afterStop).toBeLessThanOrEqual(1);
+    expect(receipt.epochs.trained).toBeLessThan(50);
+    await expectLanded(receipt);
+  });
+
+  it('publishes and cleans up on a cancel, and closes as Cancelled', async () => {
+    const run = await host.start(host.config({ epochs: 50, parameters: { batches: 200, batch_seconds: 0.02 } }));
+    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    await run.handle.cancel();
+    const error = await run.result().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(WorkflowFailedError);
+    expect((error as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
+    const { receipt } = await run.view();
+    expect(receipt).toMatchObject({ outcome: 'stopped', cause: { kind: 'stop', by: 'cancel' } });
+    await expectLanded(receipt as Receipt);
+    expect((await run.handle.describe()).status.name).toBe('CANCELLED');
+  });
+
+  it('fails as failed, with the traceback and what was salvaged, and keeps the run folder', async () => {
+    const run = await host.start(
+      host.config({ epochs: 5, parameters: { fail_at: '3:2', fail_kind: 'error', fail_times: 0 }, failures: { restarts: 1, backoffSeconds: 0 } }),
+    );
+    const error = (await run.result().catch((thrown: unknown) => thrown)) as WorkflowFailedError;
+    const failure = error.cause as ApplicationFailure;
+    expect(failure.type).toBe('TrainingFailed');
+    const receipt = receiptSchema.parse(failure.details?.[0]);
+    expect(receipt).toMatchObject({ outcome: 'failed', epochs: { trained: 2 }, localFolder: { kind: 'kept' } });
+    expect(receipt.cause.kind === 'failure' && receipt.cause.failure.traceback).toContain('Traceback');
+    expect(receipt.restarts).toHaveLength(2);
+    await expectLanded(receipt);
+    expect(existsSync(join(host.settings.dataFolder, 'runs', run.id))).toBe(true);
+  });
+
+  it('pauses: the trainer is gone and its slot free; resume goes on where it was', async () => {
+    const run = await host.start(host.config({ epochs: 4, parameters: { batches: 60, batch_seconds: 0.02 } }));
+    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    await run.update('pause');
+    const paused = await run.until('pauses', ({ detail }) => detail === 'training.paused');
+    expect(host.worker.host.slots.taken).not.toContain(run.id);
+    expect(paused.session).toBeNull();
+    await run.update('resume');
+    const receipt = await run.result();
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 240, wasted: 0 } });
+    expect(await epochsOf(receipt)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('waits as a draft for its configuration, refuses a bad one by name, and trains when it is whole', async () => {
+    const run = await host.start({ trainer: 'counter', pool: host.settings.pool } as never, { draft: true });
+    await run.until('is a draft', ({ detail }) => detail === 'configuring.draft');
+    await expect(run.update('configure', { epochs: 0 })).rejects.toThrow();
+    await expect(run.update('train')).rejects.toThrow();
+    await run.update('configure', { epochs: 2 });
+    await run.update('train');
+    expect(await run.result()).toMatchObject({ outcome: 'completed', epochs: { trained: 2 } });
+  });
+
+  it('refuses a bad configuration before anything starts, naming field and value', async () => {
+    const run = await host.start(host.config({ epochs: 2, parameters: { batches: -1 } }));
+    const error = (await run.result().catch((thrown: unknown) => thrown)) as WorkflowFailedError;
+    expect((error.cause as ApplicationFailure).type).toBe('Invalid');
+    expect(error.cause?.message).toMatch(/parameters\.batches is -1: /);
+    expect(existsSync(join(host.settings.dataFolder, 'runs', run.id))).toBe(false);
+  });
+
+  it('ends a trainer that ignores every request, with all its children', async () => {
+    const run = await host.start(
+      host.config({
+        epochs: 5,
+        parameters: { ignore_stop: '1:3', ignore_sigterm: true, children: 2, batches: 1000, batch_seconds: 0.05 },
+        deadlines: { stopSeconds: 0.5, terminateSeconds: 0.5 },
+      }),
+    );
+    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    const { pid } = JSON.parse(await readFile(join(host.settings.dataFolder, 'runs', run.id, 'process.json'), 'utf8'));
+    expect((await groupMembers(pid)).length).toBeGreaterThan(1);
+    await run.update('stop', { mode: 'batch' });
+    const receipt = await run.result();
+    expect(receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true });
+    expect(await groupMembers(pid)).toEqual([]);
+  });
+});
