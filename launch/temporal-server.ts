@@ -94,13 +94,23 @@ export async function startTemporalServer(options: ServerOptions): Promise<Tempo
   try {
     const pid = await firstLine(child);
     await untilItAnswers(address, ended, options.startTimeoutMs ?? 60_000);
-    return { address, ui: uiPort === undefined ? null : `http://127.0.0.1:${uiPort}`, pid: Number(pid), logFile: options.logFile, ended, stop };
+    return {
+      address,
+      ui: uiPort === undefined ? null : `http://127.0.0.1:${uiPort}`,
+      pid: Number(pid),
+      logFile: options.logFile,
+      ended,
+      stop,
+    };
   } catch (error) {
     await stop();
     const log = (await readFile(options.logFile, 'utf8').catch(() => '')).trim().split('\n').slice(-5).join('\n');
-    throw new TemporalServerError(`the Temporal server did not start: ${error instanceof Error ? error.message : error}\n${log}`, {
-      cause: error,
-    });
+    throw new TemporalServerError(
+      `the Temporal server did not start: ${error instanceof Error ? error.message : error}\n${log}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -124,7 +134,9 @@ async function untilItAnswers(address: string, ended: Promise<void>, timeoutMs: 
         const registered = await connection.withDeadline(Date.now() + 2_000, () =>
           connection.operatorService.listSearchAttributes({ namespace: 'default' }),
         );
-        const missing = Object.keys(searchAttributes).filter((name) => registered.customAttributes?.[name] === undefined);
+        const missing = Object.keys(searchAttributes).filter(
+          (name) => registered.customAttributes?.[name] === undefined,
+        );
         if (missing.length === 0) return;
       } finally {
         await connection.close();

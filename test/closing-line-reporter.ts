@@ -25,7 +25,8 @@ export class ClosingLineReporter implements Reporter {
       for (const test of testModule.children.allTests()) {
         const { state } = test.result();
         if (state === 'passed') counts.passed += 1;
-        else if (state === 'skipped' && (test.options.mode === 'skip' || test.options.mode === 'todo')) counts.skipped += 1;
+        else if (state === 'skipped' && (test.options.mode === 'skip' || test.options.mode === 'todo'))
+          counts.skipped += 1;
         // What has no result was not run, because something before it broke.
         else if (state === 'failed') counts.failed += 1;
       }

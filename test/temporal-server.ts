@@ -19,7 +19,9 @@ declare module 'vitest' {
 }
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const { path: binary } = await ensureTemporalBinary({ onProgress: (message) => process.stderr.write(`${message}\n`) });
+  const { path: binary } = await ensureTemporalBinary({
+    onProgress: (message) => process.stderr.write(`${message}\n`),
+  });
   const folder = await mkdtemp(join(tmpdir(), 'epochal-test-server-'));
   const server = await startTemporalServer({ binary, logFile: join(folder, 'temporal.log'), ui: false });
   process.env.EPOCHAL_TEST_TEMPORAL_ADDRESS = server.address;

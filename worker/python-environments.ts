@@ -72,14 +72,17 @@ export async function readRequirements(trainerFile: string): Promise<string[]> {
     try {
       return headerSchema.parse(parseToml(header)).dependencies;
     } catch (error) {
-      throw new PythonSetUpError(`the PEP 723 header of ${trainerFile} is not valid: ${firstLine(error)}`, { cause: error });
+      throw new PythonSetUpError(`the PEP 723 header of ${trainerFile} is not valid: ${firstLine(error)}`, {
+        cause: error,
+      });
     }
   }
   if (basename(trainerFile) !== 'trainer.py') return [];
   return readRequirementsFile(join(dirname(trainerFile), 'requirements.txt'));
 }
 
-const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split('\n')[0] ?? '';
+const firstLine = (error: unknown): string =>
+  String(error instanceof Error ? error.message : error).split('\n')[0] ?? '';
 
 const headerSchema = z.object({ dependencies: z.array(z.string().min(1)).default([]) });
 
@@ -89,8 +92,8 @@ function scriptHeader(source: string): string | null {
   return block?.[1] === undefined ? null : block[1].replace(/^# ?/gm, '');
 }
 
-/** Lines with comments and continuations resolved; files that it names are read in or named absolutely. */
-async function readRequirementsFile(file: string): Promise<string[]> {
+/** Lines of a requirements file, without comments; files that it names are read in or named absolutely. None: none. */
+export async function readRequirementsFile(file: string): Promise<string[]> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -205,7 +208,10 @@ async function steps(
         doing: `making a Python ${python.version} environment with uv`,
         command: [...uv, 'venv', '--quiet', '--allow-existing', '--python', python.path, environment],
       },
-      { doing: 'installing Python packages with uv', command: [...uv, 'pip', 'install', '--python', interpreter, '-r', list] },
+      {
+        doing: 'installing Python packages with uv',
+        command: [...uv, 'pip', 'install', '--python', interpreter, '-r', list],
+      },
     ];
   }
   return [
@@ -246,7 +252,8 @@ async function lockFile(python: PythonInterpreter, file: string, signal?: AbortS
   };
   try {
     await once(holder.stdout, 'readable', signal ? { signal } : {});
-    if (holder.stdout.read() === null) throw new PythonSetUpError(`the lock ${file} could not be taken: is its folder writable?`);
+    if (holder.stdout.read() === null)
+      throw new PythonSetUpError(`the lock ${file} could not be taken: is its folder writable?`);
     return release;
   } catch (error) {
     await release();

@@ -22,7 +22,9 @@ const probeSchema = z.object({ path: z.string().min(1), version: z.string().rege
 /** The first of `python3`, `python`, `python3.14` … on the PATH that is new enough; `EPOCHAL_PYTHON` goes before. */
 export async function findPython(signal?: AbortSignal): Promise<PythonInterpreter> {
   const named = process.env.EPOCHAL_PYTHON;
-  const candidates = named ? [named] : ['python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10'];
+  const candidates = named
+    ? [named]
+    : ['python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10'];
   const tooOld: string[] = [];
   for (const candidate of candidates) {
     const { code, stdout } = await runProgram(candidate, ['-c', probe], { signal, timeoutMs: 30_000 });
@@ -40,7 +42,10 @@ export async function findPython(signal?: AbortSignal): Promise<PythonInterprete
 }
 
 /** The command line that runs uv (`['uv']` or `[python, '-m', 'uv']`), or null where there is none. */
-export async function findUv(python: PythonInterpreter, signal?: AbortSignal): Promise<readonly [string, ...string[]] | null> {
+export async function findUv(
+  python: PythonInterpreter,
+  signal?: AbortSignal,
+): Promise<readonly [string, ...string[]] | null> {
   if (process.env.EPOCHAL_NO_UV) return null;
   for (const command of [['uv'], [python.path, '-m', 'uv']] as const) {
     const [program, ...args] = command;

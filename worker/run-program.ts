@@ -28,7 +28,11 @@ const tailLines = 30;
  * Never throws for what the program does: a program that is missing, fails or takes too long has a `code` other
  * than 0. Throws the signal's reason when aborted, after the whole process group was killed.
  */
-export async function runProgram(program: string, args: readonly string[], options: RunOptions = {}): Promise<ProgramEnd> {
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<ProgramEnd> {
   options.signal?.throwIfAborted();
   // A group of its own, so that what the program itself started goes with it.
   const child = spawn(program, args, {

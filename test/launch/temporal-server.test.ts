@@ -43,7 +43,10 @@ test('what was started on a server with a database file is there after a restart
   };
   const first = await startTemporalServer(options);
   const before = await Connection.connect({ address: first.address });
-  await new Client({ connection: before }).workflow.start('nobodyRunsThis', { taskQueue: 'none', workflowId: 'survivor' });
+  await new Client({ connection: before }).workflow.start('nobodyRunsThis', {
+    taskQueue: 'none',
+    workflowId: 'survivor',
+  });
   await before.close();
   await first.stop();
   expect(isAlive(first.pid)).toBe(false);

@@ -21,7 +21,9 @@ afterEach(async () => {
 const imports = async (python: string, ...modules: string[]) =>
   (await runProgram(python, ['-I', '-c', `import ${modules.join(',')}`])).code === 0;
 const environments = async () =>
-  (await readdir(join(folder, 'cache', 'python'))).filter((entry) => !entry.endsWith('.json') && !entry.endsWith('.lock'));
+  (await readdir(join(folder, 'cache', 'python'))).filter(
+    (entry) => !entry.endsWith('.json') && !entry.endsWith('.lock'),
+  );
 
 describe('ensureEnvironment', () => {
   test.each([
@@ -37,7 +39,9 @@ describe('ensureEnvironment', () => {
     expect(await isEnvironmentReady(['six==1.16.0'])).toBe(true);
 
     const again: string[] = [];
-    expect(await ensureEnvironment({ requirements: ['six==1.16.0'], onProgress: (line) => again.push(line) })).toEqual(first);
+    expect(await ensureEnvironment({ requirements: ['six==1.16.0'], onProgress: (line) => again.push(line) })).toEqual(
+      first,
+    );
     expect(again).toEqual([]);
     expect(await environments()).toHaveLength(1);
   });
@@ -53,7 +57,9 @@ describe('ensureEnvironment', () => {
   test('two processes at the same time build one environment and share it', async () => {
     const program = fileURLToPath(new URL('./prepare-an-environment.ts', import.meta.url));
     const answers = await Promise.all(
-      [1, 2, 3].map(() => runProgram(process.execPath, ['--import', 'tsx', program, 'six==1.16.0'], { timeoutMs: 100_000 })),
+      [1, 2, 3].map(() =>
+        runProgram(process.execPath, ['--import', 'tsx', program, 'six==1.16.0'], { timeoutMs: 100_000 }),
+      ),
     );
     const pythons = answers.map(({ stdout }) => stdout.split('\n').at(-1) ?? '');
     expect(new Set(pythons).size).toBe(1);
@@ -63,7 +69,9 @@ describe('ensureEnvironment', () => {
 
   test('a process killed while it builds leaves nothing that the next one takes for whole, nor a lock', async () => {
     const program = fileURLToPath(new URL('./prepare-an-environment.ts', import.meta.url));
-    const builder = spawn(process.execPath, ['--import', 'tsx', program, 'six==1.16.0'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const builder = spawn(process.execPath, ['--import', 'tsx', program, 'six==1.16.0'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     let said = '';
     for await (const chunk of builder.stdout) {
       said += String(chunk);
@@ -104,7 +112,9 @@ describe('ensureEnvironment', () => {
 
   test('no Python at all is an error that says what to install', async () => {
     vi.stubEnv('EPOCHAL_PYTHON', join(folder, 'no-python'));
-    await expect(ensureEnvironment({ requirements: [] })).rejects.toThrow(/Python 3\.10 or newer is needed.*apt-get install python3/);
+    await expect(ensureEnvironment({ requirements: [] })).rejects.toThrow(
+      /Python 3\.10 or newer is needed.*apt-get install python3/,
+    );
   });
 });
 
@@ -118,7 +128,10 @@ describe('readRequirements', () => {
 
   test('reads requirements.txt beside trainer.py, with comments, continuations and included files', async () => {
     const trainer = await write('mine/trainer.py', 'print()\n');
-    await write('mine/requirements.txt', '# why\nsix==1.16.0  # pinned\n\nnumpy \\\n  >=1\n-r more/base.txt\n./local\nhttps://x.example/a#sha256=1\n');
+    await write(
+      'mine/requirements.txt',
+      '# why\nsix==1.16.0  # pinned\n\nnumpy \\\n  >=1\n-r more/base.txt\n./local\nhttps://x.example/a#sha256=1\n',
+    );
     await write('mine/more/base.txt', 'iniconfig\n');
     expect(await readRequirements(trainer)).toEqual([
       'six==1.16.0',

@@ -1,0 +1,67 @@
+/**
+ * Makes a fresh clone ready to run: plain Node, because nothing is installed yet. Does nothing when node_modules is
+ * what package-lock.json says. Everything it prints goes to stderr.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const stamp = join(root, 'node_modules', '.epochal-installed');
+const oldestNode = [20, 19];
+
+const say = (line) => process.stderr.write(`${line}\n`);
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
+  say(
+    `Epochal needs Node ${oldestNode.join('.')} or newer; this is ${process.versions.node}. ` +
+      'Install a current one from https://nodejs.org, or with your version manager (nvm install 22), and start again.',
+  );
+  process.exit(1);
+}
+
+/** What node_modules depends on: the locked packages, and the Node and platform that native ones were built for. */
+function wanted() {
+  const lock = readFileSync(join(root, 'package-lock.json'));
+  const [major] = process.versions.node.split('.');
+  return createHash('sha256').update(lock).update(`${process.platform} ${process.arch} ${major}`).digest('hex');
+}
+
+/** Throws when npm fails, with its last words already printed. */
+export async function install() {
+  checkNode();
+  const key = wanted();
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+
+  say('installing node modules');
+  const began = Date.now();
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline'];
+  const npm = spawn('npm', args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' });
+  let output = '';
+  for (const stream of [npm.stdout, npm.stderr]) stream.on('data', (chunk) => (output += chunk));
+  // A sign of life: npm itself shows nothing when it is not on a terminal.
+  const sign = setInterval(() => say(`installing node modules: ${Math.round((Date.now() - began) / 1000)} s`), 10_000);
+  try {
+    const [code] = await once(npm, 'close');
+    if (code !== 0) {
+      say(output.trim());
+      throw new Error('npm ci failed: see above');
+    }
+  } finally {
+    clearInterval(sign);
+  }
+  writeFileSync(stamp, key);
+  say(`node modules installed in ${((Date.now() - began) / 1000).toFixed(1)} s`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await install().catch((error) => {
+    say(error.message);
+    process.exit(1);
+  });
+}
