@@ -14,7 +14,9 @@ const longestValue = 80;
  */
 export function problemsOf(error: z.ZodError, input: unknown, schema: z.ZodType = runConfigSchema): ConfigProblem[] {
   const problems = new Map<string, ConfigProblem>();
-  for (const issue of error.issues) {
+  // zod reports the limit of safe integers beside a field's own one, which says more.
+  const issues = [...error.issues].sort((a, b) => Number('note' in a) - Number('note' in b));
+  for (const issue of issues) {
     for (const problem of problemsOfIssue(issue, input, schema)) {
       if (!problems.has(problem.field)) problems.set(problem.field, problem);
     }
@@ -59,27 +61,28 @@ function problemsOfIssue(issue: z.core.$ZodIssue, input: unknown, schema: z.ZodT
       message: `unknown field; ${suggestion(key, known)}`,
     }));
   }
-  return [{ field: fieldPath(issue.path), value: shownValue(valueAt(input, issue.path)), message: allowed(issue) }];
+  return [{ field: fieldPath(issue.path), value: shownValue(valueAt(input, issue.path)), message: allowed(issue, schemaAt(schema, issue.path)) }];
 }
 
 /** What is allowed, as a clause that follows "field is value: ". */
-function allowed(issue: z.core.$ZodIssue): string {
+function allowed(issue: z.core.$ZodIssue, at?: unknown): string {
   switch (issue.code) {
     case 'invalid_type':
+      if (issue.expected === 'number' && at instanceof z.ZodNumberFormat) return 'must be a whole number';
       return `must be ${typeNames[issue.expected] ?? `of type ${issue.expected}`}`;
     case 'invalid_value':
-      return `must be ${inWords(issue.values.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value))))}`;
+      return `must be ${inWords(formsOf(issue))}`;
     case 'too_small':
       return limit('at least', issue.minimum, issue.origin, issue.inclusive ?? true, 'more than');
     case 'too_big':
       return limit('at most', issue.maximum, issue.origin, issue.inclusive ?? true, 'less than');
     case 'invalid_union': {
       // The alternatives together say little to a person, except when there is but one that has the right type.
-      const fitting = issue.errors.filter((issues) => issues.every((inner) => inner.code !== 'invalid_type' || inner.path.length > 0));
+      const fitting = issue.errors.filter(([first]) => first && first.code !== 'invalid_value' && !(first.code === 'invalid_type' && first.path.length === 0));
       const only = fitting.length === 1 ? fitting[0]?.[0] : undefined;
       if (only) return allowed(only);
-      const types = issue.errors.flatMap(([first]) => (first?.code === 'invalid_type' && first.path.length === 0 ? [typeNames[first.expected] ?? first.expected] : []));
-      return types.length > 0 ? `must be ${inWords([...new Set(types)])}` : 'is not one of the forms that are allowed here';
+      const forms = issue.errors.flatMap(([first]) => (first ? formsOf(first) : []));
+      return forms.length > 0 ? `must be ${inWords([...new Set(forms)])}` : 'is not one of the forms that are allowed here';
     }
     case 'invalid_key':
       return 'has a key that is not allowed here';
@@ -88,6 +91,11 @@ function allowed(issue: z.core.$ZodIssue): string {
     default:
       return issue.message;
   }
+}
+
+function formsOf(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === 'invalid_value') return issue.values.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value)));
+  return issue.code === 'invalid_type' && issue.path.length === 0 ? [typeNames[issue.expected] ?? issue.expected] : [];
 }
 
 const typeNames: Readonly<Record<string, string>> = {
@@ -122,13 +130,18 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-/** The fields that `schema` knows at `path`; none where it is open or not an object. */
-function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let at: unknown = unwrapped(schema);
+function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): unknown {
+  let at = unwrapped(schema);
   for (const key of path) {
-    if (!(at instanceof z.ZodObject) || !Object.hasOwn(at.shape, key)) return [];
+    if (!(at instanceof z.ZodObject) || !Object.hasOwn(at.shape, key)) return undefined;
     at = unwrapped(Reflect.get(at.shape, key));
   }
+  return at;
+}
+
+/** The fields that `schema` knows at `path`; none where it is open or not an object. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  const at = schemaAt(schema, path);
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }
 
