@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -32,11 +32,21 @@ function wanted() {
   return createHash('sha256').update(lock).update(`${process.platform} ${process.arch} ${major}`).digest('hex');
 }
 
+/** npm writes its own record last: newer than the lock file, it tells of an install that a person did. */
+function wasInstalledByHand() {
+  const record = join(root, 'node_modules', '.package-lock.json');
+  return (
+    !existsSync(stamp) &&
+    existsSync(record) &&
+    statSync(record).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
+  );
+}
+
 /** Throws when npm fails, with its last words already printed. */
 export async function install() {
   checkNode();
   const key = wanted();
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  if ((existsSync(stamp) && readFileSync(stamp, 'utf8') === key) || wasInstalledByHand()) return;
 
   say('installing node modules');
   const began = Date.now();
