@@ -61,7 +61,13 @@ function problemsOfIssue(issue: z.core.$ZodIssue, input: unknown, schema: z.ZodT
       message: `unknown field; ${suggestion(key, known)}`,
     }));
   }
-  return [{ field: fieldPath(issue.path), value: shownValue(valueAt(input, issue.path)), message: allowed(issue, schemaAt(schema, issue.path)) }];
+  return [
+    {
+      field: fieldPath(issue.path),
+      value: shownValue(valueAt(input, issue.path)),
+      message: allowed(issue, schemaAt(schema, issue.path)),
+    },
+  ];
 }
 
 /** What is allowed, as a clause that follows "field is value: ". */
@@ -78,11 +84,16 @@ function allowed(issue: z.core.$ZodIssue, at?: unknown): string {
       return limit('at most', issue.maximum, issue.origin, issue.inclusive ?? true, 'less than');
     case 'invalid_union': {
       // The alternatives together say little to a person, except when there is but one that has the right type.
-      const fitting = issue.errors.filter(([first]) => first && first.code !== 'invalid_value' && !(first.code === 'invalid_type' && first.path.length === 0));
+      const fitting = issue.errors.filter(
+        ([first]) =>
+          first && first.code !== 'invalid_value' && !(first.code === 'invalid_type' && first.path.length === 0),
+      );
       const only = fitting.length === 1 ? fitting[0]?.[0] : undefined;
       if (only) return allowed(only);
       const forms = issue.errors.flatMap(([first]) => (first ? formsOf(first) : []));
-      return forms.length > 0 ? `must be ${inWords([...new Set(forms)])}` : 'is not one of the forms that are allowed here';
+      return forms.length > 0
+        ? `must be ${inWords([...new Set(forms)])}`
+        : 'is not one of the forms that are allowed here';
     }
     case 'invalid_key':
       return 'has a key that is not allowed here';
@@ -94,7 +105,8 @@ function allowed(issue: z.core.$ZodIssue, at?: unknown): string {
 }
 
 function formsOf(issue: z.core.$ZodIssue): string[] {
-  if (issue.code === 'invalid_value') return issue.values.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value)));
+  if (issue.code === 'invalid_value')
+    return issue.values.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value)));
   return issue.code === 'invalid_type' && issue.path.length === 0 ? [typeNames[issue.expected] ?? issue.expected] : [];
 }
 
@@ -109,9 +121,20 @@ const typeNames: Readonly<Record<string, string>> = {
   null: 'null',
 };
 
-const units: Readonly<Record<string, string>> = { string: 'characters', array: 'elements', set: 'elements', map: 'entries' };
+const units: Readonly<Record<string, string>> = {
+  string: 'characters',
+  array: 'elements',
+  set: 'elements',
+  map: 'entries',
+};
 
-function limit(inclusiveWord: string, bound: number | bigint, origin: string, inclusive: boolean, exclusiveWord: string): string {
+function limit(
+  inclusiveWord: string,
+  bound: number | bigint,
+  origin: string,
+  inclusive: boolean,
+  exclusiveWord: string,
+): string {
   const unit = units[origin];
   if (unit && inclusiveWord === 'at least' && inclusive && Number(bound) === 1) return 'must not be empty';
   const words = `${inclusive ? inclusiveWord : exclusiveWord} ${bound}`;
@@ -147,14 +170,23 @@ function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
 
 function unwrapped(schema: unknown): unknown {
   let at = schema;
-  while (at instanceof z.ZodOptional || at instanceof z.ZodNullable || at instanceof z.ZodDefault || at instanceof z.ZodPrefault) at = at.unwrap();
+  while (
+    at instanceof z.ZodOptional ||
+    at instanceof z.ZodNullable ||
+    at instanceof z.ZodDefault ||
+    at instanceof z.ZodPrefault
+  )
+    at = at.unwrap();
   return at;
 }
 
 function suggestion(key: string, known: readonly string[]): string {
   if (known.length === 0) return 'leave it out';
   const near = known
-    .map((candidate) => ({ candidate, distance: editDistance(key.slice(0, 100).toLowerCase(), candidate.toLowerCase()) }))
+    .map((candidate) => ({
+      candidate,
+      distance: editDistance(key.slice(0, 100).toLowerCase(), candidate.toLowerCase()),
+    }))
     .sort((a, b) => a.distance - b.distance)[0];
   return near && near.distance <= Math.max(1, Math.floor(near.candidate.length / 3))
     ? `did you mean ${near.candidate}?`
@@ -170,7 +202,8 @@ function editDistance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1];
       let best = Math.min((row[j - 1] ?? 0) + 1, (previous[j] ?? 0) + 1, (previous[j - 1] ?? 0) + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, (beforePrevious[j - 2] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        best = Math.min(best, (beforePrevious[j - 2] ?? 0) + 1);
       row.push(best);
     }
     beforePrevious = previous;
@@ -182,5 +215,8 @@ function editDistance(a: string, b: string): number {
 /** One line of printable text: what could move a cursor or reorder a line is shown as an escape. */
 function shortened(text: string): string {
   const cut = text.length > longestValue ? `${text.slice(0, longestValue - 1)}…` : text;
-  return cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (char) => `\\u${char.codePointAt(0)?.toString(16).padStart(4, '0')}`);
+  return cut.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu,
+    (char) => `\\u${char.codePointAt(0)?.toString(16).padStart(4, '0')}`,
+  );
 }

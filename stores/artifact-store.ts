@@ -29,7 +29,12 @@ export interface ArtifactStore {
   write(path: string, content: string | Uint8Array): Promise<PublishedFile>;
 
   /** Copies `path` to a local file that must not exist, verified against `expected`; leaves nothing half-written. */
-  fetch(path: string, localFile: string, expected: Pick<PublishedFile, 'size' | 'sha256'>, options?: TransferOptions): Promise<void>;
+  fetch(
+    path: string,
+    localFile: string,
+    expected: Pick<PublishedFile, 'size' | 'sha256'>,
+    options?: TransferOptions,
+  ): Promise<void>;
 
   /** The content at `path`, or null when there is none. */
   read(path: string): Promise<Uint8Array | null>;
