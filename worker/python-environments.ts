@@ -7,15 +7,14 @@
  * whatever happens to us, keeps two processes from building the same thing twice. Were it lost, they would build two
  * environments beside each other, and both would be whole.
  */
-import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
+import { lockFile } from './file-lock.ts';
 import { cacheFolder } from './machine-folders.ts';
 import { findPython, findUv, type PythonInterpreter, PythonSetUpError } from './python-tools.ts';
 import { runProgram } from './run-program.ts';
@@ -232,32 +231,4 @@ function installerEnvironment(): NodeJS.ProcessEnv {
 function explain(tail: string): string {
   if (!/ensurepip|No module named venv/.test(tail)) return tail;
   return `${tail}\nThis Python has no venv module: install it (Debian, Ubuntu: apt-get install python3-venv), or install uv (pip install uv).`;
-}
-
-const locker = `
-import fcntl, sys
-with open(sys.argv[1], "w") as file:
-    fcntl.flock(file, fcntl.LOCK_EX)
-    print("locked", flush=True)
-    sys.stdin.read()
-`;
-
-/** Waits for the lock. A process holds it that ends with the pipe to us: closed by `release`, or by our death. */
-async function lockFile(python: PythonInterpreter, file: string, signal?: AbortSignal): Promise<() => Promise<void>> {
-  const holder = spawn(python.path, ['-I', '-c', locker, file], { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
-  const ended = once(holder, 'close');
-  const release = async () => {
-    holder.kill('SIGKILL');
-    await ended;
-  };
-  try {
-    await once(holder.stdout, 'readable', signal ? { signal } : {});
-    if (holder.stdout.read() === null)
-      throw new PythonSetUpError(`the lock ${file} could not be taken: is its folder writable?`);
-    return release;
-  } catch (error) {
-    await release();
-    signal?.throwIfAborted();
-    throw error;
-  }
 }
