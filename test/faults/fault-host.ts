@@ -1,0 +1,201 @@
+/** Workers as real processes, with data folders of their own, one store and one pool: to be killed, drained, cut off. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { homedir, platform, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { z } from 'zod';
+import { cacheFolder } from '../../contracts/folders.ts';
+import { type HostStatus, hostStatusSchema } from '../../contracts/host-messages.ts';
+import { hostControlQueue } from '../../contracts/queues.ts';
+import type { RunConfigInput } from '../../contracts/run-config.ts';
+import { type TrainingRunInput, trainingRunType } from '../../contracts/run-messages.ts';
+import { until } from '../support/until.ts';
+import { FaultRun } from './fault-run.ts';
+
+const entry = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
+const testTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
+
+/** Several workers on one pool and one store, and a client to start runs with. */
+export class FaultHosts {
+  readonly pool = `pool-${randomUUID().slice(0, 8)}`;
+  readonly workflowQueue = `workflows-${randomUUID().slice(0, 8)}`;
+  readonly workers: FaultWorker[] = [];
+  readonly runs: FaultRun[] = [];
+
+  private constructor(
+    readonly folder: string,
+    readonly address: string,
+    readonly connection: Connection,
+    readonly client: Client,
+  ) {}
+
+  static async open(address: string): Promise<FaultHosts> {
+    const connection = await Connection.connect({ address });
+    const folder = await mkdtemp(join(tmpdir(), 'epochal-faults-'));
+    return new FaultHosts(folder, address, connection, new Client({ connection }));
+  }
+
+  get store(): string {
+    return join(this.folder, 'store');
+  }
+
+  /** Starts a worker with a data folder of its own, and returns once it serves. */
+  async worker(options: WorkerOptions = {}): Promise<FaultWorker> {
+    const worker = new FaultWorker(this, join(this.folder, `host-${this.workers.length + 1}`), options);
+    this.workers.push(worker);
+    await worker.start();
+    return worker;
+  }
+
+  /** Starts a run of the counting trainer. */
+  async start(config: Partial<RunConfigInput>, options: { draft?: boolean; run?: string } = {}): Promise<FaultRun> {
+    const whole: RunConfigInput = { trainer: 'counter', epochs: 3, pool: this.pool, ...config };
+    const input: TrainingRunInput = { config: whole, draft: options.draft ?? false };
+    const handle = await this.client.workflow.start(trainingRunType, {
+      workflowId: options.run ?? `run-${randomUUID().slice(0, 8)}`,
+      taskQueue: this.workflowQueue,
+      args: [input],
+    });
+    const run = new FaultRun(handle, whole, this);
+    this.runs.push(run);
+    return run;
+  }
+
+  async close(): Promise<void> {
+    for (const worker of this.workers) await worker.kill();
+    await this.connection.close();
+    // EPOCHAL_KEEP_FAULTS leaves everything for a person to look at.
+    if (!process.env.EPOCHAL_KEEP_FAULTS) await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+export interface WorkerOptions {
+  slots?: number;
+  env?: Record<string, string>;
+  /** Put before the command line of the worker: `ip netns exec name`. */
+  prefix?: string[];
+  /** Where the server is for this worker. */
+  address?: string;
+  dataFolder?: string;
+}
+
+export class FaultWorker {
+  readonly dataFolder: string;
+  #child: ChildProcess | null = null;
+  #exited: Promise<number | null> = Promise.resolve(null);
+  #host: string | null = null;
+
+  constructor(
+    private readonly hosts: FaultHosts,
+    folder: string,
+    private readonly options: WorkerOptions,
+  ) {
+    this.dataFolder = options.dataFolder ?? folder;
+  }
+
+  /** Only after it served once. */
+  get host(): string {
+    if (this.#host === null) throw new Error('the worker has never served');
+    return this.#host;
+  }
+
+  get isAlive(): boolean {
+    return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** Resolves with the exit code when the process has ended. */
+  get exited(): Promise<number | null> {
+    return this.#exited;
+  }
+
+  async start(): Promise<void> {
+    await this.launch();
+    await this.served();
+  }
+
+  /** Starts the process, without waiting for it to serve. */
+  async launch(): Promise<void> {
+    if (this.isAlive) throw new Error('the worker runs already');
+    await mkdir(this.dataFolder, { recursive: true });
+    const log = openSync(join(this.hosts.folder, `worker-${this.hosts.workers.indexOf(this) + 1}.log`), 'a');
+    const [program = process.execPath, ...args] = [
+      ...(this.options.prefix ?? []),
+      ...[process.execPath, '--import', 'tsx', entry],
+    ];
+    const child = spawn(program, args, {
+      env: {
+        ...process.env,
+        EPOCHAL_DATA_DIR: this.dataFolder,
+        EPOCHAL_CACHE_DIR: cacheFolder({ env: process.env, platform: platform(), home: homedir() }),
+        EPOCHAL_STORE: this.hosts.store,
+        EPOCHAL_POOL: this.hosts.pool,
+        EPOCHAL_SLOTS: String(this.options.slots ?? 1),
+        EPOCHAL_TRAINERS: testTrainers,
+        EPOCHAL_WORKFLOW_QUEUE: this.hosts.workflowQueue,
+        TEMPORAL_ADDRESS: this.options.address ?? this.hosts.address,
+        LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
+        ...this.options.env,
+      },
+      stdio: ['ignore', log, log, 'ipc'],
+    });
+    closeSync(log);
+    this.#child = child;
+    this.#exited = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : null));
+  }
+
+  /** Returns once its queues are served. */
+  async served(): Promise<void> {
+    await until(
+      'the worker has its id',
+      () => {
+        if (!this.isAlive) throw new Error(`the worker ended before it served; its log is in ${this.hosts.folder}`);
+        return existsSync(join(this.dataFolder, 'host.json'));
+      },
+      60,
+    );
+    const { host } = z.object({ host: z.string() }).parse(await readJson(join(this.dataFolder, 'host.json')));
+    this.#host = host;
+    await this.status();
+  }
+
+  /** The host's own word, which takes a worker that serves. */
+  async status(): Promise<HostStatus> {
+    return hostStatusSchema.parse(
+      await this.hosts.client.activity.execute('hostStatus', {
+        id: `status-${randomUUID()}`,
+        taskQueue: hostControlQueue(this.host),
+        scheduleToCloseTimeout: '60s',
+        startToCloseTimeout: '2s',
+        retry: { initialInterval: '100ms', backoffCoefficient: 1 },
+      }),
+    );
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** SIGKILL to the worker alone; its trainers live on for as long as they like. */
+  async kill(): Promise<void> {
+    if (!this.isAlive) return;
+    this.signal('SIGKILL');
+    await this.#exited;
+  }
+
+  runFolder(run: string): string {
+    return join(this.dataFolder, 'runs', run);
+  }
+}
+
+export async function readJson(path: string): Promise<unknown> {
+  return JSON.parse(await readFile(path, 'utf8'));
+}

@@ -1,0 +1,141 @@
+/** A run under faults: what it tells while servers and workers come and go, and how it ended. */
+import { ApplicationFailure, CancelledFailure, TerminatedFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { type Position } from '../../contracts/checkpoint.ts';
+import { type Progress, progressSchema } from '../../contracts/progress.ts';
+import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
+import type { RunConfigInput } from '../../contracts/run-config.ts';
+import { failureTypes, type RunView, runQuery, runViewSchema } from '../../contracts/run-messages.ts';
+import { readProcessFile } from '../../worker/trainer-process.ts';
+import { RunFolders } from '../../worker/run-folders.ts';
+import type { ProcessIdentity } from '../../worker/process-groups.ts';
+import { until } from '../support/until.ts';
+import type { FaultHosts, FaultWorker } from './fault-host.ts';
+
+/** How the workflow closed, and the receipt as it gave it away there. */
+export interface Closed {
+  how: 'completed' | 'failed' | 'cancelled' | 'terminated';
+  /** Null when its end was from outside: then only the store can have one. */
+  receipt: Receipt | null;
+}
+
+export class FaultRun {
+  /** Every trainer process that was seen of this run, for the proof that none is left. */
+  readonly trainers: ProcessIdentity[] = [];
+
+  constructor(
+    readonly handle: WorkflowHandle,
+    readonly config: RunConfigInput,
+    readonly hosts: FaultHosts,
+  ) {}
+
+  get id(): string {
+    return this.handle.workflowId;
+  }
+
+  async view(): Promise<RunView> {
+    return runViewSchema.parse(await this.handle.query(runQuery));
+  }
+
+  /** Waits for a view that satisfies the condition; a server or worker that is away is waited for, too. */
+  async until(what: string, condition: (view: RunView) => boolean, seconds = 90): Promise<RunView> {
+    let last: RunView | undefined;
+    let trouble: unknown;
+    return until(
+      `${this.id}: ${what}`,
+      async () => {
+        try {
+          last = await this.view();
+        } catch (error) {
+          trouble = error;
+          return null;
+        }
+        return condition(last) ? last : null;
+      },
+      seconds,
+      () => JSON.stringify({ detail: last?.detail, position: last?.position, events: last?.events, trouble: String(trouble) }),
+    );
+  }
+
+  /** Live progress, as everyone who watches reads it; null between two epochs, and when the server is away. */
+  async progress(): Promise<Progress | null> {
+    const description = await this.handle.describe().catch(() => null);
+    for (const activity of description?.raw.pendingActivities ?? []) {
+      if (activity.activityType?.name !== 'trainEpoch') continue;
+      const data = activity.heartbeatDetails?.payloads?.[0]?.data;
+      const progress = data ? progressSchema.safeParse(JSON.parse(Buffer.from(data).toString('utf8'))) : null;
+      if (progress?.success) return progress.data;
+    }
+    return null;
+  }
+
+  /** Waits until this batch, or a later one, is trained. */
+  async reaches(epoch: number, batch: number, seconds = 90): Promise<Position> {
+    let last: Progress | null = null;
+    return until(
+      `${this.id}: batch ${batch} of epoch ${epoch}`,
+      async () => {
+        last = (await this.progress()) ?? last;
+        if (last === null) return null;
+        const position: Position = { epoch: last.epoch - 1, batch: last.batch };
+        return last.epoch > epoch || (last.epoch === epoch && (last.phase !== 'train' || last.batch >= batch)) ? position : null;
+      },
+      seconds,
+      () => JSON.stringify(last),
+    );
+  }
+
+  async update(name: string, ...args: unknown[]): Promise<RunView> {
+    return runViewSchema.parse(await this.handle.executeUpdate(name, { args: args as [] }));
+  }
+
+  /** The trainer that runs for it on `worker` now; remembered for the final check. */
+  async trainer(worker: FaultWorker): Promise<ProcessIdentity> {
+    const found = await until(`${this.id} has a trainer`, () => readProcessFile(new RunFolders(worker.dataFolder).of(this.id)));
+    this.remember(found);
+    return found;
+  }
+
+  remember(trainer: ProcessIdentity): void {
+    if (!this.trainers.some(({ pid, startTicks }) => pid === trainer.pid && startTicks === trainer.startTicks)) {
+      this.trainers.push(trainer);
+    }
+  }
+
+  /** Waits for the end, through every outage. */
+  async closed(seconds = 120): Promise<Closed> {
+    const limit = performance.now() + seconds * 1000;
+    for (;;) {
+      try {
+        const result = await inTime(this.handle.result(), limit, `${this.id} does not end`);
+        return { how: 'completed', receipt: receiptSchema.parse(result) };
+      } catch (error) {
+        if (error instanceof OutOfTime) {
+          const view = await inTime(this.view(), performance.now() + 5000, 'no view').catch(() => null);
+          throw new Error(`${error.message}: ${JSON.stringify(view && { detail: view.detail, position: view.position, events: view.events })}`);
+        }
+        if (!(error instanceof WorkflowFailedError)) continue; // the server is away
+        const { cause } = error;
+        if (cause instanceof CancelledFailure) return { how: 'cancelled', receipt: (await this.until('has a view', () => true)).receipt };
+        if (cause instanceof TerminatedFailure) return { how: 'terminated', receipt: null };
+        if (cause instanceof ApplicationFailure && cause.type === failureTypes.trainingFailed) {
+          return { how: 'failed', receipt: receiptSchema.parse(cause.details?.[0]) };
+        }
+        throw error;
+      }
+    }
+  }
+}
+
+class OutOfTime extends Error {}
+
+async function inTime<T>(work: Promise<T>, limit: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new OutOfTime(what)), Math.max(0, limit - performance.now()));
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,70 @@
+/** The weights of the counting trainer in an uninterrupted run, at every batch: what any other run is compared with. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { checkpointManifestSchema, type Position } from '../../contracts/checkpoint.ts';
+import type { Command, SessionFile } from '../../contracts/protocol.ts';
+import type { RunConfigInput } from '../../contracts/run-config.ts';
+import { TrainerCatalog, trainerEnvironment } from '../../worker/trainer-catalog.ts';
+
+const trainers = fileURLToPath(new URL('../trainers', import.meta.url));
+export const weightsSchema = z.object({ count: z.int(), link: z.string() });
+export type Weights = z.infer<typeof weightsSchema>;
+
+const known = new Map<string, Promise<ReadonlyMap<string, Weights>>>();
+
+/** The chain at `position` of a run with this configuration; null where such a run has no such position. */
+export async function referenceWeights(config: RunConfigInput, { epoch, batch }: Position): Promise<Weights | null> {
+  const { batches = 5, validation_batches = 2 } = config.parameters ?? {};
+  const shape = { seed: config.seed ?? 0, epochs: config.epochs, parameters: { batches, validation_batches } };
+  const key = JSON.stringify(shape);
+  const found = known.get(key) ?? train(shape);
+  known.set(key, found);
+  return (await found).get(`${epoch}:${batch}`) ?? null;
+}
+
+type Shape = Pick<SessionFile, 'seed' | 'epochs' | 'parameters'>;
+
+/** One trainer process that nobody disturbs, with a checkpoint after every batch. */
+async function train({ seed, epochs, parameters }: Shape): Promise<ReadonlyMap<string, Weights>> {
+  const folder = await mkdtemp(join(tmpdir(), 'epochal-reference-'));
+  try {
+    const catalog = new TrainerCatalog([trainers]);
+    const program = await catalog.find('counter');
+    if (!program) throw new Error('there is no counting trainer');
+    const session: SessionFile = {
+      ...{ protocol: 1, run: 'reference', session: 'reference', runFolder: folder },
+      ...{ epochs, parameters, data: null, seed, everyBatches: 1 },
+      ...{ resumeFrom: null, keepProgress: true, batchDivisor: 1 },
+    };
+    await writeFile(join(folder, 'session.json'), JSON.stringify(session));
+    await mkdir(join(folder, 'artifacts'));
+    const child = spawn(await catalog.environment(program, {}), [program.file, 'train'], {
+      env: { ...trainerEnvironment(), EPOCHAL_SESSION: join(folder, 'session.json') },
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+    });
+    child.stdio[4]?.on('data', () => undefined);
+    const grant: Command = { type: 'grant', through: epochs };
+    (child.stdio[3] as Writable).write(`${JSON.stringify(grant)}\n`);
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error(`the reference run ended with ${code}`);
+    return await readWeights(join(folder, 'checkpoints'));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function readWeights(folder: string): Promise<ReadonlyMap<string, Weights>> {
+  const weights = new Map<string, Weights>();
+  for (const name of await readdir(folder)) {
+    const read = async (file: string): Promise<unknown> => JSON.parse(await readFile(join(folder, name, file), 'utf8'));
+    const { epoch, batch } = checkpointManifestSchema.parse(await read('checkpoint.json'));
+    weights.set(`${epoch}:${batch}`, weightsSchema.parse(await read('weights.json')));
+  }
+  return weights;
+}
