@@ -53,10 +53,11 @@ async function checkParsed(host: Host, config: RunConfig, options: CallOptions):
     ...(await continueProblems(config)),
   ];
   if (problems.length > 0 || !store) return refused(problems);
+  const best = config.checkpoints.best ?? manifest.best;
   return {
     ok: true,
-    config: { ...config, parameters: check.parameters },
-    best: config.checkpoints.best ?? manifest.best,
+    config: { ...config, parameters: check.parameters, checkpoints: { ...config.checkpoints, best } },
+    best,
     canShrinkBatch: manifest.canShrinkBatch,
     outputFolder: `${store.address}/${outputPath(config.project, config.run ?? '')}`,
   };

@@ -35,6 +35,7 @@ export const stopTrainer =
           exit: null,
           seen: null,
           killedByUs: false,
+          outOfMemory: false,
           processGroupGone: true,
           acknowledgedAfterMs: null,
         });

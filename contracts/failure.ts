@@ -16,6 +16,7 @@ export const failureKinds = {
   hostLost: 'the host stopped answering',
   store: 'the artifact store could not be read or written',
   dataDisk: 'the disk of the run folders is full or not writable',
+  forceStopped: 'the run was terminated or deleted from outside, so that it could not end itself',
   internal: 'a defect in Epochal itself',
 } as const;
 

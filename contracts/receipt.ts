@@ -10,9 +10,10 @@ export type RunState = z.infer<typeof runStateSchema>;
  * - completed: all epochs trained, everything published.
  * - stopped: someone stopped it; what was trained until then is published.
  * - failed: it ended by itself before its time; `cause` says why, `checkpoints` what was salvaged.
- * - lost: its end was not seen by the run itself; `salvage` wrote this receipt from what was found.
+ * - salvaged: its end was not seen by the run itself (terminated, deleted); what was found was published.
+ * - lost: the same, and nothing was found.
  */
-export const outcomeSchema = z.enum(['completed', 'stopped', 'failed', 'lost']);
+export const outcomeSchema = z.enum(['completed', 'stopped', 'failed', 'salvaged', 'lost']);
 export type Outcome = z.infer<typeof outcomeSchema>;
 
 export const stopModeSchema = z.enum(['batch', 'epoch', 'now']);

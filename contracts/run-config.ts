@@ -54,6 +54,9 @@ export const deadlinesSchema = z.strictObject({
   /** Shortest and longest time without progress that counts as a hang; between them the run's own batches decide. */
   hangFloorSeconds: seconds({ min: 1, max: week, default: 120 }),
   hangCeilingSeconds: seconds({ min: 1, max: week, default: 3600 }),
+}).refine((deadlines) => deadlines.hangFloorSeconds <= deadlines.hangCeilingSeconds, {
+  path: ['hangCeilingSeconds'],
+  message: 'must be at least deadlines.hangFloorSeconds',
 });
 export type Deadlines = z.infer<typeof deadlinesSchema>;
 

@@ -1,5 +1,5 @@
 /** Live progress of a session, from its protocol events. */
-import type { TrainerEvent } from '../contracts/protocol.ts';
+import type { Phase, TrainerEvent } from '../contracts/protocol.ts';
 import type { Progress } from '../contracts/progress.ts';
 
 /** Rates are over the batches of about this long, in milliseconds. */
@@ -7,6 +7,7 @@ const rateWindow = 5_000;
 
 export class ProgressMeter {
   #progress: Progress;
+  #interrupted: Phase | null = null;
   #window: { at: number; batch: number }[] = [];
   memoryBytes: number | null = null;
 
@@ -34,6 +35,14 @@ export class ProgressMeter {
     switch (event.type) {
       case 'phase':
         this.#window = [];
+        // A checkpoint within a phase interrupts its count, and does not begin it anew.
+        if (event.phase === 'save' || (event.phase === this.#interrupted && event.epoch === before.epoch)) {
+          if (event.phase !== 'save') this.#interrupted = null;
+          else if (before.phase !== 'save') this.#interrupted = before.phase;
+          this.#progress = { ...before, phase: event.phase, rate: null, at: at.toISOString() };
+          break;
+        }
+        this.#interrupted = null;
         this.#progress = { ...before, phase: event.phase, epoch: event.epoch, batch: 0, batches: null, rate: null, at: at.toISOString() };
         break;
       case 'batch': {

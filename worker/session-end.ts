@@ -13,6 +13,8 @@ export interface EndCircumstances {
   seen: Failure | null;
   /** We sent it SIGTERM or SIGKILL: then that signal is no failure. */
   killedByUs: boolean;
+  /** The kernel killed for want of memory while the session lived. */
+  outOfMemory: boolean;
   processGroupGone: boolean;
   acknowledgedAfterMs: number | null;
 }
@@ -36,7 +38,7 @@ export async function sessionEnd(
 }
 
 /** Null when it ended as it should. */
-export function endFailure(events: readonly TrainerEvent[], { exit, seen, killedByUs }: EndCircumstances): Failure | null {
+export function endFailure(events: readonly TrainerEvent[], { exit, seen, killedByUs, outOfMemory }: EndCircumstances): Failure | null {
   const failed = events.findLast((event) => event.type === 'failed');
   const with_ = exit ? { exit } : {};
   if (failed) {
@@ -45,8 +47,10 @@ export function endFailure(events: readonly TrainerEvent[], { exit, seen, killed
   }
   if (seen) return { ...seen, ...with_ };
   if (!exit || killedByUs || exit.code === 0) return null;
-  if (exit.signal === 'SIGKILL') {
-    return { kind: 'trainerKilled', message: 'the trainer was killed from outside (SIGKILL); the kernel does that when memory runs out', ...with_ };
+  if (exit.signal === 'SIGKILL' || exit.code === 137) {
+    return outOfMemory
+      ? { kind: 'outOfMemory', message: 'the kernel killed the trainer for want of memory', ...with_ }
+      : { kind: 'trainerKilled', message: 'the trainer was killed from outside (SIGKILL)', ...with_ };
   }
   if (exit.signal) return { kind: 'trainerKilled', message: `the trainer was ended by ${exit.signal}`, ...with_ };
   return { kind: 'trainerError', message: `the trainer ended with code ${exit.code} and without a word; its log says more`, ...with_ };

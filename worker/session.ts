@@ -1,17 +1,20 @@
 /** One live session: a trainer process, what it has said, and who waits for what. */
+import { randomUUID } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Failure } from '../contracts/failure.ts';
 import type { TrainerEvent } from '../contracts/protocol.ts';
 import type { Known, StopRung } from '../contracts/run-activities.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
 import type { Position } from '../contracts/checkpoint.ts';
+import { HangWatch } from './hang-watch.ts';
 import { groupGone, groupMemory } from './process-groups.ts';
+import { oomKills } from './oom-kills.ts';
 import { ProgressMeter } from './progress-meter.ts';
-import type { RunFolder } from './run-folders.ts';
+import { folderBytes, type RunFolder } from './run-folders.ts';
 import { sessionEnd } from './session-end.ts';
-import type { Slot } from './slots.ts';
 import type { TrainerExit, TrainerProcess } from './trainer-process.ts';
 
 /** The session is over; ask `end` how. */
@@ -22,9 +25,22 @@ export class SessionOver extends Error {
 /** After the trainer's own end, its children get this long to follow, in milliseconds. */
 const orphanGrace = 2_000;
 const memoryEvery = 2_000;
+const hangCheckEvery = 500;
+/** A dump of all threads is written in no time, unless the machine is busy: milliseconds. */
+const stackDumpTime = 1_000;
 
 /** Events that a later worker needs to know of; the rest is live progress. */
 const kept: ReadonlySet<TrainerEvent['type']> = new Set(['hello', 'ready', 'note', 'failed', 'stopped']);
+
+export interface SessionParts {
+  run: string;
+  host: string;
+  folder: RunFolder;
+  config: RunConfig;
+  /** Complete epochs at its start. */
+  startEpoch: number;
+  log: Logger;
+}
 
 export class LiveSession {
   readonly meter: ProgressMeter;
@@ -41,10 +57,12 @@ export class LiveSession {
   #ready = false;
   #isOver = false;
   #epochsDone = 0;
+  #granted = 0;
   #reached: Position = { epoch: 0, batch: 0 };
   #exit: TrainerExit | null = null;
   #seen: Failure | null = null;
   #killedByUs = false;
+  #outOfMemory = false;
   #stopAskedAt: number | null = null;
   #acknowledgedAfterMs: number | null = null;
   #finishOver: () => void = () => undefined;
@@ -52,18 +70,24 @@ export class LiveSession {
   #writing: Promise<void> = Promise.resolve();
   readonly #wakes = new Set<() => void>();
 
-  constructor(
-    readonly id: string,
-    readonly run: string,
-    readonly host: string,
-    readonly folder: RunFolder,
-    readonly slot: Slot,
-    epochs: number,
-    startEpoch: number,
-    readonly log: Logger,
-  ) {
-    this.meter = new ProgressMeter(Math.min(startEpoch + 1, epochs), epochs);
+  readonly id = randomUUID();
+  readonly run: string;
+  readonly host: string;
+  readonly folder: RunFolder;
+  readonly log: Logger;
+  readonly #config: RunConfig;
+  readonly #hangWatch: HangWatch;
+
+  constructor({ run, host, folder, config, startEpoch, log }: SessionParts) {
+    this.run = run;
+    this.host = host;
+    this.folder = folder;
+    this.log = log;
+    this.#config = config;
+    this.#hangWatch = new HangWatch(config.deadlines);
+    this.meter = new ProgressMeter(Math.min(startEpoch + 1, config.epochs), config.epochs);
     this.#epochsDone = startEpoch;
+    this.#granted = startEpoch;
     this.over = new Promise((resolve) => {
       this.#finishOver = resolve;
     });
@@ -122,6 +146,9 @@ export class LiveSession {
 
   grant(through: number): void {
     this.spokenTo();
+    // A trainer that waited for this grant was silent for a good reason.
+    if (this.#epochsDone >= this.#granted) this.#hangWatch.alive();
+    this.#granted = Math.max(this.#granted, through);
     this.#process?.send({ type: 'grant', through });
   }
 
@@ -161,6 +188,7 @@ export class LiveSession {
       exit: this.#exit,
       seen: this.#seen,
       killedByUs: this.#killedByUs,
+      outOfMemory: this.#outOfMemory,
       processGroupGone: true,
       acknowledgedAfterMs: this.#acknowledgedAfterMs,
     });
@@ -168,6 +196,7 @@ export class LiveSession {
 
   #onEvent(event: TrainerEvent): void {
     this.meter.note(event);
+    this.#hangWatch.note(event);
     if (kept.has(event.type)) this.#keep(event);
     switch (event.type) {
       case 'hello':
@@ -209,10 +238,13 @@ export class LiveSession {
 
   async #watchEnd(process: TrainerProcess): Promise<void> {
     const ended = new AbortController();
-    const measuring = this.#measureMemory(process, ended.signal);
+    const watching = [this.#measureMemory(process, ended.signal), this.#watchForHangs(process, ended.signal)];
+    const killsBefore = await oomKills();
     this.#exit = await process.exited;
+    const killsAfter = await oomKills();
+    this.#outOfMemory = killsBefore !== null && killsAfter !== null && killsAfter > killsBefore;
     ended.abort();
-    await measuring;
+    await Promise.all(watching);
     const leader = await process.identity;
     if (!(await groupGone(leader, AbortSignal.timeout(orphanGrace)))) {
       process.killGroup();
@@ -230,6 +262,34 @@ export class LiveSession {
       this.meter.memoryBytes = await groupMemory(process.pid);
       await delay(memoryEvery, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  async #watchForHangs(process: TrainerProcess, signal: AbortSignal): Promise<void> {
+    let savedBytes = 0;
+    while (!signal.aborted) {
+      await delay(hangCheckEvery, undefined, { signal }).catch(() => undefined);
+      if (this.#hangWatch.phase === 'save') {
+        const bytes = await folderBytes(this.folder.checkpoints);
+        if (bytes !== savedBytes) this.#hangWatch.alive();
+        savedBytes = bytes;
+      }
+      const waitsForGrant = this.#epochsDone >= this.#granted;
+      if (signal.aborted || waitsForGrant || !this.#hangWatch.hangs) continue;
+      return this.#endHang(process, signal);
+    }
+  }
+
+  /** What its threads are doing goes into its log; then it is ended, politely first. */
+  async #endHang(process: TrainerProcess, signal: AbortSignal): Promise<void> {
+    const { phase, silentSeconds, limitSeconds } = this.#hangWatch;
+    const message = `no sign of life for ${silentSeconds.toFixed(1)} s in phase ${phase} (limit ${limitSeconds?.toFixed(1)} s); its stacks are in its log`;
+    this.log.warn(message);
+    this.#seen ??= { kind: 'hang', message };
+    process.dumpStacks();
+    await delay(stackDumpTime, undefined, { signal }).catch(() => undefined);
+    process.terminate();
+    await delay(this.#config.deadlines.terminateSeconds * 1000, undefined, { signal }).catch(() => undefined);
+    if (!signal.aborted) process.killGroup();
   }
 
   #setOver(): void {

@@ -1,5 +1,4 @@
 /** The sessions of this host: opens them, finds them again, hands them over. */
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { outputPath } from '../stores/artifact-store.ts';
@@ -87,7 +86,7 @@ export class Sessions {
       const python = await this.#host.trainers.environment(program, options);
       const resume = await this.#resume(input, folder, options);
       const position = resume?.position ?? start;
-      begun = new LiveSession(randomUUID(), run, this.#host.id, folder, slot, input.config.epochs, position.epoch, log);
+      begun = new LiveSession({ run, host: this.#host.id, folder, config: input.config, startEpoch: position.epoch, log });
       this.#live.set(run, begun);
       await replaceFile(folder.config, JSON.stringify({ run, config: input.config, host: this.#host.id }));
       await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume)));

@@ -112,6 +112,11 @@ export class TrainerProcess {
     this.#child.kill('SIGTERM');
   }
 
+  /** The SDK answers with the stacks of all threads, in the log; a trainer that is not on the SDK may end of it. */
+  dumpStacks(): void {
+    this.#child.kill('SIGUSR1');
+  }
+
   /** To every process of the group. */
   killGroup(): void {
     signalGroup(this.pid, 'SIGKILL');
