@@ -28,7 +28,7 @@ class Parameters(epochal.Parameters):
     """What can be set."""
 
     hidden_layers: list[int] = epochal.parameter(
-        [64], min_length=1, max_length=5, description="Neurons of each hidden layer, first to last"
+        [128], min_length=1, max_length=5, description="Neurons of each hidden layer, first to last"
     )
     learning_rate: float = epochal.parameter(0.003, gt=0, le=1, description="Step size of the Adam optimizer")
     batch_size: int = epochal.parameter(32, ge=1, le=1437, description="Images in a training batch", unit="images")

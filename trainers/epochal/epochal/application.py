@@ -30,7 +30,7 @@ from epochal.errors import (
     shortened,
 )
 from epochal.run_lock import RunLock
-from epochal.session import Session, read_session
+from epochal.session import Session, parsed_parameters, read_session
 from epochal.shuffled_batches import ShuffledBatches
 from epochal.trainer import PROTOCOL, Trainer
 from epochal.training_loop import TrainingLoop
@@ -81,15 +81,13 @@ class Application:
             }
         )
         self._session = session or read_session()
-        folder = self._session.folder
-        self._lock = RunLock(folder, _LOCK_WAIT_SECONDS)
-        checkpoints = CheckpointFolder(folder / "checkpoints", self._session.session)
+        checkpoints = self._open_run_folder()
         self._loop = TrainingLoop(
             self._session, self._control, self._sink, checkpoints, trainer.best if trainer else None
         )
         self._loop.progress.phase("setUp", self._loop.epoch)
         #: What the run was configured with, as the trainer's own model (a dictionary without one).
-        self.parameters: Any = trainer.parse(self._session.parameters) if trainer else self._session.parameters
+        self.parameters: Any = parsed_parameters(trainer, self._session) if trainer else self._session.parameters
         self.seed_everything()
 
     # What the run is
@@ -218,6 +216,10 @@ class Application:
         """A line for the people who watch: something was changed or switched off."""
         self._sink.send({"type": "note", "message": shortened(message, 4000)})
 
+    def save(self) -> None:
+        """Write a checkpoint at the next batch boundary, and go on. `end_epoch` does so by itself."""
+        self._control.ask_checkpoint()
+
     # Stopping
 
     @property
@@ -293,6 +295,14 @@ class Application:
         channel.start()
         return channel
 
+    def _open_run_folder(self) -> CheckpointFolder:
+        folder = self._session.folder
+        try:
+            self._lock = RunLock(folder, _LOCK_WAIT_SECONDS)
+            return CheckpointFolder(folder / "checkpoints", self._session.session)
+        except OSError as error:
+            raise SetUpError(f"the run folder {folder} cannot be used: {error.strerror or error}") from error
+
     def _obey(self, command: Event) -> bool:
         """Take note of a command; runs on the thread that reads them."""
         kind = command["type"]
@@ -329,6 +339,10 @@ class Application:
         os.register_at_fork(after_in_child=self._leave_in_child)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:  # a child, hit by the signal before it was a moment old
+            self._leave_in_child()
+            os.kill(os.getpid(), number)
+            return
         if number == signal.SIGINT and self._control.stops_at_batch:
             raise KeyboardInterrupt
         self._control.stop("batch", signal.Signals(number).name)
@@ -342,7 +356,8 @@ class Application:
         raise SystemExit(self._exit_code)
 
     def _at_exit(self) -> None:
-        self._end(None)
+        """Whoever forgot `app.stop()`, or replaced the exception hook: Python remembers what it died of."""
+        self._end(getattr(sys, "last_value", None))
 
     def _leave_in_child(self) -> None:
         """A forked child is no trainer: signals end it, and its end is not the training's."""

@@ -1,0 +1,331 @@
+"""Commands and events on real pipes: grants, stops, checkpoints, a worker that dies or does not read."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from conftest import Start
+from trainer_process import TrainerProcess, until, weights
+
+
+def _types(trainer: TrainerProcess) -> list[str]:
+    return [event["type"] for event in trainer.events]
+
+
+def test_the_order_of_events(start: Start) -> None:
+    trainer = start(epochs=1, grant=None)
+    assert trainer.wait_for("hello")["pid"] == trainer.process.pid
+    trainer.wait_for("ready", resumedFrom=None)
+    assert not trainer.of("batch")
+    trainer.grant(1)
+    assert trainer.end() == 0
+    kinds = [kind for kind in _types(trainer) if kind not in ("batch", "acknowledged")]
+    assert kinds == [
+        "hello", "phase", "ready", "phase", "phase", "phase", "checkpoint", "epoch", "phase", "stopped",
+    ]  # fmt: skip
+    assert [event["phase"] for event in trainer.of("phase")] == ["setUp", "train", "validate", "save", "finish"]
+    (row,) = trainer.rows()
+    (epoch,) = trainer.of("epoch")
+    assert epoch == {"type": "epoch", **row}
+    (checkpoint,) = trainer.of("checkpoint")
+    on_disk = json.loads((trainer.folder / "checkpoints" / "epoch-0001" / "checkpoint.json").read_text())
+    assert checkpoint["checkpoint"] == on_disk
+    assert on_disk["metrics"] == row["metrics"]
+
+
+def test_the_first_and_the_last_batch_are_always_told(start: Start) -> None:
+    trainer = start(epochs=2, parameters={"batches": 5000, "validation_batches": 300})
+    assert trainer.end() == 0
+    for epoch in (1, 2):
+        for phase, count in (("train", 5000), ("validate", 300)):
+            told = [e for e in trainer.of("batch") if (e["phase"], e["epoch"]) == (phase, epoch)]
+            assert (told[0]["batch"], told[-1]["batch"]) == (1, count)
+            assert all(event["batches"] == count for event in told)
+            assert len(told) < count / 10
+
+
+def test_an_epoch_waits_for_its_grant_which_is_not_counted(start: Start) -> None:
+    trainer = start(epochs=2, grant=1)
+    trainer.wait_for("epoch", epoch=1)
+    time.sleep(0.5)  # not for synchronisation: this is the wait that must not be counted
+    assert not [event for event in trainer.of("batch") if event["epoch"] == 2]
+    trainer.grant(2)
+    assert trainer.end() == 0
+    assert trainer.rows()[1]["seconds"] < 0.5
+
+
+def test_a_stop_while_it_waits_for_a_grant(start: Start) -> None:
+    trainer = start(grant=1)
+    trainer.wait_for("epoch", epoch=1)
+    trainer.stop()
+    assert trainer.end() == 0
+    assert trainer.stopped == (1, 0)
+    assert trainer.checkpoints == ["epoch-0001"]
+    assert len(trainer.of("checkpoint")) == 1  # it was there already
+
+
+def test_a_stop_before_the_first_batch(start: Start) -> None:
+    trainer = start(grant=None)
+    trainer.wait_for("ready")
+    trainer.stop()
+    assert trainer.end() == 0
+    assert trainer.stopped == (0, 0)
+    assert trainer.checkpoints == ["epoch-0000"]
+    again = start(resumeFrom=trainer.last_checkpoint)
+    assert again.end() == 0
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 0, "batch": 0}
+    assert again.stopped == (3, 0)
+
+
+def test_a_stop_during_set_up(start: Start) -> None:
+    trainer = start(parameters={"set_up_seconds": 0.5}, grant=3)
+    trainer.wait_for("phase", phase="setUp")
+    trainer.stop()
+    trainer.wait_for("acknowledged", command="stop")
+    assert not trainer.of("ready")
+    assert trainer.end() == 0
+    assert trainer.stopped == (0, 0)
+    assert trainer.events[-1]["batchesAfterStop"] == 0
+
+
+def test_a_stop_during_saving(start: Start) -> None:
+    trainer = start(parameters={"save_seconds": 0.5})
+    trainer.wait_for("phase", phase="save")
+    trainer.stop()
+    assert trainer.end() == 0
+    assert trainer.stopped == (1, 0)
+    assert trainer.events[-1]["batchesAfterStop"] == 0
+    assert trainer.checkpoints == ["epoch-0001"]
+    assert [event["epoch"] for event in trainer.of("epoch")] == [1]
+
+
+def test_a_second_stop_changes_nothing(start: Start) -> None:
+    trainer = start(parameters={"batch_seconds": 0.3})
+    trainer.wait_for("batch")
+    for _ in range(3):
+        trainer.stop()
+    trainer.process.send_signal(signal.SIGTERM)
+    trainer.process.send_signal(signal.SIGTERM)
+    assert trainer.end() == 0
+    assert trainer.events[-1]["batchesAfterStop"] == 0
+    assert len(trainer.of("checkpoint")) == 1
+    assert len([event for event in trainer.of("acknowledged") if event["command"] == "stop"]) == 3
+
+
+def test_a_stop_at_the_end_of_the_epoch_brought_forward(start: Start) -> None:
+    trainer = start(parameters={"batch_seconds": 0.2, "batches": 1000})
+    trainer.wait_for("batch")
+    trainer.stop("epoch")
+    trainer.wait_for("batch", batch=3)
+    trainer.stop("batch")
+    trainer.stop("epoch")  # never takes it back
+    assert trainer.end() == 0
+    assert trainer.stopped[0] == 0
+    assert trainer.events[-1]["batchesAfterStop"] <= 1
+
+
+def test_a_stop_is_acknowledged_within_a_batch(start: Start) -> None:
+    trainer = start(parameters={"batch_seconds": 3600})
+    trainer.wait_for("phase", phase="train")
+    trainer.stop()
+    trainer.wait_for("acknowledged", command="stop")
+    assert not trainer.of("batch")
+
+
+def test_the_state_at_stop_in_validation_is_that_after_training(start: Start) -> None:
+    trainer = start(parameters={"batch_seconds": 0.15})
+    trainer.wait_for("batch", phase="validate")
+    trainer.stop()
+    assert trainer.end() == 0
+    assert trainer.stopped == (0, 5)
+    assert trainer.checkpoints == ["epoch-0000-batch-000005"]
+    again = start(resumeFrom=trainer.last_checkpoint, epochs=1)
+    assert again.end() == 0
+    assert not [event for event in again.of("batch") if event["phase"] == "train" and event["batch"] < 5]
+
+
+def test_checkpoint_saves_and_goes_on(start: Start) -> None:
+    trainer = start(parameters={"batch_seconds": 0.12}, epochs=1)
+    trainer.wait_for("batch", batch=1)
+    trainer.send({"type": "checkpoint"})
+    manifest = trainer.wait_for("checkpoint")["checkpoint"]
+    assert (manifest["epoch"], manifest["batch"] > 0) == (0, True)
+    trainer.wait_for("batch", phase="validate")
+    trainer.send({"type": "checkpoint"})
+    trainer.wait_for(lambda event: event["type"] == "checkpoint" and event["checkpoint"]["batch"] == 5)
+    assert trainer.end() == 0
+    assert trainer.stopped == (1, 0)
+
+
+def test_checkpoint_while_it_waits_is_not_written_twice(start: Start) -> None:
+    trainer = start(grant=1, epochs=2)
+    trainer.wait_for("epoch")
+    trainer.send({"type": "checkpoint"})
+    trainer.wait_for("acknowledged", command="checkpoint")
+    trainer.grant(2)
+    assert trainer.end() == 0
+    assert trainer.checkpoints == ["epoch-0001", "epoch-0002"]
+    assert len(trainer.of("checkpoint")) == 2
+
+
+def test_shutdown_ends_after_the_epoch_under_way(start: Start) -> None:
+    trainer = start(parameters={"batch_seconds": 0.1}, epochs=5)
+    trainer.wait_for("batch")
+    trainer.send({"type": "shutdown"})
+    assert trainer.end() == 0
+    assert trainer.stopped == (1, 0)
+    assert (trainer.folder / "artifacts" / "final.json").exists()  # what comes after training did
+
+
+def test_save_every_so_many_batches(start: Start) -> None:
+    trainer = start(everyBatches=2, epochs=1)
+    assert trainer.end() == 0
+    assert trainer.checkpoints == ["epoch-0000-batch-000002", "epoch-0000-batch-000004", "epoch-0001"]
+    assert {event["checkpoint"]["session"] for event in trainer.of("checkpoint")} == {trainer.session["session"]}
+
+
+@pytest.mark.parametrize("phase", ["train", "validate"])
+def test_a_worker_that_dies(start: Start, phase: str) -> None:
+    trainer = start(parameters={"batch_seconds": 0.1, "print_noise": True})
+    trainer.wait_for("batch", phase=phase)
+    trainer.die()
+    assert trainer.end() == 0
+    (name,) = trainer.checkpoints
+    assert name.startswith("epoch-0000-batch-")
+    assert "the worker is lost" in trainer.log
+    assert "Traceback" not in trainer.log
+    again = start(resumeFrom=trainer.last_checkpoint)
+    assert again.end() == 0
+    reference = start(folder=trainer.folder.parent / "reference")
+    assert reference.end() == 0
+    assert weights(again) == weights(reference)
+
+
+def test_a_worker_that_dies_while_it_waits(start: Start) -> None:
+    trainer = start(grant=1)
+    trainer.wait_for("epoch")
+    trainer.die()
+    assert trainer.end() == 0
+    assert trainer.checkpoints == ["epoch-0001"]
+
+
+def test_a_worker_that_does_not_read_holds_up_no_batch(start: Start) -> None:
+    """More events than the pipe holds, and nobody reads: training goes on; nothing that matters is lost."""
+    trainer = start(parameters={"batches": 20000, "validation_batches": 0}, epochs=1, grant=None)
+    trainer.wait_for("ready")
+    with trainer._changed:  # the harness stops reading
+        trainer.grant(1)
+        end = time.monotonic() + 60
+        while not (trainer.folder / "metrics.jsonl").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    assert trainer.end() == 0
+    assert trainer.stopped == (1, 0)
+
+
+def test_sigterm_saves_and_ends(start: Start) -> None:
+    trainer = start(parameters={"batch_seconds": 0.1})
+    trainer.wait_for("batch", epoch=1)
+    trainer.process.send_signal(signal.SIGTERM)
+    assert trainer.end() == 0
+    assert trainer.stopped[0] == 0
+    assert trainer.checkpoints[0].startswith("epoch-0000-batch-")
+
+
+def test_sigterm_while_it_waits_for_a_grant(start: Start) -> None:
+    trainer = start(grant=None)
+    trainer.wait_for("ready")
+    trainer.process.send_signal(signal.SIGTERM)
+    assert trainer.end() == 0
+    assert trainer.stopped == (0, 0)
+
+
+def test_what_is_no_command_is_noted_and_ignored(start: Start) -> None:
+    trainer = start(grant=None)
+    lines = [b"garbage", b"{}", b"[]", b"null", b'{"type":"dance"}', b'{"type":"stop"}', b'{"type":"stop","mode":"x"}']
+    lines += [b'{"type":"grant","through":"3"}', b"\xff\xfe", b"", b'{"type":"grant"' + b" " * 5000 + b"x"]
+    for line in lines:
+        trainer.send(line)
+    trainer.wait_for("ready")
+    trainer.grant(3)
+    assert trainer.end() == 0
+    assert trainer.stopped == (3, 0)
+    assert len(trainer.of("note")) == len(lines) - 1
+
+
+def test_commands_in_pieces(start: Start) -> None:
+    trainer = start(grant=None, epochs=1)
+    trainer.wait_for("ready")
+    for byte in b'{"type":"grant","through":1}\n{"type":"shutdown"}\n':
+        os.write(trainer._commands, bytes([byte]))
+    assert trainer.end() == 0
+    assert [event["command"] for event in trainer.of("acknowledged")] == ["grant", "shutdown"]
+
+
+def test_the_lock_is_held_until_the_end(start: Start) -> None:
+    """A second trainer waits for the first one's end, and then goes on."""
+    first = start(grant=None)
+    first.wait_for("ready")
+    second = start(epochs=1)
+    second.wait_for("hello")
+    assert not second.of("phase")
+    first.kill()
+    assert second.end() == 0
+    assert second.stopped == (1, 0)
+
+
+def test_half_written_checkpoints_are_removed(start: Start) -> None:
+    trainer = start(parameters={"save_seconds": 3600})
+    trainer.wait_for("phase", phase="save")
+    until(lambda: list((trainer.folder / "checkpoints").glob(".*")), trainer.account)
+    trainer.kill()
+    again = start(epochs=1)
+    assert again.end() == 0
+    assert again.checkpoints == ["epoch-0001"]
+
+
+def test_metrics_are_cut_back_to_the_resume_position(start: Start) -> None:
+    first = start(epochs=3)
+    assert first.end() == 0
+    with open(first.folder / "metrics.jsonl", "a") as file:
+        file.write('{"epoch": 4, "ba')  # killed while it wrote
+    again = start(epochs=3, resumeFrom=str(first.folder / "checkpoints" / "epoch-0001"))
+    again.wait_for("ready")
+    assert again.end() == 0
+    assert [row["epoch"] for row in again.rows()] == [1, 2, 3]
+    assert {"type": "epoch", **again.rows()[0]} == first.of("epoch")[0]
+
+
+def test_weights_alone(start: Start) -> None:
+    first = start(epochs=2)
+    assert first.end() == 0
+    again = start(folder=first.folder.parent / "other", epochs=1, resumeFrom=first.last_checkpoint, keepProgress=False)
+    assert again.end() == 0
+    assert again.wait_for("ready")["resumedFrom"] is None
+    assert [row["epoch"] for row in again.rows()] == [1]
+    count = json.loads((again.folder / "checkpoints" / "epoch-0001" / "weights.json").read_text())["count"]
+    assert count == 15
+
+
+def test_going_on_in_another_run_folder(start: Start) -> None:
+    first = start(epochs=2)
+    assert first.end() == 0
+    other = first.folder.parent / "other"
+    again = start(folder=other, grant=None, resumeFrom=first.last_checkpoint)
+    again.wait_for("ready", resumedFrom={"epoch": 2, "batch": 0})
+    again.stop()
+    assert again.end() == 0
+    assert again.checkpoints == ["epoch-0002"]  # this run has a checkpoint of its own
+
+
+def test_going_on_where_all_is_trained(start: Start) -> None:
+    first = start(epochs=1)
+    assert first.end() == 0
+    again = start(epochs=1, resumeFrom=first.last_checkpoint, grant=None)
+    assert again.end() == 0
+    assert again.stopped == (1, 0)
+    assert not again.of("epoch")
