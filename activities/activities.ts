@@ -2,12 +2,22 @@
 import type { Host } from '../worker/host.ts';
 import { checkConfig } from './check-config.ts';
 import { cleanUp } from './clean-up.ts';
+import { findLostRuns } from './find-lost-runs.ts';
 import { hostStatus, listData, listTrainers, removeData } from './host-questions.ts';
 import { keepCheckpoints } from './keep-checkpoints.ts';
 import { openSession } from './open-session.ts';
 import { publish } from './publish.ts';
+import { listRunFiles, readRunFile, readRunLog, sizeOfRunFile } from './run-files.ts';
 import { stopTrainer } from './stop-trainer.ts';
+import { surveyHost, surveyStore } from './survey.ts';
 import { trainEpoch } from './train-epoch.ts';
+
+const runFiles = (host: Host) => ({
+  listRunFiles: listRunFiles(host),
+  sizeOfRunFile: sizeOfRunFile(host),
+  readRunFile: readRunFile(host),
+  readRunLog: readRunLog(host),
+});
 
 /** The pool's queue: only what needs a slot. */
 export const poolActivities = (host: Host) => ({ openSession: openSession(host, true) });
@@ -16,8 +26,10 @@ export const poolActivities = (host: Host) => ({ openSession: openSession(host, 
 export const poolControlActivities = (host: Host) => ({
   checkConfig: checkConfig(host),
   listTrainers: listTrainers(host),
+  surveyStore: surveyStore(host),
   publish: publish(host),
   cleanUp: cleanUp(host),
+  ...runFiles(host),
 });
 
 /** The host's queue: work on its run folders. */
@@ -25,6 +37,7 @@ export const hostActivities = (host: Host) => ({
   openSession: openSession(host, false),
   trainEpoch: trainEpoch(host),
   keepCheckpoints: keepCheckpoints(host),
+  surveyHost: surveyHost(host),
   publish: publish(host),
   cleanUp: cleanUp(host),
 });
@@ -35,4 +48,8 @@ export const hostControlActivities = (host: Host) => ({
   hostStatus: hostStatus(host),
   listData: listData(host),
   removeData: removeData(host),
+  ...runFiles(host),
 });
+
+/** The workflow queue: what belongs to no host. */
+export const workflowQueueActivities = (host: Host) => ({ findLostRuns: findLostRuns(host) });

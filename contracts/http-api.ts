@@ -13,6 +13,7 @@ import { checkedConfigSchema, hostStatusSchema, keptFolderSchema, trainerListSch
 import { name, relativePath } from './names.ts';
 import { progressSchema, workProgressSchema } from './progress.ts';
 import { outcomeSchema, receiptSchema, runStateSchema, stopModeSchema } from './receipt.ts';
+import { fileSourceSchema, logLinesSchema } from './run-files.ts';
 import { configureSchema, runViewSchema } from './run-messages.ts';
 
 // ── Refusals
@@ -234,22 +235,9 @@ export type LiveMessage = z.infer<typeof liveMessageSchema>;
 
 // ── Files of a run: on its host while it lives there, in the store once it is published
 
-export const fileSourceSchema = z.enum(['host', 'store']);
-export type FileSource = z.infer<typeof fileSourceSchema>;
-
 export const logPageSchema = z.strictObject({
   source: fileSourceSchema,
-  /** Bytes of the whole log now. */
-  size: z.int().min(0),
-  lines: z.array(
-    z.strictObject({
-      /** Byte where the line begins: `offset` to read from here. */
-      offset: z.int().min(0),
-      text: z.string(),
-    }),
-  ),
-  /** Byte after the last line that is here: `offset` of the next request, also for what is still to be written. */
-  next: z.int().min(0),
+  ...logLinesSchema.shape,
   /** False: a live run, more may come. */
   complete: z.boolean(),
 });

@@ -39,6 +39,9 @@ export interface ArtifactStore {
   /** The content at `path`, or null when there is none. */
   read(path: string): Promise<Uint8Array | null>;
 
+  /** Up to `length` bytes of the file at `path` from byte `offset`, with the size of the whole; null when there is none. */
+  readPart(path: string, offset: number, length: number): Promise<StoredPart | null>;
+
   /** Reads what is at `path` again and says its size and sha256, or null when there is none. */
   verify(path: string, options?: TransferOptions): Promise<PublishedFile | null>;
 
@@ -47,6 +50,12 @@ export interface ArtifactStore {
 
   /** Removes a file, or a folder with all below it. Nothing there is no error. */
   remove(path: string): Promise<void>;
+}
+
+export interface StoredPart {
+  bytes: Uint8Array;
+  /** Bytes of the whole file. */
+  size: number;
 }
 
 /** What a store could not do. `retryable` says whether the same call may succeed later (full, down, slow). */

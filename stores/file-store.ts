@@ -10,7 +10,7 @@ import { type FileHandle, lstat, mkdir, open, opendir, readFile, realpath, renam
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { relativePath } from '../contracts/names.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
-import { type ArtifactStore, StoreError, type TransferOptions } from './artifact-store.ts';
+import { type ArtifactStore, type StoredPart, StoreError, type TransferOptions } from './artifact-store.ts';
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { codeOf, storeError } from './file-errors.ts';
 import { isPartFile, removeStaleParts, withPartFile } from './part-file.ts';
@@ -87,6 +87,14 @@ export class FileStore implements ArtifactStore {
   async read(path: string): Promise<Uint8Array | null> {
     const file = await this.#existing(path);
     return file === null ? null : guarded(`cannot read ${this.#shown(path)}`, () => readFile(file));
+  }
+
+  async readPart(path: string, offset: number, length: number): Promise<StoredPart | null> {
+    const file = await this.#existing(path);
+    if (file === null) return null;
+    return guarded(`cannot read ${this.#shown(path)}`, () =>
+      withRegularFile(file, (opened) => partOf(opened, offset, length)),
+    );
   }
 
   async verify(path: string, options: TransferOptions = {}): Promise<PublishedFile | null> {
@@ -275,6 +283,18 @@ async function copyFrom(source: FileHandle, name: string, sink: Sink, { signal }
     await sink(buffer.subarray(0, bytesRead));
     position += bytesRead;
   }
+}
+
+async function partOf(file: FileHandle, offset: number, length: number): Promise<StoredPart> {
+  const { size } = await file.stat();
+  const buffer = Buffer.alloc(Math.max(0, Math.min(length, size - offset)));
+  let filled = 0;
+  while (filled < buffer.length) {
+    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, offset + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return { bytes: buffer.subarray(0, filled), size };
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {

@@ -1,0 +1,67 @@
+/** Reads files of a run for clients: on its host from the run folder, on a pool's queue from the store. */
+import { ApplicationFailure } from '@temporalio/activity';
+import type { z } from 'zod';
+import { problemsOf } from '../contracts/config-problems.ts';
+import { problemSentence } from '../contracts/failure.ts';
+import {
+  type ListedRunFiles,
+  type LogLines,
+  listRunFilesSchema,
+  type RunFilesPlace,
+  readRunFileSchema,
+  readRunLogSchema,
+  sizeOfRunFileSchema,
+} from '../contracts/run-files.ts';
+import { failureTypes } from '../contracts/run-messages.ts';
+import { outputPath } from '../stores/artifact-store.ts';
+import type { Host } from '../worker/host.ts';
+import { readLog } from '../worker/log-reader.ts';
+import { HostRunFiles, type RunFiles, StoredRunFiles } from '../worker/run-files.ts';
+import { withStore, working } from './activity-support.ts';
+
+export const listRunFiles =
+  (host: Host) =>
+  (input: unknown): Promise<ListedRunFiles | null> => {
+    const { place, folder } = parse(listRunFilesSchema, input);
+    return working('list files', () => withStore(() => filesOf(host, place).list(folder)));
+  };
+
+/** Bytes of a file; null when there is none. */
+export const sizeOfRunFile =
+  (host: Host) =>
+  (input: unknown): Promise<number | null> => {
+    const { place, path } = parse(sizeOfRunFileSchema, input);
+    return withStore(async () => (await filesOf(host, place).readPart(path, 0, 1))?.size ?? null);
+  };
+
+/** The answer is a payload of bytes, not JSON. A file that is gone answers none. */
+export const readRunFile =
+  (host: Host) =>
+  (input: unknown): Promise<Uint8Array> => {
+    const { place, path, offset, length } = parse(readRunFileSchema, input);
+    return withStore(
+      async () => (await filesOf(host, place).readPart(path, offset, length))?.bytes ?? new Uint8Array(),
+    );
+  };
+
+export const readRunLog =
+  (host: Host) =>
+  (input: unknown): Promise<LogLines | null> => {
+    const { place, ...question } = parse(readRunLogSchema, input);
+    return working('read the log', (signal) =>
+      withStore(() => readLog(filesOf(host, place), 'logs/trainer.log', question, signal)),
+    );
+  };
+
+function filesOf(host: Host, { source, run, project, store }: RunFilesPlace): RunFiles {
+  if (source === 'host') return new HostRunFiles(host.folders.of(run).path);
+  return new StoredRunFiles(host.storeOf(store === null ? {} : { store }), outputPath(project, run));
+}
+
+function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const problems = problemsOf(parsed.error, input, schema);
+  const message = problems.map(problemSentence).join('; ');
+  throw ApplicationFailure.create({ type: failureTypes.invalid, message, nonRetryable: true, details: [problems] });
+}

@@ -1,0 +1,70 @@
+/**
+ * Reading the files of a run: `listRunFiles`, `readRunFile`, `readRunLog` on the control queue of the host that has its
+ * folder, or on that of its pool for what is published in the store.
+ */
+import { z } from 'zod';
+import { name, relativePath } from './names.ts';
+
+export const fileSourceSchema = z.enum(['host', 'store']);
+export type FileSource = z.infer<typeof fileSourceSchema>;
+
+/** Bytes in one answer at most: payloads have to stay small, so a file is read part by part. */
+export const largestPart = 256 * 1024;
+/** Entries in one listing at most. */
+export const mostEntries = 5_000;
+
+export const runFilesSchema = z.strictObject({
+  source: fileSourceSchema,
+  run: name,
+  project: name,
+  /** As in the run's configuration; null: the store of the worker that is asked. */
+  store: z.string().nullable(),
+});
+export type RunFilesPlace = z.infer<typeof runFilesSchema>;
+
+export const listRunFilesSchema = z.strictObject({ place: runFilesSchema, folder: relativePath.nullable() });
+export type ListRunFiles = z.infer<typeof listRunFilesSchema>;
+
+/** Null: there is no such folder. */
+export interface ListedRunFiles {
+  entries: { name: string; kind: 'folder' | 'file'; size: number }[];
+  /** False: there are more than `mostEntries`. */
+  all: boolean;
+}
+
+export const sizeOfRunFileSchema = z.strictObject({ place: runFilesSchema, path: relativePath });
+export type SizeOfRunFile = z.infer<typeof sizeOfRunFileSchema>;
+
+/** Answers the bytes themselves: fewer than asked for at the end of the file. */
+export const readRunFileSchema = z.strictObject({
+  ...sizeOfRunFileSchema.shape,
+  offset: z.int().min(0),
+  length: z.int().min(1).max(largestPart),
+});
+export type ReadRunFile = z.infer<typeof readRunFileSchema>;
+
+export const readRunLogSchema = z.strictObject({
+  place: runFilesSchema,
+  /** Null: the last lines. */
+  offset: z.int().min(0).nullable(),
+  lines: z.int().min(1).max(2000),
+  search: z.string().max(200).nullable(),
+  /** Nothing more is written: a last line without its end is told, too. */
+  complete: z.boolean(),
+});
+export type ReadRunLog = z.infer<typeof readRunLogSchema>;
+
+export const logLinesSchema = z.strictObject({
+  /** Bytes of the whole log now. */
+  size: z.int().min(0),
+  lines: z.array(
+    z.strictObject({
+      /** Byte where the line begins: `offset` to read from here. */
+      offset: z.int().min(0),
+      text: z.string(),
+    }),
+  ),
+  /** Byte after the last line that was looked at: `offset` of the next request, also for what is still to be written. */
+  next: z.int().min(0),
+});
+export type LogLines = z.infer<typeof logLinesSchema>;
