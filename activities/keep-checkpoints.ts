@@ -6,14 +6,13 @@ import type { KeepCheckpointsInput, KeptCheckpoints } from '../contracts/run-act
 import { outputPath } from '../stores/artifact-store.ts';
 import { storeCheckpoint } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
-import { readIfThere } from '../worker/run-folders.ts';
 import { withStore, working } from './activity-support.ts';
 
 export const keepCheckpoints =
   (host: Host) =>
   (input: KeepCheckpointsInput): Promise<KeptCheckpoints> =>
     working('store checkpoints', (signal, progress) =>
-      withStore(async () => {
+      withStore(() => host.outputs.take(input.run, signal, async () => {
         const { run, config } = input;
         const store = host.storeOf(config);
         const folder = host.folders.of(run);
@@ -23,9 +22,6 @@ export const keepCheckpoints =
         const onBytes = (bytes: number) => {
           progress.bytes = (progress.bytes ?? 0) + bytes;
         };
-        // First the rows, then the checkpoint that needs them: a host that takes over finds both.
-        const rows = input.store.length > 0 ? await readIfThere(folder.metrics) : null;
-        if (rows !== null) await store.write(`${output}/metrics.jsonl`, rows);
         for (const entry of input.store) {
           progress.doing = `store ${entry.name}`;
           const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes });
@@ -40,5 +36,5 @@ export const keepCheckpoints =
         }
         kept.bytes = progress.bytes ?? 0;
         return kept;
-      }),
+      })),
     );

@@ -5,17 +5,17 @@ import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import type { Published, PublishInput } from '../contracts/run-activities.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import { type ArtifactStore, outputPath, type TransferOptions } from '../stores/artifact-store.ts';
-import { manifestOf, storeCheckpoint } from '../worker/checkpoints.ts';
+import { manifestOf, removeStrays, storeCheckpoint } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
-import { filesBelow, type RunFolder } from '../worker/run-folders.ts';
+import { filesBelow, isBookkeeping, type RunFolder } from '../worker/run-folders.ts';
 import { failed, withStore, working } from './activity-support.ts';
 
 export const publish =
   (host: Host) =>
   (input: PublishInput): Promise<Published> =>
     working('publish', (signal, progress) =>
-      withStore(async () => {
+      withStore(() => host.outputs.take(input.run, signal, async () => {
         const { run, config, receipt } = input;
         const store = host.storeOf(config);
         const output = outputPath(config.project, run);
@@ -39,6 +39,8 @@ export const publish =
           const names = lost.map(({ name }) => name).join(', ');
           throw failed({ kind: 'dataDisk', message: `damaged on the host and not in the store: ${names}` }, false);
         }
+        progress.doing = 'remove checkpoints that the run dropped';
+        await removeStrays(store, output, input.ledger.filter(({ name }) => checkpoints.some((landed) => landed.name === name)));
         const files: PublishedFile[] = [];
         for await (const [path, local] of otherFiles(folder)) {
           progress.doing = `publish ${path}`;
@@ -50,7 +52,7 @@ export const publish =
         const preliminary: Receipt = { ...receipt, ...published, publishedBytes: bytes };
         await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
         return published;
-      }),
+      })),
     );
 
 /** Files of a checkpoint as the store has them now; null when neither the store nor the host has it whole. */
@@ -81,8 +83,7 @@ const inside = (output: string, file: PublishedFile): PublishedFile => ({ ...fil
 async function* otherFiles(folder: RunFolder | null): AsyncGenerator<[string, string]> {
   if (!folder) return;
   for await (const path of filesBelow(folder.path)) {
-    if (/^(checkpoints|start)\//.test(path) || bookkeeping.has(path)) continue;
+    if (path.startsWith('checkpoints/') || isBookkeeping(path)) continue;
     yield [path, join(folder.path, path)];
   }
 }
-const bookkeeping = new Set(['lock', 'session.json', 'process.json']);

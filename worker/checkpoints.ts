@@ -11,8 +11,8 @@ import {
 import type { Session } from '../contracts/session.ts';
 import type { ArtifactStore, TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
-import type { RunFolder } from './run-folders.ts';
-import { readManifest, readManifests } from './run-report.ts';
+import { readIfThere, replaceFile, type RunFolder } from './run-folders.ts';
+import { epochRows, parseJson, readManifest, readManifests } from './run-report.ts';
 
 export interface Resume {
   manifest: CheckpointManifest;
@@ -41,28 +41,44 @@ export interface ResumeRequest {
  */
 export async function chooseResume(request: ResumeRequest): Promise<Resume | null> {
   const { folder, ledger, previous, notAfter, signal } = request;
-  const known = new Map<string, { manifest: CheckpointManifest; stored: boolean }>();
+  const known = new Map<string, CheckpointManifest>();
   for (const manifest of await readManifests(folder)) {
     const own = ledger.some((entry) => entry.name === manifest.name && sameFiles(entry, manifest));
-    if (own || manifest.session === previous?.id) known.set(manifest.name, { manifest, stored: false });
+    if (own || manifest.session === previous?.id) known.set(manifest.name, manifest);
   }
-  for (const entry of ledger) known.set(entry.name, { manifest: manifestOf(entry), stored: entry.stored });
+  for (const entry of ledger) known.set(entry.name, manifestOf(entry));
   const candidates = [...known.values()]
-    .filter(({ manifest }) => notAfter === null || !isBefore(notAfter, manifest))
-    .sort((a, b) => (isBefore(a.manifest, b.manifest) ? 1 : -1));
-  for (const { manifest, stored } of candidates) {
+    .filter((manifest) => notAfter === null || !isBefore(notAfter, manifest))
+    .sort((a, b) => (isBefore(a, b) ? 1 : -1));
+  for (const manifest of candidates) {
     signal.throwIfAborted();
     const path = join(folder.checkpoints, manifest.name);
     request.onProgress(`verify checkpoint ${manifest.name}`);
-    if (await isWhole(path, manifest, signal)) return { manifest, path };
+    if (await isWhole(path, manifest, signal)) {
+      await restoreRows(request, manifest.epoch, 'local');
+      return { manifest, path };
+    }
     await rm(path, { recursive: true, force: true });
-    if (!stored) continue;
     request.onProgress(`fetch checkpoint ${manifest.name}`);
+    // The store is asked whatever the ledger says: a host that handed its run over stored a checkpoint last of all.
     if (await fetchCheckpoint(request.store, `${request.output}/checkpoints/${manifest.name}`, manifest, path, { signal })) {
+      await restoreRows(request, manifest.epoch, 'store');
       return { manifest, path };
     }
   }
   return null;
+}
+
+/** `metrics.jsonl` with a row for each of the first `epochs` epochs, from here and the store; `first` goes before. */
+async function restoreRows({ folder, store, output }: ResumeRequest, epochs: number, first: 'local' | 'store'): Promise<void> {
+  const local = epochRows((await readIfThere(folder.metrics)) ?? '');
+  const isComplete = Array.from({ length: epochs }, (_, index) => index + 1).every((epoch) => local.has(epoch));
+  if (first === 'local' && isComplete) return;
+  const text = await store.read(`${output}/metrics.jsonl`);
+  const stored = epochRows(text ? Buffer.from(text).toString('utf8') : '');
+  const rows = first === 'local' ? new Map([...stored, ...local]) : new Map([...local, ...stored]);
+  const wanted = [...rows].filter(([epoch]) => epoch <= epochs).sort(([a], [b]) => a - b);
+  await replaceFile(folder.metrics, wanted.map(([, row]) => `${JSON.stringify(row)}\n`).join(''));
 }
 
 /** Every file of the manifest is there with its size and sha256. */
@@ -96,8 +112,8 @@ export async function fetchCheckpoint(
       await store.fetch(`${from}/${file.path}`, join(beside, file.path), file, options);
     }
     const text = await store.read(`${from}/checkpoint.json`);
-    const stored = text && checkpointManifestSchema.safeParse(JSON.parse(Buffer.from(text).toString('utf8')));
-    if (!stored || !stored.success || !sameFiles(stored.data, manifest)) return false;
+    const stored = text ? parseJson(checkpointManifestSchema, Buffer.from(text).toString('utf8')) : null;
+    if (!text || !stored || !sameFiles(stored, manifest)) return false;
     await writeFile(join(beside, 'checkpoint.json'), text);
     await rename(beside, path);
     return true;
@@ -115,7 +131,10 @@ export async function removeLater(folder: RunFolder, position: Position, store: 
   }
 }
 
-/** Stores one checkpoint, its manifest last: a folder with a manifest is whole. False when it is damaged here. */
+/**
+ * Stores one checkpoint, its manifest last: a folder with a manifest is whole. The rows of its epochs go first, so that
+ * a host that takes over finds both. False when it is damaged here.
+ */
 export async function storeCheckpoint(
   folder: RunFolder,
   entry: CheckpointManifest,
@@ -126,6 +145,8 @@ export async function storeCheckpoint(
   const path = join(folder.checkpoints, entry.name);
   const to = `${output}/checkpoints/${entry.name}`;
   if ((await readManifest(path, entry.name)) === null) return false;
+  const rows = await readIfThere(folder.metrics);
+  if (rows !== null) await store.write(`${output}/metrics.jsonl`, rows);
   for (const file of entry.files) {
     if ((await sizeOf(join(path, file.path))) !== file.size) return false;
     const copy = await store.publish(join(path, file.path), `${to}/${file.path}`, options);
@@ -135,6 +156,31 @@ export async function storeCheckpoint(
   }
   await store.publish(join(path, 'checkpoint.json'), `${to}/checkpoint.json`, options);
   return true;
+}
+
+/**
+ * Removes from the store what no longer belongs to the run: checkpoints that the ledger dropped while nobody could
+ * remove them, and parts of such. What is newer than all of the ledger stays: nobody has decided about it.
+ */
+export async function removeStrays(store: ArtifactStore, output: string, kept: readonly CheckpointManifest[]): Promise<void> {
+  const newest = kept.reduce<Position>((last, entry) => (isBefore(last, entry) ? entry : last), { epoch: 0, batch: 0 });
+  const names = new Map<string, string[]>();
+  for await (const { path } of store.list(`${output}/checkpoints`)) {
+    const [checkpoint = '', ...inside] = path.slice(`${output}/checkpoints/`.length).split('/');
+    names.set(checkpoint, [...(names.get(checkpoint) ?? []), inside.join('/')]);
+  }
+  for (const [checkpoint, paths] of names) {
+    const folder = `${output}/checkpoints/${checkpoint}`;
+    const entry = kept.find(({ name }) => name === checkpoint);
+    if (entry) {
+      const own = new Set(['checkpoint.json', ...entry.files.map(({ path }) => path)]);
+      for (const path of paths) if (!own.has(path)) await store.remove(`${folder}/${path}`);
+      continue;
+    }
+    const text = paths.includes('checkpoint.json') ? await store.read(`${folder}/checkpoint.json`) : null;
+    const manifest = text ? parseJson(checkpointManifestSchema, Buffer.from(text).toString('utf8')) : null;
+    if (!manifest || !isBefore(newest, manifest)) await store.remove(folder);
+  }
 }
 
 const isSame = (copy: { size: number; sha256: string } | null, file: { size: number; sha256: string }) =>

@@ -1,6 +1,7 @@
 /** This host: everything that activities work with, made once for each worker process. */
 import type { Logger } from 'pino';
 import type { RunConfig } from '../contracts/run-config.ts';
+import type { SalvageInput } from '../contracts/salvage-messages.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { openStore } from '../stores/open-store.ts';
 import { Devices } from './devices.ts';
@@ -11,12 +12,15 @@ import { Sessions } from './sessions.ts';
 import type { WorkerSettings } from './settings.ts';
 import { Slots } from './slots.ts';
 import { TrainerCatalog } from './trainer-catalog.ts';
+import { Turns } from './turns.ts';
 
 export class Host {
   readonly folders: RunFolders;
   readonly trainers: TrainerCatalog;
   readonly slots: Slots;
   readonly sessions: Sessions;
+  /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
+  readonly outputs = new Turns();
   /** Set before any queue is served. */
   runs!: Runs;
 
@@ -48,7 +52,13 @@ export class Host {
    */
   async endIfOver(session: LiveSession): Promise<void> {
     if (session.isOver || (await this.runs.isOpen(session.run).catch(() => true))) return;
-    session.log.warn('the run was closed from outside: its trainer is stopped');
+    session.log.warn('the run was closed from outside: its trainer is stopped, and what it left is salvaged');
     session.ask('batch');
+    await this.runs.salvage(this.salvageInput(session.run));
+  }
+
+  /** The run folder here tells the rest. */
+  salvageInput(run: string): SalvageInput {
+    return { run, config: null, ledger: [], host: this.id, pool: this.settings.pool };
   }
 }

@@ -1,6 +1,6 @@
 /** The folders of runs on this host. All paths are made here, from names that the contracts have checked. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { name } from '../contracts/names.ts';
@@ -77,6 +77,10 @@ export async function* filesBelow(path: string, prefix = ''): AsyncGenerator<str
   }
 }
 
+/** Files that matter to this host alone, and are neither published nor missed. */
+export const isBookkeeping = (path: string): boolean =>
+  /^start\//.test(path) || path.endsWith('.tmp') || ['lock', 'session.json', 'process.json', 'kept.json'].includes(path);
+
 /** Replaces a small file in one step: readers see the old or the new content, whole, also after a crash. */
 export async function replaceFile(path: string, content: string): Promise<void> {
   const beside = `${path}.${randomUUID()}.tmp`;
@@ -97,11 +101,18 @@ export const readIfThere = (path: string): Promise<string | null> => readFile(pa
 export async function hostId(dataFolder: string): Promise<string> {
   const path = join(dataFolder, 'host.json');
   await mkdir(dataFolder, { recursive: true });
+  const known = await readIfThere(path);
+  if (known !== null) return name.parse(JSON.parse(known).host);
   const made = `${hostname().replace(/[^A-Za-z0-9-]/g, '-').replace(/^-+/, '').slice(0, 40) || 'host'}-${randomUUID().slice(0, 8)}`;
-  // `wx` fails when another worker on this data folder was quicker; then its id counts.
-  await writeFile(path, JSON.stringify({ host: made }), { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
+  // Written beside, then linked: a worker that is killed here leaves no half-written id that no later one could read.
+  const beside = `${path}.${randomUUID()}.tmp`;
+  await replaceFile(beside, JSON.stringify({ host: made }));
+  // A link fails when another worker on this data folder was quicker; then its id counts.
+  // Where a file system has no links, the last of two wins, and only workers on one folder could be two.
+  await link(beside, path).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') await rename(beside, path);
   });
+  await rm(beside, { force: true });
   return name.parse(JSON.parse(await readFile(path, 'utf8')).host);
 }
 

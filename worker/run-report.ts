@@ -56,6 +56,10 @@ async function readEpochsAfter(folder: RunFolder, epoch: number): Promise<EpochR
   return rows;
 }
 
+/** Rows of a `metrics.jsonl` by their epochs; of two with one epoch the later. */
+export const epochRows = (text: string): Map<number, EpochResult> =>
+  new Map(jsonLines(epochResultSchema, text).map((row) => [row.epoch, row]));
+
 /** Events that were kept, of all sessions of this folder, in order. */
 export async function readEvents(folder: RunFolder): Promise<TrainerEvent[]> {
   return jsonLines(keptEventSchema, await readIfThere(folder.events)).map(({ event }) => event);
@@ -70,14 +74,15 @@ export async function readSessionEvents(folder: RunFolder, session: string): Pro
 }
 
 /** A last line that a crash cut short is no line. */
-function jsonLines<T extends z.ZodType>(schema: T, text: string | null): z.output<T>[] {
+export function jsonLines<T extends z.ZodType>(schema: T, text: string | null): z.output<T>[] {
   return (text ?? '').split('\n').flatMap((line) => {
     const value = line === '' ? null : parseJson(schema, line);
     return value === null ? [] : [value];
   });
 }
 
-function parseJson<T extends z.ZodType>(schema: T, text: string): z.output<T> | null {
+/** Null for what is no JSON, or other than the schema says. */
+export function parseJson<T extends z.ZodType>(schema: T, text: string): z.output<T> | null {
   try {
     return schema.safeParse(JSON.parse(text)).data ?? null;
   } catch {

@@ -69,7 +69,8 @@ const checkReceipt: Check = async (run, receipt, output) => {
   if (receipt.batches.trained !== expected) {
     wrong.push(`${receipt.batches.trained} batches trained, and the newest checkpoint has ${expected}`);
   }
-  if (newest && newest.epoch !== trained) wrong.push(`${trained} epochs trained, and the newest checkpoint has ${newest.epoch}`);
+  if (newest && newest.epoch !== trained)
+    wrong.push(`${trained} epochs trained, and the newest checkpoint has ${newest.epoch}`);
   if (receipt.batches.afterStop !== null && receipt.batches.afterStop > 1) {
     wrong.push(`${receipt.batches.afterStop} batches begun after the stop`);
   }
@@ -88,13 +89,16 @@ const checkFiles: Check = async (_, receipt, output) => {
     }
   }
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  if (receipt.publishedBytes !== bytes) wrong.push(`publishedBytes is ${receipt.publishedBytes}, the files have ${bytes}`);
+  if (receipt.publishedBytes !== bytes)
+    wrong.push(`publishedBytes is ${receipt.publishedBytes}, the files have ${bytes}`);
   const named = receipt.checkpoints.map(({ name }) => name).sort();
   const there = (await readdir(join(output, 'checkpoints')).catch(() => [])).sort();
-  if (JSON.stringify(named) !== JSON.stringify(there)) wrong.push(`checkpoints ${named} in the receipt, ${there} in the store`);
+  if (JSON.stringify(named) !== JSON.stringify(there))
+    wrong.push(`checkpoints ${named} in the receipt, ${there} in the store`);
   const known = new Set([...files.map(({ path }) => path), 'receipt.json']);
   for await (const path of filesBelow(output)) {
-    if (!known.has(path) && !/^checkpoints\/[^/]+\/checkpoint\.json$/.test(path)) wrong.push(`${path} in the store is in no receipt`);
+    if (!known.has(path) && !/^checkpoints\/[^/]+\/checkpoint\.json$/.test(path))
+      wrong.push(`${path} in the store is in no receipt`);
   }
   return wrong;
 };
@@ -102,24 +106,35 @@ const checkFiles: Check = async (_, receipt, output) => {
 /** Each complete epoch once, in order. */
 const checkEpochs: Check = async (_, receipt, output) => {
   const text = await readFile(join(output, 'metrics.jsonl'), 'utf8').catch(() => '');
-  const epochs = text.split('\n').filter(Boolean).map((line) => z.object({ epoch: z.int() }).parse(JSON.parse(line)).epoch);
+  const epochs = text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => z.object({ epoch: z.int() }).parse(JSON.parse(line)).epoch);
   const expected = Array.from({ length: receipt.epochs.trained }, (_, index) => index + 1);
-  return JSON.stringify(epochs) === JSON.stringify(expected) ? [] : [`metrics.jsonl has epochs ${epochs} instead of ${expected}`];
+  return JSON.stringify(epochs) === JSON.stringify(expected)
+    ? []
+    : [`metrics.jsonl has epochs ${epochs} instead of ${expected}`];
 };
 
 /** Every checkpoint has the weights that an uninterrupted run has there, bit for bit. */
 const checkWeights: Check = async (run, receipt, output) => {
   const wrong: string[] = [];
   for (const { name, epoch, batch } of receipt.checkpoints) {
-    const weights = weightsSchema.safeParse(await readJson(join(output, 'checkpoints', name, 'weights.json')).catch(() => null));
+    const weights = weightsSchema.safeParse(
+      await readJson(join(output, 'checkpoints', name, 'weights.json')).catch(() => null),
+    );
     const reference = await referenceWeights(run.config, { epoch, batch });
     if (!weights.success) wrong.push(`${name} has no weights`);
     else if (weights.data.link !== reference?.link || weights.data.count !== reference.count) {
-      wrong.push(`${name} has not the weights of an uninterrupted run: ${weights.data.count} links, not ${reference?.count}`);
+      wrong.push(
+        `${name} has not the weights of an uninterrupted run: ${weights.data.count} links, not ${reference?.count}`,
+      );
     }
   }
   if (receipt.outcome === 'completed') {
-    const final = weightsSchema.safeParse(await readJson(join(output, 'artifacts', 'final.json')).catch(() => null)).data;
+    const final = weightsSchema.safeParse(
+      await readJson(join(output, 'artifacts', 'final.json')).catch(() => null),
+    ).data;
     const reference = await referenceWeights(run.config, { epoch: run.config.epochs, batch: 0 });
     if (final?.link !== reference?.link) wrong.push('the final weights are not those of an uninterrupted run');
   }

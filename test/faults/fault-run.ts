@@ -1,13 +1,19 @@
 /** A run under faults: what it tells while servers and workers come and go, and how it ended. */
-import { ApplicationFailure, CancelledFailure, TerminatedFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { type Position } from '../../contracts/checkpoint.ts';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  TerminatedFailure,
+  WorkflowFailedError,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import type { Position } from '../../contracts/checkpoint.ts';
 import { type Progress, progressSchema } from '../../contracts/progress.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { failureTypes, type RunView, runQuery, runViewSchema } from '../../contracts/run-messages.ts';
-import { readProcessFile } from '../../worker/trainer-process.ts';
-import { RunFolders } from '../../worker/run-folders.ts';
 import type { ProcessIdentity } from '../../worker/process-groups.ts';
+import { RunFolders } from '../../worker/run-folders.ts';
+import { readProcessFile } from '../../worker/trainer-process.ts';
 import { until } from '../support/until.ts';
 import type { FaultHosts, FaultWorker } from './fault-host.ts';
 
@@ -52,7 +58,13 @@ export class FaultRun {
         return condition(last) ? last : null;
       },
       seconds,
-      () => JSON.stringify({ detail: last?.detail, position: last?.position, events: last?.events, trouble: String(trouble) }),
+      () =>
+        JSON.stringify({
+          detail: last?.detail,
+          position: last?.position,
+          events: last?.events,
+          trouble: String(trouble),
+        }),
     );
   }
 
@@ -77,7 +89,9 @@ export class FaultRun {
         last = (await this.progress()) ?? last;
         if (last === null) return null;
         const position: Position = { epoch: last.epoch - 1, batch: last.batch };
-        return last.epoch > epoch || (last.epoch === epoch && (last.phase !== 'train' || last.batch >= batch)) ? position : null;
+        return last.epoch > epoch || (last.epoch === epoch && (last.phase !== 'train' || last.batch >= batch))
+          ? position
+          : null;
       },
       seconds,
       () => JSON.stringify(last),
@@ -90,7 +104,9 @@ export class FaultRun {
 
   /** The trainer that runs for it on `worker` now; remembered for the final check. */
   async trainer(worker: FaultWorker): Promise<ProcessIdentity> {
-    const found = await until(`${this.id} has a trainer`, () => readProcessFile(new RunFolders(worker.dataFolder).of(this.id)));
+    const found = await until(`${this.id} has a trainer`, () =>
+      readProcessFile(new RunFolders(worker.dataFolder).of(this.id)),
+    );
     this.remember(found);
     return found;
   }
@@ -111,11 +127,14 @@ export class FaultRun {
       } catch (error) {
         if (error instanceof OutOfTime) {
           const view = await inTime(this.view(), performance.now() + 5000, 'no view').catch(() => null);
-          throw new Error(`${error.message}: ${JSON.stringify(view && { detail: view.detail, position: view.position, events: view.events })}`);
+          throw new Error(
+            `${error.message}: ${JSON.stringify(view && { detail: view.detail, position: view.position, events: view.events })}`,
+          );
         }
         if (!(error instanceof WorkflowFailedError)) continue; // the server is away
         const { cause } = error;
-        if (cause instanceof CancelledFailure) return { how: 'cancelled', receipt: (await this.until('has a view', () => true)).receipt };
+        if (cause instanceof CancelledFailure)
+          return { how: 'cancelled', receipt: (await this.until('has a view', () => true)).receipt };
         if (cause instanceof TerminatedFailure) return { how: 'terminated', receipt: null };
         if (cause instanceof ApplicationFailure && cause.type === failureTypes.trainingFailed) {
           return { how: 'failed', receipt: receiptSchema.parse(cause.details?.[0]) };

@@ -44,7 +44,12 @@ describe('a worker', () => {
 
   it('told to go (SIGTERM) hands its run over to another: nothing wasted, no failure counted', async () => {
     const worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 3, parameters: slow, failures: { restarts: 0 }, deadlines: noHeartbeatTimeout });
+    const run = await hosts.start({
+      epochs: 3,
+      parameters: slow,
+      failures: { restarts: 0 },
+      deadlines: noHeartbeatTimeout,
+    });
     await run.reaches(2, 10);
     await run.trainer(worker);
     const other = await hosts.worker();
