@@ -3,7 +3,7 @@ import type { Host } from '../worker/host.ts';
 import { checkConfig } from './check-config.ts';
 import { cleanUp } from './clean-up.ts';
 import { findLostRuns } from './find-lost-runs.ts';
-import { hostStatus, listData, listTrainers, removeData } from './host-questions.ts';
+import { hostStatus, listData, listTrainers, publishData, removeData } from './host-questions.ts';
 import { keepCheckpoints } from './keep-checkpoints.ts';
 import { openSession } from './open-session.ts';
 import { publish } from './publish.ts';
@@ -48,6 +48,7 @@ export const hostControlActivities = (host: Host) => ({
   hostStatus: hostStatus(host),
   listData: listData(host),
   removeData: removeData(host),
+  publishData: publishData(host),
   ...runFiles(host),
 });
 

@@ -1,14 +1,13 @@
 /** What clients ask a host directly: what it is doing, which trainers it has, which run folders it keeps. */
-import { readFile, stat, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
-import { z } from 'zod';
+import { stat, statfs } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
-import { receiptSchema } from '../contracts/receipt.ts';
+import { salvageId } from '../contracts/salvage-messages.ts';
 import type { Host } from '../worker/host.ts';
 import { readGpus } from '../worker/gpus.ts';
 import { hasPredecessor } from '../worker/predecessor.ts';
 import { folderBytes, type RunFolder } from '../worker/run-folders.ts';
+import { readKept } from '../worker/upkeep.ts';
 import { working } from './activity-support.ts';
 
 export const listTrainers =
@@ -52,17 +51,25 @@ export const removeData =
       await host.folders.remove(run);
     });
 
-const refusal = (message: string) => ApplicationFailure.create({ type: 'Invalid', message, nonRetryable: true });
+/** Has a kept folder published again, now; `epochal watch salvage-<run>` and the Temporal UI show how it goes. */
+export const publishData =
+  (host: Host) =>
+  (run: string): Promise<string> =>
+    working('publish a run folder', async () => {
+      const folder = (await host.folders.list()).find((found) => found.run === run);
+      if (!folder) throw refusal(`run is ${JSON.stringify(run)}: ${host.id} keeps no folder of it`);
+      if (await host.runs.isOpen(run)) throw refusal(`run is ${JSON.stringify(run)}: it is not over, and publishes by itself`);
+      await host.runs.salvage(host.salvageInput(run), true);
+      return salvageId(run);
+    });
 
-/** `kept.json`, left by the clean-up that kept the folder. */
-const keptSchema = z.object({ why: z.string(), receipt: receiptSchema });
+const refusal = (message: string) => ApplicationFailure.create({ type: 'Invalid', message, nonRetryable: true });
 
 async function describeFolder(host: Host, folder: RunFolder): Promise<KeptFolder> {
   const bytes = await folderBytes(folder.path);
   const modifiedAt = (await stat(folder.path)).mtime.toISOString();
   const about = { run: folder.run, host: host.id, path: folder.path, bytes, modifiedAt };
-  const text = await readFile(join(folder.path, 'kept.json'), 'utf8').catch(() => null);
-  const kept = text === null ? null : keptSchema.safeParse(JSON.parse(text)).data;
+  const kept = await readKept(folder);
   if (kept) return { ...about, state: 'kept', why: kept.why, stored: kept.receipt.publishedBytes > 0 };
   const trains = host.sessions.isLive(folder.run) || (await hasPredecessor(folder));
   return { ...about, state: 'live', why: trains ? 'its trainer runs' : 'its run is not over', stored: false };

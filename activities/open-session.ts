@@ -12,8 +12,11 @@ export const openSession =
   (input: OpenSessionInput): Promise<OpenedSession> =>
     working('open a session', async (signal, progress) => {
       try {
-        return await withStore(() =>
-          host.sessions.open(input, { byPermit, signal, onProgress: (doing) => (progress.doing = doing) }),
+        // An attempt that the server gave up may still be opening here: two trainers must not meet in one folder.
+        return await host.openings.take(input.run, signal, () =>
+          withStore(() =>
+            host.sessions.open(input, { byPermit, signal, onProgress: (doing) => (progress.doing = doing) }),
+          ),
         );
       } catch (error) {
         if (error instanceof NoFreeSlot) {

@@ -21,6 +21,8 @@ export class Host {
   readonly sessions: Sessions;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
   readonly outputs = new Turns();
+  /** A run's session is opened by one activity at a time. */
+  readonly openings = new Turns();
   /** Set before any queue is served. */
   runs!: Runs;
 

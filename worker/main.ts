@@ -8,6 +8,7 @@ import {
   hostControlActivities,
   poolActivities,
   poolControlActivities,
+  workflowQueueActivities,
 } from '../activities/activities.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { Host } from './host.ts';
@@ -15,6 +16,7 @@ import { createLogger, installLogger } from './log.ts';
 import { readProcessFile } from './trainer-process.ts';
 import { Runs } from './runs.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
+import { Upkeep } from './upkeep.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 export interface StartOptions {
@@ -36,6 +38,8 @@ export interface RunningWorker {
 
 /** How long a trainer may take to its batch boundary when the worker goes down, in seconds. */
 const drainSeconds = 60;
+/** How often runs without a receipt are looked for, in minutes. */
+const sweepMinutes = 10;
 const pollers = { type: 'simple-maximum', maximum: 2 } as const;
 
 /** Resolves when every queue is served. Throws when the server does not answer, or the data folder cannot be written. */
@@ -46,7 +50,7 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
     workflowBundle(settings.cacheFolder, log),
     connect(temporal),
   ]);
-  host.runs = new Runs(new Client({ connection, namespace }), host.log);
+  host.runs = new Runs(new Client({ connection, namespace }), settings.workflowQueue, host.log);
   const create = (taskQueue: string, own: Partial<WorkerOptions>) =>
     Worker.create({
       connection,
@@ -61,7 +65,7 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
       ...own,
     });
   const workers = await Promise.all([
-    create(settings.workflowQueue, { workflowBundle: bundle, maxCachedWorkflows: 200, workflowThreadPoolSize: 1 }),
+    create(settings.workflowQueue, { workflowBundle: bundle, activities: workflowQueueActivities(host), maxCachedWorkflows: 200, workflowThreadPoolSize: 1 }),
     create(poolQueue(settings.pool), {
       activities: poolActivities(host),
       tuner: {
@@ -81,6 +85,9 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
   ]);
   const running = workers.map((worker) => worker.run());
   await tellLostSessions(host);
+  await host.runs.ensureSweep(sweepMinutes).catch((error) => log.warn({ err: error }, 'no sweep of lost runs'));
+  const upkeep = new Upkeep(host);
+  upkeep.start();
   log.info(
     { host: host.id, pool: settings.pool, slots: host.slots.total, dataFolder: settings.dataFolder },
     'the worker serves',
@@ -89,6 +96,7 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
   stopped.catch(() => undefined);
   let goingDown = false;
   const shutDown = async () => {
+    upkeep.stop();
     if (!goingDown) for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     goingDown = true;
     await stopped;

@@ -1,11 +1,19 @@
 /** What a host asks the server about runs, outside any activity. */
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  type Client,
+  ScheduleAlreadyRunning,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import type { Logger } from 'pino';
+import { workflowQueue as defaultQueue } from '../contracts/queues.ts';
 import { sessionLostSignal } from '../contracts/run-activities.ts';
+import { type SalvageInput, salvageId, salvageType, sweepType } from '../contracts/salvage-messages.ts';
 
 export class Runs {
   constructor(
     readonly client: Client,
+    readonly workflowQueue: string,
     readonly log: Logger,
   ) {}
 
@@ -17,6 +25,36 @@ export class Runs {
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return false;
       throw error;
+    }
+  }
+
+  /** Has what is left of a closed run landed; a salvage that runs or has succeeded already is enough, unless `again`. */
+  async salvage(input: SalvageInput, again = false): Promise<void> {
+    try {
+      await this.client.workflow.start(salvageType, {
+        workflowId: salvageId(input.run),
+        taskQueue: this.workflowQueue,
+        args: [input],
+        workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        staticSummary: `salvage ${input.run}`,
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+  }
+
+  /** The Schedule that finds runs which nobody reported; every worker sees to it that there is one. */
+  async ensureSweep(everyMinutes: number): Promise<void> {
+    try {
+      await this.client.schedule.create({
+        scheduleId: this.workflowQueue === defaultQueue ? 'epochal-sweep' : `epochal-sweep-${this.workflowQueue}`,
+        spec: { intervals: [{ every: `${everyMinutes}m` }] },
+        policies: { overlap: 'SKIP', catchupWindow: '1m' },
+        action: { type: 'startWorkflow', workflowType: sweepType, taskQueue: this.workflowQueue, workflowId: 'epochal-sweep' },
+      });
+    } catch (error) {
+      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     }
   }
 

@@ -71,7 +71,7 @@ export class Sessions {
       }
       options.onProgress('wait for the session before to end');
       live.ask('batch');
-      await endSession(live, input, options.signal);
+      await endSession(live, input.config.deadlines, options.signal);
     }
     const slot = this.#host.slots.take(run, options.byPermit);
     if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
@@ -156,6 +156,14 @@ export class Sessions {
     }
   }
 
+  /** Ends the run's session, whoever opened it, gently first. Nothing to end is no error. */
+  async endRun(run: string, limits: EndLimits, signal: AbortSignal): Promise<void> {
+    const live = this.#live.get(run);
+    if (!live || live.isOver) return;
+    live.ask('batch');
+    await endSession(live, limits, signal);
+  }
+
   /** The worker goes down: every trainer checkpoints at its batch boundary, and the store gets what another host needs. */
   async drain(graceSeconds: number): Promise<void> {
     this.#host.slots.close();
@@ -196,8 +204,12 @@ interface Start {
   keepProgress: boolean;
 }
 
-async function endSession(session: LiveSession, { config }: OpenSessionInput, signal: AbortSignal): Promise<void> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(config.deadlines.stopSeconds * 1000)]);
+export interface EndLimits {
+  stopSeconds: number;
+}
+
+async function endSession(session: LiveSession, { stopSeconds }: EndLimits, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(stopSeconds * 1000)]);
   await Promise.race([session.over, delay(2 ** 31 - 1, undefined, { signal: limit }).catch(() => undefined)]);
   signal.throwIfAborted();
   if (!session.isOver) session.kill();

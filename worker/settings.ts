@@ -23,6 +23,8 @@ export interface WorkerSettings {
   sessionIdleSeconds: number;
   /** How long kept folders stay, in days; 0: until someone removes them. */
   keptDays: number;
+  /** Free bytes below which kept folders go, oldest first; 0: never for want of room. */
+  keptFreeBytes: number;
 }
 
 const builtInTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
@@ -38,6 +40,7 @@ const environmentSchema = z.object({
   EPOCHAL_WORKFLOW_QUEUE: name.default(workflowQueue),
   EPOCHAL_SESSION_IDLE_SECONDS: count(5, 7 * 24 * 3600).default(300),
   EPOCHAL_KEPT_DAYS: count(0, 3650).default(0),
+  EPOCHAL_KEPT_FREE_GB: count(0, 1_000_000).default(0),
 });
 
 /** Throws an Error with one sentence a bad variable. */
@@ -65,6 +68,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     workflowQueue: values.EPOCHAL_WORKFLOW_QUEUE,
     sessionIdleSeconds: values.EPOCHAL_SESSION_IDLE_SECONDS,
     keptDays: values.EPOCHAL_KEPT_DAYS,
+    keptFreeBytes: values.EPOCHAL_KEPT_FREE_GB * 1e9,
   };
 }
 

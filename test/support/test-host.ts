@@ -47,6 +47,7 @@ export class TestHost {
       workflowQueue: `workflows-${randomUUID().slice(0, 8)}`,
       sessionIdleSeconds: 300,
       keptDays: 0,
+      keptFreeBytes: 0,
       ...options.settings,
     };
     const worker = await startWorker({ settings, log: testLog(), temporal: { address } });

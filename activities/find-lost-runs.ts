@@ -1,0 +1,47 @@
+/** Closed runs that left no receipt and that nobody has salvaged: terminated, timed out, or failed in a way of their own. */
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { runConfigSchema } from '../contracts/run-config.ts';
+import { type RunView, runQuery, trainingRunType } from '../contracts/run-messages.ts';
+import { type SalvageActivities, type SalvageInput, salvageId } from '../contracts/salvage-messages.ts';
+import type { Host } from '../worker/host.ts';
+import { working } from './activity-support.ts';
+
+const query = [
+  `WorkflowType = "${trainingRunType}"`,
+  'ExecutionStatus IN ("Terminated", "TimedOut", "Failed", "Canceled")',
+  // A run that ended itself is in `stopped`; one that never trained has nothing to land.
+  'EpochalState IN ("training", "stopping", "uploading")',
+].join(' AND ');
+
+export const findLostRuns =
+  (host: Host): SalvageActivities['findLostRuns'] =>
+  () =>
+    working('find runs without a receipt', async () => {
+      const { client } = host.runs;
+      const lost: SalvageInput[] = [];
+      for await (const { workflowId, runId, taskQueue } of client.workflow.list({ query })) {
+        if (taskQueue !== host.settings.workflowQueue || (await hasSalvage(workflowId))) continue;
+        const view = await client.workflow
+          .getHandle(workflowId, runId)
+          .query<RunView>(runQuery)
+          .catch(() => null);
+        const config = runConfigSchema.safeParse(view?.config).data ?? null;
+        if (!view || !config) {
+          host.log.warn({ run: workflowId }, 'a closed run without a receipt, and nobody can say how it was configured');
+          continue;
+        }
+        const owner = view.session?.host ?? view.checkpoints.at(-1)?.host ?? null;
+        lost.push({ run: workflowId, config, ledger: view.checkpoints, host: owner, pool: config.pool });
+      }
+      return lost;
+
+      async function hasSalvage(run: string): Promise<boolean> {
+        try {
+          const { status } = await client.workflow.getHandle(salvageId(run)).describe();
+          return status.name === 'RUNNING' || status.name === 'COMPLETED';
+        } catch (error) {
+          if (error instanceof WorkflowNotFoundError) return false;
+          throw error;
+        }
+      }
+    });

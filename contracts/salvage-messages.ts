@@ -1,0 +1,40 @@
+/** Runs that could not end themselves: what is asked of whom to land what is left of them. */
+import type { LedgerEntry } from './checkpoint.ts';
+import type { Receipt } from './receipt.ts';
+import type { RunConfig } from './run-config.ts';
+import type { EpochResult } from './protocol.ts';
+
+export const salvageType = 'salvage';
+export const sweepType = 'sweep';
+
+/** Workflow id of a run's salvage: one at a time. */
+export const salvageId = (run: string): string => `salvage-${run}`;
+
+export interface SalvageInput {
+  run: string;
+  /** Null: the host has it in the run folder. */
+  config: RunConfig | null;
+  /** What the run knew of its checkpoints; empty when nobody can tell any more. */
+  ledger: readonly LedgerEntry[];
+  /** The host that has the run folder, where it is known. */
+  host: string | null;
+  pool: string;
+}
+
+/** What is left of a run, on a host or in the store. */
+export interface Survey {
+  config: RunConfig | null;
+  checkpoints: LedgerEntry[];
+  epochs: EpochResult[];
+  /** A receipt that the run wrote itself, or a salvage before this one. */
+  receipt: Receipt | null;
+}
+
+export interface SalvageActivities {
+  /** On the host's queue: ends what still trains, and tells what the run folder holds. Refuses a run that is open. */
+  surveyHost(run: string): Promise<Survey>;
+  /** On the pool's control queue: tells what the store holds. */
+  surveyStore(input: { run: string; config: RunConfig }): Promise<Survey>;
+  /** On the workflow queue: runs that closed without a receipt and that nobody has salvaged. */
+  findLostRuns(): Promise<SalvageInput[]>;
+}

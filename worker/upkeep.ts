@@ -1,0 +1,92 @@
+/**
+ * What a host does by itself, now and then: run folders that no run comes back for are salvaged, and kept ones go by
+ * age and when the disk gets full, once everything in them was verified in the store.
+ */
+import { readFile, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { receiptSchema } from '../contracts/receipt.ts';
+import { outputPath } from '../stores/artifact-store.ts';
+import { digestFile } from '../stores/file-digest.ts';
+import type { Host } from './host.ts';
+import { hasPredecessor } from './predecessor.ts';
+import { filesBelow, isBookkeeping, type RunFolder } from './run-folders.ts';
+
+const everyMs = 10 * 60 * 1000;
+const day = 24 * 3600 * 1000;
+
+/** `kept.json`, left by the clean-up that kept the folder. */
+export const keptFileSchema = z.object({ why: z.string(), receipt: receiptSchema });
+export type KeptFile = z.infer<typeof keptFileSchema>;
+
+export async function readKept(folder: RunFolder): Promise<KeptFile | null> {
+  const text = await readFile(join(folder.path, 'kept.json'), 'utf8').catch(() => null);
+  try {
+    return text === null ? null : (keptFileSchema.safeParse(JSON.parse(text)).data ?? null);
+  } catch {
+    return null;
+  }
+}
+
+export class Upkeep {
+  readonly #host: Host;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  start(): void {
+    const round = () => void this.round().catch((error) => this.#host.log.warn({ err: error }, 'upkeep'));
+    this.#timer = setInterval(round, everyMs).unref();
+    round();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async round(): Promise<void> {
+    for (const folder of await this.#host.folders.list()) {
+      if ((await readKept(folder)) !== null) continue;
+      if (this.#host.sessions.isLive(folder.run) || (await this.#host.runs.isOpen(folder.run))) continue;
+      if (await hasPredecessor(folder)) this.#host.log.warn({ run: folder.run }, 'a trainer of a closed run is still alive');
+      // Again, also after a salvage without this host: what is here was not landed, or the folder would be gone.
+      await this.#host.runs.salvage(this.#host.salvageInput(folder.run), true);
+    }
+    await this.#retire();
+  }
+
+  /** Oldest first; a folder whose every file is not in the store as it is here stays, whatever the limits. */
+  async #retire(): Promise<void> {
+    const { keptDays, keptFreeBytes, dataFolder } = this.#host.settings;
+    const kept: { folder: RunFolder; file: KeptFile; endedAt: number }[] = [];
+    for (const folder of await this.#host.folders.list()) {
+      const file = await readKept(folder);
+      if (file) kept.push({ folder, file, endedAt: Date.parse(file.receipt.endedAt) });
+    }
+    kept.sort((a, b) => a.endedAt - b.endedAt);
+    for (const { folder, file, endedAt } of kept) {
+      const { bavail, bsize } = await statfs(dataFolder);
+      const tooOld = keptDays > 0 && Date.now() - endedAt > keptDays * day;
+      const tooFull = keptFreeBytes > 0 && bavail * bsize < keptFreeBytes;
+      if ((!tooOld && !tooFull) || !(await this.isStored(folder, file))) continue;
+      this.#host.log.info({ run: folder.run, tooOld, tooFull }, 'a kept run folder is removed: all of it is in the store');
+      await this.#host.folders.remove(folder.run);
+    }
+  }
+
+  /** Every file that would be published is in the store, read again, with its size and sha256. */
+  async isStored(folder: RunFolder, { receipt }: KeptFile): Promise<boolean> {
+    const config = { store: receipt.outputFolder?.slice(0, -outputPath(receipt.project, receipt.run).length - 1) };
+    if (!config.store) return false;
+    const store = this.#host.storeOf({ store: config.store });
+    for await (const path of filesBelow(folder.path)) {
+      if (isBookkeeping(path)) continue;
+      const here = await digestFile(join(folder.path, path));
+      const there = await store.verify(`${outputPath(receipt.project, receipt.run)}/${path}`);
+      if (!there || there.size !== here.size || there.sha256 !== here.sha256) return false;
+    }
+    return true;
+  }
+}

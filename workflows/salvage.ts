@@ -1,0 +1,147 @@
+/**
+ * Lands what is left of a run that could not end itself: terminated, deleted, or closed with its host gone. What the
+ * hosts and the store hold is published, and a receipt says `salvaged`, or `lost` when nothing was found.
+ */
+import * as wf from '@temporalio/workflow';
+import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import type { LedgerEntry } from '../contracts/checkpoint.ts';
+import { hostQueue, poolControlQueue } from '../contracts/queues.ts';
+import type { Receipt } from '../contracts/receipt.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
+import { type SalvageActivities, type SalvageInput, salvageId, type Survey } from '../contracts/salvage-messages.ts';
+import { adoptCheckpoints } from './ledger.ts';
+import { cleanUp, publish } from './run-activities.ts';
+import { failureOf } from './session-failures.ts';
+
+/** A host that is rebooting gets this long before its run is salvaged from the store alone. */
+const hostReturnTimeout = '5m';
+const nothing: Survey = { config: null, checkpoints: [], epochs: [], receipt: null };
+
+export async function salvage(input: SalvageInput): Promise<Receipt | null> {
+  const { run, pool } = input;
+  const onHost = input.host === null ? null : await surveyHost(input.host, run);
+  const config = input.config ?? onHost?.config ?? null;
+  if (!config) throw wf.ApplicationFailure.nonRetryable(`nobody knows how ${run} was configured`, 'NothingLeft');
+  const inStore = await surveyStore(pool, run, config);
+  const host = onHost ? input.host : null;
+  const best = config.checkpoints.best ?? { metric: '', mode: 'max' as const };
+  const found = newest([...input.ledger, ...inStore.checkpoints, ...(onHost?.checkpoints ?? [])]).filter(
+    (entry) => entry.stored || host !== null,
+  );
+  const { ledger } = adoptCheckpoints(found, [], host ?? '', config.checkpoints, best);
+  const receipt = inStore.receipt ?? composeLost(run, config, ledger, [...inStore.epochs, ...(onHost?.epochs ?? [])]);
+  let landed = receipt;
+  let keep: string | null = null;
+  try {
+    const published = await publish({ run, config, ledger, host, receipt });
+    landed = { ...receipt, ...published, publishedBytes: published.bytes };
+  } catch (error) {
+    keep = `publishing failed: ${failureOf(error).message}`;
+  }
+  const final = await cleanUp({ run, config, host, keep, receipt: landed });
+  wf.upsertSearchAttributes([
+    { key: defineSearchAttributeKey('EpochalOutcome', 'KEYWORD'), value: final.outcome },
+    { key: defineSearchAttributeKey('EpochalProject', 'KEYWORD'), value: config.project },
+    { key: defineSearchAttributeKey('EpochalTrainer', 'KEYWORD'), value: config.trainer },
+  ]);
+  wf.setCurrentDetails(`### ${final.outcome}\n- **run** ${run}\n- **output folder** \`${final.outputFolder}\``);
+  return final;
+}
+
+async function surveyHost(host: string, run: string): Promise<Survey | null> {
+  try {
+    return await wf.proxyActivities<SalvageActivities>({
+      taskQueue: hostQueue(host),
+      startToCloseTimeout: '1h',
+      heartbeatTimeout: '60s',
+      scheduleToStartTimeout: hostReturnTimeout,
+      retry: { maximumAttempts: 20 },
+      summary: `what ${host} has of ${run}`,
+    }).surveyHost(run);
+  } catch (error) {
+    if (error instanceof wf.ActivityFailure && error.cause instanceof wf.TimeoutFailure) return null;
+    throw error;
+  }
+}
+
+const surveyStore = (pool: string, run: string, config: RunConfig) =>
+  wf
+    .proxyActivities<SalvageActivities>({
+      taskQueue: poolControlQueue(pool),
+      startToCloseTimeout: '1h',
+      heartbeatTimeout: '60s',
+      summary: `what the store has of ${run}`,
+    })
+    .surveyStore({ run, config })
+    .catch((error) => {
+      if (error instanceof wf.ActivityFailure && error.cause instanceof wf.TimeoutFailure) return nothing;
+      throw error;
+    });
+
+/** One entry a name; a stored one goes before one that a host alone has. */
+function newest(entries: readonly LedgerEntry[]): LedgerEntry[] {
+  const byName = new Map<string, LedgerEntry>();
+  for (const entry of entries) if (!byName.get(entry.name)?.stored) byName.set(entry.name, entry);
+  return [...byName.values()];
+}
+
+function composeLost(run: string, config: RunConfig, ledger: readonly LedgerEntry[], epochs: Survey['epochs']): Receipt {
+  const now = new Date().toISOString();
+  const last = [...epochs].sort((a, b) => a.epoch - b.epoch).at(-1);
+  const position = ledger.at(-1) ?? { epoch: 0, batch: 0 };
+  const { best } = config.checkpoints;
+  const bestEntry = ledger.find(({ reasons }) => reasons.includes('best'));
+  const value = best && bestEntry?.metrics[best.metric];
+  return {
+    receiptVersion: 1,
+    run,
+    project: config.project,
+    trainer: config.trainer,
+    outcome: ledger.length > 0 ? 'salvaged' : 'lost',
+    cause: {
+      kind: 'failure',
+      failure: { kind: 'forceStopped', message: 'the run was terminated or deleted from outside; this is what was found' },
+    },
+    startedAt: ledger[0]?.createdAt ?? now,
+    endedAt: now,
+    epochs: { trained: position.epoch, planned: config.epochs },
+    batches: { trained: position.epoch * (last?.batches ?? 0) + position.batch, wasted: 0, afterStop: null },
+    metrics: last?.metrics ?? {},
+    best: best && bestEntry && value !== undefined ? { metric: best.metric, value, epoch: bestEntry.epoch } : null,
+    checkpoints: [],
+    files: [],
+    outputFolder: null,
+    publishedBytes: 0,
+    localFolder: { kind: 'none' },
+    stateSeconds: {},
+    restarts: [],
+    processGroupGone: true,
+    notes: ['written by salvage: times and waste before the end are not known'],
+  };
+}
+
+/** What a Schedule starts every few minutes: finds closed runs that nobody reported, and has each salvaged. */
+export async function sweep(): Promise<string[]> {
+  const { findLostRuns } = wf.proxyActivities<SalvageActivities>({
+    taskQueue: wf.workflowInfo().taskQueue,
+    startToCloseTimeout: '5m',
+    retry: { maximumAttempts: 3 },
+  });
+  const lost = await findLostRuns();
+  const started: string[] = [];
+  for (const input of lost) {
+    try {
+      await wf.startChild(salvage, {
+        workflowId: salvageId(input.run),
+        args: [input],
+        parentClosePolicy: 'ABANDON',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+      });
+      started.push(input.run);
+    } catch (error) {
+      // Someone was quicker: the worker that saw its activity forsaken, or a sweep before this one.
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+  }
+  return started;
+}
