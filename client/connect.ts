@@ -1,0 +1,101 @@
+/**
+ * Where the Temporal server is: as the standard Temporal environment configuration says (TEMPORAL_ADDRESS, a
+ * profile of temporal.toml), else the one that `npm start` left the address of, else localhost:7233.
+ */
+import { readFile } from 'node:fs/promises';
+import { homedir, platform } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { z } from 'zod';
+import { dataFolder } from '../contracts/folders.ts';
+import { ServerUnreachableError } from './errors.ts';
+
+export interface Connected {
+  client: Client;
+  address: string;
+  namespace: string;
+  /** Address of the Temporal UI, where it is known. */
+  ui: string | null;
+  close(): Promise<void>;
+}
+
+interface Place {
+  connection: ConnectionOptions;
+  address: string;
+  namespace: string;
+  ui: string | null;
+  /** How the address came to be, as the end of a sentence. */
+  origin: string;
+}
+
+const defaultAddress = 'localhost:7233';
+const connectTimeoutMs = 5_000;
+
+/** Throws ServerUnreachableError, with the address and where it comes from. */
+export async function connect(env: NodeJS.ProcessEnv = process.env): Promise<Connected> {
+  const place = configured(env);
+  if (place) return open(place);
+  const started = await startedServer(env);
+  if (started) {
+    const connected = await open(started).catch(() => null);
+    if (connected) return connected;
+  }
+  return open({
+    connection: { address: defaultAddress },
+    address: defaultAddress,
+    namespace: 'default',
+    ui: null,
+    origin: 'nothing else is configured: "npm start" starts a server, TEMPORAL_ADDRESS names one',
+  });
+}
+
+function configured(env: NodeJS.ProcessEnv): Place | null {
+  let config: ReturnType<typeof loadClientConnectConfig>;
+  try {
+    config = loadClientConnectConfig({ overrideEnvVars: definedOnly(env) });
+  } catch (cause) {
+    throw new ServerUnreachableError(`the Temporal configuration cannot be used: ${messageOf(cause)}`, { cause });
+  }
+  const { address } = config.connectionOptions;
+  if (!address) return null;
+  return {
+    connection: config.connectionOptions,
+    address,
+    namespace: config.namespace ?? 'default',
+    ui: env.EPOCHAL_TEMPORAL_UI ?? null,
+    origin: 'from TEMPORAL_ADDRESS or a temporal.toml',
+  };
+}
+
+/** What the launcher leaves in the data folder while its server runs. */
+const startedServerSchema = z.object({
+  address: z.string().min(1),
+  namespace: z.string().min(1).default('default'),
+  ui: z.string().nullable(),
+});
+
+async function startedServer(env: NodeJS.ProcessEnv): Promise<Place | null> {
+  const file = join(dataFolder({ env, platform: platform(), home: homedir() }), 'temporal.json');
+  try {
+    const { address, namespace, ui } = startedServerSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return { connection: { address }, address, namespace, ui, origin: `from ${file}` };
+  } catch {
+    return null;
+  }
+}
+
+async function open({ connection: options, address, namespace, ui, origin }: Place): Promise<Connected> {
+  let connection: Connection;
+  try {
+    connection = await Connection.connect({ ...options, connectTimeout: connectTimeoutMs });
+  } catch (cause) {
+    throw new ServerUnreachableError(`no Temporal server answers at ${address} (${origin})`, { cause });
+  }
+  return { client: new Client({ connection, namespace }), address, namespace, ui, close: () => connection.close() };
+}
+
+const definedOnly = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

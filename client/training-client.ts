@@ -1,0 +1,262 @@
+/** The typed client of training runs. Everything here is also what the `epochal` command does. */
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  WorkflowUpdateStage,
+} from '@temporalio/client';
+import type { CheckedConfig, HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
+import { workflowQueue } from '../contracts/queues.ts';
+import type { Receipt, StopMode } from '../contracts/receipt.ts';
+import type { DraftConfig, RunConfigInput } from '../contracts/run-config.ts';
+import {
+  type Configure,
+  configureSchema,
+  type RunView,
+  runQuery,
+  runViewSchema,
+  stopRequestSchema,
+  type TrainingRunInput,
+  trainingRunType,
+  updateNames,
+} from '../contracts/run-messages.ts';
+import { Calls } from './calls.ts';
+import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
+import { parseConfig, parseDraft, parsed, parseName } from './parse-config.ts';
+import { hostsOfPool } from './pool-hosts.ts';
+import { newRunId } from './run-ids.ts';
+import { firstAttributes, listRuns, type RunFilter, type RunSummary } from './run-list.ts';
+import { runResult, type WaitOptions } from './run-result.ts';
+import { isSilence, typedError } from './temporal-errors.ts';
+import { type WatchItem, type WatchOptions, watchRun } from './watch.ts';
+import { WorkerQuestions } from './worker-questions.ts';
+
+export interface TrainingClientOptions {
+  /** How long a question may wait for a worker, in seconds. */
+  workerSeconds?: number;
+  /** Where `trainingRun` workflows are served. */
+  workflowQueue?: string;
+}
+
+export interface StartedRun {
+  run: string;
+  /** With all defaults filled in; of a draft, what was given. */
+  config: DraftConfig;
+  /** Null for a draft: its store is not known yet. */
+  outputFolder: string | null;
+}
+
+export type PassedCheck = Extract<CheckedConfig, { ok: true }>;
+
+/** A host of a pool, or why it does not answer. */
+export type HostAnswer = { ok: true; status: HostStatus } | { ok: false; host: string; problem: string };
+export type KeptAnswer =
+  | { host: string; ok: true; folders: KeptFolder[] }
+  | { host: string; ok: false; problem: string };
+
+/**
+ * Every method throws ServerUnreachableError and ServerRefusedError; those that need a worker throw NoWorkerError;
+ * those about a run throw RunNotFoundError. Other errors are named at the method.
+ */
+export class TrainingClient {
+  readonly #client: Client;
+  readonly #calls: Calls;
+  readonly #workers: WorkerQuestions;
+  readonly #workflowQueue: string;
+  readonly #workerSeconds: number;
+
+  /** `client` stays the caller's, who closes its connection. */
+  constructor(client: Client, options: TrainingClientOptions = {}) {
+    this.#client = client;
+    this.#calls = new Calls(client);
+    this.#workerSeconds = options.workerSeconds ?? 20;
+    this.#workers = new WorkerQuestions(this.#calls, this.#workerSeconds);
+    this.#workflowQueue = options.workflowQueue ?? workflowQueue;
+  }
+
+  /**
+   * Checks the configuration, on a worker too, and only then starts the run. A draft is not checked by a worker: it waits
+   * for `configure` and `train`. Throws ConfigError, RunInUseError and WorkerFailedError; then nothing has started.
+   */
+  async start(config: RunConfigInput): Promise<StartedRun>;
+  async start(config: DraftConfig, options: { draft: true }): Promise<StartedRun>;
+  async start(config: RunConfigInput | DraftConfig, options: { draft?: boolean }): Promise<StartedRun>;
+  async start(config: RunConfigInput | DraftConfig, { draft = false }: { draft?: boolean } = {}): Promise<StartedRun> {
+    if (draft) {
+      const given = parseDraft(config);
+      const run = given.run ?? newRunId(given.trainer ?? 'run');
+      const whole = { ...given, run };
+      await this.#startWorkflow(run, { config: whole, draft: true });
+      return { run, config: whole, outputFolder: null };
+    }
+    const passed = await this.check(config);
+    const run = parseName('run', passed.config.run);
+    await this.#startWorkflow(run, { config: passed.config });
+    return { run, config: passed.config, outputFolder: passed.outputFolder };
+  }
+
+  /** The check alone, with the run id that it was made for. Throws ConfigError and WorkerFailedError. */
+  async check(config: unknown): Promise<PassedCheck> {
+    const own = parseConfig(config);
+    const answer = await this.#workers.checkConfig({ ...own, run: own.run ?? newRunId(own.trainer) });
+    if (!answer.ok) throw new ConfigError(answer.problems);
+    return answer;
+  }
+
+  /** Merges into a draft; `null` removes a field. Throws ConfigError and WrongStateError. */
+  async configure(run: string, patch: Configure): Promise<RunView> {
+    return this.#update(run, updateNames.configure, parsed(configureSchema, patch));
+  }
+
+  /** Checks a draft and starts its training. Throws ConfigError and WrongStateError; it is still a draft then. */
+  train(run: string): Promise<RunView> {
+    return this.#update(run, updateNames.train);
+  }
+
+  /** Stops at the end of the batch or epoch under way, or at once. A second stop goes one step further. Throws WrongStateError. */
+  async stop(run: string, mode: StopMode = 'batch'): Promise<RunView> {
+    return this.#update(run, updateNames.stop, parsed(stopRequestSchema, { mode }));
+  }
+
+  /** Checkpoints at the end of the batch and gives the slot back. Throws WrongStateError. */
+  pause(run: string): Promise<RunView> {
+    return this.#update(run, updateNames.pause);
+  }
+
+  /** Throws WrongStateError. */
+  resume(run: string): Promise<RunView> {
+    return this.#update(run, updateNames.resume);
+  }
+
+  /** Also of a run that is over, for as long as the server keeps it. */
+  async view(run: string): Promise<RunView> {
+    parseName('run', run);
+    return this.#viewOf(
+      run,
+      await this.#calls.within(this.#workerSeconds, run, () =>
+        this.#client.workflow.getHandle(run).query<unknown>(runQuery),
+      ),
+    );
+  }
+
+  /** Items as they come, the end last; see WatchItem. Throws WorkerFailedError for a run of another version. */
+  watch(run: string, options: WatchOptions = {}): AsyncGenerator<WatchItem> {
+    parseName('run', run);
+    const sources = {
+      view: (id: string) => this.view(id),
+      result: (id: string, wait: WaitOptions) => this.result(id, wait),
+    };
+    return watchRun(this.#calls, run, sources, options);
+  }
+
+  /**
+   * Waits for the end and answers the receipt, whatever the outcome is. Throws NoReceiptError for a run that was ended by
+   * force or before it trained, and ConfigError for one whose configuration was refused.
+   */
+  async result(run: string, options: WaitOptions = {}): Promise<Receipt> {
+    parseName('run', run);
+    return runResult(this.#calls, run, () => this.view(run), options);
+  }
+
+  /** Newest first. Throws ConfigError for a bad filter. */
+  list(filter: RunFilter = {}): AsyncGenerator<RunSummary> {
+    return listRuns(this.#calls, filter);
+  }
+
+  /** Trainers that the workers of a pool have, and those that could not be described. */
+  async trainers(pool = 'gpu'): Promise<TrainerList> {
+    return this.#workers.trainers(parseName('pool', pool));
+  }
+
+  async hosts(pool = 'gpu'): Promise<HostAnswer[]> {
+    const hosts = await hostsOfPool(this.#calls, parseName('pool', pool));
+    return Promise.all(
+      hosts.map((host) =>
+        this.#workers.hostStatus(host).then(
+          (status): HostAnswer => ({ ok: true, status }),
+          (error: unknown): HostAnswer => ({ ok: false, host, problem: passingProblem(error) }),
+        ),
+      ),
+    );
+  }
+
+  /** Run folders that are still on a host, or on all hosts of a pool. */
+  async keptFolders({
+    host,
+    pool = 'gpu',
+  }: {
+    host?: string | undefined;
+    pool?: string | undefined;
+  } = {}): Promise<KeptAnswer[]> {
+    const hosts =
+      host === undefined ? await hostsOfPool(this.#calls, parseName('pool', pool)) : [parseName('host', host)];
+    return Promise.all(
+      hosts.map((one) =>
+        this.#workers.keptFolders(one).then(
+          (folders): KeptAnswer => ({ host: one, ok: true, folders }),
+          (error: unknown): KeptAnswer => ({ host: one, ok: false, problem: passingProblem(error) }),
+        ),
+      ),
+    );
+  }
+
+  /** Removes a kept run folder for good. Throws ConfigError when it is not there or in use. */
+  async removeKept(host: string, run: string): Promise<void> {
+    await this.#workers.removeKept(parseName('host', host), parseName('run', run));
+  }
+
+  async #startWorkflow(run: string, input: TrainingRunInput): Promise<void> {
+    const { trainer, epochs, project, priority, fairnessKey } = input.config;
+    const summary = `${trainer ?? 'a trainer'}, ${epochs ?? '?'} epochs, project ${project ?? 'default'}`;
+    try {
+      await this.#client.workflow.start(trainingRunType, {
+        workflowId: run,
+        taskQueue: this.#workflowQueue,
+        args: [input],
+        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+        staticSummary: summary,
+        typedSearchAttributes: firstAttributes(trainer, project),
+        priority: { priorityKey: priority ?? 3, ...(fairnessKey === undefined ? {} : { fairnessKey }) },
+      });
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) throw new RunInUseError(run, { cause: error });
+      throw typedError(error, this.#calls.server, run);
+    }
+  }
+
+  /** Accepted within the time that a worker may take; then waited for as long as a worker works on it. */
+  async #update(run: string, update: string, ...args: [] | [unknown]): Promise<RunView> {
+    parseName('run', run);
+    const handle = this.#client.workflow.getHandle(run);
+    const accepted = await this.#calls
+      .within(this.#workerSeconds, run, () =>
+        handle.startUpdate<unknown, [unknown]>(update, { args: args as [unknown], waitForStage: WorkflowUpdateStage.ACCEPTED }),
+      )
+      .catch((error: unknown) => {
+        if (!(error instanceof NoWorkerError)) throw error;
+        throw new NoWorkerError(`${error.message}; "${update}" may still be done when one comes`, { cause: error });
+      });
+    try {
+      return this.#viewOf(run, await accepted.result());
+    } catch (error) {
+      if (isSilence(error)) await this.#calls.requireServer(error);
+      throw typedError(error, this.#calls.server, run);
+    }
+  }
+
+  #viewOf(run: string, answer: unknown): RunView {
+    const view = runViewSchema.safeParse(answer);
+    if (view.success) return view.data;
+    throw new WorkerFailedError(`what run ${run} says of itself is of another version of Epochal`, {
+      cause: view.error,
+    });
+  }
+}
+
+/** A host that is away is an answer; anything else is an error. */
+function passingProblem(error: unknown): string {
+  if (error instanceof NoWorkerError || error instanceof WorkerFailedError) return error.message;
+  throw error;
+}

@@ -1,0 +1,138 @@
+/** Questions that workers answer without a run: standalone activities on the control queues. */
+import { randomUUID } from 'node:crypto';
+import { ActivityExecutionFailedError, TimeoutFailure } from '@temporalio/client';
+import { z } from 'zod';
+import {
+  type CheckedConfig,
+  checkedConfigSchema,
+  type HostStatus,
+  hostStatusSchema,
+  type KeptFolder,
+  keptFolderSchema,
+  type TrainerList,
+  trainerListSchema,
+} from '../contracts/host-messages.ts';
+import { hostControlQueue, poolControlQueue } from '../contracts/queues.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
+import type { Calls } from './calls.ts';
+import { NoWorkerError, WorkerFailedError } from './errors.ts';
+import { typedError } from './temporal-errors.ts';
+
+export interface Question<T> {
+  queue: string;
+  activity: string;
+  args: unknown[];
+  answer: z.ZodType<T>;
+  /** Seconds that it may wait for a worker. */
+  waitSeconds: number;
+  /** Seconds that the answer may take: a first question to a trainer may make its Python environment. */
+  answerSeconds: number;
+  /** Who does not answer, as a sentence. */
+  nobody: string;
+  summary: string;
+}
+
+export class WorkerQuestions {
+  readonly #calls: Calls;
+  readonly #waitSeconds: number;
+
+  constructor(calls: Calls, waitSeconds: number) {
+    this.#calls = calls;
+    this.#waitSeconds = waitSeconds;
+  }
+
+  checkConfig(config: RunConfig): Promise<CheckedConfig> {
+    return this.ask({
+      ...this.poolQuestion(config.pool),
+      activity: 'checkConfig',
+      args: [config],
+      answer: checkedConfigSchema,
+      summary: `check ${config.run}`,
+    });
+  }
+
+  trainers(pool: string): Promise<TrainerList> {
+    return this.ask({
+      ...this.poolQuestion(pool),
+      activity: 'listTrainers',
+      args: [],
+      answer: trainerListSchema,
+      summary: 'list trainers',
+    });
+  }
+
+  hostStatus(host: string): Promise<HostStatus> {
+    return this.ask({
+      ...this.hostQuestion(host),
+      activity: 'hostStatus',
+      args: [],
+      answer: hostStatusSchema,
+      summary: 'status',
+    });
+  }
+
+  keptFolders(host: string): Promise<KeptFolder[]> {
+    return this.ask({
+      ...this.hostQuestion(host),
+      activity: 'listData',
+      args: [],
+      answer: z.array(keptFolderSchema),
+      summary: 'list run folders',
+    });
+  }
+
+  async removeKept(host: string, run: string): Promise<void> {
+    await this.ask({
+      ...this.hostQuestion(host),
+      activity: 'removeData',
+      args: [run],
+      answer: z.unknown(),
+      summary: `remove the run folder of ${run}`,
+    });
+  }
+
+  poolQuestion(pool: string) {
+    const nobody = `no worker serves pool ${pool}: start one with "EPOCHAL_POOL=${pool} epochal worker", or choose another pool`;
+    return { queue: poolControlQueue(pool), waitSeconds: this.#waitSeconds, answerSeconds: 3600, nobody };
+  }
+
+  hostQuestion(host: string) {
+    return {
+      queue: hostControlQueue(host),
+      waitSeconds: Math.min(this.#waitSeconds, 10),
+      answerSeconds: 600,
+      nobody: `host ${host} does not answer: its worker is not running`,
+    };
+  }
+
+  /** Throws NoWorkerError, WorkerFailedError, ConfigError (a refused question) and the errors of the server. */
+  async ask<T>(question: Question<T>): Promise<T> {
+    const { client, server } = this.#calls;
+    let answer: unknown;
+    try {
+      answer = await client.activity.execute(question.activity, {
+        id: `${question.activity}-${randomUUID()}`,
+        taskQueue: question.queue,
+        args: question.args,
+        scheduleToStartTimeout: question.waitSeconds * 1000,
+        startToCloseTimeout: question.answerSeconds * 1000,
+        heartbeatTimeout: '30s',
+        retry: { maximumAttempts: 2 },
+        summary: question.summary,
+      });
+    } catch (error) {
+      if (error instanceof ActivityExecutionFailedError && error.cause instanceof TimeoutFailure) {
+        if (error.cause.timeoutType === 'SCHEDULE_TO_START') throw new NoWorkerError(question.nobody, { cause: error });
+        throw new WorkerFailedError(`a worker took the question "${question.summary}" and went silent`, {
+          cause: error,
+        });
+      }
+      throw typedError(error, server, null);
+    }
+    const parsed = question.answer.safeParse(answer);
+    if (parsed.success) return parsed.data;
+    throw new WorkerFailedError(`the worker's answer to ${question.activity} is of another version of Epochal`, {
+      cause: parsed.error,
+    });
+  }
+}
