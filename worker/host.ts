@@ -50,13 +50,14 @@ export class Host {
 
   /**
    * A session that its activity was forsaken for: when its run was terminated or deleted, nobody will ask for it
-   * again, and it ends at its batch boundary. A run that is open comes back for it.
+   * again, and it ends at its batch boundary. A run that is open comes back for it: false.
    */
-  async endIfOver(session: LiveSession): Promise<void> {
-    if (session.isOver || (await this.runs.isOpen(session.run).catch(() => true))) return;
+  async endIfOver(session: LiveSession): Promise<boolean> {
+    if (session.isOver || (await this.runs.isOpen(session.run).catch(() => true))) return false;
     session.log.warn('the run was closed from outside: its trainer is stopped, and what it left is salvaged');
     session.ask('batch');
     await this.runs.salvage(this.salvageInput(session.run));
+    return true;
   }
 
   /** The run folder here tells the rest. */

@@ -35,6 +35,9 @@ export interface OpenOptions {
   onProgress: (doing: string) => void;
 }
 
+/** A session is spoken to several times a second while its run is there, in milliseconds. */
+const idleCheckEvery = 3_000;
+
 export class Sessions {
   readonly #live = new Map<string, LiveSession>();
   readonly #host: Host;
@@ -147,8 +150,11 @@ export class Sessions {
   async #endWhenIdle(session: LiveSession): Promise<void> {
     const limit = this.#host.settings.sessionIdleSeconds * 1000;
     while (!session.isOver) {
-      await Promise.race([session.over, delay(Math.min(limit, 5_000), undefined, { ref: false })]);
-      if (session.isOver || session.idleMs < limit) continue;
+      await Promise.race([session.over, delay(Math.min(limit, idleCheckEvery), undefined, { ref: false })]);
+      if (session.isOver || session.idleMs < idleCheckEvery) continue;
+      // Between two activities a run may be closed from outside, and none is left to be forsaken.
+      if (await this.#host.endIfOver(session)) return;
+      if (session.idleMs < limit) continue;
       session.log.warn('no run has asked for anything for long: the session is ended');
       session.ask('batch');
       await Promise.race([session.over, delay(limit, undefined, { ref: false })]);
