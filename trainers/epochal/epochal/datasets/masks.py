@@ -1,0 +1,198 @@
+"""Masks between their forms: polygons, bitmaps, COCO's run lengths, Supervisely's packed pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from epochal.datasets.model import Bitmap, Box, Object, Point, Polygon
+
+
+def box_of_points(points: list[Point]) -> Box:
+    """The smallest box around points."""
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    return Box(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+
+
+def box_of_bitmap(bitmap: Bitmap) -> Box:
+    """The smallest box around the pixels that are set; empty where none is."""
+    rows, columns = np.flatnonzero(bitmap.mask.any(1)), np.flatnonzero(bitmap.mask.any(0))
+    if not len(rows):
+        return Box(bitmap.x, bitmap.y, 0, 0)
+    return Box(
+        float(bitmap.x + columns[0]),
+        float(bitmap.y + rows[0]),
+        float(columns[-1] - columns[0] + 1),
+        float(rows[-1] - rows[0] + 1),
+    )
+
+
+def full_mask(one: Object, width: int, height: int) -> np.ndarray:
+    """The object's mask as large as its picture."""
+    mask = np.zeros((height, width), bool)
+    if one.bitmap is not None:
+        top, left = max(one.bitmap.y, 0), max(one.bitmap.x, 0)
+        part = one.bitmap.mask[top - one.bitmap.y :, left - one.bitmap.x :][: height - top, : width - left]
+        mask[top : top + part.shape[0], left : left + part.shape[1]] = part
+    for polygon in one.polygons:
+        picture = Image.new("1", (width, height))
+        draw = ImageDraw.Draw(picture)
+        draw.polygon(polygon.exterior, fill=1)
+        for interior in polygon.interiors:
+            draw.polygon(interior, fill=0)
+        mask |= np.asarray(picture, bool)
+    return mask
+
+
+def cropped(mask: np.ndarray) -> Bitmap:
+    """A mask of a whole picture, cut to what is set."""
+    box = box_of_bitmap(Bitmap(0, 0, mask))
+    x, y, width, height = (int(value) for value in box)
+    return Bitmap(x, y, mask[y : y + height, x : x + width])
+
+
+def outlines(mask: np.ndarray) -> list[list[Point]]:
+    """Outer outlines of the connected parts of a mask, along its pixels' edges; holes are filled."""
+    height, width = mask.shape
+    padded = np.zeros((height + 2, width + 2), bool)
+    padded[1:-1, 1:-1] = mask
+    # Edges run so that what is set lies to their right; each is a step from one corner of a pixel to the next.
+    following: dict[Point, list[Point]] = {}
+    for start, end in _edges(padded):
+        following.setdefault(start, []).append(end)
+    rings = []
+    while following:
+        start = min(following, key=lambda corner: (corner[1], corner[0]))
+        ring, here, heading = [start], start, (1, 0)
+        while True:
+            there = _turn(following, here, heading)
+            heading = (there[0] - here[0], there[1] - here[1])
+            here = there
+            if here == start:
+                break
+            ring.append(here)
+        if _area(ring) > 0:
+            rings.append(_straightened(ring))
+    return rings
+
+
+def _edges(padded: np.ndarray) -> Iterator[tuple[Point, Point]]:
+    for row, column in zip(*np.nonzero(padded)):
+        x, y = int(column) - 1, int(row) - 1
+        if not padded[row - 1, column]:
+            yield (x, y), (x + 1, y)
+        if not padded[row, column + 1]:
+            yield (x + 1, y), (x + 1, y + 1)
+        if not padded[row + 1, column]:
+            yield (x + 1, y + 1), (x, y + 1)
+        if not padded[row, column - 1]:
+            yield (x, y + 1), (x, y)
+
+
+def _turn(following: dict[Point, list[Point]], here: Point, heading: tuple[float, float]) -> Point:
+    """Take the next edge from a corner: where two leave it, the one to the right, so that parts stay apart."""
+    choices = following[here]
+    right = (here[0] - heading[1], here[1] + heading[0])
+    there = right if right in choices else choices[0]
+    choices.remove(there)
+    if not choices:
+        del following[here]
+    return there
+
+
+def _area(ring: list[Point]) -> float:
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(ring, [*ring[1:], ring[0]])) / 2
+
+
+def _straightened(ring: list[Point]) -> list[Point]:
+    """Without the corners in the middle of a straight line."""
+    kept = []
+    for before, corner, after in zip([ring[-1], *ring[:-1]], ring, [*ring[1:], ring[0]]):
+        if (corner[0] - before[0]) * (after[1] - corner[1]) != (corner[1] - before[1]) * (after[0] - corner[0]):
+            kept.append((float(corner[0]), float(corner[1])))
+    return kept
+
+
+def polygons_of(one: Object, width: int, height: int) -> list[list[Point]]:
+    """Outer outlines of the object: its own polygons, those of its bitmap, or its box."""
+    if one.bitmap is not None:
+        return outlines(full_mask(one, width, height))
+    if one.polygons:
+        return [polygon.exterior for polygon in one.polygons]
+    x, y, w, h = one.box
+    return [[(x, y), (x + w, y), (x + w, y + h), (x, y + h)]]
+
+
+def mask_of_rle(segmentation: dict[str, Any]) -> np.ndarray:
+    """COCO's run lengths, plain or compressed, as a mask. Runs go down the columns, beginning with what is not set."""
+    height, width = segmentation["size"]
+    counts = segmentation["counts"]
+    if isinstance(counts, str):
+        counts = _decompressed(counts)
+    flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    if len(flat) != height * width:
+        raise ValueError(f"run lengths of {len(flat)} pixels in a mask of {height} × {width}")
+    return flat.reshape((width, height)).T
+
+
+def rle_of_mask(mask: np.ndarray) -> dict[str, Any]:
+    """A mask as COCO's plain run lengths."""
+    flat = np.concatenate([[False], mask.T.reshape(-1), [False]])
+    changes = np.flatnonzero(flat[1:] != flat[:-1])
+    counts = np.diff(np.concatenate([[0], changes, [mask.size]])).tolist()
+    if len(counts) > 1 and counts[-1] == 0:
+        counts.pop()
+    return {"size": [int(mask.shape[0]), int(mask.shape[1])], "counts": [int(one) for one in counts]}
+
+
+def _decompressed(text: str) -> list[int]:
+    """pycocotools' encoding: numbers of 5 bits a character, each the difference to the one two before it."""
+    counts: list[int] = []
+    position = 0
+    while position < len(text):
+        value = shift = 0
+        more = True
+        while more:
+            bits = ord(text[position]) - 48
+            value |= (bits & 0x1F) << shift
+            more = bool(bits & 0x20)
+            position += 1
+            shift += 5
+            if not more and bits & 0x10:
+                value |= -1 << shift
+        if len(counts) > 2:
+            value += counts[-2]
+        counts.append(value)
+    return counts
+
+
+def packed(mask: np.ndarray) -> str:
+    """Supervisely's bitmap data: base64 of zlib of a PNG whose alpha is the mask."""
+    picture = _palette(mask)
+    content = io.BytesIO()
+    picture.save(content, format="PNG", transparency=0, optimize=0)
+    return base64.b64encode(zlib.compress(content.getvalue())).decode()
+
+
+def _palette(mask: np.ndarray) -> Image.Image:
+    picture = Image.new("P", (mask.shape[1], mask.shape[0]))
+    picture.putdata(mask.astype(np.uint8).reshape(-1).tolist())
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    return picture
+
+
+def unpacked(data: str) -> np.ndarray:
+    """The opposite of `packed`; of pictures without alpha, whatever is not black."""
+    picture = Image.open(io.BytesIO(zlib.decompress(base64.b64decode(data))))
+    if picture.mode == "P" and "transparency" not in picture.info:
+        picture = picture.convert("RGB")
+    if picture.mode in ("P", "LA", "RGBA"):
+        return np.asarray(picture.convert("RGBA"))[:, :, 3] > 0
+    array = np.asarray(picture)
+    return (array if array.ndim == 2 else array.any(2)).astype(bool)

@@ -1,0 +1,149 @@
+"""What a data set holds, whatever format it is stored in. Coordinates are pixels from the upper left corner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Kind = Literal["images", "coco", "yolo", "supervisely"]
+Point = tuple[float, float]
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+
+
+class Box(NamedTuple):
+    """A rectangle with its sides along the picture's."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Keypoint(NamedTuple):
+    """A point of an object. `visible`: 0 not labelled, 1 hidden, 2 visible, as COCO has it."""
+
+    x: float
+    y: float
+    visible: int
+
+
+@dataclass
+class Polygon:
+    """An outline, and the outlines of the holes in it."""
+
+    exterior: list[Point]
+    interiors: list[list[Point]] = field(default_factory=list)
+
+
+@dataclass
+class Bitmap:
+    """A mask whose upper left corner is at (x, y)."""
+
+    x: int
+    y: int
+    mask: np.ndarray
+
+
+@dataclass
+class Object:
+    """One marked thing. It has at least a box; a mask where it is known exactly."""
+
+    class_name: str
+    box: Box
+    polygons: list[Polygon] = field(default_factory=list)
+    bitmap: Bitmap | None = None
+    keypoints: list[Keypoint] = field(default_factory=list)
+    crowd: bool = False
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether more than its box is known."""
+        return bool(self.polygons) or self.bitmap is not None
+
+
+@dataclass
+class Picture:
+    """A picture file and what is marked on it."""
+
+    path: Path
+    #: Unique within the data set, without its suffix: names the converted files.
+    name: str
+    width: int
+    height: int
+    #: As the data set itself has it; None where it has none.
+    split: str | None = None
+    #: Classes of the whole picture.
+    labels: list[str] = field(default_factory=list)
+    #: `name` or `name:value`.
+    tags: list[str] = field(default_factory=list)
+    objects: list[Object] = field(default_factory=list)
+
+
+@dataclass
+class Finding:
+    """Something wrong: how often, and the first of it."""
+
+    kind: str
+    first: str
+    count: int = 1
+
+
+class Findings:
+    """Collects what is wrong with a data set: one finding of each kind."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, Finding] = {}
+
+    def add(self, kind: str, detail: str) -> None:
+        """`kind` happened once more; `detail` says where."""
+        if kind in self._by_kind:
+            self._by_kind[kind].count += 1
+        else:
+            self._by_kind[kind] = Finding(kind, detail)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._by_kind.values())
+
+    def __len__(self) -> int:
+        return len(self._by_kind)
+
+    def sentences(self) -> list[str]:
+        """One clause a kind."""
+        return [
+            f"{one.kind}: {one.first}" + (f" (and {one.count - 1} more)" if one.count > 1 else "") for one in self
+        ]
+
+
+@dataclass
+class DataSet:
+    """Pictures, their classes, and what is wrong with them."""
+
+    kind: Kind
+    folder: Path
+    classes: list[str]
+    pictures: list[Picture]
+    findings: Findings = field(default_factory=Findings)
+    keypoint_names: list[str] = field(default_factory=list)
+    #: For each keypoint, the one it becomes in a mirrored picture; empty: unknown.
+    keypoint_flip: list[int] = field(default_factory=list)
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether any object is marked."""
+        return any(picture.objects for picture in self.pictures)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether any object has a mask."""
+        return any(one.has_mask for picture in self.pictures for one in picture.objects)
+
+    @property
+    def has_keypoints(self) -> bool:
+        """Whether any object has keypoints."""
+        return any(one.keypoints for picture in self.pictures for one in picture.objects)

@@ -1,0 +1,65 @@
+"""Find out what a data set is, and read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from epochal.datasets import coco, image_folder, supervisely, yolo
+from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Kind
+from epochal.datasets.splits import split_name
+from epochal.errors import DataError
+
+_readers = {"supervisely": supervisely.read, "yolo": yolo.read, "coco": coco.read, "images": image_folder.read}
+
+#: Findings that leave less to train with than there should be, and others that make no difference.
+_HARMLESS = {"picture without labels", "picture without annotation", "unused shape", "other size"}
+
+
+def recognise(folder: Path) -> Kind:
+    """The format of the data set in `folder`; `DataError` where it is none of those known."""
+    if not folder.exists():
+        raise DataError(f"there is no data set at {folder}")
+    if not folder.is_dir():
+        raise DataError(f"{folder} is a file: a data set is a folder")
+    if (folder / "meta.json").is_file() and any(folder.rglob("ann")):
+        return "supervisely"
+    if yolo.config_of(folder) or ((folder / "classes.txt").is_file() and (folder / "labels").is_dir()):
+        return "yolo"
+    if coco.annotation_files(folder):
+        return "coco"
+    if _is_image_folder(folder):
+        return "images"
+    raise DataError(
+        f"{folder} is no data set that is known here: there is no meta.json of a Supervisely project, no data.yaml of "
+        "YOLO, no COCO json, and no folders of pictures named for their classes"
+    )
+
+
+def read(folder: Path) -> DataSet:
+    """Read a data set of any known format; what is wrong with it is in `findings`."""
+    data_set = _readers[recognise(folder)](folder)
+    if not data_set.pictures:
+        first = next((f" ({one})" for one in data_set.findings.sentences()), "")
+        raise DataError(f"the data set {folder} has no picture that can be read{first}")
+    return data_set
+
+
+def serious(data_set: DataSet) -> list[str]:
+    """Sentences for the findings that a training should not pass over."""
+    return [
+        sentence
+        for one, sentence in zip(data_set.findings, data_set.findings.sentences())
+        if one.kind not in _HARMLESS
+    ]
+
+
+def _is_image_folder(folder: Path) -> bool:
+    def has_class_folders(root: Path) -> bool:
+        return any(
+            child.is_dir() and any(path.suffix.lower() in PICTURE_SUFFIXES for path in child.iterdir())
+            for child in root.iterdir()
+            if not split_name(child.name)
+        )
+
+    splits = [child for child in folder.iterdir() if child.is_dir() and split_name(child.name)]
+    return any(map(has_class_folders, splits)) if splits else has_class_folders(folder)

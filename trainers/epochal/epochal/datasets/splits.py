@@ -1,0 +1,83 @@
+"""Which pictures train and which validate: the same for the same data, seed and rule, on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+from epochal.datasets.model import DataSet, Picture
+from epochal.errors import DataError
+
+SplitBy = Literal["auto", "random", "folder", "tag"]
+
+_names = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+def split_name(text: str) -> str | None:
+    """`train`, `val` or `test`, if a folder, file or tag is named so; `train2017` and `instances_val` are, too."""
+    for word in text.lower().replace("-", "_").replace(".", "_").replace(":", "_").split("_"):
+        if name := _names.get(word.rstrip("0123456789")):
+            return name
+    return None
+
+
+@dataclass
+class Split:
+    """Pictures to train and to validate with."""
+
+    by: str
+    parts: dict[str, list[Picture]]
+
+    @property
+    def sha256(self) -> str:
+        """Of the pictures' names in each part: equal for equal splits, wherever the data lie."""
+        names = {part: sorted(picture.name for picture in pictures) for part, pictures in self.parts.items()}
+        return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{len(pictures)} {part}" for part, pictures in self.parts.items())
+        return f"split by {self.by}: {counts} pictures, sha256 {self.sha256}"
+
+
+def split(
+    data_set: DataSet, by: SplitBy = "auto", *, seed: int = 0, fraction: float = 0.2, stratify: bool = True
+) -> Split:
+    """Split a data set.
+
+    `folder` takes the splits that the data set has (folders or files named train and val); `tag` takes those that its
+    pictures are tagged with; `random` draws `fraction` of the pictures, of each class where a picture has one;
+    `auto` is `folder` where there are such, else `tag` where there are such, else `random`.
+    Raises `DataError` where a part is empty.
+    """
+    pictures = data_set.pictures
+    by_folder = [picture.split for picture in pictures]
+    by_tag = [next(filter(None, map(split_name, picture.tags)), None) for picture in pictures]
+    if by == "auto":
+        by = next((name for name, found in (("folder", by_folder), ("tag", by_tag)) if {"train", "val"} <= set(found)), "random")
+    if by == "random":
+        chosen = _drawn(pictures, seed, fraction, stratify)
+    else:
+        chosen = by_folder if by == "folder" else by_tag
+    parts = {part: [one for one, name in zip(pictures, chosen) if name == part] for part in ("train", "val")}
+    for part, found in parts.items():
+        if not found:
+            where = {"folder": "folders", "tag": "tags", "random": "a random draw"}[by]
+            raise DataError(f"the {part} split of {data_set.folder} is empty (split by {where})")
+    return Split(by, parts)
+
+
+def _drawn(pictures: list[Picture], seed: int, fraction: float, stratify: bool) -> list[str]:
+    """`train` or `val` for each picture; only names and the seed decide, not the order of the files."""
+    groups: dict[str, list[str]] = {}
+    for picture in pictures:
+        groups.setdefault(picture.labels[0] if stratify and picture.labels else "", []).append(picture.name)
+    validate: set[str] = set()
+    for group, names in sorted(groups.items()):
+        shuffled = sorted(names)
+        random.Random(f"{seed}:{group}").shuffle(shuffled)
+        count = round(len(shuffled) * fraction)
+        validate.update(shuffled[: max(count, 1) if len(shuffled) > 1 else count])
+    return ["val" if picture.name in validate else "train" for picture in pictures]

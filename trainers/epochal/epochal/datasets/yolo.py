@@ -1,0 +1,208 @@
+"""YOLO txt: `data.yaml`, pictures in `images/…`, and a text file each in `labels/…` with a line an object."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from epochal.datasets.masks import box_of_points, polygons_of
+from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
+from epochal.datasets.pictures import pictures_in, size_of, unique_name
+from epochal.datasets.splits import Split
+from epochal.errors import DataError
+
+CONFIG_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
+_BEYOND = 0.002  # of the picture: writers round to a few digits
+
+
+def config_of(folder: Path) -> Path | None:
+    """The data set's yaml file."""
+    return next((folder / name for name in CONFIG_NAMES if (folder / name).is_file()), None)
+
+
+def read(folder: Path) -> DataSet:
+    """Read a data set."""
+    file = config_of(folder)
+    if file is None:
+        return _read_plain(folder)
+    config = _load(file)
+    root = folder / config["path"] if isinstance(config.get("path"), str) and config["path"] != "." else folder
+    if not root.is_dir():
+        root = folder  # a `path` of the machine where it was made
+    classes = _classes(config, file)
+    shape = config.get("kpt_shape")
+    findings = Findings()
+    pictures: list[Picture] = []
+    taken: set[str] = set()
+    for split in ("train", "val", "test"):
+        wanted = config.get(split)
+        for place in [wanted] if isinstance(wanted, str) else wanted or []:
+            found = _listed(root, place, findings)
+            if not found:
+                findings.add("empty split", f"{split} of {file} is {place}, where there is no picture")
+            for path in found:
+                if picture := _picture(path, folder, split, classes, shape, taken, findings):
+                    pictures.append(picture)
+    names = [f"point {index + 1}" for index in range(shape[0])] if shape else []
+    return DataSet("yolo", folder, classes, pictures, findings, names, config.get("flip_idx") or [])
+
+
+def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -> Path:
+    """Write `data.yaml`, links to the pictures and labels for `detect`, `segment` or `pose`; answers the yaml file."""
+    numbers = {name: index for index, name in enumerate(data_set.classes)}
+    for part, pictures in split.parts.items():
+        for kind in ("images", "labels"):
+            (folder / kind / part).mkdir(parents=True, exist_ok=True)
+        for picture in pictures:
+            os.symlink(picture.path.resolve(), folder / "images" / part / f"{picture.name}{picture.path.suffix.lower()}")
+            lines = [line for one in picture.objects for line in _lines(one, numbers, picture, task, data_set)]
+            (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
+    config: dict[str, Any] = {
+        "path": str(folder.resolve()),
+        **{part: f"images/{part}" for part in split.parts},
+        "names": dict(enumerate(data_set.classes)),
+    }
+    if task == "pose":
+        config["kpt_shape"] = [len(data_set.keypoint_names), 3]
+        config["flip_idx"] = data_set.keypoint_flip or list(range(len(data_set.keypoint_names)))
+    file = folder / "data.yaml"
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    return file
+
+
+def _read_plain(folder: Path) -> DataSet:
+    """`images/`, `labels/` and `classes.txt`, as labelling tools export them."""
+    classes = (folder / "classes.txt").read_text().split("\n")
+    classes = [name.strip() for name in classes if name.strip()]
+    findings = Findings()
+    taken: set[str] = set()
+    read_one = [_picture(path, folder, None, classes, None, taken, findings) for path in pictures_in(folder / "images")]
+    return DataSet("yolo", folder, classes, [one for one in read_one if one], findings)
+
+
+def _load(file: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(file.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict):
+        raise DataError(f"{file} is not a mapping of names to values")
+    return config
+
+
+def _classes(config: dict[str, Any], file: Path) -> list[str]:
+    names = config.get("names")
+    if isinstance(names, dict):
+        names = [names[key] for key in sorted(names)]
+    if not isinstance(names, list) or not names:
+        raise DataError(f"{file} has no list of class names (names:)")
+    return [str(name) for name in names]
+
+
+def _listed(root: Path, place: str, findings: Findings) -> list[Path]:
+    """Pictures of a split: of a folder, or of a text file with a path a line."""
+    path = root / place
+    if path.is_dir():
+        return list(pictures_in(path))
+    if path.suffix == ".txt" and path.is_file():
+        return [root / line.strip() for line in path.read_text().splitlines() if line.strip()]
+    findings.add("missing folder", f"{path} is not there")
+    return []
+
+
+def _picture(
+    path: Path,
+    folder: Path,
+    split: str | None,
+    classes: list[str],
+    shape: list[int] | None,
+    taken: set[str],
+    findings: Findings,
+) -> Picture | None:
+    size = size_of(path, findings)
+    if size is None:
+        return None
+    picture = Picture(path, unique_name(path, folder, taken), *size, split=split)
+    parts = list(path.parts)
+    if "images" in parts:
+        last = len(parts) - 1 - parts[::-1].index("images")
+        labels = Path(*parts[:last], "labels", *parts[last + 1 :]).with_suffix(".txt")
+    else:
+        labels = path.with_suffix(".txt")
+    if not labels.is_file():
+        findings.add("picture without labels", f"{labels} is not there")
+        return picture
+    for number, line in enumerate(labels.read_text(errors="replace").splitlines(), 1):
+        if line.strip():
+            try:
+                picture.objects.append(_object(line, picture, classes, shape))
+            except ValueError as error:
+                findings.add(*_told(error, f"{labels}:{number}"))
+    return picture
+
+
+class _Wrong(ValueError):
+    """A line that is wrong: kind and detail."""
+
+
+def _told(error: ValueError, where: str) -> tuple[str, str]:
+    if isinstance(error, _Wrong):
+        kind, detail = error.args
+        return kind, f"{where} {detail}"
+    return "unreadable label", f"{where} is not a line of numbers"
+
+
+def _object(line: str, picture: Picture, classes: list[str], shape: list[int] | None) -> Object:
+    number, *values = [float(word) for word in line.split()]
+    if not 0 <= number < len(classes) or number != int(number):
+        raise _Wrong("unknown class", f"has class {number:g}, but there are {len(classes)} classes")
+    if len(values) < 4 or (len(values) % 2 and not shape):
+        raise _Wrong("unreadable label", f"has {len(values)} numbers after the class")
+    name = classes[int(number)]
+    keypoints_begin = 4 if shape else len(values)
+    outside = [value for value in values[:keypoints_begin] if not -_BEYOND <= value <= 1 + _BEYOND]
+    if outside:
+        raise _Wrong("box outside", f"has {outside[0]:g}, which is not between 0 and 1")
+    width, height = picture.width, picture.height
+    if len(values) == 4 or shape:
+        x, y, w, h = values[:4]
+        box = Box((x - w / 2) * width, (y - h / 2) * height, w * width, h * height)
+        if min(x - w / 2, y - h / 2) < -_BEYOND or max(x + w / 2, y + h / 2) > 1 + _BEYOND:
+            raise _Wrong("box outside", f"has a box that is not within the picture ({x:g} {y:g} {w:g} {h:g})")
+        if w <= 0 or h <= 0:
+            raise _Wrong("box outside", "has a box without an area")
+        return Object(name, box, keypoints=_keypoints(values[4:], shape, width, height) if shape else [])
+    points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2])]
+    return Object(name, box_of_points(points), polygons=[Polygon(points)])
+
+
+def _keypoints(values: list[float], shape: list[int], width: int, height: int) -> list[Keypoint]:
+    count, each = shape
+    if len(values) != count * each:
+        raise _Wrong("unreadable label", f"has {len(values)} numbers for {count} keypoints")
+    return [
+        Keypoint(one[0] * width, one[1] * height, int(one[2]) if each == 3 else 2)
+        for one in (values[start : start + each] for start in range(0, len(values), each))
+    ]
+
+
+def _lines(one: Object, numbers: dict[str, int], picture: Picture, task: str, data_set: DataSet) -> list[str]:
+    width, height = picture.width, picture.height
+
+    def text(values: list[float]) -> str:
+        return " ".join(f"{min(max(value, 0.0), 1.0):.6f}" for value in values)
+
+    number = numbers[one.class_name]
+    if task == "segment":
+        # One line an outline: a thing in several parts becomes several, as in ultralytics' own converters.
+        rings = polygons_of(one, width, height)
+        return [f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}" for ring in rings if len(ring) > 2]
+    x, y, w, h = one.box
+    line = f"{number} {text([(x + w / 2) / width, (y + h / 2) / height, w / width, h / height])}"
+    if task == "pose":
+        points = one.keypoints or [Keypoint(0, 0, 0)] * len(data_set.keypoint_names)
+        line += "".join(f" {text([p.x / width, p.y / height])} {p.visible}" for p in points)
+    return [line]
