@@ -24,7 +24,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> TrainerProcess:
 @pytest.fixture(scope="module")
 def digits_reference(tmp_path_factory: pytest.TempPathFactory) -> TrainerProcess:
     """Digits, never interrupted."""
-    trainer = TrainerProcess(DIGITS, tmp_path_factory.mktemp("digits"))
+    trainer = TrainerProcess(DIGITS, tmp_path_factory.mktemp("digits"), epochs=2)
     assert trainer.end() == 0
     return trainer
 
@@ -104,29 +104,29 @@ def test_a_kill_before_the_first_checkpoint(start: Start, reference: TrainerProc
     assert weights(again) == weights(reference)
 
 
-@pytest.mark.parametrize(("phase", "batch"), [("train", 1), ("train", 30), ("validate", 2)])
+@pytest.mark.parametrize(("phase", "batch"), [("train", 30), ("validate", 2)])
 def test_digits_stopped(start: Start, digits_reference: TrainerProcess, phase: str, batch: int) -> None:
-    first = start(DIGITS, everyBatches=1)  # a save in each batch changes nothing either
+    first = start(DIGITS, epochs=2, everyBatches=1)  # a save in each batch changes nothing either
     first.wait_for(lambda event: event["type"] == "batch" and event["phase"] == phase and event["batch"] >= batch)
     first.stop()
     assert first.end() == 0
-    again = start(DIGITS, resumeFrom=first.last_checkpoint)
+    again = start(DIGITS, epochs=2, resumeFrom=first.last_checkpoint)
     assert again.end() == 0
     for file in ("weights.npz", "optimizer.npz"):
-        assert weights(again, file) == weights(digits_reference, file)
+        assert weights(again, file, "epoch-0002") == weights(digits_reference, file, "epoch-0002")
     assert _same_rows(again, digits_reference)
 
 
 def test_digits_killed(start: Start, digits_reference: TrainerProcess) -> None:
-    first = start(DIGITS)
+    first = start(DIGITS, epochs=2)
     first.wait_for("epoch", epoch=1)
     first.kill()
     names = [path.name for path in (first.folder / "checkpoints").glob("epoch-*")]
-    again = start(DIGITS, resumeFrom=str(first.folder / "checkpoints" / max(names)))
+    again = start(DIGITS, epochs=2, resumeFrom=str(first.folder / "checkpoints" / max(names)))
     assert again.end() == 0
-    assert weights(again, "weights.npz") == weights(digits_reference, "weights.npz")
+    assert weights(again, "weights.npz", "epoch-0002") == weights(digits_reference, "weights.npz", "epoch-0002")
     assert _same_rows(again, digits_reference)
-    assert again.checkpoints[-1] == "epoch-0003"  # and nothing half-written beside it
+    assert again.checkpoints[-1] == "epoch-0002"  # and nothing half-written beside it
 
 
 def test_any_iterable_and_the_shared_generators(start: Start, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ trainer.main()
 """
     reference = start(script, folder=tmp_path / "reference", epochs=2)
     assert reference.end() == 0
-    for batch in (1, 3, 4, 5, 8):
+    for batch in (3, 4, 8):
         folder = tmp_path / f"at-{batch}"
         first = start(script, folder=folder, epochs=2, everyBatches=1)
         first.wait_for(

@@ -32,7 +32,7 @@ def test_arrays_have_the_same_bytes_every_time(tmp_path: Path) -> None:
 
 
 def test_arrays_never_hold_objects(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="pickle|[Oo]bject"):
+    with pytest.raises(ValueError, match=r"pickle|[Oo]bject"):
         epochal.save_arrays(tmp_path / "x.npz", {"a": numpy.array([object()])})
 
 
@@ -75,10 +75,6 @@ def test_shuffled_batches() -> None:
 
 
 def test_a_derived_seed_is_the_same_everywhere() -> None:
-    assert (
-        random_state.derived_seed(7, "epoch", 3) == 0x_E0 << 24 | random_state.derived_seed(7, "epoch", 3) & 0xFFFFFF
-        or True
-    )
     assert random_state.derived_seed(7, "epoch", 3) == int(hashlib.sha256(b"7:epoch:3").hexdigest()[:8], 16)
     assert random_state.derived_seed(7, "epoch", 3) != random_state.derived_seed(7, "epoch", 4)
 
@@ -128,11 +124,15 @@ def test_shortened_counts_as_the_worker_does(limit: int, keep_end: bool) -> None
 
 
 def test_the_end_of_a_traceback_is_kept() -> None:
-    try:
-        exec("def f(n):\n    raise KeyError('deep') if n == 0 else f(n - 1)\nf(300)" + "\n# x" * 9000)
-    except (KeyError, TypeError) as error:
-        assert len(failure_traceback(error)) <= 16000
-        assert failure_traceback(error).rstrip().splitlines()[-1].startswith(("KeyError", "TypeError"))
+    def fails(text: str) -> None:
+        raise KeyError(text)
+
+    with pytest.raises(KeyError) as raised:
+        fails("start" + "x" * 20_000 + "end")
+    traceback = failure_traceback(raised.value)
+    assert len(traceback) <= 16_000
+    assert traceback.startswith("…x")
+    assert traceback.rstrip().endswith("end'")
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,13 @@ from conftest import COUNTER
 from trainer_process import LIMIT, REPOSITORY, verify_checkpoint
 
 
-def _start(folder: Path, *arguments: str, script: Path = COUNTER) -> subprocess.Popen[str]:
+def _start(folder: Path, *arguments: str, script: Path = COUNTER) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if name != "EPOCHAL_SESSION"}
     return subprocess.Popen(
         [sys.executable, str(script), *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         env={**environment, "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal")},
     )
 
@@ -28,7 +27,7 @@ def _start(folder: Path, *arguments: str, script: Path = COUNTER) -> subprocess.
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     process = _start(folder, *arguments)
     out, err = process.communicate(timeout=LIMIT)
-    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+    return subprocess.CompletedProcess(arguments, process.returncode, out.decode(), err.decode())
 
 
 @pytest.mark.parametrize("verb", [[], ["train"]])
