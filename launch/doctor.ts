@@ -1,0 +1,216 @@
+/** `epochal doctor`: what is here, what is missing, and how to get it. Changes nothing. */
+import { access, constants, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Connection } from '@temporalio/client';
+import pc from 'picocolors';
+import { poolControlQueue } from '../contracts/queues.ts';
+import { openStore } from '../stores/open-store.ts';
+import { readGpus } from '../worker/gpus.ts';
+import { isEnvironmentReady, readRequirements } from '../worker/python-environments.ts';
+import { findPython, findUv, type PythonInterpreter } from '../worker/python-tools.ts';
+import { createCommand, missingSearchAttributes } from '../worker/search-attributes.ts';
+import { readSettings, type WorkerSettings } from '../worker/settings.ts';
+import { TrainerCatalog } from '../worker/trainer-catalog.ts';
+import { configuredTemporal, connectTo, type FoundTemporal, runningTemporal } from './find-temporal.ts';
+import { findTemporalBinary } from './temporal-binary.ts';
+
+/** `missing` keeps Epochal from working; `note` is worth knowing. */
+export interface Finding {
+  what: string;
+  status: 'ok' | 'note' | 'missing';
+  detail: string;
+  /** What to do about it. */
+  remedy?: string;
+}
+
+const gibibyte = 1024 ** 3;
+const littleSpace = 5 * gibibyte;
+
+/** Prints the findings and answers the exit code: 0 when nothing needed is missing, else 1. */
+export async function runDoctor(json: boolean): Promise<number> {
+  const findings = await examine();
+  const ok = findings.every(({ status }) => status !== 'missing');
+  process.stdout.write(json ? `${JSON.stringify({ ok, findings }, null, 2)}\n` : `${asText(findings)}\n`);
+  return ok ? 0 : 1;
+}
+
+export async function examine(): Promise<Finding[]> {
+  let settings: WorkerSettings;
+  try {
+    settings = readSettings();
+  } catch (error) {
+    const remedy = 'correct the environment variable: docs/operations.md lists them';
+    return [node(), { what: 'settings', status: 'missing', detail: sentence(error), remedy }];
+  }
+  const [python, temporal, data, store, gpus, trainers] = await Promise.all([
+    examinePython(),
+    examineTemporal(settings),
+    examineDataFolder(settings.dataFolder),
+    examineStore(settings),
+    examineGpus(),
+    examineTrainers(settings),
+  ]);
+  return [node(), ...python, ...temporal, ...data, store, gpus, ...trainers];
+}
+
+const node = (): Finding => ({ what: 'Node', status: 'ok', detail: process.versions.node });
+
+async function examinePython(): Promise<Finding[]> {
+  let python: PythonInterpreter;
+  try {
+    python = await findPython();
+  } catch (error) {
+    const remedy = 'apt-get install python3 python3-venv (Debian, Ubuntu); brew install python (macOS)';
+    return [{ what: 'Python', status: 'missing', detail: sentence(error), remedy }];
+  }
+  const uv = await findUv(python);
+  return [
+    { what: 'Python', status: 'ok', detail: `${python.version} (${python.path})` },
+    uv === null
+      ? {
+          what: 'uv',
+          status: 'note',
+          detail: 'not found: trainers get their packages by venv and pip, which is slower',
+          remedy: 'pip install uv',
+        }
+      : { what: 'uv', status: 'ok', detail: uv.join(' ') },
+  ];
+}
+
+async function examineTemporal(settings: WorkerSettings): Promise<Finding[]> {
+  const what = 'Temporal server';
+  let temporal: FoundTemporal | null;
+  let connection: Connection;
+  try {
+    temporal = configuredTemporal() ?? (await runningTemporal(settings.dataFolder));
+    if (temporal === null) {
+      const binary = await findTemporalBinary();
+      const from = binary === null ? 'the program is downloaded then' : `with ${binary.path}, ${binary.version}`;
+      return [{ what, status: 'note', detail: `none is running; npm start starts one (${from})`, remedy: 'npm start' }];
+    }
+    connection = await connectTo(temporal);
+  } catch (error) {
+    const remedy = 'start that server, or unset TEMPORAL_ADDRESS to have Epochal start one of its own';
+    return [{ what, status: 'missing', detail: sentence(error), remedy }];
+  }
+  const { address, namespace, origin } = temporal;
+  try {
+    const { serverVersion } = await connection.workflowService.getSystemInfo({});
+    const findings: Finding[] = [
+      { what, status: 'ok', detail: `${address}, version ${serverVersion}, namespace ${namespace} (${origin})` },
+    ];
+    findings.push(
+      await examineSearchAttributes(connection, namespace),
+      await examineWorkers(connection, namespace, settings.pool),
+    );
+    return findings;
+  } catch (error) {
+    const remedy = `check that the namespace ${namespace} exists and may be read: temporal operator namespace describe ${namespace}`;
+    return [{ what, status: 'missing', detail: `${address}: ${sentence(error)}`, remedy }];
+  } finally {
+    await connection.close();
+  }
+}
+
+async function examineSearchAttributes(connection: Connection, namespace: string): Promise<Finding> {
+  const what = 'search attributes';
+  try {
+    const missing = await missingSearchAttributes(connection, namespace);
+    if (missing.length === 0) return { what, status: 'ok', detail: 'registered' };
+    const remedy = createCommand(missing, namespace);
+    return { what, status: 'missing', detail: `the server lacks ${missing.join(', ')}`, remedy };
+  } catch (error) {
+    return { what, status: 'note', detail: `cannot be read: ${sentence(error)}` };
+  }
+}
+
+async function examineWorkers(connection: Connection, namespace: string, pool: string): Promise<Finding> {
+  const what = `workers of pool ${pool}`;
+  const activityQueue = 2;
+  const { pollers } = await connection.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: poolControlQueue(pool) },
+    taskQueueType: activityQueue,
+  });
+  const identities = [...new Set((pollers ?? []).map(({ identity }) => identity ?? ''))];
+  if (identities.length > 0) return { what, status: 'ok', detail: identities.join(', ') };
+  return { what, status: 'note', detail: 'none polls', remedy: 'npm start, or npx epochal worker on a GPU host' };
+}
+
+async function examineDataFolder(folder: string): Promise<Finding[]> {
+  const what = 'data folder';
+  const existing = await nearestExisting(folder);
+  try {
+    await access(existing, constants.W_OK | constants.X_OK);
+  } catch {
+    const remedy = 'set EPOCHAL_DATA_DIR to a folder that can be written';
+    return [{ what, status: 'missing', detail: `${folder}: ${existing} cannot be written`, remedy }];
+  }
+  const { bavail, bsize } = await statfs(existing);
+  const free = bavail * bsize;
+  const detail = `${folder}, ${(free / gibibyte).toFixed(1)} GiB free`;
+  if (free >= littleSpace) return [{ what, status: 'ok', detail }];
+  const remedy = 'free some space: epochal data ls shows what failed runs left';
+  return [{ what, status: 'note', detail, remedy }];
+}
+
+/** The folder itself, or the closest one above it that is there. */
+async function nearestExisting(folder: string): Promise<string> {
+  const isThere = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  return isThere || dirname(folder) === folder ? folder : nearestExisting(dirname(folder));
+}
+
+async function examineStore({ store: address, dataFolder }: WorkerSettings): Promise<Finding> {
+  // The store of a data folder that was not used yet is made with it.
+  if (address.startsWith(dataFolder) && (await nearestExisting(dataFolder)) !== dataFolder) {
+    return { what: 'artifact store', status: 'ok', detail: `${address}, made at its first use` };
+  }
+  try {
+    await openStore(address).checkWritable();
+    return { what: 'artifact store', status: 'ok', detail: address };
+  } catch (error) {
+    const remedy = 'set EPOCHAL_STORE to a store that can be written';
+    return { what: 'artifact store', status: 'missing', detail: `${address}: ${sentence(error)}`, remedy };
+  }
+}
+
+async function examineGpus(): Promise<Finding> {
+  const gpus = await readGpus();
+  if (gpus.length === 0) {
+    return { what: 'GPUs', status: 'note', detail: 'nvidia-smi shows none: trainers run on the CPU, in one slot' };
+  }
+  const detail = gpus.map(({ name, memoryBytes }) => `${name} (${(memoryBytes / gibibyte).toFixed(0)} GiB)`).join(', ');
+  return { what: 'GPUs', status: 'ok', detail };
+}
+
+async function examineTrainers(settings: WorkerSettings): Promise<Finding[]> {
+  const trainers = await new TrainerCatalog(settings.trainersFolders).list();
+  return Promise.all(
+    trainers.map(async ({ name, file }): Promise<Finding> => {
+      const what = `trainer ${name}`;
+      try {
+        const isReady = await isEnvironmentReady(await readRequirements(file));
+        const detail = isReady ? 'its Python environment is ready' : 'its Python environment is made at its first use';
+        return { what, status: isReady ? 'ok' : 'note', detail: `${detail} (${dirname(file)})` };
+      } catch (error) {
+        return { what, status: 'note', detail: sentence(error), remedy: `correct ${file}, or what it asks for` };
+      }
+    }),
+  );
+}
+
+const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+function asText(findings: readonly Finding[]): string {
+  const marks = { ok: pc.green('ok     '), note: pc.yellow('note   '), missing: pc.red('missing') };
+  const width = Math.max(...findings.map(({ what }) => what.length));
+  return findings
+    .map(({ what, status, detail, remedy }) => {
+      const line = `${marks[status]}  ${what.padEnd(width)}  ${detail}`;
+      return remedy === undefined ? line : `${line}\n${' '.repeat(9 + width + 2)}→ ${remedy}`;
+    })
+    .join('\n');
+}
