@@ -27,6 +27,8 @@ export interface Closed {
 export class FaultRun {
   /** Every trainer process that was seen of this run, for the proof that none is left. */
   readonly trainers: ProcessIdentity[] = [];
+  /** The worker that started the newest trainer that was seen. */
+  lastSeenOn: FaultWorker | null = null;
 
   constructor(
     readonly handle: WorkflowHandle,
@@ -102,6 +104,14 @@ export class FaultRun {
     return runViewSchema.parse(await this.handle.executeUpdate(name, { args: args as [] }));
   }
 
+  /** Looks for its trainers on every host, and remembers them. */
+  async look(): Promise<void> {
+    for (const worker of this.hosts.workers) {
+      const found = await readProcessFile(new RunFolders(worker.dataFolder).of(this.id)).catch(() => null);
+      if (found && this.remember(found)) this.lastSeenOn = worker;
+    }
+  }
+
   /** The trainer that runs for it on `worker` now; remembered for the final check. */
   async trainer(worker: FaultWorker): Promise<ProcessIdentity> {
     const found = await until(`${this.id} has a trainer`, () =>
@@ -111,10 +121,13 @@ export class FaultRun {
     return found;
   }
 
-  remember(trainer: ProcessIdentity): void {
-    if (!this.trainers.some(({ pid, startTicks }) => pid === trainer.pid && startTicks === trainer.startTicks)) {
-      this.trainers.push(trainer);
-    }
+  /** True when it is a new one. */
+  remember(trainer: ProcessIdentity): boolean {
+    const isKnown = this.trainers.some(
+      ({ pid, startTicks }) => pid === trainer.pid && startTicks === trainer.startTicks,
+    );
+    if (!isKnown) this.trainers.push(trainer);
+    return !isKnown;
   }
 
   /** Waits for the end, through every outage. */

@@ -1,0 +1,343 @@
+/**
+ * Random schedules of faults and requests against running trainings. A seed decides everything: what is trained, what
+ * happens, and at which batch. When it happens follows from the progress of the runs, never from a clock.
+ */
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RunConfigInput } from '../../contracts/run-config.ts';
+import { RunFolders } from '../../worker/run-folders.ts';
+import { readProcessFile } from '../../worker/trainer-process.ts';
+import { until } from '../support/until.ts';
+import { checkLanded, type Landed } from './check-landed.ts';
+import { FaultHosts, type FaultWorker } from './fault-host.ts';
+import type { FaultRun } from './fault-run.ts';
+import { FaultServer } from './fault-server.ts';
+import { SeededRandom } from './seeded-random.ts';
+
+export const faultKinds = [
+  'stop',
+  'second stop',
+  'cancel',
+  'pause and resume',
+  'pause, then stop',
+  'worker killed',
+  'worker killed, back late',
+  'worker drained',
+  'worker drained, then ended',
+  'trainer killed',
+  'server killed',
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+/** One thing that happens to one run, once it has come so far. */
+export interface Step {
+  run: number;
+  epoch: number;
+  batch: number;
+  kind: FaultKind;
+}
+
+export interface Schedule {
+  seed: number;
+  configs: Partial<RunConfigInput>[];
+  steps: Step[];
+}
+
+export interface ScheduleResult {
+  schedule: Schedule;
+  /** Steps that happened: a run that was over by then was spared. */
+  happened: FaultKind[];
+  violations: string[];
+}
+
+const commonFaults = [
+  ...['worker killed', 'worker killed', 'trainer killed', 'worker drained', 'server killed'],
+  ...['pause and resume', 'pause and resume', 'worker killed, back late', 'worker drained, then ended'],
+] as const satisfies FaultKind[];
+const ends = ['stop', 'stop', 'second stop', 'cancel', 'pause, then stop'] as const satisfies FaultKind[];
+
+export function scheduleOf(seed: number): Schedule {
+  const random = new SeededRandom(seed);
+  const configs = Array.from({ length: random.between(1, 3) }, () => randomConfig(random));
+  const steps: Step[] = [];
+  for (const [run, { epochs = 1, parameters }] of configs.entries()) {
+    const moment = () => ({
+      epoch: random.between(1, epochs),
+      batch: random.between(0, Number(parameters?.batches)),
+    });
+    const count = random.between(0, 2);
+    for (let index = 0; index < count; index++) steps.push({ run, ...moment(), kind: random.pick(commonFaults) });
+    if (random.next() < 0.45) steps.push({ run, ...moment(), kind: random.pick(ends) });
+  }
+  steps.sort((a, b) => a.epoch - b.epoch || a.batch - b.batch);
+  if (steps.length === 0) steps.push({ run: 0, epoch: 1, batch: 3, kind: random.pick(commonFaults) });
+  return { seed, configs, steps };
+}
+
+function randomConfig(random: SeededRandom): Partial<RunConfigInput> {
+  return {
+    epochs: random.between(2, 5),
+    seed: random.between(0, 3),
+    parameters: {
+      batches: random.pick([8, 20, 40]),
+      validation_batches: random.pick([0, 2, 4]),
+      batch_seconds: random.pick([0.01, 0.03, 0.05]),
+      save_seconds: random.pick([0, 0, 0.1]),
+      children: random.pick([0, 0, 1]),
+    },
+    checkpoints: {
+      everyBatches: random.pick([0, 0, 7]),
+      last: random.pick([1, 1, 2]),
+      everyEpochs: random.pick([0, 0, 2]),
+    },
+    failures: { restarts: 20, backoffSeconds: 0.2, maxBackoffSeconds: 1 },
+    deadlines: { heartbeatSeconds: 5, stopSeconds: 30, terminateSeconds: 5 },
+  };
+}
+
+/** One server and two workers that many schedules share, one schedule after the other. */
+export class Arena {
+  private constructor(
+    readonly server: FaultServer,
+    readonly hosts: FaultHosts,
+  ) {}
+
+  static async open(): Promise<Arena> {
+    const server = await FaultServer.start(await mkdtemp(join(tmpdir(), 'epochal-fault-server-')));
+    const hosts = await FaultHosts.open(server.address);
+    await Promise.all([hosts.worker({ slots: 2 }), hosts.worker({ slots: 2 })]);
+    return new Arena(server, hosts);
+  }
+
+  async close(): Promise<void> {
+    await this.hosts.close();
+    await this.server.stop();
+  }
+
+  /** Plays the schedule, and checks every run of it. `tell` gets a line for each thing that happens. */
+  async play(schedule: Schedule, tell: (line: string) => void = () => undefined): Promise<ScheduleResult> {
+    const play = new Play(this, schedule, tell);
+    return play.run();
+  }
+}
+
+class Play {
+  readonly #arena: Arena;
+  readonly #schedule: Schedule;
+  readonly #tell: (line: string) => void;
+  readonly #runs: FaultRun[] = [];
+  readonly #happened: FaultKind[] = [];
+  readonly #violations: string[] = [];
+  readonly #over = new Set<FaultRun>();
+  /** What was asked of a run that may end it before its time. */
+  readonly #asked = new Map<FaultRun, 'stop' | 'cancel'>();
+  #late: FaultWorker[] = [];
+
+  constructor(arena: Arena, schedule: Schedule, tell: (line: string) => void) {
+    this.#arena = arena;
+    this.#schedule = schedule;
+    this.#tell = tell;
+  }
+
+  async run(): Promise<ScheduleResult> {
+    const { seed, configs, steps } = this.#schedule;
+    const { hosts } = this.#arena;
+    for (const config of configs) this.#runs.push(await hosts.start(config));
+    for (const run of this.#runs) {
+      void run.handle.result().then(
+        () => this.#over.add(run),
+        (error: Error) => error.name === 'WorkflowFailedError' && this.#over.add(run),
+      );
+    }
+    try {
+      for (const step of steps) await this.#step(step);
+      await this.#bringBack();
+      for (const run of this.#runs) this.#expect(run, await checkLanded(run));
+      await this.#expectIdle();
+    } catch (error) {
+      this.#violations.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+    return {
+      schedule: this.#schedule,
+      happened: this.#happened,
+      violations: this.#violations.map((one) => `seed ${seed}: ${one}`),
+    };
+  }
+
+  async #step({ run: index, epoch, batch, kind }: Step): Promise<void> {
+    const run = this.#runs[index];
+    if (!run || !(await this.#comesTo(run, epoch, batch))) return;
+    this.#tell(`  ${run.id} in batch ${batch} of epoch ${epoch}: ${kind}`);
+    this.#happened.push(kind);
+    await this.#do(kind, run);
+  }
+
+  /** False when the run is over before. */
+  async #comesTo(run: FaultRun, epoch: number, batch: number): Promise<boolean> {
+    const arrived = await until(
+      `${run.id} comes to batch ${batch} of epoch ${epoch}`,
+      async () => {
+        await this.#rememberTrainers();
+        if (this.#over.has(run)) return 'over';
+        const now = await run.progress();
+        if (now === null) return null;
+        return now.epoch > epoch || (now.epoch === epoch && (now.phase !== 'train' || now.batch >= batch))
+          ? 'there'
+          : null;
+      },
+      90,
+    ).catch(async (error: Error) => {
+      const view = await run.view().catch(() => null);
+      throw new Error(
+        `${error.message} ${JSON.stringify(view && { detail: view.detail, position: view.position, events: view.events })}`,
+      );
+    });
+    return arrived === 'there';
+  }
+
+  async #do(kind: FaultKind, run: FaultRun): Promise<void> {
+    const { server } = this.#arena;
+    switch (kind) {
+      case 'stop':
+        return this.#request(run, 'stop', { mode: 'batch' });
+      case 'second stop':
+        await this.#request(run, 'stop', { mode: 'batch' });
+        return this.#request(run, 'stop', { mode: 'batch' });
+      case 'cancel':
+        this.#asked.set(run, 'cancel');
+        return untilItAnswers(() => run.handle.cancel());
+      case 'pause and resume':
+        return this.#pauseAndGoOn(run);
+      case 'pause, then stop':
+        await this.#request(run, 'pause');
+        return this.#request(run, 'stop', { mode: 'batch' });
+      case 'trainer killed': {
+        const holder = this.#holder(run);
+        const trainer = holder ? await readProcessFile(new RunFolders(holder.dataFolder).of(run.id)) : null;
+        if (trainer) kill(trainer.pid);
+        return;
+      }
+      case 'server killed':
+        await server.kill();
+        return server.restart();
+      default: {
+        const worker = await this.#current(run);
+        if (worker) await this.#harm(kind, worker);
+      }
+    }
+  }
+
+  async #harm(kind: FaultKind, worker: FaultWorker): Promise<void> {
+    switch (kind) {
+      case 'worker killed':
+        await worker.kill();
+        return worker.start();
+      case 'worker killed, back late':
+        await worker.kill();
+        return this.#backLate(worker);
+      case 'worker drained':
+        worker.signal('SIGTERM');
+        if ((await worker.exited) !== 0) this.#violations.push(`a drained worker ended with ${await worker.exited}`);
+        return this.#backLate(worker);
+      case 'worker drained, then ended':
+        worker.signal('SIGTERM');
+        worker.signal('SIGTERM');
+        await worker.exited;
+        return this.#backLate(worker);
+      default:
+    }
+  }
+
+  /** It stays away until the next fault of a worker, or the end: the other one has to do. */
+  async #backLate(worker: FaultWorker): Promise<void> {
+    await this.#bringBack();
+    this.#late = [worker];
+  }
+
+  async #bringBack(): Promise<void> {
+    await Promise.all(this.#late.map((worker) => worker.start()));
+    this.#late = [];
+  }
+
+  async #pauseAndGoOn(run: FaultRun): Promise<void> {
+    await this.#request(run, 'pause');
+    await until(
+      `${run.id} pauses or ends`,
+      async () => this.#over.has(run) || (await run.view().catch(() => null))?.detail === 'training.paused',
+    );
+    await this.#request(run, 'resume');
+  }
+
+  /** A request that comes too late is refused, and that is all right. */
+  async #request(run: FaultRun, name: string, ...args: unknown[]): Promise<void> {
+    try {
+      await untilItAnswers(() => run.update(name, ...args));
+      if (name === 'stop') this.#asked.set(run, 'stop');
+    } catch (error) {
+      this.#tell(
+        `    ${name} was refused: ${error instanceof Error ? `${error.message} ${error.cause ?? ''}` : error}`,
+      );
+    }
+  }
+
+  /** The worker that the run's session is on, as far as its disk tells. */
+  #holder(run: FaultRun): FaultWorker | undefined {
+    return this.#arena.hosts.workers.find((worker) => run.lastSeenOn === worker);
+  }
+
+  async #current(run: FaultRun): Promise<FaultWorker | undefined> {
+    await this.#rememberTrainers();
+    const holder = this.#holder(run);
+    return holder?.isAlive ? holder : this.#arena.hosts.workers.find((worker) => worker.isAlive);
+  }
+
+  async #rememberTrainers(): Promise<void> {
+    for (const run of this.#runs) await run.look();
+  }
+
+  #expect(run: FaultRun, { how, receipt, violations }: Landed): void {
+    this.#violations.push(...violations);
+    const asked = this.#asked.get(run);
+    this.#tell(
+      `  ${run.id}: ${how}, ${receipt.outcome}, ${receipt.batches.trained} batches, ${receipt.batches.wasted} wasted`,
+    );
+    if (receipt.outcome === 'failed' || receipt.outcome === 'lost') {
+      this.#violations.push(`${run.id}: ${receipt.outcome}: ${JSON.stringify(receipt.cause)}`);
+    }
+    if (receipt.outcome === 'stopped' && !asked)
+      this.#violations.push(`${run.id}: stopped, though nobody asked for it`);
+    if ((how === 'cancelled') !== (asked === 'cancel' && receipt.outcome === 'stopped')) {
+      this.#violations.push(`${run.id}: closed as ${how}, outcome ${receipt.outcome}, asked for ${asked}`);
+    }
+  }
+
+  /** Nobody holds a slot any more. */
+  async #expectIdle(): Promise<void> {
+    for (const worker of this.#arena.hosts.workers) {
+      const { slots } = await worker.status();
+      if (slots.taken.length > 0) this.#violations.push(`slots of ${worker.host} are still taken: ${slots.taken}`);
+    }
+  }
+}
+
+/** While a server or every worker is away, requests wait for them. */
+async function untilItAnswers(request: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await request();
+      return;
+    } catch (error) {
+      const text = `${error instanceof Error ? `${error.name} ${error.message}` : error}`;
+      if (attempt >= 30 || !/UNAVAILABLE|DEADLINE|ServiceError|Timeout|Cancelled|Update.*RPC/i.test(text)) throw error;
+    }
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself a moment ago.
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * `npm run soak -- --minutes N --seed S [--schedules K]`: random schedules, one seed after the other, until the time is
+ * up. Prints each schedule's line and the totals; ends with code 1 when anything was violated.
+ */
+import { parseArgs } from 'node:util';
+import { Arena, faultKinds, scheduleOf } from './random-schedules.ts';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '60' },
+    seed: { type: 'string', default: '1' },
+    schedules: { type: 'string', default: '1000000' },
+    verbose: { type: 'boolean', default: false },
+  },
+});
+const [minutes, firstSeed, most] = [values.minutes, values.seed, values.schedules].map(Number);
+if (![minutes, firstSeed, most].every((value) => value !== undefined && Number.isFinite(value) && value >= 0)) {
+  throw new Error('--minutes, --seed and --schedules must be numbers');
+}
+
+const print = (line: string) => process.stdout.write(`${line}\n`);
+const end = performance.now() + (minutes ?? 0) * 60_000;
+const counts = new Map<string, number>();
+let schedules = 0;
+let violations = 0;
+let runs = 0;
+const arena = await Arena.open();
+try {
+  while (schedules < (most ?? 0) && performance.now() < end) {
+    const schedule = scheduleOf((firstSeed ?? 0) + schedules);
+    const began = performance.now();
+    const lines: string[] = [];
+    const result = await arena.play(schedule, (line) => lines.push(line));
+    schedules++;
+    runs += schedule.configs.length;
+    violations += result.violations.length;
+    for (const kind of result.happened) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    print(`seed ${schedule.seed}: ${schedule.configs.length} runs, ${result.happened.join(', ')} (${seconds} s)`);
+    if (values.verbose || result.violations.length > 0) for (const line of lines) print(line);
+    for (const violation of result.violations) print(`  VIOLATION ${violation}`);
+  }
+} finally {
+  await arena.close();
+}
+print('');
+for (const kind of faultKinds) print(`${String(counts.get(kind) ?? 0).padStart(6)}  ${kind}`);
+print(
+  `${schedules} schedules, ${runs} runs, ${[...counts.values()].reduce((sum, count) => sum + count, 0)} faults, ${violations} violations`,
+);
+process.exit(violations > 0 ? 1 : 0);
