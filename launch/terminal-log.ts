@@ -1,0 +1,44 @@
+/** The log of `npm start`: everything goes into a file, and to the terminal while no run is shown there. */
+import { join } from 'node:path';
+import { type Logger, multistream, pino } from 'pino';
+import pretty from 'pino-pretty';
+
+export interface TerminalLog {
+  log: Logger;
+  file: string;
+  /** While quiet, only warnings and errors reach the terminal: a progress display owns it. */
+  setQuiet(quiet: boolean): void;
+}
+
+const warning = 40;
+
+export function openTerminalLog(dataFolder: string): TerminalLog {
+  const file = join(dataFolder, 'logs', 'launcher.log');
+  const level = process.env.LOG_LEVEL ?? 'info';
+  const terminal = process.stderr.isTTY
+    ? pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' })
+    : process.stderr;
+  let quiet = false;
+  const gate = {
+    write(line: string): void {
+      if (quiet && Number(/"level":(\d+)/.exec(line)?.[1] ?? warning) < warning) return;
+      terminal.write(line);
+    },
+  };
+  // Written at once: the last lines before an end are the ones that matter.
+  const destination = pino.destination({ dest: file, mkdir: true, sync: true });
+  const log = pino(
+    { level },
+    multistream([
+      { level: 'trace', stream: destination },
+      { level: 'trace', stream: gate },
+    ]),
+  );
+  return {
+    log,
+    file,
+    setQuiet: (value) => {
+      quiet = value;
+    },
+  };
+}
