@@ -17,6 +17,8 @@ export interface Connected {
   namespace: string;
   /** Address of the Temporal UI, where it is known. */
   ui: string | null;
+  /** By the environment configuration of Temporal, which may say more than the address. */
+  isConfigured: boolean;
   close(): Promise<void>;
 }
 
@@ -31,11 +33,13 @@ interface Place {
 
 const defaultAddress = 'localhost:7233';
 const connectTimeoutMs = 5_000;
+/** gRPC would wait up to two minutes between two attempts at a server that was away. */
+const channelArgs = { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 2_000 };
 
 /** Throws ServerUnreachableError, with the address and where it comes from. */
 export async function connect(env: NodeJS.ProcessEnv = process.env): Promise<Connected> {
   const place = configured(env);
-  if (place) return open(place);
+  if (place) return open(place, true);
   const started = await startedServer(env);
   if (started) {
     const connected = await open(started).catch(() => null);
@@ -85,14 +89,24 @@ async function startedServer(env: NodeJS.ProcessEnv): Promise<Place | null> {
   }
 }
 
-async function open({ connection: options, address, namespace, ui, origin }: Place): Promise<Connected> {
+async function open(
+  { connection: options, address, namespace, ui, origin }: Place,
+  isConfigured = false,
+): Promise<Connected> {
   let connection: Connection;
   try {
-    connection = await Connection.connect({ ...options, connectTimeout: connectTimeoutMs });
+    connection = await Connection.connect({ ...options, channelArgs, connectTimeout: connectTimeoutMs });
   } catch (cause) {
     throw new ServerUnreachableError(`no Temporal server answers at ${address} (${origin})`, { cause });
   }
-  return { client: new Client({ connection, namespace }), address, namespace, ui, close: () => connection.close() };
+  return {
+    client: new Client({ connection, namespace }),
+    address,
+    namespace,
+    ui,
+    isConfigured,
+    close: () => connection.close(),
+  };
 }
 
 const definedOnly = (env: NodeJS.ProcessEnv): Record<string, string> =>

@@ -7,6 +7,7 @@ import { type Outcome, outcomeSchema, type RunState, runStateSchema } from '../c
 import { trainingRunType } from '../contracts/run-messages.ts';
 import type { Calls } from './calls.ts';
 import { parsed } from './parse-config.ts';
+import { salvagedOutcome } from './salvaged.ts';
 import { typedError } from './temporal-errors.ts';
 
 export const runFilterSchema = z.strictObject({
@@ -24,7 +25,6 @@ export interface RunSummary {
   state: RunState;
   trainer: string | null;
   project: string | null;
-  /** `lost` for a run that was ended by force. */
   outcome: Outcome | null;
   bestMetric: number | null;
   startedAt: string;
@@ -45,8 +45,11 @@ export async function* listRuns(calls: Calls, filter: RunFilter = {}): AsyncGene
   let listed = 0;
   try {
     for await (const execution of calls.client.workflow.list({ query: visibilityQuery(wanted) })) {
+      const summary = summaryOf(execution);
+      if (isForced(execution)) summary.outcome = await salvagedOutcome(calls, summary.run);
+      if (wanted.outcome !== undefined && summary.outcome !== wanted.outcome) continue;
       if (listed++ >= limit) return;
-      yield summaryOf(execution);
+      yield summary;
     }
   } catch (error) {
     throw typedError(error, calls.server, null);
@@ -64,8 +67,9 @@ export function visibilityQuery({ state, trainer, project, outcome }: Omit<RunFi
   else if (state !== undefined) conditions.push(`EpochalState = ${quoted(state)}`, `ExecutionStatus = 'Running'`);
   if (trainer !== undefined) conditions.push(`EpochalTrainer = ${quoted(trainer)}`);
   if (project !== undefined) conditions.push(`EpochalProject = ${quoted(project)}`);
-  if (outcome === 'lost')
-    conditions.push(`(EpochalOutcome = 'lost' OR ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut')`);
+  // What a run was ended by force came to is known to its salvage alone.
+  if (outcome === 'lost' || outcome === 'salvaged')
+    conditions.push(`(ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut')`);
   else if (outcome !== undefined) conditions.push(`EpochalOutcome = ${quoted(outcome)}`);
   return conditions.join(' AND ');
 }
@@ -80,18 +84,20 @@ function summaryOf({
   typedSearchAttributes: attributes,
 }: WorkflowExecutionInfo): RunSummary {
   const isOver = status.name !== 'RUNNING';
-  const isForced = status.name === 'TERMINATED' || status.name === 'TIMED_OUT';
   return {
     run: workflowId,
     state: isOver ? 'stopped' : (runStateSchema.safeParse(attributes.get(keys.state)).data ?? 'configuring'),
     trainer: attributes.get(keys.trainer) ?? null,
     project: attributes.get(keys.project) ?? null,
-    outcome: outcomeSchema.safeParse(attributes.get(keys.outcome)).data ?? (isForced ? 'lost' : null),
+    outcome: outcomeSchema.safeParse(attributes.get(keys.outcome)).data ?? null,
     bestMetric: attributes.get(keys.bestMetric) ?? null,
     startedAt: startTime.toISOString(),
     endedAt: closeTime?.toISOString() ?? null,
   };
 }
+
+const isForced = ({ status }: WorkflowExecutionInfo): boolean =>
+  status.name === 'TERMINATED' || status.name === 'TIMED_OUT';
 
 /** The search attributes that a run starts with, so that it is found before a worker has seen it. */
 export const firstAttributes = (trainer: string | undefined, project: string | undefined) => [

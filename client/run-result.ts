@@ -11,6 +11,7 @@ import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
 import { failureTypes, type RunView } from '../contracts/run-messages.ts';
 import type { Calls } from './calls.ts';
 import { NoReceiptError, NoWorkerError, ServerUnreachableError, WorkerFailedError } from './errors.ts';
+import { salvagedReceipt } from './salvaged.ts';
 import { errorOfFailure, isSilence, typedError } from './temporal-errors.ts';
 
 export interface WaitOptions {
@@ -65,6 +66,8 @@ async function closedResult(
       throw errorOfFailure(cause, error);
     }
     if (cause instanceof CancelledFailure) return receiptOfCancelled(run, await view(), error);
+    const salvaged = await salvagedReceipt(calls, run, signal);
+    if (salvaged) return salvaged;
     const how =
       cause instanceof TerminatedFailure
         ? 'was terminated'

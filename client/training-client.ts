@@ -232,7 +232,10 @@ export class TrainingClient {
     const handle = this.#client.workflow.getHandle(run);
     const accepted = await this.#calls
       .within(this.#workerSeconds, run, () =>
-        handle.startUpdate<unknown, [unknown]>(update, { args: args as [unknown], waitForStage: WorkflowUpdateStage.ACCEPTED }),
+        handle.startUpdate<unknown, [unknown]>(update, {
+          args: args as [unknown],
+          waitForStage: WorkflowUpdateStage.ACCEPTED,
+        }),
       )
       .catch((error: unknown) => {
         if (!(error instanceof NoWorkerError)) throw error;

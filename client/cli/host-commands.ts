@@ -1,0 +1,150 @@
+/** `epochal trainers`, `hosts`, `data ls`, `data rm`: what the workers have. */
+import type { KeptFolder } from '../../contracts/host-messages.ts';
+import { ConfigError } from '../errors.ts';
+import type { KeptAnswer, TrainingClient } from '../training-client.ts';
+import type { Cli } from './cli.ts';
+import { exitCodes } from './exit-codes.ts';
+import { plain, sizeText, timeText } from './format.ts';
+import { poolOption, type Root, runArgument } from './shared-options.ts';
+import { tableText } from './table.ts';
+
+export const hostCommands = (root: Root, cli: Cli): Root =>
+  root
+    .command(
+      'trainers',
+      'List the trainers that a pool has',
+      (command) =>
+        command.option('pool', poolOption).example('$0 trainers --json', 'with the JSON Schema of their parameters'),
+      cli.action(async ({ pool, json }) => {
+        const trainers = await (await cli.client()).trainers(pool);
+        if (json) cli.printJson(trainers);
+        else {
+          const rows = trainers.map((trainer) =>
+            trainer.ok
+              ? [
+                  trainer.manifest.name,
+                  trainer.manifest.title,
+                  trainer.manifest.metrics.map(({ name }) => name).join(', '),
+                ]
+              : [trainer.name, `cannot be used: ${trainer.problem}`, ''],
+          );
+          cli.print(tableText(['trainer', 'what it is', 'metrics'], rows));
+        }
+        return exitCodes.ok;
+      }),
+    )
+    .command(
+      'hosts',
+      'List the hosts that serve a pool',
+      (command) => command.option('pool', poolOption).example('$0 hosts', 'slots, devices, free disk'),
+      cli.action(async ({ pool, json }) => {
+        const hosts = await (await cli.client()).hosts(pool);
+        if (json) cli.printJson(hosts);
+        else if (hosts.length === 0) cli.note(`no host serves pool ${pool}`);
+        else {
+          const rows = hosts.map((host) =>
+            host.ok
+              ? [
+                  host.status.host,
+                  `${host.status.slots.taken.length} of ${host.status.slots.total}`,
+                  host.status.slots.taken.join(', '),
+                  host.status.devices.map(({ name }) => name).join(', ') || 'CPU',
+                  sizeText(host.status.freeDiskBytes),
+                ]
+              : [host.host, '', host.problem, '', ''],
+          );
+          cli.print(tableText(['host', 'slots taken', 'runs', 'devices', 'free disk'], rows));
+        }
+        return exitCodes.ok;
+      }),
+    )
+    .command('data', 'Run folders that are still on the hosts', (data) =>
+      data
+        .command(
+          'ls',
+          'List them',
+          (command) =>
+            command
+              .option('pool', poolOption)
+              .option('host', { type: 'string', requiresArg: true, describe: 'Of this host alone' })
+              .example('$0 data ls', 'of all hosts of the pool'),
+          cli.action(async ({ pool, host, json }) => {
+            const answers = await (await cli.client()).keptFolders({ pool, host });
+            if (json) cli.printJson(answers);
+            else tellFolders(cli, answers);
+            return exitCodes.ok;
+          }),
+        )
+        .command(
+          'rm <run>',
+          'Remove a run folder for good',
+          (command) =>
+            command
+              .positional('run', runArgument)
+              .option('pool', poolOption)
+              .option('host', {
+                type: 'string',
+                requiresArg: true,
+                describe: 'On this host; left out, on the one that has it',
+              })
+              .option('force', { type: 'boolean', default: false, describe: 'Also when not all of it is in the store' })
+              .example('$0 data rm my-run', 'once you have looked into it'),
+          cli.action(async ({ run, pool, host, force, json }) => {
+            const client = await cli.client();
+            const removed = await removeFolder(client, run, { pool, host, force });
+            if (json) cli.printJson({ removed });
+            else cli.print(`removed ${plain(removed.path)} on ${removed.host}, ${sizeText(removed.bytes)}`);
+            return exitCodes.ok;
+          }),
+        )
+        .demandCommand(1, 'data needs a command: ls or rm'),
+    );
+
+interface Removal {
+  pool: string;
+  host: string | undefined;
+  force: boolean;
+}
+
+async function removeFolder(client: TrainingClient, run: string, { pool, host, force }: Removal): Promise<KeptFolder> {
+  const answers = await client.keptFolders({ pool, host });
+  const folders = answers.flatMap((answer) => (answer.ok ? answer.folders : [])).filter((folder) => folder.run === run);
+  const [folder] = folders;
+  if (!folder) {
+    const silent = answers.flatMap((answer) => (answer.ok ? [] : [`; ${answer.problem}`]));
+    const where = host === undefined ? `no host of pool ${pool} keeps` : `${host} does not keep`;
+    throw new ConfigError([], { message: `run is ${JSON.stringify(run)}: ${where} a folder of it${silent.join('')}` });
+  }
+  if (folders.length > 1) {
+    throw new ConfigError([], {
+      message: `run is ${JSON.stringify(run)}: ${folders.map((one) => one.host).join(' and ')} keep a folder of it; choose with --host`,
+    });
+  }
+  if (folder.state === 'kept' && !folder.stored && !force) {
+    throw new ConfigError([], {
+      message: `${folder.path} on ${folder.host} is not all in the store (${folder.why}); --force removes it all the same`,
+    });
+  }
+  await client.removeKept(folder.host, run);
+  return folder;
+}
+
+function tellFolders(cli: Cli, answers: readonly KeptAnswer[]): void {
+  const folders = answers.flatMap((answer) => (answer.ok ? answer.folders : []));
+  for (const answer of answers) if (!answer.ok) cli.note(answer.problem);
+  if (folders.length === 0) {
+    cli.note('no run folders');
+    return;
+  }
+  const rows = folders.map(({ run, host, path, bytes, modifiedAt, state, why, stored }) => [
+    run,
+    host,
+    state,
+    stored ? 'yes' : 'no',
+    sizeText(bytes),
+    timeText(modifiedAt),
+    why,
+    path,
+  ]);
+  cli.print(tableText(['run', 'host', 'state', 'in the store', 'size', 'changed', 'why', 'path'], rows));
+}

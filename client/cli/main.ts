@@ -1,0 +1,81 @@
+/** The `epochal` command. */
+import yargs from 'yargs';
+import { ConfigError } from '../errors.ts';
+import { Cli } from './cli.ts';
+import { completeRuns } from './complete-runs.ts';
+import { exitCodeText } from './exit-codes.ts';
+import { hostCommands } from './host-commands.ts';
+import { listCommand } from './list-command.ts';
+import { runCommands } from './run-commands.ts';
+import { serviceCommands } from './service-commands.ts';
+import type { Root } from './shared-options.ts';
+import { trainCommands } from './train-commands.ts';
+
+/** Answers the exit code; what went wrong is on stderr by then. */
+export async function main(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
+  const cli = new Cli(env);
+  // `epochal ls --json | head -1`: the reader has what it wanted.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(cli.exitCode);
+    throw error;
+  });
+  try {
+    await commandLine(cli, args).parseAsync();
+  } catch (error) {
+    cli.report(error);
+  } finally {
+    await cli.close();
+  }
+  return cli.exitCode;
+}
+
+function commandLine(cli: Cli, args: readonly string[]): Root {
+  const root = yargs([...args])
+    .scriptName('epochal')
+    .usage('$0 <command>\n\nDurable model training: start a run, watch it, stop it; it always lands its checkpoints.')
+    .option('json', {
+      type: 'boolean',
+      default: false,
+      global: true,
+      describe: 'Print JSON, and nothing else, on stdout',
+    })
+    .parserConfiguration({ 'duplicate-arguments-array': false, 'strip-dashed': true });
+  for (const add of [trainCommands, runCommands, listCommand, hostCommands, serviceCommands]) add(root, cli);
+  return root
+    .completion('completion', 'Print a script that completes commands and run ids in bash or zsh', (current, argv) =>
+      completeRuns(
+        cli,
+        argv._.map(String).find((word: string) => !word.endsWith('epochal')),
+        current,
+      ),
+    )
+    .demandCommand(1, 'a command is needed')
+    .strict()
+    .recommendCommands()
+    .help()
+    .alias('help', 'h')
+    .version(false)
+    .epilogue(
+      `${exitCodeText}\nThe Temporal server is the one of TEMPORAL_ADDRESS or temporal.toml, else the one that "npm start" started.`,
+    )
+    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      throw error ?? new ConfigError([], { message: misuse(message ?? '', args) });
+    });
+}
+
+/** What yargs says of a wrong call, as one sentence with the help that fits. */
+function misuse(message: string, args: readonly string[]): string {
+  const command = args.find((word) => !word.startsWith('-'));
+  const help = `"epochal ${command === undefined ? '' : `${command} `}--help" tells more`;
+  const [, meant] = /^Did you mean (.+)\?$/.exec(message) ?? [];
+  if (meant) return `there is no command ${command}; did you mean ${meant}? "epochal --help" lists them all`;
+  if (message.startsWith('Not enough non-option arguments')) return `an argument is missing; ${help}`;
+  const [, option, given, choices] = /Argument: (.+?), Given: (.+?), Choices: (.+)/.exec(message) ?? [];
+  if (option) return `${option} is ${given}: must be one of ${choices}`;
+  const [, unknown] = /^Unknown arguments?: (.+)$/.exec(message) ?? [];
+  if (unknown !== undefined && unknown === command)
+    return `there is no command ${command}; "epochal --help" lists them`;
+  return `${message.trim().split('\n').join(', ') || 'this is not how epochal is called'}; ${help}`;
+}

@@ -1,0 +1,104 @@
+/** A run, and its receipt, as text. */
+import colors from 'picocolors';
+import type { Cause, Outcome, Receipt } from '../../contracts/receipt.ts';
+import type { RunView } from '../../contracts/run-messages.ts';
+import { clockText, durationText, metricsText, numberText, plain, positionText, sizeText, timeText } from './format.ts';
+import { factsText } from './table.ts';
+
+const colorOf: Readonly<Record<Outcome, (text: string) => string>> = {
+  completed: colors.green,
+  stopped: colors.yellow,
+  failed: colors.red,
+  salvaged: colors.red,
+  lost: colors.red,
+};
+
+export function receiptText(receipt: Receipt): string {
+  const { outcome, cause, epochs, batches, best, checkpoints, localFolder, restarts } = receipt;
+  const files = checkpoints.reduce((sum, checkpoint) => sum + checkpoint.files.length, receipt.files.length);
+  return [
+    `${colorOf[outcome](colors.bold(outcome))}  ${causeText(cause)}`,
+    factsText([
+      ['run', receipt.run],
+      ['trainer', `${receipt.trainer}, project ${receipt.project}`],
+      [
+        'epochs',
+        `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${batches.wasted > 0 ? `, ${batches.wasted} trained in vain` : ''}`,
+      ],
+      ['metrics', metricsText(receipt.metrics)],
+      ['best', best && `${plain(best.metric)} ${numberText(best.value)} in epoch ${best.epoch}`],
+      ['checkpoints', checkpoints.map(({ name, reasons }) => `${name} (${reasons.join(', ')})`).join(', ') || 'none'],
+      ['published', `${files} files, ${sizeText(receipt.publishedBytes)}`],
+      ['output folder', receipt.outputFolder && colors.bold(plain(receipt.outputFolder))],
+      ['run folder', localFolderText(localFolder)],
+      [
+        'restarts',
+        restarts.length > 0 ? restarts.map(({ reason, failure }) => failure?.kind ?? reason).join(', ') : null,
+      ],
+      [
+        'trainer',
+        receipt.processGroupGone === false ? colors.red('its processes could not be shown to be gone') : null,
+      ],
+      [
+        'time',
+        Object.entries(receipt.stateSeconds)
+          .map(([state, seconds]) => `${state} ${durationText(seconds)}`)
+          .join(', '),
+      ],
+      ...receipt.notes.map((note): [string, string] => ['note', plain(note)]),
+    ]),
+  ].join('\n');
+}
+
+export function viewText(view: RunView): string {
+  const { config, best, session, problems, checkpoints } = view;
+  const facts = factsText([
+    ['run', view.run],
+    ['state', `${colors.bold(view.detail)} since ${timeText(view.enteredStateAt)}`],
+    ['trainer', `${config.trainer ?? '(not chosen)'}, project ${config.project ?? 'default'}`],
+    ['trained', `${positionText(view.position)}${view.epochs === null ? '' : ` of ${view.epochs}`}`],
+    ['metrics', metricsText(view.metrics)],
+    ['best', best && `${plain(best.metric)} ${numberText(best.value)} in epoch ${best.epoch}`],
+    [
+      'checkpoints',
+      checkpoints.length > 0
+        ? `${checkpoints.length}, ${checkpoints.filter(({ stored }) => stored).length} in the store`
+        : null,
+    ],
+    [
+      'host',
+      session && `${session.host}${session.devices.length > 0 ? ` on ${session.devices.map(plain).join(', ')}` : ''}`,
+    ],
+    ['output folder', view.outputFolder && plain(view.outputFolder)],
+    ...problems.map((problem): [string, string] => ['problem', colors.red(plain(problem))]),
+  ]);
+  const events = view.events.slice(-10).map(({ at, message }) => `${colors.dim(clockText(at))}  ${plain(message)}`);
+  return [
+    facts,
+    ...(events.length > 0 ? ['', ...events] : []),
+    ...(view.receipt ? ['', receiptText(view.receipt)] : []),
+  ].join('\n');
+}
+
+function causeText(cause: Cause): string {
+  switch (cause.kind) {
+    case 'finished':
+      return 'all epochs are trained';
+    case 'stop':
+      return `stopped by ${cause.by === 'cancel' ? 'a cancel' : 'request'} (${cause.mode})`;
+    case 'failure':
+      return plain(`${cause.failure.kind}: ${cause.failure.message}`);
+  }
+}
+
+function localFolderText(folder: Receipt['localFolder']): string | null {
+  switch (folder.kind) {
+    case 'none':
+    case 'removed':
+      return null;
+    case 'kept':
+      return plain(`kept on ${folder.host}: ${folder.path} (${folder.why}); "epochal data rm" removes it`);
+    case 'unknown':
+      return `${folder.host} does not answer; it is dealt with when the host is back`;
+  }
+}

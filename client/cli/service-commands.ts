@@ -1,0 +1,33 @@
+/** `epochal worker` and `epochal doctor`: what runs on this machine. Their parts are loaded when they are called. */
+import { connect } from '../connect.ts';
+import type { Cli } from './cli.ts';
+import type { Root } from './shared-options.ts';
+
+export const serviceCommands = (root: Root, cli: Cli): Root =>
+  root
+    .command(
+      'worker',
+      'Serve a pool from this machine until SIGTERM or Ctrl-C',
+      (command) =>
+        command
+          .example('EPOCHAL_POOL=gpu EPOCHAL_STORE=/data/store $0 worker', 'settings are environment variables')
+          .epilogue(
+            'The first Ctrl-C lets every trainer checkpoint and hands its run over; the second ends them at once.',
+          ),
+      cli.action(async () => {
+        const { address, namespace, isConfigured, close } = await connect(cli.env);
+        await close();
+        const { runWorkerUntilSignal } = await import('../../worker/main.ts');
+        // A configured server may need more than its address, which the worker reads by itself.
+        return isConfigured ? runWorkerUntilSignal() : runWorkerUntilSignal({ address, namespace });
+      }),
+    )
+    .command(
+      'doctor',
+      'Say what is installed, what is missing, and how to get it',
+      (command) => command.example('$0 doctor', 'before the first run'),
+      cli.action(async ({ json }) => {
+        const { runDoctor } = await import('../../launch/doctor.ts');
+        return runDoctor(json);
+      }),
+    );

@@ -1,0 +1,34 @@
+/** Options and arguments that several commands have. */
+import type { Argv } from 'yargs';
+import { parseName } from '../parse-config.ts';
+
+export interface SharedOptions {
+  json: boolean;
+}
+
+export type Root = Argv<SharedOptions>;
+
+export const runArgument = {
+  type: 'string',
+  demandOption: true,
+  describe: 'The run’s id',
+  coerce: (value: string) => parseName('run', value),
+} as const;
+
+export const poolOption = {
+  type: 'string',
+  default: 'gpu',
+  requiresArg: true,
+  describe: 'A pool of workers',
+  coerce: (value: string) => parseName('pool', value),
+} as const;
+
+export const setOption = {
+  type: 'string',
+  array: true,
+  requiresArg: true,
+  default: [] as string[],
+  // One value each, so that an argument after it is not taken for another one.
+  nargs: 1,
+  describe: 'A field and its value, e.g. parameters.batch_size=32; can be given several times',
+} as const;

@@ -1,0 +1,55 @@
+/** What became of a run that was ended by force: the workflow `salvage-<run>` knows. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type WorkflowExecutionDescription, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { type Outcome, outcomeSchema, type Receipt, receiptSchema, runStateSchema } from '../contracts/receipt.ts';
+import { salvageId } from '../contracts/salvage-messages.ts';
+import type { Calls } from './calls.ts';
+import { RunNotFoundError } from './errors.ts';
+import { typedError } from './temporal-errors.ts';
+
+/** The run's worker starts the salvage when it notices; where no worker is left, a Schedule does so much later. */
+const noticeSeconds = 20;
+const pollMs = 500;
+const outcomeKey = defineSearchAttributeKey('EpochalOutcome', SearchAttributeType.KEYWORD);
+const stateKey = defineSearchAttributeKey('EpochalState', SearchAttributeType.KEYWORD);
+
+/** Waits for a salvage under way, or that should start soon; null when there is none or it found nothing to tell. */
+export async function salvagedReceipt(
+  calls: Calls,
+  run: string,
+  signal: AbortSignal | undefined,
+): Promise<Receipt | null> {
+  const { client } = calls;
+  const closed = await calls.within(10, run, () => client.workflow.getHandle(run).describe());
+  const isEmpty = runStateSchema.safeParse(closed.typedSearchAttributes.get(stateKey)).data === 'configuring';
+  const deadline = Date.now() + (isEmpty ? 0 : noticeSeconds * 1000);
+  while ((await describeSalvage(calls, run)) === null) {
+    if (Date.now() > deadline) return null;
+    await delay(pollMs, undefined, signal ? { signal } : {});
+  }
+  const wait = () => client.workflow.getHandle(salvageId(run)).result();
+  try {
+    const answer = await (signal ? client.connection.withAbortSignal(signal, wait) : wait());
+    return receiptSchema.safeParse(answer).data ?? null;
+  } catch (error) {
+    if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError) return null;
+    throw typedError(error, calls.server, run);
+  }
+}
+
+/** `salvaged` or `lost`, once that is known; `lost` until then. */
+export async function salvagedOutcome(calls: Calls, run: string): Promise<Outcome> {
+  const description = await describeSalvage(calls, run);
+  return outcomeSchema.safeParse(description?.typedSearchAttributes.get(outcomeKey)).data ?? 'lost';
+}
+
+async function describeSalvage(calls: Calls, run: string): Promise<WorkflowExecutionDescription | null> {
+  const id = salvageId(run);
+  try {
+    return await calls.within(10, id, () => calls.client.workflow.getHandle(id).describe());
+  } catch (error) {
+    if (error instanceof RunNotFoundError) return null;
+    throw error;
+  }
+}
