@@ -80,6 +80,7 @@ trainer.main()
         ("for _ in app.batches([1]): pass", "trainerError", "belongs into an epoch"),
         ("next(app.epochs()); app.end_epoch({'m': float('inf')})", "nan", "m became inf"),
         ("next(app.epochs()); app.end_epoch({'m': 'x'})", "trainerError", "ValueError"),
+        ("next(app.epochs()); app.end_epoch({'': 1})", "trainerError", "1 to 200 characters"),
         ("next(app.epochs()); app.end_epoch({'m': 1})", "trainerError", "app.state"),
         ("epochal.Application(trainer)", "trainerError", "one Application"),
         ("raise KeyboardInterrupt", "trainerError", "KeyboardInterrupt"),

@@ -205,6 +205,37 @@ def test_a_worker_that_dies(start: Start, phase: str) -> None:
     assert weights(again) == weights(reference)
 
 
+def test_a_worker_that_dies_and_whose_pipe_was_stdout(start: Start) -> None:
+    """A print into a pipe that nobody reads any more must not end the training before it is saved."""
+    script = """
+import os, time, epochal
+reader, writer = os.pipe()
+os.dup2(writer, 1)
+os.close(writer)
+trainer = epochal.Trainer(name="own", title="", description="", metrics=[epochal.Metric("m", "")], best=("m", "min"))
+@trainer.train
+def train(app):
+    app.state(save=lambda folder: (folder / "w").touch(), load=print)
+    for epoch in app.epochs():
+        for batch in app.batches(range(100000)):
+            if batch == 1:
+                os.close(reader)
+                app.log({"m": 1})
+            while batch > 2 and not app.is_stopped():
+                time.sleep(0.01)
+            if app.is_stopped():
+                time.sleep(0.1)
+                print("into nowhere", flush=True)
+trainer.main()
+"""
+    trainer = start(script)
+    trainer.wait_for("batch", batch=1)
+    trainer.die()
+    assert trainer.end() == 0
+    (name,) = trainer.checkpoints
+    assert name.startswith("epoch-0000-batch-")
+
+
 def test_a_worker_that_dies_while_it_waits(start: Start) -> None:
     trainer = start(grant=1)
     trainer.wait_for("epoch")

@@ -119,7 +119,7 @@ def mend_output() -> None:
     for descriptor in (1, 2):
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
-        if any(happened & (select.POLLERR | select.POLLNVAL) for _, happened in poll.poll(0)):
+        if any(happened & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, happened in poll.poll(0)):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, descriptor)
             os.close(nowhere)

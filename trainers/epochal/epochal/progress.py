@@ -19,7 +19,9 @@ def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
         number = float(value)
         if not math.isfinite(number):
             raise NotFinite(name, number)
-        numbers[str(name)] = number
+        if not 1 <= len(name) <= 200:
+            raise ValueError(f"a metric is called {name[:50]!r}: a name has 1 to 200 characters")
+        numbers[name] = number
     return numbers
 
 
