@@ -6,11 +6,11 @@ import pretty from 'pino-pretty';
 export interface TerminalLog {
   log: Logger;
   file: string;
-  /** While quiet, only warnings and errors reach the terminal: a progress display owns it. */
+  /** While quiet, only errors reach the terminal: a progress display owns it, and tells of trouble by itself. */
   setQuiet(quiet: boolean): void;
 }
 
-const warning = 40;
+const error = 50;
 
 export function openTerminalLog(dataFolder: string): TerminalLog {
   const file = join(dataFolder, 'logs', 'launcher.log');
@@ -21,7 +21,7 @@ export function openTerminalLog(dataFolder: string): TerminalLog {
   let quiet = false;
   const gate = {
     write(line: string): void {
-      if (quiet && Number(/"level":(\d+)/.exec(line)?.[1] ?? warning) < warning) return;
+      if (quiet && Number(/"level":(\d+)/.exec(line)?.[1] ?? error) < error) return;
       terminal.write(line);
     },
   };

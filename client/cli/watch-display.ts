@@ -95,6 +95,8 @@ const bar = { barCompleteChar: '█', barIncompleteChar: '░', barsize: 30 };
 /** A bar for the epochs, one for the batches of the phase under way, and the lines of the story above them. */
 class Bars implements WatchDisplay {
   readonly #run: string;
+  readonly #out: NodeJS.WriteStream;
+  #isClosed = false;
   readonly #story = new Story();
   readonly #bars: MultiBar;
   #epochs: SingleBar | null = null;
@@ -102,6 +104,7 @@ class Bars implements WatchDisplay {
 
   constructor(run: string, out: NodeJS.WriteStream) {
     this.#run = run;
+    this.#out = out;
     this.#bars = new MultiBar({
       ...bar,
       format,
@@ -118,8 +121,11 @@ class Bars implements WatchDisplay {
   show(item: WatchItem): void {
     if (item.kind === 'end') this.close();
     const lines = linesOf(item, this.#story);
-    if (item.kind === 'end') process.stdout.write(`${lines.join('\n')}\n`);
-    else for (const line of lines) this.#bars.log(`${line}\n`);
+    if (item.kind === 'end') {
+      this.#out.write(`${lines.join('\n')}\n`);
+      return;
+    }
+    for (const line of lines) this.#bars.log(`${line}\n`);
     if (item.kind === 'view') this.#showView(item.view);
     if (item.kind === 'progress') this.#showProgress(item.progress);
     if (item.kind === 'work') this.#showWork(item.work);
@@ -127,6 +133,9 @@ class Bars implements WatchDisplay {
   }
 
   close(): void {
+    // Stopped once more, the bars would be drawn again, below the receipt.
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#bars.stop();
   }
 
