@@ -14,6 +14,7 @@ from epochal.averages import Average  # noqa: E402
 from epochal.errors import DataError, GpuMissing, NotFinite, SetUpError, StopException  # noqa: E402
 from epochal.parameters import Parameters, parameter  # noqa: E402
 from epochal.trainer import Dataset, Metric, Problem, Trainer  # noqa: E402
+from epochal.weights_file import weights_problem  # noqa: E402
 
 __version__ = "0.1.0"
 
@@ -33,4 +34,5 @@ __all__ = [
     "load_arrays",
     "parameter",
     "save_arrays",
+    "weights_problem",
 ]

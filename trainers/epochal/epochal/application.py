@@ -29,6 +29,8 @@ from epochal.errors import (
     failure_traceback,
     shortened,
 )
+from epochal.peers import Peers, follow_rank_0, is_of_another, tell_failure
+from epochal.ranks import NoCheckpoints, Ranks, SharedControl, Silent
 from epochal.run_lock import RunLock
 from epochal.session import Session, parsed_parameters, read_session
 from epochal.shuffled_batches import ShuffledBatches
@@ -52,10 +54,13 @@ class Application:
 
     _current: Application | None = None
 
-    def __init__(self, trainer: Trainer | None = None, *, session: Session | None = None) -> None:
+    def __init__(
+        self, trainer: Trainer | None = None, *, session: Session | None = None, peers: Peers | None = None
+    ) -> None:
         """Connect to the worker, take the run folder's lock, and find out where to go on.
 
-        `session` is given by `Trainer.main()` for a run by hand, which needs no worker.
+        `session` is given by `Trainer.main()` for a run by hand, which needs no worker; `peers` are the other
+        processes that it started for this training.
         """
         if Application._current is not None:
             raise RuntimeError("there is one Application in a process, and it exists already")
@@ -67,8 +72,15 @@ class Application:
         self._exit_code = 0
         self._loop: TrainingLoop | None = None
         self._trainer_name = trainer.name if trainer else Path(sys.argv[0]).stem or "trainer"
-        self._control = Control()
+        #: The processes that train together: `app.ranks.rank` of `app.ranks.count`.
+        self.ranks = Ranks.here()
+        self._control = SharedControl(self.ranks) if self.ranks.count > 1 else Control()
         self._sink: EventSink = self._connect(session)
+        self._peers = peers
+        if peers:
+            peers.watch(self._on_death_of_peer)
+        if self.ranks.rank:
+            follow_rank_0()
         self._hook_into_process()
         self._sink.send(
             {
@@ -83,7 +95,7 @@ class Application:
         self._session = session or read_session()
         checkpoints = self._open_run_folder()
         self._loop = TrainingLoop(
-            self._session, self._control, self._sink, checkpoints, trainer.best if trainer else None
+            self._session, self._control, self._sink, checkpoints, trainer.best if trainer else None, self.ranks
         )
         self._loop.progress.phase("setUp", self._loop.epoch)
         #: What the run was configured with, as the trainer's own model (a dictionary without one).
@@ -283,6 +295,8 @@ class Application:
         return self._loop
 
     def _connect(self, session: Session | None) -> EventSink:
+        if self.ranks.rank:
+            return Silent()
         if session is not None:
             from epochal.stand_alone import Terminal
 
@@ -295,7 +309,9 @@ class Application:
         channel.start()
         return channel
 
-    def _open_run_folder(self) -> CheckpointFolder:
+    def _open_run_folder(self) -> CheckpointFolder | NoCheckpoints:
+        if self.ranks.rank:
+            return NoCheckpoints()
         folder = self._session.folder
         try:
             self._lock = RunLock(folder, _LOCK_WAIT_SECONDS)
@@ -368,6 +384,27 @@ class Application:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
+    def _report_failure(self, error: BaseException) -> None:
+        event = {
+            "type": "failed",
+            "kind": failure_kind(error, is_ready=self._loop is not None and self._loop.is_ready),
+            "message": failure_message(error),
+            "traceback": failure_traceback(error),
+        }
+        if self.ranks.count > 1 and is_of_another(error):
+            event = (self._peers and self._peers.first_failure()) or event
+        elif self.ranks.rank:
+            tell_failure(self.ranks.rank, event)
+        self._sink.send(event)
+
+    def _on_death_of_peer(self, event: Event) -> None:
+        """Another process is dead, and this one may wait for it for ever. Runs on a thread of its own."""
+        if self._ending.acquire(blocking=False):
+            self._sink.send(event)
+            if self._peers:
+                self._peers.kill()
+            os._exit(1)
+
     def _end(self, error: BaseException | None) -> None:
         """Run the callbacks and report the end; once."""
         if not self._ending.acquire(blocking=False):
@@ -375,14 +412,7 @@ class Application:
         failed = error is not None and not isinstance(error, (StopException, SystemExit))
         if failed and error is not None:
             self._exit_code = 130 if isinstance(error, KeyboardInterrupt) else 1
-            self._sink.send(
-                {
-                    "type": "failed",
-                    "kind": failure_kind(error, is_ready=self._loop is not None and self._loop.is_ready),
-                    "message": failure_message(error),
-                    "traceback": failure_traceback(error),
-                }
-            )
+            self._report_failure(error)
         self._control.stop("batch", "the application ends")
         for trouble in self._before_shutdown.run():
             log(trouble)
@@ -392,6 +422,8 @@ class Application:
                 stream.flush()
             except (OSError, ValueError):
                 pass
+        if self._peers:
+            self._peers.kill() if failed else self._peers.end()
         if not failed and self._loop is not None:
             position = self._loop.position
             self._sink.send(

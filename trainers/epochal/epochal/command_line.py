@@ -40,17 +40,18 @@ def _check(trainer: Trainer, text: str) -> dict[str, Any]:
 
 def _train(trainer: Trainer, arguments: list[str]) -> None:
     from epochal.application import Application
+    from epochal.peers import start_peers
 
     if "EPOCHAL_SESSION" not in os.environ:
         from epochal import stand_alone
 
         session = stand_alone.session_from(trainer, arguments)
-        app = Application(trainer, session=session)
     else:
+        session = None
         parser = argparse.ArgumentParser()
         parser.add_argument("verb", choices=["train"], nargs="?")
         parser.parse_args(arguments)
-        app = Application(trainer)
+    app = Application(trainer, session=session, peers=start_peers(trainer, session))
     try:
         trainer.run(app)
     except SystemExit as exit_:

@@ -60,6 +60,9 @@ class Control:
             self.no_more_epochs = True
             self._changed.notify_all()
 
+    def agree(self) -> None:
+        """Under several processes: take over what all of them have been told by now. One alone knows it."""
+
     def wait(self) -> None:
         """Until something changes; at most a second, because a signal cannot always wake a waiting thread."""
         with self._changed:

@@ -6,19 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from epochal.durable_files import replace_synced, sync
+from epochal.tensorboard import EventFile, seconds_of
 
 
 class MetricsFile:
-    """The metrics of a run, on disk before the checkpoint of their epoch is."""
+    """The metrics of a run, on disk before the checkpoint of their epoch is; and the same for TensorBoard."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._events = EventFile(path.parent / "artifacts" / "tensorboard")
 
     def cut_back(self, epochs: int) -> None:
         """Keep the rows of the first `epochs` epochs; drop those after, and a last line that was half-written."""
         try:
             text = self._path.read_bytes()
         except FileNotFoundError:
+            self._events.replace([])
             return
         kept: dict[int, bytes] = {}
         for line in text.split(b"\n"):
@@ -31,6 +34,7 @@ class MetricsFile:
         wanted = b"".join(kept[epoch] for epoch in sorted(kept))
         if wanted != text:
             replace_synced(self._path, wanted)
+        self._events.replace(json.loads(kept[epoch]) for epoch in sorted(kept))
 
     def append(self, row: dict[str, Any]) -> None:
         """Add a row and flush it."""
@@ -41,3 +45,4 @@ class MetricsFile:
             os.fsync(file.fileno())
         if is_new:
             sync(self._path.parent)
+        self._events.add(row["epoch"], row["metrics"], seconds_of(row))

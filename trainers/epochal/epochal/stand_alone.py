@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from datetime import datetime
@@ -32,6 +33,8 @@ def session_from(trainer: Trainer, arguments: list[str]) -> Session:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, its value as JSON or text"
     )
     asked = parser.parse_args(arguments)
+    if "RANK" in os.environ and not asked.folder:
+        parser.error("several processes need --folder: they have to agree on one")
     if asked.resume and not asked.folder:
         parser.error("--resume needs --folder")
     parameters = dict(_assignment(parser, text) for text in asked.set)

@@ -67,6 +67,8 @@ class Trainer:
     packages: list[str] = field(default_factory=list)
     #: Epochs of a run by hand, on a terminal.
     default_epochs: int = 10
+    #: How many processes train together with these parameters; each calls the training function.
+    processes: Callable[[Any], int] = field(default=lambda _parameters: 1)
 
     def __post_init__(self) -> None:
         self._check_data: CheckData | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,6 +16,7 @@ from epochal.metrics_file import MetricsFile
 from epochal.moment import Moment
 from epochal.progress import Progress, finite
 from epochal.random_state import restore, seed_everything
+from epochal.ranks import NoCheckpoints, NoMetricsFile, Ranks
 from epochal.session import Session
 from epochal.stopwatch import Stopwatch
 from epochal.training_state import TrainingState
@@ -31,8 +32,9 @@ class TrainingLoop:
         session: Session,
         control: Control,
         sink: EventSink,
-        checkpoints: CheckpointFolder,
+        checkpoints: CheckpointFolder | NoCheckpoints,
         best: tuple[str, Literal["min", "max"]] | None,
+        ranks: Ranks | None = None,
     ) -> None:
         """Reads the checkpoint to go on from, and cuts `metrics.jsonl` back to it."""
         self._session = session
@@ -40,7 +42,8 @@ class TrainingLoop:
         self._sink = sink
         self._checkpoints = checkpoints
         self._best_rule = best
-        self._metrics_file = MetricsFile(session.folder / "metrics.jsonl")
+        self._ranks = ranks or Ranks()
+        self._metrics_file = _metrics_file(self._ranks, session.folder)
         self.state = TrainingState()
         self.averages = Averages()
         self.progress = Progress(sink)
@@ -98,6 +101,7 @@ class TrainingLoop:
     def batches(self, loader: Iterable[Batch], total: int | None) -> Iterator[Batch]:
         """See `Application.batches`."""
         self._need_epoch("app.batches")
+        self._control.agree()
         self._end_if_stopped()
         passed = self._batch - self._skip  # 0, or what other loops of this epoch have trained
         total = _length(loader) if total is None else total
@@ -114,6 +118,7 @@ class TrainingLoop:
                 self._batch_is_done(total)
                 raise
             self._batch_is_done(total)
+            self._control.agree()
             if self._control.stop_mode or self._control.checkpoint_asked or self._session.every_batches:
                 self._at_boundary()
         if not self._skip:
@@ -167,10 +172,10 @@ class TrainingLoop:
 
     def _get_ready(self) -> None:
         """Load what there is to go on from, and say so."""
-        seed_everything(self._session.seed)
+        seed_everything(self._ranks.seed(self._session.seed))
         resumed_from = None
         if self._from and self._session.keep_progress:
-            progress = self._from.progress
+            progress = self._ranks.own_moments(self._from.progress)
             self.state.load(self._from.folder)
             self.best = progress["best"]
             self._watch.reset(progress["seconds"])
@@ -191,6 +196,7 @@ class TrainingLoop:
         """Wait until `epoch` is granted; False if no epoch follows. A stop in the meantime is the end."""
         control = self._control
         while True:
+            control.agree()
             if control.stop_mode:
                 self._save_here()
                 raise StopException
@@ -216,9 +222,12 @@ class TrainingLoop:
         """The batches of `loader` after those that the checkpoint has."""
         if not self._skip:
             return loader
-        if isinstance(loader, Sequence):
+        if hasattr(loader, "starting_at"):
+            passed = min(self._skip, len(loader))  # type: ignore[arg-type]
+            rest: Iterable[Batch] = _later(loader.starting_at, passed)
+        elif isinstance(loader, Sequence):
             passed = min(self._skip, len(loader))
-            rest: Iterable[Batch] = (loader[index] for index in range(passed, len(loader)))
+            rest = (loader[index] for index in range(passed, len(loader)))
         else:
             rest = iter(loader)
             passed = 0
@@ -255,6 +264,7 @@ class TrainingLoop:
 
     def _obey_in_validation(self) -> None:
         """Between batches of validation: save or end, with the training where its last batch left it."""
+        self._control.agree()
         if self._batch or not self._in_epoch:
             self._end_if_stopped()
             if self._control.checkpoint_asked:
@@ -271,7 +281,8 @@ class TrainingLoop:
     def _save_here(self) -> None:
         """Save, unless a checkpoint of this position is there already."""
         self._control.checkpoint_asked = False
-        if not self._checkpoints.has(self.position):
+        (is_there,) = self._ranks.maximum([int(self._checkpoints.has(self.position))])
+        if not is_there:
             self._save()
 
     def _save(self) -> None:
@@ -285,6 +296,8 @@ class TrainingLoop:
             "seconds": self._watch.seconds,
             "best": self.best,
         }
+        if self._ranks.count > 1:
+            progress["ranks"] = self._ranks.gather({name: progress[name] for name in ("moment", "epochBegan")})
         before = Moment.capture(self.averages)
         with self.progress.saving(self._complete + 1 if was_in_epoch else max(self._complete, 1), goes_on=was_in_epoch):
             manifest = self._checkpoints.write(self.position, self._metrics, progress, self.state.save)
@@ -318,6 +331,15 @@ class TrainingLoop:
             f"the checkpoint is {self._batch} batches into epoch {self._complete + 1}, "
             f"but the data now give {self._batch - self._skip} batches"
         )
+
+
+def _metrics_file(ranks: Ranks, folder: Path) -> MetricsFile | NoMetricsFile:
+    return NoMetricsFile() if ranks.rank else MetricsFile(folder / "metrics.jsonl")
+
+
+def _later(starting_at: Callable[[int], Iterable[Batch]], first: int) -> Iterator[Batch]:
+    """Ask for the batches when the first is wanted: by then the random generators are where they were."""
+    yield from starting_at(first)
 
 
 def _length(loader: Iterable[Any]) -> int | None:

@@ -1,0 +1,164 @@
+"""The helpers for PyTorch, one by one."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy
+import pytest
+import torch
+from epochal import SetUpError
+from epochal.random_state import derived_seed
+from epochal.torch_batches import Batches
+from epochal.torch_parts import parts_of
+from epochal.torch_state import bare, load_training, load_weights, save_training, save_weights
+from torch import nn
+
+
+class Tied(nn.Module):
+    """Two names for one tensor, as in a language model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(5, 3)
+        self.head = nn.Linear(3, 5, bias=False)
+        self.head.weight = self.embedding.weight
+        self.register_buffer("count", torch.tensor(3))
+
+
+def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
+    model = Tied()
+    save_weights(model, tmp_path / "a")
+    other = Tied()
+    load_weights(other, tmp_path / "a")
+    save_weights(torch.compile(other), tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert other.head.weight is other.embedding.weight
+    assert torch.equal(other.head.weight, model.head.weight)
+    assert bare(nn.DataParallel(model)) is model
+
+
+def test_channels_last_keeps_its_layout(tmp_path: Path) -> None:
+    model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    save_weights(model, tmp_path / "a")
+    before = model.weight.detach().clone()
+    load_weights(model, tmp_path / "a")
+    assert torch.equal(model.weight, before)
+    assert model.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (nn.Linear(2, 4), "bias has the shape"),
+        (nn.Linear(2, 3, bias=False), "this one has no bias"),
+        (nn.Sequential(nn.Linear(2, 3)), "of another model"),
+    ],
+)
+def test_weights_of_another_model(tmp_path: Path, other: nn.Module, sentence: str) -> None:
+    save_weights(nn.Linear(2, 3), tmp_path / "a")
+    with pytest.raises(SetUpError, match=sentence):
+        load_weights(other, tmp_path / "a")
+
+
+def test_optimizer_schedule_and_scaler_go_on(tmp_path: Path) -> None:
+    def make() -> dict[str, Any]:
+        torch.manual_seed(0)
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=20)
+        steps = torch.optim.lr_scheduler.MultiStepLR(torch.optim.SGD(model.parameters(), 0.1), [2, 4])
+        return {"model": model, "parts": {"optimizer": optimizer, "schedule": schedule, "steps": steps}}
+
+    def step(of: dict[str, Any], number: int) -> None:
+        parts = of["parts"]
+        parts["optimizer"].zero_grad()
+        of["model"](torch.full((3, 2), float(number))).mean().backward()
+        parts["optimizer"].step()
+        parts["schedule"].step()
+
+    straight, first, second = make(), make(), make()
+    for number in range(10):
+        step(straight, number)
+    for number in range(5):
+        step(first, number)
+    save_weights(first["model"], tmp_path / "w")
+    save_training(first["parts"], tmp_path / "t")
+    load_weights(second["model"], tmp_path / "w")
+    load_training(second["parts"], tmp_path / "t")
+    for number in range(5, 10):
+        step(second, number)
+    assert torch.equal(second["model"].weight, straight["model"].weight)
+    with pytest.raises(SetUpError, match="has optimizer, schedule, steps; this trainer goes on with optimizer"):
+        load_training({"optimizer": first["parts"]["optimizer"]}, tmp_path / "t")
+
+
+class Noisy(torch.utils.data.Dataset[Any]):
+    """Samples with every kind of random augmentation."""
+
+    def __len__(self) -> int:
+        return 23
+
+    def __getitem__(self, index: int) -> tuple[int, float, float, float]:
+        return index, random.random(), float(numpy.random.rand()), float(torch.rand(()))
+
+
+def fake_app(epoch: int = 1) -> Any:
+    """What `Batches` asks of an application."""
+    seed = derived_seed(0, "epoch", epoch)
+
+    def permutation(count: int) -> list[int]:
+        order = list(range(count))
+        random.Random(seed).shuffle(order)
+        return order
+
+    return SimpleNamespace(epoch_seed=seed, permutation=permutation)
+
+
+def as_lists(batches: Any) -> list[Any]:
+    return [[one.tolist() for one in batch] for batch in batches]
+
+
+def test_batches_are_the_same_whoever_loads_them() -> None:
+    here = Batches(fake_app(), Noisy(), 4, shuffle=True)
+    elsewhere = Batches(fake_app(), Noisy(), 4, shuffle=True, workers=2)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    all_of_them = as_lists(here)
+    assert torch.equal(torch.get_rng_state(), before)  # loading draws nothing from the training's generators
+    assert as_lists(elsewhere) == all_of_them
+    assert as_lists(here.starting_at(3)) == all_of_them[3:]
+    assert as_lists(elsewhere.starting_at(5)) == all_of_them[5:]
+    assert as_lists(Batches(fake_app(2), Noisy(), 4, shuffle=True)) != all_of_them
+    assert len(here) == len(all_of_them) == 6
+    assert len(Batches(fake_app(), Noisy(), 4, shuffle=True, drop_last=True)) == 5
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize(("batch_size", "world_size"), [(4, 2), (7, 3), (11, 4), (22, 2)])
+def test_processes_share_every_batch(shuffle: bool, batch_size: int, world_size: int) -> None:
+    parts = [
+        Batches(fake_app(), Noisy(), batch_size, shuffle=shuffle, rank=rank, world_size=world_size)
+        for rank in range(world_size)
+    ]
+    loaded = [as_lists(part) for part in parts]
+    assert len({len(batches) for batches in loaded}) == 1
+    seen = [index for batches in loaded for batch in batches for index in batch[0]]
+    assert set(seen) == set(range(23))
+    assert all(batch[0] for batches in loaded for batch in batches)
+    if shuffle:
+        assert all(len({len(batches[n][0]) for batches in loaded}) == 1 for n in range(len(loaded[0])))
+    else:
+        assert len(seen) == 23
+
+
+def test_a_batch_in_parts() -> None:
+    batch = (torch.arange(10), {"names": [str(number) for number in range(10)]})
+    parts = parts_of(batch, 4)
+    assert [len(part[0]) for part, _ in parts] == [2, 3, 2, 3]
+    assert sum(share for _, share in parts) == pytest.approx(1)
+    assert parts[1][0][1]["names"] == ["2", "3", "4"]
+    assert parts_of(torch.arange(2), 8)[1][0].tolist() == [1]
