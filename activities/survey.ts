@@ -5,23 +5,13 @@ import { ApplicationFailure } from '@temporalio/activity';
 import { checkpointManifestSchema, type LedgerEntry } from '../contracts/checkpoint.ts';
 import { epochResultSchema } from '../contracts/protocol.ts';
 import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
-import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { SalvageActivities, Survey } from '../contracts/salvage-messages.ts';
 import { type ArtifactStore, outputPath } from '../stores/artifact-store.ts';
 import { isWhole } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
-import { readIfThere, type RunFolder } from '../worker/run-folders.ts';
-import { jsonLines, readManifests, readReport } from '../worker/run-report.ts';
+import { jsonLines, readManifests, readReport, readRunConfig } from '../worker/run-report.ts';
 import { withStore, working } from './activity-support.ts';
-
-/** `run.json`, written by the session that trained. */
-export const runFileSchema = z.object({ run: z.string(), config: runConfigSchema, host: z.string() });
-
-export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null> => {
-  const text = await readIfThere(folder.config);
-  return text === null ? null : (runFileSchema.safeParse(JSON.parse(text)).data?.config ?? null);
-};
 
 export const surveyHost =
   (host: Host): SalvageActivities['surveyHost'] =>

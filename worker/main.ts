@@ -1,4 +1,5 @@
 /** The worker process of a host: serves its queues until it is told to go. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, type NativeConnectionOptions, Worker, type WorkerOptions } from '@temporalio/worker';
@@ -11,9 +12,12 @@ import {
   workflowQueueActivities,
 } from '../activities/activities.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
+import { deadlinesSchema } from '../contracts/run-config.ts';
 import { Host } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { readProcessFile } from './trainer-process.ts';
+import { endPredecessor } from './predecessor.ts';
+import { readRunConfig } from './run-report.ts';
 import { Runs } from './runs.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
 import { Upkeep } from './upkeep.ts';
@@ -38,6 +42,8 @@ export interface RunningWorker {
 
 /** How long a trainer may take to its batch boundary when the worker goes down, in seconds. */
 const drainSeconds = 60;
+/** After a second signal: to tell the server that sessions have ended, then the process ends whatever it is doing. */
+const atOnceMs = 5_000;
 /** How often runs without a receipt are looked for, in minutes. */
 const sweepMinutes = 10;
 const pollers = { type: 'simple-maximum', maximum: 2 } as const;
@@ -80,6 +86,9 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
     create(hostQueue(host.id), {
       activities: hostActivities(host),
       maxConcurrentActivityTaskExecutions: Math.max(100, host.slots.total * 4),
+      // A run that is handed over takes its newest checkpoint along through the store, however large it is.
+      shutdownGraceTime: `${drainSeconds}s`,
+      shutdownForceTime: `${drainSeconds + 20}s`,
     }),
     create(hostControlQueue(host.id), { activities: hostControlActivities(host), activityTaskPollerBehavior: pollers }),
   ]);
@@ -115,11 +124,17 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
   };
 }
 
-/** A worker before this one may have died with sessions open: their runs need not wait for a heartbeat to be missed. */
+/**
+ * A worker before this one may have died with sessions open: their runs need not wait for a heartbeat to be missed. They
+ * may go on elsewhere, so it is this worker that sees to the end of what the one before started.
+ */
 async function tellLostSessions(host: Host): Promise<void> {
   for (const folder of await host.folders.list()) {
     const left = await readProcessFile(folder);
-    if (left && !host.sessions.find(folder.run, left.session)) await host.runs.tellLost(folder.run, left.session);
+    if (!left || host.sessions.find(folder.run, left.session)) continue;
+    await host.runs.tellLost(folder.run, left.session);
+    const limits = (await readRunConfig(folder))?.deadlines ?? deadlinesSchema.parse({});
+    void endPredecessor(folder, limits, new AbortController().signal, host.log.child({ run: folder.run }));
   }
 }
 
@@ -138,15 +153,21 @@ export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']):
   const log = createLogger();
   const worker = await startWorker({ settings: readSettings(), log, ...(temporal ? { temporal } : {}) });
   let asked = 0;
+  let giveUp: () => void = () => undefined;
+  const givenUp = new Promise<void>((resolve) => {
+    giveUp = resolve;
+  });
   const onSignal = (signal: NodeJS.Signals) => {
     asked++;
     log.info({ signal }, asked === 1 ? 'draining: trainers checkpoint, their runs go on elsewhere; again: at once' : 'at once');
-    void (asked === 1 ? worker.drain() : worker.stopNow());
+    const going = asked === 1 ? worker.drain() : worker.stopNow();
+    going.catch((error) => log.error({ err: error }, 'the worker did not stop in good order'));
+    if (asked > 1) void delay(atOnceMs, undefined, { ref: false }).then(giveUp);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   try {
-    await worker.stopped;
+    await Promise.race([worker.stopped, givenUp]);
     return 0;
   } finally {
     process.off('SIGTERM', onSignal);

@@ -1,6 +1,6 @@
 /** A trainer that a worker before this one started: its proven end comes before anything else is done with its run. */
 import type { Logger } from 'pino';
-import { groupGone, isGroupAlive, signalGroup } from './process-groups.ts';
+import { groupGone, isGroupAlive, processGone, signalGroup } from './process-groups.ts';
 import type { RunFolder } from './run-folders.ts';
 import { readProcessFile } from './trainer-process.ts';
 
@@ -11,21 +11,30 @@ export interface PredecessorLimits {
   terminateSeconds: number;
 }
 
+/** After the trainer's own end, its children get this long to follow. */
+const orphanSeconds = 2;
+
 /** Returns when no process of the folder's last trainer is alive. Throws the signal's reason when aborted. */
 export async function endPredecessor(folder: RunFolder, limits: PredecessorLimits, signal: AbortSignal, log: Logger): Promise<void> {
   const leader = await readProcessFile(folder);
   if (!leader || !(await isGroupAlive(leader))) return;
   log.info({ pid: leader.pid }, 'waiting for the trainer of the worker before to end');
-  const wait = async (seconds: number) => {
-    const gone = await groupGone(leader, AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]));
+  const ends = async (seconds: number) => {
+    const ended = await processGone(leader, AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]));
     signal.throwIfAborted();
-    return gone;
+    return ended;
   };
-  if (await wait(limits.stopSeconds)) return;
-  log.warn({ pid: leader.pid }, 'it did not end: SIGTERM');
-  signalGroup(leader.pid, 'SIGTERM');
-  if (await wait(limits.terminateSeconds)) return;
-  log.warn({ pid: leader.pid }, 'it did not end: SIGKILL');
+  let hasEnded = await ends(limits.stopSeconds);
+  if (!hasEnded) {
+    log.warn({ pid: leader.pid }, 'it did not end: SIGTERM');
+    signalGroup(leader.pid, 'SIGTERM');
+    hasEnded = await ends(limits.terminateSeconds);
+  }
+  // Nobody tells the children of a trainer that has ended: waiting for them as long as for itself would hold up the run.
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(hasEnded ? orphanSeconds * 1000 : 0)]);
+  if (await groupGone(leader, patience)) return;
+  signal.throwIfAborted();
+  log.warn({ pid: leader.pid }, 'some of its group did not end: SIGKILL');
   signalGroup(leader.pid, 'SIGKILL');
   await groupGone(leader, signal);
   signal.throwIfAborted();

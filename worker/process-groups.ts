@@ -63,6 +63,20 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
   }
 }
 
+/** Waits until this process has ended, whoever of its group is still there. False when `signal` ended the wait. */
+export async function processGone({ pid, startTicks }: ProcessIdentity, signal: AbortSignal): Promise<boolean> {
+  const isAlive = async () => {
+    const now = await readProcess(pid);
+    if (!now) return startTicks === null && signalGroup(pid, 0);
+    return now.state !== 'Z' && now.state !== 'X' && (startTicks === null || now.startTicks === startTicks);
+  };
+  for (let pause = 5; await isAlive(); pause = Math.min(100, pause * 2)) {
+    if (signal.aborted) return false;
+    await delay(pause, undefined, { signal }).catch(() => undefined);
+  }
+  return true;
+}
+
 /** Waits until no process of the group is alive. False when `signal` ended the wait. */
 export async function groupGone(leader: ProcessIdentity, signal: AbortSignal): Promise<boolean> {
   for (let pause = 5; await isGroupAlive(leader); pause = Math.min(100, pause * 2)) {

@@ -4,12 +4,21 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type CheckpointManifest, checkpointManifestSchema, isBefore, type Position } from '../contracts/checkpoint.ts';
 import { name } from '../contracts/names.ts';
+import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import { type EpochResult, epochResultSchema, eventSchema, type TrainerEvent } from '../contracts/protocol.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import type { SessionReport } from '../contracts/session.ts';
 import { type RunFolder, readIfThere } from './run-folders.ts';
 
 export const start: Position = { epoch: 0, batch: 0 };
+
+/** `run.json`, written by the session that trained. */
+export const runFileSchema = z.object({ run: z.string(), config: runConfigSchema, host: z.string() });
+
+export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null> => {
+  const text = await readIfThere(folder.config);
+  return text === null ? null : (parseJson(runFileSchema, text)?.config ?? null);
+};
 
 /** Whole checkpoints by their manifests, oldest first. Their files are not read; `checkpoints.ts` verifies. */
 export async function readManifests(folder: RunFolder): Promise<CheckpointManifest[]> {

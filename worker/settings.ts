@@ -25,6 +25,8 @@ export interface WorkerSettings {
   keptDays: number;
   /** Free bytes below which kept folders go, oldest first; 0: never for want of room. */
   keptFreeBytes: number;
+  /** How often run folders that nobody comes back for are looked for. */
+  upkeepSeconds: number;
 }
 
 const builtInTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
@@ -41,6 +43,7 @@ const environmentSchema = z.object({
   EPOCHAL_SESSION_IDLE_SECONDS: count(5, 7 * 24 * 3600).default(300),
   EPOCHAL_KEPT_DAYS: count(0, 3650).default(0),
   EPOCHAL_KEPT_FREE_GB: count(0, 1_000_000).default(0),
+  EPOCHAL_UPKEEP_SECONDS: count(1, 24 * 3600).default(600),
 });
 
 /** Throws an Error with one sentence a bad variable. */
@@ -69,6 +72,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     sessionIdleSeconds: values.EPOCHAL_SESSION_IDLE_SECONDS,
     keptDays: values.EPOCHAL_KEPT_DAYS,
     keptFreeBytes: values.EPOCHAL_KEPT_FREE_GB * 1e9,
+    upkeepSeconds: values.EPOCHAL_UPKEEP_SECONDS,
   };
 }
 

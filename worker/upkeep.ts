@@ -5,14 +5,16 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isBefore } from '../contracts/checkpoint.ts';
 import { receiptSchema } from '../contracts/receipt.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
 import { outputPath } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import type { Host } from './host.ts';
-import { hasPredecessor } from './predecessor.ts';
+import { endPredecessor } from './predecessor.ts';
 import { filesBelow, isBookkeeping, type RunFolder } from './run-folders.ts';
+import { parseJson, readManifests, readRunConfig, start } from './run-report.ts';
 
-const everyMs = 10 * 60 * 1000;
 const day = 24 * 3600 * 1000;
 
 /** `kept.json`, left by the clean-up that kept the folder. */
@@ -38,7 +40,7 @@ export class Upkeep {
 
   start(): void {
     const round = () => void this.round().catch((error) => this.#host.log.warn({ err: error }, 'upkeep'));
-    this.#timer = setInterval(round, everyMs).unref();
+    this.#timer = setInterval(round, this.#host.settings.upkeepSeconds * 1000).unref();
     round();
   }
 
@@ -50,11 +52,33 @@ export class Upkeep {
     for (const folder of await this.#host.folders.list()) {
       if ((await readKept(folder)) !== null) continue;
       if (this.#host.sessions.isLive(folder.run) || (await this.#host.runs.isOpen(folder.run))) continue;
-      if (await hasPredecessor(folder)) this.#host.log.warn({ run: folder.run }, 'a trainer of a closed run is still alive');
+      const config = await readRunConfig(folder);
+      if (config && (await this.#isSuperseded(folder, config))) {
+        const log = this.#host.log.child({ run: folder.run });
+        await endPredecessor(folder, config.deadlines, new AbortController().signal, log);
+        log.info('the run went on elsewhere and has landed there: what it left here is removed');
+        await this.#host.folders.remove(folder.run);
+        continue;
+      }
       // Again, also after a salvage without this host: what is here was not landed, or the folder would be gone.
       await this.#host.runs.salvage(this.#host.salvageInput(folder.run), true);
     }
     await this.#retire();
+  }
+
+  /**
+   * The run left this host behind (handed over, or lost sight of), and what it came to is in the store: publishing from
+   * here would put older files over the newer ones. Not so when it ended without word from this host, which has the rest.
+   */
+  async #isSuperseded(folder: RunFolder, config: RunConfig): Promise<boolean> {
+    const bytes = await this.#host.storeOf(config).read(`${outputPath(config.project, folder.run)}/receipt.json`);
+    const receipt = bytes ? parseJson(receiptSchema, Buffer.from(bytes).toString('utf8')) : null;
+    if (!receipt || receipt.publishedBytes === 0) return false;
+    if (receipt.outcome === 'salvaged' || receipt.outcome === 'lost') {
+      const newest = (await readManifests(folder)).at(-1) ?? start;
+      return receipt.checkpoints.some((checkpoint) => isBefore(newest, checkpoint));
+    }
+    return !('host' in receipt.localFolder && receipt.localFolder.host === this.#host.id);
   }
 
   /** Oldest first; a folder whose every file is not in the store as it is here stays, whatever the limits. */

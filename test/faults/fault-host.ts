@@ -141,6 +141,7 @@ export class FaultWorker {
         EPOCHAL_SLOTS: String(this.options.slots ?? 1),
         EPOCHAL_TRAINERS: testTrainers,
         EPOCHAL_WORKFLOW_QUEUE: this.hosts.workflowQueue,
+        EPOCHAL_UPKEEP_SECONDS: '2',
         TEMPORAL_ADDRESS: this.options.address ?? this.hosts.address,
         LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
         ...this.options.env,

@@ -48,6 +48,7 @@ export class TestHost {
       sessionIdleSeconds: 300,
       keptDays: 0,
       keptFreeBytes: 0,
+      upkeepSeconds: 600,
       ...options.settings,
     };
     const worker = await startWorker({ settings, log: testLog(), temporal: { address } });
