@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,29 @@ from conftest import COUNTER
 from trainer_process import LIMIT, REPOSITORY, verify_checkpoint
 
 
+_started: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind() -> Iterator[None]:
+    yield
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.wait(LIMIT)
+
+
 def _start(folder: Path, *arguments: str, script: Path = COUNTER) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if name != "EPOCHAL_SESSION"}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, str(script), *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**environment, "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal")},
     )
+    _started.append(process)
+    return process
 
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -46,7 +46,7 @@ def parameter(default: Any = ..., *, description: str, unit: str | None = None, 
 
     `rules` are pydantic's: `gt`, `ge`, `lt`, `le`, `multiple_of`, `min_length`, `max_length`, `pattern`.
     """
-    extra = {"unit": unit} if unit else None
+    extra: dict[str, Any] | None = {"unit": unit} if unit else None
     return Field(default, description=description, json_schema_extra=extra, **rules)
 
 
