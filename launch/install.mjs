@@ -3,14 +3,12 @@
  * what package-lock.json says. Everything it prints goes to stderr.
  */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const stamp = join(root, 'node_modules', '.epochal-installed');
 const oldestNode = [20, 19];
 
 const say = (line) => process.stderr.write(`${line}\n`);
@@ -25,33 +23,28 @@ function checkNode() {
   process.exit(1);
 }
 
-/** What node_modules depends on: the locked packages, and the Node and platform that native ones were built for. */
-function wanted() {
-  const lock = readFileSync(join(root, 'package-lock.json'));
-  const [major] = process.versions.node.split('.');
-  return createHash('sha256').update(lock).update(`${process.platform} ${process.arch} ${major}`).digest('hex');
-}
-
-/** npm writes its own record last: newer than the lock file, it tells of an install that a person did. */
-function wasInstalledByHand() {
+/** By npm's own record, which it writes last: an install that was broken off has none. */
+function hasEveryPackage() {
   const record = join(root, 'node_modules', '.package-lock.json');
-  return (
-    !existsSync(stamp) &&
-    existsSync(record) &&
-    statSync(record).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
+  if (!existsSync(record)) return false;
+  const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
+  const locked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  // Optional ones are for other platforms as well, and so never all there.
+  return Object.entries(locked).every(
+    ([path, { version, optional, devOptional, peer }]) =>
+      path === '' || optional || devOptional || peer || installed[path]?.version === version,
   );
 }
 
 /** Ends the process with a sentence when this Node is too old. */
 export function isInstalled() {
   checkNode();
-  return (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted()) || wasInstalledByHand();
+  return hasEveryPackage();
 }
 
 /** Throws when npm fails, with its last words already printed. */
 export async function install() {
   if (isInstalled()) return;
-  const key = wanted();
   say('installing node modules');
   const began = Date.now();
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline'];
@@ -69,7 +62,6 @@ export async function install() {
   } finally {
     clearInterval(sign);
   }
-  writeFileSync(stamp, key);
   say(`node modules installed in ${((Date.now() - began) / 1000).toFixed(1)} s`);
 }
 

@@ -1,0 +1,149 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
+import { receiptSchema } from '../../contracts/receipt.ts';
+import { runProgram } from '../../worker/run-program.ts';
+import { isAlive, LauncherProcess, startedServer } from './launcher-process.ts';
+
+let folder: string;
+let env: NodeJS.ProcessEnv;
+const launched: LauncherProcess[] = [];
+const launch = (...args: string[]) => {
+  const launcher = new LauncherProcess(args, env);
+  launched.push(launcher);
+  return launcher;
+};
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'epochal-start-'));
+  env = { EPOCHAL_DATA_DIR: folder };
+});
+afterEach(async () => {
+  for (const launcher of launched.splice(0)) {
+    launcher.signal('SIGKILL');
+    await launcher.ended();
+  }
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 500 });
+});
+
+/** Processes whose command line names this test's data folder: servers by their database, trainers by their run folder. */
+async function leftOver(): Promise<string[]> {
+  const { stdout } = await runProgram('ps', ['-eo', 'pid=,args=']);
+  return stdout.split('\n').filter((line) => line.includes(folder) && !line.includes('ps -eo'));
+}
+
+test('the demo ends with 0, a receipt as its last line, and nothing that goes on running', async () => {
+  const demo = launch('--demo');
+  expect(await demo.ended(), demo.said).toBe(0);
+
+  const lines = demo.stdout.trimEnd().split('\n');
+  expect(lines).toHaveLength(1);
+  const receipt = receiptSchema.parse(JSON.parse(lines[0] ?? ''));
+  expect(receipt.outcome).toBe('completed');
+  for (const { files } of receipt.checkpoints) {
+    for (const { path, size } of files) expect((await stat(join(receipt.outputFolder ?? '', path))).size).toBe(size);
+  }
+  expect(demo.said).toMatch(/workflows\/digits-/);
+  expect(demo.said).toMatch(/epoch 3 of \d+: .*val_accuracy/);
+  expect(await leftOver()).toEqual([]);
+  expect(existsSync(join(folder, 'temporal.json'))).toBe(false);
+});
+
+test('Ctrl-C while the demo trains checkpoints it, and the next start goes on with it', async () => {
+  const first = launch();
+  await first.until(/epoch 2 of/);
+  const server = await startedServer(folder);
+  first.signal('SIGINT');
+  expect(await first.ended(), first.said).toBe(0);
+  expect(isAlive(server.pid)).toBe(false);
+  expect(await leftOver()).toEqual([]);
+
+  const second = launch();
+  await second.until(/Epochal serves/);
+  expect(second.said).toMatch(/completed.*all epochs are trained/);
+  expect(second.said).toMatch(/restarts.*preemption/);
+  second.signal('SIGTERM');
+  expect(await second.ended()).toBe(0);
+
+  const third = launch();
+  await third.until(/Epochal serves/);
+  expect(third.said).not.toMatch(/completed/);
+  third.signal('SIGINT');
+  expect(await third.ended()).toBe(0);
+});
+
+test('a second start uses the server of the first, and leaves it running', async () => {
+  await writeFile(join(folder, 'demo.json'), '{"run":"none"}');
+  const first = launch();
+  await first.until(/Epochal serves/);
+  const server = await startedServer(folder);
+  env.EPOCHAL_POOL = 'second';
+  const second = launch();
+  await second.until(/started by another Epochal/);
+  await second.until(/Epochal serves/);
+  second.signal('SIGINT');
+  expect(await second.ended()).toBe(0);
+  expect(isAlive(server.pid)).toBe(true);
+  first.signal('SIGINT');
+  expect(await first.ended()).toBe(0);
+  expect(isAlive(server.pid)).toBe(false);
+});
+
+test('kill -9 leaves no server and no trainer; the next start goes on with the run', async () => {
+  const first = launch();
+  await first.until(/epoch 2 of/);
+  const server = await startedServer(folder);
+  first.signal('SIGKILL');
+  await first.ended();
+  const second = launch();
+  await second.until(/Epochal serves/);
+  expect(isAlive(server.pid)).toBe(false);
+  expect(second.said).toMatch(/completed.*all epochs are trained/);
+  second.signal('SIGKILL');
+  await second.ended();
+  await vi.waitFor(async () => expect(await leftOver()).toEqual([]), { timeout: 30_000, interval: 250 });
+});
+
+test('a server that is configured is used, not ended, and told the search attributes that it lacks', async () => {
+  const address = inject('temporalAddress');
+  const connection = await Connection.connect({ address });
+  const namespace = `launch-${Date.now()}`;
+  const { code } = await runProgram(inject('temporalBinary'), [
+    ...['operator', 'namespace', 'create', '--namespace', namespace, '--address', address],
+  ]);
+  expect(code).toBe(0);
+  Object.assign(env, { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace });
+  await writeFile(join(folder, 'demo.json'), '{"run":"none"}');
+  const launcher = launch();
+  await launcher.until(/Epochal serves/);
+  expect(launcher.said).toMatch(/as configured/);
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  expect(Object.keys(customAttributes ?? {})).toContain('EpochalState');
+  launcher.signal('SIGINT');
+  expect(await launcher.ended()).toBe(0);
+  expect(existsSync(join(folder, 'temporal.json'))).toBe(false);
+  await new Client({ connection, namespace }).workflow.count();
+  await connection.close();
+});
+
+test('a configured server that does not answer is one sentence with its address, and exit code 1', async () => {
+  env.TEMPORAL_ADDRESS = '127.0.0.1:9';
+  const launcher = launch();
+  expect(await launcher.ended()).toBe(1);
+  expect(launcher.said).toMatch(/no Temporal server answers at 127\.0\.0\.1:9/);
+  expect(launcher.said).not.toMatch(/^ +at /m);
+});
+
+test('a setting that is wrong, and an argument that is none, are refused before anything starts', async () => {
+  const unknown = launch('--fast');
+  expect(await unknown.ended()).toBe(2);
+  expect(unknown.said).toMatch(/--fast is not understood/);
+  env.EPOCHAL_SLOTS = 'many';
+  const wrong = launch();
+  expect(await wrong.ended()).toBe(1);
+  expect(wrong.said).toMatch(/EPOCHAL_SLOTS is "many"/);
+  expect(await readFile(join(folder, 'temporal.json'), 'utf8').catch(() => null)).toBe(null);
+});
