@@ -1,0 +1,120 @@
+/**
+ * Determinism: histories that were recorded are replayed with the present code. Those of released versions stay for
+ * good, so that a run that is under way survives an upgrade.
+ *
+ * `EPOCHAL_RECORD=<name prefix>` writes the histories that this test makes into `histories/`.
+ */
+import { execFile } from 'node:child_process';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { workflowBundle } from '../../worker/workflow-bundle.ts';
+import { type TestRun, TestHost, testLog } from '../support/test-host.ts';
+
+const folder = fileURLToPath(new URL('./histories', import.meta.url));
+const recorded = (await readdir(folder)).filter((file) => file.endsWith('.json'));
+
+let host: TestHost;
+let bundle: Awaited<ReturnType<typeof workflowBundle>>;
+beforeAll(async () => {
+  host = await TestHost.start({ slots: 4 });
+  bundle = await workflowBundle(host.settings.cacheFolder, testLog());
+});
+afterAll(() => host?.stop());
+
+const replay = (history: unknown, run: string) => Worker.runReplayHistory({ workflowBundle: bundle }, history, run);
+/** In the format that every Temporal tool reads. */
+async function exportHistory(run: string): Promise<string> {
+  const args = ['workflow', 'show', '--workflow-id', run, '--output', 'json', '--address', inject('temporalAddress')];
+  const { stdout } = await promisify(execFile)(inject('temporalBinary'), args, { maxBuffer: 1 << 26 });
+  return `${JSON.stringify(JSON.parse(stdout, withoutPaths))}\n`;
+}
+
+/** Histories are published: folders of the machine that recorded them are told by their purpose. */
+function withoutPaths(key: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  if (key === 'identity') return 'worker@host';
+  if (key !== 'data') return replacePaths(value);
+  const text = replacePaths(Buffer.from(value, 'base64').toString('utf8'));
+  return Buffer.from(text, 'utf8').toString('base64');
+}
+
+const replacePaths = (text: string) =>
+  text
+    .replaceAll(fileURLToPath(new URL('../..', import.meta.url)), '/opt/epochal/')
+    .replaceAll(host.settings.cacheFolder, '/var/cache/epochal')
+    .replaceAll(host.settings.dataFolder, '/var/lib/epochal')
+    .replaceAll(homedir(), '/home/epochal')
+    .replaceAll(hostname(), 'host');
+
+const slow = { batches: 100, batch_seconds: 0.02 };
+
+/** Each way through the chart, as a run that really happened. */
+const stories: Record<string, () => Promise<TestRun>> = {
+  completed: async () => {
+    const run = await host.start(host.config({ epochs: 3 }));
+    await run.result();
+    return run;
+  },
+  stopped: async () => {
+    const run = await host.start(host.config({ epochs: 20, parameters: slow }));
+    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    await run.update('stop', { mode: 'epoch' });
+    await run.update('stop', { mode: 'batch' });
+    await run.result();
+    return run;
+  },
+  cancelled: async () => {
+    const run = await host.start(host.config({ epochs: 20, parameters: slow }));
+    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    await run.handle.cancel();
+    await run.result().catch(() => undefined);
+    return run;
+  },
+  paused: async () => {
+    const run = await host.start(host.config({ epochs: 2, parameters: { batches: 40, batch_seconds: 0.02 } }));
+    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    await run.update('pause');
+    await run.until('is paused', ({ detail }) => detail === 'training.paused');
+    await run.update('resume');
+    await run.result();
+    return run;
+  },
+  failed: async () => {
+    const failures = { restarts: 1, backoffSeconds: 0.1 };
+    const run = await host.start(
+      host.config({ epochs: 4, parameters: { fail_at: '2:1', fail_kind: 'error', fail_times: 0 }, failures }),
+    );
+    await run.result().catch(() => undefined);
+    return run;
+  },
+  drafted: async () => {
+    const run = await host.start({ trainer: 'counter', pool: host.settings.pool } as never, { draft: true });
+    await run.until('is a draft', ({ detail }) => detail === 'configuring.draft');
+    await run.update('configure', { epochs: 1 });
+    await run.update('train');
+    await run.result();
+    return run;
+  },
+};
+
+describe('a history of today is replayed', () => {
+  it.each(Object.entries(stories))('%s', async (story, live) => {
+    const run = await live();
+    const history = await run.handle.fetchHistory();
+    await replay(history, run.id);
+    const prefix = process.env.EPOCHAL_RECORD;
+    if (prefix) await writeFile(join(folder, `${prefix}-${story}.json`), await exportHistory(run.id));
+  });
+});
+
+describe('a history that was recorded is replayed', () => {
+  it('there are some', () => expect(recorded.length).toBeGreaterThan(0));
+  it.each(recorded)('%s', async (file) => {
+    await replay(JSON.parse(await readFile(join(folder, file), 'utf8')), file);
+  });
+});
