@@ -1,0 +1,36 @@
+"""What a trainer says of a data set before it trains: problems of a configuration, and the split as a note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from epochal.datasets import reading
+from epochal.datasets.model import DataSet
+from epochal.datasets.parameters import SplitParameters
+from epochal.datasets.splits import Split, split
+from epochal.errors import DataError
+
+#: What a task needs to know of the objects, and how that is said.
+_needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
+    "detect": (lambda data_set: data_set.has_boxes, "no boxes on its pictures"),
+    "segment": (lambda data_set: data_set.has_masks, "no masks or polygons on its pictures"),
+    "pose": (lambda data_set: data_set.has_keypoints, "no keypoints on its pictures"),
+    "classify": (
+        lambda data_set: any(picture.labels for picture in data_set.pictures),
+        "no classes of whole pictures (a folder for each class, or tags named as classes)",
+    ),
+}
+
+
+def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) -> tuple[DataSet, Split]:
+    """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong."""
+    data_set = reading.read(Path(data).expanduser())
+    wrong = reading.serious(data_set)
+    if wrong and not parameters.skip_bad_pictures:
+        raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
+    has, words = _needs[task]
+    if not has(data_set):
+        raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
+    chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
+    return data_set, chosen

@@ -1,0 +1,31 @@
+"""Sets up ultralytics so that it works offline, keeps its files in the run folder, and installs nothing by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+
+def prepare(run_folder: Path) -> None:
+    """Before the first import of ultralytics."""
+    settings = run_folder / "ultralytics"
+    settings.mkdir(exist_ok=True)
+    os.environ["YOLO_CONFIG_DIR"] = str(settings)
+    os.environ["YOLO_OFFLINE"] = "true"
+    os.environ["YOLO_AUTOINSTALL"] = "false"
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    _put_font(settings)
+
+
+def _put_font(settings: Path) -> None:
+    """ultralytics downloads Arial for its plots: matplotlib's own font takes its place."""
+    from matplotlib import get_data_path
+
+    font = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    places = [settings / "Arial.ttf", settings / "Arial.Unicode.ttf"]
+    # ultralytics makes a folder `Ultralytics` of its own in some settings, and looks for fonts there.
+    for place in [*places, *(settings / "Ultralytics" / place.name for place in places)]:
+        place.parent.mkdir(exist_ok=True)
+        if not place.exists():
+            shutil.copyfile(font, place)

@@ -1,0 +1,212 @@
+"""ultralytics' own training loop, driven by the application: its loaders, its epochs, its checkpoints."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import epochal
+import settings
+from epochal.datasets import image_folder, yolo
+from epochal.datasets.checking import checked
+from parameters import Parameters
+
+_suffix = {"detect": "", "segment": "-seg", "pose": "-pose", "classify": "-cls"}
+#: Parameters that ultralytics knows by the same name.
+_same = (
+    "task patience optimizer lr0 lrf cos_lr momentum weight_decay warmup_epochs close_mosaic hsv_h hsv_s hsv_v degrees "
+    "translate scale shear flipud fliplr mosaic mixup copy_paste workers plots"
+).split()
+
+
+def train_yolo(app: epochal.Application) -> None:
+    """Train, and export at the end if that was asked for."""
+    parameters: Parameters = app.parameters
+    artifacts = Path(app.get_synced_data_dir())
+    run_folder = artifacts.parent
+    settings.prepare(run_folder)
+    data = prepare_data(app, run_folder / "data")
+    trainer = make_trainer(app, overrides(app, data, artifacts))
+    app.call_before_shutdown(trainer.close_loaders)
+    try:
+        trainer.train()
+    except NoMoreEpochs:
+        pass
+    if trainer.planned_end:
+        next(trainer.epochs_to_train, None)
+    elif trainer.stop:
+        app.note(f"the fitness has not risen for {parameters.patience} epochs: the training ends early")
+    if parameters.export_onnx:
+        from export import export_onnx
+
+        export_onnx(app, trainer)
+
+
+class NoMoreEpochs(Exception):  # noqa: N818
+    """The worker said that no epoch follows."""
+
+
+def prepare_data(app: epochal.Application, folder: Path) -> Path:
+    """The data set as ultralytics reads it, in the run folder; notes its split."""
+    parameters: Parameters = app.parameters
+    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed)
+    app.note(str(split))
+    for sentence in data_set.findings.sentences():
+        app.note(f"the data set has {sentence}")
+    shutil.rmtree(folder, ignore_errors=True)
+    if parameters.task == "classify":
+        image_folder.write(data_set, split, folder)
+        return folder
+    return yolo.write(data_set, split, folder, parameters.task)
+
+
+def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str, Any]:
+    """The configuration for ultralytics' trainer."""
+    import torch
+
+    parameters: Parameters = app.parameters
+    device = parameters.device
+    if device not in ("auto", "cpu", "mps") and not torch.cuda.is_available():
+        raise epochal.GpuMissing(f"the device is {device}, but torch finds no GPU here")
+    device = {"auto": "0" if torch.cuda.is_available() else "cpu", "cuda": "0"}.get(device, device)
+    batch_size = max(-(-parameters.batch_size // app.batch_divisor), 1)
+    name = f"{parameters.family}{parameters.size}{_suffix[parameters.task]}.yaml"
+    return {
+        **{name: getattr(parameters, name) for name in _same},
+        "model": str(Path(parameters.weights).expanduser()) if parameters.weights else name,
+        "data": str(data),
+        "epochs": app.planned_epochs,
+        "imgsz": parameters.image_size,
+        "batch": batch_size,
+        "nbs": parameters.nominal_batch_size or batch_size,
+        "freeze": parameters.freeze or None,
+        "amp": parameters.amp and device not in ("cpu", "mps"),
+        "device": device,
+        "seed": app.seed % 2**31,
+        "deterministic": True,
+        "project": str(artifacts),
+        "name": "yolo",
+        "exist_ok": True,
+        "val": True,
+    }
+
+
+def make_trainer(app: epochal.Application, configuration: dict[str, Any]) -> Any:
+    """ultralytics' trainer for the task, with its loop's ends in the application's hands."""
+    import ultralytics.engine.trainer as engine
+    from loaders import EpochOrder, TrainingLoader, ValidationLoader, numbered
+    from metrics import batch_metrics, epoch_metrics
+    from state import State
+    from ultralytics.models.yolo import classify, detect, pose, segment
+
+    # Module globals come before builtins: the one loop over training batches counts them where it goes on.
+    engine.enumerate = numbered
+    engine.check_amp = lambda _model: True  # it would download a model to compare with
+    base: Any = {
+        "detect": detect.DetectionTrainer,
+        "segment": segment.SegmentationTrainer,
+        "pose": pose.PoseTrainer,
+        "classify": classify.ClassificationTrainer,
+    }[configuration["task"]]
+    parameters: Parameters = app.parameters
+
+    class EpochalTrainer(base):  # type: ignore[misc]
+        """Ends at any batch, goes on from there, and leaves checkpoints to the application."""
+
+        epochs_to_train: Iterator[int]
+        planned_end = False
+
+        def _build_train_pipeline(self) -> None:
+            super()._build_train_pipeline()
+            loader = self.train_loader
+            shuffle = type(loader.sampler).__name__ == "RandomSampler"
+            order = EpochOrder(len(loader.dataset), loader.batch_size, app.seed, shuffle)
+            self.train_loader = TrainingLoader(loader, app, order, app.batch_divisor)
+            self.test_loader = ValidationLoader(self.test_loader, app)
+
+        def _close_dataloader_mosaic(self) -> None:
+            super()._close_dataloader_mosaic()
+            self.train_loader.begin(self.epoch)  # ultralytics throws away what was loaded ahead
+
+        def optimizer_step(self) -> None:
+            if parameters.nominal_batch_size is None and not self.train_loader.completes_step:
+                return  # after out-of-memory a batch is computed in parts
+            if self.args.task == "classify" and app.batch_divisor > 1:
+                for weights in self.model.parameters():  # its loss is a mean over the part, the others' are sums
+                    if weights.grad is not None:
+                        weights.grad.div_(app.batch_divisor)
+            super().optimizer_step()
+
+        def save_model(self) -> bool:
+            return False  # `end_epoch` does
+
+        def _handle_nan_recovery(self, epoch: int) -> bool:
+            del epoch
+            return False  # reported as a failure; the run's configuration says what follows
+
+        def final_eval(self) -> None:
+            """ultralytics would strip and validate the best weights, which are the application's to keep."""
+
+        def close_loaders(self) -> None:
+            """End the loaders' processes."""
+            for name in ("train_loader", "test_loader"):
+                if loader := getattr(self, name, None):
+                    loader.close()
+
+    def set_up(trainer: Any) -> None:
+        app.state(save=state.save, load=state.load, load_weights=state.load_weights)
+        trainer.epochs_to_train = app.epochs()
+        trainer.start_epoch = advance(trainer) - 1
+        trainer.scheduler.last_epoch = trainer.start_epoch - 1
+        trainer.train_loader.begin(trainer.start_epoch)
+        trainer.is_first = True
+        if getattr(trainer.model, "criterion", None) is None:
+            # Made in the first training batch, which an epoch that is continued in its validation has not.
+            trainer.model.criterion = trainer.model.init_criterion()
+
+    def advance(trainer: Any) -> int:
+        epoch = next(trainer.epochs_to_train, None)
+        if epoch is None:
+            trainer.planned_end = True
+            raise NoMoreEpochs
+        return epoch
+
+    def begin_epoch(trainer: Any) -> None:
+        if not trainer.is_first:
+            advance(trainer)
+        trainer.is_first = False
+
+    def begin_batch(trainer: Any) -> None:
+        trainer._oom_retries = 3  # out of memory is reported: the run's configuration says what follows
+        if state.losses is not None:
+            trainer.tloss, state.losses = state.losses, None
+
+    def end_batch(trainer: Any) -> None:
+        app.log(batch_metrics(trainer))
+
+    def end_training_part(trainer: Any) -> None:
+        if trainer.tloss is None and state.losses is not None:  # continued in its validation
+            trainer.tloss = state.losses
+            trainer.loss = sum(trainer.tloss.values())
+            for group, rate in zip(trainer.optimizer.param_groups, state.rates):
+                group["lr"] = rate
+            trainer.lr = {f"lr/pg{index}": rate for index, rate in enumerate(state.rates)}
+        state.losses = None
+        # ultralytics switches the plots of a validation off for good after the first one.
+        trainer.validator.args.plots = trainer.args.plots
+
+    def end_epoch(trainer: Any) -> None:
+        app.end_epoch(epoch_metrics(trainer))
+        trainer.planned_end = trainer.epoch + 1 >= trainer.epochs
+
+    trainer = EpochalTrainer(overrides=configuration)
+    state = State(trainer)
+    trainer.add_callback("on_pretrain_routine_end", set_up)
+    trainer.add_callback("on_train_epoch_start", begin_epoch)
+    trainer.add_callback("on_train_batch_start", begin_batch)
+    trainer.add_callback("on_train_batch_end", end_batch)
+    trainer.add_callback("on_train_epoch_end", end_training_part)
+    trainer.add_callback("on_fit_epoch_end", end_epoch)
+    return trainer
