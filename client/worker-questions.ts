@@ -30,6 +30,8 @@ export interface Question<T> {
   /** Who does not answer, as a sentence. */
   nobody: string;
   summary: string;
+  /** The server need not remember question and answer: there are many, or they are large. */
+  leavesNoTrace?: true;
 }
 
 export class WorkerQuestions {
@@ -102,6 +104,7 @@ export class WorkerQuestions {
       waitSeconds: Math.min(this.#waitSeconds, 10),
       answerSeconds: 600,
       nobody: `host ${host} does not answer: its worker is not running`,
+      leavesNoTrace: true as const,
     };
   }
 
@@ -110,16 +113,23 @@ export class WorkerQuestions {
     const { client, server } = this.#calls;
     let answer: unknown;
     try {
-      answer = await client.activity.execute(question.activity, {
-        id: `${question.activity}-${randomUUID()}`,
-        taskQueue: question.queue,
-        args: question.args,
-        scheduleToStartTimeout: question.waitSeconds * 1000,
-        startToCloseTimeout: question.answerSeconds * 1000,
-        heartbeatTimeout: '30s',
-        retry: { maximumAttempts: 2 },
-        summary: question.summary,
-      });
+      const asked = await this.#calls.within(10, null, () =>
+        client.activity.start(question.activity, {
+          id: `${question.activity}-${randomUUID()}`,
+          taskQueue: question.queue,
+          args: question.args,
+          scheduleToStartTimeout: question.waitSeconds * 1000,
+          startToCloseTimeout: question.answerSeconds * 1000,
+          heartbeatTimeout: '30s',
+          retry: { maximumAttempts: 2 },
+          summary: question.summary,
+        }),
+      );
+      try {
+        answer = await asked.result();
+      } finally {
+        if (question.leavesNoTrace) this.#forget(asked);
+      }
     } catch (error) {
       if (error instanceof ActivityExecutionFailedError && error.cause instanceof TimeoutFailure) {
         if (error.cause.timeoutType === 'SCHEDULE_TO_START') throw new NoWorkerError(question.nobody, { cause: error });
@@ -134,5 +144,12 @@ export class WorkerQuestions {
     throw new WorkerFailedError(`the worker's answer to ${question.activity} is of another version of Epochal`, {
       cause: parsed.error,
     });
+  }
+
+  /** In the background, and best effort: a server that does not know how forgets it after its retention time. */
+  #forget({ activityId, runId }: { activityId: string; runId?: string }): void {
+    const { client } = this.#calls;
+    const what = { namespace: client.options.namespace, activityId, runId: runId ?? '' };
+    void client.connection.workflowService.deleteActivityExecution(what).catch(() => undefined);
   }
 }

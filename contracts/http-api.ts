@@ -22,7 +22,7 @@ import { configureSchema, runViewSchema } from './run-messages.ts';
  * - invalid 400: `problems` names fields, values and what is allowed.
  * - unauthorized 401: the token is missing or wrong. forbidden 403: another origin or host name.
  * - notFound 404: no such run, file, host. wrongState 409: not in the run's present state, or a run id in use.
- * - tooLarge 413, tooMany 429: limits. internal 500: a defect of ours.
+ * - tooLarge 413, tooMany 429: limits. internal 500: a defect of ours. failed 502: a worker or Temporal tried and failed.
  * - temporalAway 503: the Temporal server does not answer. workersAway 503: no worker of the pool, or not that host, does.
  */
 export const refusalKindSchema = z.enum([
@@ -34,6 +34,7 @@ export const refusalKindSchema = z.enum([
   'tooLarge',
   'tooMany',
   'internal',
+  'failed',
   'temporalAway',
   'workersAway',
 ]);
@@ -57,6 +58,7 @@ export const refusalStatus: Readonly<Record<RefusalKind, number>> = {
   tooLarge: 413,
   tooMany: 429,
   internal: 500,
+  failed: 502,
   temporalAway: 503,
   workersAway: 503,
 };
@@ -173,7 +175,13 @@ export type RunsPage = z.infer<typeof runsPageSchema>;
 /** What is being done now: batches of an epoch, or set-up, storing, publishing. */
 export const liveProgressSchema = z.union([
   z.strictObject({ kind: z.literal('training'), ...progressSchema.shape }),
-  z.strictObject({ kind: z.literal('work'), ...workProgressSchema.shape, at: z.iso.datetime() }),
+  z.strictObject({
+    kind: z.literal('work'),
+    /** `openSession`, `keepCheckpoints`, `publish`, … */
+    activity: z.string(),
+    ...workProgressSchema.shape,
+    at: z.iso.datetime(),
+  }),
 ]);
 export type LiveProgress = z.infer<typeof liveProgressSchema>;
 
@@ -192,7 +200,8 @@ export type RunDetails = z.infer<typeof runDetailsSchema>;
 export const runsProgressSchema = z.record(z.string(), z.array(liveProgressSchema));
 export type RunsProgress = z.infer<typeof runsProgressSchema>;
 
-const configInputSchema = z.record(z.string(), z.json());
+/** As written: unknown fields and wrong values come back as problems, each with its field. */
+const configInputSchema = z.record(z.string(), z.unknown());
 
 export const startedSchema = z.strictObject({ run: z.string(), view: runViewSchema.nullable() });
 export type Started = z.infer<typeof startedSchema>;

@@ -25,12 +25,12 @@ export type RunFilesPlace = z.infer<typeof runFilesSchema>;
 export const listRunFilesSchema = z.strictObject({ place: runFilesSchema, folder: relativePath.nullable() });
 export type ListRunFiles = z.infer<typeof listRunFilesSchema>;
 
-/** Null: there is no such folder. */
-export interface ListedRunFiles {
-  entries: { name: string; kind: 'folder' | 'file'; size: number }[];
+export const listedRunFilesSchema = z.strictObject({
+  entries: z.array(z.strictObject({ name: z.string(), kind: z.enum(['folder', 'file']), size: z.int().min(0) })),
   /** False: there are more than `mostEntries`. */
-  all: boolean;
-}
+  all: z.boolean(),
+});
+export type ListedRunFiles = z.infer<typeof listedRunFilesSchema>;
 
 export const sizeOfRunFileSchema = z.strictObject({ place: runFilesSchema, path: relativePath });
 export type SizeOfRunFile = z.infer<typeof sizeOfRunFileSchema>;

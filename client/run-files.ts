@@ -1,0 +1,92 @@
+/** Files of a run, read part by part through a worker: from its host, or from the store once they are published. */
+import { z } from 'zod';
+import { hostControlQueue, poolControlQueue } from '../contracts/queues.ts';
+import {
+  type ListedRunFiles,
+  type LogLines,
+  largestPart,
+  listedRunFilesSchema,
+  logLinesSchema,
+  type RunFilesPlace,
+} from '../contracts/run-files.ts';
+import type { WorkerQuestions } from './worker-questions.ts';
+
+/** Who is asked for what: the host that has the run's folder, or whoever reaches the store. */
+export interface FilesPlace extends RunFilesPlace {
+  asked: { host: string } | { pool: string };
+}
+
+/** Parts asked for at a time: the next ones travel while one is being written. */
+const ahead = 3;
+
+/** Every method throws NoWorkerError, WorkerFailedError and the errors of the server. */
+export class RunFiles {
+  constructor(readonly workers: WorkerQuestions) {}
+
+  /** Null when there is no such folder. */
+  list(place: FilesPlace, folder: string | null): Promise<ListedRunFiles | null> {
+    return this.#ask(place, 'listRunFiles', { folder }, listedRunFilesSchema.nullable());
+  }
+
+  /** Bytes; null when there is no such file. */
+  size(place: FilesPlace, path: string): Promise<number | null> {
+    return this.#ask(place, 'sizeOfRunFile', { path }, z.int().min(0).nullable());
+  }
+
+  /** Null when there is no log. */
+  log(
+    place: FilesPlace,
+    question: { offset: number | null; lines: number; search: string | null; complete: boolean },
+  ): Promise<LogLines | null> {
+    return this.#ask(place, 'readRunLog', question, logLinesSchema.nullable());
+  }
+
+  part(place: FilesPlace, path: string, offset: number, length: number): Promise<Uint8Array> {
+    return this.#ask(place, 'readRunFile', { path, offset, length }, z.instanceof(Uint8Array));
+  }
+
+  /** Bytes from `start` up to `end`, in order; ends early, with an error, when the file has become shorter. */
+  async *bytes(place: FilesPlace, path: string, start: number, end: number): AsyncGenerator<Uint8Array> {
+    const asked: Promise<Uint8Array>[] = [];
+    let next = start;
+    const askNext = () => {
+      if (next >= end) return;
+      const length = Math.min(largestPart, end - next);
+      const part = this.part(place, path, next, length);
+      const whole = part.then((bytes) => requireLength(bytes, length, path));
+      // A failure is thrown where its part would be; until then it is nobody's.
+      whole.catch(() => undefined);
+      asked.push(whole);
+      next += length;
+    };
+    for (let i = 0; i < ahead; i++) askNext();
+    for (let part = asked.shift(); part; part = asked.shift()) {
+      const bytes = await part;
+      askNext();
+      yield bytes;
+    }
+  }
+
+  #ask<T>(place: FilesPlace, activity: string, input: object, answer: z.ZodType<T>): Promise<T> {
+    const { source, run, project, store, asked } = place;
+    return this.workers.ask({
+      queue: 'host' in asked ? hostControlQueue(asked.host) : poolControlQueue(asked.pool),
+      activity,
+      args: [{ place: { source, run, project, store }, ...input }],
+      answer,
+      waitSeconds: 5,
+      answerSeconds: 120,
+      nobody:
+        'host' in asked
+          ? `host ${asked.host} does not answer, which has the files of run ${run}`
+          : `no worker serves pool ${asked.pool}, whose workers read the store of run ${run}`,
+      summary: `${activity} of ${run}`,
+      leavesNoTrace: true,
+    });
+  }
+}
+
+function requireLength(bytes: Uint8Array, length: number, path: string): Uint8Array {
+  if (bytes.length === length) return bytes;
+  throw new Error(`${path} has become shorter while it was read`);
+}

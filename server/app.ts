@@ -1,0 +1,141 @@
+/** The HTTP server, put together: checks first, then routes, then the web. */
+import fastifyHelmet from '@fastify/helmet';
+import fastifyRateLimit from '@fastify/rate-limit';
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
+import type { Logger } from 'pino';
+import { Access } from './access.ts';
+import { configRoutes } from './config-routes.ts';
+import { fileRoutes } from './file-routes.ts';
+import { hostRoutes } from './host-routes.ts';
+import { HostsSeen } from './hosts-seen.ts';
+import { describeApi } from './openapi.ts';
+import { RefusedError, refusalOf } from './refusals.ts';
+import { routesOf, serializeBy, validateBy } from './routes.ts';
+import { runRoutes } from './run-routes.ts';
+import { RunWatches } from './run-watches.ts';
+import { serverRoutes, version } from './server-routes.ts';
+import type { ServerSettings } from './settings.ts';
+import type { TemporalLink } from './temporal-link.ts';
+import { serveWeb } from './web-files.ts';
+
+const largestBody = 1024 * 1024;
+/** Guesses of a token, a minute and address. */
+const guesses = 20;
+
+export interface AppParts {
+  settings: ServerSettings;
+  link: TemporalLink;
+  log: Logger;
+  /** The built web. */
+  webFolder: string;
+}
+
+export interface App {
+  server: FastifyInstance;
+  watches: RunWatches;
+}
+
+export async function createApp({ settings, link, log, webFolder }: AppParts): Promise<App> {
+  const access = new Access(settings);
+  const app: FastifyInstance = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: largestBody,
+    // An address is matched as it is written: no second spelling of a path goes past a check.
+    routerOptions: { maxParamLength: 200, caseSensitive: true, ignoreDuplicateSlashes: false },
+    trustProxy: (_, hop) => hop < settings.proxies,
+    // Open streams must not hold up the end.
+    forceCloseConnections: true,
+  });
+  app.setValidatorCompiler(validateBy);
+  app.setSerializerCompiler(serializeBy);
+  app.setErrorHandler((error, request, reply) => {
+    const { status, refusal } = refusalOf(error);
+    if (refusal.kind === 'internal')
+      request.log.error({ err: error, route: request.routeOptions.url }, 'a request failed');
+    else request.log.debug({ route: request.routeOptions.url, kind: refusal.kind }, refusal.message);
+    if (refusal.kind === 'unauthorized') reply.header('www-authenticate', 'Bearer realm="epochal"');
+    if (refusal.kind === 'temporalAway' || refusal.kind === 'workersAway') reply.header('retry-after', 2);
+    return reply
+      .code(chosenStatus(error) ?? status)
+      .header('content-type', 'application/json; charset=utf-8')
+      .header('cache-control', 'no-store')
+      .serializer((payload: unknown) => JSON.stringify(payload))
+      .send(refusal);
+  });
+
+  await app.register(fastifyHelmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        // Component libraries set styles of elements while they run; a style cannot act.
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:', 'blob:'],
+        fontSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        workerSrc: ["'self'", 'blob:'],
+        manifestSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+        objectSrc: ["'none'"],
+      },
+    },
+    crossOriginEmbedderPolicy: false,
+    referrerPolicy: { policy: 'no-referrer' },
+    // Whether it is reached by https is a matter of the proxy before it.
+    strictTransportSecurity: false,
+  });
+  app.addHook('onRequest', async (request) => {
+    access.requireSameSite(request);
+  });
+  await app.register(fastifyRateLimit, {
+    global: true,
+    max: settings.requestsPerMinute,
+    timeWindow: '1 minute',
+    errorResponseBuilder: (_, { ttl }) =>
+      new RefusedError('tooMany', `too many requests: try again in ${Math.ceil(ttl / 1000)} s`),
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.url.startsWith('/api') && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    // The web itself holds nothing: it asks for the token.
+    const isOpen = request.routeOptions.config.open === true || !request.url.startsWith('/api');
+    if (!isOpen && !access.isGranted(request)) {
+      throw new RefusedError('unauthorized', 'this server asks for its token: EPOCHAL_TOKEN says which');
+    }
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    // Without the query: a path is enough to see what is slow.
+    const about = {
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    };
+    request.log.debug(about, 'answered');
+  });
+  app.addHook('onRoute', (route) => {
+    if (route.url === '/api/access' && route.method === 'POST')
+      route.config = { ...route.config, rateLimit: { max: guesses, timeWindow: '1 minute' } };
+  });
+
+  await describeApi(app, version, access.tokenRequired);
+  const watches = new RunWatches(link, app.log);
+  const hosts = new HostsSeen(settings.workflowQueue);
+  const handle = routesOf(app);
+  serverRoutes(handle, { link, hosts, access, settings });
+  runRoutes(handle, link, watches);
+  configRoutes(handle, link);
+  fileRoutes(handle, link);
+  hostRoutes(handle, link, hosts);
+  await serveWeb(app, webFolder);
+  app.addHook('preClose', async () => watches.close());
+  return { server: app, watches };
+}
+
+const chosenStatus = (error: unknown): number | null =>
+  error instanceof RefusedError && 'statusCode' in error && typeof error.statusCode === 'number'
+    ? error.statusCode
+    : null;

@@ -1,0 +1,105 @@
+/** Routes about the files of a run: log, checkpoints, folders, downloads, metrics. */
+import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import type { FolderEntry } from '../contracts/http-api.ts';
+import { byteRange } from './byte-range.ts';
+import { fileHeaders, mediaTypeOf } from './media-types.ts';
+import { metricColumns } from './metric-columns.ts';
+import { RefusedError } from './refusals.ts';
+import type { Asked, Handle } from './routes.ts';
+import { firstThatHas, PlacesOfRuns } from './run-places.ts';
+import type { TemporalLink } from './temporal-link.ts';
+
+export function fileRoutes(handle: Handle, link: TemporalLink): void {
+  const places = new PlacesOfRuns();
+
+  handle('log', async ({ params, query }) => {
+    const backend = await link.backend();
+    const run = await places.of(backend, params.run);
+    const question = {
+      offset: query.offset ?? null,
+      lines: query.lines,
+      search: query.search ?? null,
+      complete: run.isOver,
+    };
+    const { place, found } = await firstThatHas(run, `a log of run ${params.run}`, (at) =>
+      backend.files.log(at, question),
+    );
+    return { source: place.source, ...found, complete: run.isOver };
+  });
+
+  handle('checkpoints', async ({ params }) => {
+    const { view, isOver } = await places.of(await link.backend(), params.run);
+    const published = new Set(view.receipt?.checkpoints.map(({ name }) => name));
+    const isOnHost = !isOver || view.receipt?.localFolder.kind === 'kept';
+    return view.checkpoints.map((entry) => ({
+      ...entry,
+      source: entry.stored || published.has(entry.name) ? ('store' as const) : isOnHost ? ('host' as const) : null,
+      paths: entry.files.map((file) => `checkpoints/${entry.name}/${file.path}`),
+    }));
+  });
+
+  handle('files', async ({ params, query: { folder = null } }) => {
+    const backend = await link.backend();
+    const run = await places.of(backend, params.run);
+    const what =
+      folder === null ? `a folder of run ${params.run}` : `folder ${JSON.stringify(folder)} of run ${params.run}`;
+    const { place, found } = await firstThatHas(run, what, async (at) => {
+      const listed = await backend.files.list(at, folder);
+      // A store tells an empty folder for one that it has not: the other places are asked, too.
+      return listed && listed.entries.length === 0 && folder === null ? null : listed;
+    }).catch((error: unknown) => {
+      const [first] = run.places;
+      if (folder !== null || !first || !(error instanceof RefusedError)) throw error;
+      return { place: first, found: { entries: [], all: true } };
+    });
+    const entries = found.entries.map(
+      (entry): FolderEntry => ({
+        ...entry,
+        path: folder === null ? entry.name : `${folder}/${entry.name}`,
+        mediaType: entry.kind === 'file' ? mediaTypeOf(entry.name) : null,
+      }),
+    );
+    return { source: place.source, folder: folder ?? '', entries, all: found.all };
+  });
+
+  handle('file', async (asked) => {
+    const { params, query, request, reply } = asked;
+    const backend = await link.backend();
+    const run = await places.of(backend, params.run);
+    const what = `file ${JSON.stringify(query.path)} of run ${params.run}`;
+    const { place, found: size } = await firstThatHas(run, what, (at) => backend.files.size(at, query.path));
+    const range = byteRange(request.headers.range, size);
+    if (range === 'unsatisfiable') return unsatisfiable(reply, size);
+    const { start, end } = range ?? { start: 0, end: size };
+    reply.code(range ? 206 : 200).headers({
+      ...fileHeaders(query.path, query.download === 'true'),
+      'accept-ranges': 'bytes',
+      'content-length': end - start,
+      'cache-control': run.isOver ? 'private, max-age=60' : 'no-store',
+      ...(range ? { 'content-range': `bytes ${start}-${end - 1}/${size}` } : {}),
+    });
+    return sendBytes(asked, backend.files.bytes(place, query.path, start, end));
+  });
+
+  handle('metrics', async ({ params, query }) => {
+    const backend = await link.backend();
+    const run = await places.of(backend, params.run);
+    const { found } = await firstThatHas(run, `metrics.jsonl of run ${params.run}`, (at) =>
+      metricColumns(backend.files, at, query),
+    );
+    return found;
+  });
+}
+
+/** In order, no faster than the caller takes them. */
+export function sendBytes({ reply }: Pick<Asked<'file'>, 'reply'>, bytes: AsyncIterable<Uint8Array>): FastifyReply {
+  return reply.send(Readable.from(bytes, { objectMode: false, highWaterMark: 256 * 1024 }));
+}
+
+function unsatisfiable(reply: FastifyReply, size: number): never {
+  reply.header('content-range', `bytes */${size}`);
+  throw Object.assign(new RefusedError('invalid', `range is outside of the file, which has ${size} bytes`), {
+    statusCode: 416,
+  });
+}

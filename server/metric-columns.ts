@@ -1,0 +1,83 @@
+/** Rows of metrics.jsonl as columns, read part by part and thinned out as they come. */
+import type { FilesPlace, RunFiles } from '../client/run-files.ts';
+import type { MetricColumns } from '../contracts/http-api.ts';
+import { type EpochResult, epochResultSchema } from '../contracts/protocol.ts';
+import { largestPart } from '../contracts/run-files.ts';
+
+const file = 'metrics.jsonl';
+
+/** Null when there is no such file. Epochs after `after`; of more than `points` every n-th, and always the last. */
+export async function metricColumns(
+  files: RunFiles,
+  place: FilesPlace,
+  { points, after }: { points: number; after: number },
+): Promise<MetricColumns | null> {
+  const size = await files.size(place, file);
+  if (size === null) return null;
+  const rows = after > 0 ? await newestRows(files, place, size, after) : await allRows(files, place, size);
+  const kept = thinned(rows, points);
+  return { source: place.source, total: rows.at(-1)?.epoch ?? after, ...columnsOf(kept) };
+}
+
+async function allRows(files: RunFiles, place: FilesPlace, size: number): Promise<EpochResult[]> {
+  const rows: EpochResult[] = [];
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const bytes of files.bytes(place, file, 0, size)) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) take(rows, line);
+  }
+  take(rows, rest);
+  return rows;
+}
+
+/** Each epoch is there once and in order, so what is new is at the end. */
+async function newestRows(files: RunFiles, place: FilesPlace, size: number, after: number): Promise<EpochResult[]> {
+  let tail = Buffer.alloc(0);
+  for (let start = size; start > 0; ) {
+    const from = Math.max(0, start - largestPart);
+    tail = Buffer.concat([await files.part(place, file, from, start - from), tail]);
+    start = from;
+    const rows: EpochResult[] = [];
+    const lines = tail.toString('utf8').split('\n');
+    // The first line is whole only at the beginning of the file.
+    for (const line of start === 0 ? lines : lines.slice(1)) take(rows, line);
+    if (start === 0 || (rows[0] !== undefined && rows[0].epoch <= after))
+      return rows.filter(({ epoch }) => epoch > after);
+  }
+  return [];
+}
+
+/** A row that is being written, or that an older version wrote, is passed over. */
+function take(rows: EpochResult[], line: string): void {
+  if (!line.startsWith('{')) return;
+  try {
+    const row = epochResultSchema.safeParse(JSON.parse(line));
+    if (row.success) rows.push(row.data);
+  } catch {
+    return;
+  }
+}
+
+function thinned(rows: EpochResult[], points: number): EpochResult[] {
+  if (rows.length <= points) return rows;
+  const stride = Math.ceil((rows.length - 1) / (points - 1));
+  const kept = rows.filter((_, index) => index % stride === 0);
+  const last = rows.at(-1);
+  if (last && kept.at(-1) !== last) kept.push(last);
+  return kept;
+}
+
+function columnsOf(rows: EpochResult[]): Omit<MetricColumns, 'source' | 'total'> {
+  const names = new Set(rows.flatMap(({ metrics }) => Object.keys(metrics)));
+  return {
+    epoch: rows.map(({ epoch }) => epoch),
+    at: rows.map(({ at }) => Date.parse(at)),
+    seconds: rows.map(({ seconds }) => seconds),
+    batches: rows.map(({ batches }) => batches),
+    metrics: Object.fromEntries(
+      [...names].map((metric) => [metric, rows.map(({ metrics }) => metrics[metric] ?? null)]),
+    ),
+  };
+}

@@ -1,0 +1,93 @@
+/** Registers a route of the contract: its inputs come checked, its answer is checked before it goes. */
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
+import { z } from 'zod';
+import { problemsOf } from '../contracts/config-problems.ts';
+import { type RouteName, type Routes, refusalSchema, routes } from '../contracts/http-api.ts';
+import { invalidInput } from './refusals.ts';
+
+type Part<N extends RouteName, P extends 'params' | 'query' | 'body'> =
+  Routes[N] extends Record<P, infer S extends z.ZodType> ? z.output<S> : undefined;
+type AnswerOf<N extends RouteName> = Routes[N]['answer'] extends infer S extends z.ZodType ? z.output<S> : FastifyReply;
+
+export interface Asked<N extends RouteName> {
+  params: Part<N, 'params'>;
+  query: Part<N, 'query'>;
+  body: Part<N, 'body'>;
+  request: FastifyRequest;
+  reply: FastifyReply;
+}
+
+export type Handle = <N extends RouteName>(
+  route: N,
+  answer: (asked: Asked<N>) => Promise<AnswerOf<N>> | AnswerOf<N>,
+) => void;
+
+/** Tells the hooks which routes are open without a token. */
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    open?: boolean;
+  }
+}
+
+export function routesOf(app: FastifyInstance): Handle {
+  return (route, answer) => {
+    const definition: (typeof routes)[RouteName] = routes[route];
+    app.route({
+      method: definition.method,
+      url: definition.path,
+      schema: schemaOf(route),
+      config: { open: 'open' in definition },
+      handler: async (request, reply) => {
+        const { params, query, body } = request;
+        const answered = await answer({ params, query, body, request, reply } as Asked<typeof route>);
+        if ('status' in definition) reply.code(definition.status);
+        return answered;
+      },
+    });
+  };
+}
+
+const refusals = { '4xx': refusalSchema, '5xx': refusalSchema };
+
+function schemaOf(route: RouteName): FastifySchema {
+  const definition = routes[route];
+  const answer = definition.answer;
+  const bytes = typeof answer === 'string';
+  return {
+    operationId: route,
+    summary: definition.summary,
+    tags: [definition.tag],
+    ...('params' in definition ? { params: definition.params } : {}),
+    ...('query' in definition ? { querystring: definition.query } : {}),
+    ...('body' in definition ? { body: definition.body } : {}),
+    ...('open' in definition ? { security: [] } : {}),
+    ...(bytes ? { produces: [answer === 'events' ? 'text/event-stream' : 'application/octet-stream'] } : {}),
+    response: { ...(bytes ? {} : { ['status' in definition ? definition.status : 200]: answer }), ...refusals },
+  };
+}
+
+/** For fastify: inputs by zod, and what is wrong with them as problems with field, value and what is allowed. */
+export function validateBy({ schema, httpPart }: { schema: unknown; httpPart?: string }) {
+  return (data: unknown) => {
+    if (!(schema instanceof z.ZodType)) return { value: data };
+    // A number that is left empty would be read as 0.
+    const input = httpPart === 'querystring' ? emptyRefused(data) : data;
+    const parsed = schema.safeParse(input ?? undefined);
+    return parsed.success
+      ? { value: parsed.data }
+      : { error: invalidInput(problemsOf(parsed.error, input ?? undefined, schema)) };
+  };
+}
+
+function emptyRefused(query: unknown): unknown {
+  if (typeof query !== 'object' || query === null) return query;
+  for (const [field, value] of Object.entries(query)) {
+    if (value === '') throw invalidInput([{ field, value: '""', message: 'must not be empty; leave it out' }]);
+  }
+  return query;
+}
+
+/** For fastify: an answer that is not what the contract says is a defect, and is not sent. */
+export function serializeBy({ schema }: { schema: unknown }) {
+  return (data: unknown): string => JSON.stringify(schema instanceof z.ZodType ? schema.parse(data) : data);
+}

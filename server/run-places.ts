@@ -1,0 +1,63 @@
+/** Where the files of a run are to be asked for: its host while it lives there, the store once it is published. */
+import { NoWorkerError, WorkerFailedError } from '../client/errors.ts';
+import type { FilesPlace } from '../client/run-files.ts';
+import type { FileSource } from '../contracts/run-files.ts';
+import type { RunView } from '../contracts/run-messages.ts';
+import { BriefMemory } from './brief-memory.ts';
+import { RefusedError } from './refusals.ts';
+import type { Backend } from './temporal-link.ts';
+
+export interface RunPlaces {
+  view: RunView;
+  /** Nearest first. */
+  places: FilesPlace[];
+  /** Nothing more is written. */
+  isOver: boolean;
+}
+
+export class PlacesOfRuns {
+  readonly #views = new BriefMemory<RunView>(1_000, 200);
+
+  async of(backend: Backend, run: string): Promise<RunPlaces> {
+    const view = await this.#views.get(run, () => backend.training.view(run));
+    return { view, places: placesOf(view), isOver: view.state === 'stopped' };
+  }
+}
+
+/** The first place that has what is asked for. Throws RefusedError where none has, or what keeps the last from answering. */
+export async function firstThatHas<T>(
+  { places }: Pick<RunPlaces, 'places'>,
+  what: string,
+  ask: (place: FilesPlace) => Promise<T | null>,
+): Promise<{ place: FilesPlace; found: T }> {
+  let silence: Error | null = null;
+  for (const place of places) {
+    try {
+      const found = await ask(place);
+      if (found !== null) return { place, found };
+    } catch (error) {
+      if (!(error instanceof NoWorkerError || error instanceof WorkerFailedError)) throw error;
+      silence ??= error;
+    }
+  }
+  throw silence ?? new RefusedError('notFound', `${what} is not there`);
+}
+
+function placesOf(view: RunView): FilesPlace[] {
+  const { run, config, session, checkpoints, outputFolder, receipt, state } = view;
+  const project = config.project ?? 'default';
+  const suffix = `/experiments/${project}/${run}`;
+  // A run without a store of its own goes to its worker's; the output folder tells which that was.
+  const store = config.store ?? (outputFolder?.endsWith(suffix) ? outputFolder.slice(0, -suffix.length) : null);
+  const host = session?.host ?? keptOn(receipt) ?? checkpoints.at(-1)?.host ?? null;
+  const at = (source: FileSource, asked: FilesPlace['asked']): FilesPlace => ({ source, run, project, store, asked });
+  const onHost = host === null ? [] : [at('host', { host })];
+  // The host that published reaches the store for certain: it may be one of its own folders.
+  const inStore = [...(host === null ? [] : [at('store', { host })]), at('store', { pool: config.pool ?? 'gpu' })];
+  return state === 'stopped' ? [...inStore, ...onHost] : [...onHost, ...inStore];
+}
+
+function keptOn(receipt: RunView['receipt']): string | null {
+  const folder = receipt?.localFolder;
+  return folder && 'host' in folder ? folder.host : null;
+}

@@ -1,0 +1,100 @@
+/** Routes about runs: lists, one run, live, and what can be done with it. */
+import { NoWorkerError, RunNotFoundError } from '../client/errors.ts';
+import { describeRun } from '../client/run-pages.ts';
+import type { LiveProgress } from '../contracts/http-api.ts';
+import { name } from '../contracts/names.ts';
+import { BriefMemory } from './brief-memory.ts';
+import { streamRun } from './live-stream.ts';
+import { invalidInput, RefusedError } from './refusals.ts';
+import type { Handle } from './routes.ts';
+import { runDetails } from './run-details.ts';
+import { RunLists } from './run-lists.ts';
+import type { RunWatches } from './run-watches.ts';
+import type { Backend, TemporalLink } from './temporal-link.ts';
+
+const mostRows = 200;
+const mostStreams = 2_000;
+
+export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatches): void {
+  const lists = new RunLists();
+  const progress = new BriefMemory<LiveProgress[]>(500, 1_000);
+  let streams = 0;
+
+  handle('runs', async ({ query }) => lists.page(await link.backend(), query));
+
+  handle('progress', async ({ query }) => {
+    const runs = [...new Set(query.runs.split(',').filter(Boolean))];
+    if (runs.length > mostRows) {
+      throw invalidInput([{ field: 'runs', value: `${runs.length} runs`, message: `must be at most ${mostRows}` }]);
+    }
+    for (const run of runs) {
+      if (!name.safeParse(run).success) {
+        throw invalidInput([
+          {
+            field: 'runs',
+            value: JSON.stringify(run.slice(0, 60)),
+            message: 'must be run ids with commas between them',
+          },
+        ]);
+      }
+    }
+    const backend = await link.backend();
+    const rows = await inTurns(
+      runs,
+      8,
+      async (run) => [run, await progress.get(run, () => progressOf(backend, run))] as const,
+    );
+    return Object.fromEntries(rows);
+  });
+
+  handle('run', async ({ params }) => runDetails(await link.backend(), params.run));
+
+  handle('live', async ({ params, reply }) => {
+    if (streams >= mostStreams) throw new RefusedError('tooMany', `more than ${mostStreams} streams are open already`);
+    streams++;
+    reply.raw.once('close', () => {
+      streams--;
+    });
+    await streamRun(watches, params.run, reply);
+    return reply;
+  });
+
+  handle('start', async ({ body: { config, draft } }) => {
+    const { training } = await link.backend();
+    // The client checks it: field by field here, and by the trainer itself on a worker.
+    const started = await training.start(config as Parameters<typeof training.start>[0], { draft });
+    const view = await training.view(started.run).catch((error: unknown) => {
+      if (error instanceof NoWorkerError) return null;
+      throw error;
+    });
+    return { run: started.run, view };
+  });
+
+  handle('configure', async ({ params, body }) => (await link.backend()).training.configure(params.run, body));
+  handle('train', async ({ params }) => (await link.backend()).training.train(params.run));
+  handle('stop', async ({ params, body }) => (await link.backend()).training.stop(params.run, body.mode));
+  handle('pause', async ({ params }) => (await link.backend()).training.pause(params.run));
+  handle('resume', async ({ params }) => (await link.backend()).training.resume(params.run));
+}
+
+async function progressOf({ calls }: Backend, run: string): Promise<LiveProgress[]> {
+  try {
+    const { summary, progress } = await describeRun(calls, run);
+    return summary.workflowStatus === 'running' ? progress : [];
+  } catch (error) {
+    // A row of a table that is a moment old.
+    if (error instanceof RunNotFoundError) return [];
+    throw error;
+  }
+}
+
+/** In the order of `items`, at most `width` at a time. */
+async function inTurns<T, R>(items: readonly T[], width: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const queue = items.entries();
+  const take = async () => {
+    for (const [index, item] of queue) results[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: width }, take));
+  return results;
+}

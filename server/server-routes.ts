@@ -1,0 +1,79 @@
+/** Routes about the server itself: access, connection, settings, the chart. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { ServerUnreachableError } from '../client/errors.ts';
+import type { Health } from '../contracts/http-api.ts';
+import { runChartGraph } from '../contracts/run-chart-graph.ts';
+import { runConfigSchema } from '../contracts/run-config.ts';
+import type { Access } from './access.ts';
+import type { HostsSeen } from './hosts-seen.ts';
+import { RefusedError } from './refusals.ts';
+import type { Handle } from './routes.ts';
+import type { ServerSettings } from './settings.ts';
+import type { TemporalLink } from './temporal-link.ts';
+
+const packageFile = new URL('../package.json', import.meta.url);
+export const version = z.object({ version: z.string() }).parse(JSON.parse(readFileSync(packageFile, 'utf8'))).version;
+
+export interface ServerParts {
+  link: TemporalLink;
+  hosts: HostsSeen;
+  access: Access;
+  settings: ServerSettings;
+}
+
+export function serverRoutes(handle: Handle, { link, hosts, access, settings }: ServerParts): void {
+  const { defaultPool } = settings;
+
+  handle('alive', () => ({ ok: true as const }));
+  handle('access', ({ request }) => ({ tokenRequired: access.tokenRequired, granted: access.isGranted(request) }));
+  handle('enter', ({ body, request, reply }) => {
+    if (!access.isToken(body.token)) throw new RefusedError('unauthorized', 'the token is wrong');
+    if (access.tokenRequired) reply.header('set-cookie', access.cookie(request.protocol === 'https'));
+    return { tokenRequired: access.tokenRequired, granted: true };
+  });
+  handle('leave', ({ reply }) => {
+    reply.header('set-cookie', access.noCookie());
+    return { tokenRequired: access.tokenRequired, granted: !access.tokenRequired };
+  });
+
+  handle('health', async (): Promise<Health> => {
+    const at = new Date().toISOString();
+    try {
+      const backend = await link.backend();
+      const { address, namespace } = backend;
+      const all = await hosts.all(backend);
+      const workers = all
+        .filter(({ status }) => status !== null)
+        .map(({ host, pool, seenAt }) => ({ host, pool, seenAt }));
+      const pools = new Map([[defaultPool, 0], ...all.map(({ pool }): [string, number] => [pool, 0])]);
+      for (const { pool } of workers) pools.set(pool, (pools.get(pool) ?? 0) + 1);
+      return {
+        at,
+        temporal: { reachable: true, address, namespace, problem: null },
+        workers,
+        pools: [...pools].map(([pool, count]) => ({ pool, workers: count })),
+      };
+    } catch (error) {
+      if (!(error instanceof ServerUnreachableError)) throw error;
+      const { address, namespace } = link.known ?? { address: '', namespace: 'default' };
+      return {
+        at,
+        temporal: { reachable: false, address, namespace, problem: error.message },
+        workers: [],
+        pools: [{ pool: defaultPool, workers: 0 }],
+      };
+    }
+  });
+
+  // The input: what has a default may be left out.
+  const configSchema = z.record(z.string(), z.json()).parse(z.toJSONSchema(runConfigSchema, { io: 'input' }));
+  handle('settings', () => ({
+    version,
+    temporalUi: link.known?.ui ?? null,
+    namespace: link.known?.namespace ?? 'default',
+    defaultPool,
+    configSchema,
+  }));
+  handle('chart', () => runChartGraph);
+}
