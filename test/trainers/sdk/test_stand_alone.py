@@ -13,7 +13,6 @@ import pytest
 from conftest import COUNTER
 from trainer_process import LIMIT, REPOSITORY, verify_checkpoint
 
-
 _started: list[subprocess.Popen[bytes]] = []
 
 
