@@ -3,15 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
 import type { TrainerEvent } from '../contracts/protocol.ts';
 import type { Known, StopRung } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
-import type { Position } from '../contracts/checkpoint.ts';
 import { HangWatch } from './hang-watch.ts';
-import { groupGone, groupMemory } from './process-groups.ts';
 import { oomKills } from './oom-kills.ts';
+import { groupGone, groupMemory } from './process-groups.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { folderBytes, type RunFolder } from './run-folders.ts';
 import { sessionEnd } from './session-end.ts';
@@ -197,7 +197,7 @@ export class LiveSession {
   #onEvent(event: TrainerEvent): void {
     this.meter.note(event);
     this.#hangWatch.note(event);
-    if (kept.has(event.type)) this.#keep(event);
+    if (kept.has(event.type) || (event.type === 'acknowledged' && event.command === 'stop')) this.#keep(event);
     switch (event.type) {
       case 'hello':
         this.versions = event.versions;
@@ -231,9 +231,11 @@ export class LiveSession {
 
   #keep(event: TrainerEvent): void {
     const line = JSON.stringify({ session: this.id, at: new Date().toISOString(), event });
-    this.#writing = this.#writing.then(() => appendFile(this.folder.events, `${line}\n`)).catch((error) => {
-      this.log.error({ err: error }, 'an event could not be written into the run folder');
-    });
+    this.#writing = this.#writing
+      .then(() => appendFile(this.folder.events, `${line}\n`))
+      .catch((error) => {
+        this.log.error({ err: error }, 'an event could not be written into the run folder');
+      });
   }
 
   async #watchEnd(process: TrainerProcess): Promise<void> {
