@@ -2,6 +2,7 @@
 import type { Host } from '../worker/host.ts';
 import { checkConfig } from './check-config.ts';
 import { cleanUp } from './clean-up.ts';
+import { dataSetDetails, dataSetItems, listDataSets, readDataSetImage, sizeOfDataSetImage } from './data-sets.ts';
 import { findLostRuns } from './find-lost-runs.ts';
 import { hostStatus, listData, listTrainers, publishData, removeData } from './host-questions.ts';
 import { keepCheckpoints } from './keep-checkpoints.ts';
@@ -49,6 +50,11 @@ export const hostControlActivities = (host: Host) => ({
   listData: listData(host),
   removeData: removeData(host),
   publishData: publishData(host),
+  listDataSets: listDataSets(host),
+  dataSetDetails: dataSetDetails(host),
+  dataSetItems: dataSetItems(host),
+  sizeOfDataSetImage: sizeOfDataSetImage(host),
+  readDataSetImage: readDataSetImage(host),
   ...runFiles(host),
 });
 

@@ -2,7 +2,7 @@
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import type { Failure } from '../contracts/failure.ts';
 import type { Progress, WorkProgress } from '../contracts/progress.ts';
-import { sessionFailedType, type SessionFailure } from '../contracts/run-activities.ts';
+import { type SessionFailure, sessionFailedType } from '../contracts/run-activities.ts';
 import { StoreError } from '../stores/artifact-store.ts';
 
 const beat = 200;
@@ -11,7 +11,10 @@ const beat = 200;
  * Runs `work` while heartbeats carry what `details` answers at the time. The SDK thins them out to its own interval.
  * A cancelled activity throws CancelledFailure, whatever `work` threw when its signal was aborted.
  */
-export async function heartbeating<T>(details: () => Progress | WorkProgress, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function heartbeating<T>(
+  details: () => Progress | WorkProgress,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const context = Context.current();
   const timer = setInterval(() => context.heartbeat(details()), beat);
   try {
@@ -26,7 +29,10 @@ export async function heartbeating<T>(details: () => Progress | WorkProgress, wo
 }
 
 /** The same for work whose progress is a sentence and bytes. */
-export function working<T>(first: string, work: (signal: AbortSignal, progress: WorkProgress) => Promise<T>): Promise<T> {
+export function working<T>(
+  first: string,
+  work: (signal: AbortSignal, progress: WorkProgress) => Promise<T>,
+): Promise<T> {
   const progress: WorkProgress = { doing: first };
   return heartbeating(
     () => ({ ...progress }),
@@ -65,7 +71,8 @@ export async function withStore<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof StoreError) throw failed({ kind: 'store', message: error.message.slice(0, 4000) }, error.retryable, error);
+    if (error instanceof StoreError)
+      throw failed({ kind: 'store', message: error.message.slice(0, 4000) }, error.retryable, error);
     throw error;
   }
 }

@@ -68,15 +68,30 @@ function checkpointProblems({ epochs, checkpoints }: RunConfig, manifest: Traine
   const names = manifest.metrics.map(({ name }) => name);
   return [
     ...(best && !names.includes(best.metric)
-      ? [problem('checkpoints.best.metric', best.metric, `must be a metric that ${manifest.name} reports: ${names.join(', ')}`)]
+      ? [
+          problem(
+            'checkpoints.best.metric',
+            best.metric,
+            `must be a metric that ${manifest.name} reports: ${names.join(', ')}`,
+          ),
+        ]
       : []),
     ...(everyEpochs > 0 && epochs / everyEpochs > mostKeptForGood
-      ? [problem('checkpoints.everyEpochs', everyEpochs, `must be at least ${Math.ceil(epochs / mostKeptForGood)} for ${epochs} epochs, so that at most ${mostKeptForGood} are kept`)]
+      ? [
+          problem(
+            'checkpoints.everyEpochs',
+            everyEpochs,
+            `must be at least ${Math.ceil(epochs / mostKeptForGood)} for ${epochs} epochs, so that at most ${mostKeptForGood} are kept`,
+          ),
+        ]
       : []),
   ];
 }
 
-async function checkStore(host: Host, config: RunConfig): Promise<{ store: ArtifactStore | null; problems: ConfigProblem[] }> {
+async function checkStore(
+  host: Host,
+  config: RunConfig,
+): Promise<{ store: ArtifactStore | null; problems: ConfigProblem[] }> {
   const address = config.store ?? host.settings.store;
   try {
     const store = openStore(address);
@@ -88,7 +103,10 @@ async function checkStore(host: Host, config: RunConfig): Promise<{ store: Artif
     return { store, problems: [] };
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return { store: null, problems: [problem('store', address, `must be a store that can be written: ${error.message}`)] };
+    return {
+      store: null,
+      problems: [problem('store', address, `must be a store that can be written: ${error.message}`)],
+    };
   }
 }
 
@@ -100,7 +118,8 @@ async function continueProblems(config: RunConfig): Promise<ConfigProblem[]> {
     return [problem('epochs', config.epochs, `must be more than the ${manifest.epoch} that are trained already`)];
   } catch (error) {
     if (error instanceof ContinueFromProblem) return [problem(error.field, error.value, error.allowed)];
-    if (error instanceof StoreError) return [problem('continueFrom.outputFolder', config.continueFrom.outputFolder, error.message)];
+    if (error instanceof StoreError)
+      return [problem('continueFrom.outputFolder', config.continueFrom.outputFolder, error.message)];
     throw error;
   }
 }

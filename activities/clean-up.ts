@@ -1,8 +1,8 @@
 /** The end of a run: its folder goes, or says why it stays, and the receipt in the store is made final. */
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CleanUpInput } from '../contracts/run-activities.ts';
 import type { Receipt } from '../contracts/receipt.ts';
+import type { CleanUpInput } from '../contracts/run-activities.ts';
 import { outputPath } from '../stores/artifact-store.ts';
 import type { Host } from '../worker/host.ts';
 import { withStore, working } from './activity-support.ts';
@@ -22,14 +22,23 @@ export const cleanUp =
       return receipt;
     });
 
-async function dealWithFolder(host: Host, { run, keep, receipt, host: owner }: CleanUpInput): Promise<Receipt['localFolder']> {
+async function dealWithFolder(
+  host: Host,
+  { run, keep, receipt, host: owner }: CleanUpInput,
+): Promise<Receipt['localFolder']> {
   if (owner === null) return receipt.localFolder;
   const { path } = host.folders.of(run);
   if (keep === null) {
     await host.folders.remove(run);
     return { kind: 'removed' };
   }
-  if (!(await access(path).then(() => true, () => false))) return { kind: 'none' };
+  if (
+    !(await access(path).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return { kind: 'none' };
   await writeFile(join(path, 'kept.json'), JSON.stringify({ run, why: keep, receipt }));
   return { kind: 'kept', host: host.id, path, why: keep };
 }

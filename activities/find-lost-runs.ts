@@ -27,7 +27,10 @@ export const findLostRuns =
           .catch(() => null);
         const config = runConfigSchema.safeParse(view?.config).data ?? null;
         if (!view || !config) {
-          host.log.warn({ run: workflowId }, 'a closed run without a receipt, and nobody can say how it was configured');
+          host.log.warn(
+            { run: workflowId },
+            'a closed run without a receipt, and nobody can say how it was configured',
+          );
           continue;
         }
         const owner = view.session?.host ?? view.checkpoints.at(-1)?.host ?? null;

@@ -3,41 +3,35 @@ import { stat, statfs } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
-import type { Host } from '../worker/host.ts';
 import { readGpus } from '../worker/gpus.ts';
+import type { Host } from '../worker/host.ts';
 import { hasPredecessor } from '../worker/predecessor.ts';
 import { folderBytes, type RunFolder } from '../worker/run-folders.ts';
 import { readKept } from '../worker/upkeep.ts';
 import { working } from './activity-support.ts';
 
-export const listTrainers =
-  (host: Host) =>
-  (): Promise<TrainerList> =>
-    working('list the trainers', (signal, progress) =>
-      host.trainers.manifests({ signal, onProgress: (doing) => (progress.doing = doing) }),
-    );
+export const listTrainers = (host: Host) => (): Promise<TrainerList> =>
+  working('list the trainers', (signal, progress) =>
+    host.trainers.manifests({ signal, onProgress: (doing) => (progress.doing = doing) }),
+  );
 
-export const hostStatus =
-  (host: Host) =>
-  async (): Promise<HostStatus> => {
-    const { bavail, bsize } = await statfs(host.settings.dataFolder);
-    return {
-      host: host.id,
-      pool: host.settings.pool,
-      slots: { total: host.slots.total, taken: host.slots.taken },
-      devices: (await readGpus()).map(({ name, memoryBytes, usedBytes }) => ({ name, memoryBytes, usedBytes })),
-      freeDiskBytes: bavail * bsize,
-      dataFolder: host.settings.dataFolder,
-    };
+export const hostStatus = (host: Host) => async (): Promise<HostStatus> => {
+  const { bavail, bsize } = await statfs(host.settings.dataFolder);
+  return {
+    host: host.id,
+    pool: host.settings.pool,
+    slots: { total: host.slots.total, taken: host.slots.taken },
+    devices: (await readGpus()).map(({ name, memoryBytes, usedBytes }) => ({ name, memoryBytes, usedBytes })),
+    freeDiskBytes: bavail * bsize,
+    dataFolder: host.settings.dataFolder,
   };
+};
 
-export const listData =
-  (host: Host) =>
-  (): Promise<KeptFolder[]> =>
-    working('list the run folders', async () => {
-      const folders = await host.folders.list();
-      return Promise.all(folders.map((folder) => describeFolder(host, folder)));
-    });
+export const listData = (host: Host) => (): Promise<KeptFolder[]> =>
+  working('list the run folders', async () => {
+    const folders = await host.folders.list();
+    return Promise.all(folders.map((folder) => describeFolder(host, folder)));
+  });
 
 /** Refuses a folder that is in use, and one that is not there. */
 export const removeData =
@@ -58,7 +52,8 @@ export const publishData =
     working('publish a run folder', async () => {
       const folder = (await host.folders.list()).find((found) => found.run === run);
       if (!folder) throw refusal(`run is ${JSON.stringify(run)}: ${host.id} keeps no folder of it`);
-      if (await host.runs.isOpen(run)) throw refusal(`run is ${JSON.stringify(run)}: it is not over, and publishes by itself`);
+      if (await host.runs.isOpen(run))
+        throw refusal(`run is ${JSON.stringify(run)}: it is not over, and publishes by itself`);
       await host.runs.salvage(host.salvageInput(run), true);
       return salvageId(run);
     });

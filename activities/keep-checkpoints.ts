@@ -12,29 +12,31 @@ export const keepCheckpoints =
   (host: Host) =>
   (input: KeepCheckpointsInput): Promise<KeptCheckpoints> =>
     working('store checkpoints', (signal, progress) =>
-      withStore(() => host.outputs.take(input.run, signal, async () => {
-        const { run, config } = input;
-        const store = host.storeOf(config);
-        const folder = host.folders.of(run);
-        const output = outputPath(config.project, run);
-        const kept: KeptCheckpoints = { stored: [], removed: [], damaged: [], bytes: 0 };
-        progress.totalBytes = input.store.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
-        const onBytes = (bytes: number) => {
-          progress.bytes = (progress.bytes ?? 0) + bytes;
-        };
-        for (const entry of input.store) {
-          progress.doing = `store ${entry.name}`;
-          const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes });
-          (whole ? kept.stored : kept.damaged).push(entry.name);
-        }
-        for (const dropped of input.remove) {
-          const checkpoint = nameSchema.parse(dropped);
-          progress.doing = `remove ${checkpoint}`;
-          await rm(join(folder.checkpoints, checkpoint), { recursive: true, force: true });
-          await store.remove(`${output}/checkpoints/${checkpoint}`);
-          kept.removed.push(checkpoint);
-        }
-        kept.bytes = progress.bytes ?? 0;
-        return kept;
-      })),
+      withStore(() =>
+        host.outputs.take(input.run, signal, async () => {
+          const { run, config } = input;
+          const store = host.storeOf(config);
+          const folder = host.folders.of(run);
+          const output = outputPath(config.project, run);
+          const kept: KeptCheckpoints = { stored: [], removed: [], damaged: [], bytes: 0 };
+          progress.totalBytes = input.store.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
+          const onBytes = (bytes: number) => {
+            progress.bytes = (progress.bytes ?? 0) + bytes;
+          };
+          for (const entry of input.store) {
+            progress.doing = `store ${entry.name}`;
+            const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes });
+            (whole ? kept.stored : kept.damaged).push(entry.name);
+          }
+          for (const dropped of input.remove) {
+            const checkpoint = nameSchema.parse(dropped);
+            progress.doing = `remove ${checkpoint}`;
+            await rm(join(folder.checkpoints, checkpoint), { recursive: true, force: true });
+            await store.remove(`${output}/checkpoints/${checkpoint}`);
+            kept.removed.push(checkpoint);
+          }
+          kept.bytes = progress.bytes ?? 0;
+          return kept;
+        }),
+      ),
     );

@@ -1,8 +1,8 @@
 /** Takes a slot, starts or finds the trainer, and answers when it is ready. */
 import { ApplicationFailure } from '@temporalio/activity';
 import { noFreeSlotType, type OpenedSession, type OpenSessionInput } from '../contracts/run-activities.ts';
-import type { Host } from '../worker/host.ts';
 import { ContinueFromProblem } from '../worker/continue-from.ts';
+import type { Host } from '../worker/host.ts';
 import { NoFreeSlot, SessionProblem } from '../worker/sessions.ts';
 import { sessionFailed, withStore, working } from './activity-support.ts';
 

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
-import type { Published, PublishInput } from '../contracts/run-activities.ts';
+import { name as nameSchema } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
+import type { Published, PublishInput } from '../contracts/run-activities.ts';
 import { type ArtifactStore, outputPath, type TransferOptions } from '../stores/artifact-store.ts';
 import { manifestOf, removeStrays, storeCheckpoint } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
@@ -15,44 +16,56 @@ export const publish =
   (host: Host) =>
   (input: PublishInput): Promise<Published> =>
     working('publish', (signal, progress) =>
-      withStore(() => host.outputs.take(input.run, signal, async () => {
-        const { run, config, receipt } = input;
-        const store = host.storeOf(config);
-        const output = outputPath(config.project, run);
-        const options: TransferOptions = {
-          signal,
-          onBytes: (bytes) => {
-            progress.bytes = (progress.bytes ?? 0) + bytes;
-          },
-        };
-        const folder = input.host === null ? null : host.folders.of(run);
-        // Nothing may still write into what is read now.
-        if (folder) await endPredecessor(folder, config.deadlines, signal, host.log.child({ run }));
-        const checkpoints: Receipt['checkpoints'] = [];
-        for (const entry of input.ledger) {
-          progress.doing = `publish checkpoint ${entry.name}`;
-          const files = await landCheckpoint(store, output, folder, entry, options);
-          if (files) checkpoints.push({ ...manifestOf(entry), files, reasons: entry.reasons });
-        }
-        if (checkpoints.length < input.ledger.length && folder) {
-          const lost = input.ledger.filter(({ name }) => !checkpoints.some((landed) => landed.name === name));
-          const names = lost.map(({ name }) => name).join(', ');
-          throw failed({ kind: 'dataDisk', message: `damaged on the host and not in the store: ${names}` }, false);
-        }
-        progress.doing = 'remove checkpoints that the run dropped';
-        await removeStrays(store, output, input.ledger.filter(({ name }) => checkpoints.some((landed) => landed.name === name)));
-        const files: PublishedFile[] = [];
-        for await (const [path, local] of otherFiles(folder)) {
-          progress.doing = `publish ${path}`;
-          files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
-        }
-        files.push(inside(output, await store.write(`${output}/config.yaml`, stringify(config))));
-        const bytes = [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files].reduce((sum, { size }) => sum + size, 0);
-        const published = { checkpoints, files, bytes };
-        const preliminary: Receipt = { ...receipt, ...published, publishedBytes: bytes };
-        await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
-        return published;
-      })),
+      withStore(() =>
+        host.outputs.take(input.run, signal, async () => {
+          const { run, config, receipt } = input;
+          const store = host.storeOf(config);
+          const output = outputPath(config.project, run);
+          const options: TransferOptions = {
+            signal,
+            onBytes: (bytes) => {
+              progress.bytes = (progress.bytes ?? 0) + bytes;
+            },
+          };
+          const folder = input.host === null ? null : host.folders.of(run);
+          // Nothing may still write into what is read now.
+          if (folder) await endPredecessor(folder, config.deadlines, signal, host.log.child({ run }));
+          const checkpoints: Receipt['checkpoints'] = [];
+          for (const entry of input.ledger) {
+            progress.doing = `publish checkpoint ${entry.name}`;
+            const files = await landCheckpoint(store, output, folder, entry, options);
+            if (files) checkpoints.push({ ...manifestOf(entry), files, reasons: entry.reasons });
+          }
+          if (checkpoints.length < input.ledger.length && folder) {
+            const lost = input.ledger.filter(({ name }) => !checkpoints.some((landed) => landed.name === name));
+            const names = lost.map(({ name }) => name).join(', ');
+            throw failed({ kind: 'dataDisk', message: `damaged on the host and not in the store: ${names}` }, false);
+          }
+          progress.doing = 'remove checkpoints that the run dropped';
+          for (const dropped of input.dropped) await store.remove(`${output}/checkpoints/${nameSchema.parse(dropped)}`);
+          await removeStrays(
+            store,
+            output,
+            input.ledger.filter(({ name }) => checkpoints.some((landed) => landed.name === name)),
+          );
+          // An epoch whose checkpoint could not be written any more is not part of the result.
+          if (folder) await cutRows(folder, receipt.epochs.trained);
+          const files: PublishedFile[] = [];
+          for await (const [path, local] of otherFiles(folder)) {
+            progress.doing = `publish ${path}`;
+            files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
+          }
+          files.push(inside(output, await store.write(`${output}/config.yaml`, stringify(config))));
+          const bytes = [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files].reduce(
+            (sum, { size }) => sum + size,
+            0,
+          );
+          const published = { checkpoints, files, bytes };
+          const preliminary: Receipt = { ...receipt, ...published, publishedBytes: bytes };
+          await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
+          return published;
+        }),
+      ),
     );
 
 /** Files of a checkpoint as the store has them now; null when neither the store nor the host has it whole. */
@@ -77,7 +90,10 @@ async function landCheckpoint(
   return inStore();
 }
 
-const inside = (output: string, file: PublishedFile): PublishedFile => ({ ...file, path: file.path.slice(output.length + 1) });
+const inside = (output: string, file: PublishedFile): PublishedFile => ({
+  ...file,
+  path: file.path.slice(output.length + 1),
+});
 
 /** Everything of the run folder that is no checkpoint and no bookkeeping of this host: path in the store, and here. */
 async function* otherFiles(folder: RunFolder | null): AsyncGenerator<[string, string]> {

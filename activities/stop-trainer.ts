@@ -26,7 +26,10 @@ export const stopTrainer =
     // The worker before opened it; the trainer saw the end-of-file and is ending by itself, or has.
     const folder = host.folders.of(run);
     const { stopSeconds, terminateSeconds } = config.deadlines;
-    const limits = rung === 'terminate' || rung === 'kill' ? { stopSeconds: 0, terminateSeconds: 0 } : { stopSeconds, terminateSeconds };
+    const limits =
+      rung === 'terminate' || rung === 'kill'
+        ? { stopSeconds: 0, terminateSeconds: 0 }
+        : { stopSeconds, terminateSeconds };
     return heartbeating(
       () => ({ doing: 'wait for the trainer of the worker before to end' }),
       async (signal) => {

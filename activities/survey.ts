@@ -1,7 +1,8 @@
 /** What is left of a run that could not end itself, on this host and in the store. */
-import { z } from 'zod';
+
 import { basename } from 'node:path';
 import { ApplicationFailure } from '@temporalio/activity';
+import type { z } from 'zod';
 import { checkpointManifestSchema, type LedgerEntry } from '../contracts/checkpoint.ts';
 import { epochResultSchema } from '../contracts/protocol.ts';
 import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
@@ -52,7 +53,12 @@ export const surveyStore =
           if (manifest) checkpoints.push({ ...manifest, host: '', stored: true, reasons: [] });
         }
         const rows = await text(store, `${output}/metrics.jsonl`);
-        return { config, checkpoints, epochs: jsonLines(epochResultSchema, rows), receipt: await receiptOf(store, output) };
+        return {
+          config,
+          checkpoints,
+          epochs: jsonLines(epochResultSchema, rows),
+          receipt: await receiptOf(store, output),
+        };
       }),
     );
 

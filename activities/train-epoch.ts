@@ -3,7 +3,7 @@ import type { TrainEpochInput } from '../contracts/run-activities.ts';
 import type { SessionReport } from '../contracts/session.ts';
 import type { Host } from '../worker/host.ts';
 import { readReport } from '../worker/run-report.ts';
-import { SessionOver, type LiveSession } from '../worker/session.ts';
+import { type LiveSession, SessionOver } from '../worker/session.ts';
 import { heartbeating, isForsaken, sessionFailed } from './activity-support.ts';
 
 export const trainEpoch =
@@ -47,7 +47,11 @@ async function sessionFailure(host: Host, session: LiveSession, input: TrainEpoc
     ).catch((error) => session.log.error({ err: error }, 'the newest checkpoint could not be stored'));
   }
   // The trainer ended in good order, and nobody of this run asked for it: the host or a person at it did.
-  const ended = { kind: 'trainerKilled', message: 'the trainer was asked to end from outside', exit: { code: 0, signal: null } } as const;
+  const ended = {
+    kind: 'trainerKilled',
+    message: 'the trainer was asked to end from outside',
+    exit: { code: 0, signal: null },
+  } as const;
   return sessionFailed({
     failure: session.preempted ? null : (failure ?? ended),
     preempted: session.preempted,

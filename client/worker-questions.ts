@@ -93,6 +93,17 @@ export class WorkerQuestions {
     });
   }
 
+  /** Answers the id of the workflow that publishes. */
+  publishKept(host: string, run: string): Promise<string> {
+    return this.ask({
+      ...this.hostQuestion(host),
+      activity: 'publishData',
+      args: [run],
+      answer: z.string(),
+      summary: `publish the run folder of ${run}`,
+    });
+  }
+
   poolQuestion(pool: string) {
     const nobody = `no worker serves pool ${pool}: start one with "EPOCHAL_POOL=${pool} epochal worker", or choose another pool`;
     return { queue: poolControlQueue(pool), waitSeconds: this.#waitSeconds, answerSeconds: 3600, nobody };

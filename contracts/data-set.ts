@@ -1,6 +1,7 @@
 /** Data sets that a worker offers: what they are, and pictures of them with what is marked on each. */
 import { z } from 'zod';
 import { relativePath } from './names.ts';
+import { largestPart } from './run-files.ts';
 
 export const dataSetKindSchema = z.enum(['images', 'coco', 'yolo', 'supervisely', 'unknown']);
 export type DataSetKind = z.infer<typeof dataSetKindSchema>;
@@ -67,3 +68,21 @@ export type DataSetItem = z.infer<typeof dataSetItemSchema>;
 
 export const dataSetItemsSchema = z.strictObject({ items: z.array(dataSetItemSchema), total: z.int().min(0) });
 export type DataSetItems = z.infer<typeof dataSetItemsSchema>;
+
+// ── Questions to the control queue of a host: `listDataSets`, `dataSetDetails`, and these
+
+const dataSetId = z.string().regex(/^[0-9a-f]{16}$/);
+
+export const askDataSetItemsSchema = z.strictObject({
+  id: dataSetId,
+  split: z.string().nullable(),
+  className: z.string().nullable(),
+  offset: z.int().min(0),
+  limit: z.int().min(1).max(50),
+});
+export const sizeOfDataSetImageSchema = z.strictObject({ id: dataSetId, item: relativePath });
+export const readDataSetImageSchema = z.strictObject({
+  ...sizeOfDataSetImageSchema.shape,
+  offset: z.int().min(0),
+  length: z.int().min(1).max(largestPart),
+});

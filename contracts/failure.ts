@@ -34,7 +34,14 @@ export const failureSchema = z.strictObject({
 export type Failure = z.infer<typeof failureSchema>;
 
 /** Failures that a new attempt cannot mend: they end the training at once, whatever the restarts budget. */
-export const finalFailures: ReadonlySet<FailureKind> = new Set(['invalidConfig', 'setUp', 'data', 'gpuMissing', 'protocol', 'internal']);
+export const finalFailures: ReadonlySet<FailureKind> = new Set([
+  'invalidConfig',
+  'setUp',
+  'data',
+  'gpuMissing',
+  'protocol',
+  'internal',
+]);
 
 /** One problem of a configuration: which field, what it holds, what is allowed. */
 export const configProblemSchema = z.strictObject({

@@ -1,9 +1,8 @@
 /** Questions that a client asks workers directly, as standalone activities on the pool's or the host's control queue. */
 import { z } from 'zod';
 import { configProblemSchema } from './failure.ts';
-import { runConfigSchema } from './run-config.ts';
+import { bestSchema, runConfigSchema } from './run-config.ts';
 import { trainerManifestSchema } from './trainer-manifest.ts';
-import { bestSchema } from './run-config.ts';
 
 /** `checkConfig(config)` on `poolControlQueue(pool)`: a whole check before anything starts. */
 export const checkedConfigSchema = z.discriminatedUnion('ok', [
@@ -33,7 +32,9 @@ export const hostStatusSchema = z.strictObject({
   host: z.string(),
   pool: z.string(),
   slots: z.strictObject({ total: z.int().min(0), taken: z.array(z.string()) }),
-  devices: z.array(z.strictObject({ name: z.string(), memoryBytes: z.int().nullable(), usedBytes: z.int().nullable() })),
+  devices: z.array(
+    z.strictObject({ name: z.string(), memoryBytes: z.int().nullable(), usedBytes: z.int().nullable() }),
+  ),
   freeDiskBytes: z.int().min(0),
   dataFolder: z.string(),
 });

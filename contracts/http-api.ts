@@ -613,7 +613,8 @@ export const routes = {
     summary: 'Publish a kept run folder to its store now',
     params: hostRunParams,
     body: emptyBody,
-    answer: z.strictObject({ files: z.int().min(0), bytes: z.int().min(0) }),
+    /** The workflow that publishes it: its progress is in the Temporal UI. */
+    answer: z.strictObject({ salvage: z.string() }),
   },
 
   dataSets: {

@@ -20,8 +20,7 @@ export const relativePath = z
   .min(1)
   .max(1024)
   .refine(
-    (path) =>
-      !/[\0\\]/.test(path) && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+    (path) => !/[\0\\]/.test(path) && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
     'must be a relative path inside the folder, with "/" between its parts',
   );
 

@@ -76,6 +76,8 @@ export interface PublishInput {
   run: string;
   config: RunConfig;
   ledger: readonly LedgerEntry[];
+  /** Checkpoints that the retention pass had still to remove. */
+  dropped: readonly string[];
   /** Null: the host is gone; only what the store holds can be told. */
   host: string | null;
   /** All that is known before publishing; files and sizes are filled in here. */
@@ -123,4 +125,3 @@ export interface RunActivities {
   publish(input: PublishInput): Promise<Published>;
   cleanUp(input: CleanUpInput): Promise<Receipt>;
 }
-

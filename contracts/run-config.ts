@@ -38,26 +38,28 @@ export const failurePolicySchema = z.strictObject({
 });
 export type FailurePolicy = z.infer<typeof failurePolicySchema>;
 
-export const deadlinesSchema = z.strictObject({
-  /** From the start of the trainer process to its first sign of being ready. */
-  setUpSeconds: seconds({ min: 1, max: week, default: 1800 }),
-  /** From a stop to the end of the batch under way, its checkpoint included; then SIGTERM. */
-  stopSeconds: seconds({ min: 0.1, max: week, default: 120 }),
-  /** From SIGTERM to SIGKILL. */
-  terminateSeconds: seconds({ min: 0.1, max: 3600, default: 15 }),
-  /** From the end of the last epoch to the end of the process (exports, last plots). */
-  finishSeconds: seconds({ min: 1, max: week, default: 3600 }),
-  /** How long publishing is tried before the run ends with its files kept on the host. */
-  publishSeconds: seconds({ min: 1, max: 4 * week, default: week }),
-  /** No heartbeat from the host for this long: the run goes on elsewhere. */
-  heartbeatSeconds: seconds({ min: 1, max: 3600, default: 15 }),
-  /** Shortest and longest time without progress that counts as a hang; between them the run's own batches decide. */
-  hangFloorSeconds: seconds({ min: 1, max: week, default: 120 }),
-  hangCeilingSeconds: seconds({ min: 1, max: week, default: 3600 }),
-}).refine((deadlines) => deadlines.hangFloorSeconds <= deadlines.hangCeilingSeconds, {
-  path: ['hangCeilingSeconds'],
-  message: 'must be at least deadlines.hangFloorSeconds',
-});
+export const deadlinesSchema = z
+  .strictObject({
+    /** From the start of the trainer process to its first sign of being ready. */
+    setUpSeconds: seconds({ min: 1, max: week, default: 1800 }),
+    /** From a stop to the end of the batch under way, its checkpoint included; then SIGTERM. */
+    stopSeconds: seconds({ min: 0.1, max: week, default: 120 }),
+    /** From SIGTERM to SIGKILL. */
+    terminateSeconds: seconds({ min: 0.1, max: 3600, default: 15 }),
+    /** From the end of the last epoch to the end of the process (exports, last plots). */
+    finishSeconds: seconds({ min: 1, max: week, default: 3600 }),
+    /** How long publishing is tried before the run ends with its files kept on the host. */
+    publishSeconds: seconds({ min: 1, max: 4 * week, default: week }),
+    /** No heartbeat from the host for this long: the run goes on elsewhere. */
+    heartbeatSeconds: seconds({ min: 1, max: 3600, default: 15 }),
+    /** Shortest and longest time without progress that counts as a hang; between them the run's own batches decide. */
+    hangFloorSeconds: seconds({ min: 1, max: week, default: 120 }),
+    hangCeilingSeconds: seconds({ min: 1, max: week, default: 3600 }),
+  })
+  .refine((deadlines) => deadlines.hangFloorSeconds <= deadlines.hangCeilingSeconds, {
+    path: ['hangCeilingSeconds'],
+    message: 'must be at least deadlines.hangFloorSeconds',
+  });
 export type Deadlines = z.infer<typeof deadlinesSchema>;
 
 export const runConfigSchema = z.strictObject({

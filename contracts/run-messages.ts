@@ -1,9 +1,9 @@
 /** Everything that goes in and out of a `trainingRun` workflow. */
 import { z } from 'zod';
 import { ledgerEntrySchema, metricsSchema, positionSchema } from './checkpoint.ts';
+import { receiptSchema, restartSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 import { draftConfigSchema } from './run-config.ts';
 import { sessionSchema } from './session.ts';
-import { receiptSchema, restartSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 
 export const trainingRunType = 'trainingRun';
 
@@ -16,7 +16,13 @@ export const trainingRunInputSchema = z.strictObject({
 export type TrainingRunInput = z.input<typeof trainingRunInputSchema>;
 
 /** Updates. Each is refused, with a sentence, in a state where it means nothing. Each answers with the run's view. */
-export const updateNames = { configure: 'configure', train: 'train', stop: 'stop', pause: 'pause', resume: 'resume' } as const;
+export const updateNames = {
+  configure: 'configure',
+  train: 'train',
+  stop: 'stop',
+  pause: 'pause',
+  resume: 'resume',
+} as const;
 /** Merged into the draft; nested objects too. `null` removes a field. */
 export const configureSchema = z.record(z.string(), z.json());
 export type Configure = z.infer<typeof configureSchema>;
@@ -26,7 +32,12 @@ export type StopRequest = z.input<typeof stopRequestSchema>;
 export const runQuery = 'run';
 
 /** One row of the downsampled metric curves. */
-export const curvePointSchema = z.strictObject({ epoch: z.int().min(1), at: z.iso.datetime(), seconds: z.number(), metrics: metricsSchema });
+export const curvePointSchema = z.strictObject({
+  epoch: z.int().min(1),
+  at: z.iso.datetime(),
+  seconds: z.number(),
+  metrics: metricsSchema,
+});
 export type CurvePoint = z.infer<typeof curvePointSchema>;
 
 export const runEventSchema = z.strictObject({ at: z.iso.datetime(), message: z.string() });

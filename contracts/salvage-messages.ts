@@ -1,8 +1,8 @@
 /** Runs that could not end themselves: what is asked of whom to land what is left of them. */
 import type { LedgerEntry } from './checkpoint.ts';
+import type { EpochResult } from './protocol.ts';
 import type { Receipt } from './receipt.ts';
 import type { RunConfig } from './run-config.ts';
-import type { EpochResult } from './protocol.ts';
 
 export const salvageType = 'salvage';
 export const sweepType = 'sweep';

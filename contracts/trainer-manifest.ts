@@ -1,7 +1,7 @@
 /** What a trainer says of itself: `python trainer.py describe` prints it. Forms, checks and docs come from it. */
 import { z } from 'zod';
-import { bestSchema } from './run-config.ts';
 import { name } from './names.ts';
+import { bestSchema } from './run-config.ts';
 
 export const trainerManifestSchema = z.strictObject({
   protocol: z.literal(1),

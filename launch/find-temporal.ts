@@ -43,9 +43,24 @@ export class TemporalNotFoundError extends Error {
 
 const startedFile = (dataFolder: string) => join(dataFolder, 'temporal.json');
 
-/** The server of the environment configuration, without asking whether it answers; null when none is configured. */
+/**
+ * The server of the environment configuration, without asking whether it answers; null when none is configured.
+ * Throws TemporalNotFoundError when the configuration cannot be read.
+ */
 export function configuredTemporal(): FoundTemporal | null {
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  let config: ReturnType<typeof loadClientConnectConfig>;
+  try {
+    config = loadClientConnectConfig();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TemporalNotFoundError(
+      `the Temporal configuration (TEMPORAL_* and temporal.toml) cannot be used: ${reason}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const { connectionOptions, namespace = 'default' } = config;
   const { address } = connectionOptions;
   if (!address) return null;
   const ui =

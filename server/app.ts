@@ -1,10 +1,11 @@
 /** The HTTP server, put together: checks first, then routes, then the web. */
 import fastifyHelmet from '@fastify/helmet';
 import fastifyRateLimit from '@fastify/rate-limit';
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { Access } from './access.ts';
 import { configRoutes } from './config-routes.ts';
+import { dataSetRoutes } from './data-set-routes.ts';
 import { fileRoutes } from './file-routes.ts';
 import { hostRoutes } from './host-routes.ts';
 import { HostsSeen } from './hosts-seen.ts';
@@ -39,7 +40,7 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
   const access = new Access(settings);
   const app: FastifyInstance = fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: largestBody,
     // An address is matched as it is written: no second spelling of a path goes past a check.
     routerOptions: { maxParamLength: 200, caseSensitive: true, ignoreDuplicateSlashes: false },
@@ -130,6 +131,7 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
   configRoutes(handle, link);
   fileRoutes(handle, link);
   hostRoutes(handle, link, hosts);
+  dataSetRoutes(handle, link, hosts);
   await serveWeb(app, webFolder);
   app.addHook('preClose', async () => watches.close());
   return { server: app, watches };

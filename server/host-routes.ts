@@ -25,6 +25,11 @@ export function hostRoutes(handle: Handle, link: TemporalLink, hosts: HostsSeen)
     await training.removeKept(params.host, params.run);
     return { removed: true as const };
   });
+
+  handle('publishKept', async ({ params }) => {
+    const { workers } = await link.backend();
+    return { salvage: await workers.publishKept(params.host, params.run) };
+  });
 }
 
 type Kept = Answer<'keptFolders'>;

@@ -11,7 +11,7 @@ import {
 import type { Session } from '../contracts/session.ts';
 import type { ArtifactStore, TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
-import { readIfThere, replaceFile, type RunFolder } from './run-folders.ts';
+import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { epochRows, parseJson, readManifest, readManifests } from './run-report.ts';
 
 export interface Resume {
@@ -61,7 +61,9 @@ export async function chooseResume(request: ResumeRequest): Promise<Resume | nul
     await rm(path, { recursive: true, force: true });
     request.onProgress(`fetch checkpoint ${manifest.name}`);
     // The store is asked whatever the ledger says: a host that handed its run over stored a checkpoint last of all.
-    if (await fetchCheckpoint(request.store, `${request.output}/checkpoints/${manifest.name}`, manifest, path, { signal })) {
+    if (
+      await fetchCheckpoint(request.store, `${request.output}/checkpoints/${manifest.name}`, manifest, path, { signal })
+    ) {
       await restoreRows(request, manifest.epoch, 'store');
       return { manifest, path };
     }
@@ -70,7 +72,11 @@ export async function chooseResume(request: ResumeRequest): Promise<Resume | nul
 }
 
 /** `metrics.jsonl` with a row for each of the first `epochs` epochs, from here and the store; `first` goes before. */
-async function restoreRows({ folder, store, output }: ResumeRequest, epochs: number, first: 'local' | 'store'): Promise<void> {
+async function restoreRows(
+  { folder, store, output }: ResumeRequest,
+  epochs: number,
+  first: 'local' | 'store',
+): Promise<void> {
   const local = epochRows((await readIfThere(folder.metrics)) ?? '');
   const isComplete = Array.from({ length: epochs }, (_, index) => index + 1).every((epoch) => local.has(epoch));
   if (first === 'local' && isComplete) return;
@@ -123,7 +129,12 @@ export async function fetchCheckpoint(
 }
 
 /** Checkpoints after `position`, here and in the store: a new training of the same epochs writes the same names. */
-export async function removeLater(folder: RunFolder, position: Position, store: ArtifactStore, output: string): Promise<void> {
+export async function removeLater(
+  folder: RunFolder,
+  position: Position,
+  store: ArtifactStore,
+  output: string,
+): Promise<void> {
   const later = (await readManifests(folder)).filter((manifest) => isBefore(position, manifest));
   for (const { name } of later) {
     await rm(join(folder.checkpoints, name), { recursive: true, force: true });
@@ -162,7 +173,11 @@ export async function storeCheckpoint(
  * Removes from the store what no longer belongs to the run: checkpoints that the ledger dropped while nobody could
  * remove them, and parts of such. What is newer than all of the ledger stays: nobody has decided about it.
  */
-export async function removeStrays(store: ArtifactStore, output: string, kept: readonly CheckpointManifest[]): Promise<void> {
+export async function removeStrays(
+  store: ArtifactStore,
+  output: string,
+  kept: readonly CheckpointManifest[],
+): Promise<void> {
   const newest = kept.reduce<Position>((last, entry) => (isBefore(last, entry) ? entry : last), { epoch: 0, batch: 0 });
   const names = new Map<string, string[]>();
   for await (const { path } of store.list(`${output}/checkpoints`)) {

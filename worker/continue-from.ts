@@ -23,7 +23,10 @@ export class ContinueFromProblem extends Error {
 type ContinueFrom = NonNullable<RunConfig['continueFrom']>;
 
 /** The manifest that is meant, without fetching its files. Throws ContinueFromProblem with a clause for the field. */
-export async function findStart({ outputFolder, checkpoint }: ContinueFrom): Promise<{ manifest: CheckpointManifest; from: string }> {
+export async function findStart({
+  outputFolder,
+  checkpoint,
+}: ContinueFrom): Promise<{ manifest: CheckpointManifest; from: string }> {
   const store = openStore(dirname(outputFolder));
   const output = basename(outputFolder);
   const manifests: CheckpointManifest[] = [];
@@ -31,12 +34,18 @@ export async function findStart({ outputFolder, checkpoint }: ContinueFrom): Pro
     if (basename(path) !== 'checkpoint.json') continue;
     const text = await store.read(path);
     const manifest = text && checkpointManifestSchema.safeParse(JSON.parse(Buffer.from(text).toString('utf8')));
-    if (manifest && manifest.success) manifests.push(manifest.data);
+    if (manifest?.success) manifests.push(manifest.data);
   }
-  if (manifests.length === 0) throw new ContinueFromProblem('continueFrom.outputFolder', outputFolder, 'must be an output folder of a run, with checkpoints in it');
+  if (manifests.length === 0)
+    throw new ContinueFromProblem(
+      'continueFrom.outputFolder',
+      outputFolder,
+      'must be an output folder of a run, with checkpoints in it',
+    );
   manifests.sort((a, b) => a.epoch - b.epoch || a.batch - b.batch);
   const best = checkpoint === 'best' ? await bestName(store, output) : null;
-  const manifest = checkpoint === 'last' ? manifests.at(-1) : manifests.find(({ name }) => name === (best ?? checkpoint));
+  const manifest =
+    checkpoint === 'last' ? manifests.at(-1) : manifests.find(({ name }) => name === (best ?? checkpoint));
   if (!manifest) {
     const names = manifests.map(({ name }) => name).join(', ');
     throw new ContinueFromProblem('continueFrom.checkpoint', checkpoint, `must be best, last or one of ${names}`);

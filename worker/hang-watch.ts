@@ -5,8 +5,9 @@
  * Saving never counts as a hang while the checkpoint grows: only a save without a byte for the whole ceiling does.
  * Waiting for a grant, and what follows the last epoch, have limits of their own elsewhere.
  */
-import type { Deadlines } from '../contracts/run-config.ts';
+
 import type { Phase, TrainerEvent } from '../contracts/protocol.ts';
+import type { Deadlines } from '../contracts/run-config.ts';
 
 /** The first batches of a phase are slow for good reasons (compilers, caches, data loaders): they teach nothing. */
 const warmUpGaps = 5;
@@ -14,7 +15,8 @@ const warmUpGaps = 5;
 const patience = 8;
 
 type WatchedPhase = Extract<Phase, 'train' | 'validate' | 'save'>;
-const isWatched = (phase: Phase): phase is WatchedPhase => phase === 'train' || phase === 'validate' || phase === 'save';
+const isWatched = (phase: Phase): phase is WatchedPhase =>
+  phase === 'train' || phase === 'validate' || phase === 'save';
 
 export class HangWatch {
   readonly #limits: Pick<Deadlines, 'hangFloorSeconds' | 'hangCeilingSeconds'>;
@@ -25,7 +27,10 @@ export class HangWatch {
   readonly #seen = new Map<Phase, { gaps: number; longest: number }>();
 
   /** `now` is in milliseconds and monotonic: a wall clock that jumps must not look like a hang. */
-  constructor(limits: Pick<Deadlines, 'hangFloorSeconds' | 'hangCeilingSeconds'>, now: () => number = () => performance.now()) {
+  constructor(
+    limits: Pick<Deadlines, 'hangFloorSeconds' | 'hangCeilingSeconds'>,
+    now: () => number = () => performance.now(),
+  ) {
     this.#limits = limits;
     this.#now = now;
     this.#lastSign = now();

@@ -4,6 +4,7 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import type { SalvageInput } from '../contracts/salvage-messages.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { openStore } from '../stores/open-store.ts';
+import { DataSets } from './data-sets.ts';
 import { Devices } from './devices.ts';
 import { hostId, RunFolders } from './run-folders.ts';
 import type { Runs } from './runs.ts';
@@ -17,6 +18,7 @@ import { Turns } from './turns.ts';
 export class Host {
   readonly folders: RunFolders;
   readonly trainers: TrainerCatalog;
+  readonly dataSets: DataSets;
   readonly slots: Slots;
   readonly sessions: Sessions;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
@@ -34,6 +36,7 @@ export class Host {
   ) {
     this.folders = new RunFolders(settings.dataFolder);
     this.trainers = new TrainerCatalog(settings.trainersFolders);
+    this.dataSets = new DataSets(id, settings.dataSetsFolders, settings.cacheFolder);
     this.slots = new Slots(settings.slots ?? Math.max(1, devices.gpus.length));
     this.sessions = new Sessions(this);
   }

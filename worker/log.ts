@@ -1,5 +1,5 @@
 /** One logger for the process, its activities, its workflows and the Temporal SDK itself. */
-import { type Logger as TemporalLogger, type LogLevel, Runtime } from '@temporalio/worker';
+import { type LogLevel, Runtime, type Logger as TemporalLogger } from '@temporalio/worker';
 import { type Logger, pino } from 'pino';
 
 /** Pretty on a terminal, JSON lines otherwise; the level is LOG_LEVEL, `info` when unset. To stderr: stdout is for answers. */
@@ -8,7 +8,10 @@ export function createLogger(): Logger {
   if (!process.stderr.isTTY) return pino({ level }, pino.destination(2));
   return pino({
     level,
-    transport: { target: 'pino-pretty', options: { destination: 2, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' } },
+    transport: {
+      target: 'pino-pretty',
+      options: { destination: 2, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' },
+    },
   });
 }
 

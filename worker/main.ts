@@ -15,11 +15,11 @@ import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../con
 import { deadlinesSchema } from '../contracts/run-config.ts';
 import { Host } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
-import { readProcessFile } from './trainer-process.ts';
 import { endPredecessor } from './predecessor.ts';
 import { readRunConfig } from './run-report.ts';
 import { Runs } from './runs.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
+import { readProcessFile } from './trainer-process.ts';
 import { Upkeep } from './upkeep.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
@@ -71,7 +71,12 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
       ...own,
     });
   const workers = await Promise.all([
-    create(settings.workflowQueue, { workflowBundle: bundle, activities: workflowQueueActivities(host), maxCachedWorkflows: 200, workflowThreadPoolSize: 1 }),
+    create(settings.workflowQueue, {
+      workflowBundle: bundle,
+      activities: workflowQueueActivities(host),
+      maxCachedWorkflows: 200,
+      workflowThreadPoolSize: 1,
+    }),
     create(poolQueue(settings.pool), {
       activities: poolActivities(host),
       tuner: {
@@ -82,7 +87,10 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
       },
       activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 1 },
     }),
-    create(poolControlQueue(settings.pool), { activities: poolControlActivities(host), activityTaskPollerBehavior: pollers }),
+    create(poolControlQueue(settings.pool), {
+      activities: poolControlActivities(host),
+      activityTaskPollerBehavior: pollers,
+    }),
     create(hostQueue(host.id), {
       activities: hostActivities(host),
       maxConcurrentActivityTaskExecutions: Math.max(100, host.slots.total * 4),
@@ -138,7 +146,9 @@ async function tellLostSessions(host: Host): Promise<void> {
   }
 }
 
-async function connect(temporal: StartOptions['temporal']): Promise<{ connection: NativeConnection; namespace: string }> {
+async function connect(
+  temporal: StartOptions['temporal'],
+): Promise<{ connection: NativeConnection; namespace: string }> {
   if (temporal) {
     const connection = await NativeConnection.connect({ address: temporal.address });
     return { connection, namespace: temporal.namespace ?? 'default' };
@@ -159,7 +169,10 @@ export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']):
   });
   const onSignal = (signal: NodeJS.Signals) => {
     asked++;
-    log.info({ signal }, asked === 1 ? 'draining: trainers checkpoint, their runs go on elsewhere; again: at once' : 'at once');
+    log.info(
+      { signal },
+      asked === 1 ? 'draining: trainers checkpoint, their runs go on elsewhere; again: at once' : 'at once',
+    );
     const going = asked === 1 ? worker.drain() : worker.stopNow();
     going.catch((error) => log.error({ err: error }, 'the worker did not stop in good order'));
     if (asked > 1) void delay(atOnceMs, undefined, { ref: false }).then(giveUp);

@@ -15,7 +15,12 @@ export interface PredecessorLimits {
 const orphanSeconds = 2;
 
 /** Returns when no process of the folder's last trainer is alive. Throws the signal's reason when aborted. */
-export async function endPredecessor(folder: RunFolder, limits: PredecessorLimits, signal: AbortSignal, log: Logger): Promise<void> {
+export async function endPredecessor(
+  folder: RunFolder,
+  limits: PredecessorLimits,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
   const leader = await readProcessFile(folder);
   if (!leader || !(await isGroupAlive(leader))) return;
   log.info({ pid: leader.pid }, 'waiting for the trainer of the worker before to end');

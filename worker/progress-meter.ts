@@ -1,6 +1,7 @@
 /** Live progress of a session, from its protocol events. */
-import type { Phase, TrainerEvent } from '../contracts/protocol.ts';
+
 import type { Progress } from '../contracts/progress.ts';
+import type { Phase, TrainerEvent } from '../contracts/protocol.ts';
 
 /** Rates are over the batches of about this long, in milliseconds. */
 const rateWindow = 5_000;
@@ -43,7 +44,15 @@ export class ProgressMeter {
           break;
         }
         this.#interrupted = null;
-        this.#progress = { ...before, phase: event.phase, epoch: event.epoch, batch: 0, batches: null, rate: null, at: at.toISOString() };
+        this.#progress = {
+          ...before,
+          phase: event.phase,
+          epoch: event.epoch,
+          batch: 0,
+          batches: null,
+          rate: null,
+          at: at.toISOString(),
+        };
         break;
       case 'batch': {
         const { phase, epoch, batch, batches, metrics } = event;

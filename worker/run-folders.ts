@@ -52,7 +52,9 @@ export class RunFolders {
 
   async list(): Promise<RunFolder[]> {
     const entries = await readdir(this.#root, { withFileTypes: true }).catch(ifMissing([]));
-    return entries.filter((entry) => entry.isDirectory() && name.safeParse(entry.name).success).map((entry) => this.of(entry.name));
+    return entries
+      .filter((entry) => entry.isDirectory() && name.safeParse(entry.name).success)
+      .map((entry) => this.of(entry.name));
   }
 
   async remove(run: string): Promise<void> {
@@ -79,7 +81,9 @@ export async function* filesBelow(path: string, prefix = ''): AsyncGenerator<str
 
 /** Files that matter to this host alone, and are neither published nor missed. */
 export const isBookkeeping = (path: string): boolean =>
-  /^start\//.test(path) || path.endsWith('.tmp') || ['lock', 'session.json', 'process.json', 'kept.json'].includes(path);
+  /^start\//.test(path) ||
+  path.endsWith('.tmp') ||
+  ['lock', 'session.json', 'process.json', 'kept.json'].includes(path);
 
 /** Replaces a small file in one step: readers see the old or the new content, whole, also after a crash. */
 export async function replaceFile(path: string, content: string): Promise<void> {
@@ -103,7 +107,12 @@ export async function hostId(dataFolder: string): Promise<string> {
   await mkdir(dataFolder, { recursive: true });
   const known = await readIfThere(path);
   if (known !== null) return name.parse(JSON.parse(known).host);
-  const made = `${hostname().replace(/[^A-Za-z0-9-]/g, '-').replace(/^-+/, '').slice(0, 40) || 'host'}-${randomUUID().slice(0, 8)}`;
+  const made = `${
+    hostname()
+      .replace(/[^A-Za-z0-9-]/g, '-')
+      .replace(/^-+/, '')
+      .slice(0, 40) || 'host'
+  }-${randomUUID().slice(0, 8)}`;
   // Written beside, then linked: a worker that is killed here leaves no half-written id that no later one could read.
   const beside = `${path}.${randomUUID()}.tmp`;
   await replaceFile(beside, JSON.stringify({ host: made }));

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type CheckpointManifest, checkpointManifestSchema, isBefore, type Position } from '../contracts/checkpoint.ts';
 import { name } from '../contracts/names.ts';
-import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import { type EpochResult, epochResultSchema, eventSchema, type TrainerEvent } from '../contracts/protocol.ts';
 import type { Known } from '../contracts/run-activities.ts';
+import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { SessionReport } from '../contracts/session.ts';
 import { type RunFolder, readIfThere } from './run-folders.ts';
 
@@ -24,7 +24,9 @@ export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null
 export async function readManifests(folder: RunFolder): Promise<CheckpointManifest[]> {
   const entries = await readdir(folder.checkpoints).catch(() => []);
   const manifests = await Promise.all(
-    entries.filter((entry) => name.safeParse(entry).success).map((entry) => readManifest(join(folder.checkpoints, entry), entry)),
+    entries
+      .filter((entry) => name.safeParse(entry).success)
+      .map((entry) => readManifest(join(folder.checkpoints, entry), entry)),
   );
   return manifests.filter((manifest) => manifest !== null).sort((a, b) => (isBefore(a, b) ? -1 : 1));
 }

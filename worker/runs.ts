@@ -51,7 +51,12 @@ export class Runs {
         scheduleId: this.workflowQueue === defaultQueue ? 'epochal-sweep' : `epochal-sweep-${this.workflowQueue}`,
         spec: { intervals: [{ every: `${everyMinutes}m` }] },
         policies: { overlap: 'SKIP', catchupWindow: '1m' },
-        action: { type: 'startWorkflow', workflowType: sweepType, taskQueue: this.workflowQueue, workflowId: 'epochal-sweep' },
+        action: {
+          type: 'startWorkflow',
+          workflowType: sweepType,
+          taskQueue: this.workflowQueue,
+          workflowId: 'epochal-sweep',
+        },
       });
     } catch (error) {
       if (!(error instanceof ScheduleAlreadyRunning)) throw error;
@@ -63,7 +68,8 @@ export class Runs {
     try {
       await this.client.workflow.getHandle(run).signal(sessionLostSignal, session);
     } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) this.log.warn({ run, err: error }, 'the run could not be told that its session is lost');
+      if (!(error instanceof WorkflowNotFoundError))
+        this.log.warn({ run, err: error }, 'the run could not be told that its session is lost');
     }
   }
 }

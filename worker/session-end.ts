@@ -38,7 +38,10 @@ export async function sessionEnd(
 }
 
 /** Null when it ended as it should. */
-export function endFailure(events: readonly TrainerEvent[], { exit, seen, killedByUs, outOfMemory }: EndCircumstances): Failure | null {
+export function endFailure(
+  events: readonly TrainerEvent[],
+  { exit, seen, killedByUs, outOfMemory }: EndCircumstances,
+): Failure | null {
   const failed = events.findLast((event) => event.type === 'failed');
   const with_ = exit ? { exit } : {};
   if (failed) {
@@ -53,5 +56,9 @@ export function endFailure(events: readonly TrainerEvent[], { exit, seen, killed
       : { kind: 'trainerKilled', message: 'the trainer was killed from outside (SIGKILL)', ...with_ };
   }
   if (exit.signal) return { kind: 'trainerKilled', message: `the trainer was ended by ${exit.signal}`, ...with_ };
-  return { kind: 'trainerError', message: `the trainer ended with code ${exit.code} and without a word; its log says more`, ...with_ };
+  return {
+    kind: 'trainerError',
+    message: `the trainer ended with code ${exit.code} and without a word; its log says more`,
+    ...with_,
+  };
 }

@@ -1,16 +1,16 @@
 /** The sessions of this host: opens them, finds them again, hands them over. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { outputPath } from '../stores/artifact-store.ts';
-import { type Failure, failureSchema } from '../contracts/failure.ts';
 import type { Position } from '../contracts/checkpoint.ts';
+import { type Failure, failureSchema } from '../contracts/failure.ts';
 import { protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
+import { outputPath } from '../stores/artifact-store.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
 import { fetchStart } from './continue-from.ts';
 import type { Host } from './host.ts';
 import { endPredecessor } from './predecessor.ts';
-import { replaceFile, type RunFolder } from './run-folders.ts';
+import { type RunFolder, replaceFile } from './run-folders.ts';
 import { readManifests, readReport, start } from './run-report.ts';
 import { LiveSession, SessionOver } from './session.ts';
 import { TrainerProblem } from './trainer-catalog.ts';
@@ -84,23 +84,40 @@ export class Sessions {
       options.onProgress('wait for the trainer before to end');
       await endPredecessor(folder, input.config.deadlines, options.signal, log);
       const program = await this.#host.trainers.find(input.config.trainer);
-      if (!program) throw new SessionProblem({ kind: 'setUp', message: `no trainer ${input.config.trainer} on ${this.#host.id}` });
+      if (!program)
+        throw new SessionProblem({ kind: 'setUp', message: `no trainer ${input.config.trainer} on ${this.#host.id}` });
       options.onProgress('prepare the Python environment');
       const python = await this.#host.trainers.environment(program, options);
       const resume = await this.#resume(input, folder, options);
       const position = resume?.position ?? start;
-      begun = new LiveSession({ run, host: this.#host.id, folder, config: input.config, startEpoch: position.epoch, log });
+      begun = new LiveSession({
+        run,
+        host: this.#host.id,
+        folder,
+        config: input.config,
+        startEpoch: position.epoch,
+        log,
+      });
       this.#live.set(run, begun);
       await replaceFile(folder.config, JSON.stringify({ run, config: input.config, host: this.#host.id }));
       await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume)));
       options.onProgress('start the trainer');
       begun.attach(
-        await TrainerProcess.start(program, python, folder, begun.id, this.#host.devices.environment(slot), begun.listener),
+        await TrainerProcess.start(
+          program,
+          python,
+          folder,
+          begun.id,
+          this.#host.devices.environment(slot),
+          begun.listener,
+        ),
       );
       void begun.over.then(() => this.#host.slots.give(slot));
       void this.#endWhenIdle(begun);
       options.onProgress('the trainer sets up');
-      await begun.waitReady(AbortSignal.any([options.signal, AbortSignal.timeout(input.config.deadlines.setUpSeconds * 1000)]));
+      await begun.waitReady(
+        AbortSignal.any([options.signal, AbortSignal.timeout(input.config.deadlines.setUpSeconds * 1000)]),
+      );
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
       return { session: begun.description, report: await readReport(folder, input.known) };
     } catch (error) {
@@ -115,7 +132,11 @@ export class Sessions {
     }
   }
 
-  async #resume(input: OpenSessionInput, folder: RunFolder, { signal, onProgress }: OpenOptions): Promise<Start | null> {
+  async #resume(
+    input: OpenSessionInput,
+    folder: RunFolder,
+    { signal, onProgress }: OpenOptions,
+  ): Promise<Start | null> {
     const { run, config, ledger, previous, notAfter } = input;
     const store = this.#host.storeOf(config);
     const output = outputPath(config.project, run);
@@ -131,7 +152,12 @@ export class Sessions {
   }
 
   /** What went wrong, told as well as it can be: the trainer's own word goes before the exception that we saw. */
-  async #problem(error: unknown, begun: LiveSession | null, input: OpenSessionInput, signal: AbortSignal): Promise<unknown> {
+  async #problem(
+    error: unknown,
+    begun: LiveSession | null,
+    input: OpenSessionInput,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     signal.throwIfAborted();
     if (error instanceof SessionOver && begun) {
       const { failure } = await begun.end(input.known);
@@ -140,7 +166,10 @@ export class Sessions {
     if (error instanceof TrainerProblem) return new SessionProblem(error.failure);
     if (error instanceof DOMException && error.name === 'TimeoutError') {
       const limit = input.config.deadlines.setUpSeconds;
-      return new SessionProblem({ kind: 'hang', message: `the trainer was not ready after ${limit} s (deadlines.setUpSeconds)` });
+      return new SessionProblem({
+        kind: 'hang',
+        message: `the trainer was not ready after ${limit} s (deadlines.setUpSeconds)`,
+      });
     }
     if (isDiskFull(error)) return new SessionProblem(failureSchema.parse({ kind: 'dataDisk', message: String(error) }));
     return error;

@@ -18,6 +18,8 @@ export interface WorkerSettings {
   slots: number | null;
   /** Folders with trainers, first match wins; the built-in ones are last. */
   trainersFolders: string[];
+  /** Folders whose folders are data sets. */
+  dataSetsFolders: string[];
   workflowQueue: string;
   /** How long a session may go without a word from its run before it checkpoints and ends. */
   sessionIdleSeconds: number;
@@ -39,6 +41,7 @@ const environmentSchema = z.object({
   EPOCHAL_POOL: name.default('gpu'),
   EPOCHAL_SLOTS: count(1, 1024).optional(),
   EPOCHAL_TRAINERS: z.string().optional(),
+  EPOCHAL_DATA_SETS: z.string().optional(),
   EPOCHAL_WORKFLOW_QUEUE: name.default(workflowQueue),
   EPOCHAL_SESSION_IDLE_SECONDS: count(5, 7 * 24 * 3600).default(300),
   EPOCHAL_KEPT_DAYS: count(0, 3650).default(0),
@@ -65,9 +68,17 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     pool: values.EPOCHAL_POOL,
     slots: values.EPOCHAL_SLOTS ?? null,
     trainersFolders: [
-      ...(values.EPOCHAL_TRAINERS ?? '').split(delimiter).filter(Boolean).map((folder) => resolve(folder)),
+      ...(values.EPOCHAL_TRAINERS ?? '')
+        .split(delimiter)
+        .filter(Boolean)
+        .map((folder) => resolve(folder)),
       builtInTrainers,
     ],
+    dataSetsFolders: values.EPOCHAL_DATA_SETS
+      ? values.EPOCHAL_DATA_SETS.split(delimiter)
+          .filter(Boolean)
+          .map((folder) => resolve(folder))
+      : [join(data, 'data-sets')],
     workflowQueue: values.EPOCHAL_WORKFLOW_QUEUE,
     sessionIdleSeconds: values.EPOCHAL_SESSION_IDLE_SECONDS,
     keptDays: values.EPOCHAL_KEPT_DAYS,
@@ -75,4 +86,3 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     upkeepSeconds: values.EPOCHAL_UPKEEP_SECONDS,
   };
 }
-

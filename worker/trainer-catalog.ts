@@ -1,12 +1,16 @@
 /** The trainers of this host: where they are, what they say of themselves, and what they say of a configuration. */
-import { stat } from 'node:fs/promises';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { name } from '../contracts/names.ts';
 import type { Failure } from '../contracts/failure.ts';
 import type { TrainerList } from '../contracts/host-messages.ts';
+import { name } from '../contracts/names.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
-import { type TrainerCheck, type TrainerManifest, trainerCheckSchema, trainerManifestSchema } from '../contracts/trainer-manifest.ts';
+import {
+  type TrainerCheck,
+  type TrainerManifest,
+  trainerCheckSchema,
+  trainerManifestSchema,
+} from '../contracts/trainer-manifest.ts';
 import { ensureEnvironment, readRequirements } from './python-environments.ts';
 import { runProgram } from './run-program.ts';
 import { pythonSdkFolder } from './settings.ts';
@@ -64,7 +68,11 @@ export class TrainerCatalog {
         answers.push({ ok: true, manifest: await this.describe(program, options) });
       } catch (error) {
         options.signal?.throwIfAborted();
-        answers.push({ ok: false, name: program.name, problem: error instanceof Error ? error.message : String(error) });
+        answers.push({
+          ok: false,
+          name: program.name,
+          problem: error instanceof Error ? error.message : String(error),
+        });
       }
     }
     return answers;
@@ -120,7 +128,10 @@ export class TrainerCatalog {
     } catch {
       throw setUp(program, `\`${verb[0]}\` printed no JSON: ${stdout.slice(-500)}`);
     }
-    throw setUp(program, `\`${verb[0]}\` ${code === null ? 'gave no answer' : `ended with code ${code}`}: ${tail.slice(-2000)}`);
+    throw setUp(
+      program,
+      `\`${verb[0]}\` ${code === null ? 'gave no answer' : `ended with code ${code}`}: ${tail.slice(-2000)}`,
+    );
   }
 }
 
@@ -131,7 +142,10 @@ export function trainerEnvironment(): NodeJS.ProcessEnv {
 }
 
 const setUp = (program: TrainerProgram, message: string) =>
-  new TrainerProblem({ kind: 'setUp', message: `trainer ${program.name} (${program.file}): ${message}`.slice(0, 4000) });
+  new TrainerProblem({
+    kind: 'setUp',
+    message: `trainer ${program.name} (${program.file}): ${message}`.slice(0, 4000),
+  });
 
 const issueText = (issues: readonly { path: readonly PropertyKey[]; message: string }[]) =>
   issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');

@@ -95,7 +95,10 @@ export class Upkeep {
       const tooOld = keptDays > 0 && Date.now() - endedAt > keptDays * day;
       const tooFull = keptFreeBytes > 0 && bavail * bsize < keptFreeBytes;
       if ((!tooOld && !tooFull) || !(await this.isStored(folder, file))) continue;
-      this.#host.log.info({ run: folder.run, tooOld, tooFull }, 'a kept run folder is removed: all of it is in the store');
+      this.#host.log.info(
+        { run: folder.run, tooOld, tooFull },
+        'a kept run folder is removed: all of it is in the store',
+      );
       await this.#host.folders.remove(folder.run);
     }
   }

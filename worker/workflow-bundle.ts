@@ -42,6 +42,9 @@ async function sourceHash(): Promise<string> {
 /** The path of an installed package's entry changes with its version only in some layouts: read its package.json. */
 function versionOf(entry: string, name: string): string {
   const require = createRequire(import.meta.url);
-  const folder = entry.slice(0, entry.lastIndexOf(join('node_modules', ...name.split('/'))) + join('node_modules', ...name.split('/')).length);
+  const folder = entry.slice(
+    0,
+    entry.lastIndexOf(join('node_modules', ...name.split('/'))) + join('node_modules', ...name.split('/')).length,
+  );
   return (require(join(folder, 'package.json')) as { version: string }).version;
 }

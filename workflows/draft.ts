@@ -19,7 +19,8 @@ export function mergeDraft(draft: Configure, patch: Configure): Configure {
 
 /** What is wrong already; what is missing is asked for when it is to train. */
 export function draftProblems(draft: Configure, run: string): ConfigProblem[] {
-  if (draft.run !== run) return [{ field: 'run', value: JSON.stringify(draft.run ?? null), message: `must stay ${run}` }];
+  if (draft.run !== run)
+    return [{ field: 'run', value: JSON.stringify(draft.run ?? null), message: `must stay ${run}` }];
   const result = draftConfigSchema.safeParse(draft);
   return result.success ? [] : problemsOf(result.error, draft, draftConfigSchema);
 }

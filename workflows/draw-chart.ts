@@ -27,11 +27,15 @@ export function dot({ nodes, edges }: ChartGraph): string {
     for (const node of nodes.filter((candidate) => candidate.parent === parent && shown(candidate))) {
       if (!isGroup(node)) {
         const activity = node.activity ? `\\n${node.activity}` : '';
-        lines.push(`${indent}"${node.id}" [label="${node.label}${activity}"${node.kind === 'final' ? ', peripheries=2' : ''}];`);
+        lines.push(
+          `${indent}"${node.id}" [label="${node.label}${activity}"${node.kind === 'final' ? ', peripheries=2' : ''}];`,
+        );
         continue;
       }
       lines.push(`${indent}subgraph "cluster_${node.id}" {`);
-      lines.push(`${indent}  label="${node.label}"; style="rounded,filled"; color="#a5b4fc"; fillcolor="${node.parent ? '#ffffff' : '#f8fafc'}";`);
+      lines.push(
+        `${indent}  label="${node.label}"; style="rounded,filled"; color="#a5b4fc"; fillcolor="${node.parent ? '#ffffff' : '#f8fafc'}";`,
+      );
       draw(node.id, `${indent}  `);
       lines.push(`${indent}}`);
     }
@@ -61,7 +65,9 @@ function arrows({ nodes, edges }: ChartGraph, isGroup: (node: ChartNode) => bool
     const answer = kind === 'done' ? '' : kind === 'error' ? 'error' : label;
     labels.set(key, (labels.get(key) ?? new Set()).add([answer, guard && `[${guard}]`].filter(Boolean).join(' ')));
   }
-  return [...labels].map(([key, texts]) => `  ${key}, label="${[...texts].filter(Boolean).join('\\n')}"];`.replace('[, ', '['));
+  return [...labels].map(([key, texts]) =>
+    `  ${key}, label="${[...texts].filter(Boolean).join('\\n')}"];`.replace('[, ', '['),
+  );
 }
 
 export async function chartFiles(): Promise<{ path: string; content: string }[]> {

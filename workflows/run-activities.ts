@@ -1,5 +1,6 @@
 /** Where each child of the run chart is performed: which activity, on which queue, with which limits. */
 import * as wf from '@temporalio/workflow';
+import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import {
   type CleanUpInput,
   type KeepCheckpointsInput,
@@ -10,7 +11,6 @@ import {
   type StopTrainerInput,
   type TrainEpochInput,
 } from '../contracts/run-activities.ts';
-import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contracts/run-config.ts';
 
 /** How long a host that had the run may take to answer before the run goes on elsewhere. */

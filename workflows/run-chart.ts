@@ -7,7 +7,7 @@
  */
 import { and, assign, fromPromise, not, setup } from 'xstate';
 import type { CheckedConfig } from '../contracts/host-messages.ts';
-import type { StopMode } from '../contracts/receipt.ts';
+import type { Receipt, StopMode } from '../contracts/receipt.ts';
 import type {
   KeepCheckpointsInput,
   KeptCheckpoints,
@@ -19,7 +19,6 @@ import type {
   TrainEpochInput,
 } from '../contracts/run-activities.ts';
 import type { Configure } from '../contracts/run-messages.ts';
-import type { Receipt } from '../contracts/receipt.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
 import { firstContext, planOf, type RunContext, type RunInput, sessionOf } from './run-context.ts';
 import { adoptEnd, adoptFailure, adoptReport, adoptSession } from './run-progress.ts';
@@ -236,10 +235,7 @@ const sessions = chartSetup.createStateConfig({
         }),
         onDone: {
           target: 'deciding',
-          actions: [
-            assign(({ context, event }) => adoptSession(context, event.output)),
-            assign({ failure: null }),
-          ],
+          actions: [assign(({ context, event }) => adoptSession(context, event.output)), assign({ failure: null })],
         },
         onError: [
           { guard: 'stopWanted', target: '#run.stopping' },

@@ -2,8 +2,8 @@
 import type { LedgerEntry, Metrics, Position } from '../contracts/checkpoint.ts';
 import type { ConfigProblem, Failure } from '../contracts/failure.ts';
 import type { PublishedFile, Receipt, Restart, StopMode } from '../contracts/receipt.ts';
-import type { Configure } from '../contracts/run-messages.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
+import type { Configure } from '../contracts/run-messages.ts';
 import type { Session } from '../contracts/session.ts';
 import type { Best } from './ledger.ts';
 import { emptyCurve, type MetricCurve } from './metric-curve.ts';

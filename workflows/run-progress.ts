@@ -19,7 +19,9 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
   const position = isBefore(context.position, report.position) ? report.position : context.position;
   return {
     ledger,
-    dropped: [...new Set([...context.dropped, ...dropped])].filter((name) => !ledger.some((entry) => entry.name === name)),
+    dropped: [...new Set([...context.dropped, ...dropped])].filter(
+      (name) => !ledger.some((entry) => entry.name === name),
+    ),
     position,
     reached: isBefore(context.reached, position) ? position : context.reached,
     metrics: last?.metrics ?? context.metrics,
@@ -65,6 +67,8 @@ export function adoptFailure(context: RunContext, { failure, preempted, report, 
     ...adopted,
     // A host in trouble may still have the trainer: a stop has to reach it there.
     session: isHostTrouble(failure) && !preempted ? context.session : null,
+    // A session that ended by itself was seen to its end; of a host in trouble nobody knows yet.
+    processGroupGone: isHostTrouble(failure) && !preempted ? null : true,
     reached: reached && isBefore(after.reached, reached) ? reached : after.reached,
     failure,
     failuresInRow: after.failuresInRow + (preempted || isHostTrouble(failure) ? 0 : 1),
@@ -80,7 +84,9 @@ export function adoptFailure(context: RunContext, { failure, preempted, report, 
 function answerTo(failure: Failure | null, context: RunContext): Change {
   const { config, canShrinkBatch } = planOf(context);
   if (failure?.kind === 'outOfMemory' && canShrinkBatch && config.failures.onOutOfMemory === 'smallerBatch') {
-    return { batchDivisor: Math.min(context.batchDivisor * 2, 1024) };
+    const batchDivisor = Math.min(context.batchDivisor * 2, 1024);
+    const note = `out of memory: from epoch ${context.position.epoch + 1} on each batch was computed in ${batchDivisor} parts, gradients accumulated`;
+    return { batchDivisor, notes: [...context.notes, note].slice(-50) };
   }
   if (failure?.kind === 'nan' && config.failures.onNan === 'rollBack') {
     // One epoch further back than the checkpoint that led to NaN, when this attempt made no progress.

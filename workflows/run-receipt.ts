@@ -2,8 +2,8 @@
 import type { Cause, Outcome, Receipt } from '../contracts/receipt.ts';
 import { draftConfigSchema } from '../contracts/run-config.ts';
 import type { RunContext } from './run-context.ts';
-import { type RunStory, stateSeconds } from './run-story.ts';
 import { batchesBetween } from './run-progress.ts';
+import { type RunStory, stateSeconds } from './run-story.ts';
 
 /** Why the training ended. A failure to publish outranks all: what is not in the store was not landed. */
 export function causeOf(context: RunContext): Cause {

@@ -1,10 +1,11 @@
 /** What people see of a run: the answer of its query, and the text in the Temporal UI. Pure. */
+
+import type { StateValue } from 'xstate';
 import type { Metrics } from '../contracts/checkpoint.ts';
 import { problemSentence } from '../contracts/failure.ts';
-import type { StateValue } from 'xstate';
 import { type RunState, runStateSchema } from '../contracts/receipt.ts';
-import type { RunView } from '../contracts/run-messages.ts';
 import { draftConfigSchema } from '../contracts/run-config.ts';
+import type { RunView } from '../contracts/run-messages.ts';
 import type { RunContext } from './run-context.ts';
 import { bestOf } from './run-receipt.ts';
 import { type RunStory, stateSeconds } from './run-story.ts';
@@ -59,17 +60,25 @@ export function detailsOf(context: RunContext, story: RunStory, { detail }: Char
   const lines = [`### ${receipt ? `stopped: ${receipt.outcome}` : detail}`];
   for (const problem of context.problems) lines.push(`- **${problemSentence(problem)}**`);
   if (plan) {
-    lines.push(`- **epoch** ${position.epoch} of ${plan.config.epochs}${position.batch ? ` and ${position.batch} batches` : ''}`);
+    lines.push(
+      `- **epoch** ${position.epoch} of ${plan.config.epochs}${position.batch ? ` and ${position.batch} batches` : ''}`,
+    );
     if (Object.keys(context.metrics).length > 0) lines.push(`- **metrics** ${metricText(context.metrics)}`);
     if (best) lines.push(`- **best** ${best.metric} ${number(best.value)} in epoch ${best.epoch}`);
     lines.push(`- **output folder** \`${plan.outputFolder}\``);
   }
   if (context.session) lines.push(`- **host** ${context.session.host}`);
   if (context.failure) lines.push(`- **trouble** ${context.failure.kind}: ${context.failure.message}`);
-  const kept = context.ledger.map((entry) => `| ${entry.name} | ${entry.reasons.join(', ')} | ${entry.stored ? 'stored' : 'on the host'} |`);
-  if (kept.length > 0 && kept.length <= 20) lines.push('', '| checkpoint | kept as | where |', '|---|---|---|', ...kept);
+  const kept = context.ledger.map(
+    (entry) => `| ${entry.name} | ${entry.reasons.join(', ')} | ${entry.stored ? 'stored' : 'on the host'} |`,
+  );
+  if (kept.length > 0 && kept.length <= 20)
+    lines.push('', '| checkpoint | kept as | where |', '|---|---|---|', ...kept);
   if (receipt?.localFolder.kind === 'kept') {
-    lines.push('', `The run folder was kept on ${receipt.localFolder.host}: \`${receipt.localFolder.path}\` (${receipt.localFolder.why})`);
+    lines.push(
+      '',
+      `The run folder was kept on ${receipt.localFolder.host}: \`${receipt.localFolder.path}\` (${receipt.localFolder.why})`,
+    );
   }
   const events = story.events.slice(-10).map(({ at, message }) => `- ${at.slice(11, 19)} ${message}`);
   if (events.length > 0) lines.push('', ...events);

@@ -2,13 +2,14 @@
  * Lands what is left of a run that could not end itself: terminated, deleted, or closed with its host gone. What the
  * hosts and the store hold is published, and a receipt says `salvaged`, or `lost` when nothing was found.
  */
-import * as wf from '@temporalio/workflow';
+
 import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import * as wf from '@temporalio/workflow';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import { hostQueue, poolControlQueue } from '../contracts/queues.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
-import { type SalvageActivities, type SalvageInput, salvageId, type Survey } from '../contracts/salvage-messages.ts';
+import { type SalvageActivities, type SalvageInput, type Survey, salvageId } from '../contracts/salvage-messages.ts';
 import { adoptCheckpoints } from './ledger.ts';
 import { cleanUp, publish } from './run-activities.ts';
 import { failureOf } from './session-failures.ts';
@@ -33,7 +34,7 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   let landed = receipt;
   let keep: string | null = null;
   try {
-    const published = await publish({ run, config, ledger, host, receipt });
+    const published = await publish({ run, config, ledger, dropped: [], host, receipt });
     landed = { ...receipt, ...published, publishedBytes: published.bytes };
   } catch (error) {
     keep = `publishing failed: ${failureOf(error).message}`;
@@ -50,14 +51,16 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
 
 async function surveyHost(host: string, run: string): Promise<Survey | null> {
   try {
-    return await wf.proxyActivities<SalvageActivities>({
-      taskQueue: hostQueue(host),
-      startToCloseTimeout: '1h',
-      heartbeatTimeout: '60s',
-      scheduleToStartTimeout: hostReturnTimeout,
-      retry: { maximumAttempts: 20 },
-      summary: `what ${host} has of ${run}`,
-    }).surveyHost(run);
+    return await wf
+      .proxyActivities<SalvageActivities>({
+        taskQueue: hostQueue(host),
+        startToCloseTimeout: '1h',
+        heartbeatTimeout: '60s',
+        scheduleToStartTimeout: hostReturnTimeout,
+        retry: { maximumAttempts: 20 },
+        summary: `what ${host} has of ${run}`,
+      })
+      .surveyHost(run);
   } catch (error) {
     if (error instanceof wf.ActivityFailure && error.cause instanceof wf.TimeoutFailure) return null;
     throw error;
@@ -85,7 +88,12 @@ function newest(entries: readonly LedgerEntry[]): LedgerEntry[] {
   return [...byName.values()];
 }
 
-function composeLost(run: string, config: RunConfig, ledger: readonly LedgerEntry[], epochs: Survey['epochs']): Receipt {
+function composeLost(
+  run: string,
+  config: RunConfig,
+  ledger: readonly LedgerEntry[],
+  epochs: Survey['epochs'],
+): Receipt {
   const now = new Date().toISOString();
   const last = [...epochs].sort((a, b) => a.epoch - b.epoch).at(-1);
   const position = ledger.at(-1) ?? { epoch: 0, batch: 0 };
@@ -100,7 +108,10 @@ function composeLost(run: string, config: RunConfig, ledger: readonly LedgerEntr
     outcome: ledger.length > 0 ? 'salvaged' : 'lost',
     cause: {
       kind: 'failure',
-      failure: { kind: 'forceStopped', message: 'the run was terminated or deleted from outside; this is what was found' },
+      failure: {
+        kind: 'forceStopped',
+        message: 'the run was terminated or deleted from outside; this is what was found',
+      },
     },
     startedAt: ledger[0]?.createdAt ?? now,
     endedAt: now,

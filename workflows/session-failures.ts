@@ -2,7 +2,7 @@
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import { type Failure, finalFailures } from '../contracts/failure.ts';
 import { progressSchema } from '../contracts/progress.ts';
-import { sessionFailedType, type SessionFailure, sessionFailureSchema } from '../contracts/run-activities.ts';
+import { type SessionFailure, sessionFailedType, sessionFailureSchema } from '../contracts/run-activities.ts';
 
 /** The failure, and where the session got to, as far as it can be told. */
 export function sessionFailureOf(error: unknown): SessionFailure {
@@ -36,7 +36,10 @@ export function failureOf(error: unknown): Failure {
     if (details.success && details.data) return details.data;
   }
   if (cause instanceof TimeoutFailure) return { kind: 'hostLost', message: `no answer in time: ${cause.message}` };
-  return { kind: 'internal', message: cause instanceof Error ? cause.message.slice(0, 4000) : String(cause).slice(0, 4000) };
+  return {
+    kind: 'internal',
+    message: cause instanceof Error ? cause.message.slice(0, 4000) : String(cause).slice(0, 4000),
+  };
 }
 
 /** Failures of the host, not of the training: they never use up the restarts budget. */

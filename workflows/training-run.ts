@@ -4,36 +4,43 @@
  * A stop by update closes as Completed with the receipt; a cancel as Cancelled; a failed training as Failed with the
  * receipt in its details. Whichever it is, artifacts were published and the run folder dealt with before.
  */
-import * as wf from '@temporalio/workflow';
+
 import { defineSearchAttributeKey } from '@temporalio/common';
+import * as wf from '@temporalio/workflow';
 import { name } from '../contracts/names.ts';
-import type { CleanUpInput, KeepCheckpointsInput, PublishInput } from '../contracts/run-activities.ts';
-import type { OpenSessionInput, StopTrainerInput, TrainEpochInput } from '../contracts/run-activities.ts';
+import type { Receipt } from '../contracts/receipt.ts';
+import type {
+  CleanUpInput,
+  KeepCheckpointsInput,
+  OpenSessionInput,
+  PublishInput,
+  StopTrainerInput,
+  TrainEpochInput,
+} from '../contracts/run-activities.ts';
 import { sessionLostSignal } from '../contracts/run-activities.ts';
 import type { DraftConfig } from '../contracts/run-config.ts';
-import type { Receipt } from '../contracts/receipt.ts';
 import {
   type Configure,
   configureSchema,
   failureTypes,
   type RunView,
   runQuery,
-  searchAttributes,
   type StopRequest,
+  type searchAttributes,
   stopRequestSchema,
   type TrainingRunInput,
   trainingRunInputSchema,
   updateNames,
 } from '../contracts/run-messages.ts';
-import { type CarriedState, DurableChart } from './durable.ts';
 import { draftProblems, mergeDraft } from './draft.ts';
+import { type CarriedState, DurableChart } from './durable.ts';
 import { invalid, parse, wrongState } from './refusals.ts';
 import * as activities from './run-activities.ts';
 import { runChart } from './run-chart.ts';
 import { firstContext, type RunContext } from './run-context.ts';
+import { tellChange } from './run-events.ts';
 import { composeReceipt, outcomeOf, reasonToKeep } from './run-receipt.ts';
 import { beginStory, enterState, type RunStory, tell } from './run-story.ts';
-import { tellChange } from './run-events.ts';
 import { chartPosition, detailsOf, viewOf } from './run-view.ts';
 
 /** From one workflow run to the next, so that no history grows without end. */
@@ -49,7 +56,13 @@ export async function trainingRun(input: TrainingRunInput, carried?: Carried): P
   const run = parse(name, wf.workflowInfo().workflowId, 'the run id (the workflow id)');
   const { config, draft: isDraft } = parse(trainingRunInputSchema, input, '');
   if (config.run !== undefined && config.run !== run) {
-    throw invalid([{ field: 'config.run', value: JSON.stringify(config.run), message: `must be the workflow id ${run}, or left out` }]);
+    throw invalid([
+      {
+        field: 'config.run',
+        value: JSON.stringify(config.run),
+        message: `must be the workflow id ${run}, or left out`,
+      },
+    ]);
   }
   return new TrainingRun(run).live({ ...config, run } as Configure, isDraft, carried);
 }
@@ -138,9 +151,16 @@ class TrainingRun {
   }
 
   #publishInput(host: string | null): PublishInput {
-    const { ledger } = this.#context;
+    const { ledger, dropped } = this.#context;
     const config = this.#config();
-    return { run: this.#run, config, ledger, host, receipt: composeReceipt(this.#context, this.#story, new Date()) };
+    return {
+      run: this.#run,
+      config,
+      ledger,
+      dropped,
+      host,
+      receipt: composeReceipt(this.#context, this.#story, new Date()),
+    };
   }
 
   #cleanUpInput(host: string | null): CleanUpInput {
@@ -274,7 +294,10 @@ class TrainingRun {
         key: defineSearchAttributeKey(key, 'KEYWORD'),
         value: shown[key],
       })),
-      { key: defineSearchAttributeKey('EpochalBestMetric' satisfies keyof typeof searchAttributes, 'DOUBLE'), value: shown.EpochalBestMetric },
+      {
+        key: defineSearchAttributeKey('EpochalBestMetric' satisfies keyof typeof searchAttributes, 'DOUBLE'),
+        value: shown.EpochalBestMetric,
+      },
     ]);
   }
 
@@ -289,7 +312,13 @@ class TrainingRun {
     const receipt = context.receipt ?? composeReceipt(context, this.#story, new Date());
     if (this.#cancelled && receipt.outcome === 'stopped') throw this.#cancelled;
     if (receipt.outcome !== 'failed') return receipt;
-    const why = receipt.cause.kind === 'failure' ? `${receipt.cause.failure.kind}: ${receipt.cause.failure.message}` : '';
-    throw wf.ApplicationFailure.create({ type: failureTypes.trainingFailed, message: why, nonRetryable: true, details: [receipt] });
+    const why =
+      receipt.cause.kind === 'failure' ? `${receipt.cause.failure.kind}: ${receipt.cause.failure.message}` : '';
+    throw wf.ApplicationFailure.create({
+      type: failureTypes.trainingFailed,
+      message: why,
+      nonRetryable: true,
+      details: [receipt],
+    });
   }
 }

@@ -39,7 +39,7 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
       global: true,
       describe: 'Print JSON, and nothing else, on stdout',
     })
-    .parserConfiguration({ 'duplicate-arguments-array': false, 'strip-dashed': true });
+    .parserConfiguration({ 'strip-dashed': true });
   for (const add of [trainCommands, runCommands, listCommand, hostCommands, serviceCommands]) add(root, cli);
   return root
     .completion('completion', 'Print a script that completes commands and run ids in bash or zsh', (current, argv) =>
@@ -61,7 +61,9 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? new ConfigError([], { message: misuse(message ?? '', args) });
+      // What an argument's check threw arrives as yargs's own error.
+      if (error && error.name !== 'YError') throw error;
+      throw new ConfigError([], { message: error?.message ?? misuse(message ?? '', args) });
     });
 }
 

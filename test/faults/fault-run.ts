@@ -121,6 +121,15 @@ export class FaultRun {
     return found;
   }
 
+  /** The trainer after those that are known already. */
+  async newTrainer(worker: FaultWorker): Promise<ProcessIdentity> {
+    const folder = new RunFolders(worker.dataFolder).of(this.id);
+    return until(`${this.id} has a new trainer`, async () => {
+      const found = await readProcessFile(folder);
+      return found && this.remember(found) ? found : null;
+    });
+  }
+
   /** True when it is a new one. */
   remember(trainer: ProcessIdentity): boolean {
     const isKnown = this.trainers.some(

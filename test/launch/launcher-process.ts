@@ -19,7 +19,7 @@ export class LauncherProcess {
     // What the machine's own configuration says of Temporal is not part of the test.
     const { TEMPORAL_ADDRESS: _1, TEMPORAL_NAMESPACE: _2, TEMPORAL_PROFILE: _3, ...inherited } = process.env;
     this.#child = spawn(process.execPath, [program, ...args], {
-      env: { ...inherited, TEMPORAL_CONFIG_FILE: '/dev/null', ...env },
+      env: { ...inherited, TEMPORAL_CONFIG_FILE: '/no-such-file.toml', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout.on('data', (chunk) => {

@@ -9,8 +9,8 @@ import { pino } from 'pino';
 import { inject } from 'vitest';
 import { cacheFolder } from '../../contracts/folders.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
-import { type RunView, type TrainingRunInput, runQuery, trainingRunType } from '../../contracts/run-messages.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
+import { type RunView, runQuery, type TrainingRunInput, trainingRunType } from '../../contracts/run-messages.ts';
 import { type RunningWorker, startWorker } from '../../worker/main.ts';
 import type { WorkerSettings } from '../../worker/settings.ts';
 import { until } from './until.ts';
@@ -44,6 +44,7 @@ export class TestHost {
       pool: options.pool ?? `pool-${randomUUID().slice(0, 8)}`,
       slots: options.slots ?? 1,
       trainersFolders: [testTrainers, builtInTrainers],
+      dataSetsFolders: [join(dataFolder, 'data-sets')],
       workflowQueue: `workflows-${randomUUID().slice(0, 8)}`,
       sessionIdleSeconds: 300,
       keptDays: 0,

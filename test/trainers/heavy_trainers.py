@@ -62,9 +62,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def at_batch(phase: str, epoch: int, batch: int) -> Callable[[Event], bool]:
     """The first `batch` event there or after; events are told ten times a second at most."""
     return lambda event: (
-        event["type"] == "batch"
-        and (event["phase"], event["epoch"]) == (phase, epoch)
-        and event["batch"] >= batch
+        event["type"] == "batch" and (event["phase"], event["epoch"]) == (phase, epoch) and event["batch"] >= batch
     )
 
 

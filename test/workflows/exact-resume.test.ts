@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Receipt } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
-import { type TestRun, TestHost } from '../support/test-host.ts';
+import { TestHost, type TestRun } from '../support/test-host.ts';
 
 const epochs = 4;
 let host: TestHost;
@@ -40,7 +40,10 @@ afterAll(() => host?.stop());
 
 /** Waits until the trainer has trained at least one batch of this epoch. */
 const trainsIn = (run: TestRun, epoch: number) =>
-  run.until(`trains in epoch ${epoch}`, ({ detail, position }) => detail === 'training.epoch' && position.epoch >= epoch - 1);
+  run.until(
+    `trains in epoch ${epoch}`,
+    ({ detail, position }) => detail === 'training.epoch' && position.epoch >= epoch - 1,
+  );
 
 const pidOf = async (run: TestRun): Promise<number> =>
   JSON.parse(await readFile(join(host.settings.dataFolder, 'runs', run.id, 'process.json'), 'utf8')).pid;
@@ -64,7 +67,10 @@ describe('digits has the weights of the undisturbed training', { timeout: 600_00
       const view = await run.until('trains', ({ detail }) => detail === 'training.epoch' || detail === 'stopped');
       if (view.detail === 'stopped') break;
       await run.update('pause').catch(() => undefined);
-      const paused = await run.until('is paused or over', ({ detail }) => detail === 'training.paused' || detail === 'stopped');
+      const paused = await run.until(
+        'is paused or over',
+        ({ detail }) => detail === 'training.paused' || detail === 'stopped',
+      );
       if (paused.detail === 'training.paused') await run.update('resume');
     }
     const receipt = await run.result();

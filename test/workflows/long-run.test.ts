@@ -1,7 +1,8 @@
 /** A run of thousands of tiny epochs: its histories stay short, its payloads small, the worker's memory flat. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestHost } from '../support/test-host.ts';
 
 const epochs = 2_000;

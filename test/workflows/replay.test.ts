@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { workflowBundle } from '../../worker/workflow-bundle.ts';
-import { type TestRun, TestHost, testLog } from '../support/test-host.ts';
+import { TestHost, type TestRun, testLog } from '../support/test-host.ts';
 
 const folder = fileURLToPath(new URL('./histories', import.meta.url));
 const recorded = (await readdir(folder)).filter((file) => file.endsWith('.json'));

@@ -3,32 +3,56 @@
  * they can, timers fire or do not.
  */
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import { describe, expect, it } from 'vitest';
 import type { AnyEventObject, SnapshotFrom } from 'xstate';
 import { getAdjacencyMap } from 'xstate/graph';
-import { describe, expect, it } from 'vitest';
-import { sessionFailedType, type SessionFailure } from '../../contracts/run-activities.ts';
+import { type SessionFailure, sessionFailedType } from '../../contracts/run-activities.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
-import { chartPosition } from '../../workflows/run-view.ts';
-import { outcomeOf } from '../../workflows/run-receipt.ts';
 import { runChart } from '../../workflows/run-chart.ts';
+import { outcomeOf } from '../../workflows/run-receipt.ts';
+import { chartPosition } from '../../workflows/run-view.ts';
 
 type Snapshot = SnapshotFrom<typeof runChart>;
 
 const epochs = 2;
 const config = runConfigSchema.parse({ run: 'model', trainer: 'digits', epochs, failures: { restarts: 1 } });
 const plan = { ok: true, config, best: { metric: 'loss', mode: 'min' }, canShrinkBatch: true, outputFolder: '/store' };
-const session = (id: string) => ({ id, host: 'h', resumedFrom: null, devices: [], versions: {}, startedAt: '2026-01-01T00:00:00.000Z' });
+const session = (id: string) => ({
+  id,
+  host: 'h',
+  resumedFrom: null,
+  devices: [],
+  versions: {},
+  startedAt: '2026-01-01T00:00:00.000Z',
+});
 const emptyReport = { epochs: [], checkpoints: [], position: { epoch: 0, batch: 0 }, notes: [] };
 
 const failure = (details: Partial<SessionFailure>) =>
-  new ActivityFailure('failed', 'trainEpoch', 'id', 'NON_RETRYABLE_FAILURE', 'worker', ApplicationFailure.create({
-    type: sessionFailedType,
-    details: [{ failure: null, preempted: false, report: null, reached: null, ...details }],
-  }));
+  new ActivityFailure(
+    'failed',
+    'trainEpoch',
+    'id',
+    'NON_RETRYABLE_FAILURE',
+    'worker',
+    ApplicationFailure.create({
+      type: sessionFailedType,
+      details: [{ failure: null, preempted: false, report: null, reached: null, ...details }],
+    }),
+  );
 
 const reportOf = (epoch: number) => ({
   epochs: [{ epoch, batches: 3, seconds: 1, metrics: { loss: 1 / epoch }, at: '2026-01-01T00:00:00.000Z' }],
-  checkpoints: [{ name: `epoch-${epoch}`, epoch, batch: 0, metrics: { loss: 1 / epoch }, files: [], createdAt: '2026-01-01T00:00:00.000Z', session: 's' }],
+  checkpoints: [
+    {
+      name: `epoch-${epoch}`,
+      epoch,
+      batch: 0,
+      metrics: { loss: 1 / epoch },
+      files: [],
+      createdAt: '2026-01-01T00:00:00.000Z',
+      session: 's',
+    },
+  ],
   position: { epoch, batch: 0 },
   notes: [],
 });
@@ -49,20 +73,46 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
   const { epoch } = snapshot.context.position;
   switch (id) {
     case 'checkConfig':
-      return [done(plan), done({ ok: false, problems: [{ field: 'epochs', value: '0', message: 'no' }] }), error(new Error('x'))];
+      return [
+        done(plan),
+        done({ ok: false, problems: [{ field: 'epochs', value: '0', message: 'no' }] }),
+        error(new Error('x')),
+      ];
     case 'openSession':
-      return [done({ session: session('s'), report: { ...emptyReport, position: snapshot.context.position } }), ...trouble];
+      return [
+        done({ session: session('s'), report: { ...emptyReport, position: snapshot.context.position } }),
+        ...trouble,
+      ];
     case 'trainEpoch':
       return [done(reportOf(epoch + 1)), ...trouble];
     case 'keepCheckpoints':
       return [
-        done({ stored: snapshot.context.ledger.map(({ name }) => name), removed: snapshot.context.dropped, damaged: [], bytes: 0 }),
+        done({
+          stored: snapshot.context.ledger.map(({ name }) => name),
+          removed: snapshot.context.dropped,
+          damaged: [],
+          bytes: 0,
+        }),
         error(new Error('store down')),
       ];
     case 'stopTrainer':
       return [
-        done({ report: { ...emptyReport, position: snapshot.context.position }, exit: null, processGroupGone: true, batchesAfterStop: 0, acknowledgedAfterMs: 1, failure: null }),
-        done({ report: { ...emptyReport, position: snapshot.context.position }, exit: null, processGroupGone: true, batchesAfterStop: null, acknowledgedAfterMs: null, failure: { kind: 'trainerError', message: 'while stopping' } }),
+        done({
+          report: { ...emptyReport, position: snapshot.context.position },
+          exit: null,
+          processGroupGone: true,
+          batchesAfterStop: 0,
+          acknowledgedAfterMs: 1,
+          failure: null,
+        }),
+        done({
+          report: { ...emptyReport, position: snapshot.context.position },
+          exit: null,
+          processGroupGone: true,
+          batchesAfterStop: null,
+          acknowledgedAfterMs: null,
+          failure: { kind: 'trainerError', message: 'while stopping' },
+        }),
         error(new Error('host gone')),
       ];
     case 'publish':
@@ -125,7 +175,12 @@ function explore(isDraft: boolean) {
     input: { run: 'model', draft: { epochs }, isDraft },
     events: (snapshot) => (snapshot.status === 'active' ? (eventsIn(snapshot) as never[]) : []),
     serializeState: key,
-    serializeEvent: (event) => JSON.stringify(event, (_, value) => (value instanceof Error ? String(value.cause ?? value) + JSON.stringify((value.cause as { details?: unknown } | undefined)?.details) : value)),
+    serializeEvent: (event) =>
+      JSON.stringify(event, (_, value) =>
+        value instanceof Error
+          ? String(value.cause ?? value) + JSON.stringify((value.cause as { details?: unknown } | undefined)?.details)
+          : value,
+      ),
     limit: 1_000_000,
   });
   const nodes: { state: Snapshot; transitions: Record<string, { event: AnyEventObject; state: Snapshot }> }[] =
@@ -194,7 +249,10 @@ describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDra
     for (const { from, event, to } of steps) {
       if (event.type !== 'STOP' || chartPosition(from.value).state !== 'training') continue;
       const after = chartPosition(to.value);
-      expect(after.state !== 'training' || after.detail === 'training.acquiring', chartPosition(from.value).detail).toBe(true);
+      expect(
+        after.state !== 'training' || after.detail === 'training.acquiring',
+        chartPosition(from.value).detail,
+      ).toBe(true);
       expect(to.context.stop).not.toBeNull();
     }
   });

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { salvageId } from '../../contracts/salvage-messages.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
+import { salvageId } from '../../contracts/salvage-messages.ts';
 import { groupMembers } from '../../worker/process-groups.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
@@ -24,15 +24,24 @@ describe('a run that is terminated', () => {
     const { pid } = JSON.parse(await readFile(join(host.settings.dataFolder, 'runs', run.id, 'process.json'), 'utf8'));
     await run.handle.terminate('by hand');
     const salvaged = await until('is salvaged', () =>
-      host.client.workflow.getHandle(salvageId(run.id)).result().catch(() => null),
+      host.client.workflow
+        .getHandle(salvageId(run.id))
+        .result()
+        .catch(() => null),
     );
     const receipt = salvaged as Receipt;
-    expect(receipt).toMatchObject({ outcome: 'salvaged', cause: { failure: { kind: 'forceStopped' } }, localFolder: { kind: 'removed' } });
+    expect(receipt).toMatchObject({
+      outcome: 'salvaged',
+      cause: { failure: { kind: 'forceStopped' } },
+      localFolder: { kind: 'removed' },
+    });
     expect(receipt.epochs.trained).toBeGreaterThanOrEqual(1);
     expect(receipt.checkpoints.length).toBeGreaterThan(0);
     expect(await groupMembers(pid)).toEqual([]);
     expect(existsSync(join(host.settings.dataFolder, 'runs', run.id))).toBe(false);
-    const stored = JSON.parse(await readFile(join(host.settings.store, 'experiments/default', run.id, 'receipt.json'), 'utf8'));
+    const stored = JSON.parse(
+      await readFile(join(host.settings.store, 'experiments/default', run.id, 'receipt.json'), 'utf8'),
+    );
     expect(stored).toEqual(receipt);
     await until('its slot is free', () => !host.worker.host.slots.taken.includes(run.id));
   });

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ApplicationFailure, CancelledFailure, WorkflowFailedError } from '@temporalio/client';
+import { type ApplicationFailure, CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Receipt } from '../../contracts/receipt.ts';
 import { receiptSchema } from '../../contracts/receipt.ts';
@@ -30,13 +30,21 @@ async function expectLanded(receipt: Receipt): Promise<void> {
 }
 
 const epochsOf = async (receipt: Receipt) =>
-  (await readFile(join(receipt.outputFolder as string, 'metrics.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line).epoch);
+  (await readFile(join(receipt.outputFolder as string, 'metrics.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).epoch);
 
 describe('a run', () => {
   it('trains all epochs, publishes, removes its folder and completes with a true receipt', async () => {
     const run = await host.start(host.config({ epochs: 3 }));
     const receipt = await run.result();
-    expect(receipt).toMatchObject({ outcome: 'completed', cause: { kind: 'finished' }, epochs: { trained: 3, planned: 3 }, processGroupGone: true });
+    expect(receipt).toMatchObject({
+      outcome: 'completed',
+      cause: { kind: 'finished' },
+      epochs: { trained: 3, planned: 3 },
+      processGroupGone: true,
+    });
     expect(receipt.localFolder).toEqual({ kind: 'removed' });
     await expectLanded(receipt);
     expect(await epochsOf(receipt)).toEqual([1, 2, 3]);
@@ -52,7 +60,11 @@ describe('a run', () => {
     const view = await run.update('stop', { mode: 'batch' });
     expect(view.state).toBe('stopping');
     const receipt = await run.result();
-    expect(receipt).toMatchObject({ outcome: 'stopped', cause: { kind: 'stop', by: 'update', mode: 'batch' }, processGroupGone: true });
+    expect(receipt).toMatchObject({
+      outcome: 'stopped',
+      cause: { kind: 'stop', by: 'update', mode: 'batch' },
+      processGroupGone: true,
+    });
     expect(receipt.batches.afterStop).toBeLessThanOrEqual(1);
     expect(receipt.epochs.trained).toBeLessThan(50);
     await expectLanded(receipt);
@@ -73,7 +85,11 @@ describe('a run', () => {
 
   it('fails as failed, with the traceback and what was salvaged, and keeps the run folder', async () => {
     const run = await host.start(
-      host.config({ epochs: 5, parameters: { fail_at: '3:2', fail_kind: 'error', fail_times: 0 }, failures: { restarts: 1, backoffSeconds: 0 } }),
+      host.config({
+        epochs: 5,
+        parameters: { fail_at: '3:2', fail_kind: 'error', fail_times: 0 },
+        failures: { restarts: 1, backoffSeconds: 0 },
+      }),
     );
     const error = (await run.result().catch((thrown: unknown) => thrown)) as WorkflowFailedError;
     const failure = error.cause as ApplicationFailure;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from epochal import random_state
@@ -21,10 +22,11 @@ class NumberedBatch(list[int]):
     seed: int = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _numbered, (list(self), self.seed)
+        return numbered_batch, (list(self), self.seed)
 
 
-def _numbered(indices: list[int], seed: int) -> NumberedBatch:
+def numbered_batch(indices: list[int], seed: int) -> NumberedBatch:
+    """Indices of a batch with their seed."""
     batch = NumberedBatch(indices)
     batch.seed = seed
     return batch
@@ -59,17 +61,10 @@ class SeededSamples:
         return self.samples[index]
 
     def __getitems__(self, batch: NumberedBatch) -> list[Any]:
-        from torch.utils.data import get_worker_info
-
-        before = None if get_worker_info() else _generators()
-        _seed(batch.seed)
-        try:
+        with seeded(batch.seed):
             if hasattr(self.samples, "__getitems__"):
                 return self.samples.__getitems__(list(batch))
             return [self.samples[index] for index in batch]
-        finally:
-            if before:
-                random_state.restore(before)
 
 
 class Batches:
@@ -134,7 +129,7 @@ class Batches:
         order = self._app.permutation(self._count) if self._shuffle else list(range(self._count))
         seed = self._app.epoch_seed
         self._plan.batches = [
-            _numbered(self._part(order, number), random_state.derived_seed(seed, "batch", number, self._rank))
+            numbered_batch(self._part(order, number), random_state.derived_seed(seed, "batch", number, self._rank))
             for number in range(first, len(self))
         ]
         return iter(self.loader)
@@ -147,6 +142,20 @@ class Batches:
         if self._shuffle and len(whole) % self._world_size:
             whole += whole[: self._world_size - len(whole) % self._world_size]
         return whole[self._rank :: self._world_size]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within, the shared generators begin at `seed`; the process that trains has them back afterwards."""
+    from torch.utils.data import get_worker_info
+
+    before = None if get_worker_info() else _generators()
+    _seed(seed)
+    try:
+        yield
+    finally:
+        if before:
+            random_state.restore(before)
 
 
 def _generators() -> random_state.RandomState:
