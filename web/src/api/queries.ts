@@ -1,0 +1,50 @@
+/** The questions that several pages ask, with how often each is asked again. */
+import { queryOptions } from '@tanstack/react-query';
+import { call } from './call.ts';
+
+export const healthQuery = queryOptions({
+  queryKey: ['health'],
+  queryFn: ({ signal }) => call('health', { signal }),
+  refetchInterval: 4_000,
+});
+
+export const settingsQuery = queryOptions({
+  queryKey: ['settings'],
+  queryFn: ({ signal }) => call('settings', { signal }),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const chartQuery = queryOptions({
+  queryKey: ['chart'],
+  queryFn: ({ signal }) => call('chart', { signal }),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const trainersQuery = (pool: string | undefined) =>
+  queryOptions({
+    queryKey: ['trainers', pool],
+    queryFn: ({ signal }) => call('trainers', { query: { pool }, signal }),
+    staleTime: 30_000,
+  });
+
+export const dataSetsQuery = (pool: string | undefined) =>
+  queryOptions({
+    queryKey: ['data-sets', pool],
+    queryFn: ({ signal }) => call('dataSets', { query: { pool }, signal }),
+    staleTime: 30_000,
+  });
+
+export const runQuery = (run: string) =>
+  queryOptions({ queryKey: ['run', run], queryFn: ({ signal }) => call('run', { params: { run }, signal }) });
+
+export const checkpointsQuery = (run: string) =>
+  queryOptions({
+    queryKey: ['checkpoints', run],
+    queryFn: ({ signal }) => call('checkpoints', { params: { run }, signal }),
+  });
+
+export const accessQuery = queryOptions({
+  queryKey: ['access'],
+  queryFn: ({ signal }) => call('access', { signal }),
+  staleTime: 60_000,
+});

@@ -1,0 +1,236 @@
+import {
+  ActionIcon,
+  Alert,
+  Anchor,
+  Card,
+  Group,
+  Pill,
+  Select,
+  SimpleGrid,
+  Stack,
+  Table,
+  Text,
+  Title,
+} from '@mantine/core';
+import { IconChartLine, IconX } from '@tabler/icons-react';
+import { useQueries, useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import type { MetricColumns, RunDetails } from '../../../contracts/http-api.ts';
+import { call, messageOf } from '../api/call.ts';
+import { runQuery } from '../api/queries.ts';
+import { formatMetric } from '../formatting.ts';
+import { compareRoute } from '../routes.tsx';
+import { StateBadge } from '../runs/state-badge.tsx';
+import { EmptyState } from '../shell/empty-state.tsx';
+import { curveColors } from '../theme.ts';
+import { changedFields } from './changed-fields.ts';
+import { CurveControls, type CurveLook, useCurveLook } from './curve-controls.tsx';
+import { CurvePlot } from './curve-plot.tsx';
+import { mergedCurves } from './merged-curves.ts';
+
+const mostRuns = 8;
+
+export function ComparePage() {
+  const { runs: listed = '' } = compareRoute.useSearch();
+  const navigate = compareRoute.useNavigate();
+  const names = [...new Set(listed.split(',').filter(Boolean))].slice(0, mostRuns);
+  const setNames = (after: string[]) =>
+    void navigate({ search: { runs: after.join(',') || undefined }, replace: true });
+  const [look, setLook] = useCurveLook();
+  const details = useQueries({ queries: names.map((run) => ({ ...runQuery(run), refetchInterval: 4_000 })) });
+  const metrics = useQueries({
+    queries: names.map((run) => ({
+      queryKey: ['compared-metrics', run],
+      queryFn: ({ signal }: { signal: AbortSignal }) =>
+        call('metrics', { params: { run }, query: { points: 20_000 }, signal }),
+      refetchInterval: 4_000,
+    })),
+  });
+  const compared = names.map((run, index) => ({
+    run,
+    color: curveColors[index % curveColors.length] ?? '#3b6fd6',
+    details: details[index]?.data,
+    columns: metrics[index]?.data,
+  }));
+  const broken = details.find(({ error }) => error)?.error;
+  return (
+    <Stack>
+      <Title order={1} size="h2">
+        Compare runs
+      </Title>
+      <Group gap="xs">
+        {compared.map(({ run, color }) => (
+          <Pill key={run} size="lg" style={{ borderLeft: `6px solid ${color}` }} withRemoveButton={false}>
+            <Group gap={6} wrap="nowrap">
+              <Anchor size="sm" renderRoot={(props) => <Link {...props} to="/runs/$run" params={{ run }} />}>
+                {run}
+              </Anchor>
+              <ActionIcon
+                size="xs"
+                variant="subtle"
+                color="gray"
+                aria-label={`Leave ${run} out`}
+                onClick={() => setNames(names.filter((other) => other !== run))}
+              >
+                <IconX size={14} aria-hidden />
+              </ActionIcon>
+            </Group>
+          </Pill>
+        ))}
+        {names.length < mostRuns && <AddRun known={names} onAdd={(run) => setNames([...names, run])} />}
+      </Group>
+      {broken && (
+        <Alert color="red" role="alert">
+          {messageOf(broken)}
+        </Alert>
+      )}
+      {names.length < 2 && (
+        <EmptyState
+          icon={<IconChartLine size={32} />}
+          title={names.length === 0 ? 'Pick two runs or more' : 'Pick another run'}
+          text="Their curves are drawn over each other, and the parameters in which they differ are listed."
+        />
+      )}
+      {names.length > 0 && (
+        <>
+          <CurveControls look={look} onChange={setLook} />
+          <ComparedPlots compared={compared} look={look} />
+          <Differences compared={compared} />
+        </>
+      )}
+    </Stack>
+  );
+}
+
+interface Compared {
+  run: string;
+  color: string;
+  details: RunDetails | undefined;
+  columns: MetricColumns | undefined;
+}
+
+function AddRun({ known, onAdd }: { known: string[]; onAdd: (run: string) => void }) {
+  const [typed, setTyped] = useState('');
+  const text = typed.replace(/[^A-Za-z0-9._-]/g, '');
+  const { data } = useQuery({
+    queryKey: ['runs', 'to-compare', text],
+    queryFn: ({ signal }) => call('runs', { query: { text: text || undefined, limit: 20 }, signal }),
+  });
+  const found = (data?.runs ?? []).map(({ run }) => run).filter((run) => !known.includes(run));
+  return (
+    <Select
+      aria-label="Add a run"
+      placeholder="Add a run"
+      searchable
+      w={260}
+      data={found}
+      value={null}
+      searchValue={typed}
+      onSearchChange={setTyped}
+      nothingFoundMessage="No such run"
+      onChange={(run) => {
+        if (run) onAdd(run);
+        setTyped('');
+      }}
+    />
+  );
+}
+
+function ComparedPlots({ compared, look }: { compared: Compared[]; look: CurveLook }) {
+  const metrics = [...new Set(compared.flatMap(({ columns }) => Object.keys(columns?.metrics ?? {})))];
+  if (metrics.length === 0)
+    return (
+      <Text c="dimmed" size="sm">
+        None of them has completed an epoch yet.
+      </Text>
+    );
+  return (
+    <SimpleGrid cols={{ base: 1, md: 2 }}>
+      {metrics.map((metric) => {
+        const { x, curves } = mergedCurves(compared, metric, look);
+        return (
+          <Card key={metric} padding="sm">
+            <Text fw={600} size="sm" mb={4}>
+              {metric}
+            </Text>
+            <CurvePlot
+              label={`${metric} of ${compared.length} runs`}
+              x={x}
+              curves={curves}
+              isLog={look.isLog}
+              xLabel={look.x === 'time' ? 'minutes since its start' : 'epoch'}
+              syncKey="compare"
+            />
+          </Card>
+        );
+      })}
+    </SimpleGrid>
+  );
+}
+
+function Differences({ compared }: { compared: Compared[] }) {
+  const fields = changedFields(compared.map(({ details }) => details?.view?.config ?? {}));
+  return (
+    <Card>
+      <Title order={2} size="h5" mb="sm">
+        What differs
+      </Title>
+      <Table.ScrollContainer
+        minWidth={160 + compared.length * 170}
+        scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'region', 'aria-label': 'What differs' } }}
+      >
+        <Table verticalSpacing={6}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Field</Table.Th>
+              {compared.map(({ run, color }) => (
+                <Table.Th key={run} style={{ borderTop: `3px solid ${color}` }}>
+                  {run}
+                </Table.Th>
+              ))}
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            <Table.Tr>
+              <Table.Th scope="row">state</Table.Th>
+              {compared.map(({ run, details }) => (
+                <Table.Td key={run}>
+                  {details && (
+                    <StateBadge
+                      state={details.summary.state}
+                      outcome={details.summary.outcome}
+                      detail={details.view?.detail}
+                    />
+                  )}
+                </Table.Td>
+              ))}
+            </Table.Tr>
+            <Table.Tr>
+              <Table.Th scope="row">best</Table.Th>
+              {compared.map(({ run, details }) => (
+                <Table.Td key={run} className="figures">
+                  {details?.view?.best
+                    ? `${details.view.best.metric} ${formatMetric(details.view.best.value)} (epoch ${details.view.best.epoch})`
+                    : '–'}
+                </Table.Td>
+              ))}
+            </Table.Tr>
+            {fields.map(({ field, values }) => (
+              <Table.Tr key={field}>
+                <Table.Th scope="row" fw={500}>
+                  {field}
+                </Table.Th>
+                {compared.map(({ run }, index) => (
+                  <Table.Td key={run} className="figures">
+                    {values[index]}
+                  </Table.Td>
+                ))}
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+    </Card>
+  );
+}

@@ -1,0 +1,163 @@
+import { Alert, Card, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import type { MetricColumns, RunDetails } from '../../../contracts/http-api.ts';
+import { isAway, messageOf } from '../api/call.ts';
+import { formatBytes } from '../formatting.ts';
+import type { TracePoint } from '../run/live-trace.ts';
+import { curveColors } from '../theme.ts';
+import { CurveControls, type CurveLook, useCurveLook } from './curve-controls.tsx';
+import { type CurveGroup, groupCurves } from './curve-groups.ts';
+import { type Curve, CurvePlot } from './curve-plot.tsx';
+import { useMetricColumns } from './metric-columns.ts';
+import { smoothed } from './smoothing.ts';
+
+interface RunCurvesProps {
+  details: RunDetails;
+  trace: readonly TracePoint[];
+  /** The first plots alone. */
+  isCompact?: boolean;
+}
+
+export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps) {
+  const { run, closedAt } = details.summary;
+  const [look, setLook] = useCurveLook();
+  const { data, error } = useMetricColumns(run, closedAt !== null);
+  const groups = groupCurves(Object.keys(data?.metrics ?? {}));
+  const isEmpty = !data || data.epoch.length === 0;
+  return (
+    <Stack>
+      <Group justify="space-between">
+        <Title order={2} size="h5">
+          Curves
+        </Title>
+        {!isEmpty && <CurveControls look={look} onChange={setLook} />}
+      </Group>
+      {error && !isEmpty === false && !isAway(error) && (
+        <Alert color="red" role="alert">
+          {messageOf(error)}
+        </Alert>
+      )}
+      {isEmpty && trace.length < 2 && (
+        <Text size="sm" c="dimmed">
+          The first points come with the end of the first epoch.
+        </Text>
+      )}
+      <SimpleGrid cols={{ base: 1, md: 2 }}>
+        {!isEmpty &&
+          (isCompact ? groups.slice(0, 2) : groups).map((group) => (
+            <EpochPlot key={group.title} group={group} columns={data} look={look} run={run} />
+          ))}
+        {!isEmpty && !isCompact && <ThroughputPlot columns={data} look={look} run={run} />}
+        {!isCompact && trace.length > 1 && <TracePlots trace={trace} />}
+      </SimpleGrid>
+    </Stack>
+  );
+}
+
+interface EpochPlotProps {
+  group: CurveGroup;
+  columns: MetricColumns;
+  look: CurveLook;
+  run: string;
+}
+
+const xOf = (columns: MetricColumns, look: CurveLook): number[] =>
+  look.x === 'time' ? columns.at.map((at) => at / 1000) : columns.epoch;
+
+function EpochPlot({ group, columns, look, run }: EpochPlotProps) {
+  const curves = group.metrics.flatMap((metric, index): Curve[] => {
+    const color = curveColors[index % curveColors.length] ?? '#3b6fd6';
+    const values = columns.metrics[metric] ?? [];
+    if (look.smoothing === 0) return [{ label: metric, color, values }];
+    return [
+      { label: `${metric} as it was`, color, values, pale: true },
+      { label: metric, color, values: smoothed(values, look.smoothing) },
+    ];
+  });
+  return (
+    <PlotCard title={group.title}>
+      <CurvePlot
+        label={`${group.title} by ${look.x === 'time' ? 'time' : 'epoch'}`}
+        x={xOf(columns, look)}
+        curves={curves}
+        isTime={look.x === 'time'}
+        isLog={look.isLog}
+        syncKey={run}
+      />
+    </PlotCard>
+  );
+}
+
+function ThroughputPlot({ columns, look, run }: Omit<EpochPlotProps, 'group'>) {
+  const rate = columns.batches.map((batches, index) => {
+    const seconds = columns.seconds[index] ?? 0;
+    return seconds > 0 ? batches / seconds : null;
+  });
+  return (
+    <PlotCard title="Throughput, batches/s">
+      <CurvePlot
+        label="Throughput by epoch, in batches per second"
+        x={xOf(columns, look)}
+        curves={[{ label: 'batches/s', color: '#7d5fd3', values: smoothed(rate, look.smoothing) }]}
+        isTime={look.x === 'time'}
+        syncKey={run}
+      />
+    </PlotCard>
+  );
+}
+
+/** Since the page was opened: finer than epochs. */
+function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
+  const x = trace.map(({ at }) => at / 1000);
+  const names = [...new Set(trace.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const loss = names.filter((name) => /loss/i.test(name));
+  const inBatches = loss.length > 0 ? loss : names.slice(0, 2);
+  return (
+    <>
+      {inBatches.length > 0 && (
+        <PlotCard title="Within the epoch, since this page was opened">
+          <CurvePlot
+            label="Metrics of the batches, by time"
+            x={x}
+            isTime
+            syncKey="live"
+            curves={inBatches.map((name, index) => ({
+              label: name,
+              color: curveColors[index % curveColors.length] ?? '#3b6fd6',
+              values: trace.map(({ metrics }) => metrics[name] ?? null),
+            }))}
+          />
+        </PlotCard>
+      )}
+      <PlotCard title="Rate now, batches/s">
+        <CurvePlot
+          label="Batches per second, by time"
+          x={x}
+          isTime
+          syncKey="live"
+          curves={[{ label: 'batches/s', color: '#7d5fd3', values: trace.map(({ rate }) => rate) }]}
+        />
+      </PlotCard>
+      <PlotCard title="Memory of the trainer">
+        <CurvePlot
+          label="Resident memory of the trainer's processes, by time"
+          x={x}
+          isTime
+          syncKey="live"
+          formatValue={formatBytes}
+          curves={[{ label: 'memory', color: '#009e73', values: trace.map(({ memoryBytes }) => memoryBytes) }]}
+        />
+      </PlotCard>
+    </>
+  );
+}
+
+function PlotCard({ title, children }: { title: string; children: React.ReactNode }) {
+  return (
+    <Card padding="sm">
+      <Text fw={600} size="sm" mb={4}>
+        {title}
+      </Text>
+      {children}
+    </Card>
+  );
+}

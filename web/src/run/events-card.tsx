@@ -1,0 +1,49 @@
+import { Card, Group, Stack, Text, Title } from '@mantine/core';
+import type { RunView } from '../../../contracts/run-messages.ts';
+import { formatClock, formatInstant } from '../formatting.ts';
+
+/** What happened, newest first. */
+export function EventsCard({ view }: { view: RunView }) {
+  const events = view.events.map((event, index) => ({ ...event, key: `${event.at} ${index}` })).reverse();
+  return (
+    <Card>
+      <Title order={2} size="h5" mb="sm">
+        What happened
+      </Title>
+      {events.length === 0 && (
+        <Text size="sm" c="dimmed">
+          Nothing yet.
+        </Text>
+      )}
+      <Stack
+        gap={6}
+        component="ol"
+        m={0}
+        p={0}
+        style={{ listStyle: 'none' }}
+        mah={360}
+        tabIndex={0}
+        className="events"
+        aria-label="Events, newest first"
+      >
+        {events.map(({ at, message, key }) => (
+          <Group key={key} component="li" gap="md" wrap="nowrap" align="baseline">
+            <Text
+              size="sm"
+              c="dimmed"
+              className="figures"
+              style={{ whiteSpace: 'nowrap' }}
+              title={formatInstant(at)}
+              component="time"
+            >
+              {formatClock(at)}
+            </Text>
+            <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+              {message}
+            </Text>
+          </Group>
+        ))}
+      </Stack>
+    </Card>
+  );
+}

@@ -1,0 +1,170 @@
+import { Anchor, Card, Code, Grid, Stack, Table, Text, Title } from '@mantine/core';
+import type { ReactNode } from 'react';
+import { addressOf } from '../../../contracts/http-api.ts';
+import type { PublishedFile, Receipt } from '../../../contracts/receipt.ts';
+import { formatBytes, formatCount, formatInstant, formatMetric, formatSeconds, secondsBetween } from '../formatting.ts';
+import { CopyIcon } from '../shell/copy-line.tsx';
+import { ReceiptSummary } from './receipt-summary.tsx';
+
+export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
+  const { run, epochs, batches, best, localFolder, stateSeconds, restarts, notes, files, checkpoints } = receipt;
+  return (
+    <Stack data-testid="receipt">
+      <ReceiptSummary receipt={receipt} />
+      <Grid gap="md">
+        <Grid.Col span={{ base: 12, md: 6 }}>
+          <Facts
+            title="Training"
+            facts={[
+              ['Epochs', `${formatCount(epochs.trained)} of ${formatCount(epochs.planned)}`],
+              ['Batches in the result', formatCount(batches.trained)],
+              ['Batches trained again or given up', formatCount(batches.wasted)],
+              [
+                'Batches after the stop',
+                batches.afterStop === null ? 'none was stopped' : formatCount(batches.afterStop),
+              ],
+              ['Best', best ? `${best.metric} ${formatMetric(best.value)} in epoch ${best.epoch}` : '–'],
+              ['Restarts', formatCount(restarts.length)],
+            ]}
+          />
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, md: 6 }}>
+          <Facts
+            title="Landing"
+            facts={[
+              ['Started', formatInstant(receipt.startedAt)],
+              ['Ended', formatInstant(receipt.endedAt)],
+              ['Took', formatSeconds(secondsBetween(receipt.startedAt, receipt.endedAt))],
+              ['Published', formatBytes(receipt.publishedBytes)],
+              ['Folder on the host', localFolderText(localFolder)],
+              [
+                'Processes left',
+                receipt.processGroupGone === null
+                  ? 'the host could not be asked'
+                  : receipt.processGroupGone
+                    ? 'none'
+                    : 'some may be',
+              ],
+            ]}
+          />
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, md: 6 }}>
+          <Facts
+            title="Time in each state"
+            facts={Object.entries(stateSeconds).map(([state, seconds]) => [state, formatSeconds(seconds)])}
+          />
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, md: 6 }}>
+          <Facts
+            title={`Metrics after epoch ${epochs.trained}`}
+            facts={Object.entries(receipt.metrics).map(([metric, value]) => [metric, formatMetric(value)])}
+          />
+        </Grid.Col>
+      </Grid>
+      {restarts.length > 0 && (
+        <Facts
+          title="Restarts"
+          facts={restarts.map(({ at, reason, failure, epoch }) => [
+            formatInstant(at),
+            `${reason === 'preemption' ? 'preempted' : (failure?.message ?? 'failure')}, after epoch ${epoch}`,
+          ])}
+        />
+      )}
+      {notes.length > 0 && (
+        <Card>
+          <Title order={2} size="h5" mb="sm">
+            Notes
+          </Title>
+          {notes.map((note) => (
+            <Text key={note} size="sm">
+              {note}
+            </Text>
+          ))}
+        </Card>
+      )}
+      <Card>
+        <Title order={2} size="h5" mb="sm">
+          Published files
+        </Title>
+        <Table.ScrollContainer
+          minWidth={600}
+          scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'region', 'aria-label': 'Published files' } }}
+        >
+          <Table verticalSpacing={6}>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>File</Table.Th>
+                <Table.Th>Size</Table.Th>
+                <Table.Th>sha256</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {[...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files].map((file) => (
+                <FileRow key={file.path} run={run} file={file} />
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
+      </Card>
+    </Stack>
+  );
+}
+
+function FileRow({ run, file }: { run: string; file: PublishedFile }) {
+  return (
+    <Table.Tr>
+      <Table.Td>
+        <Anchor size="sm" href={addressOf('file', { run }, { path: file.path, download: 'true' })} download>
+          {file.path}
+        </Anchor>
+      </Table.Td>
+      <Table.Td className="figures">{formatBytes(file.size)}</Table.Td>
+      <Table.Td style={{ whiteSpace: 'nowrap' }}>
+        <Code title={file.sha256}>{file.sha256.slice(0, 16)}…</Code>{' '}
+        <CopyIcon label={`Copy sha256 of ${file.path}`} text={file.sha256} />
+      </Table.Td>
+    </Table.Tr>
+  );
+}
+
+export function Facts({ title, facts }: { title: string; facts: [string, ReactNode][] }) {
+  return (
+    <Card h="100%">
+      <Title order={2} size="h5" mb="sm">
+        {title}
+      </Title>
+      {facts.length === 0 && (
+        <Text size="sm" c="dimmed">
+          None.
+        </Text>
+      )}
+      <Table variant="vertical" withRowBorders={false} verticalSpacing={4} layout="auto">
+        <Table.Tbody>
+          {facts.map(([name, value]) => (
+            <Table.Tr key={name}>
+              <Table.Th scope="row" fw={400} w="45%" bg="transparent">
+                <Text size="sm" c="dimmed">
+                  {name}
+                </Text>
+              </Table.Th>
+              <Table.Td className="figures">{value}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Card>
+  );
+}
+
+function localFolderText(folder: Receipt['localFolder']): string {
+  switch (folder.kind) {
+    case 'none':
+      return 'there was none';
+    case 'removed':
+      return 'removed, after the copies were verified';
+    case 'kept':
+      return `kept on ${folder.host}: ${folder.why}`;
+    case 'unknown':
+      return `${folder.host} does not answer; it cleans up when it is back`;
+  }
+}

@@ -1,0 +1,122 @@
+import { Alert, Stack, Tabs } from '@mantine/core';
+import { IconMapOff } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { lazy, Suspense } from 'react';
+import type { RunDetails } from '../../../contracts/http-api.ts';
+import { CallError, messageOf } from '../api/call.ts';
+import { type LiveRun, useLiveRun } from '../api/live-run.ts';
+import { runQuery } from '../api/queries.ts';
+import { type RunTab, runRoute } from '../routes.tsx';
+import { EmptyState } from '../shell/empty-state.tsx';
+import { PageLoading } from '../shell/shell.tsx';
+import { useLiveTrace } from './live-trace.ts';
+import { Overview } from './overview.tsx';
+import { RunHeader } from './run-header.tsx';
+
+const CurvesPanel = lazy(() => import('../curves/run-curves.tsx').then((module) => ({ default: module.RunCurves })));
+const CheckpointsPanel = lazy(() =>
+  import('./checkpoints-panel.tsx').then((module) => ({ default: module.CheckpointsPanel })),
+);
+const LogPanel = lazy(() => import('./log-panel.tsx').then((module) => ({ default: module.LogPanel })));
+const FilesPanel = lazy(() => import('./files-panel.tsx').then((module) => ({ default: module.FilesPanel })));
+const ReceiptPanel = lazy(() => import('./receipt-panel.tsx').then((module) => ({ default: module.ReceiptPanel })));
+const ConfigurationPanel = lazy(() =>
+  import('./configuration-panel.tsx').then((module) => ({ default: module.ConfigurationPanel })),
+);
+
+const tabNames: Readonly<Record<RunTab, string>> = {
+  overview: 'Overview',
+  curves: 'Curves',
+  checkpoints: 'Checkpoints',
+  log: 'Log',
+  files: 'Files',
+  receipt: 'Receipt',
+  configuration: 'Configuration',
+};
+
+export function RunPage() {
+  const { run } = runRoute.useParams();
+  const asked = useQuery(runQuery(run));
+  const live = useLiveRun(run);
+  const details = live.details ?? asked.data ?? null;
+  if (!details) {
+    if (asked.error instanceof CallError && asked.error.refusal?.kind === 'notFound')
+      return (
+        <EmptyState
+          icon={<IconMapOff size={32} />}
+          title={`There is no run ${run}`}
+          text="It may be older than what Temporal keeps. Its output folder is still there: the receipt is in it."
+        />
+      );
+    if (asked.error)
+      return (
+        <Alert color="red" title="The run could not be read" role="alert">
+          {messageOf(asked.error)}
+        </Alert>
+      );
+    return <PageLoading />;
+  }
+  return <LoadedRun key={run} details={details} live={live} />;
+}
+
+function LoadedRun({ details, live }: { details: RunDetails; live: LiveRun }) {
+  const { tab = 'overview' } = runRoute.useSearch();
+  const navigate = runRoute.useNavigate();
+  const { view, summary } = details;
+  const progress = live.details ? live.progress : details.progress;
+  const trace = useLiveTrace(progress);
+  const tabs = (Object.keys(tabNames) as RunTab[]).filter((name) => name !== 'receipt' || view?.receipt);
+  return (
+    <Stack>
+      <RunHeader details={details} />
+      <div aria-live="polite">
+        {live.trouble && summary.closedAt === null && (
+          <Alert color="orange" title="Nothing new at the moment">
+            {live.trouble}
+          </Alert>
+        )}
+      </div>
+      <Tabs
+        value={tabs.includes(tab) ? tab : 'overview'}
+        onChange={(value) =>
+          void navigate({ search: value === 'overview' ? {} : { tab: value as RunTab }, replace: true })
+        }
+        keepMounted={false}
+      >
+        <Tabs.List mb="md" style={{ flexWrap: 'nowrap', overflowX: 'auto', overflowY: 'hidden' }}>
+          {tabs.map((name) => (
+            <Tabs.Tab key={name} value={name}>
+              {tabNames[name]}
+              {name === 'checkpoints' && view && view.checkpoints.length > 0 ? ` (${view.checkpoints.length})` : ''}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <Suspense fallback={<PageLoading />}>
+          <Tabs.Panel value="overview">
+            <Overview details={details} progress={progress} trace={trace} />
+          </Tabs.Panel>
+          <Tabs.Panel value="curves">
+            <CurvesPanel details={details} trace={trace} />
+          </Tabs.Panel>
+          <Tabs.Panel value="checkpoints">
+            <CheckpointsPanel details={details} />
+          </Tabs.Panel>
+          <Tabs.Panel value="log">
+            <LogPanel run={summary.run} isOver={summary.closedAt !== null} />
+          </Tabs.Panel>
+          <Tabs.Panel value="files">
+            <FilesPanel run={summary.run} isOver={summary.closedAt !== null} />
+          </Tabs.Panel>
+          {view?.receipt && (
+            <Tabs.Panel value="receipt">
+              <ReceiptPanel receipt={view.receipt} />
+            </Tabs.Panel>
+          )}
+          <Tabs.Panel value="configuration">
+            <ConfigurationPanel run={summary.run} config={view?.config ?? {}} />
+          </Tabs.Panel>
+        </Suspense>
+      </Tabs>
+    </Stack>
+  );
+}

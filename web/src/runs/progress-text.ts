@@ -1,0 +1,33 @@
+/** What a run does now, in a few words and as a part of one. Pure. */
+import type { LiveProgress } from '../../../contracts/http-api.ts';
+import { formatBytes } from '../formatting.ts';
+
+export type TrainingProgress = Extract<LiveProgress, { kind: 'training' }>;
+export type Work = Extract<LiveProgress, { kind: 'work' }>;
+
+export const trainingOf = (progress: readonly LiveProgress[]): TrainingProgress | null =>
+  progress.find((one) => one.kind === 'training') ?? null;
+
+export const workOf = (progress: readonly LiveProgress[]): Work[] => progress.filter((one) => one.kind === 'work');
+
+/** Part of all epochs that is trained, 0 to 1. Validation is counted as the end of its epoch. */
+export function partTrained({ phase, epoch, epochs, batch, batches }: TrainingProgress): number {
+  const ofEpoch = phase === 'train' ? (batches ? Math.min(1, batch / batches) : 0) : phase === 'setUp' ? 0 : 1;
+  return Math.min(1, Math.max(0, (epoch - 1 + ofEpoch) / epochs));
+}
+
+export const partDone = ({ bytes, totalBytes }: Work): number | null =>
+  bytes !== undefined && totalBytes ? Math.min(1, bytes / totalBytes) : null;
+
+export function workText({ doing, bytes, totalBytes }: Work): string {
+  if (bytes === undefined) return doing;
+  return `${doing}: ${formatBytes(bytes)}${totalBytes ? ` of ${formatBytes(totalBytes)}` : ''}`;
+}
+
+export const phaseNames = {
+  setUp: 'setting up',
+  train: 'training',
+  validate: 'validating',
+  save: 'saving a checkpoint',
+  finish: 'finishing',
+} as const;

@@ -1,0 +1,45 @@
+import { Alert } from '@mantine/core';
+import { IconPlugConnectedX } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import type { Health } from '../../../contracts/http-api.ts';
+import { type CallError, isAway } from '../api/call.ts';
+import { healthQuery } from '../api/queries.ts';
+
+/** Says what is away, what that means, and goes by itself when it is back. */
+export function HealthBanner() {
+  const { data, error } = useQuery(healthQuery);
+  const away = error ? fromError(error) : data ? fromHealth(data) : null;
+  return (
+    <div aria-live="polite">
+      {away && (
+        <Alert color="orange" icon={<IconPlugConnectedX />} title={away.title} mb="md" data-testid="health-banner">
+          {away.text}
+        </Alert>
+      )}
+    </div>
+  );
+}
+
+function fromError(error: Error): { title: string; text: string } {
+  const refusal = (error as CallError).refusal;
+  if (isAway(error) && !refusal)
+    return {
+      title: 'The Epochal server does not answer',
+      text: 'Trainings go on without it. This page connects again by itself.',
+    };
+  return { title: 'Something is wrong with the Epochal server', text: error.message };
+}
+
+function fromHealth({ temporal, workers }: Health): { title: string; text: string } | null {
+  if (!temporal.reachable)
+    return {
+      title: `Temporal does not answer at ${temporal.address}`,
+      text: `${temporal.problem ?? ''} Nothing is lost: trainers go on with what they were asked to do, and runs go on when it is back.`.trim(),
+    };
+  if (workers.length === 0)
+    return {
+      title: 'Every worker is away',
+      text: 'Runs wait, and go on from their newest checkpoint when a worker is back. Start one with: npx epochal worker',
+    };
+  return null;
+}

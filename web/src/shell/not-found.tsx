@@ -1,0 +1,11 @@
+import { IconMapOff } from '@tabler/icons-react';
+import { EmptyState } from './empty-state.tsx';
+import { LinkButton } from './link-button.tsx';
+
+export function NotFound() {
+  return (
+    <EmptyState icon={<IconMapOff size={32} />} title="There is no such page">
+      <LinkButton to="/">All runs</LinkButton>
+    </EmptyState>
+  );
+}

@@ -1,0 +1,96 @@
+import { Stack, Text, Title } from '@mantine/core';
+import { withTheme } from '@rjsf/core';
+import { generateTheme } from '@rjsf/mantine';
+import type { ErrorSchema, FormContextType, RJSFSchema } from '@rjsf/utils';
+import { useMemo } from 'react';
+import type { TrainerManifest } from '../../../contracts/trainer-manifest.ts';
+import type { StepProps } from './config-fields.tsx';
+import { fieldKeys } from './config-yaml.ts';
+import { jsonSchemaValidator } from './json-schema-validator.ts';
+import { isMapping, isSame, plainJson } from './plain-json.ts';
+
+type Data = Record<string, unknown>;
+
+const Form = withTheme<Data, RJSFSchema, FormContextType>(generateTheme<Data, RJSFSchema, FormContextType>());
+
+const uiSchema = { 'ui:submitButtonOptions': { norender: true } };
+
+/** A form made from what the trainer says of its parameters. */
+export function StepParameters({ written, problems, manifest }: StepProps & { manifest: TrainerManifest | undefined }) {
+  const schema = useMemo(() => (manifest ? shownSchema(manifest) : null), [manifest]);
+  const extraErrors = useMemo(() => errorTree(problems.all), [problems.all]);
+  if (!manifest || !schema)
+    return (
+      <Stack>
+        <Title order={2} size="h4">
+          Parameters
+        </Title>
+        <Text c="dimmed">Choose a trainer first: it says which parameters there are.</Text>
+      </Stack>
+    );
+  const parameters = isMapping(written.config.parameters) ? written.config.parameters : {};
+  return (
+    <Stack>
+      <Title order={2} size="h4">
+        Parameters of {manifest.title}
+      </Title>
+      <Form
+        schema={schema}
+        uiSchema={uiSchema}
+        validator={jsonSchemaValidator}
+        formData={parameters}
+        extraErrors={extraErrors}
+        noHtml5Validate
+        showErrorList={false}
+        tagName="div"
+        idPrefix="parameters"
+        onChange={({ formData }) => {
+          const after = plainJson(formData ?? {});
+          if (!isSame(after, parameters)) written.set(['parameters'], after);
+        }}
+      />
+      {problems.of('parameters') && problems.all.some(({ field }) => field === 'parameters') && (
+        <Text size="sm" c="var(--mantine-color-error)">
+          {problems.of('parameters')}
+        </Text>
+      )}
+    </Stack>
+  );
+}
+
+/** Without the title of the whole, which is the Python class's; units stand behind the names. */
+function shownSchema({ parameters }: TrainerManifest): RJSFSchema {
+  const { title: _title, description: _description, ...schema } = parameters;
+  const properties = isMapping(schema.properties) ? schema.properties : {};
+  const shown = Object.fromEntries(
+    Object.entries(properties).map(([name, property]) => {
+      if (!isMapping(property)) return [name, property];
+      const title = typeof property.title === 'string' ? property.title : name;
+      return [
+        name,
+        typeof property.unit === 'string' ? { ...property, title: `${title} (${property.unit})` } : property,
+      ];
+    }),
+  );
+  return { ...schema, properties: shown } as RJSFSchema;
+}
+
+/** Problems of `parameters.…`, as the tree in which the form looks for them. */
+function errorTree(all: StepProps['problems']['all']): ErrorSchema<Data> {
+  const root: Record<string, unknown> = {};
+  for (const { field, message } of all) {
+    const [first, ...keys] = fieldKeys(field);
+    if (first !== 'parameters' || keys.length === 0) continue;
+    let at = root;
+    for (const key of keys) {
+      const inner = at[key];
+      const next = isErrorNode(inner) ? inner : {};
+      at[key] = next;
+      at = next;
+    }
+    at.__errors = [message];
+  }
+  return root as ErrorSchema<Data>;
+}
+
+const isErrorNode = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

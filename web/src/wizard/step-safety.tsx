@@ -1,0 +1,185 @@
+import { Accordion, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import type { TrainerManifest } from '../../../contracts/trainer-manifest.ts';
+import { NumberField, SelectField, type StepProps, TextField } from './config-fields.tsx';
+import { valueAt } from './plain-json.ts';
+
+export function StepSafety({ written, problems, manifest }: StepProps & { manifest: TrainerManifest | undefined }) {
+  const bound = { written, problems };
+  const best = manifest?.best;
+  const metrics = manifest?.metrics.map(({ name }) => name) ?? [];
+  const hasOwnBest = valueAt(written.config, ['checkpoints', 'best']) !== undefined;
+  return (
+    <Stack gap="lg">
+      <section aria-labelledby="checkpoints-title">
+        <Title order={2} size="h4" id="checkpoints-title">
+          Checkpoints
+        </Title>
+        <Text size="sm" c="dimmed" mb="sm">
+          One is saved at the end of every epoch, and copied to the store while the next one trains. These are kept:
+        </Text>
+        <SimpleGrid cols={{ base: 1, sm: 2 }}>
+          <SelectOrText
+            {...bound}
+            metrics={metrics}
+            label="Best by"
+            description={
+              best && !hasOwnBest ? `The trainer's own choice is ${best.metric}` : 'A metric that the trainer reports'
+            }
+            placeholder={best?.metric ?? ''}
+          />
+          <SelectField
+            {...bound}
+            field="checkpoints.best.mode"
+            label="Best is"
+            options={[
+              ...(hasOwnBest
+                ? []
+                : [
+                    {
+                      value: '',
+                      label: best
+                        ? `the ${best.mode === 'max' ? 'highest' : 'lowest'}, as the trainer says`
+                        : 'as the trainer says',
+                    },
+                  ]),
+              { value: 'max', label: 'the highest' },
+              { value: 'min', label: 'the lowest' },
+            ]}
+          />
+          <NumberField
+            {...bound}
+            field="checkpoints.last"
+            label="Most recent ones"
+            description="How many of the newest to keep"
+          />
+          <NumberField
+            {...bound}
+            field="checkpoints.everyEpochs"
+            label="Every how many epochs one is kept for good"
+            description="0: none"
+          />
+          <NumberField
+            {...bound}
+            field="checkpoints.everyBatches"
+            label="Within an epoch, every how many batches"
+            description="So that a crash in a long epoch costs less; 0: only at the end of epochs"
+          />
+        </SimpleGrid>
+      </section>
+      <section aria-labelledby="failures-title">
+        <Title order={2} size="h4" id="failures-title">
+          When something fails
+        </Title>
+        <Text size="sm" c="dimmed" mb="sm">
+          The run goes on from its newest checkpoint. Hand-overs between hosts are not counted as failures.
+        </Text>
+        <SimpleGrid cols={{ base: 1, sm: 2 }}>
+          <NumberField
+            {...bound}
+            field="failures.restarts"
+            label="Failures in a row"
+            description="After one more the run ends as failed"
+          />
+          <NumberField
+            {...bound}
+            field="failures.backoffSeconds"
+            label="Wait before the first restart"
+            suffix=" s"
+            description="Doubles with each failure in a row"
+          />
+          <SelectField
+            {...bound}
+            field="failures.onOutOfMemory"
+            label="When memory runs out"
+            options={[
+              { value: 'smallerBatch', label: 'Halve the batch, accumulate gradients' },
+              { value: 'fail', label: 'End as failed' },
+            ]}
+          />
+          <SelectField
+            {...bound}
+            field="failures.onNan"
+            label="When the loss is NaN or infinite"
+            options={[
+              { value: 'stop', label: 'End as failed' },
+              { value: 'rollBack', label: 'Go on from the checkpoint before' },
+            ]}
+          />
+        </SimpleGrid>
+      </section>
+      <Accordion variant="contained">
+        <Accordion.Item value="deadlines">
+          <Accordion.Control>Deadlines</Accordion.Control>
+          <Accordion.Panel>
+            <SimpleGrid cols={{ base: 1, sm: 2 }}>
+              <NumberField
+                {...bound}
+                field="deadlines.setUpSeconds"
+                label="Set-up"
+                suffix=" s"
+                description="From the trainer's start until it is ready"
+              />
+              <NumberField
+                {...bound}
+                field="deadlines.stopSeconds"
+                label="Stop"
+                suffix=" s"
+                description="Until a stopped trainer is sent a signal to end"
+              />
+              <NumberField
+                {...bound}
+                field="deadlines.terminateSeconds"
+                label="Kill"
+                suffix=" s"
+                description="From that signal until its processes are killed"
+              />
+              <NumberField
+                {...bound}
+                field="deadlines.finishSeconds"
+                label="Finish"
+                suffix=" s"
+                description="From the last epoch until the trainer has ended"
+              />
+              <NumberField
+                {...bound}
+                field="deadlines.heartbeatSeconds"
+                label="Silence of a host"
+                suffix=" s"
+                description="Then the run goes on elsewhere"
+              />
+              <NumberField
+                {...bound}
+                field="deadlines.hangFloorSeconds"
+                label="Hang"
+                suffix=" s"
+                description="Shortest time without progress that counts as one"
+              />
+            </SimpleGrid>
+          </Accordion.Panel>
+        </Accordion.Item>
+      </Accordion>
+    </Stack>
+  );
+}
+
+interface SelectOrTextProps extends Pick<StepProps, 'written' | 'problems'> {
+  metrics: string[];
+  label: string;
+  description: string;
+  placeholder: string;
+}
+
+/** One of the metrics that the trainer names; without a trainer, any text. */
+function SelectOrText({ metrics, ...bound }: SelectOrTextProps) {
+  const field = 'checkpoints.best.metric';
+  if (metrics.length === 0) return <TextField {...bound} field={field} />;
+  const chosen = valueAt(bound.written.config, field.split('.'));
+  const options = [...new Set([...metrics, ...(typeof chosen === 'string' ? [chosen] : [])])];
+  return (
+    <SelectField
+      {...bound}
+      field={field}
+      options={[{ value: '', label: "the trainer's own choice" }, ...options.map((value) => ({ value, label: value }))]}
+    />
+  );
+}
