@@ -42,7 +42,9 @@ def export_onnx(app: epochal.Application, trainer: Any) -> None:
     got = session.run(None, {session.get_inputs()[0].name: picture.numpy()})[0]
     with torch.inference_mode():
         wanted = YOLO(work / WEIGHTS).model.float().eval()(picture)
-    wanted = (wanted[0] if isinstance(wanted, (tuple, list)) else wanted).numpy()
+    while isinstance(wanted, (tuple, list)):  # predictions come first, then what only training needs
+        wanted = wanted[0]
+    wanted = wanted.numpy()
     difference = float(np.abs(got - wanted).max() / max(np.abs(wanted).max(), 1e-6))
     if difference > 0.01:
         raise RuntimeError(f"the ONNX model's outputs differ from torch's by {difference:.2g} of the largest one")

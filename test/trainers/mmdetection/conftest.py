@@ -1,0 +1,56 @@
+"""A small data set, a training to compare with, and trainers that are never left behind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[3] / "trainers"))
+
+from heavy_trainers import Start, starter, trainer_file
+from make_shapes import make
+from trainer_process import TrainerProcess
+
+MMDET = trainer_file("mmdetection")
+
+#: Every batch is short, there are several of them in training and in validation, and the loader has no processes.
+SMALL = {
+    "config": "retinanet_r18_fpn_1x_coco",
+    "image_size": 64,
+    "batch_size": 4,
+    "workers": 0,
+    "device": "cpu",
+    # The config's schedule warms up over 500 batches, more than there are here.
+    "overrides": {"param_scheduler.0.end": 8},
+}
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 pictures to train with, 4 to validate with: 5 batches, and 4 of one picture."""
+    return make(tmp_path_factory.mktemp("data") / "shapes", kind="coco", count=24, val=0.17, size=64)
+
+
+@pytest.fixture(scope="session")
+def reference(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainerProcess]:
+    """Three epochs, never interrupted."""
+    for start in starter(tmp_path_factory.mktemp("reference")):
+        trainer = start(MMDET, data=str(shapes), parameters=SMALL, epochs=3)
+        assert trainer.end() == 0, trainer.account()
+        yield trainer
+
+
+@pytest.fixture
+def start(tmp_path: Path, shapes: Path) -> Iterator[Start]:
+    """Start the trainer on the small data set."""
+    for start_any in starter(tmp_path):
+
+        def start_one(*, parameters: dict[str, Any] | None = None, **session: Any) -> TrainerProcess:
+            return start_any(MMDET, **{"data": str(shapes), "parameters": {**SMALL, **(parameters or {})}, **session})
+
+        yield start_one

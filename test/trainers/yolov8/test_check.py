@@ -1,0 +1,89 @@
+"""What cannot be trained is refused before it starts, with a sentence that says why; and quickly."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from conftest import YOLO
+from make_shapes import make
+from trainer_process import REPOSITORY
+
+
+def _check(data: str | None, **parameters: Any) -> list[dict[str, str]]:
+    asked = json.dumps({"epochs": 1, "parameters": parameters, "data": data})
+    answer = subprocess.run(
+        [sys.executable, str(YOLO), "check"],
+        input=asked.encode(),
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal")},
+    )
+    return json.loads(answer.stdout)["problems"]
+
+
+def test_a_good_configuration(shapes: Path) -> None:
+    began = time.monotonic()
+    assert _check(str(shapes), image_size=64) == []
+    assert time.monotonic() - began < 20  # torch is not imported; a busy machine takes that long for the rest
+
+
+def test_bad_parameters(shapes: Path) -> None:
+    (size,) = _check(str(shapes), image_size=100)
+    assert size == {"field": "parameters.image_size", "value": "100", "message": "must be a multiple of 32"}
+    (task,) = _check(str(shapes), task="detection")
+    assert task["message"] == "must be 'detect', 'segment', 'pose' or 'classify'"
+
+
+def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
+    (problem,) = _check(str(tmp_path / "nowhere"))
+    assert problem["field"] == "data"
+    assert "there is no data set at" in problem["message"]
+
+
+def test_a_folder_that_is_no_data_set(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("hello")
+    (problem,) = _check(str(tmp_path))
+    assert "no data set that is known here" in problem["message"]
+
+
+def test_a_data_set_without_what_the_task_needs(tmp_path: Path) -> None:
+    data = make(tmp_path / "boxes", kind="yolo", count=8, size=64)
+    (problem,) = _check(str(data), task="segment")
+    assert "no masks or polygons" in problem["message"]
+
+
+def test_a_data_set_with_a_missing_picture(tmp_path: Path) -> None:
+    data = make(tmp_path / "shapes", kind="coco", count=8, size=64)
+    gone = next((data / "images" / "train").iterdir())
+    gone.unlink()
+    (problem,) = _check(str(data))
+    assert "missing picture: " in problem["message"]
+    assert gone.name in problem["message"]
+    assert _check(str(data), skip_bad_pictures=True) == []
+
+
+def test_weights_of_others(shapes: Path, tmp_path: Path) -> None:
+    torch.save({"state_dict": torch.nn.Linear(2, 2).state_dict()}, tmp_path / "other.pt")
+    (problem,) = _check(str(shapes), weights=str(tmp_path / "other.pt"))
+    assert problem["message"] == "is a PyTorch file of another framework: it holds no ultralytics model"
+    numpy.save(tmp_path / "array.npy", numpy.zeros(3))
+    (problem,) = _check(str(shapes), weights=str(tmp_path / "array.npy"))
+    assert "is not a PyTorch checkpoint" in problem["message"]
+    (problem,) = _check(str(shapes), weights="/nowhere.pt")
+    assert problem["message"] == "is not a file on this worker"
+
+
+def test_weights_of_another_task(shapes: Path, tmp_path: Path) -> None:
+    from ultralytics.nn.tasks import SegmentationModel
+
+    torch.save({"model": SegmentationModel("yolov8n-seg.yaml", verbose=False)}, tmp_path / "seg.pt")
+    (problem,) = _check(str(shapes), weights=str(tmp_path / "seg.pt"))
+    assert problem["message"] == "holds a SegmentationModel (task segment), but the task is detect"

@@ -1,0 +1,59 @@
+"""Every task learns from scratch, and leaves what people look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from heavy_trainers import Start, ended_well, metrics
+from make_shapes import make
+
+
+def test_the_loss_falls_and_the_metric_rises(start: Start, tmp_path: Path) -> None:
+    data = make(tmp_path / "shapes", kind="yolo", count=64, size=96)
+    parameters = {
+        "image_size": 96,
+        "batch_size": 8,
+        "optimizer": "AdamW",
+        "lr0": 0.003,
+        "warmup_epochs": 1.0,
+        "mosaic": 0.0,
+        "scale": 0.1,
+        "close_mosaic": 0,
+        "plots": True,
+    }
+    trainer = ended_well(start(data=str(data), epochs=15, parameters=parameters), 15)
+    losses, map50 = metrics(trainer, "train_loss"), metrics(trainer, "mAP50")
+    assert losses[-1] < losses[0] / 2, losses
+    assert map50[0] < 0.1, map50
+    assert map50[-1] > 0.3, map50
+    plots = {path.name for path in (trainer.folder / "artifacts" / "yolo").iterdir()}
+    assert {"results.csv", "results.png", "labels.jpg", "confusion_matrix.png", "train_batch0.jpg"} <= plots
+    assert list((trainer.folder / "artifacts" / "tensorboard").glob("events.out.tfevents.*"))
+    notes = " ".join(event["message"] for event in trainer.of("note"))
+    assert "48 train, 16 val pictures, sha256" in notes
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "metric"),
+    [("segment", "supervisely", "mask_mAP50"), ("pose", "yolo-pose", "pose_mAP50"), ("classify", "images", "accuracy_top1")],
+)
+def test_the_other_tasks(start: Start, tmp_path: Path, task: str, kind: str, metric: str) -> None:
+    data = make(tmp_path / "shapes", kind=kind, count=24, size=64)
+    trainer = start(data=str(data), epochs=2, parameters={"task": task, "export_onnx": True})
+    ended_well(trainer, 2)
+    assert len(metrics(trainer, metric)) == 2
+    assert metrics(trainer, "train_loss")[1] > 0
+    assert (trainer.folder / "artifacts" / "model.onnx").is_file()
+    assert any("model.onnx" in event["message"] for event in trainer.of("note"))
+
+
+def test_patience_ends_a_training_early(start: Start) -> None:
+    trainer = start(epochs=9, parameters={"patience": 1, "lr0": 1e-9, "optimizer": "SGD"})
+    assert trainer.end() == 0, trainer.account()
+    epochs, batch = trainer.stopped
+    assert epochs < 9
+    assert batch == 0
+    assert any("ends early" in event["message"] for event in trainer.of("note"))
+
+

@@ -1,0 +1,87 @@
+"""A YOLO training that was interrupted anywhere ends with the weights of one that was not."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from heavy_trainers import Start, all_metrics, checkpoint_path, ended_well, metrics, progress, stop_at
+from trainer_process import TrainerProcess
+
+
+def _training(trainer: TrainerProcess, checkpoint: str = "epoch-0003") -> dict[str, torch.Tensor]:
+    """Every tensor of the model, its average and the optimizer, by name."""
+    saved = torch.load(Path(checkpoint_path(trainer, checkpoint), "training.pt"), weights_only=True)
+    tensors = {f"{part} {name}": value for part in ("model", "ema") for name, value in saved[part].items()}
+    for index, state in saved["optimizer"]["state"].items():
+        tensors |= {f"optimizer {index} {name}": torch.as_tensor(value) for name, value in state.items()}
+    return tensors
+
+
+def _same(one: TrainerProcess, other: TrainerProcess) -> None:
+    assert all_metrics(one) == all_metrics(other)
+    wanted, got = _training(other), _training(one)
+    assert wanted.keys() == got.keys()
+    assert [name for name in wanted if not torch.equal(wanted[name], got[name])] == []
+    assert progress(one, "epoch-0003")["best"] == progress(other, "epoch-0003")["best"]
+
+
+@pytest.mark.parametrize(("phase", "batch"), [("train", 2), ("validate", 1)])
+def test_a_stop_and_what_follows(start: Start, reference: TrainerProcess, phase: str, batch: int) -> None:
+    first = start(epochs=3)
+    epoch, batches = stop_at(first, phase, 2, batch)
+    assert (epoch, batches == 6) == (1, phase == "validate")
+    again = ended_well(start(epochs=3, resumeFrom=first.last_checkpoint), 3)
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": epoch, "batch": batches}
+    _same(again, reference)
+
+
+def test_a_kill_and_what_follows(start: Start, reference: TrainerProcess) -> None:
+    first = start(epochs=3)
+    first.wait_for("batch", epoch=2, phase="train")
+    first.kill()
+    assert [path.name for path in (first.folder / "checkpoints").glob("epoch-*")] == ["epoch-0001"]
+    again = ended_well(start(epochs=3, resumeFrom=checkpoint_path(first, "epoch-0001")), 3)
+    assert {event["epoch"] for event in again.of("batch")} == {2, 3}
+    _same(again, reference)
+
+
+def test_a_finished_run_is_extended(start: Start, reference: TrainerProcess) -> None:
+    again = start(epochs=4, resumeFrom=checkpoint_path(reference, "epoch-0003"), run="extended")
+    assert again.end() == 0, again.account()
+    assert again.stopped == (4, 0)
+    assert [row["epoch"] for row in again.rows()] == [4]  # in a run folder of its own
+    assert {event["epoch"] for event in again.of("batch")} == {4}
+    steps = {int(state["step"]) for state in _optimizer(again, "epoch-0004").values()}
+    assert steps == {24}  # 4 epochs of 6 batches: the optimizer went on, it did not begin anew
+    # AdamW of ultralytics' choice for three classes, on its way down through four epochs instead of three.
+    assert metrics(again, "lr")[0] < metrics(reference, "lr")[0]
+
+
+def test_weights_alone(start: Start, reference: TrainerProcess) -> None:
+    again = start(epochs=1, resumeFrom=checkpoint_path(reference, "epoch-0003"), keepProgress=False)
+    ended_well(again, 1)
+    assert {int(state["step"]) for state in _optimizer(again, "epoch-0001").values()} == {6}
+
+
+def _optimizer(trainer: TrainerProcess, checkpoint: str) -> dict[int, dict[str, torch.Tensor]]:
+    return torch.load(Path(checkpoint_path(trainer, checkpoint), "training.pt"), weights_only=True)["optimizer"]["state"]
+
+
+def test_the_published_weights_are_ultralytics_own(start: Start, reference: TrainerProcess) -> None:
+    from ultralytics import YOLO
+
+    weights = Path(checkpoint_path(reference, "epoch-0003"), "weights.pt")
+    model = YOLO(weights)
+    assert model.names == {0: "circle", 1: "square", 2: "triangle"}
+    model.predict(torch.zeros(1, 3, 64, 64), verbose=False, device="cpu")
+    trained = ended_well(start(epochs=1, parameters={"weights": str(weights)}), 1)
+    assert all(math.isfinite(value) for value in metrics(trained, "train_loss"))
+
+
+def test_half_of_the_batch_after_out_of_memory(start: Start) -> None:
+    trainer = ended_well(start(epochs=1, batchDivisor=2), 1)
+    assert trainer.rows()[0]["batches"] == 6  # as many steps of the optimizer, each of twice as many parts
+    assert {int(state["step"]) for state in _optimizer(trainer, "epoch-0001").values()} == {6}

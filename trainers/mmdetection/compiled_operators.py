@@ -1,0 +1,121 @@
+"""mmcv's compiled operators, or torchvision's in their place where mmcv-lite is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+#: What a config may name that runs by mmcv's compiled operators alone.
+_COMPILED_ONLY = {
+    "BorderAlign",
+    "BRPool",
+    "CARAFE",
+    "CornerPool",
+    "DCN",
+    "DCNv2",
+    "DeformConv",
+    "DeformConv2d",
+    "DeformConv2dPack",
+    "DeformRoIPool",
+    "DeformRoIPoolPack",
+    "GuidedAnchorHead",
+    "MaskedConv2d",
+    "ModulatedDeformConv2d",
+    "ModulatedDeformConv2dPack",
+    "ModulatedDeformRoIPoolPack",
+    "PrRoIPool",
+    "RoIPool",
+    "carafe",
+    "soft_nms",
+}
+#: These have a slow way for CPUs, written in torch.
+_COMPILED_ON_GPU = {"MultiScaleDeformableAttention"}
+
+
+def are_compiled() -> bool:
+    """Whether mmcv with its compiled operators is installed."""
+    return importlib.util.find_spec("mmcv._ext") is not None and "mmcv._ext" not in sys.modules
+
+
+def install_stand_in() -> None:
+    """Give `mmcv.ops` a module to import that has torchvision's nms, and says what else is missing when it is called."""
+    module = _StandIn("mmcv._ext")
+    module.__spec__ = importlib.util.spec_from_loader("mmcv._ext", loader=None)
+    sys.modules["mmcv._ext"] = module
+
+
+def missing(config: Any, on_gpu: bool) -> list[str]:
+    """Names in the config that cannot run with the stand-in."""
+    names = _COMPILED_ONLY | (_COMPILED_ON_GPU if on_gpu else set())
+    return sorted({name for name in _types(config) if name in names})
+
+
+def use_torchvision(config: Any) -> None:
+    """RoIAlign has torchvision's built in: choose it."""
+    if isinstance(config, dict):
+        if config.get("type") == "RoIAlign":
+            config["use_torchvision"] = True
+        config = list(config.values())
+    if isinstance(config, (list, tuple)):
+        for part in config:
+            use_torchvision(part)
+
+
+def _types(config: Any) -> Iterator[str]:
+    if isinstance(config, dict):
+        if isinstance(config.get("type"), str):
+            yield config["type"].rsplit(".", 1)[-1]
+        config = list(config.values())
+    if isinstance(config, (list, tuple)):
+        for part in config:
+            yield from _types(part)
+
+
+class _StandIn(types.ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return {"nms": _nms, "sigmoid_focal_loss_forward": _focal_loss, "sigmoid_focal_loss_backward": _focal_gradient}.get(
+            name, _absent(name)
+        )
+
+
+def _absent(name: str) -> Any:
+    def call(*_args: Any, **_options: Any) -> None:
+        raise NotImplementedError(f"{name} needs mmcv with compiled operators; mmcv-lite is installed")
+
+    return call
+
+
+def _nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, offset: int) -> torch.Tensor:
+    from torchvision.ops import nms
+
+    if offset:  # corners that are whole pixels, the last one included
+        boxes = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], 1)
+    return nms(boxes, scores, iou_threshold)
+
+
+def _focal_terms(logits: torch.Tensor, target: torch.Tensor, gamma: float, alpha: float) -> torch.Tensor:
+    wanted = torch.nn.functional.one_hot(target, logits.size(1) + 1)[:, : logits.size(1)].to(logits.dtype)
+    probability = logits.sigmoid()
+    wrong = (1 - probability) * wanted + probability * (1 - wanted)
+    weight = (alpha * wanted + (1 - alpha) * (1 - wanted)) * wrong.pow(gamma)
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * weight
+
+
+def _focal_loss(logits: Any, target: Any, weight: Any, output: Any, *, gamma: float, alpha: float) -> None:
+    del weight
+    output.copy_(_focal_terms(logits, target, gamma, alpha))
+
+
+def _focal_gradient(logits: Any, target: Any, weight: Any, gradient: Any, *, gamma: float, alpha: float) -> None:
+    del weight
+    with torch.enable_grad():
+        leaf = logits.detach().requires_grad_()
+        (found,) = torch.autograd.grad(_focal_terms(leaf, target, gamma, alpha).sum(), leaf)
+    gradient.copy_(found)

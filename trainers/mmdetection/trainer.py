@@ -1,0 +1,62 @@
+"""MMDetection 3: object detection and instance segmentation from any epoch-based mmdet config."""
+
+from __future__ import annotations
+
+import epochal
+from config_file import config_problem
+from epochal.datasets.checking import checked
+from parameters import Parameters
+from weights_file import weights_problem
+
+trainer = epochal.Trainer(
+    name="mmdetection",
+    title="MMDetection",
+    description="Object detection and instance segmentation with mmdet 3, from any epoch-based config of the package "
+    "or of your own. Its schedules and hooks are respected. With mmcv-lite, what needs mmcv's compiled operators is "
+    "refused before training.",
+    parameters=Parameters,
+    datasets=[
+        epochal.Dataset("coco", "a folder with COCO json files and their pictures"),
+        epochal.Dataset("yolo", "a folder with data.yaml, images and labels as ultralytics has them"),
+        epochal.Dataset("supervisely", "a Supervisely project: meta.json and data sets with img and ann"),
+    ],
+    metrics=[
+        epochal.Metric("mAP", "COCO's mean average precision of boxes over IoU 0.5 to 0.95"),
+        epochal.Metric("mAP50", "Mean average precision of boxes at an IoU of 0.5"),
+        epochal.Metric("mAP75", "Mean average precision of boxes at an IoU of 0.75"),
+        epochal.Metric("mask_mAP", "Mean average precision of masks over IoU 0.5 to 0.95 (segment)"),
+        epochal.Metric("mask_mAP50", "Mean average precision of masks at an IoU of 0.5 (segment)"),
+        epochal.Metric("train_loss", "Mean of the sum of the losses; each of them is reported as train_<name>"),
+        epochal.Metric("lr", "Learning rate in the last batch of the epoch"),
+    ],
+    best=("mAP", "max"),
+    packages=["mmdet", "mmengine", "mmcv", "mmcv-lite", "torch", "torchvision", "numpy"],
+    default_epochs=12,
+)
+
+
+@trainer.check_data
+def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem]:
+    """The config's name, the weights file and the data set, without importing torch or mmdet."""
+    problems = []
+    if problem := config_problem(parameters.config):
+        problems.append(epochal.Problem("parameters.config", parameters.config, problem))
+    if parameters.weights and (problem := weights_problem(parameters.weights)):
+        problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
+    try:
+        checked(data or "", parameters.task, parameters)
+    except epochal.DataError as error:
+        problems.append(epochal.Problem("data", data, str(error)))
+    return problems
+
+
+@trainer.train
+def train(app: epochal.Application) -> None:
+    """Train."""
+    from training import train_mmdet
+
+    train_mmdet(app)
+
+
+if __name__ == "__main__":
+    trainer.main()
