@@ -24,11 +24,7 @@ export class ClosingLineReporter implements Reporter {
       for (const suite of testModule.children.allSuites()) counts.failed += suite.errors().length;
       for (const test of testModule.children.allTests()) {
         const { state } = test.result();
-        if (state === 'passed') counts.passed += 1;
-        else if (state === 'skipped' && (test.options.mode === 'skip' || test.options.mode === 'todo'))
-          counts.skipped += 1;
-        // What has no result was not run, because something before it broke.
-        else if (state === 'failed') counts.failed += 1;
+        if (state === 'passed' || state === 'failed' || state === 'skipped') counts[state] += 1;
       }
     }
     const file = process.env[countsFileVariable];

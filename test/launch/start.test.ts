@@ -8,6 +8,9 @@ import { receiptSchema } from '../../contracts/receipt.ts';
 import { runProgram } from '../../worker/run-program.ts';
 import { isAlive, LauncherProcess, startedServer } from './launcher-process.ts';
 
+// Each trains the demo, some twice: on two busy cores that takes a while.
+vi.setConfig({ testTimeout: 300_000 });
+
 let folder: string;
 let env: NodeJS.ProcessEnv;
 const launched: LauncherProcess[] = [];
@@ -64,7 +67,7 @@ test('Ctrl-C while the demo trains checkpoints it, and the next start goes on wi
   const second = launch();
   await second.until(/Epochal serves/);
   expect(second.said).toMatch(/completed.*all epochs are trained/);
-  expect(second.said).toMatch(/restarts.*preemption/);
+  expect(second.said).toMatch(/restarts.*(preemption|workerLost)/);
   second.signal('SIGTERM');
   expect(await second.ended()).toBe(0);
 

@@ -1,0 +1,111 @@
+/** What can be checked of the production set-up without a Docker engine. */
+import { access, constants, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { searchAttributes } from '../../contracts/run-messages.ts';
+import { runProgram } from '../../worker/run-program.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const text = (path: string) => readFile(join(root, path), 'utf8');
+
+const serviceSchema = z.object({
+  image: z.string(),
+  depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
+  restart: z.string(),
+  healthcheck: z.object({ test: z.array(z.string()) }).optional(),
+  ports: z.array(z.string()).default([]),
+  volumes: z.array(z.string()).default([]),
+});
+const composeSchema = z.object({
+  services: z.record(z.string(), serviceSchema),
+  volumes: z.record(z.string(), z.unknown()),
+});
+const compose = async () => composeSchema.parse(parse(await text('docker-compose.yml'), { merge: true }));
+
+test('every service has a pinned image, and a health check unless it ends by itself', async () => {
+  const { services } = await compose();
+  for (const [name, { image, restart, healthcheck }] of Object.entries(services)) {
+    expect(image, name).not.toMatch(/latest|auto-setup/);
+    expect(image, name).toMatch(/:/);
+    if (restart === 'unless-stopped') expect(healthcheck, name).toBeDefined();
+  }
+});
+
+test('what a service waits for exists, and is healthy or done', async () => {
+  const { services } = await compose();
+  for (const [name, { depends_on }] of Object.entries(services)) {
+    for (const [other, { condition }] of Object.entries(depends_on)) {
+      expect(Object.keys(services), name).toContain(other);
+      const isJob = services[other]?.restart === 'on-failure:5';
+      expect(condition, `${name} → ${other}`).toBe(isJob ? 'service_completed_successfully' : 'service_healthy');
+    }
+  }
+});
+
+test('nothing listens beyond this machine unless someone says so', async () => {
+  const { services } = await compose();
+  for (const port of Object.values(services).flatMap(({ ports }) => ports)) {
+    expect(port).toMatch(/^\$\{TEMPORAL_BIND:-127\.0\.0\.1\}:/);
+  }
+});
+
+test('every variable of the compose file has a default, or is in .env.example', async () => {
+  const example = await text('.env.example');
+  for (const [, name = '', rest = ''] of (await text('docker-compose.yml')).matchAll(/\$\{([A-Z_]+)([^}]*)\}/g)) {
+    if (!rest.startsWith(':-')) expect(example).toMatch(new RegExp(`^${name}=`, 'm'));
+  }
+});
+
+test('the set-up scripts run in a POSIX shell, and name the search attributes of the contract', async () => {
+  const script = await text('docker/set-up-namespace.sh');
+  const named = [...script.matchAll(/--name (\S+) --type (\S+)/g)].map(([, name, type]) => [name, type]);
+  expect(Object.fromEntries(named)).toEqual(searchAttributes);
+  for (const path of ['docker/set-up-namespace.sh', 'docker/set-up-database.sh', 'launch/keep-server.sh']) {
+    expect((await runProgram('/bin/sh', ['-n', join(root, path)])).code, path).toBe(0);
+  }
+});
+
+test('the image gets every folder that the worker imports, and no secrets', async () => {
+  const kept = (await text('.dockerignore'))
+    .split('\n')
+    .filter((line) => line.startsWith('!'))
+    .map((line) => line.slice(1));
+  expect(kept).toEqual(
+    expect.arrayContaining([
+      'contracts',
+      'stores',
+      'worker',
+      'activities',
+      'workflows',
+      'client',
+      'launch',
+      'trainers',
+      'bin',
+    ]),
+  );
+  expect(kept).not.toContain('.env');
+  await access(join(root, 'bin', 'epochal.mjs'), constants.R_OK);
+});
+
+test('docker compose accepts the file, with either worker', async ({ skip }) => {
+  const env = { ...process.env, POSTGRES_PASSWORD: 'secret' };
+  if ((await runProgram('docker', ['compose', 'version'])).code !== 0) skip('docker compose is not installed');
+  for (const profile of ['cpu', 'gpu']) {
+    const { code, tail } = await runProgram('docker', ['compose', '--profile', profile, 'config', '--quiet'], {
+      cwd: root,
+      env,
+    });
+    expect(code, tail).toBe(0);
+  }
+  const { code, tail } = await runProgram('docker', ['compose', 'config', '--quiet'], { cwd: root });
+  expect(code).not.toBe(0);
+  expect(tail).toMatch(/set POSTGRES_PASSWORD in \.env/);
+});
+
+test('the lock file holds the packages of every platform', async () => {
+  const { code, tail } = await runProgram(process.execPath, [join(root, '.ci', 'complete-lock.mjs'), '--check']);
+  expect(code, tail).toBe(0);
+});
