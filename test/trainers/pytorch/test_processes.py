@@ -135,7 +135,7 @@ def test_by_torchrun(tmp_path: Path) -> None:
     arguments = [str(TRAINER), "train", "--epochs", "1", "--folder", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, *command, *arguments], capture_output=True, text=True, env=environment, timeout=300, check=False
+        [sys.executable, *command, *arguments], capture_output=True, text=True, env=environment, timeout=300
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("ended after 1 epochs") == 1

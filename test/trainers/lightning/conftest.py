@@ -1,0 +1,8 @@
+"""Where the fixtures of heavy trainers are."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from heavy_trainers import start  # noqa: F401  (a fixture)

@@ -1,0 +1,150 @@
+"""A LightningModule under Epochal: learns, stops at any batch, and goes on exactly where Lightning itself does not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from heavy_trainers import (
+    REPOSITORY,
+    Start,
+    TrainerProcess,
+    all_metrics,
+    checkpoint_path,
+    digest,
+    ended_well,
+    metrics,
+    progress,
+    starter,
+    stop_at,
+    trainer_file,
+)
+
+TRAINER = trainer_file("lightning")
+SETTINGS = {"dropout": 0.2, "batch_size": 64}
+SLOW = {**SETTINGS, "batch_delay_seconds": 0.12}
+EPOCHS = 4
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Never interrupted."""
+    for start in starter(tmp_path_factory.mktemp("reference")):
+        yield ended_well(start(TRAINER, epochs=EPOCHS, parameters=SETTINGS), EPOCHS)
+
+
+def assert_equal(again: TrainerProcess, reference: TrainerProcess) -> None:
+    """Weights bit for bit, and every metric of every epoch."""
+    last = f"epoch-{EPOCHS:04d}"
+    assert all_metrics(again) == all_metrics(reference)
+    assert digest(again, last, "weights.safetensors") == digest(reference, last, "weights.safetensors")
+
+
+def test_learns_the_digits(start: Start) -> None:
+    trainer = ended_well(start(TRAINER, epochs=10), 10)
+    assert metrics(trainer, "val_accuracy")[-1] >= 0.97
+    assert metrics(trainer, "train_loss")[-1] < metrics(trainer, "train_loss")[0] / 10
+    assert progress(trainer, "epoch-0010")["best"]["value"] == max(metrics(trainer, "val_accuracy"))
+    assert {row["batches"] for row in trainer.rows()} == {23}
+    assert list((trainer.folder / "artifacts" / "tensorboard").glob("*tfevents*"))
+
+
+def test_its_checkpoint_is_lightnings(reference: TrainerProcess) -> None:
+    import torch
+
+    sys.path.insert(0, str(TRAINER.parent))
+    from digits import DigitsModule
+    from safetensors.torch import load_file
+
+    folder = reference.folder / "checkpoints" / "epoch-0004"
+    module = DigitsModule.load_from_checkpoint(folder / "lightning.ckpt", map_location="cpu", weights_only=False)
+    weights = load_file(folder / "weights.safetensors")
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in module.state_dict().items())
+
+
+@pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])
+def test_a_stop(start: Start, reference: TrainerProcess, phase: str, batch: int) -> None:
+    first = start(TRAINER, epochs=EPOCHS, parameters=SLOW)
+    epoch, at = stop_at(first, phase, 2, batch)
+    assert epoch == 1
+    assert at == 23 if phase == "validate" else 5 <= at < 20
+    again = start(TRAINER, epochs=EPOCHS, parameters=SETTINGS, resumeFrom=first.last_checkpoint)
+    ended_well(again, EPOCHS)
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": at}
+    assert_equal(again, reference)
+
+
+def test_kill_9_in_epoch_3(start: Start, reference: TrainerProcess) -> None:
+    first = start(TRAINER, epochs=EPOCHS, parameters=SLOW, grant=2)
+    first.wait_for("epoch", epoch=2)
+    first.grant(3)
+    first.wait_for("batch", epoch=3, phase="train")
+    first.kill()
+    assert first.checkpoints == ["epoch-0001", "epoch-0002"]
+    again = start(TRAINER, epochs=EPOCHS, parameters={**SETTINGS, "workers": 2}, resumeFrom=first.last_checkpoint)
+    assert again.wait_for("phase", phase="train")["epoch"] == 3
+    ended_well(again, EPOCHS)
+    assert_equal(again, reference)
+    assert progress(again, "epoch-0004")["best"] == progress(reference, "epoch-0004")["best"]
+
+
+def test_validation_within_the_epoch(start: Start) -> None:
+    settings = {**SETTINGS, "validations": 2}
+    straight = ended_well(start(TRAINER, run="straight", epochs=2, parameters=settings), 2)
+    first = start(TRAINER, run="first", epochs=2, parameters={**settings, "batch_delay_seconds": 0.12})
+    _, at = stop_at(first, "validate", 2, 1)
+    assert at == 11
+    again = start(TRAINER, run="first", epochs=2, parameters=settings, resumeFrom=first.last_checkpoint)
+    ended_well(again, 2)
+    assert all_metrics(again) == all_metrics(straight)
+    assert digest(again, "epoch-0002", "weights.safetensors") == digest(straight, "epoch-0002", "weights.safetensors")
+
+
+def test_more_epochs_after_the_end_and_weights_alone(start: Start, reference: TrainerProcess) -> None:
+    resume_from = checkpoint_path(reference, "epoch-0004")
+    again = start(TRAINER, run="more", epochs=6, parameters=SETTINGS, resumeFrom=resume_from)
+    assert again.end() == 0, again.account()
+    assert [row["epoch"] for row in again.rows()] == [5, 6]
+    fresh = start(TRAINER, run="fresh", epochs=1, parameters=SETTINGS, resumeFrom=resume_from, keepProgress=False)
+    ended_well(fresh, 1)
+    assert metrics(fresh, "train_loss")[0] < metrics(reference, "train_loss")[0] / 2
+
+
+def test_no_more_epochs_and_sigterm(start: Start) -> None:
+    enough = start(TRAINER, run="enough", epochs=50, parameters=SETTINGS, grant=1)
+    enough.send({"type": "shutdown"})
+    assert enough.end() == 0, enough.account()
+    assert enough.stopped[0] <= 1
+    ended = start(TRAINER, run="ended", epochs=2, parameters=SLOW)
+    ended.wait_for("batch", phase="train", epoch=1)
+    ended.process.terminate()
+    assert ended.end() == 0, ended.account()
+    assert ended.stopped > (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field", "sentence"),
+    [
+        ({"learning_rate": 0}, "parameters.learning_rate", "must be greater than 0"),
+        ({"precision": "8"}, "parameters.precision", "must be '32-true'"),
+        ({"epochs": 3}, "parameters.epochs", "is not a parameter of this trainer"),
+        ({"batch_size": 1024, "validations": 3}, "parameters.validations", "must be at most 1"),
+    ],
+)
+def test_a_bad_parameter_is_refused(parameters: dict[str, Any], field: str, sentence: str) -> None:
+    asked = json.dumps({"epochs": 1, "parameters": parameters, "data": None})
+    answer = subprocess.run([sys.executable, str(TRAINER), "check"], input=asked, capture_output=True, text=True)
+    (problem,) = json.loads(answer.stdout)["problems"]
+    assert problem["field"] == field
+    assert sentence in problem["message"]
+
+
+def test_it_is_documented() -> None:
+    page = (REPOSITORY / "docs" / "trainers" / "lightning.md").read_text()
+    described = subprocess.run([sys.executable, str(TRAINER), "describe"], capture_output=True, text=True, check=True)
+    for name, schema in json.loads(described.stdout)["parameters"]["properties"].items():
+        assert f"`{name}`" in page, name
+        assert {"title", "description", "default"} <= set(schema), name

@@ -1,0 +1,138 @@
+"""Hugging Face's Trainer under Epochal: learns, stops at any batch, and goes on exactly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from heavy_trainers import (
+    REPOSITORY,
+    Start,
+    TrainerProcess,
+    all_metrics,
+    checkpoint_path,
+    digest,
+    ended_well,
+    metrics,
+    progress,
+    starter,
+    stop_at,
+    trainer_file,
+)
+
+TRAINER = trainer_file("transformers")
+SETTINGS = {"dropout": 0.1, "layers": 2}
+SLOW = {**SETTINGS, "batch_delay_seconds": 0.12}
+EPOCHS = 4
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Never interrupted."""
+    for start in starter(tmp_path_factory.mktemp("reference")):
+        yield ended_well(start(TRAINER, epochs=EPOCHS, parameters=SETTINGS), EPOCHS)
+
+
+def assert_equal(again: TrainerProcess, reference: TrainerProcess) -> None:
+    """Weights bit for bit, and every metric of every epoch."""
+    last = f"epoch-{EPOCHS:04d}"
+    assert all_metrics(again) == all_metrics(reference)
+    assert digest(again, last, "model.safetensors") == digest(reference, last, "model.safetensors")
+
+
+def test_learns_the_digits(start: Start) -> None:
+    trainer = ended_well(start(TRAINER, epochs=20), 20)
+    assert metrics(trainer, "eval_accuracy")[-1] >= 0.95
+    assert metrics(trainer, "train_loss")[-1] < metrics(trainer, "train_loss")[0] / 10
+    assert progress(trainer, "epoch-0020")["best"]["value"] == max(metrics(trainer, "eval_accuracy"))
+    assert {row["batches"] for row in trainer.rows()} == {23}
+    assert set(trainer.rows()[0]["metrics"]) == {"train_loss", "learning_rate", "eval_loss", "eval_accuracy"}
+    assert list((trainer.folder / "artifacts" / "tensorboard").glob("*tfevents*"))
+
+
+def test_its_checkpoint_is_hugging_faces(reference: TrainerProcess) -> None:
+    from transformers import ViTForImageClassification
+
+    model = ViTForImageClassification.from_pretrained(checkpoint_path(reference, "epoch-0004"))
+    assert model.config.num_hidden_layers == 2
+
+
+@pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])
+def test_a_stop(start: Start, reference: TrainerProcess, phase: str, batch: int) -> None:
+    first = start(TRAINER, epochs=EPOCHS, parameters=SLOW)
+    epoch, at = stop_at(first, phase, 2, batch)
+    assert epoch == 1
+    assert at == 23 if phase == "validate" else 5 <= at < 20
+    again = start(TRAINER, epochs=EPOCHS, parameters=SETTINGS, resumeFrom=first.last_checkpoint)
+    ended_well(again, EPOCHS)
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": at}
+    assert_equal(again, reference)
+
+
+def test_kill_9_in_epoch_3(start: Start, reference: TrainerProcess) -> None:
+    first = start(TRAINER, epochs=EPOCHS, parameters=SLOW, grant=2)
+    first.wait_for("epoch", epoch=2)
+    first.grant(3)
+    first.wait_for("batch", epoch=3, phase="train")
+    first.kill()
+    assert first.checkpoints == ["epoch-0001", "epoch-0002"]
+    again = start(TRAINER, epochs=EPOCHS, parameters=SETTINGS, resumeFrom=first.last_checkpoint)
+    assert again.wait_for("phase", phase="train")["epoch"] == 3
+    ended_well(again, EPOCHS)
+    assert_equal(again, reference)
+    assert progress(again, "epoch-0004")["best"] == progress(reference, "epoch-0004")["best"]
+
+
+def test_half_of_the_batch_at_a_time(start: Start, reference: TrainerProcess) -> None:
+    first = start(TRAINER, epochs=EPOCHS, parameters=SLOW)
+    _, at = stop_at(first, "train", 1, 6)
+    again = start(TRAINER, epochs=EPOCHS, parameters=SETTINGS, resumeFrom=first.last_checkpoint, batchDivisor=2)
+    ended_well(again, EPOCHS)
+    assert again.rows()[0]["batches"] == 23  # a batch stays one step of the optimizer
+    assert at < 23
+    assert metrics(again, "train_loss") == pytest.approx(metrics(reference, "train_loss"), rel=0.2)
+
+
+def test_more_epochs_after_the_end_and_weights_alone(start: Start, reference: TrainerProcess) -> None:
+    resume_from = checkpoint_path(reference, "epoch-0004")
+    again = start(TRAINER, run="more", epochs=6, parameters=SETTINGS, resumeFrom=resume_from)
+    assert again.end() == 0, again.account()
+    assert [row["epoch"] for row in again.rows()] == [5, 6]
+    fresh = start(TRAINER, run="fresh", epochs=1, parameters=SETTINGS, resumeFrom=resume_from, keepProgress=False)
+    ended_well(fresh, 1)
+    assert metrics(fresh, "train_loss")[0] < metrics(reference, "train_loss")[0]
+
+
+def test_no_more_epochs(start: Start) -> None:
+    enough = start(TRAINER, epochs=50, parameters=SETTINGS, grant=1)
+    enough.send({"type": "shutdown"})
+    assert enough.end() == 0, enough.account()
+    assert enough.stopped[0] <= 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field", "sentence"),
+    [
+        ({"learning_rate": 0}, "parameters.learning_rate", "must be greater than 0"),
+        ({"schedule": "step"}, "parameters.schedule", "must be 'linear', 'cosine' or 'constant'"),
+        ({"model": "bert-base"}, "parameters.model", "is not a parameter of this trainer"),
+        ({"hidden": 40, "heads": 16}, "parameters.hidden", "must divide by the 16 heads"),
+    ],
+)
+def test_a_bad_parameter_is_refused(parameters: dict[str, Any], field: str, sentence: str) -> None:
+    asked = json.dumps({"epochs": 1, "parameters": parameters, "data": None})
+    answer = subprocess.run([sys.executable, str(TRAINER), "check"], input=asked, capture_output=True, text=True)
+    (problem,) = json.loads(answer.stdout)["problems"]
+    assert problem["field"] == field
+    assert sentence in problem["message"]
+
+
+def test_it_is_documented() -> None:
+    page = (REPOSITORY / "docs" / "trainers" / "transformers.md").read_text()
+    described = subprocess.run([sys.executable, str(TRAINER), "describe"], capture_output=True, text=True, check=True)
+    for name, schema in json.loads(described.stdout)["parameters"]["properties"].items():
+        assert f"`{name}`" in page, name
+        assert {"title", "description", "default"} <= set(schema), name

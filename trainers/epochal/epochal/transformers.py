@@ -1,0 +1,165 @@
+"""Hugging Face's Trainer under Epochal: two lines in a script that has one.
+
+    from epochal.transformers import EpochalCallback
+    trainer.add_callback(EpochalCallback(trainer, app))
+
+A checkpoint is a folder as the Trainer itself writes it, so `from_pretrained` reads it. Importing this module imports
+transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import transformers
+from transformers.trainer_callback import ExportableState
+from transformers.trainer_utils import SaveStrategy
+
+from epochal.application import Application
+from epochal.driven import Driven
+from epochal.errors import SetUpError
+
+_WEIGHTS = "model.safetensors"
+_STATE = "trainer_state.json"
+#: Metrics of an evaluation that say how fast this machine is, not how good the model.
+_SPEED = ("runtime", "_per_second", "_compilation_time", "epoch")
+
+
+class EpochalCallback(transformers.TrainerCallback):
+    """Stops at any batch, in training and evaluation, saves all of the training's state, and goes on exactly.
+
+    A batch is a step of the optimizer, whatever `gradient_accumulation_steps` is. The run decides how many epochs there
+    are and what is saved when; an epoch's metrics are `train_loss`, `learning_rate` and the last evaluation's.
+    """
+
+    def __init__(self, trainer: transformers.Trainer, app: Application) -> None:
+        """Takes hold of `trainer`; call its `train()` without arguments afterwards."""
+        if trainer.args.world_size > 1:
+            raise SetUpError("Hugging Face's Trainer in several processes is not supported: use one")
+        self._trainer = trainer
+        self._app = app
+        self._driven = Driven(app)
+        self._train_loss = app.average("train_loss")
+        self._step_loss = 0.0
+        self._learning_rate = 0.0
+        self._steps_in_epoch = 0
+        self._evaluated: dict[str, float] = {}
+        self._evaluates = False
+        self._is_ready = False
+        self._set_arguments(trainer.args)
+        self._take_hold(trainer)
+
+    # The Trainer's events
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Model, optimizer and schedule are there, and loaded by the Trainer where there was a checkpoint."""
+        self._driven.get_ready(self._save, lambda _folder: None, self._load_weights)
+        self._is_ready = True
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """A batch begins."""
+        self._learning_rate = float(self._trainer.optimizer.param_groups[0]["lr"])
+        self._step_loss = 0.0
+        self._driven.begin_batch()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """A boundary."""
+        self._train_loss.add(self._step_loss)
+        self._driven.end_batch(self._steps_in_epoch, {"loss": self._step_loss})
+        self._driven.boundary()
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, eval_dataloader: Any = None, **_: Any) -> None:
+        """A batch of an evaluation; a boundary."""
+        if not self._is_ready:
+            return
+        if not self._evaluates:
+            self._evaluates = True
+            self._driven.begin_validation(len(eval_dataloader) if hasattr(eval_dataloader, "__len__") else None)
+        self._driven.validation_batch({})
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, Any], **_: Any) -> None:
+        """The evaluation's metrics."""
+        numbers = {name: value for name, value in metrics.items() if isinstance(value, (int, float))}
+        self._evaluated = {name: float(value) for name, value in numbers.items() if not name.endswith(_SPEED)}
+        if self._evaluates:
+            self._driven.end_validation(training_goes_on=self._driven.batch < self._steps_in_epoch)
+        self._evaluates = False
+
+    # The Trainer's methods
+
+    def _set_arguments(self, args: Any) -> None:
+        args.num_train_epochs = self._app.planned_epochs
+        args.output_dir = self._app.get_synced_data_dir()
+        for name, wanted in (("save_strategy", SaveStrategy.NO), ("load_best_model_at_end", False)):
+            if getattr(args, name) != wanted:
+                self._app.note(f"{name} is switched off: the run saves every epoch, and keeps the best")
+                setattr(args, name, wanted)
+
+    def _take_hold(self, trainer: Any) -> None:
+        train, training_step, run_epoch = trainer.train, trainer.training_step, trainer._run_epoch
+        init_state = trainer._init_training_state
+
+        def train_from_checkpoint(*_: Any, **options: Any) -> Any:
+            folder = self._driven.resume_folder
+            if folder and not (folder / _WEIGHTS).is_file():
+                raise SetUpError(f"the checkpoint {folder} has no {_WEIGHTS}: it is of another framework")
+            return train(**{**options, "resume_from_checkpoint": str(folder) if folder else None})
+
+        def step(*args: Any, **options: Any) -> Any:
+            loss = training_step(*args, **options)
+            self._step_loss += loss.item()
+            return loss
+
+        def at_position(*args: Any, **options: Any) -> tuple[int, int]:
+            init_state(*args, **options)
+            # By steps alone the Trainer takes an epoch whose evaluation is still to come for a complete one.
+            return self._driven.complete_epochs, self._driven.batch * trainer.args.gradient_accumulation_steps
+
+        def epoch(**options: Any) -> None:
+            if not self._driven.begin_epoch():
+                trainer.control.should_training_stop = True
+                return
+            self._steps_in_epoch = options["num_update_steps_per_epoch"]
+            self._evaluated = {}
+            if self._driven.batch >= self._steps_in_epoch:
+                self._learning_rate = self._last_learning_rate()
+                self._driven.reached()
+            run_epoch(**options)
+            metrics = {"train_loss": self._train_loss.value, "learning_rate": self._learning_rate}
+            self._driven.end_epoch({**metrics, **self._evaluated})
+
+        replaced: dict[str, Callable[..., Any]] = {
+            "train": train_from_checkpoint,
+            "training_step": step,
+            "_init_training_state": at_position,
+            "_run_epoch": epoch,
+            "_load_rng_state": lambda _folder: self._driven.reached(),
+        }
+        for name, function in replaced.items():
+            setattr(trainer, name, function)
+
+    # Its state
+
+    def _save(self, folder: Path) -> None:
+        trainer: Any = self._trainer
+        trainer._save(str(folder))
+        trainer._save_optimizer_and_scheduler(str(folder))
+        trainer._save_scaler(str(folder))
+        for part in [*trainer.callback_handler.callbacks, trainer.control]:
+            if isinstance(part, ExportableState):
+                trainer.state.stateful_callbacks[type(part).__name__] = part.state()
+        trainer.state.save_to_json(str(folder / _STATE))
+        (folder / "learning_rate.txt").write_text(repr(self._learning_rate))
+
+    def _last_learning_rate(self) -> float:
+        """That of the last batch: by now the schedule is a step further."""
+        folder = self._driven.resume_folder
+        return float((folder / "learning_rate.txt").read_text()) if folder else 0.0
+
+    def _load_weights(self, folder: Path) -> None:
+        if not (folder / _WEIGHTS).is_file():
+            raise SetUpError(f"the checkpoint {folder} has no {_WEIGHTS}: it is of another framework")
+        trainer: Any = self._trainer
+        trainer._load_from_checkpoint(str(folder))

@@ -1,0 +1,106 @@
+"""A LightningModule under Epochal: the two lines are marked. See docs/trainers/lightning.md."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import epochal
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+class Parameters(epochal.Parameters):
+    """What can be set."""
+
+    channels: int = epochal.parameter(
+        16, ge=1, le=512, title="Channels", description="Maps of the first convolution; the second has twice as many"
+    )
+    dropout: float = epochal.parameter(
+        0.1, ge=0, lt=1, title="Dropout", description="Part of the features that is left out at random in training"
+    )
+    batch_size: int = epochal.parameter(
+        64, ge=2, le=1024, title="Batch size", unit="images", description="Images in a training batch"
+    )
+    learning_rate: float = epochal.parameter(
+        0.01, gt=0, le=1, title="Learning rate", description="Highest step size of the schedule"
+    )
+    validation_fraction: float = epochal.parameter(
+        0.2, ge=0.05, le=0.5, title="Validation part", description="Part of the images that is kept for validation"
+    )
+    validations: int = epochal.parameter(
+        1, ge=1, le=10, title="Validations", description="How often an epoch is interrupted for a validation"
+    )
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = epochal.parameter(
+        "auto", title="Accelerator", description="What it computes on; auto: a GPU where there is one"
+    )
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = epochal.parameter(
+        "32-true", title="Precision", description="Numbers that the forward pass computes with"
+    )
+    workers: int = epochal.parameter(
+        0, ge=0, le=64, title="Loader processes", description="Processes that load images; 0: the trainer does it"
+    )
+    batch_delay_seconds: float = epochal.parameter(
+        0.0, ge=0, le=10, title="Delay", unit="s", description="Wait in every batch, so that a person can watch"
+    )
+
+
+trainer = epochal.Trainer(
+    name="lightning",
+    title="Lightning: handwritten digits",
+    description="A LightningModule learns to read 8 × 8 images of digits: the example for scripts with a Lightning "
+    "Trainer. The images come with scikit-learn: nothing is downloaded, and no GPU is needed.",
+    parameters=Parameters,
+    metrics=[
+        epochal.Metric("train_loss", "Mean cross-entropy over the epoch's training batches"),
+        epochal.Metric("train_accuracy", "Part of the training images that was read correctly while training"),
+        epochal.Metric("val_loss", "Mean cross-entropy on the validation images"),
+        epochal.Metric("val_accuracy", "Part of the validation images that was read correctly"),
+        epochal.Metric("learning_rate", "Step size of the epoch's last batch"),
+    ],
+    best=("val_accuracy", "max"),
+    packages=["lightning", "torch", "numpy", "scikit-learn"],
+    default_epochs=20,
+)
+
+
+@trainer.check_data
+def check_data(_data: str | None, parameters: Parameters) -> list[epochal.Problem]:
+    """What the ranges of the parameters cannot say."""
+    batches = int(1797 * (1 - parameters.validation_fraction)) // parameters.batch_size
+    if parameters.validations > max(batches, 1):
+        message = f"must be at most {max(batches, 1)}: an epoch has no more batches"
+        return [epochal.Problem("parameters.validations", parameters.validations, message)]
+    return []
+
+
+@trainer.train
+def train(app: epochal.Application) -> None:
+    """Train."""
+    import lightning.pytorch as pl
+    from digits import DigitsData, DigitsModule
+    from epochal.lightning import EpochalCallback  # the first line
+
+    parameters: Parameters = app.parameters
+    pl.seed_everything(app.seed % 2**32, verbose=False)
+    module = DigitsModule(
+        parameters.channels, parameters.dropout, parameters.learning_rate, parameters.batch_delay_seconds
+    )
+    data = DigitsData(parameters.batch_size, parameters.validation_fraction, parameters.workers, app.seed)
+    pl.Trainer(
+        callbacks=[EpochalCallback(app)],  # the second line
+        max_epochs=app.planned_epochs,
+        accelerator=parameters.accelerator,
+        devices=1,
+        precision=parameters.precision,
+        val_check_interval=1 / parameters.validations,
+        deterministic=True,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(module, datamodule=data)
+
+
+if __name__ == "__main__":
+    trainer.main()
