@@ -33,7 +33,7 @@ export function shownValue(value: unknown): string {
   try {
     text = JSON.stringify(value) ?? `a ${typeof value}`;
   } catch {
-    text = `a ${typeof value} that is not JSON`;
+    text = 'something that is not JSON';
   }
   return shortened(text);
 }

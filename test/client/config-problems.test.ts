@@ -1,0 +1,207 @@
+/** Bad configurations, and exactly what a person is told of each. */
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../../client/errors.ts';
+import { parseConfig, parseDraft, parsed, parseName, parseYaml } from '../../client/parse-config.ts';
+import { fieldPath, problemsOf, shownValue } from '../../contracts/config-problems.ts';
+import { problemSentence } from '../../contracts/failure.ts';
+import { draftConfigSchema, runConfigSchema } from '../../contracts/run-config.ts';
+import { configureSchema, stopRequestSchema } from '../../contracts/run-messages.ts';
+
+const good = { trainer: 'digits', epochs: 3 };
+const nameRule =
+  'allowed are letters, digits, ".", "_" and "-", starting with a letter or digit, at most 100 characters, no ".."';
+
+const sentences = (input: unknown): string[] => {
+  const { error } = runConfigSchema.safeParse(input);
+  return error ? problemsOf(error, input).map(problemSentence) : [];
+};
+
+/** What is wrong with a good configuration that is changed like this. */
+const cases: [what: string, change: object, ...told: string[]][] = [
+  ['epochs 0', { epochs: 0 }, 'epochs is 0: must be at least 1'],
+  ['negative epochs', { epochs: -3 }, 'epochs is -3: must be at least 1'],
+  ['half an epoch', { epochs: 2.5 }, 'epochs is 2.5: must be a whole number'],
+  ['too many epochs', { epochs: 1e9 }, 'epochs is 1000000000: must be at most 1000000'],
+  ['absurdly many epochs', { epochs: 1e300 }, 'epochs is 1e+300: must be at most 1000000'],
+  ['epochs as text', { epochs: 'ten' }, 'epochs is "ten": must be a whole number'],
+  ['epochs not a number', { epochs: Number.NaN }, 'epochs is NaN: must be a whole number'],
+  ['endless epochs', { epochs: Number.POSITIVE_INFINITY }, 'epochs is Infinity: must be a whole number'],
+  ['epochs null', { epochs: null }, 'epochs is null: must be a whole number'],
+  ['epochs missing', { epochs: undefined }, 'epochs is missing: must be a whole number'],
+  ['trainer missing', { trainer: undefined }, 'trainer is missing: must be text'],
+  ['trainer a number', { trainer: 7 }, 'trainer is 7: must be text'],
+  ['trainer empty', { trainer: '' }, `trainer is "": ${nameRule}`],
+  ['trainer that leaves its folder', { trainer: '../digits' }, `trainer is "../digits": ${nameRule}`],
+  ['trainer with an absolute path', { trainer: '/bin/sh' }, `trainer is "/bin/sh": ${nameRule}`],
+  ['a run id with two dots', { run: 'a..b' }, `run is "a..b": ${nameRule}`],
+  ['a run id that is hidden', { run: '.hidden' }, `run is ".hidden": ${nameRule}`],
+  ['a run id that ends with a dot', { run: 'a.' }, `run is "a.": ${nameRule}`],
+  ['a run id with NUL', { run: 'a\0b' }, `run is "a\\u0000b": ${nameRule}`],
+  ['a run id with a line break', { run: 'a\n' }, `run is "a\\n": ${nameRule}`],
+  ['a run id of 10 kB', { run: 'x'.repeat(10_000) }, `run is "${'x'.repeat(78)}…: ${nameRule}`],
+  ['a run id that turns the text around', { run: 'a\u202egpj' }, `run is "a\\u202egpj": ${nameRule}`],
+  ['a project with a slash', { project: 'a/b' }, `project is "a/b": ${nameRule}`],
+  ['a pool with a space', { pool: 'my gpu' }, `pool is "my gpu": ${nameRule}`],
+  ['an unknown field with a neighbour', { epochz: 3 }, 'epochz is 3: unknown field; did you mean epochs?'],
+  ['a field with a swap', { tariner: 'x' }, 'tariner is "x": unknown field; did you mean trainer?'],
+  [
+    'an unknown field like no other',
+    { gpus: 2 },
+    'gpus is 2: unknown field; known here are run, project, trainer, epochs, parameters, data, seed, pool, priority, fairnessKey, store, continueFrom, checkpoints, failures, deadlines',
+  ],
+  [
+    'an unknown field within another',
+    { checkpoints: { lasst: 2 } },
+    'checkpoints.lasst is 2: unknown field; did you mean last?',
+  ],
+  [
+    'best of neither kind',
+    { checkpoints: { best: { metric: 'loss', mode: 'maxx' } } },
+    'checkpoints.best.mode is "maxx": must be "min" or "max"',
+  ],
+  [
+    'best without a metric',
+    { checkpoints: { best: { mode: 'min' } } },
+    'checkpoints.best.metric is missing: must be text',
+  ],
+  [
+    'best of no metric',
+    { checkpoints: { best: { metric: '', mode: 'min' } } },
+    'checkpoints.best.metric is "": must not be empty',
+  ],
+  ['keep no last checkpoint', { checkpoints: { last: 0 } }, 'checkpoints.last is 0: must be at least 1'],
+  ['keep every -1st', { checkpoints: { everyEpochs: -1 } }, 'checkpoints.everyEpochs is -1: must be at least 0'],
+  ['checkpoints as a list', { checkpoints: [] }, 'checkpoints is []: must be a mapping of fields to values'],
+  ['parameters as a list', { parameters: [1] }, 'parameters is [1]: must be a mapping of names to values'],
+  ['parameters null', { parameters: null }, 'parameters is null: must be a mapping of names to values'],
+  ['data as a number', { data: 5 }, 'data is 5: must be text'],
+  ['data empty', { data: '' }, 'data is "": must not be empty'],
+  ['a negative seed', { seed: -1 }, 'seed is -1: must be at least 0'],
+  ['a priority out of range', { priority: 9 }, 'priority is 9: must be at most 5'],
+  [
+    'a fairness key too long',
+    { fairnessKey: 'k'.repeat(65) },
+    `fairnessKey is "${'k'.repeat(65)}": must have at most 64 characters`,
+  ],
+  [
+    'a store address too long',
+    { store: '/x'.repeat(3000) },
+    `store is "${'/x'.repeat(39)}…: must have at most 4096 characters`,
+  ],
+  ['restarts as true', { failures: { restarts: true } }, 'failures.restarts is true: must be a whole number'],
+  [
+    'an unknown answer to out of memory',
+    { failures: { onOutOfMemory: 'pray' } },
+    'failures.onOutOfMemory is "pray": must be "smallerBatch" or "fail"',
+  ],
+  ['a deadline as text', { deadlines: { stopSeconds: '5s' } }, 'deadlines.stopSeconds is "5s": must be a number'],
+  ['a deadline of zero', { deadlines: { stopSeconds: 0 } }, 'deadlines.stopSeconds is 0: must be at least 0.1'],
+  [
+    'continue from a number',
+    { continueFrom: { outputFolder: '/x', checkpoint: 5 } },
+    'continueFrom.checkpoint is 5: must be "best", "last" or text',
+  ],
+  [
+    'continue from outside',
+    { continueFrom: { outputFolder: '/x', checkpoint: '../y' } },
+    `continueFrom.checkpoint is "../y": ${nameRule}`,
+  ],
+  ['continue from nowhere', { continueFrom: {} }, 'continueFrom.outputFolder is missing: must be text'],
+  [
+    'several at once',
+    { epochs: 0, epochz: 1, seed: 1.5 },
+    'epochs is 0: must be at least 1',
+    'seed is 1.5: must be a whole number',
+    'epochz is 1: unknown field; did you mean epochs?',
+  ],
+];
+
+describe('a bad configuration', () => {
+  it.each(cases)('%s', (_, change, ...told) => {
+    expect(sentences({ ...good, ...change })).toEqual(told);
+  });
+
+  it.each([
+    [[], 'the configuration is []: must be a mapping of fields to values'],
+    [null, 'the configuration is null: must be a mapping of fields to values'],
+    ['trainer: digits', 'the configuration is "trainer: digits": must be a mapping of fields to values'],
+    [undefined, 'the configuration is missing: must be a mapping of fields to values'],
+  ])('%j is none at all', (input, told) => {
+    expect(sentences(input)).toEqual([told]);
+  });
+
+  it('with a prototype in it is refused, and pollutes nothing', () => {
+    const input: unknown = JSON.parse('{"__proto__": {"epochs": 1}, "trainer": "digits", "epochs": 1}');
+    expect(sentences(input)[0]).toMatch(/^__proto__ is \{"epochs":1\}: unknown field; /);
+    expect(({} as Record<string, unknown>).epochs).toBeUndefined();
+  });
+
+  it('holds for drafts and updates as well', () => {
+    const tell = (error: unknown) => (error as ConfigError).message;
+    const thrown = (work: () => unknown) => {
+      try {
+        work();
+      } catch (error) {
+        expect(error).toBeInstanceOf(ConfigError);
+        return tell(error);
+      }
+      return expect.fail('nothing was thrown');
+    };
+    expect(thrown(() => parseDraft({ epochs: 0 }))).toBe('epochs is 0: must be at least 1');
+    expect(parseDraft({ trainer: 'digits' })).toEqual({ trainer: 'digits' });
+    expect(thrown(() => parsed(stopRequestSchema, { mode: 'soon' }))).toBe(
+      'mode is "soon": must be "batch", "epoch" or "now"',
+    );
+    expect(thrown(() => parsed(configureSchema, { epochs: () => 1 }))).toMatch(
+      /^epochs is a function: must be text, a number, true or false, /,
+    );
+    expect(thrown(() => parseName('host', '../x'))).toBe(`host is "../x": ${nameRule}`);
+    expect(thrown(() => parseConfig({ ...good, trainer: undefined }))).toBe('trainer is missing: must be text');
+    expect(draftConfigSchema.safeParse({ epochz: 1 }).error?.issues).toHaveLength(1);
+  });
+
+  it('is told with the fields as they are written', () => {
+    expect(fieldPath(['parameters', 'layers', 2, 'size'])).toBe('parameters.layers[2].size');
+    expect(fieldPath(['parameters', 'a b'])).toBe('parameters."a b"');
+    expect(shownValue({ a: 1n })).toBe('something that is not JSON');
+  });
+});
+
+describe('YAML', () => {
+  const message = (text: string) => {
+    try {
+      return parseYaml(text, 'run.yaml');
+    } catch (error) {
+      expect(error).toBeInstanceOf(ConfigError);
+      return (error as Error).message;
+    }
+  };
+
+  it('is read, JSON too', () => {
+    expect(message('trainer: digits\nepochs: 3\n')).toEqual(good);
+    expect(message('{"trainer": "digits", "epochs": 3}')).toEqual(good);
+    expect(message('')).toBeNull();
+  });
+
+  it.each([
+    ['a: [1', /^run\.yaml is no YAML in line 1, column 6: Flow sequence/],
+    ['a: 1\n b: 2\n', /^run\.yaml is no YAML in line 1, column 4: Nested mappings are not allowed/],
+    ['a: 1\na: 2\n', /^run\.yaml is no YAML in line 2, column 1: Map keys must be unique/],
+    ['a: "x\n', /^run\.yaml is no YAML in line 2, column 1: Missing closing "quote/],
+    ['a: *b\n', /^run\.yaml is no YAML.*Unresolved alias/],
+    ['x'.repeat(1_000_001), /^run\.yaml is too long for a configuration: at most 1000000 characters$/],
+  ])('%.12s is refused with its place', (text, told) => {
+    expect(message(text)).toMatch(told);
+  });
+
+  it('that multiplies itself without end is refused', () => {
+    const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x]'];
+    for (let i = 1; i < 9; i++)
+      lines.push(
+        `a${i}: &a${i} [${Array(9)
+          .fill(`*a${i - 1}`)
+          .join(', ')}]`,
+      );
+    expect(message(lines.join('\n'))).toMatch(/^run\.yaml is no YAML: Excessive alias count/);
+  });
+});
