@@ -5,7 +5,7 @@ import type { LiveProgress, RunSummary } from '../contracts/http-api.ts';
 import { outcomeSchema, runStateSchema } from '../contracts/receipt.ts';
 import { trainingRunType } from '../contracts/run-messages.ts';
 import type { Calls } from './calls.ts';
-import { ConfigError, RunNotFoundError } from './errors.ts';
+import { RunNotFoundError } from './errors.ts';
 import { liveProgress, type LiveProgress as ReportedProgress } from './live-progress.ts';
 import { type RunFilter, visibilityQuery } from './run-list.ts';
 
@@ -32,25 +32,12 @@ export async function pageOfRuns(
 ): Promise<PageOfRuns> {
   const { client } = calls;
   const answer = await calls.within(callSeconds, null, () =>
-    client.connection.workflowService
-      .listWorkflowExecutions({
-        namespace: client.options.namespace,
-        query: pageQuery(filter),
-        pageSize: Math.min(limit, largestServerPage),
-        ...(cursor === null ? {} : { nextPageToken: Buffer.from(cursor, 'base64url') }),
-      })
-      .catch((error: unknown) => {
-        if (cursor !== null && isBadToken(error)) {
-          throw new ConfigError([
-            {
-              field: 'cursor',
-              value: JSON.stringify(cursor.slice(0, 60)),
-              message: 'must be `next` of the page before',
-            },
-          ]);
-        }
-        throw error;
-      }),
+    client.connection.workflowService.listWorkflowExecutions({
+      namespace: client.options.namespace,
+      query: pageQuery(filter),
+      pageSize: Math.min(limit, largestServerPage),
+      ...(cursor === null ? {} : { nextPageToken: Buffer.from(cursor, 'base64url') }),
+    }),
   );
   const token = answer.nextPageToken;
   return {
@@ -85,10 +72,6 @@ export function shownProgress(live: ReportedProgress): LiveProgress {
 
 const pageQuery = ({ text, ...filter }: PageFilter): string =>
   text ? `${visibilityQuery(filter)} AND WorkflowId STARTS_WITH '${text}'` : visibilityQuery(filter);
-
-const invalidArgument = 3;
-const isBadToken = (error: unknown) =>
-  error instanceof Error && 'code' in error && error.code === invalidArgument && /token/i.test(error.message);
 
 type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
 

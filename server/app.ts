@@ -21,7 +21,7 @@ import { serveWeb } from './web-files.ts';
 
 const largestBody = 1024 * 1024;
 /** Guesses of a token, a minute and address. */
-const guesses = 20;
+const guessesPerMinute = 20;
 
 export interface AppParts {
   settings: ServerSettings;
@@ -117,15 +117,10 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
     };
     request.log.debug(about, 'answered');
   });
-  app.addHook('onRoute', (route) => {
-    if (route.url === '/api/access' && route.method === 'POST')
-      route.config = { ...route.config, rateLimit: { max: guesses, timeWindow: '1 minute' } };
-  });
-
   await describeApi(app, version, access.tokenRequired);
   const watches = new RunWatches(link, app.log);
   const hosts = new HostsSeen(settings.workflowQueue);
-  const handle = routesOf(app);
+  const handle = routesOf(app, { enter: guessesPerMinute });
   serverRoutes(handle, { link, hosts, access, settings });
   runRoutes(handle, link, watches);
   configRoutes(handle, link);

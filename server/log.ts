@@ -1,5 +1,5 @@
 /** The server's logger: pretty on a terminal, JSON lines otherwise, on stderr; secrets never reach it. */
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 
 /** What a request must not leave behind, wherever it is logged from. */
 const secrets = [
@@ -12,8 +12,10 @@ const secrets = [
   'body.token',
 ];
 
-export function createServerLog(level: string): Logger {
+/** To stderr, unless another place is given. */
+export function createServerLog(level: string, destination?: DestinationStream): Logger {
   const options = { level, redact: { paths: secrets, censor: '(hidden)' } };
+  if (destination) return pino(options, destination);
   if (!process.stderr.isTTY) return pino(options, pino.destination(2));
   const pretty = { destination: 2, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' };
   return pino({ ...options, transport: { target: 'pino-pretty', options: pretty } });

@@ -29,14 +29,19 @@ declare module 'fastify' {
   }
 }
 
-export function routesOf(app: FastifyInstance): Handle {
+/** `perMinute`: routes that one address may ask less often than the others. */
+export function routesOf(app: FastifyInstance, perMinute: Partial<Record<RouteName, number>>): Handle {
   return (route, answer) => {
     const definition: (typeof routes)[RouteName] = routes[route];
+    const most = perMinute[route];
     app.route({
       method: definition.method,
       url: definition.path,
       schema: schemaOf(route),
-      config: { open: 'open' in definition },
+      config: {
+        open: 'open' in definition,
+        ...(most === undefined ? {} : { rateLimit: { max: most, timeWindow: '1 minute' } }),
+      },
       handler: async (request, reply) => {
         const { params, query, body } = request;
         const answered = await answer({ params, query, body, request, reply } as Asked<typeof route>);
@@ -70,21 +75,19 @@ function schemaOf(route: RouteName): FastifySchema {
 export function validateBy({ schema, httpPart }: { schema: unknown; httpPart?: string }) {
   return (data: unknown) => {
     if (!(schema instanceof z.ZodType)) return { value: data };
+    const input = data ?? undefined;
     // A number that is left empty would be read as 0.
-    const input = httpPart === 'querystring' ? emptyRefused(data) : data;
-    const parsed = schema.safeParse(input ?? undefined);
-    return parsed.success
-      ? { value: parsed.data }
-      : { error: invalidInput(problemsOf(parsed.error, input ?? undefined, schema)) };
+    const empty = httpPart === 'querystring' ? Object.entries(input ?? {}).filter(([, value]) => value === '') : [];
+    if (empty.length > 0) {
+      return {
+        error: invalidInput(
+          empty.map(([field]) => ({ field, value: '""', message: 'must not be empty; leave it out' })),
+        ),
+      };
+    }
+    const parsed = schema.safeParse(input);
+    return parsed.success ? { value: parsed.data } : { error: invalidInput(problemsOf(parsed.error, input, schema)) };
   };
-}
-
-function emptyRefused(query: unknown): unknown {
-  if (typeof query !== 'object' || query === null) return query;
-  for (const [field, value] of Object.entries(query)) {
-    if (value === '') throw invalidInput([{ field, value: '""', message: 'must not be empty; leave it out' }]);
-  }
-  return query;
 }
 
 /** For fastify: an answer that is not what the contract says is a defect, and is not sent. */

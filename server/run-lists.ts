@@ -1,6 +1,8 @@
 /** Pages of runs. Temporal lists in one order only; other orders sort the newest matches, once for all their pages. */
+import { createHash } from 'node:crypto';
 import { ConfigError } from '../client/errors.ts';
 import { countRuns, type PageFilter, pageOfRuns } from '../client/run-pages.ts';
+import { shownValue } from '../contracts/config-problems.ts';
 import type { RunSort, RunSummary, RunsPage } from '../contracts/http-api.ts';
 import { BriefMemory } from './brief-memory.ts';
 import type { Backend } from './temporal-link.ts';
@@ -24,13 +26,13 @@ export class RunLists {
   readonly #counts = new BriefMemory<number>(1_000);
 
   async page(backend: Backend, { sort, limit, cursor, ...filter }: PageQuestion): Promise<RunsPage> {
+    const [token, offset] = sort === 'recent' ? [unsealed(cursor), 0] : [null, offsetOf(cursor)];
     const key = JSON.stringify(filter);
     const counted = this.#counts.get(key, () => countRuns(backend.calls, filter));
     if (sort === 'recent') {
-      const [page, total] = await Promise.all([pageOfRuns(backend.calls, filter, limit, cursor ?? null), counted]);
-      return { ...page, total, sortedAll: true };
+      const [page, total] = await Promise.all([pageOfRuns(backend.calls, filter, limit, token), counted]);
+      return { ...page, next: page.next === null ? null : sealed(page.next), total, sortedAll: true };
     }
-    const offset = offsetOf(cursor);
     const [{ runs, all }, total] = await Promise.all([
       this.#sorted.get(`${sort} ${key}`, () => collect(backend, filter, sort)),
       counted,
@@ -40,12 +42,23 @@ export class RunLists {
   }
 }
 
+/** Temporal tries for long what is no token of its own, so it is recognised here. */
+const sealed = (token: string): string => `${createHash('sha256').update(token).digest('hex').slice(0, 12)}.${token}`;
+
+function unsealed(cursor: string | undefined): string | null {
+  if (cursor === undefined) return null;
+  const token = cursor.slice(cursor.indexOf('.') + 1);
+  if (sealed(token) === cursor) return token;
+  throw noCursor(cursor);
+}
+
+const noCursor = (cursor: string): ConfigError =>
+  new ConfigError([{ field: 'cursor', value: shownValue(cursor), message: 'must be `next` of the page before' }]);
+
 function offsetOf(cursor: string | undefined): number {
   if (cursor === undefined) return 0;
   if (/^[0-9]{1,5}$/.test(cursor)) return Number(cursor);
-  throw new ConfigError([
-    { field: 'cursor', value: JSON.stringify(cursor.slice(0, 60)), message: 'must be `next` of the page before' },
-  ]);
+  throw noCursor(cursor);
 }
 
 async function collect({ calls }: Backend, filter: PageFilter, sort: RunSort): Promise<Sorted> {

@@ -15,6 +15,8 @@ export type Listener = (message: LiveMessage, text: string) => void;
 const lingerMs = 3_000;
 const intervalMs = 300;
 const retryMs = 1_000;
+/** Progress has messages of its own; seconds grow with the reader's clock. */
+const changesByItself: ReadonlySet<string> = new Set(['progress', 'stateSeconds']);
 
 export class RunWatches {
   readonly #watches = new Map<string, RunWatch>();
@@ -55,6 +57,7 @@ class RunWatch {
   #details: RunDetails | null = null;
   #progress = new Map<string, LiveProgress>();
   #trouble: string | null = null;
+  #told = '';
   #end: LiveMessage | null = null;
   #lingering: NodeJS.Timeout | null = null;
 
@@ -161,6 +164,9 @@ class RunWatch {
   #tellDetails(details: RunDetails): void {
     this.#details = details;
     this.#progress = new Map(details.progress.map((live) => [live.kind === 'work' ? live.activity : '', live]));
+    const text = JSON.stringify(details, (key, value: unknown) => (changesByItself.has(key) ? undefined : value));
+    if (text === this.#told) return;
+    this.#told = text;
     this.#tell({ kind: 'details', details });
   }
 

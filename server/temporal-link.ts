@@ -1,6 +1,7 @@
 /** The server's one connection to Temporal. The server runs without it, too, and says so until it is there. */
 import { Calls } from '../client/calls.ts';
 import { type Connected, connect } from '../client/connect.ts';
+import { ServerUnreachableError } from '../client/errors.ts';
 import { RunFiles } from '../client/run-files.ts';
 import { TrainingClient } from '../client/training-client.ts';
 import { WorkerQuestions } from '../client/worker-questions.ts';
@@ -54,7 +55,11 @@ export class TemporalLink {
   }
 
   async #connect(): Promise<Backend> {
-    const { client, address, namespace, ui, close } = await this.#open();
+    const { client, address, namespace, ui, close } = await this.#open().catch((cause: unknown) => {
+      if (cause instanceof ServerUnreachableError) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new ServerUnreachableError(`the Temporal server does not answer (${why})`, { cause });
+    });
     const calls = new Calls(client);
     const workers = new WorkerQuestions(calls, workerSeconds);
     const { workflowQueue } = this.#settings;

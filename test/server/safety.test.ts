@@ -1,0 +1,328 @@
+/** Who may ask, and what no request gets: other origins, other hosts, wrong tokens, files outside of a run, floods. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createServerLog } from '../../server/log.ts';
+import { readServerSettings, ServerSettingsError } from '../../server/settings.ts';
+import { TestHost } from '../support/test-host.ts';
+import { TestServer } from '../support/test-server.ts';
+import { until } from '../support/until.ts';
+
+let host: TestHost;
+let server: TestServer;
+beforeAll(async () => {
+  host = await TestHost.start();
+  server = await TestServer.start(host);
+});
+afterAll(async () => {
+  await server?.stop();
+  await host?.stop();
+});
+
+/** As it is written: `fetch` would make the path and the headers proper. */
+function raw(
+  path: string,
+  headers: Record<string, string> = {},
+  method = 'GET',
+): Promise<{ status: number; text: string }> {
+  const { hostname, port } = new URL(server.address);
+  return new Promise((resolve, reject) => {
+    const sent = request({ hostname, port, path, method, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk) => chunks.push(chunk));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+describe('settings', () => {
+  it('refuse an address of the network without a token', () => {
+    for (const address of ['0.0.0.0', '::', '192.168.1.5', 'gpu-box']) {
+      expect(() => readServerSettings({ EPOCHAL_SERVER_ADDRESS: address })).toThrow(/needs a token in EPOCHAL_TOKEN/);
+    }
+    for (const address of ['127.0.0.1', 'localhost', '::1'])
+      expect(readServerSettings({ EPOCHAL_SERVER_ADDRESS: address }).token).toBeNull();
+  });
+
+  it('never tell a bad token', () => {
+    const error = (() => {
+      try {
+        return readServerSettings({ EPOCHAL_TOKEN: 'too-short' });
+      } catch (thrown) {
+        return thrown;
+      }
+    })();
+    expect(error).toBeInstanceOf(ServerSettingsError);
+    expect(String(error)).toContain('at least 16 characters');
+    expect(String(error)).not.toContain('too-short');
+    expect(() => readServerSettings({ EPOCHAL_SERVER_PORT: '70000' })).toThrow('EPOCHAL_SERVER_PORT is "70000"');
+  });
+});
+
+describe('other sites', () => {
+  it('cannot call it under a name of their own', async () => {
+    for (const name of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil', 'a b', '10.0.0.1']) {
+      expect(await raw('/api/health', { host: name })).toMatchObject({ status: 403 });
+    }
+    const { port } = new URL(server.address);
+    expect(await raw('/api/alive', { host: `localhost:${port}` })).toMatchObject({ status: 200 });
+  });
+
+  it('cannot call it from their pages', async () => {
+    const host = new URL(server.address).host;
+    for (const origin of [
+      'http://evil.example',
+      'null',
+      `https://${host}.evil.example`,
+      'http://localhost:1',
+      `ftp://${host}`,
+    ]) {
+      expect(await raw('/api/health', { host, origin })).toMatchObject({ status: 403 });
+    }
+    expect(await raw('/api/alive', { host, origin: `http://${host}` })).toMatchObject({ status: 200 });
+    expect(
+      await raw('/api/alive', { host, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }),
+    ).toMatchObject({ status: 403 });
+    expect(
+      await raw('/api/runs', { host, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, 'POST'),
+    ).toMatchObject({ status: 403 });
+  });
+
+  it('cannot frame it or have it run their scripts', async () => {
+    const { headers } = await server.ask('alive');
+    const policy = headers.get('content-security-policy') ?? '';
+    for (const part of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"])
+      expect(policy).toContain(part);
+    expect(policy).not.toMatch(/script-src[^;]*(unsafe|http|\*)/);
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('access-control-allow-origin')).toBeNull();
+  });
+});
+
+describe('a token', () => {
+  const token = `token-${randomUUID()}`;
+  let guarded: TestServer;
+  beforeAll(async () => {
+    guarded = await TestServer.start(host, { settings: { token, address: '0.0.0.0' } });
+  });
+  afterAll(() => guarded?.stop());
+
+  it('is asked for on every route but those that say so', async () => {
+    const { body } = await guarded.send('GET', '/api/docs/json', undefined, { authorization: `Bearer ${token}` });
+    const paths = (body as unknown as { paths: Record<string, Record<string, unknown>> }).paths;
+    let asked = 0;
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const method of Object.keys(methods)) {
+        const { status } = await guarded.send(
+          method.toUpperCase(),
+          path.replace(/\{[^}]*\}/g, 'x'),
+          method === 'get' ? undefined : {},
+        );
+        if (path === '/api/alive' || path === '/api/access') expect(status).not.toBe(403);
+        else expect([path, status]).toEqual([path, 401]);
+        asked++;
+      }
+    }
+    expect(asked).toBeGreaterThan(30);
+    for (const path of ['/api/docs/', '/api/docs/json', '/api/nothing', '/api'])
+      expect((await guarded.send('GET', path)).status).toBe(401);
+  });
+
+  it('opens with the header or the cookie, and with nothing else', async () => {
+    for (const wrong of [`Bearer ${token}x`, `Bearer ${token.slice(0, -1)}`, 'Bearer ', token, `Basic ${token}`]) {
+      expect(await guarded.ask('health', { headers: { authorization: wrong } })).toMatchObject({
+        status: 401,
+        body: { kind: 'unauthorized' },
+      });
+    }
+    expect((await guarded.ask('health', { headers: { authorization: `Bearer ${token}` } })).status).toBe(200);
+    expect((await guarded.ask('access')).body).toEqual({ tokenRequired: true, granted: false });
+    expect(await guarded.ask('enter', { body: { token: 'wrong' } })).toMatchObject({ status: 401 });
+    const entered = await guarded.ask('enter', { body: { token } });
+    const cookie = entered.headers.get('set-cookie') ?? '';
+    expect(cookie).toMatch(/HttpOnly; SameSite=Strict/);
+    expect(cookie).not.toContain(token);
+    const kept = { cookie: cookie.split(';')[0] ?? '' };
+    expect((await guarded.ask('health', { headers: kept })).status).toBe(200);
+    expect((await guarded.ask('health', { headers: { cookie: 'epochal=' } })).status).toBe(401);
+    expect((await guarded.ask('leave', { headers: kept })).headers.get('set-cookie')).toContain('Max-Age=0');
+  });
+
+  it('cannot be guessed at any speed', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, () => guarded.ask('enter', { body: { token: randomUUID() } })),
+    );
+    expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(15);
+  });
+
+  it('is in no log', async () => {
+    const lines: string[] = [];
+    const sink = new Writable({
+      write: (chunk, _, done) => {
+        lines.push(String(chunk));
+        done();
+      },
+    });
+    const log = createServerLog('trace', sink);
+    log.info({ token, body: { token }, req: { headers: { authorization: token, cookie: token } } }, 'asked');
+    expect(lines.join('')).toContain('asked');
+    expect(lines.join('')).not.toContain(token);
+  });
+});
+
+describe('files', () => {
+  it('are those of the run, whatever the path or a link says', async () => {
+    const config = host.config({ epochs: 50, parameters: { batches: 50, batch_seconds: 0.02 } });
+    const { body } = await server.ask('start', { body: { config } });
+    const params = { run: body.run };
+    await until('trains', async () => (await server.ask('run', { params })).body.view?.detail === 'training.epoch');
+    const folder = join(host.settings.dataFolder, 'runs', body.run);
+    await writeFile(join(host.settings.dataFolder, 'secret.txt'), 'secret');
+    await symlink('../../../secret.txt', join(folder, 'artifacts', 'link.txt'));
+    await symlink('/etc', join(folder, 'artifacts', 'etc'));
+    await symlink('logs', join(folder, 'inner'));
+    await mkdir(join(folder, 'artifacts', 'plots'));
+    await writeFile(join(folder, 'artifacts', 'plots', 'page.html'), '<script>alert(1)</script>');
+    await writeFile(
+      join(folder, 'artifacts', 'plots', 'a.svg'),
+      '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    );
+
+    for (const path of [
+      'artifacts/link.txt',
+      'artifacts/etc/hostname',
+      'artifacts/etc',
+      'nothing',
+      'session.json',
+      'process.json',
+      'lock',
+      'artifacts',
+    ]) {
+      expect(await server.ask('file', { params, query: { path } }), path).toMatchObject({
+        status: 404,
+        body: { kind: 'notFound' },
+      });
+    }
+    for (const path of [
+      '../secret.txt',
+      '/etc/passwd',
+      'a/../../b',
+      'a//b',
+      './a',
+      'a\0b',
+      'a\\..\\b',
+      '..',
+      '.',
+      'x'.repeat(2000),
+    ]) {
+      const answer = await server.ask('file', { params, query: { path } });
+      expect(answer, path).toMatchObject({ status: 400, body: { kind: 'invalid', problems: [{ field: 'path' }] } });
+      expect((await server.ask('files', { params, query: { folder: path } })).status, path).toBe(400);
+    }
+    for (const run of ['..', '%2e%2e', '..%2f..%2fetc', '%2fetc%2fpasswd', 'a%00b', '....', 'x'.repeat(150), '%ff']) {
+      expect((await raw(`/api/runs/${run}/file?path=secret.txt`, {})).status, run).toBeGreaterThanOrEqual(400);
+      expect((await raw(`/api/runs/${run}/file?path=secret.txt`, {})).text, run).not.toContain('root:');
+    }
+    const encoded = await raw(`/api/runs/${body.run}/file?path=%2e%2e%2f%2e%2e%2fsecret.txt`);
+    expect(encoded.status).toBe(400);
+    expect((await server.ask('files', { params, query: { folder: 'artifacts/etc' } })).status).toBe(404);
+    const { body: listing } = await server.ask('files', { params, query: { folder: 'artifacts' } });
+    expect(listing.entries.map(({ name }) => name)).not.toContain('link.txt');
+
+    // What a trainer wrote acts in nobody's name.
+    const page = await server.ask('file', { params, query: { path: 'artifacts/plots/page.html' } });
+    expect(page.headers.get('content-disposition')).toContain('attachment');
+    const picture = await server.ask('file', { params, query: { path: 'artifacts/plots/a.svg' } });
+    expect(picture.headers.get('content-type')).toBe('image/svg+xml');
+    expect(picture.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/);
+    await server.ask('stop', { params, body: { mode: 'now' } });
+  });
+});
+
+describe('bad input', () => {
+  it.each([
+    ['GET', '/api/runs?limit=0', undefined, 'limit'],
+    ['GET', '/api/runs?limit=201', undefined, 'limit'],
+    ['GET', '/api/runs?limit=', undefined, 'limit'],
+    ['GET', '/api/runs?limit=1&limit=2', undefined, 'limit'],
+    ['GET', '/api/runs?state=sleeping', undefined, 'state'],
+    ['GET', '/api/runs?text=%27%20OR%201=1', undefined, 'text'],
+    ['GET', '/api/runs?sort=up', undefined, 'sort'],
+    ['GET', '/api/runs?cursor=abc', undefined, 'cursor'],
+    ['GET', '/api/runs?sort=run&cursor=-1', undefined, 'cursor'],
+    ['GET', '/api/runs?colour=red', undefined, 'colour'],
+    ['GET', '/api/progress', undefined, 'runs'],
+    ['GET', '/api/progress?runs=a%2Fb', undefined, 'runs'],
+    ['GET', '/api/runs/..a', undefined, 'run'],
+    ['GET', '/api/runs/a/log?lines=0', undefined, 'lines'],
+    ['GET', '/api/runs/a/log?offset=-1', undefined, 'offset'],
+    ['GET', '/api/runs/a/metrics?points=1', undefined, 'points'],
+    ['GET', '/api/trainers?pool=a/b', undefined, 'pool'],
+    ['POST', '/api/runs', {}, 'config'],
+    ['POST', '/api/runs', { config: [] }, 'config'],
+    ['POST', '/api/runs', { config: {}, draft: 'yes' }, 'draft'],
+    ['POST', '/api/runs', { config: { trainer: 'counter', epochs: -1 } }, 'epochs'],
+    ['POST', '/api/runs', { config: { trainer: '../counter', epochs: 1 } }, 'trainer'],
+    ['POST', '/api/runs', { config: { run: '..' }, draft: true }, 'run'],
+    ['POST', '/api/runs/a/stop', { mode: 'softly' }, 'mode'],
+    ['POST', '/api/runs/a/pause', { now: true }, 'now'],
+    ['POST', '/api/config/read', { yaml: 3 }, 'yaml'],
+    ['POST', '/api/config/write', { config: 'x' }, 'config'],
+    ['POST', '/api/access', { token: '' }, 'token'],
+    ['DELETE', '/api/hosts/a/kept-folders/..a', undefined, 'run'],
+    ['GET', '/api/hosts/a/data-sets/xyz', undefined, 'dataSet'],
+  ])('%s %s %j names the field', async (method, path, body, field) => {
+    const answer = await server.send(method, path, body);
+    expect(answer).toMatchObject({ status: 400, body: { kind: 'invalid', message: expect.any(String) } });
+    expect(
+      (answer.body as unknown as { problems: { field: string }[] }).problems.map((problem) => problem.field),
+    ).toContain(field);
+  });
+
+  it('of other kinds has its own sentence', async () => {
+    expect(await server.send('POST', '/api/runs', '{"config":')).toMatchObject({
+      status: 400,
+      body: { kind: 'invalid' },
+    });
+    expect(await server.send('POST', '/api/runs', { config: { parameters: 'x'.repeat(1_100_000) } })).toMatchObject({
+      status: 413,
+      body: { kind: 'tooLarge' },
+    });
+    expect(
+      await server.send('POST', '/api/runs', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }),
+    ).toMatchObject({ status: 400, body: { kind: 'invalid' } });
+    expect(await server.send('GET', '/api/nothing')).toMatchObject({ status: 404, body: { kind: 'notFound' } });
+    expect(await server.send('PATCH', '/api/runs')).toMatchObject({ status: 404 });
+    for (const path of ['', '/live', '/log', '/checkpoints', '/files', '/metrics', '/clone']) {
+      expect(await server.send('GET', `/api/runs/no-such-run${path}`), path).toMatchObject({
+        status: 404,
+        body: { kind: 'notFound', message: expect.stringContaining('no-such-run') },
+      });
+    }
+    expect(await server.send('POST', '/api/runs/no-such-run/stop', {})).toMatchObject({ status: 404 });
+    expect(await server.ask('trainers', { query: { pool: 'no-such-pool' } })).toMatchObject({
+      status: 503,
+      body: { kind: 'workersAway' },
+    });
+    expect(await server.ask('removeKept', { params: { host: 'no-such-host', run: 'a' } })).toMatchObject({
+      status: 503,
+      body: { kind: 'workersAway' },
+    });
+  });
+
+  it('is refused in floods', async () => {
+    const small = await TestServer.start(host, { settings: { requestsPerMinute: 20 } });
+    try {
+      const answers = await Promise.all(Array.from({ length: 30 }, () => small.ask('alive')));
+      expect(answers.filter(({ status }) => status === 200)).toHaveLength(20);
+      expect(answers.find(({ status }) => status === 429)?.body).toMatchObject({ kind: 'tooMany' });
+    } finally {
+      await small.stop();
+    }
+  });
+});
