@@ -22,7 +22,7 @@ export const openSession =
         if (error instanceof NoFreeSlot) {
           throw ApplicationFailure.create({ type: noFreeSlotType, message: error.message, nonRetryable: true });
         }
-        const nothing = { preempted: false, report: null, reached: null };
+        const nothing = { preempted: false, report: null, reached: null, host: host.id };
         if (error instanceof SessionProblem) throw sessionFailed({ ...nothing, failure: error.failure });
         if (error instanceof ContinueFromProblem) {
           throw sessionFailed({ ...nothing, failure: { kind: 'setUp', message: error.message } });

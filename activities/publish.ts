@@ -6,7 +6,7 @@ import { name as nameSchema } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Published, PublishInput } from '../contracts/run-activities.ts';
 import { type ArtifactStore, outputPath, type TransferOptions } from '../stores/artifact-store.ts';
-import { manifestOf, removeStrays, storeCheckpoint } from '../worker/checkpoints.ts';
+import { cutRows, manifestOf, removeStrays, storeCheckpoint } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { filesBelow, isBookkeeping, type RunFolder } from '../worker/run-folders.ts';

@@ -107,6 +107,8 @@ export const sessionFailureSchema = z.strictObject({
   report: sessionReportSchema.nullable(),
   /** Furthest point that was trained, checkpointed or not. */
   reached: positionSchema.nullable(),
+  /** Where it was, when no session came of it: that host has the log. */
+  host: z.string().optional(),
 });
 export type SessionFailure = z.infer<typeof sessionFailureSchema>;
 export const sessionFailedType = 'SessionFailed';

@@ -83,8 +83,18 @@ async function restoreRows(
   const text = await store.read(`${output}/metrics.jsonl`);
   const stored = epochRows(text ? Buffer.from(text).toString('utf8') : '');
   const rows = first === 'local' ? new Map([...stored, ...local]) : new Map([...local, ...stored]);
+  await replaceFile(folder.metrics, linesOf(rows, epochs));
+}
+
+/** Drops rows after the first `epochs` epochs: of an epoch that was trained, and whose checkpoint was never whole. */
+export async function cutRows(folder: RunFolder, epochs: number): Promise<void> {
+  const rows = epochRows((await readIfThere(folder.metrics)) ?? '');
+  if ([...rows.keys()].some((epoch) => epoch > epochs)) await replaceFile(folder.metrics, linesOf(rows, epochs));
+}
+
+function linesOf(rows: ReadonlyMap<number, unknown>, epochs: number): string {
   const wanted = [...rows].filter(([epoch]) => epoch <= epochs).sort(([a], [b]) => a - b);
-  await replaceFile(folder.metrics, wanted.map(([, row]) => `${JSON.stringify(row)}\n`).join(''));
+  return wanted.map(([, row]) => `${JSON.stringify(row)}\n`).join('');
 }
 
 /** Every file of the manifest is there with its size and sha256. */

@@ -27,6 +27,8 @@ export interface RunContext {
   session: Session | null;
   /** The last one that was: its host has the run folder. */
   lastSession: Session | null;
+  /** Where the run folder is: of the last session, or of the last attempt to open one. */
+  lastHost: string | null;
   ledger: LedgerEntry[];
   /** Checkpoints that the retention pass has still to remove. */
   dropped: string[];
@@ -74,6 +76,7 @@ export function firstContext(input: RunInput | undefined): RunContext {
     plan: null,
     session: null,
     lastSession: null,
+    lastHost: null,
     ledger: [],
     dropped: [],
     position: { epoch: 0, batch: 0 },

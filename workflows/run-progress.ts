@@ -51,6 +51,7 @@ export function adoptSession(context: RunContext, { session, report }: OpenedSes
     ...merged,
     session,
     lastSession: session,
+    lastHost: session.host,
     position: start,
     reached: start,
     batchesWasted: context.batchesWasted + batchesBetween(start, context.reached, context.batchesPerEpoch),
@@ -59,7 +60,7 @@ export function adoptSession(context: RunContext, { session, report }: OpenedSes
 }
 
 /** A session is over without being asked: remember what it left, and why. */
-export function adoptFailure(context: RunContext, { failure, preempted, report, reached }: SessionFailure): Change {
+export function adoptFailure(context: RunContext, { failure, preempted, report, reached, host: at }: SessionFailure): Change {
   const host = context.session?.host ?? context.lastSession?.host ?? '';
   const adopted = report ? adoptReport(context, report, host) : {};
   const after = { ...context, ...adopted };
@@ -67,6 +68,8 @@ export function adoptFailure(context: RunContext, { failure, preempted, report, 
     ...adopted,
     // A host in trouble may still have the trainer: a stop has to reach it there.
     session: isHostTrouble(failure) && !preempted ? context.session : null,
+    // The folder of the last session says more than that of an attempt elsewhere.
+    lastHost: context.lastSession?.host ?? at ?? context.lastHost,
     // A session that ended by itself was seen to its end; of a host in trouble nobody knows yet.
     processGroupGone: isHostTrouble(failure) && !preempted ? null : true,
     reached: reached && isBefore(after.reached, reached) ? reached : after.reached,

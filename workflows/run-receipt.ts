@@ -43,7 +43,7 @@ export function reasonToKeep(context: RunContext): string | null {
 export function composeReceipt(context: RunContext, story: RunStory, now: Date): Receipt {
   // A draft that was given up before it was whole has no plan.
   const config = context.plan?.config ?? draftConfigSchema.safeParse(context.draft).data;
-  const host = context.lastSession?.host ?? null;
+  const host = context.lastHost;
   return {
     receiptVersion: 1,
     run: context.run,

@@ -129,7 +129,7 @@ class TrainingRun {
 
   #perform(src: string, input: unknown): Promise<unknown> {
     const context = this.#context;
-    const host = context.session?.host ?? context.lastSession?.host ?? null;
+    const host = context.session?.host ?? context.lastHost;
     switch (src) {
       case 'checkConfig':
         return activities.checkConfig(input as DraftConfig);
