@@ -1,0 +1,130 @@
+"""Every format is recognised, and what is read from one and written as another stays what it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Make
+from epochal.datasets import coco, image_folder, reading, yolo
+from epochal.datasets.masks import full_mask, mask_of_rle, outlines, packed, rle_of_mask, unpacked
+from epochal.datasets.model import Object
+from epochal.datasets.splits import split
+from epochal.errors import DataError
+from make_shapes import FORMATS
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+KINDS = {kind: kind.split("-")[0] for kind in FORMATS}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_it_is_recognised(shapes: Make, kind: str) -> None:
+    data_set = reading.read(shapes(kind))
+    assert data_set.kind == KINDS[kind]
+    assert data_set.classes == ["circle", "square", "triangle"]
+    assert len(data_set.pictures) == 12
+    assert data_set.findings.sentences() == []
+    assert len({picture.name for picture in data_set.pictures}) == 12
+
+
+@pytest.mark.parametrize("kind", ["coco", "yolo", "yolo-segment", "supervisely", "supervisely-boxes"])
+@pytest.mark.parametrize("target", ["coco", "yolo"])
+def test_boxes_survive_a_conversion(shapes: Make, tmp_path: Path, kind: str, target: str) -> None:
+    data_set = reading.read(shapes(kind))
+    chosen = split(data_set)
+    if target == "coco":
+        coco.write(data_set, chosen, tmp_path / "converted")
+    else:
+        yolo.write(data_set, chosen, tmp_path / "converted")
+    again = reading.read(tmp_path / "converted")
+    assert again.findings.sentences() == []
+    ours = {picture.name.split("__")[-1]: picture for picture in again.pictures}
+    for picture in data_set.pictures:
+        found = ours[picture.name.split("__")[-1]]
+        assert found.split == picture.split
+        assert [one.class_name for one in found.objects] == [one.class_name for one in picture.objects]
+        assert np.allclose([one.box for one in found.objects], [one.box for one in picture.objects], atol=0.01)
+
+
+@pytest.mark.parametrize("kind", ["supervisely", "coco"])
+def test_masks_survive_a_conversion(shapes: Make, tmp_path: Path, kind: str) -> None:
+    data_set = reading.read(shapes(kind))
+    coco.write(data_set, split(data_set), tmp_path / "coco")
+    yolo.write(data_set, split(data_set), tmp_path / "yolo", "segment")
+    for folder, tolerance in ((tmp_path / "coco", 0), (tmp_path / "yolo", 0.2)):
+        again = {picture.name.split("__")[-1]: picture for picture in reading.read(folder).pictures}
+        for picture in data_set.pictures:
+            for one, other in zip(picture.objects, again[picture.name.split("__")[-1]].objects):
+                mask, found = (full_mask(some, picture.width, picture.height) for some in (one, other))
+                # YOLO's outlines run along the pixels' edges, and pillow draws the last pixel as well.
+                assert (mask ^ found).sum() <= tolerance * mask.sum() + (8 if tolerance else 0)
+
+
+def test_pycocotools_reads_what_we_write(shapes: Make, tmp_path: Path) -> None:
+    data_set = reading.read(shapes("supervisely"))
+    files = coco.write(data_set, split(data_set), tmp_path / "coco")
+    theirs = COCO(str(files["train"]))
+    ours = {picture.name: picture for picture in data_set.pictures}
+    for annotation in theirs.loadAnns(theirs.getAnnIds()):
+        image = theirs.loadImgs(annotation["image_id"])[0]
+        picture = ours[Path(image["file_name"]).stem]
+        found = theirs.annToMask(annotation).astype(bool)
+        assert any(
+            (found == full_mask(one, picture.width, picture.height)).all() and annotation["area"] == found.sum()
+            for one in picture.objects
+        )
+
+
+def test_masks_in_every_form() -> None:
+    numbers = np.random.default_rng(0)
+    for density in (0.0, 0.2, 0.5, 0.9, 1.0):
+        mask = numbers.random((17, 23)) < density
+        assert (mask_of_rle(rle_of_mask(mask)) == mask).all()
+        compressed = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+        assert (mask_of_rle({"size": compressed["size"], "counts": compressed["counts"].decode()}) == mask).all()
+        assert (unpacked(packed(mask)) == mask).all()
+
+
+def test_outlines_fill_what_they_enclose() -> None:
+    mask = np.zeros((12, 14), bool)
+    mask[2:6, 3:9] = True
+    mask[8:11, 1:4] = True
+    mask[6, 9] = True  # touches the first part by a corner alone
+    found = outlines(mask)
+    assert len(found) == 3
+    assert [(3.0, 2.0), (9.0, 2.0), (9.0, 6.0), (3.0, 6.0)] in [sorted(ring, key=ring.index) for ring in found]
+
+
+def test_image_folders_without_splits(shapes: Make, tmp_path: Path) -> None:
+    made = reading.read(shapes("images"))
+    for picture in made.pictures:
+        target = tmp_path / "plain" / picture.labels[0] / picture.path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(picture.path.read_bytes())
+    plain = reading.read(tmp_path / "plain")
+    assert plain.classes == made.classes
+    assert {picture.split for picture in plain.pictures} == {None}
+    image_folder.write(plain, split(plain, seed=1), tmp_path / "split")
+    assert sorted(path.name for path in (tmp_path / "split").iterdir()) == ["train", "val"]
+    assert len(reading.read(tmp_path / "split").pictures) == 12
+
+
+def test_what_is_no_data_set(tmp_path: Path) -> None:
+    for path, words in ((tmp_path / "gone", "there is no data set"), (tmp_path, "no data set that is known")):
+        with pytest.raises(DataError, match=words):
+            reading.recognise(path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="is a file"):
+        reading.recognise(tmp_path / "file")
+    (tmp_path / "data.json").write_text(json.dumps({"images": []}))
+    with pytest.raises(DataError, match="no data set that is known"):
+        reading.recognise(tmp_path)
+
+
+def test_an_object_without_a_mask_has_its_box_as_outline(shapes: Make) -> None:
+    data_set = reading.read(shapes("yolo"))
+    one: Object = data_set.pictures[0].objects[0]
+    assert not one.has_mask
