@@ -9,7 +9,7 @@ import { RunNotFoundError } from './errors.ts';
 import { typedError } from './temporal-errors.ts';
 
 /** The run's worker starts the salvage when it notices; where no worker is left, a Schedule does so much later. */
-const noticeSeconds = 20;
+const noticeSeconds = 60;
 const pollMs = 500;
 const outcomeKey = defineSearchAttributeKey('EpochalOutcome', SearchAttributeType.KEYWORD);
 const stateKey = defineSearchAttributeKey('EpochalState', SearchAttributeType.KEYWORD);

@@ -29,6 +29,8 @@ export function shownValue(value: unknown): string {
   if (value === undefined) return 'missing';
   // JSON would call these null.
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  if (typeof value === 'string' && value.length > longestValue)
+    return shownValue(`${value.slice(0, longestValue - 3)}…`);
   let text: string;
   try {
     text = JSON.stringify(value) ?? `a ${typeof value}`;

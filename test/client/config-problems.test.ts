@@ -38,7 +38,7 @@ const cases: [what: string, change: object, ...told: string[]][] = [
   ['a run id that ends with a dot', { run: 'a.' }, `run is "a.": ${nameRule}`],
   ['a run id with NUL', { run: 'a\0b' }, `run is "a\\u0000b": ${nameRule}`],
   ['a run id with a line break', { run: 'a\n' }, `run is "a\\n": ${nameRule}`],
-  ['a run id of 10 kB', { run: 'x'.repeat(10_000) }, `run is "${'x'.repeat(78)}…: ${nameRule}`],
+  ['a run id of 10 kB', { run: 'x'.repeat(10_000) }, `run is "${'x'.repeat(77)}…": ${nameRule}`],
   ['a run id that turns the text around', { run: 'a\u202egpj' }, `run is "a\\u202egpj": ${nameRule}`],
   ['a project with a slash', { project: 'a/b' }, `project is "a/b": ${nameRule}`],
   ['a pool with a space', { pool: 'my gpu' }, `pool is "my gpu": ${nameRule}`],
@@ -86,7 +86,7 @@ const cases: [what: string, change: object, ...told: string[]][] = [
   [
     'a store address too long',
     { store: '/x'.repeat(3000) },
-    `store is "${'/x'.repeat(39)}…: must have at most 4096 characters`,
+    `store is "${'/x'.repeat(38)}/…": must have at most 4096 characters`,
   ],
   ['restarts as true', { failures: { restarts: true } }, 'failures.restarts is true: must be a whole number'],
   [
