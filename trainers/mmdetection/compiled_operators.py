@@ -80,9 +80,7 @@ class _StandIn(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return {"nms": _nms, "sigmoid_focal_loss_forward": _focal_loss, "sigmoid_focal_loss_backward": _focal_gradient}.get(
-            name, _absent(name)
-        )
+        return _replacements.get(name) or _absent(name)
 
 
 def _absent(name: str) -> Any:
@@ -119,3 +117,39 @@ def _focal_gradient(logits: Any, target: Any, weight: Any, gradient: Any, *, gam
         leaf = logits.detach().requires_grad_()
         (found,) = torch.autograd.grad(_focal_terms(leaf, target, gamma, alpha).sum(), leaf)
     gradient.copy_(found)
+
+
+def _roi_align(
+    features: Any, rois: Any, output: Any, _argmax_y: Any, _argmax_x: Any, *, aligned_height: int, aligned_width: int,
+    spatial_scale: float, sampling_ratio: int, pool_mode: int, aligned: bool,
+) -> None:  # fmt: skip
+    from torchvision.ops import roi_align
+
+    if pool_mode != 1:
+        raise NotImplementedError("RoIAlign by maxima needs mmcv with compiled operators; mmcv-lite is installed")
+    size = (aligned_height, aligned_width)
+    output.copy_(roi_align(features, rois, size, spatial_scale, sampling_ratio, aligned))
+
+
+def _roi_align_gradient(
+    gradient: Any, rois: Any, _argmax_y: Any, _argmax_x: Any, result: Any, *, aligned_height: int, aligned_width: int,
+    spatial_scale: float, sampling_ratio: int, pool_mode: int, aligned: bool,
+) -> None:  # fmt: skip
+    import torchvision  # noqa: F401  (registers the operator)
+
+    del pool_mode
+    size = (aligned_height, aligned_width)
+    result.copy_(
+        torch.ops.torchvision._roi_align_backward(
+            gradient, rois, spatial_scale, *size, *result.shape, sampling_ratio, aligned
+        )
+    )
+
+
+_replacements = {
+    "nms": _nms,
+    "roi_align_forward": _roi_align,
+    "roi_align_backward": _roi_align_gradient,
+    "sigmoid_focal_loss_forward": _focal_loss,
+    "sigmoid_focal_loss_backward": _focal_gradient,
+}

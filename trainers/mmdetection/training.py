@@ -62,4 +62,7 @@ def make_runner(app: epochal.Application, classes: list[str], data: Path, artifa
     register_all_modules(init_default_scope=True)
     EpochalTrainLoop.app = EpochalValLoop.app = app
     config = configuration.load(app, classes, data, artifacts / "mmdet", on_gpu)
-    return Runner.from_cfg(config)
+    try:
+        return Runner.from_cfg(config)
+    except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
+        raise epochal.SetUpError(f"the config {app.parameters.config} with its overrides cannot be built: {error}") from error

@@ -12,9 +12,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[3] / "trainers"))
 
+import trainer_process
 from heavy_trainers import Start, starter, trainer_file
 from make_shapes import make
 from trainer_process import TrainerProcess
+
+trainer_process.LIMIT = 900.0  # mmdet's evaluation takes long on a busy machine
 
 MMDET = trainer_file("mmdetection")
 

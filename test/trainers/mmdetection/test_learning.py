@@ -9,20 +9,22 @@ from heavy_trainers import Start, ended_well, metrics
 from make_shapes import make
 
 ADAM = {
-    "optim_wrapper.optimizer": {"type": "AdamW", "lr": 0.001, "weight_decay": 0.01, "_delete_": True},
+    "optim_wrapper.optimizer": {"type": "AdamW", "lr": 0.0003, "weight_decay": 0.01, "_delete_": True},
     "optim_wrapper.clip_grad": {"max_norm": 10.0},
-    "param_scheduler.0.end": 20,
+    "param_scheduler.0.end": 10,
 }
+
+SMALL_RESNET = {"model.backbone.depth": 18, "model.neck.in_channels": [64, 128, 256, 512]}
 
 
 def test_the_loss_falls_and_the_metric_rises(start: Start, tmp_path: Path) -> None:
     data = make(tmp_path / "shapes", kind="yolo", count=64, size=96)
-    trainer = start(data=str(data), epochs=14, parameters={"image_size": 96, "batch_size": 8, "overrides": ADAM})
-    ended_well(trainer, 14)
+    trainer = start(data=str(data), epochs=6, parameters={"image_size": 96, "batch_size": 8, "overrides": ADAM})
+    ended_well(trainer, 6)
     losses, map50 = metrics(trainer, "train_loss"), metrics(trainer, "mAP50")
-    assert losses[-1] < losses[0] * 0.7, losses
+    assert losses[-1] < losses[0] * 0.8, losses
     assert map50[0] < 0.05, map50
-    assert map50[-1] > 0.1, map50
+    assert map50[-1] > 0.05, map50
     artifacts = trainer.folder / "artifacts"
     assert "EpochalTrainLoop" in (artifacts / "config.py").read_text()
     assert list((artifacts / "tensorboard").glob("events.out.tfevents.*"))
@@ -33,7 +35,7 @@ def test_the_loss_falls_and_the_metric_rises(start: Start, tmp_path: Path) -> No
 
 def test_instance_segmentation(start: Start, tmp_path: Path) -> None:
     data = make(tmp_path / "shapes", kind="supervisely", count=10, size=64)
-    parameters = {"task": "segment", "config": "mask-rcnn_r50_fpn_1x_coco", "overrides": {"model.backbone.depth": 18, "model.neck.in_channels": [64, 128, 256, 512]}}
+    parameters = {"task": "segment", "config": "mask-rcnn_r50_fpn_1x_coco", "overrides": SMALL_RESNET}
     trainer = ended_well(start(data=str(data), epochs=1, parameters=parameters), 1)
     assert len(metrics(trainer, "mask_mAP50")) == 1
     assert metrics(trainer, "train_loss_mask")[0] > 0
@@ -43,8 +45,8 @@ def test_instance_segmentation(start: Start, tmp_path: Path) -> None:
     ("parameters", "words"),
     [
         ({"config": "faster-rcnn_r50-dconv-c3-c5_fpn_1x_coco"}, "DCN, which needs mmcv with compiled operators"),
-        ({"overrides": {"model.backbone.nonsense.depth": 3, "train_dataloader.7.x": 1}}, "the overrides do not fit the config"),
-        ({"config": "yolov3_d53_8xb8-ms-608-273e_coco", "overrides": {}, "task": "segment"}, "has no mask head"),
+        ({"overrides": {"model.backbone.nonsense": 3}}, "with its overrides cannot be built"),
+        ({"config": "yolov3_d53_8xb8-320-273e_coco", "overrides": {}, "task": "segment"}, "has no mask head"),
     ],
 )
 def test_what_cannot_run_says_so_before_training(start: Start, parameters: dict[str, object], words: str) -> None:
