@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { isBefore } from '../../contracts/checkpoint.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
+import { salvageId } from '../../contracts/salvage-messages.ts';
 import { isGroupAlive } from '../../worker/process-groups.ts';
 import { filesBelow } from '../../worker/run-folders.ts';
 import { until } from '../support/until.ts';
@@ -21,29 +22,31 @@ export interface Landed extends Closed {
   violations: string[];
 }
 
-/** Waits for the end of the run, and checks everything. */
-export async function checkLanded(run: FaultRun, seconds = 120): Promise<Landed> {
-  const closed = await run.closed(seconds);
+/** Waits for the end of the run, and checks everything. `closed`: how it was closed from outside, where it was. */
+export async function checkLanded(run: FaultRun, seconds = 150, closed?: Closed): Promise<Landed> {
+  const { how, receipt: own } = closed ?? (await run.closed(seconds));
   const violations: string[] = [];
-  const output = join(run.hosts.store, 'experiments', run.config.project ?? 'default', run.id);
-  const receipt = closed.receipt ?? (await salvaged(output, seconds));
-  if (!receipt) {
-    throw new Error(`${run.id}: closed as ${closed.how} without a receipt`);
-  }
+  const receipt = own ?? (await salvaged(run, seconds));
+  if (!receipt) throw new Error(`${run.id}: closed as ${how} without a receipt`);
   for (const check of [checkReceipt, checkFiles, checkEpochs, checkWeights, checkFolders]) {
-    violations.push(...(await check(run, receipt, output)));
+    violations.push(...(await check(run, receipt, run.outputFolder)));
   }
   violations.push(...(await checkProcesses(run)), ...(await checkSlots(run)));
-  return { ...closed, receipt, violations: violations.map((violation) => `${run.id}: ${violation}`) };
+  return { how, receipt, violations: violations.map((violation) => `${run.id}: ${violation}`) };
 }
 
 /** The receipt of a run whose end came from outside is written by whoever finds it. */
-async function salvaged(output: string, seconds: number): Promise<Receipt | null> {
+async function salvaged(run: FaultRun, seconds: number): Promise<Receipt | null> {
+  const salvage = run.hosts.client.workflow.getHandle(salvageId(run.id));
   return until(
-    `a receipt in ${output}`,
-    async () => receiptSchema.safeParse(await readJson(join(output, 'receipt.json')).catch(() => null)).data,
+    `${run.id} is salvaged`,
+    async () => {
+      const status = await salvage.describe().catch(() => null);
+      if (status?.status.name !== 'COMPLETED') return null;
+      return receiptSchema.safeParse(await readJson(join(run.outputFolder, 'receipt.json')).catch(() => null)).data;
+    },
     seconds,
-  ).catch(() => null);
+  );
 }
 
 type Check = (run: FaultRun, receipt: Receipt, output: string) => Promise<string[]>;

@@ -1,4 +1,5 @@
 /** A run under faults: what it tells while servers and workers come and go, and how it ended. */
+import { join } from 'node:path';
 import {
   ApplicationFailure,
   CancelledFailure,
@@ -38,6 +39,11 @@ export class FaultRun {
 
   get id(): string {
     return this.handle.workflowId;
+  }
+
+  /** Where its artifacts land. */
+  get outputFolder(): string {
+    return join(this.config.store ?? this.hosts.store, 'experiments', this.config.project ?? 'default', this.id);
   }
 
   async view(): Promise<RunView> {

@@ -1,0 +1,103 @@
+/** The network between a worker and the server is cut, and healed: the worker lives in a network namespace of its own. */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { until } from '../support/until.ts';
+import { checkLanded } from './check-landed.ts';
+import { FaultHosts, type FaultWorker } from './fault-host.ts';
+import { can } from './machine-abilities.ts';
+
+const namespace = `epochal-${process.pid}`;
+const [outside, inside] = [`ep${process.pid}o`.slice(0, 15), `ep${process.pid}i`.slice(0, 15)];
+const [outsideAddress, insideAddress] = ['10.213.77.1', '10.213.77.2'];
+const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' });
+
+let hosts: FaultHosts;
+let relay: Server | undefined;
+beforeEach(async () => {
+  if (!can('namespaces')) return;
+  hosts = await FaultHosts.open(inject('temporalAddress'));
+  ip('netns', 'add', namespace);
+  ip('link', 'add', outside, 'type', 'veth', 'peer', 'name', inside);
+  ip('link', 'set', inside, 'netns', namespace);
+  ip('addr', 'add', `${outsideAddress}/24`, 'dev', outside);
+  ip('link', 'set', outside, 'up');
+  ip('-n', namespace, 'addr', 'add', `${insideAddress}/24`, 'dev', inside);
+  ip('-n', namespace, 'link', 'set', inside, 'up');
+  ip('-n', namespace, 'link', 'set', 'lo', 'up');
+  relay = await relayTo(inject('temporalAddress'));
+});
+afterEach(async () => {
+  await hosts?.close();
+  relay?.close();
+  if (can('namespaces')) ip('netns', 'del', namespace); // and the pair of interfaces with it
+});
+
+/** The server listens on the loopback alone: this carries the worker's connections to it. */
+async function relayTo(address: string): Promise<Server> {
+  const [host = '', port = ''] = address.split(':');
+  const server = createServer((near: Socket) => {
+    const far = connect(Number(port), host);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => to.destroy());
+    }
+  });
+  server.listen(0, outsideAddress);
+  await once(server, 'listening');
+  return server;
+}
+
+const remoteWorker = (): Promise<FaultWorker> => {
+  const address = relay?.address();
+  if (!address || typeof address === 'string') throw new Error('there is no relay');
+  return hosts.worker({ prefix: ['ip', 'netns', 'exec', namespace], address: `${outsideAddress}:${address.port}` });
+};
+const cut = () => ip('link', 'set', outside, 'down');
+const heal = () => ip('link', 'set', outside, 'up');
+const slow = { batches: 40, batch_seconds: 0.05 };
+
+describe.skipIf(!can('namespaces'))('a network cut between a worker and the server', () => {
+  it('and healed within the heartbeat timeout: the trainer went on, and nothing is wasted', async () => {
+    const worker = await remoteWorker();
+    const run = await hosts.start({ epochs: 3, parameters: slow, deadlines: { heartbeatSeconds: 120 } });
+    await run.reaches(1, 5);
+    const trainer = await run.trainer(worker);
+    cut();
+    // The trainer trains on through what it was granted, with nobody listening.
+    await until('its second epoch is on disk', () => hasEpoch(worker, run.id, 2));
+    heal();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 120, wasted: 0 }, restarts: [] });
+    expect(run.trainers).toEqual([trainer]);
+  });
+
+  it('for longer: another worker goes on from the store, and the one that was cut off cleans up when it is back', async () => {
+    const worker = await remoteWorker();
+    const run = await hosts.start({ epochs: 4, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
+    await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
+    await run.trainer(worker);
+    cut();
+    const other = await hosts.worker();
+    await run.until('goes on elsewhere', ({ session }) => session?.host === other.host);
+    await run.trainer(other);
+    heal();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 160 } });
+    await until('its slot is free', async () => (await worker.status()).slots.taken.length === 0);
+  });
+});
+
+async function hasEpoch(worker: FaultWorker, run: string, epoch: number): Promise<boolean> {
+  const { readReport } = await import('../../worker/run-report.ts');
+  const { RunFolders } = await import('../../worker/run-folders.ts');
+  const report = await readReport(new RunFolders(worker.dataFolder).of(run), { epoch: 0, checkpoints: [] });
+  return report.position.epoch >= epoch;
+}

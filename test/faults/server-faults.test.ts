@@ -1,0 +1,115 @@
+/** The Temporal server is killed (SIGKILL) and comes back, in every state of a run. */
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkLanded } from './check-landed.ts';
+import { FaultHosts, type FaultWorker } from './fault-host.ts';
+import { FaultServer } from './fault-server.ts';
+
+let server: FaultServer;
+let hosts: FaultHosts;
+let worker: FaultWorker;
+beforeAll(async () => {
+  server = await FaultServer.start(await mkdtemp(join(tmpdir(), 'epochal-fault-server-')));
+  hosts = await FaultHosts.open(server.address);
+  worker = await hosts.worker({ slots: 1 });
+});
+afterAll(async () => {
+  await hosts?.close();
+  await server?.stop();
+});
+
+const slow = { batches: 40, batch_seconds: 0.05 };
+const patient = { heartbeatSeconds: 60 };
+const killAndRestart = async () => {
+  await server.kill();
+  await server.restart();
+};
+
+describe('a server killed and started again', () => {
+  it('while a run is a draft: it is configured and trains', async () => {
+    const run = await hosts.start({ epochs: 1 }, { draft: true });
+    await run.until('is a draft', ({ detail }) => detail === 'configuring.draft');
+    await killAndRestart();
+    await run.until('answers', () => true);
+    await run.update('configure', { epochs: 3 });
+    await run.update('train');
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', restarts: [] });
+  });
+
+  it('while a run waits for a slot: it gets the next one', async () => {
+    const first = await hosts.start({ epochs: 50, parameters: slow, deadlines: patient });
+    await first.reaches(1, 1);
+    const second = await hosts.start({ epochs: 2, deadlines: patient });
+    await second.until('waits', ({ detail }) => detail === 'training.acquiring');
+    await killAndRestart();
+    await first.until('answers', () => true);
+    await first.update('stop', { mode: 'batch' });
+    for (const run of [first, second]) {
+      const { receipt, violations } = await checkLanded(run);
+      expect(violations).toEqual([]);
+      expect(receipt.outcome).toBe(run === first ? 'stopped' : 'completed');
+    }
+  });
+
+  it('while an epoch trains: the trainer goes on, and nothing is wasted', async () => {
+    const run = await hosts.start({ epochs: 3, parameters: slow, deadlines: patient });
+    await run.reaches(2, 5);
+    const trainer = await run.trainer(worker);
+    await killAndRestart();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 120, wasted: 0 }, restarts: [] });
+    expect(run.trainers).toEqual([trainer]);
+  });
+
+  it('while a run is paused: it resumes where it was', async () => {
+    const run = await hosts.start({ epochs: 2, parameters: slow, deadlines: patient });
+    await run.reaches(1, 5);
+    await run.update('pause');
+    await run.until('pauses', ({ detail }) => detail === 'training.paused');
+    await killAndRestart();
+    await run.until('answers', () => true);
+    await run.update('resume');
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 80, wasted: 0 } });
+  });
+
+  it('while a trainer is being stopped: the ladder goes on', async () => {
+    const run = await hosts.start({
+      epochs: 5,
+      parameters: { ...slow, ignore_stop: '1:5', ignore_sigterm: true, children: 1 },
+      deadlines: { ...patient, stopSeconds: 6, terminateSeconds: 1 },
+    });
+    await run.reaches(1, 3);
+    await run.trainer(worker);
+    await run.update('stop', { mode: 'batch' });
+    await killAndRestart();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true });
+  });
+
+  it('while a run is being published: everything lands', async () => {
+    const run = await hosts.start({
+      epochs: 2,
+      store: join(hosts.folder, 'late-store'),
+      parameters: slow,
+      deadlines: patient,
+    });
+    await run.reaches(2, 5);
+    await rename(join(hosts.folder, 'late-store'), join(hosts.folder, 'away'));
+    await writeFile(join(hosts.folder, 'late-store'), 'in the way');
+    await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
+    await killAndRestart();
+    await rm(join(hosts.folder, 'late-store'));
+    await rename(join(hosts.folder, 'away'), join(hosts.folder, 'late-store'));
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: 2 } });
+  });
+});

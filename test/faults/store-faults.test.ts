@@ -1,0 +1,208 @@
+/** The store is away, read-only or full; the disk of the run folders is full; a checkpoint is damaged. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { checkLanded } from './check-landed.ts';
+import { FaultHosts, type FaultWorker } from './fault-host.ts';
+import type { FaultRun } from './fault-run.ts';
+import { can } from './machine-abilities.ts';
+
+let hosts: FaultHosts;
+let worker: FaultWorker;
+let undo: (() => void)[] = [];
+beforeEach(async () => {
+  hosts = await FaultHosts.open(inject('temporalAddress'));
+});
+afterEach(async () => {
+  for (const worker of hosts.workers) await worker.kill();
+  for (const step of undo.reverse()) step();
+  undo = [];
+  await hosts?.close();
+});
+
+const slow = { batches: 40, batch_seconds: 0.05 };
+const run_ = (program: string, ...args: string[]) => execFileSync(program, args, { stdio: 'pipe' });
+
+/** A tmpfs of this size, unmounted after the test. */
+async function smallDisk(path: string, size: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+  run_('mount', '-t', 'tmpfs', '-o', `size=${size}`, 'epochal-test', path);
+  undo.push(() => run_('umount', '-l', path));
+}
+
+/** The run waits in `uploading` with its files, until `mend` is done; then it lands whole. */
+async function expectPatience(run: FaultRun, mend: () => Promise<void> | void): Promise<void> {
+  await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
+  expect(existsSync(join(worker.runFolder(run.id), 'checkpoints'))).toBe(true);
+  await mend();
+  const { receipt, violations } = await checkLanded(run);
+  expect(violations).toEqual([]);
+  expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: 2 } });
+}
+
+describe('a store', () => {
+  it('that is away is waited for: the run keeps its files and lands when it is back', async () => {
+    worker = await hosts.worker();
+    const run = await hosts.start({ epochs: 2, parameters: slow });
+    await run.reaches(2, 1);
+    await rename(hosts.store, `${hosts.store}-away`);
+    await writeFile(hosts.store, 'in the way');
+    await expectPatience(run, async () => {
+      await rm(hosts.store);
+      await rename(`${hosts.store}-away`, hosts.store);
+    });
+  });
+
+  it('that is away for good: the run ends as failed, its files kept on the host and named', async () => {
+    worker = await hosts.worker();
+    const run = await hosts.start({ epochs: 2, parameters: slow, deadlines: { publishSeconds: 5 } });
+    await run.reaches(2, 1);
+    await rename(hosts.store, `${hosts.store}-away`);
+    await writeFile(hosts.store, 'in the way');
+    const { how, receipt } = await run.closed();
+    expect(how).toBe('failed');
+    expect(receipt).toMatchObject({
+      outcome: 'failed',
+      cause: { failure: { kind: 'store' } },
+      checkpoints: [],
+      files: [],
+    });
+    expect(receipt?.localFolder).toMatchObject({ kind: 'kept', host: worker.host, path: worker.runFolder(run.id) });
+    expect(existsSync(join(worker.runFolder(run.id), 'checkpoints', 'epoch-0002', 'weights.json'))).toBe(true);
+    expect((await worker.status()).slots.taken).toEqual([]);
+  });
+
+  it.skipIf(!can('chattr'))('that is read-only is waited for', async () => {
+    worker = await hosts.worker();
+    const run = await hosts.start({ epochs: 2, parameters: slow });
+    await run.reaches(2, 1);
+    run_('chattr', '-R', '+i', hosts.store);
+    const writable = () => run_('chattr', '-R', '-i', hosts.store);
+    undo.push(writable);
+    await expectPatience(run, () => void writable());
+  });
+
+  it.skipIf(!can('mount'))('that is full is waited for', async () => {
+    worker = await hosts.worker();
+    const store = join(hosts.folder, 'small-store');
+    await smallDisk(store, '512k');
+    const run = await hosts.start({ epochs: 2, parameters: slow, store });
+    await run.reaches(2, 1);
+    const ballast = join(store, 'ballast');
+    await writeFile(ballast, Buffer.alloc(1 << 20)).catch(() => undefined); // until the disk is full
+    await expectPatience(run, () => rm(ballast));
+  });
+
+  it('that is slower than the training holds nothing up, and has everything in the end', async () => {
+    worker = await hosts.worker();
+    const run = await hosts.start({
+      epochs: 6,
+      parameters: { batches: 5, checkpoint_bytes: 60_000_000 },
+      checkpoints: { everyEpochs: 1 },
+    });
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed' });
+    expect(receipt.checkpoints).toHaveLength(6);
+  });
+});
+
+describe('the disk of the run folders', () => {
+  it.skipIf(!can('mount'))('is full: the run says so, and goes on when there is room', async () => {
+    const data = join(hosts.folder, 'small-data');
+    await smallDisk(data, '2m');
+    worker = await hosts.worker({ dataFolder: data });
+    const run = await hosts.start({
+      epochs: 3,
+      parameters: { batches: 20, batch_seconds: 0.05 },
+      failures: { restarts: 1000, backoffSeconds: 0.5, maxBackoffSeconds: 1 },
+    });
+    await run.reaches(2, 1);
+    const ballast = join(data, 'ballast');
+    await writeFile(ballast, Buffer.alloc(4 << 20)).catch(() => undefined);
+    const view = await run.until('meets the full disk', ({ restarts }) => restarts.length > 1);
+    expect(view.restarts.map(({ failure }) => `${failure?.kind} ${failure?.message}`).join()).toMatch(
+      /dataDisk|disk is full/,
+    );
+    await rm(ballast);
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 60 } });
+  });
+});
+
+describe('a damaged checkpoint', () => {
+  const flipBit = async (path: string) => {
+    const bytes = await readFile(path);
+    bytes[5] = (bytes[5] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+  };
+  const paused = async () => {
+    const run = await hosts.start({ epochs: 4, parameters: slow, checkpoints: { last: 2 } });
+    await run.reaches(3, 5);
+    await run.update('pause');
+    const view = await run.until(
+      'pauses with everything stored',
+      ({ detail, checkpoints }) =>
+        detail === 'training.paused' && checkpoints.length > 1 && checkpoints.every(({ stored }) => stored),
+    );
+    const names = view.checkpoints.map(({ name }) => name);
+    return { run, newest: names.at(-1) ?? '', position: view.position };
+  };
+
+  it('on the host (truncated) is fetched from the store, and nothing is wasted', async () => {
+    worker = await hosts.worker();
+    const { run, newest } = await paused();
+    await truncate(join(worker.runFolder(run.id), 'checkpoints', newest, 'weights.json'), 10);
+    await run.update('resume');
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 160, wasted: 0 } });
+  });
+
+  it('on the host and in the store (a bit flipped): the one before it is used', async () => {
+    worker = await hosts.worker();
+    const { run, newest, position } = await paused();
+    await flipBit(join(worker.runFolder(run.id), 'checkpoints', newest, 'weights.json'));
+    await flipBit(join(run.outputFolder, 'checkpoints', newest, 'weights.json'));
+    await run.update('resume');
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 160, wasted: position.batch } });
+  });
+
+  it('in the store, with its host gone: another host uses the one before it', async () => {
+    worker = await hosts.worker();
+    const { run, newest } = await paused();
+    await worker.kill();
+    await flipBit(join(run.outputFolder, 'checkpoints', newest, 'weights.json'));
+    worker = await hosts.worker();
+    await run.update('resume');
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 160 } });
+  });
+
+  it('on the host, before it was stored: the run never completes without its result', async () => {
+    worker = await hosts.worker();
+    const run = await hosts.start({ epochs: 2, parameters: { batches: 40, batch_seconds: 0.02 } });
+    await run.reaches(1, 20);
+    await rename(hosts.store, `${hosts.store}-away`);
+    await writeFile(hosts.store, 'in the way');
+    await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
+    await flipBit(join(worker.runFolder(run.id), 'checkpoints', 'epoch-0002', 'weights.json'));
+    await rm(hosts.store);
+    await rename(`${hosts.store}-away`, hosts.store);
+    const { how, receipt } = await run.closed();
+    expect(how).toBe('failed');
+    expect(receipt).toMatchObject({
+      outcome: 'failed',
+      cause: { failure: { kind: 'dataDisk' } },
+      localFolder: { kind: 'kept' },
+    });
+    // What could be landed is: the log tells what happened.
+    expect(receipt?.files.map(({ path }) => path)).toContain('logs/trainer.log');
+  });
+});
