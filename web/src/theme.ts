@@ -11,6 +11,8 @@ export const theme = createTheme({
   components: {
     Tooltip: { defaultProps: { withArrow: true, openDelay: 250, events: { hover: true, focus: true, touch: true } } },
     Badge: { defaultProps: { variant: 'light', radius: 'sm' } },
+    // A value out of range is shown with its problem, never changed in silence.
+    NumberInput: { defaultProps: { clampBehavior: 'none' } },
     Card: { defaultProps: { withBorder: true, padding: 'md', radius: 'md' } },
     Select: { defaultProps: { comboboxProps: { shadow: 'md' }, checkIconPosition: 'right' } },
   },
@@ -24,12 +26,24 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-placeholder': '#6b737b',
     '--mantine-color-error': '#c92a2a',
     '--page-background': '#f7f8fa',
+    '--chart-edge': '#868e96',
+    '--chart-inner': '#f8f9fb',
+    '--chart-lit': '#edf2ff',
+    '--chart-lit-line': '#4263eb',
+    '--chart-visited': '#91a7ff',
+    '--picture-background': '#eef0f2',
   },
   dark: {
     '--mantine-color-dimmed': '#adb1b8',
     '--mantine-color-placeholder': '#9a9ea6',
     '--mantine-color-error': '#ff8787',
     '--page-background': '#1a1b1e',
+    '--chart-edge': '#909296',
+    '--chart-inner': '#232428',
+    '--chart-lit': '#252d4f',
+    '--chart-lit-line': '#748ffc',
+    '--chart-visited': '#5c7cfa',
+    '--picture-background': '#101113',
   },
 });
 

@@ -1,21 +1,8 @@
-import {
-  ActionIcon,
-  Alert,
-  Anchor,
-  Card,
-  Group,
-  Pill,
-  Select,
-  SimpleGrid,
-  Stack,
-  Table,
-  Text,
-  Title,
-} from '@mantine/core';
+import { ActionIcon, Alert, Anchor, Card, Group, Select, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import { IconChartLine, IconX } from '@tabler/icons-react';
 import { useQueries, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { type CSSProperties, useState } from 'react';
 import type { MetricColumns, RunDetails } from '../../../contracts/http-api.ts';
 import { call, messageOf } from '../api/call.ts';
 import { runQuery } from '../api/queries.ts';
@@ -40,7 +27,9 @@ export function ComparePage() {
   const [look, setLook] = useCurveLook();
   const details = useQueries({ queries: names.map((run) => ({ ...runQuery(run), refetchInterval: 4_000 })) });
   const metrics = useQueries({
-    queries: names.map((run) => ({
+    queries: names.map((run, index) => ({
+      // Before the first epoch is complete there is nothing to ask for.
+      enabled: (details[index]?.data?.view?.position.epoch ?? 0) > 0,
       queryKey: ['compared-metrics', run],
       queryFn: ({ signal }: { signal: AbortSignal }) =>
         call('metrics', { params: { run }, query: { points: 20_000 }, signal }),
@@ -61,22 +50,20 @@ export function ComparePage() {
       </Title>
       <Group gap="xs">
         {compared.map(({ run, color }) => (
-          <Pill key={run} size="lg" style={{ borderLeft: `6px solid ${color}` }} withRemoveButton={false}>
-            <Group gap={6} wrap="nowrap">
-              <Anchor size="sm" renderRoot={(props) => <Link {...props} to="/runs/$run" params={{ run }} />}>
-                {run}
-              </Anchor>
-              <ActionIcon
-                size="xs"
-                variant="subtle"
-                color="gray"
-                aria-label={`Leave ${run} out`}
-                onClick={() => setNames(names.filter((other) => other !== run))}
-              >
-                <IconX size={14} aria-hidden />
-              </ActionIcon>
-            </Group>
-          </Pill>
+          <span key={run} className="compared" style={{ '--compared-color': color } as CSSProperties}>
+            <Anchor size="sm" renderRoot={(props) => <Link {...props} to="/runs/$run" params={{ run }} />}>
+              {run}
+            </Anchor>
+            <ActionIcon
+              size="xs"
+              variant="subtle"
+              color="gray"
+              aria-label={`Leave ${run} out`}
+              onClick={() => setNames(names.filter((other) => other !== run))}
+            >
+              <IconX size={14} aria-hidden />
+            </ActionIcon>
+          </span>
         ))}
         {names.length < mostRuns && <AddRun known={names} onAdd={(run) => setNames([...names, run])} />}
       </Group>

@@ -46,6 +46,7 @@ export function CurvePlot(props: CurvePlotProps) {
   const { ref, width } = useElementSize();
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
+  const isZoomed = useRef(false);
   const scheme = useComputedColorScheme('light');
   const data = [x, ...curves.map(({ values }) => values)] as unknown as uPlot.AlignedData;
   const shape = JSON.stringify([curves.map(({ values: _, ...look }) => look), isTime, isLog, scheme, syncKey, xLabel]);
@@ -62,6 +63,13 @@ export function CurvePlot(props: CurvePlotProps) {
         height,
         cursor: { drag: { x: true, y: false }, ...(syncKey ? { sync: { key: syncKey } } : {}) },
         legend: { live: true },
+        hooks: {
+          setSelect: [
+            ({ select }) => {
+              if (select.width > 0) isZoomed.current = true;
+            },
+          ],
+        },
         scales: {
           x: { time: isTime },
           y: isLog ? { distr: 3, log: 10 } : { range: (_, min, max) => padded(min, max) },
@@ -95,6 +103,10 @@ export function CurvePlot(props: CurvePlotProps) {
       data,
       holder.current,
     );
+    isZoomed.current = false;
+    made.over.addEventListener('dblclick', () => {
+      isZoomed.current = false;
+    });
     plot.current = made;
     return () => {
       made.destroy();
@@ -105,12 +117,9 @@ export function CurvePlot(props: CurvePlotProps) {
   useEffect(() => {
     const shown = plot.current;
     if (!shown) return;
-    const [from, to] = shown.data[0].length > 0 ? [shown.data[0][0], shown.data[0].at(-1)] : [null, null];
-    const { min, max } = shown.scales.x ?? {};
-    const isZoomed = min !== undefined && max !== undefined && from !== null && (min !== from || max !== to);
     // New points must not take a zoom away.
-    shown.setData(data, !isZoomed);
-    if (isZoomed) shown.redraw();
+    shown.setData(data, !isZoomed.current);
+    if (isZoomed.current) shown.redraw();
   });
   useEffect(() => {
     if (width > 0) plot.current?.setSize({ width, height });

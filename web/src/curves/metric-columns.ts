@@ -3,11 +3,13 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import type { MetricColumns } from '../../../contracts/http-api.ts';
 import { call } from '../api/call.ts';
 
-export function useMetricColumns(run: string, isOver: boolean) {
+/** `isWritten`: an epoch is complete, so that there is something to ask for. */
+export function useMetricColumns(run: string, isOver: boolean, isWritten: boolean) {
   const queries = useQueryClient();
   const queryKey = ['metrics', run];
   return useQuery({
     queryKey,
+    enabled: isWritten,
     queryFn: async ({ signal }): Promise<MetricColumns> => {
       const before = queries.getQueryData<MetricColumns>(queryKey);
       const last = before?.epoch.at(-1);

@@ -3,6 +3,7 @@ import type { MetricColumns, RunDetails } from '../../../contracts/http-api.ts';
 import { isAway, messageOf } from '../api/call.ts';
 import { formatBytes } from '../formatting.ts';
 import type { TracePoint } from '../run/live-trace.ts';
+import { PageLoading } from '../shell/shell.tsx';
 import { curveColors } from '../theme.ts';
 import { CurveControls, type CurveLook, useCurveLook } from './curve-controls.tsx';
 import { type CurveGroup, groupCurves } from './curve-groups.ts';
@@ -20,7 +21,7 @@ interface RunCurvesProps {
 export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps) {
   const { run, closedAt } = details.summary;
   const [look, setLook] = useCurveLook();
-  const { data, error } = useMetricColumns(run, closedAt !== null);
+  const { data, error, isLoading } = useMetricColumns(run, closedAt !== null, (details.view?.position.epoch ?? 0) > 0);
   const groups = groupCurves(Object.keys(data?.metrics ?? {}));
   const isEmpty = !data || data.epoch.length === 0;
   return (
@@ -31,12 +32,13 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
         </Title>
         {!isEmpty && <CurveControls look={look} onChange={setLook} />}
       </Group>
-      {error && !isEmpty === false && !isAway(error) && (
+      {error && isEmpty && !isAway(error) && (
         <Alert color="red" role="alert">
           {messageOf(error)}
         </Alert>
       )}
-      {isEmpty && trace.length < 2 && (
+      {isLoading && <PageLoading />}
+      {isEmpty && !isLoading && trace.length < 2 && (
         <Text size="sm" c="dimmed">
           The first points come with the end of the first epoch.
         </Text>

@@ -157,7 +157,7 @@ export function KeptFolders() {
               <Button variant="default" onClick={() => setRemoving(null)} data-autofocus>
                 Keep it
               </Button>
-              <Button color="red" loading={remove.isPending} onClick={() => remove.mutate(removing)}>
+              <Button color="red.9" loading={remove.isPending} onClick={() => remove.mutate(removing)}>
                 Remove
               </Button>
             </Group>

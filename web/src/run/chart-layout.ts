@@ -36,15 +36,17 @@ export interface ChartDrawing {
 const headerHeight = 30;
 const topHeaderHeight = 46;
 const padding = 14;
+/** Between the states of the first level. */
+const rowGap = 46;
 
-/** The states that are shown: those inside a state that a run's view tells as one are left out. */
+/** The states that are shown: steps inside one that a run's view tells as a whole are left out. */
 function shownNodes({ nodes }: ChartGraph): ChartNode[] {
   const byId = new Map(nodes.map((node) => [node.id, node]));
+  const parentOf = (node: ChartNode) => byId.get(node.parent ?? '');
   return nodes.filter((node) => {
-    for (let at = byId.get(node.parent ?? ''); at; at = byId.get(at.parent ?? '')) {
-      if (at.detail !== null && at.kind !== 'parallel' && at.detail === node.detail && at.parent !== null) return false;
-    }
-    return true;
+    const parent = parentOf(node);
+    if (!parent || node.detail !== null || parent.detail === null) return true;
+    return parentOf(parent)?.kind === 'parallel';
   });
 }
 
@@ -59,54 +61,111 @@ export function drawChart(graph: ChartGraph): ChartDrawing {
   const place = (parent: string | null, depth: number): ChartDrawing => {
     const children = childrenOf.get(parent) ?? [];
     const inside = new Map(children.map(({ id }) => [id, place(id, depth + 1)]));
-    const flat = new graphlib.Graph({ multigraph: true });
-    flat.setGraph({ rankdir: depth === 0 ? 'LR' : 'TB', nodesep: 18, ranksep: depth === 0 ? 56 : 26, edgesep: 10 });
-    flat.setDefaultEdgeLabel(() => ({}));
-    const header = (node: ChartNode) => (node.parent === null ? topHeaderHeight : headerHeight);
-    for (const node of children) {
-      const content = inside.get(node.id);
-      const own = Math.max(64, node.label.length * 7.4 + 26);
-      flat.setNode(
-        node.id,
-        content && content.boxes.length > 0
-          ? {
-              width: Math.max(own, content.width + 2 * padding),
-              height: content.height + header(node) + padding,
-            }
-          : { width: own, height: header(node) },
-      );
-    }
+    const sizes = new Map(children.map((node) => [node.id, sizeOf(node, inside.get(node.id))]));
     const arrows = arrowsIn.get(parent) ?? [];
-    for (const { from, to } of arrows) flat.setEdge(from, to, {}, `${from} ${to}`);
-    layout(flat);
+    const placed = parent === null ? inARow(children, sizes, arrows) : inLayers(children, sizes, arrows);
 
     const boxes: Box[] = [];
-    const lines: Arrow[] = [];
+    const lines = placed.arrows.map((arrow) => ({ ...arrow, depth }));
     for (const node of children) {
-      const at = flat.node(node.id);
-      const [left, top] = [at.x - at.width / 2, at.y - at.height / 2];
+      const { x, y } = placed.corners.get(node.id) ?? { x: 0, y: 0 };
+      const size = sizes.get(node.id) ?? { width: 0, height: 0 };
       const content = inside.get(node.id);
       const isLeaf = !content || content.boxes.length === 0;
-      boxes.push({ node, x: left, y: top, width: at.width, height: at.height, depth, isLeaf });
+      boxes.push({ node, x, y, ...size, depth, isLeaf });
       if (!content || isLeaf) continue;
-      const shiftX = left + (at.width - content.width) / 2;
-      const shiftY = top + header(node);
-      boxes.push(...content.boxes.map((box) => ({ ...box, x: box.x + shiftX, y: box.y + shiftY })));
-      lines.push(
-        ...content.arrows.map((arrow) => ({
-          ...arrow,
-          points: arrow.points.map(({ x, y }) => ({ x: x + shiftX, y: y + shiftY })),
-        })),
-      );
+      const shift = { x: x + (size.width - content.width) / 2, y: y + headerOf(node) };
+      boxes.push(...content.boxes.map((box) => ({ ...box, ...moved(box, shift) })));
+      lines.push(...content.arrows.map((arrow) => ({ ...arrow, points: arrow.points.map((at) => moved(at, shift)) })));
     }
-    for (const { from, to, labels } of arrows) {
-      const { points } = flat.edge(from, to, `${from} ${to}`);
-      lines.push({ from, to, labels, depth, points: points ?? [] });
-    }
-    const { width = 0, height = 0 } = flat.graph();
-    return { width: children.length ? width : 0, height: children.length ? height : 0, boxes, arrows: lines };
+    return { width: placed.width, height: placed.height, boxes, arrows: lines };
   };
   return place(null, 0);
+}
+
+interface Size {
+  width: number;
+  height: number;
+}
+
+interface Placed extends Size {
+  /** Upper left corners. */
+  corners: Map<string, Point>;
+  arrows: (LiftedArrow & { points: Point[] })[];
+}
+
+const moved = ({ x, y }: Point, by: Point): Point => ({ x: x + by.x, y: y + by.y });
+
+const headerOf = (node: ChartNode) => (node.parent === null ? topHeaderHeight : headerHeight);
+
+function sizeOf(node: ChartNode, content: ChartDrawing | undefined): Size {
+  const own = Math.max(64, node.label.length * 7.4 + 26, node.parent === null ? 96 : 0);
+  if (!content || content.boxes.length === 0) return { width: own, height: headerOf(node) };
+  return { width: Math.max(own, content.width + 2 * padding), height: content.height + headerOf(node) + padding };
+}
+
+/** The life of a run from left to right; an arrow that leaves states out goes below them. */
+function inARow(children: ChartNode[], sizes: ReadonlyMap<string, Size>, arrows: LiftedArrow[]): Placed {
+  const tallest = Math.max(0, ...[...sizes.values()].map(({ height }) => height));
+  const corners = new Map<string, Point>();
+  const order = new Map(children.map(({ id }, index) => [id, index]));
+  let right = 0;
+  for (const { id } of children) {
+    const { width, height } = sizes.get(id) ?? { width: 0, height: 0 };
+    corners.set(id, { x: right, y: (tallest - height) / 2 });
+    right += width + rowGap;
+  }
+  const boxOf = (id: string) => ({
+    ...(corners.get(id) ?? { x: 0, y: 0 }),
+    ...(sizes.get(id) ?? { width: 0, height: 0 }),
+  });
+  let below = tallest;
+  const drawn = arrows.map((arrow) => {
+    const [from, to] = [boxOf(arrow.from), boxOf(arrow.to)];
+    const middle = tallest / 2;
+    if ((order.get(arrow.to) ?? 0) - (order.get(arrow.from) ?? 0) === 1)
+      return {
+        ...arrow,
+        points: [
+          { x: from.x + from.width, y: middle },
+          { x: to.x, y: middle },
+        ],
+      };
+    below += 18;
+    const [start, end] = [from.x + from.width / 2, to.x + to.width / 2];
+    return {
+      ...arrow,
+      points: [
+        { x: start, y: from.y + from.height },
+        { x: start, y: below },
+        { x: end, y: below },
+        { x: end, y: to.y + to.height },
+      ],
+    };
+  });
+  return { width: Math.max(0, right - rowGap), height: below, corners, arrows: drawn };
+}
+
+function inLayers(children: ChartNode[], sizes: ReadonlyMap<string, Size>, arrows: LiftedArrow[]): Placed {
+  if (children.length === 0) return { width: 0, height: 0, corners: new Map(), arrows: [] };
+  const graph = new graphlib.Graph({ multigraph: true });
+  graph.setGraph({ rankdir: 'TB', nodesep: 22, ranksep: 30, edgesep: 12 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const { id } of children) graph.setNode(id, { ...(sizes.get(id) ?? { width: 64, height: headerHeight }) });
+  for (const { from, to } of arrows) graph.setEdge(from, to, {}, `${from} ${to}`);
+  layout(graph);
+  const corners = new Map(
+    children.map(({ id }) => {
+      const { x, y, width, height } = graph.node(id);
+      return [id, { x: x - width / 2, y: y - height / 2 }];
+    }),
+  );
+  const drawn = arrows.map((arrow) => ({
+    ...arrow,
+    points: graph.edge(arrow.from, arrow.to, `${arrow.from} ${arrow.to}`).points ?? [],
+  }));
+  const { width = 0, height = 0 } = graph.graph();
+  return { width, height, corners, arrows: drawn };
 }
 
 interface LiftedArrow {

@@ -116,7 +116,7 @@ function LogTail({ run, isOver }: { run: string; isOver: boolean }) {
           The trainer has not written anything yet.
         </Text>
       )}
-      <Lines lines={lines} search="" isFollowed={isFollowed && !isOver} />
+      {lines.length > 0 && <Lines lines={lines} search="" isFollowed={isFollowed && !isOver} />}
     </>
   );
 }

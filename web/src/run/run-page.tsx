@@ -1,5 +1,5 @@
 import { Alert, Stack, Tabs } from '@mantine/core';
-import { IconMapOff } from '@tabler/icons-react';
+import { IconHourglass, IconMapOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { lazy, Suspense } from 'react';
 import type { RunDetails } from '../../../contracts/http-api.ts';
@@ -59,12 +59,29 @@ export function RunPage() {
   return <LoadedRun key={run} details={details} live={live} />;
 }
 
+function NothingYet() {
+  return (
+    <EmptyState
+      icon={<IconHourglass size={32} />}
+      title="Nothing yet"
+      text="It shows itself once a trainer has begun."
+    />
+  );
+}
+
 function LoadedRun({ details, live }: { details: RunDetails; live: LiveRun }) {
   const { tab = 'overview' } = runRoute.useSearch();
   const navigate = runRoute.useNavigate();
   const { view, summary } = details;
   const progress = live.details ? live.progress : details.progress;
   const trace = useLiveTrace(progress);
+  // Before its first session there is no folder of it anywhere.
+  const hasRun =
+    view === null ||
+    view.session !== null ||
+    view.position.epoch > 0 ||
+    view.checkpoints.length > 0 ||
+    Boolean(view.receipt?.files.length);
   const tabs = (Object.keys(tabNames) as RunTab[]).filter((name) => name !== 'receipt' || view?.receipt);
   return (
     <Stack>
@@ -102,10 +119,10 @@ function LoadedRun({ details, live }: { details: RunDetails; live: LiveRun }) {
             <CheckpointsPanel details={details} />
           </Tabs.Panel>
           <Tabs.Panel value="log">
-            <LogPanel run={summary.run} isOver={summary.closedAt !== null} />
+            {hasRun ? <LogPanel run={summary.run} isOver={summary.closedAt !== null} /> : <NothingYet />}
           </Tabs.Panel>
           <Tabs.Panel value="files">
-            <FilesPanel run={summary.run} isOver={summary.closedAt !== null} />
+            {hasRun ? <FilesPanel run={summary.run} isOver={summary.closedAt !== null} /> : <NothingYet />}
           </Tabs.Panel>
           {view?.receipt && (
             <Tabs.Panel value="receipt">

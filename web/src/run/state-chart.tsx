@@ -119,18 +119,12 @@ function StateBox({ box, isLit, seconds }: { box: Box; isLit: boolean; seconds: 
 
 function StateArrow({ arrow }: { arrow: Arrow }) {
   const label = arrow.labels.join(', ');
-  const middle = arrow.points[Math.floor(arrow.points.length / 2)];
   return (
     <g>
       <title>{label || 'at once'}</title>
       <path d={pathOf(arrow.points)} className="edge" markerEnd="url(#chart-arrow)" />
       {/* Something wide to point at. */}
       <path d={pathOf(arrow.points)} fill="none" stroke="transparent" strokeWidth={10} />
-      {arrow.depth === 0 && arrow.labels.length === 1 && middle && (
-        <text className="edge-label" x={middle.x} y={middle.y - 5} textAnchor="middle">
-          {label}
-        </text>
-      )}
     </g>
   );
 }

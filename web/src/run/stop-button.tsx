@@ -24,7 +24,7 @@ export function StopButton({ details }: { details: RunDetails }) {
   return (
     <>
       <Button
-        color="red"
+        color={isStopping ? 'red.9' : 'red'}
         variant={isStopping ? 'filled' : 'light'}
         leftSection={
           isDraft ? (
@@ -110,7 +110,7 @@ function StopForm({ details, kind, onDone }: StopFormProps) {
         <Button variant="default" onClick={onDone}>
           {kind === 'discard' ? 'Keep it' : 'Go on training'}
         </Button>
-        <Button color="red" loading={stop.isPending} onClick={() => stop.mutate()}>
+        <Button color="red.9" loading={stop.isPending} onClick={() => stop.mutate()}>
           {kind === 'discard' ? 'Discard draft' : mode === 'now' ? 'Stop now' : 'Stop run'}
         </Button>
       </Group>

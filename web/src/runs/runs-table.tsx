@@ -62,6 +62,7 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
               <Table.Td className="run-name">
                 <Anchor
                   fw={550}
+                  size="sm"
                   title={run.run}
                   renderRoot={(props) => <Link {...props} to="/runs/$run" params={{ run: run.run }} />}
                 >

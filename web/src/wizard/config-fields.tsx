@@ -68,7 +68,7 @@ export function NumberField({
       label={label}
       description={description ?? null}
       required={required ?? false}
-      placeholder={defaultText(path, required)}
+      placeholder={`${defaultText(path, required)}${suffix ?? ''}`}
       value={typeof value === 'number' || typeof value === 'string' ? value : ''}
       onChange={(typed) => written.set(path, typed === '' ? undefined : typed)}
       error={problems.of(field) ?? null}
@@ -90,7 +90,8 @@ export function SelectField({
   label,
   description,
   options,
-}: FieldProps & { options: Option[] }) {
+  onChosen,
+}: FieldProps & { options: Option[]; onChosen?: (value: string) => void }) {
   const path = field.split('.');
   const value = valueAt(written.config, path);
   return (
@@ -100,7 +101,11 @@ export function SelectField({
       data={options}
       allowDeselect={false}
       value={typeof value === 'string' ? value : defaultText(path)}
-      onChange={(chosen) => written.set(path, chosen === defaultText(path) ? undefined : (chosen ?? undefined))}
+      onChange={(chosen) =>
+        onChosen
+          ? onChosen(chosen ?? '')
+          : written.set(path, chosen === defaultText(path) ? undefined : (chosen ?? undefined))
+      }
       error={problems.of(field) ?? null}
       name={field}
     />

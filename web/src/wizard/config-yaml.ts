@@ -1,5 +1,5 @@
 /** A configuration as YAML text, and back. Text that a person wrote keeps its comments and its order. */
-import { type Document, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
+import { type Document, isScalar, LineCounter, type Node, parseDocument, stringify, visit } from 'yaml';
 import { type ConfigObject, isMapping, isSame, type Json } from './plain-json.ts';
 
 const looks = { lineWidth: 100, flowCollectionPadding: false } as const;
@@ -65,7 +65,11 @@ function bringInStep(doc: Document, path: string[], before: ConfigObject, after:
 /** Lists of plain values are written in one line. */
 function nodeOf(doc: Document, value: Json): Node {
   const node = doc.createNode(value);
-  if (isSeq(node) && node.items.every((item) => isScalar(item))) node.flow = true;
+  visit(node, {
+    Seq: (_, list) => {
+      if (list.items.every((item) => isScalar(item))) list.flow = true;
+    },
+  });
   return node;
 }
 

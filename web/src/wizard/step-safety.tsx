@@ -1,7 +1,7 @@
 import { Accordion, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import type { TrainerManifest } from '../../../contracts/trainer-manifest.ts';
 import { NumberField, SelectField, type StepProps, TextField } from './config-fields.tsx';
-import { valueAt } from './plain-json.ts';
+import { valueAt, withValue } from './plain-json.ts';
 
 export function StepSafety({ written, problems, manifest }: StepProps & { manifest: TrainerManifest | undefined }) {
   const bound = { written, problems };
@@ -55,13 +55,13 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
           <NumberField
             {...bound}
             field="checkpoints.everyEpochs"
-            label="Every how many epochs one is kept for good"
+            label="Kept for good every … epochs"
             description="0: none"
           />
           <NumberField
             {...bound}
             field="checkpoints.everyBatches"
-            label="Within an epoch, every how many batches"
+            label="Saved every … batches"
             description="So that a crash in a long epoch costs less; 0: only at the end of epochs"
           />
         </SimpleGrid>
@@ -179,6 +179,13 @@ function SelectOrText({ metrics, ...bound }: SelectOrTextProps) {
     <SelectField
       {...bound}
       field={field}
+      onChosen={(metric) =>
+        bound.written.change((config) => {
+          if (metric === '') return withValue(config, ['checkpoints', 'best'], undefined);
+          const mode = valueAt(config, ['checkpoints', 'best', 'mode']) ?? (/loss|error/i.test(metric) ? 'min' : 'max');
+          return withValue(withValue(config, field.split('.'), metric), ['checkpoints', 'best', 'mode'], mode);
+        })
+      }
       options={[{ value: '', label: "the trainer's own choice" }, ...options.map((value) => ({ value, label: value }))]}
     />
   );

@@ -1,0 +1,138 @@
+/**
+ * Pictures of the pages, light and dark, of real runs: `npx tsx test/web/take-screenshots.ts <folder>` takes all of
+ * them; without a folder those of the README and the docs, into docs/images.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { until } from '../support/until.ts';
+import { makeShapesDataSet } from './shapes-data-set.ts';
+import { Stage } from './stage.ts';
+
+const forDocs = new Set(['run-light', 'run-dark', 'new-run-light', 'runs-light', 'stop-light', 'compare-dark']);
+const given = process.argv[2];
+const folder = given ?? fileURLToPath(new URL('../../docs/images', import.meta.url));
+await mkdir(folder, { recursive: true });
+
+const stage = await Stage.start({ slots: 2 });
+try {
+  const dataSet = join(stage.settings.dataSetsFolders[0] ?? stage.folder, 'shapes');
+  await makeShapesDataSet(dataSet);
+  await start('digits-wide', { epochs: 14, parameters: { hidden_layers: [128, 64], learning_rate: 0.003 } });
+  await start('digits-slow-rate', { epochs: 14, parameters: { hidden_layers: [64], learning_rate: 0.0006 } });
+  await over('digits-wide');
+  await over('digits-slow-rate');
+  await start('digits-stopped', { epochs: 400, parameters: { batch_delay_seconds: 0.01 } });
+  await inEpoch('digits-stopped', 3);
+  await ask('/api/runs/digits-stopped/stop', { mode: 'batch' });
+  await over('digits-stopped');
+  await start('digits-broken', { epochs: 10 }, 'counter', { fail_at: '3:2', fail_kind: 'error', fail_times: 0 });
+  await over('digits-broken');
+  await ask('/api/runs', { config: { run: 'later', trainer: 'digits', epochs: 30 }, draft: true });
+  await start('digits-live', { epochs: 60, parameters: { batch_delay_seconds: 0.03, hidden_layers: [256, 128] } });
+  await inEpoch('digits-live', 4);
+
+  for (const scheme of ['light', 'dark'] as const) {
+    const page = await stage.page({ colorScheme: scheme });
+    await takeAll(page, scheme);
+    await page.context().close();
+  }
+  if (given) {
+    const phone = await stage.page({ colorScheme: 'light', viewport: { width: 390, height: 844 }, isMobile: true });
+    await takeAll(phone, 'phone');
+  }
+  process.stdout.write(`${stage.consoleErrors.join('\n')}\n`);
+} finally {
+  await stage.stop();
+}
+
+async function takeAll(page: Page, scheme: string): Promise<void> {
+  const take = async (name: string, path: string | null, ready: () => Promise<unknown>, fullPage = false) => {
+    const file = `${name}-${scheme}`;
+    if (!given && !forDocs.has(file)) return;
+    if (path) await page.goto(path);
+    await ready();
+    await page.waitForTimeout(700);
+    await page.screenshot({ path: join(folder, `${file}.png`), fullPage: fullPage && given !== undefined });
+  };
+  const heading = (name: string | RegExp) => () => page.getByRole('heading', { name }).first().waitFor();
+  await take('runs', '/', () => page.locator('[data-run="digits-live"] [role=progressbar]').waitFor());
+  await take('run', '/runs/digits-live', () => page.locator('.plot canvas').first().waitFor(), true);
+  await take('stop', '/runs/digits-live', async () => {
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await page.getByRole('dialog').waitFor();
+  });
+  for (const tab of ['curves', 'checkpoints', 'log', 'files', 'configuration'])
+    await take(`run-${tab}`, `/runs/digits-live?tab=${tab}`, heading('digits-live'), true);
+  await take('run-stopped', '/runs/digits-stopped', heading('digits-stopped'), true);
+  await take('run-failed', '/runs/digits-broken', heading('digits-broken'), true);
+  await take('run-draft', '/runs/later', heading('later'), true);
+  await take('receipt', '/runs/digits-wide?tab=receipt', () => page.getByTestId('receipt').waitFor(), true);
+  await take(
+    'compare',
+    '/compare?runs=digits-wide,digits-slow-rate',
+    () => page.locator('.plot canvas').first().waitFor(),
+    true,
+  );
+  await take('hosts', '/hosts', () => page.locator('[data-host]').waitFor(), true);
+  await take(
+    'data',
+    '/new',
+    async () => {
+      await page.getByRole('radio', { name: /shapes/ }).click();
+      await page.locator('.marked-picture').first().waitFor();
+    },
+    true,
+  );
+  await take('new-run', '/new?from=digits-wide', async () => {
+    await page
+      .getByRole('button', { name: /Parameters/ })
+      .first()
+      .click();
+    await page.getByLabel('Learning Rate').fill('7');
+    await page.getByText('must be at most 1').first().waitFor();
+  });
+  await take(
+    'new-safety',
+    null,
+    () =>
+      page
+        .getByRole('button', { name: /Checkpoints and failures/ })
+        .first()
+        .click(),
+    true,
+  );
+  await take('new-where', null, () => page.getByRole('button', { name: /Where/ }).last().click(), true);
+}
+
+async function start(run: string, config: object, trainer = 'digits', parameters?: object): Promise<void> {
+  await ask('/api/runs', {
+    config: { run, trainer, project: 'demo', ...config, ...(parameters ? { parameters } : {}) },
+  });
+}
+
+async function ask(path: string, body: object): Promise<void> {
+  const response = await fetch(stage.server.address + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
+}
+
+async function details(run: string) {
+  const response = await fetch(`${stage.server.address}/api/runs/${run}`);
+  return (await response.json()) as {
+    summary: { closedAt: string | null };
+    view: { position: { epoch: number } } | null;
+  };
+}
+
+async function over(run: string): Promise<void> {
+  await until(`${run} is over`, async () => (await details(run)).summary.closedAt !== null, 180);
+}
+
+async function inEpoch(run: string, epoch: number): Promise<void> {
+  await until(`${run} in epoch ${epoch}`, async () => ((await details(run)).view?.position.epoch ?? 0) >= epoch, 180);
+}
