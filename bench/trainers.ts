@@ -13,6 +13,7 @@ import type { RunConfigInput } from '../contracts/run-config.ts';
 import { ensureEnvironment, readRequirements } from '../worker/python-environments.ts';
 import { BenchHost } from './bench-host.ts';
 import type { BenchResult } from './result.ts';
+import { makeShapes } from './shapes.ts';
 import { median, rounded } from './statistics.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -23,6 +24,8 @@ interface Comparison {
   epochs: number;
   pairs: number;
   parameters: NonNullable<RunConfigInput['parameters']>;
+  /** The trainer needs a data set: so many pictures of shapes. */
+  pictures?: number;
 }
 
 /** Sizes whose epoch takes a second or more on one core: shorter ones measure the disk. */
@@ -30,6 +33,20 @@ const comparisons: readonly Comparison[] = [
   { trainer: 'pytorch', epochs: 6, pairs: 5, parameters: { channels: 64 } },
   { trainer: 'lightning', epochs: 6, pairs: 5, parameters: { channels: 64 } },
   { trainer: 'transformers', epochs: 6, pairs: 5, parameters: { hidden: 128, layers: 4 } },
+  {
+    trainer: 'yolov8',
+    epochs: 4,
+    pairs: 5,
+    pictures: 96,
+    parameters: { image_size: 160, batch_size: 8, plots: false, device: 'cpu' },
+  },
+  {
+    trainer: 'mmdetection',
+    epochs: 4,
+    pairs: 5,
+    pictures: 48,
+    parameters: { config: 'retinanet_r18_fpn_1x_coco', image_size: 160, batch_size: 4, workers: 0, device: 'cpu' },
+  },
 ];
 
 /** Median seconds from the end of one epoch to the end of the next. */
@@ -41,13 +58,22 @@ async function secondsPerEpoch(metricsFile: string): Promise<number> {
   return median(ends.slice(1).map((end, index) => (end - (ends[index] ?? end)) / 1000));
 }
 
-async function ownLoop(python: string, { trainer, epochs, parameters }: Comparison): Promise<number> {
+async function ownLoop(
+  python: string,
+  { trainer, epochs, parameters }: Comparison,
+  data: string | undefined,
+): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'epochal-own-'));
   try {
     const script = join(root, 'bench', 'own_loops', `${trainer}_loop.py`);
     const child = spawn(python, [script, folder, String(epochs), JSON.stringify(parameters)], {
       cwd: folder,
-      env: { ...process.env, PYTHONPATH: join(root, 'trainers', 'epochal'), OMP_NUM_THREADS: '1' },
+      env: {
+        ...process.env,
+        PYTHONPATH: join(root, 'trainers', 'epochal'),
+        OMP_NUM_THREADS: '1',
+        EPOCHAL_BENCH_DATA: data,
+      },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let tail = '';
@@ -62,8 +88,12 @@ async function ownLoop(python: string, { trainer, epochs, parameters }: Comparis
   }
 }
 
-async function underEpochal(host: BenchHost, { trainer, epochs, parameters }: Comparison): Promise<number> {
-  const receipt = await (await host.train({ trainer, epochs, parameters })).result();
+async function underEpochal(
+  host: BenchHost,
+  { trainer, epochs, parameters }: Comparison,
+  data: string | undefined,
+): Promise<number> {
+  const receipt = await (await host.train({ trainer, epochs, parameters, ...(data ? { data } : {}) })).result();
   return secondsPerEpoch(join(receipt.outputFolder ?? '', 'metrics.jsonl'));
 }
 
@@ -71,13 +101,16 @@ async function compare(host: BenchHost, comparison: Comparison): Promise<BenchRe
   const { trainer, pairs } = comparison;
   const requirements = await readRequirements(join(root, 'trainers', trainer, 'trainer.py'));
   const { python } = await ensureEnvironment({ requirements });
+  const data = comparison.pictures
+    ? await makeShapes(python, join(host.folder, 'shapes', trainer), comparison.pictures)
+    : undefined;
   const own: number[] = [];
   const ratios: number[] = [];
   for (let pair = 0; pair < pairs; pair++) {
     // The order alternates, so that a machine that gets slower or faster favours neither.
-    const before = pair % 2 === 0 ? await ownLoop(python, comparison) : null;
-    const ours = await underEpochal(host, comparison);
-    const plain = before ?? (await ownLoop(python, comparison));
+    const before = pair % 2 === 0 ? await ownLoop(python, comparison, data) : null;
+    const ours = await underEpochal(host, comparison, data);
+    const plain = before ?? (await ownLoop(python, comparison, data));
     own.push(plain);
     ratios.push(ours / plain);
     process.stderr.write(`  ${trainer}, pair ${pair + 1} of ${pairs}: ${ours.toFixed(3)} s ÷ ${plain.toFixed(3)} s\n`);
