@@ -114,7 +114,10 @@ class SharedControl(Control):
             [_stops.index(heard.stop_mode), int(asked), int(heard.no_more_epochs), heard.granted_through]
         )
         if stop:
+            begun = self._begun_at_stop
             super().stop(_stops[stop] or "batch", heard.stop_reason or "another process was told to")
+            if begun is not None:
+                self._begun_at_stop = begun  # counted from when it was heard, not from when all knew
         self.checkpoint_asked = self.checkpoint_asked or bool(checkpoint)
         self.no_more_epochs = bool(is_last)
         self.granted_through = through
