@@ -334,12 +334,13 @@ const dataSetParams = z.strictObject({
   host: name,
   dataSet: z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 hexadecimal digits'),
 });
-const poolQuery = z.strictObject({ pool: name.default('gpu') });
+/** Left out: the pool that the server's settings call its default. */
+const poolQuery = z.strictObject({ pool: name.optional() });
 const emptyBody = z.strictObject({}).default({});
 const listOfRuns = z
   .string()
   .min(1)
-  .max(25_000)
+  .max(12_000)
   .regex(/^[A-Za-z0-9._,-]+$/, 'must be run ids with commas between them');
 
 export const routes = {

@@ -1,4 +1,5 @@
 /** The HTTP server, put together: checks first, then routes, then the web. */
+import type { Socket } from 'node:net';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyRateLimit from '@fastify/rate-limit';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
@@ -11,7 +12,7 @@ import { hostRoutes } from './host-routes.ts';
 import { HostsSeen } from './hosts-seen.ts';
 import { describeApi } from './openapi.ts';
 import { RefusedError, refusalOf } from './refusals.ts';
-import { routesOf, serializeBy, validateBy } from './routes.ts';
+import { methodsAt, routesOf, serializeBy, validateBy } from './routes.ts';
 import { runRoutes } from './run-routes.ts';
 import { RunWatches } from './run-watches.ts';
 import { serverRoutes, version } from './server-routes.ts';
@@ -45,6 +46,7 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
     // An address is matched as it is written: no second spelling of a path goes past a check.
     routerOptions: { maxParamLength: 200, caseSensitive: true, ignoreDuplicateSlashes: false },
     trustProxy: (_, hop) => hop < settings.proxies,
+    clientErrorHandler: refuseUnread,
     // Open streams must not hold up the end.
     forceCloseConnections: true,
   });
@@ -106,6 +108,15 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
     if (!isOpen && !access.isGranted(request)) {
       throw new RefusedError('unauthorized', 'this server asks for its token: EPOCHAL_TOKEN says which');
     }
+    const methods = methodsAt(request.url.split('?')[0] ?? '');
+    if (methods.length > 0 && !methods.includes(request.method)) {
+      reply.header('allow', methods.join(', '));
+      const refused = new RefusedError(
+        'notFound',
+        `${request.method} is not understood here, only ${methods.join(', ')}`,
+      );
+      throw Object.assign(refused, { statusCode: 405 });
+    }
   });
   app.addHook('onResponse', async (request, reply) => {
     // Without the query: a path is enough to see what is slow.
@@ -123,13 +134,25 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
   const handle = routesOf(app, { enter: guessesPerMinute });
   serverRoutes(handle, { link, hosts, access, settings });
   runRoutes(handle, link, watches);
-  configRoutes(handle, link);
+  configRoutes(handle, link, settings.defaultPool);
   fileRoutes(handle, link);
   hostRoutes(handle, link, hosts);
-  dataSetRoutes(handle, link, hosts);
+  dataSetRoutes(handle, link, hosts, settings.defaultPool);
   await serveWeb(app, webFolder);
   app.addHook('preClose', async () => watches.close());
   return { server: app, watches };
+}
+
+/** What is no HTTP that can be read, or has headers without end, gets no route. */
+function refuseUnread(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const isLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const status = isLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const message = isLarge ? 'the address and headers are too long: at most 16 kB are taken' : 'this is no HTTP request';
+  const body = JSON.stringify({ kind: isLarge ? 'tooLarge' : 'invalid', message, problems: [] });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 const chosenStatus = (error: unknown): number | null =>

@@ -8,7 +8,7 @@ import type { Handle } from './routes.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { readConfig, writeConfig } from './written-config.ts';
 
-export function configRoutes(handle: Handle, link: TemporalLink): void {
+export function configRoutes(handle: Handle, link: TemporalLink, defaultPool: string): void {
   const trainers = new BriefMemory<TrainerList>(10_000);
 
   handle('check', async ({ body }): Promise<Answer<'check'>> => {
@@ -41,7 +41,7 @@ export function configRoutes(handle: Handle, link: TemporalLink): void {
     return writeConfig(asJson({ ...rest, continueFrom: { outputFolder, checkpoint, keepProgress } }));
   });
 
-  handle('trainers', async ({ query: { pool } }) => {
+  handle('trainers', async ({ query: { pool = defaultPool } }) => {
     const { training } = await link.backend();
     return trainers.get(pool, () => training.trainers(pool));
   });

@@ -13,11 +13,11 @@ import type { TemporalLink } from './temporal-link.ts';
 
 const largestPicture = 64 * 1024 * 1024;
 
-export function dataSetRoutes(handle: Handle, link: TemporalLink, hosts: HostsSeen): void {
+export function dataSetRoutes(handle: Handle, link: TemporalLink, hosts: HostsSeen, defaultPool: string): void {
   const listed = new BriefMemory<DataSetSummary[]>(5_000);
   const dataSets = async () => new DataSets((await link.backend()).workers);
 
-  handle('dataSets', async ({ query: { pool } }): Promise<Answer<'dataSets'>> => {
+  handle('dataSets', async ({ query: { pool = defaultPool } }): Promise<Answer<'dataSets'>> => {
     const offered = await dataSets();
     const seen = (await hosts.all(await link.backend())).filter((host) => host.pool === pool);
     const answer: Answer<'dataSets'> = { dataSets: [], silent: [] };

@@ -66,7 +66,6 @@ function schemaOf(route: RouteName): FastifySchema {
     ...('query' in definition ? { querystring: definition.query } : {}),
     ...('body' in definition ? { body: definition.body } : {}),
     ...('open' in definition ? { security: [] } : {}),
-    ...(bytes ? { produces: [answer === 'events' ? 'text/event-stream' : 'application/octet-stream'] } : {}),
     response: { ...(bytes ? {} : { ['status' in definition ? definition.status : 200]: answer }), ...refusals },
   };
 }
@@ -93,4 +92,16 @@ export function validateBy({ schema, httpPart }: { schema: unknown; httpPart?: s
 /** For fastify: an answer that is not what the contract says is a defect, and is not sent. */
 export function serializeBy({ schema }: { schema: unknown }) {
   return (data: unknown): string => JSON.stringify(schema instanceof z.ZodType ? schema.parse(data) : data);
+}
+
+/** Methods that the contract has at an address; none where it has no such address. */
+export function methodsAt(path: string): string[] {
+  const parts = path.split('/');
+  const methods = Object.values(routes).flatMap((route) => {
+    const pattern = route.path.split('/');
+    const fits =
+      pattern.length === parts.length && pattern.every((part, index) => part.startsWith(':') || part === parts[index]);
+    return fits ? (route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]) : [];
+  });
+  return [...new Set(methods)];
 }

@@ -1,4 +1,4 @@
-/** `epochal worker` and `epochal doctor`: what runs on this machine. Their parts are loaded when they are called. */
+/** `epochal worker`, `epochal server` and `epochal doctor`: what runs on this machine. Their parts are loaded when they are called. */
 import { connect } from '../connect.ts';
 import type { Cli } from './cli.ts';
 import type { Root } from './shared-options.ts';
@@ -20,6 +20,19 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
         const { runWorkerUntilSignal } = await import('../../worker/main.ts');
         // A configured server may need more than its address, which the worker reads by itself.
         return isConfigured ? runWorkerUntilSignal() : runWorkerUntilSignal({ address, namespace });
+      }),
+    )
+    .command(
+      'server',
+      'Serve the HTTP API and the web UI until SIGTERM or Ctrl-C',
+      (command) =>
+        command
+          .example('$0 server', 'on http://127.0.0.1:8266, for this machine alone')
+          .example('EPOCHAL_SERVER_ADDRESS=0.0.0.0 EPOCHAL_TOKEN=… $0 server', 'for a network: a token is asked for')
+          .epilogue('The address is printed on stdout. Settings are environment variables: see docs/server.md.'),
+      cli.action(async () => {
+        const { runServerUntilSignal } = await import('../../server/main.ts');
+        return runServerUntilSignal();
       }),
     )
     .command(

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chartGraphSchema } from '../../contracts/chart-graph.ts';
 import { TestHost } from '../support/test-host.ts';
@@ -11,7 +12,9 @@ import { until } from '../support/until.ts';
 let host: TestHost;
 let server: TestServer;
 beforeAll(async () => {
-  host = await TestHost.start({ slots: 2 });
+  // Not all trainers: listing the heavy ones would make their environments.
+  const trainersFolders = [fileURLToPath(new URL('../trainers', import.meta.url))];
+  host = await TestHost.start({ slots: 2, settings: { trainersFolders } });
   server = await TestServer.start(host);
 });
 afterAll(async () => {

@@ -297,7 +297,8 @@ describe('bad input', () => {
       await server.send('POST', '/api/runs', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }),
     ).toMatchObject({ status: 400, body: { kind: 'invalid' } });
     expect(await server.send('GET', '/api/nothing')).toMatchObject({ status: 404, body: { kind: 'notFound' } });
-    expect(await server.send('PATCH', '/api/runs')).toMatchObject({ status: 404 });
+    const patched = await server.send('PATCH', '/api/runs');
+    expect([patched.status, patched.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);
     for (const path of ['', '/live', '/log', '/checkpoints', '/files', '/metrics', '/clone']) {
       expect(await server.send('GET', `/api/runs/no-such-run${path}`), path).toMatchObject({
         status: 404,
