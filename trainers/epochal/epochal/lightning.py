@@ -144,7 +144,7 @@ class EpochalCallback(pl.Callback):
             self._driven.boundary()
 
         def on_epoch_end() -> None:
-            metrics = self._partial.missing(epoch._results) if self._partial else {}
+            metrics = self._partial.missing(trainer) if self._partial else {}
             end_epoch()
             metrics |= lightning_state.epoch_metrics(trainer)
             self._partial = self._before_validation = None
@@ -164,8 +164,6 @@ class EpochalCallback(pl.Callback):
         done = self._driven.batch
         progress = epoch.batch_progress.current
         progress.ready = progress.started = progress.processed = progress.completed = done
-        for loader in self._loaders:
-            loader.first = done
         assert self._partial is not None
         self._partial.restore_metrics(trainer)
         self._learning_rate = self._partial.learning_rate
@@ -174,6 +172,9 @@ class EpochalCallback(pl.Callback):
         fetcher.fetched = done
         if is_last:
             fetcher.done = epoch.batch_progress.is_last_batch = True
+        else:
+            for loader in self._loaders:
+                loader.first = done
         if is_last or self._partial.in_validation:
             self._before_validation = self._partial
             return True

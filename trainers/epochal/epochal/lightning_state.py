@@ -74,8 +74,14 @@ class Partial:
     def of(cls, trainer: Trainer, learning_rate: float) -> Partial:
         """As they are now."""
         sums = {}
+        names = {id(metric): name for name, metric in _metrics_of(trainer).items()}
         for key, result in trainer.fit_loop.epoch_loop._results.items():
-            if result.is_tensor and result.meta.on_epoch:
+            if not result.meta.on_epoch:
+                continue
+            if not result.is_tensor:
+                value = result.value.compute().detach().cpu()
+                sums[key] = {"name": _epoch_name(result.meta), "value": value, "metric": names.get(id(result.value))}
+            else:
                 sums[key] = {
                     "name": _epoch_name(result.meta),
                     "value": result.value.detach().clone(),
@@ -109,7 +115,7 @@ class Partial:
         """Add the sums to those that the first batch after the interruption has begun."""
         self.is_merged = True
         for key, saved in self.sums.items():
-            if key in results:
+            if key in results and results[key].is_tensor:
                 result = results[key]
                 before = saved["value"].to(result.value.device)
                 if result.meta.is_max_reduction or result.meta.is_min_reduction:
@@ -119,13 +125,20 @@ class Partial:
                 if saved["samples"] is not None:
                     result.cumulated_batch_size = saved["samples"].to(result.value.device) + result.cumulated_batch_size
 
-    def missing(self, results: Any) -> dict[str, float]:
-        """Metrics of the epoch that no batch after the interruption has logged: there was none."""
-        return {
-            saved["name"]: float(saved["value"] if saved["samples"] is None else saved["value"] / saved["samples"])
-            for key, saved in self.sums.items()
-            if key not in results
-        }
+    def missing(self, trainer: Trainer) -> dict[str, float]:
+        """Metrics of the epoch that no batch after the interruption has logged: there was none.
+
+        Lightning resets the metrics that were logged when their epoch ends; these it does not know of.
+        """
+        metrics = _metrics_of(trainer)
+        found = {}
+        for key, saved in self.sums.items():
+            if key not in trainer.fit_loop.epoch_loop._results:
+                samples = saved.get("samples")
+                found[saved["name"]] = float(saved["value"] if samples is None else saved["value"] / samples)
+                if saved.get("metric") in metrics:
+                    metrics[saved["metric"]].reset()
+        return found
 
 
 def _epoch_name(meta: Any) -> str:
