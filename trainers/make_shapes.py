@@ -26,7 +26,16 @@ from epochal.datasets.model import DataSet, Keypoint, Object, Picture, Polygon
 from epochal.datasets.splits import Split
 
 CLASSES = ["circle", "square", "triangle"]
-FORMATS = ("images", "coco", "yolo", "yolo-segment", "yolo-pose", "supervisely", "supervisely-boxes", "supervisely-polygons")
+FORMATS = (
+    "images",
+    "coco",
+    "yolo",
+    "yolo-segment",
+    "yolo-pose",
+    "supervisely",
+    "supervisely-boxes",
+    "supervisely-polygons",
+)
 KEYPOINTS = ["top", "left", "right"]
 FLIP = [0, 2, 1]
 

@@ -43,7 +43,7 @@ def are_compiled() -> bool:
 
 
 def install_stand_in() -> None:
-    """Give `mmcv.ops` a module to import that has torchvision's nms, and says what else is missing when it is called."""
+    """Give `mmcv.ops` a module to import that has torchvision's operators, and says of others that they are missing."""
     module = _StandIn("mmcv._ext")
     module.__spec__ = importlib.util.spec_from_loader("mmcv._ext", loader=None)
     sys.modules["mmcv._ext"] = module

@@ -47,8 +47,14 @@ def load(app: epochal.Application, classes: list[str], data: Path, work: Path, o
             config.merge_from_dict(dict(parameters.overrides))
         except Exception as error:
             raise epochal.SetUpError(f"the overrides do not fit the config: {error}") from error
-    if parameters.task == "segment" and not list(_with_key(config.model, "mask_head")) and "mask" not in str(config.model.type).lower():
-        raise epochal.SetUpError(f"{parameters.config} has no mask head: task segment needs an instance segmentation config")
+    if (
+        parameters.task == "segment"
+        and not list(_with_key(config.model, "mask_head"))
+        and "mask" not in str(config.model.type).lower()
+    ):
+        raise epochal.SetUpError(
+            f"{parameters.config} has no mask head: task segment needs an instance segmentation config"
+        )
     if not compiled_operators.are_compiled():
         if missing := compiled_operators.missing(config.model, on_gpu):
             raise epochal.SetUpError(
@@ -112,7 +118,11 @@ def _start_from_scratch(app: epochal.Application, config: Any, parameters: Param
     removed = []
     for part in _with_key(config.model, "init_cfg"):
         init = part["init_cfg"]
-        if isinstance(init, dict) and init.get("type") == "Pretrained" and not Path(str(init.get("checkpoint"))).is_file():
+        if (
+            isinstance(init, dict)
+            and init.get("type") == "Pretrained"
+            and not Path(str(init.get("checkpoint"))).is_file()
+        ):
             removed.append(init.get("checkpoint"))
             part["init_cfg"] = None
     if removed and not parameters.weights:
@@ -143,7 +153,7 @@ def _set_image_size(config: Any, size: int) -> None:
 
 
 def _scale_schedule(config: Any, factor: float) -> None:
-    """Milestones and ends that are counted in epochs, stretched to the run's epochs; warm-up by batches is as it was."""
+    """Stretch milestones and ends that are counted in epochs to the run's; a warm-up by batches stays as it is."""
     schedulers = config.get("param_scheduler") or []
     for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
         if not scheduler.get("by_epoch", True):

@@ -19,12 +19,14 @@ class Parameters(SplitParameters):
         title="Config",
         min_length=1,
         max_length=4096,
-        description="Name of a config that comes with mmdet, or path of a config file on the worker. It is Python code: use files that you trust",
+        description="Name of a config that comes with mmdet, or path of a config file on the worker. It is Python "
+        "code: use files that you trust",
     )
     overrides: dict[str, Any] = epochal.parameter(
         {},
         title="Overrides",
-        description="Changes of the config, as mmdet's --cfg-options: dotted names and their values, e.g. model.backbone.depth: 34",
+        description="Changes of the config, as mmdet's --cfg-options: dotted names and their values, e.g. "
+        "model.backbone.depth: 34",
     )
     weights: str | None = epochal.parameter(
         None,
@@ -33,13 +35,27 @@ class Parameters(SplitParameters):
         description="Path of an mmdet .pth file on the worker to start from; left out, the network starts from scratch",
     )
     image_size: int | None = epochal.parameter(
-        None, title="Image size", ge=32, le=4096, unit="pixels", description="Pictures are scaled to this size; left out, as the config has it"
+        None,
+        title="Image size",
+        ge=32,
+        le=4096,
+        unit="pixels",
+        description="Pictures are scaled to this size; left out, as the config has it",
     )
     batch_size: int | None = epochal.parameter(
-        None, title="Batch size", ge=1, le=1024, unit="images", description="Pictures in a batch; left out, as the config has it"
+        None,
+        title="Batch size",
+        ge=1,
+        le=1024,
+        unit="images",
+        description="Pictures in a batch; left out, as the config has it",
     )
     learning_rate: float | None = epochal.parameter(
-        None, title="Learning rate", gt=0, le=10, description="Of the config's optimizer; left out, as the config has it"
+        None,
+        title="Learning rate",
+        gt=0,
+        le=10,
+        description="Of the config's optimizer; left out, as the config has it",
     )
     scale_schedule: bool = epochal.parameter(
         True,
@@ -47,7 +63,12 @@ class Parameters(SplitParameters):
         description="Stretch the config's learning rate schedule in epochs to the epochs of this run",
     )
     workers: int = epochal.parameter(
-        2, title="Loader workers", ge=0, le=64, unit="processes", description="Processes that load pictures; 0 makes a resume exact"
+        2,
+        title="Loader workers",
+        ge=0,
+        le=64,
+        unit="processes",
+        description="Processes that load pictures; 0 makes a resume exact",
     )
     device: Literal["auto", "cpu", "cuda"] = epochal.parameter(
         "auto", title="Device", description="auto is the GPU where there is one"

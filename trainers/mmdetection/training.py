@@ -65,4 +65,6 @@ def make_runner(app: epochal.Application, classes: list[str], data: Path, artifa
     try:
         return Runner.from_cfg(config)
     except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
-        raise epochal.SetUpError(f"the config {app.parameters.config} with its overrides cannot be built: {error}") from error
+        raise epochal.SetUpError(
+            f"the config {app.parameters.config} with its overrides cannot be built: {error}"
+        ) from error

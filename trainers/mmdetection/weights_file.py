@@ -19,7 +19,9 @@ def weights_problem(path: str) -> str | None:
             pickle = next((name for name in archive.namelist() if name.endswith("data.pkl")), None)
             if pickle is None:
                 return "is not a PyTorch checkpoint (it has no data.pkl)"
-            names = [argument for _, argument, _ in pickletools.genops(archive.read(pickle)) if isinstance(argument, str)]
+            names = [
+                argument for _, argument, _ in pickletools.genops(archive.read(pickle)) if isinstance(argument, str)
+            ]
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         return f"cannot be read: {error}"
     if any(name.startswith("ultralytics") for name in names):

@@ -17,7 +17,9 @@ class Parameters(SplitParameters):
         "detect", title="Task", description="What is learnt: boxes, masks, keypoints, or the class of whole pictures"
     )
     family: Literal["yolov8", "yolo11"] = epochal.parameter(
-        "yolov8", title="Architecture", description="Family of networks that is made from scratch; unused with own weights"
+        "yolov8",
+        title="Architecture",
+        description="Family of networks that is made from scratch; unused with own weights",
     )
     size: Literal["n", "s", "m", "l", "x"] = epochal.parameter(
         "n", title="Model size", description="Size of the network, n (smallest, fastest) to x; unused with own weights"
@@ -26,14 +28,25 @@ class Parameters(SplitParameters):
         None,
         title="Own weights",
         max_length=4096,
-        description="Path of an ultralytics .pt file on the worker to start from; left out, the network starts from scratch. "
-        "It is a pickle: use files that you trust",
+        description="Path of an ultralytics .pt file on the worker to start from; left out, the network starts from "
+        "scratch. It is a pickle: use files that you trust",
     )
     image_size: int = epochal.parameter(
-        640, title="Image size", ge=32, le=4096, multiple_of=32, unit="pixels", description="Pictures are scaled to this size"
+        640,
+        title="Image size",
+        ge=32,
+        le=4096,
+        multiple_of=32,
+        unit="pixels",
+        description="Pictures are scaled to this size",
     )
     batch_size: int = epochal.parameter(
-        16, title="Batch size", ge=1, le=4096, unit="images", description="Pictures in a batch, which is one optimizer step"
+        16,
+        title="Batch size",
+        ge=1,
+        le=4096,
+        unit="images",
+        description="Pictures in a batch, which is one optimizer step",
     )
     nominal_batch_size: int | None = epochal.parameter(
         None,
@@ -45,35 +58,104 @@ class Parameters(SplitParameters):
         "nbs); left out, every batch is a step, and a resume is exact",
     )
     patience: int = epochal.parameter(
-        100, title="Patience", ge=0, le=100_000, unit="epochs", description="End early after so many epochs without a better fitness; 0 never does"
+        100,
+        title="Patience",
+        ge=0,
+        le=100_000,
+        unit="epochs",
+        description="End early after so many epochs without a better fitness; 0 never does",
     )
-    optimizer: Literal["auto", "SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp", "MuSGD"] = epochal.parameter(
-        "auto", title="Optimizer", description="auto chooses AdamW or MuSGD and the learning rate by the length of the training"
+    optimizer: Literal["auto", "SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp", "MuSGD"] = (
+        epochal.parameter(
+            "auto",
+            title="Optimizer",
+            description="auto chooses AdamW or MuSGD and the learning rate by the length of the training",
+        )
     )
-    lr0: float = epochal.parameter(0.01, title="Learning rate", gt=0, le=10, description="Initial learning rate (unused with optimizer auto)")
-    lrf: float = epochal.parameter(0.01, title="Final learning rate", ge=0, le=1, description="Learning rate at the end, as part of the initial one")
-    cos_lr: bool = epochal.parameter(False, title="Cosine schedule", description="Lower the learning rate along a cosine instead of a line")
-    momentum: float = epochal.parameter(0.937, title="Momentum", ge=0, lt=1, description="Momentum of SGD, beta1 of Adam")
-    weight_decay: float = epochal.parameter(0.0005, title="Weight decay", ge=0, le=1, description="L2 penalty on the weights")
-    warmup_epochs: float = epochal.parameter(3.0, title="Warm-up", ge=0, le=1000, unit="epochs", description="Epochs in which the learning rate rises to its initial value")
-    freeze: int = epochal.parameter(0, title="Freeze", ge=0, le=1000, unit="layers", description="The first so many layers are not trained")
-    close_mosaic: int = epochal.parameter(10, title="Close mosaic", ge=0, le=100_000, unit="epochs", description="The last so many epochs train without mosaic")
+    lr0: float = epochal.parameter(
+        0.01, title="Learning rate", gt=0, le=10, description="Initial learning rate (unused with optimizer auto)"
+    )
+    lrf: float = epochal.parameter(
+        0.01,
+        title="Final learning rate",
+        ge=0,
+        le=1,
+        description="Learning rate at the end, as part of the initial one",
+    )
+    cos_lr: bool = epochal.parameter(
+        False, title="Cosine schedule", description="Lower the learning rate along a cosine instead of a line"
+    )
+    momentum: float = epochal.parameter(
+        0.937, title="Momentum", ge=0, lt=1, description="Momentum of SGD, beta1 of Adam"
+    )
+    weight_decay: float = epochal.parameter(
+        0.0005, title="Weight decay", ge=0, le=1, description="L2 penalty on the weights"
+    )
+    warmup_epochs: float = epochal.parameter(
+        3.0,
+        title="Warm-up",
+        ge=0,
+        le=1000,
+        unit="epochs",
+        description="Epochs in which the learning rate rises to its initial value",
+    )
+    freeze: int = epochal.parameter(
+        0, title="Freeze", ge=0, le=1000, unit="layers", description="The first so many layers are not trained"
+    )
+    close_mosaic: int = epochal.parameter(
+        10,
+        title="Close mosaic",
+        ge=0,
+        le=100_000,
+        unit="epochs",
+        description="The last so many epochs train without mosaic",
+    )
     hsv_h: float = epochal.parameter(0.015, title="Hue", ge=0, le=1, description="Range of random hue")
     hsv_s: float = epochal.parameter(0.7, title="Saturation", ge=0, le=1, description="Range of random saturation")
     hsv_v: float = epochal.parameter(0.4, title="Brightness", ge=0, le=1, description="Range of random brightness")
-    degrees: float = epochal.parameter(0.0, title="Rotation", ge=0, le=180, unit="degrees", description="Range of random rotation")
-    translate: float = epochal.parameter(0.1, title="Translation", ge=0, le=1, description="Range of random shifts, as part of the picture")
-    scale: float = epochal.parameter(0.5, title="Scale", ge=0, lt=1, description="Range of random scaling")
-    shear: float = epochal.parameter(0.0, title="Shear", ge=0, le=180, unit="degrees", description="Range of random shear")
-    flipud: float = epochal.parameter(0.0, title="Flip up-down", ge=0, le=1, description="Probability of a vertical flip")
-    fliplr: float = epochal.parameter(0.5, title="Flip left-right", ge=0, le=1, description="Probability of a horizontal flip")
-    mosaic: float = epochal.parameter(1.0, title="Mosaic", ge=0, le=1, description="Probability that four pictures are put together")
-    mixup: float = epochal.parameter(0.0, title="Mixup", ge=0, le=1, description="Probability that two pictures are blended")
-    copy_paste: float = epochal.parameter(0.0, title="Copy-paste", ge=0, le=1, description="Part of the objects that are pasted again (segmentation)")
-    workers: int = epochal.parameter(4, title="Loader workers", ge=0, le=64, unit="processes", description="Processes that load pictures; on a CPU ultralytics uses none")
-    device: str = epochal.parameter(
-        "auto", title="Device", pattern=r"^(auto|cpu|mps|cuda|\d+)$", description="auto (a GPU where there is one), cpu, mps, or the number of a GPU"
+    degrees: float = epochal.parameter(
+        0.0, title="Rotation", ge=0, le=180, unit="degrees", description="Range of random rotation"
     )
-    amp: bool = epochal.parameter(True, title="Mixed precision", description="Train in half precision on a GPU; on a CPU it is off")
+    translate: float = epochal.parameter(
+        0.1, title="Translation", ge=0, le=1, description="Range of random shifts, as part of the picture"
+    )
+    scale: float = epochal.parameter(0.5, title="Scale", ge=0, lt=1, description="Range of random scaling")
+    shear: float = epochal.parameter(
+        0.0, title="Shear", ge=0, le=180, unit="degrees", description="Range of random shear"
+    )
+    flipud: float = epochal.parameter(
+        0.0, title="Flip up-down", ge=0, le=1, description="Probability of a vertical flip"
+    )
+    fliplr: float = epochal.parameter(
+        0.5, title="Flip left-right", ge=0, le=1, description="Probability of a horizontal flip"
+    )
+    mosaic: float = epochal.parameter(
+        1.0, title="Mosaic", ge=0, le=1, description="Probability that four pictures are put together"
+    )
+    mixup: float = epochal.parameter(
+        0.0, title="Mixup", ge=0, le=1, description="Probability that two pictures are blended"
+    )
+    copy_paste: float = epochal.parameter(
+        0.0, title="Copy-paste", ge=0, le=1, description="Part of the objects that are pasted again (segmentation)"
+    )
+    workers: int = epochal.parameter(
+        4,
+        title="Loader workers",
+        ge=0,
+        le=64,
+        unit="processes",
+        description="Processes that load pictures; on a CPU ultralytics uses none",
+    )
+    device: str = epochal.parameter(
+        "auto",
+        title="Device",
+        pattern=r"^(auto|cpu|mps|cuda|\d+)$",
+        description="auto (a GPU where there is one), cpu, mps, or the number of a GPU",
+    )
+    amp: bool = epochal.parameter(
+        True, title="Mixed precision", description="Train in half precision on a GPU; on a CPU it is off"
+    )
     plots: bool = epochal.parameter(True, title="Plots", description="Keep ultralytics' plots among the artifacts")
-    export_onnx: bool = epochal.parameter(False, title="Export to ONNX", description="At the end write model.onnx, checked by onnxruntime on a picture")
+    export_onnx: bool = epochal.parameter(
+        False, title="Export to ONNX", description="At the end write model.onnx, checked by onnxruntime on a picture"
+    )

@@ -39,10 +39,18 @@ class State:
             "ema": trainer.ema.ema.state_dict(),
             "ema_updates": trainer.ema.updates,
             "optimizer": trainer.optimizer.state_dict(),
-            "optimizer_chosen": [str(trainer.args.optimizer), float(trainer.args.lr0), float(trainer.args.warmup_bias_lr)],
+            "optimizer_chosen": [
+                str(trainer.args.optimizer),
+                float(trainer.args.lr0),
+                float(trainer.args.warmup_bias_lr),
+            ],
             "scaler": trainer.scaler.state_dict(),
             "best_fitness": None if trainer.best_fitness is None else float(trainer.best_fitness),
-            "stopper": [float(trainer.stopper.best_fitness), int(trainer.stopper.best_epoch), bool(trainer.stopper.possible_stop)],
+            "stopper": [
+                float(trainer.stopper.best_fitness),
+                int(trainer.stopper.best_epoch),
+                bool(trainer.stopper.possible_stop),
+            ],
             "losses": _plain(self.losses or trainer.tloss),
             "loss_items": _plain(trainer.loss_items if hasattr(trainer, "loss_items") else None),
             "mosaic_buffer": [int(index) for index in getattr(dataset, "buffer", [])],
@@ -58,7 +66,7 @@ class State:
         self._load_weights(saved)
         trainer.ema.updates = saved["ema_updates"]
         self._choose_optimizer(*saved["optimizer_chosen"])
-        for old, group in zip(saved["optimizer"]["param_groups"], trainer.optimizer.param_groups):
+        for old, group in zip(saved["optimizer"]["param_groups"], trainer.optimizer.param_groups, strict=True):
             old["fused"] = group.get("fused")  # the device decides, which may be another one now
         trainer.optimizer.load_state_dict(saved["optimizer"])
         trainer.scaler.load_state_dict(saved["scaler"])

@@ -24,7 +24,9 @@ trainer = epochal.Trainer(
         epochal.Dataset("images", "a folder of pictures for each class (classification)"),
     ],
     metrics=[
-        epochal.Metric("fitness", "ultralytics' own measure: mAP50-95 (of boxes plus masks or poses), or mean accuracy"),
+        epochal.Metric(
+            "fitness", "ultralytics' own measure: mAP50-95 (of boxes plus masks or poses), or mean accuracy"
+        ),
         epochal.Metric("mAP50", "Mean average precision of boxes at an IoU of 0.5"),
         epochal.Metric("mAP50-95", "Mean average precision of boxes over IoU 0.5 to 0.95"),
         epochal.Metric("precision", "Precision of boxes at the confidence of the best F1"),

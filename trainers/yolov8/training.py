@@ -15,10 +15,22 @@ from parameters import Parameters
 
 _suffix = {"detect": "", "segment": "-seg", "pose": "-pose", "classify": "-cls"}
 #: Parameters that ultralytics knows by the same name.
-_same = (
-    "task patience optimizer lr0 lrf cos_lr momentum weight_decay warmup_epochs close_mosaic hsv_h hsv_s hsv_v degrees "
-    "translate scale shear flipud fliplr mosaic mixup copy_paste workers plots"
-).split()
+_same = [
+    *(
+        "task",
+        "patience",
+        "optimizer",
+        "lr0",
+        "lrf",
+        "cos_lr",
+        "momentum",
+        "weight_decay",
+        "warmup_epochs",
+        "close_mosaic",
+    ),
+    *("hsv_h", "hsv_s", "hsv_v", "degrees", "translate", "scale", "shear", "flipud", "fliplr", "mosaic", "mixup"),
+    *("copy_paste", "workers", "plots"),
+]
 
 
 def train_yolo(app: epochal.Application) -> None:
@@ -44,7 +56,7 @@ def train_yolo(app: epochal.Application) -> None:
         export_onnx(app, trainer)
 
 
-class NoMoreEpochs(Exception):  # noqa: N818
+class NoMoreEpochs(Exception):
     """The worker said that no epoch follows."""
 
 
@@ -190,7 +202,7 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any]) -> Any
         if trainer.tloss is None and state.losses is not None:  # continued in its validation
             trainer.tloss = state.losses
             trainer.loss = sum(trainer.tloss.values())
-            for group, rate in zip(trainer.optimizer.param_groups, state.rates):
+            for group, rate in zip(trainer.optimizer.param_groups, state.rates, strict=True):
                 group["lr"] = rate
             trainer.lr = {f"lr/pg{index}": rate for index, rate in enumerate(state.rates)}
         state.losses = None

@@ -57,7 +57,7 @@ def test_masks_survive_a_conversion(shapes: Make, tmp_path: Path, kind: str) -> 
     for folder, tolerance in ((tmp_path / "coco", 0), (tmp_path / "yolo", 0.2)):
         again = {picture.name.split("__")[-1]: picture for picture in reading.read(folder).pictures}
         for picture in data_set.pictures:
-            for one, other in zip(picture.objects, again[picture.name.split("__")[-1]].objects):
+            for one, other in zip(picture.objects, again[picture.name.split("__")[-1]].objects, strict=True):
                 mask, found = (full_mask(some, picture.width, picture.height) for some in (one, other))
                 # YOLO's outlines run along the pixels' edges, and pillow draws the last pixel as well.
                 assert (mask ^ found).sum() <= tolerance * mask.sum() + (8 if tolerance else 0)

@@ -46,7 +46,7 @@ def test_by_folder(shapes: Make) -> None:
 
 def test_by_tag() -> None:
     pictures = _pictures(4)
-    for picture, tag in zip(pictures, ["train", "subset:val", "other", "train"]):
+    for picture, tag in zip(pictures, ["train", "subset:val", "other", "train"], strict=True):
         picture.tags = [tag]
     chosen = split(_data_set(pictures))
     assert chosen.by == "tag"
@@ -63,7 +63,14 @@ def test_an_empty_split() -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("train2017", "train"), ("instances_val2017", "val"), ("valid", "val"), ("TEST", "test"), ("trains", None), ("data", None)],
+    [
+        ("train2017", "train"),
+        ("instances_val2017", "val"),
+        ("valid", "val"),
+        ("TEST", "test"),
+        ("trains", None),
+        ("data", None),
+    ],
 )
 def test_names(text: str, name: str | None) -> None:
     assert split_name(text) == name

@@ -29,13 +29,17 @@ def test_supervisely_reads_what_we_write(shapes: Make, kind: str) -> None:
             assert annotation.img_size == (picture.height, picture.width)
             assert [tag.name for tag in annotation.img_tags] == [data_set.name] == [picture.split]
             assert len(annotation.labels) == len(picture.objects)
-            for label, one in zip(annotation.labels, picture.objects):
+            for label, one in zip(annotation.labels, picture.objects, strict=True):
                 assert label.obj_class.name == one.class_name
                 theirs = np.zeros(annotation.img_size, np.uint8)
                 label.geometry.draw(theirs, 1)
-                mask = full_mask(one, picture.width, picture.height) if one.has_mask else _box_mask(one.box, theirs.shape)
+                mask = (
+                    full_mask(one, picture.width, picture.height) if one.has_mask else _box_mask(one.box, theirs.shape)
+                )
                 # Outlines are drawn by other rules; bitmaps and boxes are the same pixel for pixel.
-                assert (theirs.astype(bool) ^ mask).sum() <= (0.12 * mask.sum() if kind == "supervisely-polygons" else 0)
+                assert (theirs.astype(bool) ^ mask).sum() <= (
+                    0.12 * mask.sum() if kind == "supervisely-polygons" else 0
+                )
                 seen += 1
     assert seen > 12
 
@@ -65,7 +69,9 @@ def project(tmp_path: Path) -> Path:
     for index in range(3):
         labels = [
             sly.Label(sly.Rectangle(top=2, left=3, bottom=11, right=22), thing),
-            sly.Label(sly.Polygon([sly.PointLocation(5, 5), sly.PointLocation(5, 25), sly.PointLocation(30, 15)]), outline),
+            sly.Label(
+                sly.Polygon([sly.PointLocation(5, 5), sly.PointLocation(5, 25), sly.PointLocation(30, 15)]), outline
+            ),
             sly.Label(sly.Bitmap(mask), area),
         ]
         tags = [sly.Tag(tag)] if index == 0 else []
@@ -118,7 +124,7 @@ def test_keypoints_are_a_graph(shapes: Make, tmp_path: Path) -> None:
     ours = {picture.name.split("__")[-1]: picture for picture in again.pictures}
     for picture in data_set.pictures:
         found = ours[picture.name.split("__")[-1]]
-        for one, other in zip(picture.objects, found.objects):
+        for one, other in zip(picture.objects, found.objects, strict=True):
             assert np.allclose(one.keypoints, other.keypoints, atol=0.01)
     annotation = theirs.datasets.get("val")
     assert annotation.get_ann(annotation.get_items_names()[0], theirs.meta).labels

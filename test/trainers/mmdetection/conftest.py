@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[3] / "trainers"))
 
-import trainer_process
+import heavy_trainers
 from heavy_trainers import Start, starter, trainer_file
 from make_shapes import make
 from trainer_process import TrainerProcess
 
-trainer_process.LIMIT = 900.0  # mmdet's evaluation takes long on a busy machine
+heavy_trainers.trainer_process.LIMIT = 900.0  # mmdet's evaluation takes long on a busy machine
 
 MMDET = trainer_file("mmdetection")
 
@@ -52,8 +53,10 @@ def reference(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def start(tmp_path: Path, shapes: Path) -> Iterator[Start]:
     """Start the trainer on the small data set."""
     for start_any in starter(tmp_path):
+        yield partial(_start, start_any, shapes)
 
-        def start_one(*, parameters: dict[str, Any] | None = None, **session: Any) -> TrainerProcess:
-            return start_any(MMDET, **{"data": str(shapes), "parameters": {**SMALL, **(parameters or {})}, **session})
 
-        yield start_one
+def _start(
+    start_any: Start, shapes: Path, *, parameters: dict[str, Any] | None = None, **session: Any
+) -> TrainerProcess:
+    return start_any(MMDET, **{"data": str(shapes), "parameters": {**SMALL, **(parameters or {})}, **session})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,10 @@ def reference(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def start(tmp_path: Path, shapes: Path) -> Iterator[Start]:
     """Start the trainer on the small data set."""
     for start_any in starter(tmp_path):
+        yield partial(_start, start_any, shapes)
 
-        def start_one(*, parameters: dict[str, Any] | None = None, **session: Any) -> TrainerProcess:
-            return start_any(YOLO, **{"data": str(shapes), "parameters": {**SMALL, **(parameters or {})}, **session})
 
-        yield start_one
+def _start(
+    start_any: Start, shapes: Path, *, parameters: dict[str, Any] | None = None, **session: Any
+) -> TrainerProcess:
+    return start_any(YOLO, **{"data": str(shapes), "parameters": {**SMALL, **(parameters or {})}, **session})

@@ -38,7 +38,9 @@ def test_the_loss_falls_and_the_metric_rises(start: Start, tmp_path: Path) -> No
 def _ends_early(start: Start, data: Path, weights: Path) -> None:
     """Goes on from weights that are good already, with a rate at which they do not get better."""
     parameters = {"weights": str(weights), "patience": 1, "lr0": 1e-9, "optimizer": "SGD", "warmup_epochs": 0.0}
-    trainer = start(run="patience", data=str(data), epochs=30, parameters={**parameters, "image_size": 96, "batch_size": 16})
+    trainer = start(
+        run="patience", data=str(data), epochs=30, parameters={**parameters, "image_size": 96, "batch_size": 16}
+    )
     assert trainer.end() == 0, trainer.account()
     epochs, batch = trainer.stopped
     assert epochs < 30
@@ -48,7 +50,11 @@ def _ends_early(start: Start, data: Path, weights: Path) -> None:
 
 @pytest.mark.parametrize(
     ("task", "kind", "metric"),
-    [("segment", "supervisely", "mask_mAP50"), ("pose", "yolo-pose", "pose_mAP50"), ("classify", "images", "accuracy_top1")],
+    [
+        ("segment", "supervisely", "mask_mAP50"),
+        ("pose", "yolo-pose", "pose_mAP50"),
+        ("classify", "images", "accuracy_top1"),
+    ],
 )
 def test_the_other_tasks(start: Start, tmp_path: Path, task: str, kind: str, metric: str) -> None:
     data = make(tmp_path / "shapes", kind=kind, count=24, size=64)

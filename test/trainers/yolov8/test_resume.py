@@ -67,7 +67,9 @@ def test_weights_alone(start: Start, reference: TrainerProcess) -> None:
 
 
 def _optimizer(trainer: TrainerProcess, checkpoint: str) -> dict[int, dict[str, torch.Tensor]]:
-    return torch.load(Path(checkpoint_path(trainer, checkpoint), "training.pt"), weights_only=True)["optimizer"]["state"]
+    return torch.load(Path(checkpoint_path(trainer, checkpoint), "training.pt"), weights_only=True)["optimizer"][
+        "state"
+    ]
 
 
 def test_the_published_weights_are_ultralytics_own(start: Start, reference: TrainerProcess) -> None:

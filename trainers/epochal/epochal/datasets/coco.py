@@ -23,7 +23,7 @@ def annotation_files(folder: Path) -> list[Path]:
     files = [file for file in dict.fromkeys(files) if _looks_like_coco(file)]
     # The same pictures with other marks: captions are of no use here, and keypoint files hold the boxes, too.
     instances = [file for file in files if file.name.startswith("instances")]
-    return [file for file in files if not file.name.startswith("captions")] if not instances else instances
+    return instances or [file for file in files if not file.name.startswith("captions")]
 
 
 def read(folder: Path) -> DataSet:
@@ -35,7 +35,9 @@ def read(folder: Path) -> DataSet:
         for category in content["categories"]:
             known = categories.setdefault(category["id"], category)
             if known["name"] != category["name"]:
-                raise DataError(f"{file} calls category {category['id']} {category['name']}, another file {known['name']}")
+                raise DataError(
+                    f"{file} calls category {category['id']} {category['name']}, another file {known['name']}"
+                )
     ordered = [categories[number] for number in sorted(categories)]
     classes = [category["name"] for category in ordered]
     pictures: list[Picture] = []
@@ -125,7 +127,9 @@ def _pictures(
         category = categories.get(annotation.get("category_id"))
         if picture is None:
             if annotation.get("image_id") not in gone:
-                findings.add("unknown picture", f"{where} is on picture {annotation.get('image_id')}, which is not listed")
+                findings.add(
+                    "unknown picture", f"{where} is on picture {annotation.get('image_id')}, which is not listed"
+                )
         elif category is None:
             findings.add("unknown class", f"{where} has category {annotation.get('category_id')}, which is not listed")
         else:
@@ -146,7 +150,12 @@ def _pictures(
 def _find(name: str, file: Path, folder: Path, split: str | None) -> Path:
     places = [file.parent, folder, folder / "images", folder / file.stem]
     if split:
-        places += [folder / split, folder / "images" / split, folder / f"{split}2017", folder / "images" / f"{split}2017"]
+        places += [
+            folder / split,
+            folder / "images" / split,
+            folder / f"{split}2017",
+            folder / "images" / f"{split}2017",
+        ]
     return next((place / name for place in places if (place / name).is_file()), folder / name)
 
 
@@ -157,7 +166,9 @@ def _object(annotation: dict[str, Any], class_name: str) -> Object:
     if isinstance(segmentation, dict):
         one.bitmap = cropped(mask_of_rle(segmentation))
     elif segmentation:
-        one.polygons = [Polygon(list(zip(ring[::2], ring[1::2]))) for ring in segmentation if len(ring) >= 6]
+        one.polygons = [
+            Polygon(list(zip(ring[::2], ring[1::2], strict=True))) for ring in segmentation if len(ring) >= 6
+        ]
     values = annotation.get("keypoints") or []
     one.keypoints = [Keypoint(*values[start : start + 3]) for start in range(0, len(values) - 2, 3)]
     return one

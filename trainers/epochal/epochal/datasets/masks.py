@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from epochal.datasets.model import Bitmap, Box, Object, Point, Polygon
+from epochal.datasets.model import Bitmap, Box, Object, Point
 
 
 def box_of_points(points: list[Point]) -> Box:
@@ -83,7 +83,7 @@ def outlines(mask: np.ndarray) -> list[list[Point]]:
 
 
 def _edges(padded: np.ndarray) -> Iterator[tuple[Point, Point]]:
-    for row, column in zip(*np.nonzero(padded)):
+    for row, column in zip(*np.nonzero(padded), strict=True):
         x, y = int(column) - 1, int(row) - 1
         if not padded[row - 1, column]:
             yield (x, y), (x + 1, y)
@@ -107,13 +107,13 @@ def _turn(following: dict[Point, list[Point]], here: Point, heading: tuple[float
 
 
 def _area(ring: list[Point]) -> float:
-    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(ring, [*ring[1:], ring[0]])) / 2
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(ring, [*ring[1:], ring[0]], strict=True)) / 2
 
 
 def _straightened(ring: list[Point]) -> list[Point]:
     """Without the corners in the middle of a straight line."""
     kept = []
-    for before, corner, after in zip([ring[-1], *ring[:-1]], ring, [*ring[1:], ring[0]]):
+    for before, corner, after in zip([ring[-1], *ring[:-1]], ring, [*ring[1:], ring[0]], strict=True):
         if (corner[0] - before[0]) * (after[1] - corner[1]) != (corner[1] - before[1]) * (after[0] - corner[0]):
             kept.append((float(corner[0]), float(corner[1])))
     return kept

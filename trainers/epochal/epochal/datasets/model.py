@@ -115,9 +115,7 @@ class Findings:
 
     def sentences(self) -> list[str]:
         """One clause a kind."""
-        return [
-            f"{one.kind}: {one.first}" + (f" (and {one.count - 1} more)" if one.count > 1 else "") for one in self
-        ]
+        return [f"{one.kind}: {one.first}" + (f" (and {one.count - 1} more)" if one.count > 1 else "") for one in self]
 
 
 @dataclass

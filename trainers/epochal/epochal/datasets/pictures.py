@@ -12,7 +12,9 @@ from epochal.datasets.model import PICTURE_SUFFIXES, Findings
 
 def pictures_in(folder: Path) -> Iterator[Path]:
     """Picture files in a folder and those below it, in the same order on every machine."""
-    return iter(sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()))
+    return iter(
+        sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    )
 
 
 def size_of(path: Path, findings: Findings) -> tuple[int, int] | None:

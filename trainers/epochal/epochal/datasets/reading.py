@@ -48,7 +48,7 @@ def serious(data_set: DataSet) -> list[str]:
     """Sentences for the findings that a training should not pass over."""
     return [
         sentence
-        for one, sentence in zip(data_set.findings, data_set.findings.sentences())
+        for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
         if one.kind not in _HARMLESS
     ]
 

@@ -56,12 +56,15 @@ def split(
     by_folder = [picture.split for picture in pictures]
     by_tag = [next(filter(None, map(split_name, picture.tags)), None) for picture in pictures]
     if by == "auto":
-        by = next((name for name, found in (("folder", by_folder), ("tag", by_tag)) if {"train", "val"} <= set(found)), "random")
-    if by == "random":
-        chosen = _drawn(pictures, seed, fraction, stratify)
-    else:
-        chosen = by_folder if by == "folder" else by_tag
-    parts = {part: [one for one, name in zip(pictures, chosen) if name == part] for part in ("train", "val")}
+        by = next(
+            (name for name, found in (("folder", by_folder), ("tag", by_tag)) if {"train", "val"} <= set(found)),
+            "random",
+        )
+    ways = {"folder": lambda: by_folder, "tag": lambda: by_tag}
+    chosen = ways.get(by, lambda: _drawn(pictures, seed, fraction, stratify))()
+    parts = {
+        part: [one for one, name in zip(pictures, chosen, strict=True) if name == part] for part in ("train", "val")
+    }
     for part, found in parts.items():
         if not found:
             where = {"folder": "folders", "tag": "tags", "random": "a random draw"}[by]

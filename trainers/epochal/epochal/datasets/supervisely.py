@@ -191,7 +191,7 @@ def _marks(one: Object, shape: str, names: list[str]) -> list[dict[str, Any]]:
     if shape == "graph":
         nodes = {
             name: {"loc": [point.x, point.y], "disabled": point.visible == 1}
-            for name, point in zip(names, one.keypoints)
+            for name, point in zip(names, one.keypoints, strict=False)  # none: not labelled
             if point.visible
         }
         return [{**base, "geometryType": "graph", "nodes": nodes}]

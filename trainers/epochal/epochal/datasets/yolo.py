@@ -57,7 +57,9 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
         for kind in ("images", "labels"):
             (folder / kind / part).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            os.symlink(picture.path.resolve(), folder / "images" / part / f"{picture.name}{picture.path.suffix.lower()}")
+            os.symlink(
+                picture.path.resolve(), folder / "images" / part / f"{picture.name}{picture.path.suffix.lower()}"
+            )
             lines = [line for one in picture.objects for line in _lines(one, numbers, picture, task, data_set)]
             (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
     config: dict[str, Any] = {
@@ -175,7 +177,7 @@ def _object(line: str, picture: Picture, classes: list[str], shape: list[int] | 
         if w <= 0 or h <= 0:
             raise _Wrong("box outside", "has a box without an area")
         return Object(name, box, keypoints=_keypoints(values[4:], shape, width, height) if shape else [])
-    points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2])]
+    points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
     return Object(name, box_of_points(points), polygons=[Polygon(points)])
 
 
@@ -199,7 +201,9 @@ def _lines(one: Object, numbers: dict[str, int], picture: Picture, task: str, da
     if task == "segment":
         # One line an outline: a thing in several parts becomes several, as in ultralytics' own converters.
         rings = polygons_of(one, width, height)
-        return [f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}" for ring in rings if len(ring) > 2]
+        return [
+            f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}" for ring in rings if len(ring) > 2
+        ]
     x, y, w, h = one.box
     line = f"{number} {text([(x + w / 2) / width, (y + h / 2) / height, w / width, h / height])}"
     if task == "pose":
