@@ -13,6 +13,7 @@ import { watchDisplay } from '../client/cli/watch-display.ts';
 import { parseConfig, readYamlFile } from '../client/parse-config.ts';
 import { TrainingClient } from '../client/training-client.ts';
 import type { Receipt } from '../contracts/receipt.ts';
+import type { RunningServer } from '../server/main.ts';
 import { type RunningWorker, startWorker } from '../worker/main.ts';
 import { ensureSearchAttributes } from '../worker/search-attributes.ts';
 import { readSettings, type WorkerSettings } from '../worker/settings.ts';
@@ -21,6 +22,7 @@ import { workflowBundle } from '../worker/workflow-bundle.ts';
 import { connectTo, type FoundTemporal, findTemporal } from './find-temporal.ts';
 import { aborted, listenForSignals, type Signals } from './signals.ts';
 import { openTerminalLog, type TerminalLog } from './terminal-log.ts';
+import { startWebServer } from './web-server.ts';
 
 const demoFile = fileURLToPath(new URL('../trainers/digits/example.yaml', import.meta.url));
 const usage = 'usage: npm start, or npm run demo';
@@ -76,6 +78,7 @@ async function serve(
   let temporal: FoundTemporal | null = null;
   let connection: Connection | null = null;
   let worker: RunningWorker | null = null;
+  let web: RunningServer | null = null;
   try {
     // The demo's Python packages are needed only once the run has a slot: they are made ready beside everything else.
     const python = prepareDemo(settings, stopPreparing, onProgress);
@@ -96,6 +99,10 @@ async function serve(
       ...(origin === 'configured' ? {} : { temporal: { address, namespace } }),
     });
     say(`worker serves pool ${settings.pool} as host ${worker.host.id}; its log is ${terminal.file}`);
+    if (!onlyDemo) {
+      web = await startWebServer({ temporal, settings, log: terminal.log, onProgress });
+      say(`web UI: ${pc.bold(web.address)}`);
+    }
 
     const broken = failure(worker, temporal);
     const client = new Client({ connection, namespace });
@@ -103,7 +110,7 @@ async function serve(
     const receipt = run === null ? null : await Promise.race([broken, show(client, temporal, run, terminal, signal)]);
     if (onlyDemo) return { receipt, code: signal.aborted ? interrupted : receipt?.outcome === 'completed' ? 0 : 1 };
 
-    if (!signal.aborted) say(invitation(temporal));
+    if (!signal.aborted) say(invitation(temporal, web));
     terminal.setQuiet(false);
     await Promise.race([broken, aborted(signal)]);
     return { receipt, code: 0 };
@@ -111,6 +118,7 @@ async function serve(
     preparing.abort(new Error('not needed any more'));
     terminal.setQuiet(true);
     await end(worker, signals);
+    await web?.stop();
     await connection?.close();
     await temporal?.server?.stop();
   }
@@ -221,10 +229,11 @@ function describe({ origin, address, namespace, ui }: FoundTemporal): string {
   return `Temporal server ${address}, namespace ${namespace} (${how})${shownUi}`;
 }
 
-function invitation({ ui }: FoundTemporal): string {
+function invitation({ ui }: FoundTemporal, web: RunningServer | null): string {
   return [
     '',
     `${pc.bold('Epochal serves.')} In another terminal:  npx epochal train trainers/digits/example.yaml --wait`,
+    ...(web === null ? [] : [`Web UI: ${web.address}`]),
     ...(ui === null ? [] : [`Temporal UI: ${ui}`]),
     'Ctrl-C ends everything that was started here.',
     '',

@@ -1,0 +1,45 @@
+/** The web UI and the HTTP API beside the worker of `npm start`. */
+import { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { Connected } from '../client/connect.ts';
+import { type RunningServer, startServer } from '../server/main.ts';
+import { readServerSettings, type ServerSettings } from '../server/settings.ts';
+import type { WorkerSettings } from '../worker/settings.ts';
+import { ensureBuiltWeb } from './build-web.ts';
+import { connectTo, type FoundTemporal } from './find-temporal.ts';
+
+export interface WebServerOptions {
+  temporal: FoundTemporal;
+  settings: WorkerSettings;
+  log: Logger;
+  onProgress: (line: string) => void;
+}
+
+/** On the port of its settings or, where another program has that one, on any. Throws ServerSettingsError. */
+export async function startWebServer({
+  temporal,
+  settings,
+  log,
+  onProgress,
+}: WebServerOptions): Promise<RunningServer> {
+  const server = { ...readServerSettings(), workflowQueue: settings.workflowQueue, defaultPool: settings.pool };
+  const webFolder = await ensureBuiltWeb({ onProgress });
+  const start = (chosen: ServerSettings) =>
+    startServer({ settings: chosen, log, webFolder, connect: () => connected(temporal) });
+  try {
+    return await start(server);
+  } catch (error) {
+    const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+    if (!isTaken || process.env.EPOCHAL_SERVER_PORT) throw error;
+    return start({ ...server, port: 0 });
+  }
+}
+
+/** gRPC would wait up to two minutes between two attempts at a server that was away. */
+const channelArgs = { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 2_000 };
+
+async function connected({ address, namespace, ui, connection: options, origin }: FoundTemporal): Promise<Connected> {
+  const connection = await connectTo({ address, connection: { ...options, channelArgs } });
+  const client = new Client({ connection, namespace });
+  return { client, address, namespace, ui, isConfigured: origin === 'configured', close: () => connection.close() };
+}
