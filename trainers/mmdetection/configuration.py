@@ -89,8 +89,7 @@ def _set_data(config: Any, classes: list[str], data: Path, parameters: Parameter
             dataset.data_prefix = {"img": f"images/{part}/"}
         loader.num_workers = parameters.workers
         loader.persistent_workers = parameters.workers > 0
-        if parameters.batch_size:
-            # A config may form its batches by a sampler of its own, which then takes this size, too.
+        if parameters.batch_size and part == "train":  # validation is as the config has it
             loader.batch_size = parameters.batch_size
     config.val_evaluator = {
         "type": "CocoMetric",

@@ -48,7 +48,7 @@ class Parameters(SplitParameters):
         ge=1,
         le=1024,
         unit="images",
-        description="Pictures in a batch; left out, as the config has it",
+        description="Pictures in a training batch; left out, as the config has it",
     )
     learning_rate: float | None = epochal.parameter(
         None,
