@@ -1,35 +1,13 @@
 /** Runs as the server's visibility lists them: quick, without asking a worker, a moment behind. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { z } from 'zod';
-import { name } from '../contracts/names.ts';
-import { type Outcome, outcomeSchema, type RunState, runStateSchema } from '../contracts/receipt.ts';
+import { outcomeSchema, type RunState, runStateSchema } from '../contracts/receipt.ts';
 import { trainingRunType } from '../contracts/run-messages.ts';
 import type { Calls } from './calls.ts';
 import { parsed } from './parse-config.ts';
+import { type RunFilter, type RunSummary, runFilterSchema } from './run-filter.ts';
 import { salvagedOutcome } from './salvaged.ts';
 import { typedError } from './temporal-errors.ts';
-
-export const runFilterSchema = z.strictObject({
-  state: runStateSchema.optional(),
-  trainer: name.optional(),
-  project: name.optional(),
-  outcome: outcomeSchema.optional(),
-  /** The newest so many. */
-  limit: z.int().min(1).max(100_000).optional(),
-});
-export type RunFilter = z.input<typeof runFilterSchema>;
-
-export interface RunSummary {
-  run: string;
-  state: RunState;
-  trainer: string | null;
-  project: string | null;
-  outcome: Outcome | null;
-  bestMetric: number | null;
-  startedAt: string;
-  endedAt: string | null;
-}
 
 const keys = {
   state: defineSearchAttributeKey('EpochalState', SearchAttributeType.KEYWORD),

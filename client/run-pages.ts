@@ -7,7 +7,8 @@ import { trainingRunType } from '../contracts/run-messages.ts';
 import type { Calls } from './calls.ts';
 import { RunNotFoundError } from './errors.ts';
 import { liveProgress, type LiveProgress as ReportedProgress } from './live-progress.ts';
-import { type RunFilter, visibilityQuery } from './run-list.ts';
+import type { RunFilter } from './run-filter.ts';
+import { visibilityQuery } from './run-list.ts';
 
 export interface PageFilter extends Omit<RunFilter, 'limit'> {
   /** Runs whose id begins with this: a run id has no character that a query would need quoted. */

@@ -1,9 +1,9 @@
 /** What every command has at hand: the two output streams, the client, and the way to end. */
 import colors from 'picocolors';
 import { name } from '../../contracts/names.ts';
-import { type Connected, connect } from '../connect.ts';
+import type { Connected } from '../connect.ts';
 import { ConfigError } from '../errors.ts';
-import { TrainingClient } from '../training-client.ts';
+import type { TrainingClient } from '../training-client.ts';
 import { exitCodeOfError, exitCodes } from './exit-codes.ts';
 import { plain } from './format.ts';
 
@@ -11,25 +11,30 @@ export class Cli {
   exitCode: number = exitCodes.ok;
   #connected: Promise<Connected> | null = null;
 
-  constructor(readonly env: NodeJS.ProcessEnv = process.env) {}
+  constructor(
+    readonly env: NodeJS.ProcessEnv,
+    readonly stdout: NodeJS.WritableStream,
+    readonly stderr: NodeJS.WritableStream,
+  ) {}
 
   /** For what the user asked. */
   print(text: string): void {
-    process.stdout.write(`${text}\n`);
+    this.stdout.write(`${text}\n`);
   }
 
   printJson(value: unknown): void {
-    process.stdout.write(`${JSON.stringify(value)}\n`);
+    this.stdout.write(`${JSON.stringify(value)}\n`);
   }
 
   /** For what the user should know besides; never mixed into what other programs read. */
   note(text: string): void {
-    process.stderr.write(`${text}\n`);
+    this.stderr.write(`${text}\n`);
   }
 
   /** Connects on the first call. */
   connection(): Promise<Connected> {
-    this.#connected ??= connect(this.env);
+    // Temporal's client takes a while to load, and help or a misspelt command need none.
+    this.#connected ??= import('../connect.ts').then(({ connect }) => connect(this.env));
     return this.#connected;
   }
 
@@ -40,6 +45,7 @@ export class Cli {
       throw new ConfigError([], {
         message: `EPOCHAL_WORKFLOW_QUEUE is ${JSON.stringify(this.env.EPOCHAL_WORKFLOW_QUEUE)}: ${queue.error.issues[0]?.message}`,
       });
+    const { TrainingClient } = await import('../training-client.ts');
     return new TrainingClient(client, queue.data === undefined ? {} : { workflowQueue: queue.data });
   }
 
@@ -82,7 +88,7 @@ export class Cli {
     const message = error instanceof Error ? error.message : String(error);
     const lines = message.split('\n').map((line) => `${colors.red('epochal:')} ${plain(line)}`);
     this.note(lines.join('\n'));
-    if (this.env.LOG_LEVEL === 'debug' || this.env.LOG_LEVEL === 'trace') process.stderr.write(`${describe(error)}\n`);
+    if (this.env.LOG_LEVEL === 'debug' || this.env.LOG_LEVEL === 'trace') this.stderr.write(`${describe(error)}\n`);
     this.exitCode = exitCodeOfError(error);
   }
 

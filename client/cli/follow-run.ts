@@ -8,7 +8,7 @@ export async function followRun(cli: Cli, run: string, json: boolean): Promise<n
   const client = await cli.client();
   const goodbye = `stopped watching; run ${run} goes on. "epochal watch ${run}" watches it again, "epochal stop ${run}" stops it.`;
   return cli.interruptible(goodbye, async (signal) => {
-    const display = watchDisplay(run, { json });
+    const display = watchDisplay(run, { json, out: cli.stdout });
     try {
       for await (const item of client.watch(run, { signal })) {
         display.show(item);

@@ -1,7 +1,7 @@
 /** `epochal ls`: runs, newest first. */
 import { outcomeSchema, runStateSchema } from '../../contracts/receipt.ts';
 import { parsed } from '../parse-config.ts';
-import { type RunFilter, type RunSummary, runFilterSchema } from '../run-list.ts';
+import { type RunFilter, type RunSummary, runFilterSchema } from '../run-filter.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
 import { numberText, timeText } from './format.ts';

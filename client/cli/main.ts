@@ -11,16 +11,25 @@ import { serviceCommands } from './service-commands.ts';
 import type { Root } from './shared-options.ts';
 import { trainCommands } from './train-commands.ts';
 
+export interface Surroundings {
+  env?: NodeJS.ProcessEnv;
+  stdout?: NodeJS.WritableStream;
+  stderr?: NodeJS.WritableStream;
+}
+
 /** Answers the exit code; what went wrong is on stderr by then. */
-export async function main(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
-  const cli = new Cli(env);
+export async function main(args: readonly string[], surroundings: Surroundings = {}): Promise<number> {
+  const { env = process.env, stdout = process.stdout, stderr = process.stderr } = surroundings;
+  const cli = new Cli(env, stdout, stderr);
   // `epochal ls --json | head -1`: the reader has what it wanted.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(cli.exitCode);
     throw error;
   });
   try {
-    await commandLine(cli, args).parseAsync();
+    await commandLine(cli, args).parseAsync([...args], {}, (_error, _args, help) => {
+      if (help !== '') cli.print(help);
+    });
   } catch (error) {
     cli.report(error);
   } finally {
@@ -30,7 +39,7 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv = pro
 }
 
 function commandLine(cli: Cli, args: readonly string[]): Root {
-  const root = yargs([...args])
+  const root = yargs()
     .scriptName('epochal')
     .usage('$0 <command>\n\nDurable model training: start a run, watch it, stop it; it always lands its checkpoints.')
     .option('json', {

@@ -1,5 +1,4 @@
 /** `epochal worker`, `epochal server` and `epochal doctor`: what runs on this machine. Their parts are loaded when they are called. */
-import { connect } from '../connect.ts';
 import type { Cli } from './cli.ts';
 import type { Root } from './shared-options.ts';
 
@@ -15,7 +14,7 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
             'The first Ctrl-C lets every trainer checkpoint and hands its run over; the second ends them at once.',
           ),
       cli.action(async () => {
-        const { address, namespace, isConfigured, close } = await connect(cli.env);
+        const { address, namespace, isConfigured, close } = await cli.connection();
         await close();
         const { runWorkerUntilSignal } = await import('../../worker/main.ts');
         // A configured server may need more than its address, which the worker reads by itself.

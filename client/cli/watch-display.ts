@@ -13,12 +13,9 @@ export interface WatchDisplay {
   close(): void;
 }
 
-export function watchDisplay(
-  run: string,
-  { json, out = process.stdout }: { json: boolean; out?: NodeJS.WriteStream },
-): WatchDisplay {
+export function watchDisplay(run: string, { json, out }: { json: boolean; out: NodeJS.WritableStream }): WatchDisplay {
   if (json) return new JsonLines(out);
-  return out.isTTY ? new Bars(run, out) : new PlainLines(out);
+  return 'isTTY' in out && out.isTTY ? new Bars(run, out) : new PlainLines(out);
 }
 
 /** A watch item as JSON; an error is its name and message. */
@@ -95,14 +92,14 @@ const bar = { barCompleteChar: '█', barIncompleteChar: '░', barsize: 30 };
 /** A bar for the epochs, one for the batches of the phase under way, and the lines of the story above them. */
 class Bars implements WatchDisplay {
   readonly #run: string;
-  readonly #out: NodeJS.WriteStream;
   #isClosed = false;
   readonly #story = new Story();
   readonly #bars: MultiBar;
+  readonly #out: NodeJS.WritableStream;
   #epochs: SingleBar | null = null;
   #batches: SingleBar | null = null;
 
-  constructor(run: string, out: NodeJS.WriteStream) {
+  constructor(run: string, out: NodeJS.WritableStream) {
     this.#run = run;
     this.#out = out;
     this.#bars = new MultiBar({

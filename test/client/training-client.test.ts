@@ -16,7 +16,7 @@ import {
   WorkerFailedError,
   WrongStateError,
 } from '../../client/errors.ts';
-import type { RunFilter, RunSummary } from '../../client/run-list.ts';
+import type { RunFilter, RunSummary } from '../../client/run-filter.ts';
 import { TrainingClient } from '../../client/training-client.ts';
 import type { WatchItem } from '../../client/watch.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
