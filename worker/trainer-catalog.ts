@@ -11,7 +11,7 @@ import {
   trainerCheckSchema,
   trainerManifestSchema,
 } from '../contracts/trainer-manifest.ts';
-import { ensureEnvironment, readRequirements } from './python-environments.ts';
+import { ensureEnvironment, isEnvironmentReady, readRequirements } from './python-environments.ts';
 import { runProgram } from './run-program.ts';
 import { pythonSdkFolder } from './settings.ts';
 
@@ -60,29 +60,37 @@ export class TrainerCatalog {
     return (await this.list()).find((program) => program.name === trainer) ?? null;
   }
 
-  /** Every trainer with its manifest, or with what keeps it from telling one. */
+  /** Every trainer with its manifest, or with what keeps it from telling one. Installs nothing: a list must be quick. */
   async manifests(options: CallOptions = {}): Promise<TrainerList> {
-    const answers: TrainerList = [];
-    for (const program of await this.list()) {
-      try {
-        answers.push({ ok: true, manifest: await this.describe(program, options) });
-      } catch (error) {
-        options.signal?.throwIfAborted();
-        answers.push({
-          ok: false,
-          name: program.name,
-          problem: error instanceof Error ? error.message : String(error),
-        });
-      }
-    }
-    return answers;
+    const programs = await this.list();
+    return Promise.all(
+      programs.map(async (program): Promise<TrainerList[number]> => {
+        try {
+          return {
+            ok: true,
+            manifest: await this.describe(program, options, await this.#quickPython(program, options)),
+          };
+        } catch (error) {
+          options.signal?.throwIfAborted();
+          const problem = error instanceof Error ? error.message : String(error);
+          return { ok: false, name: program.name, problem };
+        }
+      }),
+    );
   }
 
-  async describe(program: TrainerProgram, options: CallOptions = {}): Promise<TrainerManifest> {
+  /** `python`: left out, the trainer's own, installed first where it is not. */
+  async describe(program: TrainerProgram, options: CallOptions = {}, python?: string): Promise<TrainerManifest> {
     const modified = (await stat(program.file)).mtimeMs;
     const known = this.#manifests.get(program.file);
     if (known?.modified === modified) return known.manifest;
-    const manifest = trainerManifestSchema.safeParse(await this.#ask(program, ['describe'], options));
+    const answer = await this.#ask(
+      python ?? (await this.environment(program, options)),
+      program,
+      ['describe'],
+      options,
+    );
+    const manifest = trainerManifestSchema.safeParse(answer);
     if (!manifest.success) throw setUp(program, `its manifest is wrong: ${issueText(manifest.error.issues)}`);
     if (manifest.data.name !== program.name) {
       throw setUp(program, `it calls itself ${manifest.data.name}; file and manifest must have one name`);
@@ -94,7 +102,7 @@ export class TrainerCatalog {
   /** The trainer's own word on parameters and data set, and the parameters with its defaults. */
   async check(program: TrainerProgram, config: RunConfig, options: CallOptions = {}): Promise<TrainerCheck> {
     const { epochs, parameters, data } = config;
-    const answer = await this.#ask(program, ['check'], {
+    const answer = await this.#ask(await this.environment(program, options), program, ['check'], {
       ...options,
       input: JSON.stringify({ epochs, parameters, data: data ?? null }),
     });
@@ -114,8 +122,23 @@ export class TrainerCatalog {
     }
   }
 
-  async #ask(program: TrainerProgram, verb: string[], options: CallOptions & { input?: string }): Promise<unknown> {
-    const python = await this.environment(program, options);
+  /**
+   * Its own Python where that is installed, else one with the SDK alone: a manifest needs no framework, as trainers
+   * import theirs inside functions, and a framework may be gigabytes.
+   */
+  async #quickPython(program: TrainerProgram, options: CallOptions): Promise<string> {
+    const requirements = await readRequirements(program.file);
+    if (await isEnvironmentReady(requirements, options.signal)) return this.environment(program, options);
+    const { signal, onProgress } = options;
+    return (await ensureEnvironment({ requirements: [], onProgress, signal })).python;
+  }
+
+  async #ask(
+    python: string,
+    program: TrainerProgram,
+    verb: string[],
+    options: CallOptions & { input?: string },
+  ): Promise<unknown> {
     const { code, stdout, tail } = await runProgram(python, [program.file, ...verb], {
       cwd: dirname(program.file),
       env: trainerEnvironment(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import epochal
 from config_file import config_problem
-from epochal.datasets.checking import checked
 from parameters import Parameters
 from weights_file import weights_problem
 
@@ -44,6 +43,8 @@ def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem
     if parameters.weights and (problem := weights_problem(parameters.weights)):
         problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
     try:
+        from epochal.datasets.checking import checked  # needs numpy, and a manifest does not
+
         checked(data or "", parameters.task, parameters)
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))

@@ -6,7 +6,6 @@ ultralytics is AGPL-3.0: `docs/trainers/yolov8.md` says what that means for the 
 from __future__ import annotations
 
 import epochal
-from epochal.datasets.checking import checked
 from parameters import Parameters
 from weights_file import weights_problem
 
@@ -55,6 +54,8 @@ def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem
     if parameters.weights and (problem := weights_problem(parameters.weights, parameters.task)):
         problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
     try:
+        from epochal.datasets.checking import checked  # needs numpy, and a manifest does not
+
         checked(data or "", parameters.task, parameters)
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))
