@@ -36,10 +36,10 @@ async function details(run: string): Promise<RunDetails> {
 }
 
 const inDetail = (run: string, detail: string) =>
-  until(`${run} is in ${detail}`, async () => (await details(run)).view?.detail === detail, 90);
+  until(`${run} is in ${detail}`, async () => (await details(run)).view?.detail === detail, 180);
 
 const atEpoch = (run: string, epoch: number) =>
-  until(`${run} is past epoch ${epoch}`, async () => ((await details(run)).view?.position.epoch ?? 0) >= epoch, 90);
+  until(`${run} is past epoch ${epoch}`, async () => ((await details(run)).view?.position.epoch ?? 0) >= epoch, 180);
 
 /** A run that is slow enough to be watched. */
 const slowDigits = (run: string): RunConfigInput => ({
@@ -114,7 +114,7 @@ it(
       run: 'stuck',
       trainer: 'counter',
       epochs: 3,
-      parameters: { batch_seconds: 0.05, ignore_stop: '1:2', ignore_sigterm: true },
+      parameters: { batch_seconds: 0.05, ignore_stop: '2:2', ignore_sigterm: true },
       deadlines: { stopSeconds: 600, terminateSeconds: 1 },
     });
     const page = await stage.page();

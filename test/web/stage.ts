@@ -109,8 +109,10 @@ export class Stage {
       ...options,
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(60_000);
     page.on('console', (message) => {
+      // A network interface of the machine that comes or goes is nobody's error here.
+      if (message.text().includes('ERR_NETWORK_CHANGED')) return;
       if (message.type() === 'error') this.consoleErrors.push(`${page.url()}: ${message.text()}`);
     });
     page.on('pageerror', (error) => this.consoleErrors.push(`${page.url()}: ${error.message}`));

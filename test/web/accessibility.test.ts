@@ -1,0 +1,124 @@
+/** Axe on every page, light and dark, wide and on a phone: no serious violation, and no error in the console. */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
+import { until } from '../support/until.ts';
+import { makeShapesDataSet } from './shapes-data-set.ts';
+import { Stage } from './stage.ts';
+
+const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const resultSchema = z.array(
+  z.object({ id: z.string(), impact: z.string().nullable(), nodes: z.array(z.object({ html: z.string() })) }),
+);
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await Stage.start({ slots: 2 });
+  await makeShapesDataSet(join(stage.settings.dataSetsFolders[0] ?? stage.folder, 'shapes'));
+  await start({ run: 'done', trainer: 'digits', epochs: 2 });
+  await start({ run: 'live', trainer: 'digits', epochs: 900, parameters: { batch_delay_seconds: 0.05 } });
+  await start({ run: 'draft', trainer: 'digits', epochs: 2 }, true);
+  await until(
+    'one is over, one trains',
+    async () => {
+      const views = await Promise.all(['done', 'live'].map(view));
+      return views[0]?.detail === 'stopped' && (views[1]?.position.epoch ?? 0) > 0;
+    },
+    240,
+  );
+}, 600_000);
+afterAll(() => stage?.stop());
+
+async function start(config: object, draft = false): Promise<void> {
+  const response = await fetch(`${stage.server.address}/api/runs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ config, draft }),
+  });
+  expect(response.status).toBe(201);
+}
+
+async function view(run: string) {
+  const response = await fetch(`${stage.server.address}/api/runs/${run}`);
+  return ((await response.json()) as { view: { detail: string; position: { epoch: number } } | null }).view;
+}
+
+async function seriousProblems(page: Page): Promise<string[]> {
+  // Through the debugger, which the page's policy does not bind.
+  await page.evaluate(axeSource);
+  const found = resultSchema.parse(
+    await page.evaluate(
+      'axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => JSON.parse(JSON.stringify(violations)))',
+    ),
+  );
+  return found
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
+}
+
+const pages: Record<string, (page: Page) => Promise<unknown>> = {
+  '/': (page) => page.locator('[data-run=live] [role=progressbar]').waitFor(),
+  '/?state=uploading': (page) => page.getByText('No run is like that').waitFor(),
+  '/runs/live': (page) => page.locator('.chart').waitFor(),
+  '/runs/live?tab=curves': (page) => page.locator('.plot canvas').first().waitFor(),
+  '/runs/live?tab=checkpoints': (page) => page.locator('[data-checkpoint]').first().waitFor(),
+  '/runs/live?tab=log': (page) => page.getByText('read from').waitFor(),
+  '/runs/live?tab=files': (page) => page.getByText('metrics.jsonl').first().waitFor(),
+  '/runs/live?tab=configuration': (page) => page.getByLabel('Configuration as YAML').waitFor(),
+  '/runs/done': (page) => page.getByTestId('outcome').waitFor(),
+  '/runs/done?tab=receipt': (page) => page.getByTestId('receipt').waitFor(),
+  '/runs/draft': (page) => page.getByText('A draft: nothing runs yet').waitFor(),
+  '/runs/nowhere': (page) => page.getByText('There is no run nowhere').waitFor(),
+  '/compare?runs=done,live': (page) => page.locator('.plot canvas').first().waitFor(),
+  '/hosts': (page) => page.locator('[data-kept]').first().waitFor(),
+  '/new': async (page) => {
+    await page.getByRole('radio', { name: /shapes/ }).click();
+    await page.locator('.marked-picture').first().waitFor();
+  },
+  '/new?from=done': (page) => page.locator('[data-check=fine]').waitFor(),
+  '/no-such-page': (page) => page.getByText('There is no such page').waitFor(),
+};
+
+const looks = {
+  light: { colorScheme: 'light' },
+  dark: { colorScheme: 'dark' },
+  phone: { colorScheme: 'light', viewport: { width: 390, height: 844 } },
+} as const;
+
+it.each(Object.entries(looks))(
+  'has no serious problem on any page: %s',
+  async (_, look) => {
+    const page = await stage.page(look);
+    const problems: Record<string, string[]> = {};
+    const check = async (name: string) => {
+      const found = await seriousProblems(page);
+      if (found.length > 0) problems[name] = found;
+    };
+    for (const [path, ready] of Object.entries(pages)) {
+      await page.goto(path);
+      await ready(page);
+      await check(path);
+      // Nothing reaches beyond a phone's width but what scrolls by itself.
+      const overflow = z.number().parse(await page.evaluate('document.documentElement.scrollWidth - innerWidth'));
+      if (overflow > 0) problems[`${path} width`] = [`${overflow} px too wide`];
+    }
+    await page.goto('/new?from=done');
+    for (const name of [/Trainer/, /Parameters/, /Checkpoints and failures/, /Where/]) {
+      await page.locator('.wizard-steps').getByRole('button').filter({ hasText: name }).click({ force: true });
+      await page.waitForTimeout(500);
+      await check(`/new ${name}`);
+    }
+    await page.goto('/runs/live');
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await page.getByRole('dialog').waitFor();
+    await page.waitForTimeout(500);
+    await check('stop dialog');
+    expect(problems).toEqual({});
+    const own = stage.consoleErrors.splice(0).filter((line) => !line.includes('/runs/nowhere'));
+    expect(own).toEqual([]);
+  },
+  400_000,
+);
