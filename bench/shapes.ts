@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const script = fileURLToPath(new URL('../trainers/make_shapes.py', import.meta.url));
+const script = fileURLToPath(new URL('../trainers/examples/make_shapes.py', import.meta.url));
 
 /** Makes `count` pictures of 160 × 160 pixels as COCO, a quarter of them for validation; answers the folder. */
 export async function makeShapes(python: string, folder: string, count: number): Promise<string> {

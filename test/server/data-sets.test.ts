@@ -9,7 +9,7 @@ import { ensureEnvironment } from '../../worker/python-environments.ts';
 import { TestHost } from '../support/test-host.ts';
 import { TestServer } from '../support/test-server.ts';
 
-const makeShapes = fileURLToPath(new URL('../../trainers/make_shapes.py', import.meta.url));
+const makeShapes = fileURLToPath(new URL('../../trainers/examples/make_shapes.py', import.meta.url));
 const formats = ['images', 'coco', 'yolo', 'supervisely'] as const;
 
 let folder: string;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ensureEnvironment } from '../../worker/python-environments.ts';
 
-const makeShapes = fileURLToPath(new URL('../../trainers/make_shapes.py', import.meta.url));
+const makeShapes = fileURLToPath(new URL('../../trainers/examples/make_shapes.py', import.meta.url));
 
 export async function makeShapesDataSet(folder: string, format = 'yolo'): Promise<void> {
   const { python } = await ensureEnvironment({ requirements: ['numpy==2.4.6', 'pillow==13.0.0', 'PyYAML==6.0.3'] });

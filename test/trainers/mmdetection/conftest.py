@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[3] / "trainers"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "trainers" / "examples"))
 
 import heavy_trainers
 from heavy_trainers import Start, starter, trainer_file

@@ -1,6 +1,6 @@
 """Make a small data set of coloured shapes: the same pictures for the same seed, in any format that is known here.
 
-    python trainers/make_shapes.py --format coco --count 80 --seed 0 shapes/
+    python trainers/examples/make_shapes.py --format coco --count 80 --seed 0 shapes/
 
 Each picture has one to three shapes that do not overlap, on a noisy background: circle, square and triangle, with
 boxes, masks and three keypoints (top, left, right). Format `images` has one shape a picture, for classification.
