@@ -6,11 +6,11 @@ import { name as nameSchema } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Published, PublishInput } from '../contracts/run-activities.ts';
 import { type ArtifactStore, outputPath, type TransferOptions } from '../stores/artifact-store.ts';
-import { cutRows, manifestOf, removeStrays, storeCheckpoint } from '../worker/checkpoints.ts';
+import { cutRows, firstRows, manifestOf, removeStrays, storeCheckpoint } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { filesBelow, isBookkeeping, type RunFolder } from '../worker/run-folders.ts';
-import { failed, withStore, working } from './activity-support.ts';
+import { withStore, working } from './activity-support.ts';
 
 export const publish =
   (host: Host) =>
@@ -36,21 +36,20 @@ export const publish =
             const files = await landCheckpoint(store, output, folder, entry, options);
             if (files) checkpoints.push({ ...manifestOf(entry), files, reasons: entry.reasons });
           }
-          if (checkpoints.length < input.ledger.length && folder) {
-            const lost = input.ledger.filter(({ name }) => !checkpoints.some((landed) => landed.name === name));
-            const names = lost.map(({ name }) => name).join(', ');
-            throw failed({ kind: 'dataDisk', message: `damaged on the host and not in the store: ${names}` }, false);
-          }
+          const hasLanded = ({ name }: LedgerEntry) => checkpoints.some((landed) => landed.name === name);
+          const lost = input.ledger.filter((entry) => !hasLanded(entry)).map(({ name }) => name);
           progress.doing = 'remove checkpoints that the run dropped';
           for (const dropped of input.dropped) await store.remove(`${output}/checkpoints/${nameSchema.parse(dropped)}`);
-          await removeStrays(
-            store,
-            output,
-            input.ledger.filter(({ name }) => checkpoints.some((landed) => landed.name === name)),
-          );
-          // An epoch whose checkpoint could not be written any more is not part of the result.
-          if (folder) await cutRows(folder, receipt.epochs.trained);
+          await removeStrays(store, output, input.ledger.filter(hasLanded));
+          // An epoch whose checkpoint is not there is not part of the result.
+          const epochs = Math.max(0, ...checkpoints.map(({ epoch }) => epoch));
           const files: PublishedFile[] = [];
+          if (folder) await cutRows(folder, epochs);
+          else {
+            const rows = await store.read(`${output}/metrics.jsonl`);
+            const kept = rows && firstRows(Buffer.from(rows).toString('utf8'), epochs);
+            if (kept !== null) files.push(inside(output, await store.write(`${output}/metrics.jsonl`, kept)));
+          }
           for await (const [path, local] of otherFiles(folder)) {
             progress.doing = `publish ${path}`;
             files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
@@ -60,10 +59,9 @@ export const publish =
             (sum, { size }) => sum + size,
             0,
           );
-          const published = { checkpoints, files, bytes };
-          const preliminary: Receipt = { ...receipt, ...published, publishedBytes: bytes };
+          const preliminary: Receipt = { ...receipt, checkpoints, files, publishedBytes: bytes };
           await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
-          return published;
+          return { checkpoints, files, bytes, lost };
         }),
       ),
     );

@@ -88,6 +88,8 @@ export interface Published {
   checkpoints: Receipt['checkpoints'];
   files: PublishedFile[];
   bytes: number;
+  /** Checkpoints of the ledger that neither the store nor the host has whole. */
+  lost: string[];
 }
 
 export interface CleanUpInput {

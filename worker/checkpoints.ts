@@ -88,9 +88,13 @@ async function restoreRows(
 
 /** Drops rows after the first `epochs` epochs: of an epoch that was trained, and whose checkpoint was never whole. */
 export async function cutRows(folder: RunFolder, epochs: number): Promise<void> {
-  const rows = epochRows((await readIfThere(folder.metrics)) ?? '');
-  if ([...rows.keys()].some((epoch) => epoch > epochs)) await replaceFile(folder.metrics, linesOf(rows, epochs));
+  const text = await readIfThere(folder.metrics);
+  if (text !== null && firstRows(text, epochs) !== text) await replaceFile(folder.metrics, firstRows(text, epochs));
 }
+
+/** The rows of the first `epochs` epochs of a `metrics.jsonl`. */
+export const firstRows = (text: string, epochs: number): string =>
+  [...epochRows(text).keys()].some((epoch) => epoch > epochs) ? linesOf(epochRows(text), epochs) : text;
 
 function linesOf(rows: ReadonlyMap<number, unknown>, epochs: number): string {
   const wanted = [...rows].filter(([epoch]) => epoch <= epochs).sort(([a], [b]) => a - b);

@@ -21,7 +21,7 @@ import type {
 import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
 import { firstContext, planOf, type RunContext, type RunInput, sessionOf } from './run-context.ts';
-import { adoptEnd, adoptFailure, adoptReport, adoptSession } from './run-progress.ts';
+import { adoptEnd, adoptFailure, adoptPublished, adoptReport, adoptSession } from './run-progress.ts';
 import { failureOf, isFinal, isHostTrouble, sessionFailureOf } from './session-failures.ts';
 
 export type RunChartEvent =
@@ -399,7 +399,7 @@ const uploading = chartSetup.createStateConfig({
         id: 'publish',
         src: 'publish',
         input: null,
-        onDone: { target: 'cleaningUp', actions: assign(({ event }) => ({ published: event.output })) },
+        onDone: { target: 'cleaningUp', actions: assign(({ context, event }) => adoptPublished(context, event.output)) },
         onError: {
           target: 'cleaningUp',
           actions: assign(({ event }) => ({ publishFailure: failureOf(event.error) })),

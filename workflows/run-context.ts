@@ -1,7 +1,8 @@
 /** What a run remembers: the chart's context, as plain JSON, and its beginning. */
 import type { LedgerEntry, Metrics, Position } from '../contracts/checkpoint.ts';
 import type { ConfigProblem, Failure } from '../contracts/failure.ts';
-import type { PublishedFile, Receipt, Restart, StopMode } from '../contracts/receipt.ts';
+import type { Receipt, Restart, StopMode } from '../contracts/receipt.ts';
+import type { Published } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Configure } from '../contracts/run-messages.ts';
 import type { Session } from '../contracts/session.ts';
@@ -55,7 +56,7 @@ export interface RunContext {
   batchesAfterStop: number | null;
   processGroupGone: boolean | null;
 
-  published: { checkpoints: Receipt['checkpoints']; files: PublishedFile[]; bytes: number } | null;
+  published: Published | null;
   publishFailure: Failure | null;
   receipt: Receipt | null;
 }

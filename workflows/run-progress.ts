@@ -1,7 +1,7 @@
 /** How reports of a session change what the run remembers. Pure. */
 import { isBefore, type Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
-import type { OpenedSession, SessionFailure } from '../contracts/run-activities.ts';
+import type { OpenedSession, Published, SessionFailure } from '../contracts/run-activities.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
 import { adoptCheckpoints, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
@@ -109,6 +109,30 @@ export function adoptEnd(context: RunContext, end: SessionEnd): Change {
     failure: context.failure ?? end.failure,
     batchesAfterStop: end.batchesAfterStop,
     processGroupGone: end.processGroupGone,
+  };
+}
+
+/**
+ * What landed, and with it the truth about how far the training came: work whose checkpoint is in no store is no part of
+ * the result. That is a failure, except that a stop of a run whose host is gone lands what there is.
+ */
+export function adoptPublished(context: RunContext, published: Published): Change {
+  const newest = published.checkpoints.reduce<Position>(
+    (last, { epoch, batch }) => (isBefore(last, { epoch, batch }) ? { epoch, batch } : last),
+    { epoch: 0, batch: 0 },
+  );
+  const isShort = isBefore(newest, context.position);
+  const lost = published.lost.length > 0 ? published.lost.join(', ') : 'the newest checkpoint';
+  const failure: Failure = {
+    kind: 'dataDisk',
+    message: `not in the store, and damaged on its host or gone with it: ${lost}`,
+  };
+  const hostGone = context.lastHost !== null && context.processGroupGone === null;
+  const isFailure = (isShort || published.lost.length > 0) && !(context.stop && hostGone);
+  return {
+    published,
+    ...(isShort ? { position: newest } : {}),
+    ...(isFailure ? { publishFailure: failure } : {}),
   };
 }
 

@@ -35,7 +35,8 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   let keep: string | null = null;
   try {
     const published = await publish({ run, config, ledger, dropped: [], host, receipt });
-    landed = { ...receipt, ...published, publishedBytes: published.bytes };
+    const { checkpoints, files, bytes } = published;
+    landed = { ...receipt, checkpoints, files, publishedBytes: bytes };
   } catch (error) {
     keep = `publishing failed: ${failureOf(error).message}`;
   }

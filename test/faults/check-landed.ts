@@ -23,7 +23,7 @@ export interface Landed extends Closed {
 }
 
 /** Waits for the end of the run, and checks everything. `closed`: how it was closed from outside, where it was. */
-export async function checkLanded(run: FaultRun, seconds = 150, closed?: Closed): Promise<Landed> {
+export async function checkLanded(run: FaultRun, seconds = 300, closed?: Closed): Promise<Landed> {
   const { how, receipt: own } = closed ?? (await run.closed(seconds));
   const violations: string[] = [];
   const receipt = own ?? (await salvaged(run, seconds));
@@ -154,7 +154,7 @@ const checkFolders: Check = async (run, receipt) => {
     if (isKept && !existsSync(path)) wrong.push(`${path} is not there, though the receipt says that it was kept`);
     if (isKept || localFolder.kind === 'unknown') continue;
     // The host that the run left behind is cleaned by its own worker, a little later.
-    if (worker.isAlive) await until('the folder goes', () => !existsSync(path), 30).catch(() => undefined);
+    if (worker.isAlive) await until('the folder goes', () => !existsSync(path), 60).catch(() => undefined);
     if (worker.isAlive && existsSync(path)) wrong.push(`${path} is left (the receipt says ${localFolder.kind})`);
   }
   return wrong;

@@ -161,7 +161,7 @@ export class FaultWorker {
         if (!this.isAlive) throw new Error(`the worker ended before it served; its log is in ${this.hosts.folder}`);
         return existsSync(join(this.dataFolder, 'host.json'));
       },
-      60,
+      180,
     );
     const { host } = z.object({ host: z.string() }).parse(await readJson(join(this.dataFolder, 'host.json')));
     this.#host = host;
@@ -174,7 +174,7 @@ export class FaultWorker {
       await this.hosts.client.activity.execute('hostStatus', {
         id: `status-${randomUUID()}`,
         taskQueue: hostControlQueue(this.host),
-        scheduleToCloseTimeout: '60s',
+        scheduleToCloseTimeout: '180s',
         startToCloseTimeout: '2s',
         retry: { initialInterval: '100ms', backoffCoefficient: 1 },
       }),

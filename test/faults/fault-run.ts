@@ -51,7 +51,7 @@ export class FaultRun {
   }
 
   /** Waits for a view that satisfies the condition; a server or worker that is away is waited for, too. */
-  async until(what: string, condition: (view: RunView) => boolean, seconds = 90): Promise<RunView> {
+  async until(what: string, condition: (view: RunView) => boolean, seconds = 240): Promise<RunView> {
     let last: RunView | undefined;
     let trouble: unknown;
     return until(
@@ -89,7 +89,7 @@ export class FaultRun {
   }
 
   /** Waits until this batch, or a later one, is trained. */
-  async reaches(epoch: number, batch: number, seconds = 90): Promise<Position> {
+  async reaches(epoch: number, batch: number, seconds = 240): Promise<Position> {
     let last: Progress | null = null;
     return until(
       `${this.id}: batch ${batch} of epoch ${epoch}`,
@@ -146,7 +146,7 @@ export class FaultRun {
   }
 
   /** Waits for the end, through every outage. */
-  async closed(seconds = 120): Promise<Closed> {
+  async closed(seconds = 300): Promise<Closed> {
     const limit = performance.now() + seconds * 1000;
     for (;;) {
       try {

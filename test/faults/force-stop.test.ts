@@ -13,7 +13,7 @@ afterEach(() => hosts?.close());
 const slow = { batches: 40, batch_seconds: 0.05 };
 
 async function expectSalvaged(run: FaultRun): Promise<void> {
-  const { receipt, violations } = await checkLanded(run, 150, { how: 'terminated', receipt: null });
+  const { receipt, violations } = await checkLanded(run, 300, { how: 'terminated', receipt: null });
   expect(violations).toEqual([]);
   expect(receipt).toMatchObject({
     outcome: 'salvaged',

@@ -186,7 +186,7 @@ class Play {
           ? 'there'
           : null;
       },
-      90,
+      240,
     ).catch(async (error: Error) => {
       const view = await run.view().catch(() => null);
       throw new Error(

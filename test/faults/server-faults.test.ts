@@ -29,11 +29,11 @@ const killAndRestart = async () => {
 
 describe('a server killed and started again', () => {
   it('while a run is a draft: it is configured and trains', async () => {
-    const run = await hosts.start({ epochs: 1 }, { draft: true });
+    const run = await hosts.start({ epochs: 3 }, { draft: true });
     await run.until('is a draft', ({ detail }) => detail === 'configuring.draft');
     await killAndRestart();
     await run.until('answers', () => true);
-    await run.update('configure', { epochs: 3 });
+    await run.update('configure', { checkpoints: { last: 2 } });
     await run.update('train');
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);

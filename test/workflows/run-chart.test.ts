@@ -116,7 +116,11 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
         error(new Error('host gone')),
       ];
     case 'publish':
-      return [done({ checkpoints: [], files: [], bytes: 0 }), error(new Error('store down'))];
+      return [
+        done({ checkpoints: [{ epoch: epochs, batch: 0 }], files: [], bytes: 0, lost: [] }),
+        done({ checkpoints: [], files: [], bytes: 0, lost: ['epoch-1'] }),
+        error(new Error('store down')),
+      ];
     case 'cleanUp':
       return [done({ outcome: 'completed' }), error(new Error('x'))];
     default:
