@@ -15,7 +15,8 @@ const manifestSchema = z.record(
 
 export const webPages = {
   runs: ['src/runs/runs-page.tsx'],
-  newRun: ['src/wizard/new-run-page.tsx', 'src/wizard/yaml-editor.tsx'],
+  /** The editor comes after the form is there, and the form of parameters with its step. */
+  newRun: ['src/wizard/new-run-page.tsx'],
   run: ['src/run/run-page.tsx', 'src/run/state-chart.tsx', 'src/curves/run-curves.tsx'],
   compare: ['src/curves/compare-page.tsx'],
   hosts: ['src/hosts/hosts-page.tsx'],
