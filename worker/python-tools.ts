@@ -19,9 +19,15 @@ const probe =
   'import json,sys; print(json.dumps({"path": sys.executable, "version": "%d.%d.%d" % sys.version_info[:3]}))';
 const probeSchema = z.object({ path: z.string().min(1), version: z.string().regex(/^\d+\.\d+\.\d+$/) });
 
+/** What was found, by what was asked: the answer does not change while a worker lives, and asking starts a process. */
+const found = new Map<string, PythonInterpreter>();
+
 /** The first of `python3`, `python`, `python3.14` … on the PATH that is new enough; `EPOCHAL_PYTHON` goes before. */
 export async function findPython(signal?: AbortSignal): Promise<PythonInterpreter> {
   const named = process.env.EPOCHAL_PYTHON;
+  const asked = `${named ?? ''}:${process.env.PATH ?? ''}`;
+  const known = found.get(asked);
+  if (known) return known;
   const candidates = named
     ? [named]
     : ['python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10'];
@@ -31,12 +37,15 @@ export async function findPython(signal?: AbortSignal): Promise<PythonInterprete
     if (code !== 0) continue;
     const python = probeSchema.parse(JSON.parse(stdout));
     const [major = 0, minor = 0] = python.version.split('.').map(Number);
-    if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return python;
+    if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) {
+      found.set(asked, python);
+      return python;
+    }
     tooOld.push(`${candidate} is ${python.version}`);
   }
-  const found = tooOld.length > 0 ? `only an older one was found (${tooOld.join(', ')})` : 'none was found';
+  const instead = tooOld.length > 0 ? `only an older one was found (${tooOld.join(', ')})` : 'none was found';
   throw new PythonSetUpError(
-    `Python ${oldest.join('.')} or newer is needed${named ? ` at EPOCHAL_PYTHON (${named})` : ''}: ${found}. ` +
+    `Python ${oldest.join('.')} or newer is needed${named ? ` at EPOCHAL_PYTHON (${named})` : ''}: ${instead}. ` +
       'Install it (Debian, Ubuntu: apt-get install python3 python3-venv; macOS: brew install python) and start again.',
   );
 }
