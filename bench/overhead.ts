@@ -17,9 +17,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Hidden layers to choose from: the first whose epoch is at least as long as wanted. */
 const widths = [32, 64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096];
 const wanted = [
-  { seconds: 0.1, epochs: 60, pairs: 5 },
-  { seconds: 1, epochs: 12, pairs: 7 },
-  { seconds: 10, epochs: 3, pairs: 3 },
+  { seconds: 0.1, epochs: 60, pairs: 4 },
+  { seconds: 1, epochs: 12, pairs: 5 },
+  { seconds: 10, epochs: 3, pairs: 2 },
 ];
 
 type Parameters = { hidden_layers: number[]; batch_size: number };
