@@ -14,7 +14,7 @@ const works = (commands: string[][]): boolean => {
 };
 
 export const clockLibrary = ['x86_64', 'aarch64']
-  .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`)
+  .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find((path) => existsSync(path));
 
 export type Ability = 'chattr' | 'mount' | 'namespaces' | 'clock';

@@ -80,7 +80,7 @@ describe.skipIf(!can('namespaces'))('a network cut between a worker and the serv
 
   it('for longer: another worker goes on from the store, and the one that was cut off cleans up when it is back', async () => {
     const worker = await remoteWorker();
-    const run = await hosts.start({ epochs: 4, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
+    const run = await hosts.start({ epochs: 8, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
     await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
     await run.trainer(worker);
     cut();
@@ -90,7 +90,7 @@ describe.skipIf(!can('namespaces'))('a network cut between a worker and the serv
     heal();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 160 } });
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 320 } });
     await until('its slot is free', async () => (await worker.status()).slots.taken.length === 0);
   });
 });
