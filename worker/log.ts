@@ -25,7 +25,9 @@ const levels: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = 
 
 /** What Temporal says goes through pino too, with `run` where it names a workflow. */
 export function temporalLogger(log: Logger): TemporalLogger {
-  const write = (level: LogLevel, message: string, meta?: Record<string | symbol, unknown>) => {
+  const write = (said: LogLevel, message: string, meta?: Record<string | symbol, unknown>) => {
+    // Four of our five queues serve activities alone: that is meant, and no warning.
+    const level = message.startsWith('No workflows registered') ? 'DEBUG' : said;
     const { workflowId, activityType, error, state, epoch, failure, ...rest } = meta ?? {};
     const bound = {
       ...(workflowId === undefined ? {} : { run: workflowId }),

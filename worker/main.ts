@@ -18,6 +18,7 @@ import { createLogger, installLogger } from './log.ts';
 import { endPredecessor } from './predecessor.ts';
 import { readRunConfig } from './run-report.ts';
 import { Runs } from './runs.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
 import { readProcessFile } from './trainer-process.ts';
 import { Upkeep } from './upkeep.ts';
@@ -56,6 +57,8 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
     workflowBundle(settings.cacheFolder, log),
     connect(temporal),
   ]);
+  // A run tells its state by them, and would fail on a server that does not know them.
+  await ensureSearchAttributes(connection, namespace).catch((error) => log.warn({ err: error }, 'search attributes'));
   host.runs = new Runs(new Client({ connection, namespace }), settings.workflowQueue, host.log);
   const create = (taskQueue: string, own: Partial<WorkerOptions>) =>
     Worker.create({

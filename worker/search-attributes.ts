@@ -2,6 +2,8 @@
 import type { Connection } from '@temporalio/client';
 import { searchAttributes } from '../contracts/run-messages.ts';
 
+/** A client's connection or a worker's own. */
+type Operator = Pick<Connection, 'operatorService'>;
 type AttributeName = keyof typeof searchAttributes;
 
 /** As the server's API numbers them (temporal.api.enums.v1.IndexedValueType). */
@@ -12,7 +14,7 @@ export class SearchAttributesError extends Error {
 }
 
 /** Those that the namespace lacks. Throws SearchAttributesError when one is there with another type. */
-export async function missingSearchAttributes(connection: Connection, namespace: string): Promise<AttributeName[]> {
+export async function missingSearchAttributes(connection: Operator, namespace: string): Promise<AttributeName[]> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const missing: AttributeName[] = [];
   for (const [name, type] of Object.entries(searchAttributes) as [AttributeName, keyof typeof typeNumbers][]) {
@@ -28,7 +30,7 @@ export async function missingSearchAttributes(connection: Connection, namespace:
 }
 
 /** Registers those that the namespace lacks, and says which those were. */
-export async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<AttributeName[]> {
+export async function ensureSearchAttributes(connection: Operator, namespace: string): Promise<AttributeName[]> {
   let missing: AttributeName[] = [];
   try {
     missing = await missingSearchAttributes(connection, namespace);
