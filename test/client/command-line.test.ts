@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { main } from '../../client/cli/main.ts';
 import type { WatchItem } from '../../client/watch.ts';
 import { ledgerEntrySchema } from '../../contracts/checkpoint.ts';
@@ -100,6 +100,9 @@ const trains = (run: string) =>
     `${run} trains`,
     async () => (await host.client.workflow.getHandle(run).query<RunView>('run')).detail === 'training.epoch',
   );
+
+// Every command is a process that starts anew, which on a busy machine takes its time.
+vi.setConfig({ testTimeout: 400_000 });
 
 describe('epochal train', () => {
   it('--wait prints a line an epoch and the receipt, and ends with 0', async () => {
@@ -201,7 +204,7 @@ describe('a run that goes on', () => {
     const project = newRun('project');
     const file = await config({
       project,
-      epochs: 100,
+      epochs: 10_000,
       checkpoints: { last: 2 },
       parameters: { batches: 20, batch_seconds: 0.02 },
     });
