@@ -62,7 +62,7 @@ it(
     await page.getByLabel('Epochs').fill('2');
     await step(page, /Next: Parameters/);
     await page.getByLabel('Learning Rate').fill('0.002');
-    await expect.poll(() => page.getByLabel('Configuration as YAML').innerText()).toContain('learning_rate: 0.002');
+    await expect.poll(() => page.getByLabel('Configuration as YAML').textContent()).toContain('learning_rate: 0.002');
     await step(page, /Next: Checkpoints/);
     await page.getByLabel('Most recent ones').fill('2');
     await step(page, /Next: Where/);
@@ -187,7 +187,7 @@ it(
     await step(page, /Next: Trainer/);
     await expect.poll(() => page.getByLabel('Epochs').inputValue()).toBe('4');
     await page.getByLabel('Epochs').fill('6');
-    await expect.poll(() => editor.innerText()).toMatch(/# mine[\s\S]*epochs: 6 # few/);
+    await expect.poll(() => editor.textContent()).toMatch(/# mine[\s\S]*epochs: 6 # few/);
     await editor.fill('trainer: digits\nepochs: [');
     await page.getByText(/The YAML cannot be read: line/).waitFor();
     expect(await page.getByLabel('Epochs').isDisabled()).toBe(true);
@@ -252,7 +252,7 @@ it(
     const page = await stage.page();
     await page.goto(`/runs/${run}?tab=checkpoints`);
     await page.getByRole('button', { name: '3 files' }).first().click();
-    const shown = await page.locator('[data-sha256="weights.npz"]').first().innerText();
+    const shown = await page.locator('[data-sha256="weights.npz"]').first().textContent();
     const [download] = await Promise.all([
       page.waitForEvent('download'),
       page
@@ -267,7 +267,7 @@ it(
       .first()
       .click();
     await page.getByRole('menuitem', { name: /Continue from here/ }).click();
-    await expect.poll(() => page.getByLabel('Configuration as YAML').innerText()).toMatch(/continueFrom/);
+    await expect.poll(() => page.getByLabel('Configuration as YAML').textContent()).toMatch(/continueFrom/);
   },
   3 * minutes,
 );
@@ -285,7 +285,7 @@ it(
     await stage.startWorker();
     await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor({ timeout: 90_000 });
     await expect
-      .poll(() => page.getByTestId('progress').innerText(), { timeout: 90_000 })
+      .poll(() => page.getByTestId('progress').textContent(), { timeout: 90_000 })
       .toMatch(new RegExp(`${before + 1} of 500|${before + 2} of 500`));
     await fetch(`${stage.server.address}/api/runs/${run}/stop`, { method: 'POST' });
     await page.getByTestId('outcome').waitFor({ timeout: 60_000 });

@@ -30,7 +30,7 @@ try {
   await start('digits-broken', { epochs: 10 }, 'counter', { fail_at: '3:2', fail_kind: 'error', fail_times: 0 });
   await over('digits-broken');
   await ask('/api/runs', { config: { run: 'later', trainer: 'digits', epochs: 30 }, draft: true });
-  await start('digits-live', { epochs: 60, parameters: { batch_delay_seconds: 0.03, hidden_layers: [256, 128] } });
+  await start('digits-live', { epochs: 900, parameters: { batch_delay_seconds: 0.03, hidden_layers: [256, 128] } });
   await inEpoch('digits-live', 4);
 
   for (const scheme of ['light', 'dark'] as const) {

@@ -47,7 +47,8 @@ export function CurvePlot(props: CurvePlotProps) {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const isZoomed = useRef(false);
-  const scheme = useComputedColorScheme('light');
+  // Known at once: a plot that is made again a moment later would flicker.
+  const scheme = useComputedColorScheme('light', { getInitialValueInEffect: false });
   const data = [x, ...curves.map(({ values }) => values)] as unknown as uPlot.AlignedData;
   const shape = JSON.stringify([curves.map(({ values: _, ...look }) => look), isTime, isLog, scheme, syncKey, xLabel]);
 
@@ -94,6 +95,7 @@ export function CurvePlot(props: CurvePlotProps) {
             label: name,
             stroke: pale ? `${color}55` : color,
             width: pale ? 1 : 1.75,
+            points: { size: 5, fill: scheme === 'dark' ? '#2e2e2e' : '#ffffff' },
             spanGaps: true,
             ...(dashed ? { dash: [6, 4] } : {}),
             value: (_: uPlot, value: number | null) => (value === null ? '–' : formatValue(value)),
