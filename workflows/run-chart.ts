@@ -399,7 +399,10 @@ const uploading = chartSetup.createStateConfig({
         id: 'publish',
         src: 'publish',
         input: null,
-        onDone: { target: 'cleaningUp', actions: assign(({ context, event }) => adoptPublished(context, event.output)) },
+        onDone: {
+          target: 'cleaningUp',
+          actions: assign(({ context, event }) => adoptPublished(context, event.output)),
+        },
         onError: {
           target: 'cleaningUp',
           actions: assign(({ event }) => ({ publishFailure: failureOf(event.error) })),

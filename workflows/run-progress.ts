@@ -60,7 +60,10 @@ export function adoptSession(context: RunContext, { session, report }: OpenedSes
 }
 
 /** A session is over without being asked: remember what it left, and why. */
-export function adoptFailure(context: RunContext, { failure, preempted, report, reached, host: at }: SessionFailure): Change {
+export function adoptFailure(
+  context: RunContext,
+  { failure, preempted, report, reached, host: at }: SessionFailure,
+): Change {
   const host = context.session?.host ?? context.lastSession?.host ?? '';
   const adopted = report ? adoptReport(context, report, host) : {};
   const after = { ...context, ...adopted };

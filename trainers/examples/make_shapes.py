@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-sys.path.insert(0, str(Path(__file__).parent / "epochal"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "epochal"))
 
 from epochal.datasets import coco, image_folder, supervisely, yolo
 from epochal.datasets.masks import box_of_bitmap, cropped
