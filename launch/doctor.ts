@@ -2,7 +2,7 @@
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Connection } from '@temporalio/client';
-import pc from 'picocolors';
+import { colors as pc } from '../client/cli/colors.ts';
 import { poolControlQueue } from '../contracts/queues.ts';
 import { openStore } from '../stores/open-store.ts';
 import { readGpus } from '../worker/gpus.ts';

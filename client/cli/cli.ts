@@ -1,9 +1,10 @@
 /** What every command has at hand: the two output streams, the client, and the way to end. */
-import colors from 'picocolors';
+
 import { name } from '../../contracts/names.ts';
 import type { Connected } from '../connect.ts';
 import { ConfigError } from '../errors.ts';
 import type { TrainingClient } from '../training-client.ts';
+import { colors } from './colors.ts';
 import { exitCodeOfError, exitCodes } from './exit-codes.ts';
 import { plain } from './format.ts';
 

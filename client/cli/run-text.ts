@@ -1,7 +1,8 @@
 /** A run, and its receipt, as text. */
-import colors from 'picocolors';
+
 import type { Cause, Outcome, Receipt } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
+import { colors } from './colors.ts';
 import { clockText, durationText, metricsText, numberText, plain, positionText, sizeText, timeText } from './format.ts';
 import { factsText } from './table.ts';
 

@@ -1,6 +1,6 @@
 /** Tables without frames: easy to read, easy to cut with other tools. */
 import Table from 'cli-table3';
-import colors from 'picocolors';
+import { colors } from './colors.ts';
 import { plain } from './format.ts';
 
 const noFrame = Object.fromEntries(

@@ -1,10 +1,11 @@
 /** `epochal train`, `epochal begin`, `epochal configure`, `epochal validate`: from a configuration to a run that trains. */
-import colors from 'picocolors';
+
 import type { DraftConfig } from '../../contracts/run-config.ts';
 import type { Configure } from '../../contracts/run-messages.ts';
 import { ConfigError } from '../errors.ts';
 import { parseConfig, parseDraft, readYamlFile } from '../parse-config.ts';
 import type { Cli } from './cli.ts';
+import { colors } from './colors.ts';
 import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { patched, patchOf } from './set-option.ts';

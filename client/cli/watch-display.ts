@@ -1,9 +1,9 @@
 /** Shows a watched run: bars on a terminal, plain lines elsewhere, JSON lines for programs. */
 import { MultiBar, type SingleBar } from 'cli-progress';
-import colors from 'picocolors';
 import type { Progress, WorkProgress } from '../../contracts/progress.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
 import type { WatchItem } from '../watch.ts';
+import { colors } from './colors.ts';
 import { clockText, durationText, metricsText, numberText, plain, sizeText } from './format.ts';
 import { receiptText } from './run-text.ts';
 
