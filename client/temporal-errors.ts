@@ -28,15 +28,18 @@ const code = {
   invalidArgument: 3,
   deadlineExceeded: 4,
   permissionDenied: 7,
+  failedPrecondition: 9,
   unavailable: 14,
   unauthenticated: 16,
 } as const;
 
-/** The call was given up at its deadline: the server or a worker is silent. */
+/** The call was given up at its deadline, or the server knows of no worker: the server or a worker is silent. */
 export function isSilence(error: unknown): boolean {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return true;
   const status = statusOf(error);
-  return status === code.cancelled || status === code.deadlineExceeded;
+  // Of a query, the server says at once that nobody has asked for work lately.
+  const noPoller = status === code.failedPrecondition && /no poller/.test(detailsOf(error));
+  return noPoller || status === code.cancelled || status === code.deadlineExceeded;
 }
 
 /** `server` is how the server is called in a sentence; `run` is the run that was asked for. */

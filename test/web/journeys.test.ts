@@ -164,7 +164,7 @@ it(
     await page.getByLabel('Epochs').fill('3');
     await step(page, /Next: Parameters/);
     await page.getByLabel('Learning Rate').fill('7');
-    await page.getByText('must be at most 1', { exact: true }).waitFor();
+    await page.getByText('must be at most 1', { exact: true }).first().waitFor();
     await page.getByTestId('check').getByText('parameters.learning_rate is 7: must be at most 1').waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();
     expect(new URL(page.url()).pathname).toBe('/new');
