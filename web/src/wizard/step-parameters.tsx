@@ -1,7 +1,7 @@
-import { Stack, Text, Title } from '@mantine/core';
+import { Input, Stack, Text, Title } from '@mantine/core';
 import { withTheme } from '@rjsf/core';
 import { generateTheme } from '@rjsf/mantine';
-import type { ErrorSchema, FormContextType, RJSFSchema } from '@rjsf/utils';
+import type { ErrorSchema, FieldErrorProps, FormContextType, RJSFSchema } from '@rjsf/utils';
 import { useMemo } from 'react';
 import type { TrainerManifest } from '../../../contracts/trainer-manifest.ts';
 import type { StepProps } from './config-fields.tsx';
@@ -12,6 +12,15 @@ import { isMapping, isSame, plainJson } from './plain-json.ts';
 type Data = Record<string, unknown>;
 
 const Form = withTheme<Data, RJSFSchema, FormContextType>(generateTheme<Data, RJSFSchema, FormContextType>());
+
+/** Inputs of text and numbers show their problem themselves: a second time would be read out twice. */
+function FieldErrors({ errors = [], schema }: FieldErrorProps<Data, RJSFSchema, FormContextType>) {
+  const isShown = schema.type === 'string' || schema.type === 'number' || schema.type === 'integer';
+  if (isShown || errors.length === 0) return null;
+  return errors.map((error) => <Input.Error key={String(error)}>{error}</Input.Error>);
+}
+
+const templates = { FieldErrorTemplate: FieldErrors };
 
 const uiSchema = { 'ui:submitButtonOptions': { norender: true } };
 
@@ -37,6 +46,7 @@ export function StepParameters({ written, problems, manifest }: StepProps & { ma
       <Form
         schema={schema}
         uiSchema={uiSchema}
+        templates={templates}
         validator={jsonSchemaValidator}
         formData={parameters}
         extraErrors={extraErrors}
