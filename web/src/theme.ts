@@ -18,13 +18,18 @@ export const theme = createTheme({
   },
 });
 
-/** Mantine's own greys for text that steps back miss the contrast of WCAG AA. */
+/** Mantine's own greys for text that steps back, and some of its colours on their pale selves, miss the contrast of WCAG AA. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
     '--mantine-color-dimmed': '#566069',
     '--mantine-color-placeholder': '#6b737b',
     '--mantine-color-error': '#c92a2a',
+    '--mantine-color-teal-light-color': '#05603f',
+    '--mantine-color-orange-light-color': '#8a3a06',
+    '--mantine-color-yellow-light-color': '#6b4a00',
+    '--mantine-color-red-light-color': '#a51111',
+    '--mantine-color-pink-light-color': '#8f1747',
     '--page-background': '#f7f8fa',
     '--chart-edge': '#868e96',
     '--chart-inner': '#f8f9fb',

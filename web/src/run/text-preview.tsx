@@ -14,7 +14,7 @@ export function TextPreview({ address, name }: { address: string; name: string }
     refetchInterval: false,
   });
   if (error) return <Alert color="red">{messageOf(error)}</Alert>;
-  if (data === undefined) return <Loader aria-label="Loading" />;
+  if (data === undefined) return <Loader role="status" aria-label="Loading" />;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
     // biome-ignore lint/a11y/useSemanticElements: it is preformatted first of all

@@ -66,7 +66,7 @@ function NavLink({ to, icon, label }: { to: '/' | '/new' | '/hosts'; icon: React
 export function PageLoading() {
   return (
     <Center py={80}>
-      <Loader aria-label="Loading" />
+      <Loader role="status" aria-label="Loading" />
     </Center>
   );
 }

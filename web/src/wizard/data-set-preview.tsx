@@ -119,10 +119,11 @@ function SplitBar({ splits }: Pick<DataSetDetails, 'splits'>) {
   const all = splits.reduce((sum, { items }) => sum + items, 0) || 1;
   return (
     <div>
-      <Progress.Root size={22} aria-label="Split of the pictures">
+      <Progress.Root size={22}>
         {splits.map(({ name, items }, index) => (
           <Progress.Section
             key={name}
+            aria-label={`Part of ${name}`}
             value={(items / all) * 100}
             color={['indigo.8', 'teal.9', 'orange.9', 'grape.8'][index % 4] ?? 'gray.7'}
           >
