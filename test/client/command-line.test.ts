@@ -254,8 +254,11 @@ describe('a run that goes on', () => {
     expect((await json<RunView>('resume', run)).state).toBe('training');
     await trains(run);
 
-    const completed = await epochal('--get-yargs-completions', 'epochal', 'stop', run.slice(0, 9));
-    expect(completed.stdout.split('\n')).toContain(run);
+    // A completion gives up soon, so that a shell is never held up: on a busy machine it may have to be asked again.
+    await until('the run id is completed', async () => {
+      const completed = await epochal('--get-yargs-completions', 'epochal', 'stop', run.slice(0, 9));
+      return completed.stdout.split('\n').includes(run);
+    });
 
     const stopped = await epochal('stop', run, '--mode', 'epoch', '--wait');
     expect(stopped.stdout).toMatch(/^stopped {2}stopped by request \(epoch\)$/m);
