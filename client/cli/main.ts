@@ -11,6 +11,9 @@ import { serviceCommands } from './service-commands.ts';
 import type { Root } from './shared-options.ts';
 import { trainCommands } from './train-commands.ts';
 
+/** What the script of `epochal completion` calls. yargs would not wait for the server's answer. */
+const completionRequest = '--get-yargs-completions';
+
 export interface Surroundings {
   env?: NodeJS.ProcessEnv;
   stdout?: NodeJS.WritableStream;
@@ -27,6 +30,10 @@ export async function main(args: readonly string[], surroundings: Surroundings =
     throw error;
   });
   try {
+    if (args[0] === completionRequest) {
+      for (const word of await complete(cli, args.slice(1))) cli.print(word);
+      return cli.exitCode;
+    }
     await commandLine(cli, args).parseAsync([...args], {}, (_error, _args, help) => {
       if (help !== '') cli.print(help);
     });
@@ -38,6 +45,14 @@ export async function main(args: readonly string[], surroundings: Surroundings =
   return cli.exitCode;
 }
 
+/** `words` begin with the program's name and end with what is being typed. */
+async function complete(cli: Cli, words: readonly string[]): Promise<readonly string[]> {
+  const [, command, ...rest] = words;
+  if (rest.length === 0) return commandLine(cli, []).getCompletion(words);
+  // Where there is no run to complete, the shell offers file names.
+  return rest.length === 1 ? completeRuns(cli, command, rest[0] ?? '') : [];
+}
+
 function commandLine(cli: Cli, args: readonly string[]): Root {
   const root = yargs()
     .scriptName('epochal')
@@ -47,17 +62,10 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
       default: false,
       global: true,
       describe: 'Print JSON, and nothing else, on stdout',
-    })
-    .parserConfiguration({ 'strip-dashed': true });
+    });
   for (const add of [trainCommands, runCommands, listCommand, hostCommands, serviceCommands]) add(root, cli);
   return root
-    .completion('completion', 'Print a script that completes commands and run ids in bash or zsh', (current, argv) =>
-      completeRuns(
-        cli,
-        argv._.map(String).find((word: string) => !word.endsWith('epochal')),
-        current,
-      ),
-    )
+    .completion('completion', 'Print a script that completes commands and run ids in bash or zsh')
     .demandCommand(1, 'a command is needed')
     .strict()
     .recommendCommands()
