@@ -2,7 +2,7 @@
  * Pictures of the pages, light and dark, of real runs: `npx tsx test/web/take-screenshots.ts <folder>` takes all of
  * them; without a folder those of the README and the docs, into docs/images.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
@@ -15,7 +15,17 @@ const given = process.argv[2];
 const folder = given ?? fileURLToPath(new URL('../../docs/images', import.meta.url));
 await mkdir(folder, { recursive: true });
 
-const stage = await Stage.start({ slots: 2 });
+/** What readers would have, rather than this machine's name and a folder for tests. */
+const shownFolder = '/srv/epochal';
+const dataFolder = join(shownFolder, 'data');
+await mkdir(dataFolder, { recursive: true });
+await writeFile(join(dataFolder, 'host.json'), JSON.stringify({ host: 'gpu-1' }));
+const stage = await Stage.start({
+  slots: 2,
+  dataFolder,
+  store: join(shownFolder, 'store'),
+  dataSetsFolders: [join(shownFolder, 'data-sets')],
+});
 try {
   const dataSet = join(stage.settings.dataSetsFolders[0] ?? stage.folder, 'shapes');
   await makeShapesDataSet(dataSet);
@@ -45,6 +55,7 @@ try {
   process.stdout.write(`${stage.consoleErrors.join('\n')}\n`);
 } finally {
   await stage.stop();
+  await rm(shownFolder, { recursive: true, force: true });
 }
 
 async function takeAll(page: Page, scheme: string): Promise<void> {
