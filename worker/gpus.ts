@@ -29,19 +29,3 @@ export function parseGpus(table: string): Gpu[] {
       usedBytes: Number(used) * mebibyte,
     }));
 }
-
-/** GPU memory in bytes that processes of a set hold; null where it cannot be asked. */
-export async function gpuMemoryOf(pids: ReadonlySet<number>): Promise<number | null> {
-  const { code, stdout } = await runProgram(
-    'nvidia-smi',
-    ['--query-compute-apps=pid,used_memory', '--format=csv,noheader,nounits'],
-    { timeoutMs: 10_000 },
-  );
-  if (code !== 0) return null;
-  let bytes = 0;
-  for (const line of stdout.split('\n')) {
-    const [pid, used] = line.split(',').map((field) => Number(field.trim()));
-    if (pid !== undefined && pids.has(pid)) bytes += (used ?? 0) * mebibyte;
-  }
-  return bytes;
-}
