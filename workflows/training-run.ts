@@ -104,11 +104,12 @@ class TrainingRun {
         this.#chart.send({ type: 'STOP', by: 'cancel', mode: 'batch' });
       });
       if (carried) this.#chart.send({ type: 'RENEWED' });
-      await wf.condition(() => this.#over || this.#renewable);
-      await wf.condition(wf.allHandlersFinished);
-      // A stop may have come while the handlers finished.
-      if (!this.#over && this.#renewable) await this.#renew(draft, isDraft);
-      await wf.condition(() => this.#over);
+      while (!this.#over) {
+        await wf.condition(() => this.#over || this.#renewable);
+        await wf.condition(wf.allHandlersFinished);
+        // A stop or a pause may have come while the handlers finished; after a resume the renewal is due again.
+        if (!this.#over && this.#renewable) await this.#renew(draft, isDraft);
+      }
       return this.#close();
     });
   }
