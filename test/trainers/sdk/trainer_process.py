@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -83,7 +84,8 @@ class TrainerProcess:
         )
         os.close(commands_read)
         os.close(events_write)
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         if grant is not None:
             self.grant(grant)
 
@@ -105,9 +107,10 @@ class TrainerProcess:
 
     def die(self) -> None:
         """Be a worker that was killed: both pipes close."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (self._commands, self._events):
-            os.close(descriptor)
-        self._commands = self._events = -1
+            os.dup2(nowhere, descriptor)  # not closed: its number must stay ours while the reader may use it
+        os.close(nowhere)
 
     def wait_for(self, what: str | Callable[[Event], bool], **fields: Any) -> Event:
         """The first event of this type with these fields; it may have come already."""
@@ -134,9 +137,7 @@ class TrainerProcess:
             code = self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the trainer did not end; {self.account()}") from None
-        with self._changed:
-            if self._events >= 0:
-                self._changed.wait_for(lambda: self._closed, LIMIT)
+        self._reader.join(LIMIT)
         self._log.close()
         return code
 
@@ -147,8 +148,12 @@ class TrainerProcess:
         except ProcessLookupError:
             pass
         self.process.wait(LIMIT)
-        if not self._log.closed:
-            self._log.close()
+        self._reader.join(LIMIT)
+        self._log.close()
+        if self._commands >= 0:
+            os.close(self._commands)
+            os.close(self._events)
+            self._commands = self._events = -1
 
     def of(self, kind: str) -> list[Event]:
         """All events of a type so far."""
@@ -200,14 +205,7 @@ class TrainerProcess:
 
     def _read(self) -> None:
         pending = b""
-        descriptor = self._events
-        while descriptor == self._events:
-            try:
-                received = os.read(descriptor, 65536)
-            except OSError:
-                received = b""
-            if not received:
-                break
+        while received := os.read(self._events, 65536):
             *lines, pending = (pending + received).split(b"\n")
             with self._changed:
                 for line in lines:
@@ -258,10 +256,8 @@ def weights(trainer: TrainerProcess, file: str = "weights.json", checkpoint: str
 
 
 def _renumber(commands: int, events: int) -> None:
-    """In the child: commands on 3, events on 4, and nothing else of ours."""
-    high = [os.dup2(commands, 200), os.dup2(events, 201)]
-    os.closerange(3, 200)
+    """In the child: commands on 3, events on 4. Everything else of ours is closed by the exec."""
+    # Copies first, above both targets: whatever numbers the pipes have, neither overwrites the other.
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 5) for descriptor in (commands, events)]
     for source, target in zip(high, (3, 4), strict=True):
         os.dup2(source, target)
-        os.close(source)
-    os.closerange(5, 300)
