@@ -7,5 +7,6 @@ export default defineConfig({
     ...shared.test,
     include: ['test/web/**/*.test.ts', 'test/server/contract.test.ts'],
     exclude: [],
+    globalSetup: ['test/temporal-server.ts', 'test/web/built-web.ts'],
   },
 });

@@ -1,6 +1,6 @@
 /**
- * What `npm test` runs: lint, type check, vitest, and the tests of the Python SDK. Its last line adds everything up.
- * The trainers on their own frameworks have `npm run test:trainers`.
+ * What `npm test` runs: lint, type checks, vitest, the browser tests (`npm run test:web`), and the tests of the Python
+ * SDK. Its last line adds everything up. The trainers on their own frameworks have `npm run test:trainers`.
  * With arguments it passes them to vitest and runs nothing else: `npm test -- stop`.
  */
 import { existsSync } from 'node:fs';
@@ -23,9 +23,9 @@ async function check(title: string, program: string, args: string[]): Promise<Te
   return { ...none, failed: (await runShown(title, program, args)) === 0 ? 0 : 1 };
 }
 
-async function vitest(args: string[], scratch: string): Promise<TestCounts> {
-  const file = join(scratch, 'vitest.json');
-  const code = await runShown('vitest', inModules('vitest'), ['run', ...args], { [countsFileVariable]: file });
+async function vitest(title: string, args: string[], scratch: string): Promise<TestCounts> {
+  const file = join(scratch, `${title}.json`);
+  const code = await runShown(title, inModules('vitest'), ['run', ...args], { [countsFileVariable]: file });
   const counts = existsSync(file) ? countsSchema.parse(JSON.parse(await readFile(file, 'utf8'))) : none;
   return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
@@ -35,11 +35,13 @@ const scratch = await mkdtemp(join(tmpdir(), 'epochal-test-'));
 const parts: TestCounts[] = [];
 try {
   if (filters.length > 0) {
-    parts.push(await vitest(filters, scratch));
+    parts.push(await vitest('vitest', filters, scratch));
   } else {
     parts.push(await check('lint', inModules('biome'), ['check', '.']));
     parts.push(await check('types', inModules('tsc'), []));
-    parts.push(await vitest([], scratch));
+    parts.push(await check('types of the web', inModules('tsc'), ['-p', 'web']));
+    parts.push(await vitest('vitest', [], scratch));
+    parts.push(await vitest('browser', ['--config', 'vitest.web.config.ts'], scratch));
     parts.push(await pytest('test/trainers/sdk', 'test/trainers/requirements.txt', scratch));
   }
 } finally {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
-import { until } from '../support/until.ts';
 import { makeShapesDataSet } from './shapes-data-set.ts';
 import { Stage } from './stage.ts';
 
@@ -17,34 +16,14 @@ const resultSchema = z.array(
 let stage: Stage;
 beforeAll(async () => {
   stage = await Stage.start({ slots: 2 });
-  await makeShapesDataSet(join(stage.settings.dataSetsFolders[0] ?? stage.folder, 'shapes'));
-  await start({ run: 'done', trainer: 'digits', epochs: 2 });
-  await start({ run: 'live', trainer: 'digits', epochs: 900, parameters: { batch_delay_seconds: 0.05 } });
-  await start({ run: 'draft', trainer: 'digits', epochs: 2 }, true);
-  await until(
-    'one is over, one trains',
-    async () => {
-      const views = await Promise.all(['done', 'live'].map(view));
-      return views[0]?.detail === 'stopped' && (views[1]?.position.epoch ?? 0) > 0;
-    },
-    240,
-  );
+  await makeShapesDataSet(join(stage.dataSets, 'shapes'));
+  await stage.train({ run: 'done', trainer: 'digits', epochs: 2 });
+  await stage.train({ run: 'live', trainer: 'digits', epochs: 900, parameters: { batch_delay_seconds: 0.05 } });
+  await stage.ask('/api/runs', { config: { run: 'draft', trainer: 'digits', epochs: 2 }, draft: true });
+  await stage.inDetail('done', 'stopped');
+  await stage.atEpoch('live', 1);
 }, 600_000);
 afterAll(() => stage?.stop());
-
-async function start(config: object, draft = false): Promise<void> {
-  const response = await fetch(`${stage.server.address}/api/runs`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ config, draft }),
-  });
-  expect(response.status).toBe(201);
-}
-
-async function view(run: string) {
-  const response = await fetch(`${stage.server.address}/api/runs/${run}`);
-  return ((await response.json()) as { view: { detail: string; position: { epoch: number } } | null }).view;
-}
 
 async function seriousProblems(page: Page): Promise<string[]> {
   // Through the debugger, which the page's policy does not bind.

@@ -24,10 +24,10 @@ const stage = await Stage.start({
   slots: 2,
   dataFolder,
   store: join(shownFolder, 'store'),
-  dataSetsFolders: [join(shownFolder, 'data-sets')],
+  dataSets: join(shownFolder, 'data-sets'),
 });
 try {
-  const dataSet = join(stage.settings.dataSetsFolders[0] ?? stage.folder, 'shapes');
+  const dataSet = join(stage.dataSets, 'shapes');
   await makeShapesDataSet(dataSet);
   await start('digits-wide', { epochs: 14, parameters: { hidden_layers: [128, 64], learning_rate: 0.003 } });
   await start('digits-slow-rate', { epochs: 14, parameters: { hidden_layers: [64], learning_rate: 0.0006 } });

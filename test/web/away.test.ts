@@ -1,0 +1,82 @@
+/** What the browser shows while a worker, Temporal or every worker is away, and that it recovers by itself. */
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { Stage } from './stage.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await Stage.start();
+}, 300_000);
+afterAll(() => stage?.stop());
+afterEach(async () => {
+  const errors = await stage.closePages();
+  // Questions that nobody could answer are what these tests are about; the browser notes each.
+  expect(errors.filter((line) => !/status of 50[23]|ERR_CONNECTION_REFUSED/.test(line))).toEqual([]);
+});
+
+const minutes = 60_000;
+const banner = 'health-banner';
+
+it(
+  'goes on by itself after its worker was killed, and says so meanwhile',
+  async () => {
+    const parameters = { batch_delay_seconds: 0.02 };
+    const run = await stage.train({ run: 'survivor', trainer: 'digits', epochs: 500, parameters });
+    await stage.atEpoch(run, 1);
+    const page = await stage.page();
+    const list = await stage.page();
+    await list.goto('/');
+    await page.goto(`/runs/${run}`);
+    await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor();
+    await stage.killWorker();
+    await page.getByTestId(banner).getByText('Every worker is away').waitFor();
+    // Temporal knows what there is; the list does not need a worker.
+    await list.getByTestId(banner).waitFor();
+    await list.getByRole('row', { name: /survivor/ }).waitFor();
+    const before = (await stage.details(run)).view?.position.epoch ?? 1;
+    await stage.startWorker();
+    await page.getByTestId(banner).waitFor({ state: 'detached' });
+    await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor({ timeout: 120_000 });
+    await stage.atEpoch(run, before + 1);
+    await page
+      .getByTestId('progress')
+      .getByText(/[1-9]\d* of 500 complete/)
+      .waitFor();
+    await page
+      .getByText('preempted', { exact: false })
+      .or(page.getByText(/host|worker/))
+      .first()
+      .waitFor();
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Stop run' }).click();
+    await page.getByTestId('outcome').getByText('Stopped by request').waitFor({ timeout: 120_000 });
+    // No epoch was trained twice.
+    const epochs = (await stage.details(run)).view?.curve.map(({ epoch }) => epoch) ?? [];
+    expect(epochs).toEqual([...new Set(epochs)]);
+  },
+  6 * minutes,
+);
+
+it(
+  'says that Temporal is away, and goes on when it is back',
+  async () => {
+    const parameters = { batch_delay_seconds: 0.02 };
+    const run = await stage.train({ run: 'patient', trainer: 'digits', epochs: 500, parameters });
+    await stage.atEpoch(run, 1);
+    const page = await stage.page();
+    await page.goto(`/runs/${run}`);
+    await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor();
+    const before = (await stage.details(run)).view?.position.epoch ?? 1;
+    await stage.stopTemporal();
+    await page.getByTestId(banner).getByText('Temporal does not answer').waitFor();
+    await page.getByText('Nothing new at the moment').waitFor();
+    await stage.startTemporal();
+    await page.getByTestId(banner).waitFor({ state: 'detached', timeout: 120_000 });
+    await page.getByText('Nothing new at the moment').waitFor({ state: 'detached', timeout: 120_000 });
+    await stage.atEpoch(run, before + 1);
+    await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor({ timeout: 120_000 });
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Stop run' }).click();
+    await page.getByTestId('outcome').waitFor({ timeout: 120_000 });
+  },
+  6 * minutes,
+);

@@ -1,0 +1,169 @@
+/** What is there to take from a run: curves, checkpoints, files, log, and what hosts have kept. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { manyEpochs } from './many-epochs.ts';
+import { Stage } from './stage.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await Stage.start({ slots: 2 });
+}, 300_000);
+afterAll(() => stage?.stop());
+afterEach(async () => {
+  expect(await stage.closePages()).toEqual([]);
+});
+
+const minutes = 60_000;
+
+it(
+  'compares two runs: curves over each other, and what differs',
+  async () => {
+    for (const [run, rate] of [
+      ['compare-a', 0.001],
+      ['compare-b', 0.01],
+    ] as const) {
+      await stage.train({
+        run,
+        trainer: 'digits',
+        epochs: 3,
+        project: 'comparing',
+        parameters: { learning_rate: rate },
+      });
+    }
+    await stage.inDetail('compare-a', 'stopped');
+    await stage.inDetail('compare-b', 'stopped');
+    const page = await stage.page();
+    await page.goto('/?project=comparing');
+    await page.getByRole('checkbox', { name: 'Compare compare-a' }).check();
+    await page.getByRole('checkbox', { name: 'Compare compare-b' }).check();
+    await page.getByRole('link', { name: 'Compare 2' }).click();
+    await page
+      .getByRole('row', { name: /parameters.learning_rate/ })
+      .getByText('0.01', { exact: true })
+      .waitFor();
+    const plot = page.getByRole('img', { name: /val_loss of 2 runs.*compare-a is now.*compare-b is now/ });
+    await plot.waitFor();
+    // It stays there while new values are asked for.
+    for (let asked = 0; asked < 2; asked++) await page.waitForResponse(/compare-b\/metrics/);
+    expect((await plot.locator('canvas').boundingBox())?.height).toBeGreaterThan(100);
+  },
+  3 * minutes,
+);
+
+it(
+  'downloads a checkpoint that has the sha256 that is shown',
+  async () => {
+    const run = await stage.train({ run: 'to-download', trainer: 'digits', epochs: 2 });
+    await stage.inDetail(run, 'stopped');
+    const page = await stage.page();
+    await page.goto(`/runs/${run}?tab=checkpoints`);
+    await page.getByRole('button', { name: '3 files' }).first().click();
+    const shown = await page.locator('[data-sha256="weights.npz"]').first().textContent();
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page
+        .getByRole('link', { name: /Download weights.npz/ })
+        .first()
+        .click(),
+    ]);
+    const content = await readFile(await download.path());
+    expect(createHash('sha256').update(content).digest('hex')).toBe(shown);
+  },
+  3 * minutes,
+);
+
+it(
+  'shows files in their folders, pictures among them, and finds lines of the log',
+  async () => {
+    const parameters = { draw: true, print_noise: true };
+    const run = await stage.train({ run: 'with-pictures', trainer: 'counter', epochs: 3, parameters });
+    await stage.inDetail(run, 'stopped');
+    const page = await stage.page();
+    await page.goto(`/runs/${run}`);
+    await page.getByRole('tab', { name: 'Files' }).click();
+    await page.getByRole('link', { name: 'artifacts', exact: true }).click();
+    await page.getByRole('link', { name: 'plots', exact: true }).click();
+    const picture = page.getByRole('button', { name: 'Show epoch-0002.png' });
+    await picture.click();
+    const shown = page.getByRole('dialog').getByRole('img', { name: 'epoch-0002.png' });
+    await expect.poll(() => shown.evaluate('(picture) => picture.naturalWidth')).toBe(64);
+    await page.keyboard.press('Escape');
+    // The folder is in the address: back and forth as anywhere.
+    await page.goBack();
+    await page.getByRole('link', { name: 'plots', exact: true }).waitFor();
+
+    await page.getByRole('tab', { name: 'Log' }).click();
+    await page.getByRole('log').getByText('printf in 3:5').waitFor();
+    await page.getByRole('textbox', { name: 'Search the log' }).fill('PRINTF IN 2:');
+    await page.getByText('7 lines found').waitFor();
+    expect(await page.locator('.log mark').count()).toBe(7);
+  },
+  3 * minutes,
+);
+
+it(
+  'draws a hundred thousand points, and zooms into them',
+  async () => {
+    const run = await stage.train({ run: 'long', trainer: 'counter', epochs: 1 });
+    await stage.inDetail(run, 'stopped');
+    const { receipt } = (await stage.details(run)).view ?? {};
+    await writeFile(join(receipt?.outputFolder ?? '', 'metrics.jsonl'), manyEpochs(100_000));
+    const page = await stage.page();
+    await page.goto(`/runs/${run}?tab=curves`);
+    const plot = page.getByRole('img', { name: /train_loss is now/ });
+    await plot.waitFor({ timeout: 120_000 });
+    const over = plot.locator('.u-over');
+    const box = await over.boundingBox();
+    if (!box) throw new Error('the plot has no place on the page');
+    const epochAt = async (part: number) => {
+      await page.mouse.move(box.x + box.width * part, box.y + box.height / 2);
+      const told = await plot.locator('.u-legend .u-value').first().textContent();
+      return Number(told?.replace(/[^0-9]/g, ''));
+    };
+    await expect.poll(() => epochAt(0.5)).toBeGreaterThan(45_000);
+    await page.mouse.move(box.x + box.width * 0.4, box.y + 50);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.5, box.y + 50, { steps: 5 });
+    await page.mouse.up();
+    await expect.poll(() => epochAt(0.01)).toBeGreaterThan(35_000);
+    expect(await epochAt(0.99)).toBeLessThan(55_000);
+    await over.dblclick();
+    await expect.poll(() => epochAt(0.99)).toBeGreaterThan(90_000);
+  },
+  4 * minutes,
+);
+
+it(
+  'shows hosts with what they have kept, publishes it and removes it',
+  async () => {
+    for (const run of ['kept-a', 'kept-b']) {
+      const parameters = { fail_at: '2:1', fail_times: 0 };
+      await stage.train({ run, trainer: 'counter', epochs: 3, parameters, failures: { restarts: 0 } });
+      await stage.inDetail(run, 'stopped');
+    }
+    const page = await stage.page();
+    await page.goto('/hosts');
+    await page.getByText('0 of 2 taken').waitFor();
+    await page.getByText(/free for run folders in/).waitFor();
+    const row = (run: string) => page.locator(`[data-kept=${run}]`);
+    await row('kept-a').getByText('all of it').waitFor();
+    expect(existsSync(join(stage.dataFolder, 'runs', 'kept-a'))).toBe(true);
+    await row('kept-a').getByRole('button', { name: 'Remove' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('Everything in it was verified in the store.').waitFor();
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await row('kept-a').waitFor({ state: 'detached' });
+    expect(existsSync(join(stage.dataFolder, 'runs', 'kept-a'))).toBe(false);
+
+    await row('kept-b').getByRole('button', { name: 'Publish' }).click();
+    await page.getByText('kept-b is being published').waitFor();
+    await row('kept-b').waitFor({ state: 'detached', timeout: 90_000 });
+    expect(existsSync(join(stage.dataFolder, 'runs', 'kept-b'))).toBe(false);
+    const { view } = await stage.details('kept-b');
+    expect(existsSync(join(view?.receipt?.outputFolder ?? '', 'receipt.json'))).toBe(true);
+  },
+  4 * minutes,
+);
