@@ -8,9 +8,23 @@ import { concurrency } from './concurrency.ts';
 import { overhead } from './overhead.ts';
 import type { BenchResult } from './result.ts';
 import { stop } from './stop.ts';
+import { webBundle } from './web-bundle.ts';
+import { webCurves } from './web-curves.ts';
+import { webList } from './web-list.ts';
+import { webLoad } from './web-load.ts';
+import { webProgress } from './web-progress.ts';
 import { writeTable } from './write-table.ts';
 
-const benches: Record<string, () => Promise<BenchResult>> = { overhead, stop, concurrency };
+const benches: Record<string, () => Promise<BenchResult>> = {
+  overhead,
+  stop,
+  concurrency,
+  webBundle,
+  webLoad,
+  webProgress,
+  webList,
+  webCurves,
+};
 
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const unknown = asked.filter((name) => !(name in benches));

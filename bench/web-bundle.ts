@@ -3,6 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { ensureBuiltWeb } from '../launch/build-web.ts';
+import type { BenchResult } from './result.ts';
 
 const manifestSchema = z.record(
   z.string(),
@@ -41,4 +43,17 @@ export async function firstLoadBytes(
   for (const name of ['index.html', ...webPages[page]]) collect(name);
   const sizes = await Promise.all([...files].map(async (file) => (await stat(join(built, `${file}.gz`))).size));
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+export async function webBundle(): Promise<BenchResult> {
+  await ensureBuiltWeb();
+  const rows: BenchResult['rows'] = [];
+  for (const page of Object.keys(webPages) as (keyof typeof webPages)[])
+    rows.push([page, Math.round((await firstLoadBytes(page)) / 1000), '≤ 500 kB']);
+  return {
+    title: 'What a browser fetches first',
+    about: 'Scripts and styles before a page shows itself, gzipped; all of it is cached for good.',
+    columns: ['page', 'kB', 'target'],
+    rows,
+  };
 }

@@ -19,7 +19,7 @@ export interface Backend {
 }
 
 /** A person waits: a worker that does not take a question in this time is away. */
-const workerSeconds = 5;
+const workerSeconds = 10;
 
 export class TemporalLink {
   readonly #open: () => Promise<Connected>;

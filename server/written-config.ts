@@ -13,7 +13,7 @@ type Fields = WrittenConfig['config'];
 export function writeConfig(config: Fields): WrittenConfig {
   const chosen = withoutDefaults(config);
   const yaml = Object.keys(chosen).length === 0 ? '' : stringify(chosen, { lineWidth: 110 });
-  return { config: chosen, yaml, command: `epochal train - <<'YAML'\n${yaml}YAML` };
+  return { config: chosen, yaml, command: `epochal train /dev/stdin <<'YAML'\n${yaml}YAML` };
 }
 
 /** What the contract alone says of the text; a worker says the rest (`check`). */

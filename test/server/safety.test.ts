@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { routes } from '../../contracts/http-api.ts';
 import { createServerLog } from '../../server/log.ts';
 import { readServerSettings, ServerSettingsError } from '../../server/settings.ts';
 import { TestHost } from '../support/test-host.ts';
@@ -244,39 +245,71 @@ describe('files', () => {
   });
 });
 
+/** Method, address, body, and the field that the refusal must name. */
+const badInputs: [string, string, unknown, string][] = [
+  ['GET', '/api/runs?limit=0', undefined, 'limit'],
+  ['GET', '/api/runs?limit=201', undefined, 'limit'],
+  ['GET', '/api/runs?limit=', undefined, 'limit'],
+  ['GET', '/api/runs?limit=1&limit=2', undefined, 'limit'],
+  ['GET', '/api/runs?state=sleeping', undefined, 'state'],
+  ['GET', '/api/runs?text=%27%20OR%201=1', undefined, 'text'],
+  ['GET', '/api/runs?sort=up', undefined, 'sort'],
+  ['GET', '/api/runs?cursor=abc', undefined, 'cursor'],
+  ['GET', '/api/runs?sort=run&cursor=-1', undefined, 'cursor'],
+  ['GET', '/api/runs?colour=red', undefined, 'colour'],
+  ['GET', '/api/progress', undefined, 'runs'],
+  ['GET', '/api/progress?runs=a%2Fb', undefined, 'runs'],
+  ['GET', '/api/runs/..a', undefined, 'run'],
+  ['GET', '/api/runs/a/log?lines=0', undefined, 'lines'],
+  ['GET', '/api/runs/a/log?offset=-1', undefined, 'offset'],
+  ['GET', '/api/runs/a/metrics?points=1', undefined, 'points'],
+  ['GET', '/api/trainers?pool=a/b', undefined, 'pool'],
+  ['POST', '/api/runs', {}, 'config'],
+  ['POST', '/api/runs', { config: [] }, 'config'],
+  ['POST', '/api/runs', { config: {}, draft: 'yes' }, 'draft'],
+  ['POST', '/api/runs', { config: { trainer: 'counter', epochs: -1 } }, 'epochs'],
+  ['POST', '/api/runs', { config: { trainer: '../counter', epochs: 1 } }, 'trainer'],
+  ['POST', '/api/runs', { config: { run: '..' }, draft: true }, 'run'],
+  ['POST', '/api/runs/a/stop', { mode: 'softly' }, 'mode'],
+  ['POST', '/api/runs/a/pause', { now: true }, 'now'],
+  ['POST', '/api/config/read', { yaml: 3 }, 'yaml'],
+  ['POST', '/api/config/write', { config: 'x' }, 'config'],
+  ['POST', '/api/access', { token: '' }, 'token'],
+  ['GET', '/api/runs/..a/live', undefined, 'run'],
+  ['POST', '/api/runs/..a/configure', {}, 'run'],
+  ['POST', '/api/runs/a/train', { now: true }, 'now'],
+  ['POST', '/api/runs/..a/resume', {}, 'run'],
+  ['POST', '/api/check', { config: 'x' }, 'config'],
+  ['GET', '/api/runs/a/clone?keepProgress=maybe', undefined, 'keepProgress'],
+  ['GET', '/api/runs/a/clone?checkpoint=..', undefined, 'checkpoint'],
+  ['GET', '/api/runs/..a/checkpoints', undefined, 'run'],
+  ['GET', '/api/runs/a/files?folder=..', undefined, 'folder'],
+  ['GET', '/api/runs/a/file', undefined, 'path'],
+  ['GET', '/api/runs/a/file?path=a&download=yes', undefined, 'download'],
+  ['POST', '/api/hosts/..a/kept-folders/a/publish', {}, 'host'],
+  ['POST', '/api/hosts/a/kept-folders/a/publish', { force: true }, 'force'],
+  ['GET', '/api/data-sets?pool=..', undefined, 'pool'],
+  ['GET', '/api/hosts/a/data-sets/0123456789abcdef/items?limit=51', undefined, 'limit'],
+  ['GET', '/api/hosts/a/data-sets/0123456789abcdef/items?offset=x', undefined, 'offset'],
+  ['GET', '/api/hosts/a/data-sets/0123456789abcdef/image', undefined, 'item'],
+  ['DELETE', '/api/hosts/a/kept-folders/..a', undefined, 'run'],
+  ['GET', '/api/hosts/a/data-sets/xyz', undefined, 'dataSet'],
+];
+
 describe('bad input', () => {
-  it.each([
-    ['GET', '/api/runs?limit=0', undefined, 'limit'],
-    ['GET', '/api/runs?limit=201', undefined, 'limit'],
-    ['GET', '/api/runs?limit=', undefined, 'limit'],
-    ['GET', '/api/runs?limit=1&limit=2', undefined, 'limit'],
-    ['GET', '/api/runs?state=sleeping', undefined, 'state'],
-    ['GET', '/api/runs?text=%27%20OR%201=1', undefined, 'text'],
-    ['GET', '/api/runs?sort=up', undefined, 'sort'],
-    ['GET', '/api/runs?cursor=abc', undefined, 'cursor'],
-    ['GET', '/api/runs?sort=run&cursor=-1', undefined, 'cursor'],
-    ['GET', '/api/runs?colour=red', undefined, 'colour'],
-    ['GET', '/api/progress', undefined, 'runs'],
-    ['GET', '/api/progress?runs=a%2Fb', undefined, 'runs'],
-    ['GET', '/api/runs/..a', undefined, 'run'],
-    ['GET', '/api/runs/a/log?lines=0', undefined, 'lines'],
-    ['GET', '/api/runs/a/log?offset=-1', undefined, 'offset'],
-    ['GET', '/api/runs/a/metrics?points=1', undefined, 'points'],
-    ['GET', '/api/trainers?pool=a/b', undefined, 'pool'],
-    ['POST', '/api/runs', {}, 'config'],
-    ['POST', '/api/runs', { config: [] }, 'config'],
-    ['POST', '/api/runs', { config: {}, draft: 'yes' }, 'draft'],
-    ['POST', '/api/runs', { config: { trainer: 'counter', epochs: -1 } }, 'epochs'],
-    ['POST', '/api/runs', { config: { trainer: '../counter', epochs: 1 } }, 'trainer'],
-    ['POST', '/api/runs', { config: { run: '..' }, draft: true }, 'run'],
-    ['POST', '/api/runs/a/stop', { mode: 'softly' }, 'mode'],
-    ['POST', '/api/runs/a/pause', { now: true }, 'now'],
-    ['POST', '/api/config/read', { yaml: 3 }, 'yaml'],
-    ['POST', '/api/config/write', { config: 'x' }, 'config'],
-    ['POST', '/api/access', { token: '' }, 'token'],
-    ['DELETE', '/api/hosts/a/kept-folders/..a', undefined, 'run'],
-    ['GET', '/api/hosts/a/data-sets/xyz', undefined, 'dataSet'],
-  ])('%s %s %j names the field', async (method, path, body, field) => {
+  it('is tried on every route that takes any', () => {
+    const untried = Object.entries(routes).flatMap(([name, route]) => {
+      if (!('params' in route || 'query' in route || 'body' in route)) return [];
+      const pattern = new RegExp(`^${route.path.replace(/:[A-Za-z]+/g, '[^/]+')}$`);
+      const isTried = badInputs.some(
+        ([method, path]) => method === route.method && pattern.test(path.split('?')[0] ?? ''),
+      );
+      return isTried ? [] : [name];
+    });
+    expect(untried).toEqual([]);
+  });
+
+  it.each(badInputs)('%s %s %j names the field', async (method, path, body, field) => {
     const answer = await server.send(method, path, body);
     expect(answer).toMatchObject({ status: 400, body: { kind: 'invalid', message: expect.any(String) } });
     expect(

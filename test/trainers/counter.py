@@ -56,6 +56,7 @@ class Parameters(epochal.Parameters):
     ignore_sigterm: bool = epochal.parameter(False, description="SIGTERM does nothing")
     children: int = epochal.parameter(0, ge=0, le=100, description="Child processes that sleep for ever")
     draw: bool = epochal.parameter(False, description="Save a picture among the artifacts after every epoch")
+    tell_time: bool = epochal.parameter(False, description="Print the time after every batch")
     print_noise: bool = epochal.parameter(False, description="Print in every batch, by Python and by C")
 
 
@@ -110,6 +111,8 @@ def train(app: epochal.Application) -> None:
             failing.at(f"{epoch}:{number}")
             chain.train(batch)
             mean_loss.add(1 / chain.count)
+            if parameters.tell_time:
+                print(f"batch {epoch}:{number} done at {time.time():.3f}", flush=True)
             app.log({"loss": 1 / chain.count})
 
         for number in app.validation_batches(range(1, parameters.validation_batches + 1)):

@@ -25,6 +25,7 @@ const pool = 'gpu';
 const quiet = () => pino({ level: process.env.LOG_LEVEL ?? 'fatal' }, pino.destination(2));
 
 export interface StageOptions {
+  /** 0: no worker at all. */
   slots?: number;
   /** Of its own, unless given. */
   dataFolder?: string;
@@ -82,7 +83,7 @@ export class Stage {
     });
     const stage = new Stage(folder, options, temporalOptions, temporal, server, await launchChromium());
     await mkdir(stage.dataFolder, { recursive: true });
-    await stage.startWorker();
+    if (options.slots !== 0) await stage.startWorker();
     return stage;
   }
 
