@@ -30,6 +30,12 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
           .example('EPOCHAL_SERVER_ADDRESS=0.0.0.0 EPOCHAL_TOKEN=… $0 server', 'for a network: a token is asked for')
           .epilogue('The address is printed on stdout. Settings are environment variables: see docs/server.md.'),
       cli.action(async () => {
+        const { ensureBuiltWeb } = await import('../../launch/build-web.ts');
+        const tell = (line: string) => process.stderr.write(`${line}\n`);
+        // Without the pages there is still the API.
+        await ensureBuiltWeb({ onProgress: tell }).catch((error: unknown) =>
+          tell(`the web UI could not be built: ${error instanceof Error ? error.message : String(error)}`),
+        );
         const { runServerUntilSignal } = await import('../../server/main.ts');
         return runServerUntilSignal();
       }),

@@ -95,7 +95,7 @@ function StateBox({ box, isLit, seconds }: { box: Box; isLit: boolean; seconds: 
       )}
       <text
         x={x + width / 2}
-        y={y + 20}
+        y={isTop && isLeaf && seconds === undefined ? y + height / 2 + 5 : y + 20}
         textAnchor="middle"
         fontSize={isTop ? 14 : 12.5}
         fontWeight={isTop ? 650 : isLit ? 600 : 450}

@@ -1,4 +1,4 @@
-import { Anchor, Checkbox, Group, Progress, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/core';
+import { Anchor, Card, Checkbox, Group, Progress, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/core';
 import { IconArrowDown, IconArrowsSort, IconArrowUp } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -28,69 +28,71 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
   });
   const header = { sort, onSort };
   return (
-    <Table.ScrollContainer
-      minWidth={860}
-      scrollAreaProps={{ type: 'auto', viewportProps: { tabIndex: 0, role: 'region', 'aria-label': 'Runs' } }}
-    >
-      <Table className="runs-table" highlightOnHover verticalSpacing="sm" aria-label="Runs">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th w={36}>
-              <VisuallyHidden>Compare</VisuallyHidden>
-            </Table.Th>
-            <SortHeader {...header} label="Run" up="run" down="-run" />
-            <Table.Th>State</Table.Th>
-            <Table.Th w={240}>Progress</Table.Th>
-            <SortHeader {...header} label="Best" up="bestMetric" down="-bestMetric" />
-            <Table.Th>Trainer</Table.Th>
-            <Table.Th>Project</Table.Th>
-            <SortHeader {...header} label="Started" up="oldest" down="recent" />
-            <SortHeader {...header} label="Took" up="closedAt" down="-closedAt" title="Sort by when they ended" />
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {runs.map((run) => (
-            <Table.Tr key={run.run} data-run={run.run}>
-              <Table.Td>
-                <Checkbox
-                  size="xs"
-                  aria-label={`Compare ${run.run}`}
-                  checked={chosen.has(run.run)}
-                  onChange={() => onToggle(run.run)}
-                />
-              </Table.Td>
-              <Table.Td className="run-name">
-                <Anchor
-                  fw={550}
-                  size="sm"
-                  title={run.run}
-                  renderRoot={(props) => <Link {...props} to="/runs/$run" params={{ run: run.run }} />}
-                >
-                  {run.run}
-                </Anchor>
-              </Table.Td>
-              <Table.Td>
-                <StateBadge state={run.state} outcome={run.outcome ?? outcomeOfStatus(run)} />
-              </Table.Td>
-              <Table.Td>
-                <RowProgress progress={progress?.[run.run] ?? []} />
-              </Table.Td>
-              <Table.Td className="figures">{formatMetric(run.bestMetric)}</Table.Td>
-              <Table.Td>{run.trainer ?? '–'}</Table.Td>
-              <Table.Td>{run.project ?? '–'}</Table.Td>
-              <Table.Td className="figures">
-                <time dateTime={run.startedAt} title={formatInstant(run.startedAt)}>
-                  {formatAge(run.startedAt, now)}
-                </time>
-              </Table.Td>
-              <Table.Td className="figures">
-                {formatSeconds(secondsBetween(run.startedAt, run.closedAt ?? now))}
-              </Table.Td>
+    <Card p={0}>
+      <Table.ScrollContainer
+        minWidth={860}
+        scrollAreaProps={{ type: 'auto', viewportProps: { tabIndex: 0, role: 'region', 'aria-label': 'Runs' } }}
+      >
+        <Table className="runs-table" highlightOnHover verticalSpacing="sm" aria-label="Runs">
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th w={36}>
+                <VisuallyHidden>Compare</VisuallyHidden>
+              </Table.Th>
+              <SortHeader {...header} label="Run" up="run" down="-run" />
+              <Table.Th>State</Table.Th>
+              <Table.Th w={240}>Progress</Table.Th>
+              <SortHeader {...header} label="Best" up="bestMetric" down="-bestMetric" />
+              <Table.Th>Trainer</Table.Th>
+              <Table.Th>Project</Table.Th>
+              <SortHeader {...header} label="Started" up="oldest" down="recent" />
+              <SortHeader {...header} label="Took" up="closedAt" down="-closedAt" title="Sort by when they ended" />
             </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+          </Table.Thead>
+          <Table.Tbody>
+            {runs.map((run) => (
+              <Table.Tr key={run.run} data-run={run.run}>
+                <Table.Td>
+                  <Checkbox
+                    size="xs"
+                    aria-label={`Compare ${run.run}`}
+                    checked={chosen.has(run.run)}
+                    onChange={() => onToggle(run.run)}
+                  />
+                </Table.Td>
+                <Table.Td className="run-name">
+                  <Anchor
+                    fw={550}
+                    size="sm"
+                    title={run.run}
+                    renderRoot={(props) => <Link {...props} to="/runs/$run" params={{ run: run.run }} />}
+                  >
+                    {run.run}
+                  </Anchor>
+                </Table.Td>
+                <Table.Td>
+                  <StateBadge state={run.state} outcome={run.outcome ?? outcomeOfStatus(run)} />
+                </Table.Td>
+                <Table.Td>
+                  <RowProgress progress={progress?.[run.run] ?? []} />
+                </Table.Td>
+                <Table.Td className="figures">{formatMetric(run.bestMetric)}</Table.Td>
+                <Table.Td>{run.trainer ?? '–'}</Table.Td>
+                <Table.Td>{run.project ?? '–'}</Table.Td>
+                <Table.Td className="figures">
+                  <time dateTime={run.startedAt} title={formatInstant(run.startedAt)}>
+                    {formatAge(run.startedAt, now)}
+                  </time>
+                </Table.Td>
+                <Table.Td className="figures">
+                  {formatSeconds(secondsBetween(run.startedAt, run.closedAt ?? now))}
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+    </Card>
   );
 }
 
