@@ -26,7 +26,7 @@ export async function pytest(
     `pytest ${folder}`,
     python,
     ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', `--junitxml=${report}`, ...args, folder],
-    { PYTHONPATH: join(root, 'trainers', 'epochal'), PYTHONDONTWRITEBYTECODE: '1' },
+    { PYTHONPATH: join(root, 'trainers', 'epochal'), PYTHONDONTWRITEBYTECODE: '' },
   );
   const suite = existsSync(report) ? (/<testsuite [^>]*>/.exec(await readFile(report, 'utf8'))?.[0] ?? '') : '';
   const count = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);

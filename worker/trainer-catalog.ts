@@ -158,10 +158,13 @@ export class TrainerCatalog {
   }
 }
 
-/** The environment of a trainer process: ours, with the SDK to import and output that is not held back. */
+/**
+ * The environment of a trainer process: ours, with the SDK to import, and output that is not held back. Bytecode is kept
+ * whatever our own environment says: compiling torch anew takes as long as importing it, in every process.
+ */
 export function trainerEnvironment(): NodeJS.ProcessEnv {
   const path = [pythonSdkFolder, process.env.PYTHONPATH].filter(Boolean).join(process.platform === 'win32' ? ';' : ':');
-  return { ...process.env, PYTHONPATH: path, PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '1' };
+  return { ...process.env, PYTHONPATH: path, PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '' };
 }
 
 const setUp = (program: TrainerProgram, message: string) =>
