@@ -33,7 +33,7 @@ const trainings: readonly Training[] = [
   {
     trainer: 'yolov8',
     epochs: 40,
-    pictures: 640,
+    pictures: 400,
     metric: 'mAP50',
     atLeast: 0.9,
     parameters: { size: 'n', image_size: 160, batch_size: 8, optimizer: 'AdamW', lr0: 0.0015, plots: false },
@@ -46,7 +46,7 @@ const trainings: readonly Training[] = [
     atLeast: 0.5,
     parameters: {
       config: 'retinanet_r18_fpn_1x_coco',
-      image_size: 160,
+      image_size: 128,
       batch_size: 8,
       workers: 0,
       overrides: {

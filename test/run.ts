@@ -3,31 +3,22 @@
  * SDK. Its last line adds everything up. The trainers on their own frameworks have `npm run test:trainers`.
  * With arguments it passes them to vitest and runs nothing else: `npm test -- stop`.
  */
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
-import { closingLine, countsFileVariable, type TestCounts } from './closing-line-reporter.ts';
+import { closingLine, type TestCounts } from './closing-line-reporter.ts';
 import { pytest } from './pytest.ts';
 import { runShown } from './run-shown.ts';
+import { vitest } from './vitest.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const inModules = (program: string) => join(root, 'node_modules', '.bin', program);
-const countsSchema = z.object({ passed: z.int(), failed: z.int(), skipped: z.int() });
 const none: TestCounts = { passed: 0, failed: 0, skipped: 0 };
 
 /** A check has no tests to count: it adds a failure, or nothing. */
 async function check(title: string, program: string, args: string[]): Promise<TestCounts> {
   return { ...none, failed: (await runShown(title, program, args)) === 0 ? 0 : 1 };
-}
-
-async function vitest(title: string, args: string[], scratch: string): Promise<TestCounts> {
-  const file = join(scratch, `${title}.json`);
-  const code = await runShown(title, inModules('vitest'), ['run', ...args], { [countsFileVariable]: file });
-  const counts = existsSync(file) ? countsSchema.parse(JSON.parse(await readFile(file, 'utf8'))) : none;
-  return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
 const filters = process.argv.slice(2);
@@ -42,7 +33,7 @@ try {
     parts.push(await check('types of the web', inModules('tsc'), ['-p', 'web']));
     parts.push(await vitest('vitest', [], scratch));
     parts.push(await vitest('browser', ['--config', 'vitest.web.config.ts'], scratch));
-    parts.push(await pytest('test/trainers/sdk', 'test/trainers/requirements.txt', scratch));
+    parts.push(await pytest({ folder: 'test/trainers/sdk', tools: 'test/trainers/requirements.txt' }, scratch));
   }
 } finally {
   await rm(scratch, { recursive: true, force: true });

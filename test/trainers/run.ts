@@ -1,6 +1,7 @@
 /**
- * What `npm run test:trainers` runs: the tests of every trainer on its own framework, each in an environment with the
- * packages that `requirements.txt` beside the tests names. They drive real trainer processes, as a worker does.
+ * What `npm run test:trainers` runs: the tests of every trainer on its own framework, each in the environment that the
+ * trainer's own requirements make, and with the tools that `requirements.txt` beside the tests names. They drive real
+ * trainer processes, as a worker does. `runs` are whole runs of all of them by a worker and a server.
  * Names choose some of them: `npm run test:trainers -- pytorch lightning`. After `--` come arguments for pytest.
  */
 import { existsSync } from 'node:fs';
@@ -10,8 +11,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closingLine, type TestCounts } from '../closing-line-reporter.ts';
 import { pytest } from '../pytest.ts';
+import { vitest } from '../vitest.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
+const root = join(here, '..', '..');
 const [names, pytestArgs] = split(process.argv.slice(2));
 
 function split(args: readonly string[]): [string[], string[]] {
@@ -19,10 +22,18 @@ function split(args: readonly string[]): [string[], string[]] {
   return at < 0 ? [[...args], []] : [args.slice(0, at), args.slice(at + 1)];
 }
 
-const all = (await readdir(here, { withFileTypes: true }))
+function testsOf(name: string, scratch: string): Promise<TestCounts> {
+  if (name === 'runs') return vitest('runs', ['--config', 'vitest.trainers.config.ts'], scratch);
+  const environment = join('trainers', name, 'requirements.txt');
+  const folder = `test/trainers/${name}`;
+  return pytest(existsSync(join(root, environment)) ? { folder, environment } : { folder }, scratch, pytestArgs);
+}
+
+const folders = (await readdir(here, { withFileTypes: true }))
   .filter((entry) => entry.isDirectory() && existsSync(join(here, entry.name, 'requirements.txt')))
   .map((entry) => entry.name)
   .sort();
+const all = [...folders, 'runs'];
 const unknown = names.filter((name) => !all.includes(name));
 if (unknown.length > 0) {
   process.stderr.write(`there are no tests of ${unknown.join(', ')}; there are of ${all.join(', ')}\n`);
@@ -33,15 +44,15 @@ const total: TestCounts = { passed: 0, failed: 0, skipped: 0 };
 const scratch = await mkdtemp(join(tmpdir(), 'epochal-test-'));
 try {
   for (const name of names.length > 0 ? names : all) {
-    const folder = `test/trainers/${name}`;
+    const began = performance.now();
     let counts: TestCounts;
     try {
-      counts = await pytest(folder, `${folder}/requirements.txt`, scratch, pytestArgs);
+      counts = await testsOf(name, scratch);
     } catch (error) {
       process.stdout.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`);
       counts = { passed: 0, failed: 1, skipped: 0 };
     }
-    process.stdout.write(`${name}: ${closingLine(counts)}\n`);
+    process.stdout.write(`${name}: ${closingLine(counts)}, in ${Math.round((performance.now() - began) / 1000)} s\n`);
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
