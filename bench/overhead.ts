@@ -4,12 +4,13 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureEnvironment, readRequirements } from '../worker/python-environments.ts';
 import { BenchHost } from './bench-host.ts';
+import { secondsPerEpoch } from './epoch-times.ts';
 import type { BenchResult } from './result.ts';
 import { median, rounded } from './statistics.ts';
 
@@ -24,18 +25,6 @@ const wanted = [
 
 type Parameters = { hidden_layers: number[]; batch_size: number };
 const parametersOf = (width: number): Parameters => ({ hidden_layers: [width, width], batch_size: 32 });
-
-/** Seconds an epoch, from the end of the first to the end of the last: start-up is not an epoch. */
-async function secondsPerEpoch(metricsFile: string): Promise<number> {
-  const rows = (await readFile(metricsFile, 'utf8'))
-    .trim()
-    .split('\n')
-    .map((line) => Date.parse(JSON.parse(line).at));
-  const [first, last] = [rows[0], rows.at(-1)];
-  if (first === undefined || last === undefined || rows.length < 2)
-    throw new Error(`${metricsFile} has too few epochs`);
-  return (last - first) / 1000 / (rows.length - 1);
-}
 
 async function bare(python: string, epochs: number, parameters: Parameters): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'epochal-bare-'));

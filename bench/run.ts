@@ -6,8 +6,11 @@ import { availableParallelism } from 'node:os';
 import Table from 'cli-table3';
 import { concurrency } from './concurrency.ts';
 import { overhead } from './overhead.ts';
+import { recovery } from './recovery.ts';
 import type { BenchResult } from './result.ts';
 import { stop } from './stop.ts';
+import { storing } from './storing.ts';
+import { wastedWork } from './wasted-work.ts';
 import { webBundle } from './web-bundle.ts';
 import { webCurves } from './web-curves.ts';
 import { webList } from './web-list.ts';
@@ -18,6 +21,9 @@ import { writeTable } from './write-table.ts';
 const benches: Record<string, () => Promise<BenchResult>> = {
   overhead,
   stop,
+  recovery,
+  wasted: wastedWork,
+  storing,
   concurrency,
   webBundle,
   webLoad,

@@ -1,10 +1,12 @@
 /** How soon a batch that the trainer has done is on the page. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { Stage } from '../test/web/stage.ts';
 import type { BenchResult } from './result.ts';
+import { readStamps } from './stamps.ts';
 import { percentile, rounded } from './statistics.ts';
 
 const batchSeconds = 0.05;
@@ -28,8 +30,10 @@ const noting = `
 
 export async function webProgress(): Promise<BenchResult> {
   const stage = await Stage.start();
+  const folder = await mkdtemp(join(tmpdir(), 'epochal-bench-'));
   try {
-    const parameters = { batches, batch_seconds: batchSeconds, validation_batches: 0, tell_time: true };
+    const stamps = join(folder, 'stamps');
+    const parameters = { batches, batch_seconds: batchSeconds, validation_batches: 0, stamps };
     const run = await stage.train({ run: 'watched', trainer: 'counter', epochs, parameters });
     await stage.inDetail(run, 'training.epoch');
     const page = await stage.page();
@@ -40,14 +44,12 @@ export async function webProgress(): Promise<BenchResult> {
     await stage.inDetail(run, 'stopped');
     await delay(1000);
     const seen = z.array(z.tuple([z.number(), z.number(), z.number()])).parse(await page.evaluate('globalThis.seen'));
-    const { receipt } = (await stage.details(run)).view ?? {};
-    const log = await readFile(join(receipt?.outputFolder ?? '', 'logs', 'trainer.log'), 'utf8');
     const ages: number[] = [];
-    for (const [, epoch, batch, at] of log.matchAll(/batch (\d+):(\d+) done at ([\d.]+)/g)) {
-      const done = Number(at) * 1000;
+    for (const { batch: place, at } of await readStamps(stamps)) {
+      const [epoch, batch] = place.split(':').map(Number);
       // A batch is on the page when it, or a later one of its epoch, is. The last ones give way to the next epoch.
-      const shown = seen.find(([inEpoch, at]) => inEpoch === Number(epoch) && at >= Number(batch));
-      if (shown && done > began) ages.push(shown[2] - done);
+      const shown = seen.find(([inEpoch, inBatch]) => inEpoch === epoch && inBatch >= (batch ?? 0));
+      if (shown && at > began) ages.push(shown[2] - at);
     }
     if (ages.length < 200) throw new Error(`only ${ages.length} batches were seen`);
     return {
@@ -66,5 +68,6 @@ export async function webProgress(): Promise<BenchResult> {
     };
   } finally {
     await stage.stop();
+    await rm(folder, { recursive: true, force: true });
   }
 }

@@ -22,7 +22,7 @@ import sys
 import time
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import epochal
 
@@ -56,8 +56,8 @@ class Parameters(epochal.Parameters):
     ignore_sigterm: bool = epochal.parameter(False, description="SIGTERM does nothing")
     children: int = epochal.parameter(0, ge=0, le=100, description="Child processes that sleep for ever")
     draw: bool = epochal.parameter(False, description="Save a picture among the artifacts after every epoch")
-    tell_time: bool = epochal.parameter(False, description="Print the time after every batch")
     print_noise: bool = epochal.parameter(False, description="Print in every batch, by Python and by C")
+    stamps: str = epochal.parameter("", description="File that gets a line for every trained batch; empty: none")
 
 
 trainer = epochal.Trainer(
@@ -103,6 +103,7 @@ def train(app: epochal.Application) -> None:
     failing.at("set_up")
     time.sleep(parameters.set_up_seconds)
     mean_loss = app.average("loss")
+    stamps = open(parameters.stamps, "ab", buffering=0) if parameters.stamps else None
 
     for epoch in app.epochs():
         for batch in app.batches(app.shuffled_batches(parameters.batches * 2, 2)):
@@ -110,9 +111,9 @@ def train(app: epochal.Application) -> None:
             work(parameters, f"{epoch}:{number}")
             failing.at(f"{epoch}:{number}")
             chain.train(batch)
+            if stamps:
+                stamp(stamps, f"{epoch}:{number}")
             mean_loss.add(1 / chain.count)
-            if parameters.tell_time:
-                print(f"batch {epoch}:{number} done at {time.time():.3f}", flush=True)
             app.log({"loss": 1 / chain.count})
 
         for number in app.validation_batches(range(1, parameters.validation_batches + 1)):
@@ -159,6 +160,11 @@ def draw(folder: Path, epoch: int) -> None:
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
     (folder / f"epoch-{epoch:04}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+def stamp(stamps: BinaryIO, where: str) -> None:
+    """Who trained which batch, and when: what no crash can take back, and no bookkeeping can embellish."""
+    stamps.write(f"{os.getpid()} {where} {time.time():.3f}\n".encode())
 
 
 def print_noise(where: str) -> None:
