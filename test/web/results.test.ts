@@ -88,8 +88,8 @@ it(
     await page.getByRole('link', { name: 'plots', exact: true }).click();
     const picture = page.getByRole('button', { name: 'Show epoch-0002.png' });
     await picture.click();
-    const shown = page.getByRole('dialog').getByRole('img', { name: 'epoch-0002.png' });
-    await expect.poll(() => shown.evaluate('(picture) => picture.naturalWidth')).toBe(64);
+    await page.getByRole('dialog').getByRole('img', { name: 'epoch-0002.png' }).waitFor();
+    await expect.poll(() => page.evaluate("document.querySelector('[role=dialog] img').naturalWidth")).toBe(64);
     await page.keyboard.press('Escape');
     // The folder is in the address: back and forth as anywhere.
     await page.goBack();

@@ -1,16 +1,18 @@
 /**
- * Pictures of the pages, light and dark, of real runs: `npx tsx test/web/take-screenshots.ts <folder>` takes all of
- * them; without a folder those of the README and the docs, into docs/images.
+ * Pictures of the pages, light and dark, of real runs: `npx tsx test/web/take-screenshots.ts` takes those of the README and
+ * the docs, into docs/images; with a folder as its argument whole pages, and those of a phone, for whoever changes one.
  */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
+import { ensureEnvironment } from '../../worker/python-environments.ts';
 import { until } from '../support/until.ts';
 import { makeShapesDataSet } from './shapes-data-set.ts';
 import { Stage } from './stage.ts';
 
-const forDocs = new Set(['run-light', 'run-dark', 'new-run-light', 'runs-light', 'stop-light', 'compare-dark']);
 const given = process.argv[2];
 const folder = given ?? fileURLToPath(new URL('../../docs/images', import.meta.url));
 await mkdir(folder, { recursive: true });
@@ -34,14 +36,14 @@ try {
   await over('digits-wide');
   await over('digits-slow-rate');
   await start('digits-stopped', { epochs: 400, parameters: { batch_delay_seconds: 0.01 } });
-  await inEpoch('digits-stopped', 3);
-  await ask('/api/runs/digits-stopped/stop', { mode: 'batch' });
+  await stage.atEpoch('digits-stopped', 3);
+  await stage.ask('/api/runs/digits-stopped/stop', { mode: 'batch' });
   await over('digits-stopped');
   await start('digits-broken', { epochs: 10 }, 'counter', { fail_at: '3:2', fail_kind: 'error', fail_times: 0 });
   await over('digits-broken');
-  await ask('/api/runs', { config: { run: 'later', trainer: 'digits', epochs: 30 }, draft: true });
+  await stage.ask('/api/runs', { config: { run: 'later', trainer: 'digits', epochs: 30 }, draft: true });
   await start('digits-live', { epochs: 900, parameters: { batch_delay_seconds: 0.03, hidden_layers: [256, 128] } });
-  await inEpoch('digits-live', 4);
+  await stage.atEpoch('digits-live', 4);
 
   for (const scheme of ['light', 'dark'] as const) {
     const page = await stage.page({ colorScheme: scheme });
@@ -52,7 +54,8 @@ try {
     const phone = await stage.page({ colorScheme: 'light', viewport: { width: 390, height: 844 }, isMobile: true });
     await takeAll(phone, 'phone');
   }
-  process.stdout.write(`${stage.consoleErrors.join('\n')}\n`);
+  await reduceColors();
+  process.stdout.write(stage.consoleErrors.map((line) => `${line}\n`).join(''));
 } finally {
   await stage.stop();
   await rm(shownFolder, { recursive: true, force: true });
@@ -61,7 +64,6 @@ try {
 async function takeAll(page: Page, scheme: string): Promise<void> {
   const take = async (name: string, path: string | null, ready: () => Promise<unknown>, fullPage = false) => {
     const file = `${name}-${scheme}`;
-    if (!given && !forDocs.has(file)) return;
     if (path) await page.goto(path);
     await ready();
     await page.waitForTimeout(700);
@@ -117,33 +119,27 @@ async function takeAll(page: Page, scheme: string): Promise<void> {
   await take('new-where', null, () => page.getByRole('button', { name: /Where/ }).last().click(), true);
 }
 
+/** Pages have few colours: a palette makes a picture a third as large, and nobody sees it. */
+async function reduceColors(): Promise<void> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.png')).map((name) => join(folder, name));
+  const { python } = await ensureEnvironment({ requirements: ['pillow==13.0.0'] });
+  const script = `
+import sys
+from PIL import Image
+for file in sys.argv[1:]:
+    picture = Image.open(file)
+    if picture.mode != "P":
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+`;
+  await promisify(execFile)(python, ['-c', script, ...files]);
+}
+
 async function start(run: string, config: object, trainer = 'digits', parameters?: object): Promise<void> {
-  await ask('/api/runs', {
+  await stage.ask('/api/runs', {
     config: { run, trainer, project: 'demo', ...config, ...(parameters ? { parameters } : {}) },
   });
 }
 
-async function ask(path: string, body: object): Promise<void> {
-  const response = await fetch(stage.server.address + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
-}
-
-async function details(run: string) {
-  const response = await fetch(`${stage.server.address}/api/runs/${run}`);
-  return (await response.json()) as {
-    summary: { closedAt: string | null };
-    view: { position: { epoch: number } } | null;
-  };
-}
-
 async function over(run: string): Promise<void> {
-  await until(`${run} is over`, async () => (await details(run)).summary.closedAt !== null, 180);
-}
-
-async function inEpoch(run: string, epoch: number): Promise<void> {
-  await until(`${run} in epoch ${epoch}`, async () => ((await details(run)).view?.position.epoch ?? 0) >= epoch, 180);
+  await until(`${run} is over`, async () => (await stage.details(run)).summary.closedAt !== null, 180);
 }
