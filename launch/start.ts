@@ -19,6 +19,7 @@ import { ensureSearchAttributes } from '../worker/search-attributes.ts';
 import { readSettings, type WorkerSettings } from '../worker/settings.ts';
 import { TrainerCatalog } from '../worker/trainer-catalog.ts';
 import { workflowBundle } from '../worker/workflow-bundle.ts';
+import { ensureBuiltWeb } from './build-web.ts';
 import { connectTo, type FoundTemporal, findTemporal } from './find-temporal.ts';
 import { aborted, listenForSignals, type Signals } from './signals.ts';
 import { openTerminalLog, type TerminalLog } from './terminal-log.ts';
@@ -80,11 +81,13 @@ async function serve(
   let worker: RunningWorker | null = null;
   let web: RunningServer | null = null;
   try {
-    // The demo's Python packages are needed only once the run has a slot: they are made ready beside everything else.
+    // What takes long and is needed late is made ready beside everything else.
     const python = prepareDemo(settings, stopPreparing, onProgress);
     python.catch(() => undefined);
     const bundle = workflowBundle(settings.cacheFolder, terminal.log);
     bundle.catch(() => undefined);
+    const webFolder = onlyDemo ? null : ensureBuiltWeb({ onProgress });
+    webFolder?.catch(() => undefined);
     temporal = await findTemporal(settings.dataFolder, { onProgress, signal });
     say(describe(temporal));
     connection = await connectTo(temporal);
@@ -99,8 +102,8 @@ async function serve(
       ...(origin === 'configured' ? {} : { temporal: { address, namespace } }),
     });
     say(`worker serves pool ${settings.pool} as host ${worker.host.id}; its log is ${terminal.file}`);
-    if (!onlyDemo) {
-      web = await startWebServer({ temporal, settings, log: terminal.log, onProgress });
+    if (webFolder !== null) {
+      web = await startWebServer({ temporal, settings, log: terminal.log, webFolder });
       say(`web UI: ${pc.bold(web.address)}`);
     }
 

@@ -5,14 +5,14 @@ import type { Connected } from '../client/connect.ts';
 import { type RunningServer, startServer } from '../server/main.ts';
 import { readServerSettings, type ServerSettings } from '../server/settings.ts';
 import type { WorkerSettings } from '../worker/settings.ts';
-import { ensureBuiltWeb } from './build-web.ts';
 import { connectTo, type FoundTemporal } from './find-temporal.ts';
 
 export interface WebServerOptions {
   temporal: FoundTemporal;
   settings: WorkerSettings;
   log: Logger;
-  onProgress: (line: string) => void;
+  /** Where the built web UI is, once it is. */
+  webFolder: Promise<string>;
 }
 
 /** On the port of its settings or, where another program has that one, on any. Throws ServerSettingsError. */
@@ -20,10 +20,10 @@ export async function startWebServer({
   temporal,
   settings,
   log,
-  onProgress,
+  webFolder: built,
 }: WebServerOptions): Promise<RunningServer> {
   const server = { ...readServerSettings(), workflowQueue: settings.workflowQueue, defaultPool: settings.pool };
-  const webFolder = await ensureBuiltWeb({ onProgress });
+  const webFolder = await built;
   const start = (chosen: ServerSettings) =>
     startServer({ settings: chosen, log, webFolder, connect: () => connected(temporal) });
   try {

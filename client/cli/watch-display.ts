@@ -1,6 +1,7 @@
 /** Shows a watched run: bars on a terminal, plain lines elsewhere, JSON lines for programs. */
 import { MultiBar, type SingleBar } from 'cli-progress';
 import type { Progress, WorkProgress } from '../../contracts/progress.ts';
+import { runStateSchema } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
 import type { WatchItem } from '../watch.ts';
 import { colors } from './colors.ts';
@@ -60,6 +61,8 @@ function linesOf(item: WatchItem, story: Story): string[] {
     case 'view':
       return story.linesOf(item.view).map((line) => stamped(new Date().toISOString(), line));
     case 'event':
+      // That a state was entered is told by the view, in more detail.
+      if (runStateSchema.safeParse(item.event.message).success) return [];
       return [stamped(item.event.at, plain(item.event.message))];
     case 'trouble':
       return [stamped(new Date().toISOString(), colors.yellow(`${plain(item.message)}; still trying`))];
@@ -87,6 +90,8 @@ class PlainLines implements WatchDisplay {
 }
 
 const format = '{label} {bar} {count} {note}';
+/** A line is written over a bar, which may be longer. */
+const clearToEndOfLine = '\x1b[K';
 const bar = { barCompleteChar: '█', barIncompleteChar: '░', barsize: 30 };
 
 /** A bar for the epochs, one for the batches of the phase under way, and the lines of the story above them. */
@@ -122,7 +127,7 @@ class Bars implements WatchDisplay {
       this.#out.write(`${lines.join('\n')}\n`);
       return;
     }
-    for (const line of lines) this.#bars.log(`${line}\n`);
+    for (const line of lines) this.#bars.log(`${line}${clearToEndOfLine}\n`);
     if (item.kind === 'view') this.#showView(item.view);
     if (item.kind === 'progress') this.#showProgress(item.progress);
     if (item.kind === 'work') this.#showWork(item.work);
