@@ -41,6 +41,7 @@ export const publish =
           progress.doing = 'remove checkpoints that the run dropped';
           for (const dropped of input.dropped) await store.remove(`${output}/checkpoints/${nameSchema.parse(dropped)}`);
           await removeStrays(store, output, input.ledger.filter(hasLanded));
+          await store.tidy(output);
           // An epoch whose checkpoint is not there is not part of the result.
           const epochs = Math.max(0, ...checkpoints.map(({ epoch }) => epoch));
           const files: PublishedFile[] = [];

@@ -12,6 +12,7 @@ import { isWhole } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { jsonLines, readManifests, readReport, readRunConfig } from '../worker/run-report.ts';
+import { readKept } from '../worker/upkeep.ts';
 import { withStore, working } from './activity-support.ts';
 
 export const surveyHost =
@@ -34,7 +35,7 @@ export const surveyHost =
         if (whole) checkpoints.push({ ...manifest, host: host.id, stored: false, reasons: [] });
       }
       const { epochs } = await readReport(folder, { epoch: 0, checkpoints: [] });
-      return { config, checkpoints, epochs, receipt: null };
+      return { config, checkpoints, epochs, receipt: (await readKept(folder))?.receipt ?? null, outputFolder: null };
     });
 
 export const surveyStore =
@@ -58,6 +59,7 @@ export const surveyStore =
           checkpoints,
           epochs: jsonLines(epochResultSchema, rows),
           receipt: await receiptOf(store, output),
+          outputFolder: `${store.address}/${output}`,
         };
       }),
     );

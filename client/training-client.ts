@@ -202,6 +202,14 @@ export class TrainingClient {
     );
   }
 
+  /**
+   * Has a kept run folder published now: its folder goes once every copy is verified. Answers the id of the workflow that
+   * does it. Throws ConfigError when the folder is not there or its run is not over.
+   */
+  async publishKept(host: string, run: string): Promise<string> {
+    return this.#workers.publishKept(parseName('host', host), parseName('run', run));
+  }
+
   /** Removes a kept run folder for good. Throws ConfigError when it is not there or in use. */
   async removeKept(host: string, run: string): Promise<void> {
     await this.#workers.removeKept(parseName('host', host), parseName('run', run));

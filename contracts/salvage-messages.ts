@@ -28,6 +28,8 @@ export interface Survey {
   epochs: EpochResult[];
   /** A receipt that the run wrote itself, or a salvage before this one. */
   receipt: Receipt | null;
+  /** Where the run lands; null where only the store can tell. */
+  outputFolder: string | null;
 }
 
 export interface SalvageActivities {

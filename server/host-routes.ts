@@ -27,8 +27,8 @@ export function hostRoutes(handle: Handle, link: TemporalLink, hosts: HostsSeen)
   });
 
   handle('publishKept', async ({ params }) => {
-    const { workers } = await link.backend();
-    return { salvage: await workers.publishKept(params.host, params.run) };
+    const { training } = await link.backend();
+    return { salvage: await training.publishKept(params.host, params.run) };
   });
 }
 

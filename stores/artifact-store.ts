@@ -50,6 +50,12 @@ export interface ArtifactStore {
 
   /** Removes a file, or a folder with all below it. Nothing there is no error. */
   remove(path: string): Promise<void>;
+
+  /**
+   * Removes what is left below `folder` of copies that broke off: parts that nobody writes any more, folders that hold
+   * nothing. No file of `list` is touched.
+   */
+  tidy(folder: string): Promise<void>;
 }
 
 export interface StoredPart {

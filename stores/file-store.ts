@@ -6,14 +6,26 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, opendir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+} from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { relativePath } from '../contracts/names.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
 import { type ArtifactStore, type StoredPart, StoreError, type TransferOptions } from './artifact-store.ts';
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { codeOf, storeError } from './file-errors.ts';
-import { isPartFile, removeStaleParts, withPartFile } from './part-file.ts';
+import { isPartFile, removeIfStale, removeStaleParts, withPartFile } from './part-file.ts';
 
 const bufferBytes = 1 << 20;
 
@@ -122,6 +134,14 @@ export class FileStore implements ArtifactStore {
       // A symbolic link at the end goes itself, not what it points to.
       await rm(join(parent, basename(path)), { recursive: true, force: true });
       await syncFolder(parent);
+    });
+  }
+
+  async tidy(folder: string): Promise<void> {
+    const path = checkedPath(folder);
+    await guarded(`cannot tidy ${this.#shown(path)}`, async () => {
+      const start = await this.#resolve(path);
+      if (start !== null && (await entryAt(start))?.isDirectory()) await tidyBelow(start);
     });
   }
 
@@ -369,6 +389,20 @@ async function* filesBelow(folder: string, path: string): AsyncGenerator<{ path:
       const entry = await entryAt(join(folder, name));
       if (entry) yield { path: `${path}/${name}`, size: entry.size };
     }
+  }
+}
+
+/** Deepest first, so that a folder of empty folders goes, too. */
+async function tidyBelow(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const inside = join(folder, entry.name);
+    if (entry.isFile() && isPartFile(entry.name)) await removeIfStale(inside);
+    if (!entry.isDirectory()) continue;
+    await tidyBelow(inside);
+    // Only an empty folder goes; what was put into it a moment ago keeps it.
+    await rmdir(inside).catch((error: unknown) => {
+      if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(codeOf(error) ?? '')) throw error;
+    });
   }
 }
 

@@ -42,9 +42,13 @@ export async function removeStaleParts(file: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names) {
     if (!name.startsWith(startOf(file))) continue;
-    const part = join(folder, name);
-    if (await isStale(part)) await rm(part, { force: true }).catch(() => undefined);
+    await removeIfStale(join(folder, name));
   }
+}
+
+/** Removes one part, unless somebody may still write it. */
+export async function removeIfStale(part: string): Promise<void> {
+  if (await isStale(part)) await rm(part, { force: true }).catch(() => undefined);
 }
 
 async function isStale(part: string): Promise<boolean> {

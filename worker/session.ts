@@ -66,7 +66,8 @@ export class LiveSession {
   #stopAskedAt: number | null = null;
   #acknowledgedAfterMs: number | null = null;
   #finishOver: () => void = () => undefined;
-  #spokenTo = Date.now();
+  /** By the monotonic clock: a wall clock that jumps must end no session. */
+  #spokenTo = performance.now();
   #writing: Promise<void> = Promise.resolve();
   readonly #wakes = new Set<() => void>();
 
@@ -104,7 +105,7 @@ export class LiveSession {
 
   /** Milliseconds since a run last asked for something. */
   get idleMs(): number {
-    return Date.now() - this.#spokenTo;
+    return performance.now() - this.#spokenTo;
   }
 
   get acknowledgedAfterMs(): number | null {
@@ -137,7 +138,7 @@ export class LiveSession {
   }
 
   spokenTo(): void {
-    this.#spokenTo = Date.now();
+    this.#spokenTo = performance.now();
   }
 
   async waitReady(signal: AbortSignal): Promise<void> {

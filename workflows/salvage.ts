@@ -16,7 +16,7 @@ import { failureOf } from './session-failures.ts';
 
 /** A host that is rebooting gets this long before its run is salvaged from the store alone. */
 const hostReturnTimeout = '5m';
-const nothing: Survey = { config: null, checkpoints: [], epochs: [], receipt: null };
+const nothing: Survey = { config: null, checkpoints: [], epochs: [], receipt: null, outputFolder: null };
 
 export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   const { run, pool } = input;
@@ -26,21 +26,27 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   const inStore = await surveyStore(pool, run, config);
   const host = onHost ? input.host : null;
   const best = config.checkpoints.best ?? { metric: '', mode: 'max' as const };
-  const found = newest([...input.ledger, ...inStore.checkpoints, ...(onHost?.checkpoints ?? [])]).filter(
+  const entries = newest([...input.ledger, ...inStore.checkpoints, ...(onHost?.checkpoints ?? [])]).filter(
     (entry) => entry.stored || host !== null,
   );
-  const { ledger } = adoptCheckpoints(found, [], host ?? '', config.checkpoints, best);
-  const receipt = inStore.receipt ?? composeLost(run, config, ledger, [...inStore.epochs, ...(onHost?.epochs ?? [])]);
-  let landed = receipt;
+  const { ledger } = adoptCheckpoints(entries, [], host ?? '', config.checkpoints, best);
+  const { outputFolder } = inStore;
+  const found: Found = { run, config, outputFolder, host, epochs: [...inStore.epochs, ...(onHost?.epochs ?? [])] };
+  const own = [inStore.receipt, onHost?.receipt].find((one) => one && !isFromSalvage(one)) ?? null;
+  let receipt = own ?? composeLost(found, ledger);
   let keep: string | null = null;
   try {
-    const published = await publish({ run, config, ledger, dropped: [], host, receipt });
-    const { checkpoints, files, bytes } = published;
-    landed = { ...receipt, checkpoints, files, publishedBytes: bytes };
+    const { checkpoints, files, bytes } = await publish({ run, config, ledger, dropped: [], host, receipt });
+    const isThere = ({ name }: LedgerEntry) => checkpoints.some((landed) => landed.name === name);
+    const told = own ? landedLate(own, outputFolder) : composeLost(found, ledger.filter(isThere));
+    receipt = { ...told, checkpoints, files, publishedBytes: bytes };
   } catch (error) {
-    keep = `publishing failed: ${failureOf(error).message}`;
+    const failure = failureOf(error);
+    keep = `publishing failed: ${failure.message}`;
+    // What was found is on the host alone: nothing was salvaged yet.
+    if (!own && ledger.length > 0) receipt = { ...receipt, outcome: 'failed', cause: { kind: 'failure', failure } };
   }
-  const final = await cleanUp({ run, config, host, keep, receipt: landed });
+  const final = await cleanUp({ run, config, host, keep, receipt });
   wf.upsertSearchAttributes([
     { key: defineSearchAttributeKey('EpochalOutcome', 'KEYWORD'), value: final.outcome },
     { key: defineSearchAttributeKey('EpochalProject', 'KEYWORD'), value: config.project },
@@ -89,15 +95,33 @@ function newest(entries: readonly LedgerEntry[]): LedgerEntry[] {
   return [...byName.values()];
 }
 
-function composeLost(
-  run: string,
-  config: RunConfig,
-  ledger: readonly LedgerEntry[],
-  epochs: Survey['epochs'],
-): Receipt {
+/** A salvage before this one had less to go by. */
+const isFromSalvage = ({ cause }: Receipt) => cause.kind === 'failure' && cause.failure.kind === 'forceStopped';
+
+/** The run's own receipt: one that could not publish has landed by now all the same. */
+function landedLate(own: Receipt, outputFolder: string | null): Receipt {
+  const { cause } = own;
+  if (cause.kind !== 'failure' || cause.failure.kind !== 'store') return own;
+  const notes = [...own.notes, 'published later, from the folder that its host had kept'];
+  return { ...own, outcome: 'salvaged', outputFolder: own.outputFolder ?? outputFolder, notes };
+}
+
+interface Found {
+  run: string;
+  config: RunConfig;
+  outputFolder: string | null;
+  /** The host that was asked, and ended what still ran there; null when none could be. */
+  host: string | null;
+  epochs: Survey['epochs'];
+}
+
+function composeLost({ run, config, outputFolder, host, epochs }: Found, ledger: readonly LedgerEntry[]): Receipt {
   const now = new Date().toISOString();
-  const last = [...epochs].sort((a, b) => a.epoch - b.epoch).at(-1);
   const position = ledger.at(-1) ?? { epoch: 0, batch: 0 };
+  const last = epochs
+    .filter(({ epoch }) => epoch <= position.epoch)
+    .sort((a, b) => a.epoch - b.epoch)
+    .at(-1);
   const { best } = config.checkpoints;
   const bestEntry = ledger.find(({ reasons }) => reasons.includes('best'));
   const value = best && bestEntry?.metrics[best.metric];
@@ -122,12 +146,12 @@ function composeLost(
     best: best && bestEntry && value !== undefined ? { metric: best.metric, value, epoch: bestEntry.epoch } : null,
     checkpoints: [],
     files: [],
-    outputFolder: null,
+    outputFolder,
     publishedBytes: 0,
     localFolder: { kind: 'none' },
     stateSeconds: {},
     restarts: [],
-    processGroupGone: true,
+    processGroupGone: host === null ? null : true,
     notes: ['written by salvage: times and waste before the end are not known'],
   };
 }
