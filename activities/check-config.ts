@@ -113,7 +113,7 @@ async function checkStore(
 async function continueProblems(config: RunConfig): Promise<ConfigProblem[]> {
   if (!config.continueFrom) return [];
   try {
-    const { manifest } = await findStart(config.continueFrom);
+    const { manifest } = await findStart(config.continueFrom, config.trainer);
     if (!config.continueFrom.keepProgress || config.epochs > manifest.epoch) return [];
     return [problem('epochs', config.epochs, `must be more than the ${manifest.epoch} that are trained already`)];
   } catch (error) {

@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type CheckpointManifest, checkpointManifestSchema } from '../contracts/checkpoint.ts';
-import { receiptSchema } from '../contracts/receipt.ts';
+import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { openStore } from '../stores/open-store.ts';
 import { fetchCheckpoint, isWhole, type Resume } from './checkpoints.ts';
@@ -22,11 +22,14 @@ export class ContinueFromProblem extends Error {
 
 type ContinueFrom = NonNullable<RunConfig['continueFrom']>;
 
-/** The manifest that is meant, without fetching its files. Throws ContinueFromProblem with a clause for the field. */
-export async function findStart({
-  outputFolder,
-  checkpoint,
-}: ContinueFrom): Promise<{ manifest: CheckpointManifest; from: string }> {
+/**
+ * The manifest that is meant, without fetching its files. Throws ContinueFromProblem with a clause for the field, also
+ * where the run there was trained by another trainer than `trainer`: each has a format of its own.
+ */
+export async function findStart(
+  { outputFolder, checkpoint }: ContinueFrom,
+  trainer: string,
+): Promise<{ manifest: CheckpointManifest; from: string }> {
   const store = openStore(dirname(outputFolder));
   const output = basename(outputFolder);
   const manifests: CheckpointManifest[] = [];
@@ -42,10 +45,15 @@ export async function findStart({
       outputFolder,
       'must be an output folder of a run, with checkpoints in it',
     );
+  const receipt = await receiptOf(store, output);
+  if (receipt && receipt.trainer !== trainer) {
+    const allowed = `must be an output folder of the trainer ${trainer}; the run there is of ${receipt.trainer}`;
+    throw new ContinueFromProblem('continueFrom.outputFolder', outputFolder, allowed);
+  }
   manifests.sort((a, b) => a.epoch - b.epoch || a.batch - b.batch);
-  const best = checkpoint === 'best' ? await bestName(store, output) : null;
+  const best = receipt?.checkpoints.find(({ reasons }) => reasons.includes('best'))?.name;
   const manifest =
-    checkpoint === 'last' ? manifests.at(-1) : manifests.find(({ name }) => name === (best ?? checkpoint));
+    checkpoint === 'last' ? manifests.at(-1) : manifests.find(({ name }) => name === (checkpoint === 'best' ? best : checkpoint));
   if (!manifest) {
     const names = manifests.map(({ name }) => name).join(', ');
     throw new ContinueFromProblem('continueFrom.checkpoint', checkpoint, `must be best, last or one of ${names}`);
@@ -53,8 +61,13 @@ export async function findStart({
   return { manifest, from: `${output}/checkpoints/${manifest.name}` };
 }
 
-export async function fetchStart(wanted: ContinueFrom, folder: RunFolder, signal: AbortSignal): Promise<Resume> {
-  const { manifest, from } = await findStart(wanted);
+export async function fetchStart(
+  wanted: ContinueFrom,
+  trainer: string,
+  folder: RunFolder,
+  signal: AbortSignal,
+): Promise<Resume> {
+  const { manifest, from } = await findStart(wanted, trainer);
   const path = join(folder.path, 'start', manifest.name);
   if (!(await isWhole(path, manifest, signal))) {
     await rm(path, { recursive: true, force: true });
@@ -64,9 +77,7 @@ export async function fetchStart(wanted: ContinueFrom, folder: RunFolder, signal
   return { manifest, path };
 }
 
-async function bestName(store: ReturnType<typeof openStore>, output: string): Promise<string | null> {
+async function receiptOf(store: ReturnType<typeof openStore>, output: string): Promise<Receipt | null> {
   const text = await store.read(`${output}/receipt.json`);
-  if (!text) return null;
-  const receipt = receiptSchema.safeParse(JSON.parse(Buffer.from(text).toString('utf8')));
-  return receipt.data?.checkpoints.find(({ reasons }) => reasons.includes('best'))?.name ?? null;
+  return text ? (receiptSchema.safeParse(JSON.parse(Buffer.from(text).toString('utf8'))).data ?? null) : null;
 }

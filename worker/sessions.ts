@@ -146,7 +146,7 @@ export class Sessions {
     if (resume) return { resume, position, keepProgress: true };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
-    const fetched = await fetchStart(config.continueFrom, folder, signal);
+    const fetched = await fetchStart(config.continueFrom, config.trainer, folder, signal);
     const { keepProgress } = config.continueFrom;
     return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress };
   }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,8 +31,10 @@ def trainer_file(name: str) -> Path:
 
 
 def alone() -> None:
-    """One thread for a process, so that sums are in the same order, and nothing from the net."""
-    os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", YOLO_OFFLINE="1")
+    """One thread for a process, so that sums are in the same order, and no way into the net."""
+    nowhere = "http://127.0.0.1:9"
+    os.environ.update(OMP_NUM_THREADS="1", HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere, ALL_PROXY=nowhere)
+    os.environ.update(http_proxy=nowhere, https_proxy=nowhere, all_proxy=nowhere)
 
 
 def starter(folder: Path) -> Iterator[Start]:
@@ -106,3 +109,72 @@ def progress(trainer: TrainerProcess, checkpoint: str) -> dict[str, Any]:
 def checkpoint_path(trainer: TrainerProcess, name: str) -> str:
     """To resume from."""
     return str(trainer.folder / "checkpoints" / name)
+
+
+def check(trainer: Path, data: str | Path | None = None, **parameters: Any) -> list[dict[str, str]]:
+    """The problems that the trainer finds in a configuration."""
+    asked = json.dumps({"epochs": 1, "parameters": parameters, "data": None if data is None else str(data)})
+    answer = subprocess.run(
+        [sys.executable, "-X", "importtime", str(trainer), "check"],
+        input=asked.encode(),
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal")},
+    )
+    assert b"| torch\n" not in answer.stderr, "importing torch takes half a minute on a busy machine"
+    return json.loads(answer.stdout)["problems"]
+
+
+def check_form_and_page(trainer: Path) -> None:
+    """Each parameter has what a form needs and a line in the trainer's page; the example is a good configuration."""
+    command = [sys.executable, str(trainer), "describe"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal")}
+    described = subprocess.run(command, capture_output=True, check=True, env=environment)
+    manifest = json.loads(described.stdout)
+    page = (REPOSITORY / "docs" / "trainers" / f"{manifest['name']}.md").read_text()
+    for name, schema in manifest["parameters"]["properties"].items():
+        assert {"title", "description", "default"} <= set(schema), name
+        for kind in [schema, *schema.get("anyOf", [])]:
+            if kind.get("type") in ("integer", "number"):
+                assert {"minimum", "exclusiveMinimum"} & set(kind), name
+                assert {"maximum", "exclusiveMaximum"} & set(kind), name
+            if kind.get("type") == "integer":
+                assert schema.get("unit"), f"{name} counts something: what?"
+        assert f"`{name}`" in page, name
+    for metric in manifest["metrics"]:
+        assert metric["description"], metric
+    assert "## Licence" in page
+
+
+def refuses_the_checkpoint_of_another_trainer(start: Start, trainer: Path, **session: Any) -> None:
+    """It says so, and does not begin."""
+    other = ended_well(start(REPOSITORY / "test" / "trainers" / "counter.py", run="other", epochs=1), 1)
+    for keeps_progress in (True, False):
+        refused = start(
+            trainer,
+            run=f"refused-{keeps_progress}",
+            resumeFrom=checkpoint_path(other, "epoch-0001"),
+            keepProgress=keeps_progress,
+            **{**session, "epochs": 2},
+        )
+        assert refused.end() == 1
+        assert refused.failed["kind"] == "setUp", refused.failed
+        assert "the checkpoint" in refused.failed["message"] or "the weights" in refused.failed["message"]
+        assert not refused.of("ready")
+
+
+def check_onnx(
+    trainer: TrainerProcess, name: str = "images", scaled: Callable[[Any], Any] = lambda images: images / 16
+) -> None:
+    """The exported network is one file, takes any number of images, and reads digits."""
+    import numpy
+    import onnxruntime
+    from sklearn.datasets import load_digits
+
+    path = trainer.folder / "artifacts" / "model.onnx"
+    assert [file.name for file in path.parent.iterdir() if file.is_file()] == ["model.onnx"]
+    images, digits = load_digits(return_X_y=True)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (logits,) = session.run(["logits"], {name: scaled(images).astype(numpy.float32).reshape(-1, 1, 8, 8)})
+    assert (logits.argmax(axis=1) == digits).mean() > 0.97
+    assert "onnxruntime" in trainer.of("note")[-1]["message"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
 
 import epochal
@@ -14,7 +15,12 @@ class Parameters(epochal.Parameters):
     """What can be set."""
 
     channels: int = epochal.parameter(
-        16, ge=1, le=512, title="Channels", description="Maps of the first convolution; the second has twice as many"
+        16,
+        ge=1,
+        le=512,
+        title="Channels",
+        unit="maps",
+        description="Maps of the first convolution; the second has twice as many",
     )
     dropout: float = epochal.parameter(
         0.1, ge=0, lt=1, title="Dropout", description="Part of the features that is left out at random in training"
@@ -29,7 +35,12 @@ class Parameters(epochal.Parameters):
         0.2, ge=0.05, le=0.5, title="Validation part", description="Part of the images that is kept for validation"
     )
     validations: int = epochal.parameter(
-        1, ge=1, le=10, title="Validations", description="How often an epoch is interrupted for a validation"
+        1,
+        ge=1,
+        le=10,
+        title="Validations",
+        unit="per epoch",
+        description="How often an epoch is interrupted for a validation",
     )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = epochal.parameter(
         "auto", title="Accelerator", description="What it computes on; auto: a GPU where there is one"
@@ -38,7 +49,15 @@ class Parameters(epochal.Parameters):
         "32-true", title="Precision", description="Numbers that the forward pass computes with"
     )
     workers: int = epochal.parameter(
-        0, ge=0, le=64, title="Loader processes", description="Processes that load images; 0: the trainer does it"
+        0,
+        ge=0,
+        le=64,
+        title="Loader processes",
+        unit="processes",
+        description="Processes that load images; 0: the trainer does it",
+    )
+    export_onnx: bool = epochal.parameter(
+        False, title="ONNX export", description="Write model.onnx after the last epoch, checked on validation images"
     )
     batch_delay_seconds: float = epochal.parameter(
         0.0, ge=0, le=10, title="Delay", unit="s", description="Wait in every batch, so that a person can watch"
@@ -100,6 +119,13 @@ def train(app: epochal.Application) -> None:
         enable_progress_bar=False,
         enable_model_summary=False,
     ).fit(module, datamodule=data)
+
+    if parameters.export_onnx:
+        from epochal.torch_onnx import export_onnx
+
+        sample = next(iter(data.val_dataloader()))[0][:8]
+        difference = export_onnx(module.network, sample, Path(app.get_synced_data_dir(), "model.onnx"))
+        app.note(f"model.onnx computes what the network does: onnxruntime's logits differ by at most {difference:.1e}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,12 @@ class Parameters(epochal.Parameters):
     """What can be set."""
 
     channels: int = epochal.parameter(
-        16, ge=1, le=512, title="Channels", description="Maps of the first convolution; the last has twice as many"
+        16,
+        ge=1,
+        le=512,
+        title="Channels",
+        unit="maps",
+        description="Maps of the first convolution; the last has twice as many",
     )
     dropout: float = epochal.parameter(
         0.1, ge=0, lt=1, title="Dropout", description="Part of the features that is left out at random in training"
@@ -68,13 +73,19 @@ class Parameters(epochal.Parameters):
         ge=1,
         le=64,
         title="Processes",
+        unit="processes",
         description="Processes that train together, each on its own GPU, or on the CPU",
     )
     precision: Literal["float32", "float16", "bfloat16"] = epochal.parameter(
         "float32", title="Precision", description="Numbers that the forward pass computes with"
     )
     workers: int = epochal.parameter(
-        0, ge=0, le=64, title="Loader processes", description="Processes that load images; 0: the trainer does it"
+        0,
+        ge=0,
+        le=64,
+        title="Loader processes",
+        unit="processes",
+        description="Processes that load images; 0: the trainer does it",
     )
     export_onnx: bool = epochal.parameter(
         False, title="ONNX export", description="Write model.onnx after the last epoch, checked on validation images"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import EvalPrediction, ViTConfig, ViTForImageClassification
 
@@ -57,6 +57,17 @@ def make_model(hidden: int, layers: int, heads: int, dropout: float) -> ViTForIm
             num_labels=10,
         )
     )
+
+
+class Logits(nn.Module):
+    """The model with one tensor in and one out, as ONNX has it."""
+
+    def __init__(self, model: ViTForImageClassification) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        return self.model(pixel_values=pixel_values).logits
 
 
 def accuracy(predicted: EvalPrediction) -> dict[str, Any]:

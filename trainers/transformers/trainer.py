@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
 
 import epochal
@@ -16,10 +17,16 @@ class Parameters(epochal.Parameters):
     """What can be set."""
 
     hidden: int = epochal.parameter(
-        64, ge=8, le=1024, multiple_of=8, title="Width", description="Numbers in the vector of a patch"
+        64,
+        ge=8,
+        le=1024,
+        multiple_of=8,
+        title="Width",
+        unit="numbers",
+        description="Numbers in the vector of a patch",
     )
-    layers: int = epochal.parameter(3, ge=1, le=24, title="Layers", description="Blocks of attention")
-    heads: int = epochal.parameter(4, ge=1, le=16, title="Heads", description="Heads of attention in a block")
+    layers: int = epochal.parameter(3, ge=1, le=24, title="Layers", unit="blocks", description="Blocks of attention")
+    heads: int = epochal.parameter(4, ge=1, le=16, title="Heads", unit="heads", description="Heads in a block")
     dropout: float = epochal.parameter(
         0.0, ge=0, lt=1, title="Dropout", description="Part of the hidden numbers that is left out in training"
     )
@@ -45,7 +52,15 @@ class Parameters(epochal.Parameters):
         "auto", title="Device", description="auto: a GPU where there is one"
     )
     workers: int = epochal.parameter(
-        0, ge=0, le=64, title="Loader processes", description="Processes that load images; 0: the trainer does it"
+        0,
+        ge=0,
+        le=64,
+        title="Loader processes",
+        unit="processes",
+        description="Processes that load images; 0: the trainer does it",
+    )
+    export_onnx: bool = epochal.parameter(
+        False, title="ONNX export", description="Write model.onnx after the last epoch, checked on validation images"
     )
     batch_delay_seconds: float = epochal.parameter(
         0.0, ge=0, le=10, title="Delay", unit="s", description="Wait in every batch, so that a person can watch"
@@ -122,6 +137,16 @@ def train(app: epochal.Application) -> None:
     )
     hf_trainer.add_callback(EpochalCallback(hf_trainer, app))  # the second line
     hf_trainer.train()
+
+    if parameters.export_onnx:
+        import torch
+        from digits import Logits
+        from epochal.torch_onnx import export_onnx
+
+        sample = torch.stack([val_set[index]["pixel_values"] for index in range(8)])
+        path = Path(app.get_synced_data_dir(), "model.onnx")
+        difference = export_onnx(Logits(hf_trainer.model), sample, path, input_name="pixel_values")
+        app.note(f"model.onnx computes what the network does: onnxruntime's logits differ by at most {difference:.1e}")
 
 
 if __name__ == "__main__":

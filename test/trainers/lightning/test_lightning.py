@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from typing import Any
 
 import pytest
 from heavy_trainers import (
-    REPOSITORY,
     Start,
     TrainerProcess,
     all_metrics,
+    check,
+    check_form_and_page,
+    check_onnx,
     checkpoint_path,
     digest,
     ended_well,
     metrics,
     progress,
+    refuses_the_checkpoint_of_another_trainer,
     starter,
     stop_at,
     trainer_file,
@@ -44,12 +45,13 @@ def assert_equal(again: TrainerProcess, reference: TrainerProcess) -> None:
 
 
 def test_learns_the_digits(start: Start) -> None:
-    trainer = ended_well(start(TRAINER, epochs=10), 10)
+    trainer = ended_well(start(TRAINER, epochs=10, parameters={"export_onnx": True}), 10)
     assert metrics(trainer, "val_accuracy")[-1] >= 0.97
     assert metrics(trainer, "train_loss")[-1] < metrics(trainer, "train_loss")[0] / 10
     assert progress(trainer, "epoch-0010")["best"]["value"] == max(metrics(trainer, "val_accuracy"))
     assert {row["batches"] for row in trainer.rows()} == {23}
     assert list((trainer.folder / "artifacts" / "tensorboard").glob("*tfevents*"))
+    check_onnx(trainer)
 
 
 def test_its_checkpoint_is_lightnings(reference: TrainerProcess) -> None:
@@ -135,16 +137,20 @@ def test_no_more_epochs_and_sigterm(start: Start) -> None:
     ],
 )
 def test_a_bad_parameter_is_refused(parameters: dict[str, Any], field: str, sentence: str) -> None:
-    asked = json.dumps({"epochs": 1, "parameters": parameters, "data": None})
-    answer = subprocess.run([sys.executable, str(TRAINER), "check"], input=asked, capture_output=True, text=True)
-    (problem,) = json.loads(answer.stdout)["problems"]
+    (problem,) = check(TRAINER, **parameters)
     assert problem["field"] == field
     assert sentence in problem["message"]
 
 
-def test_it_is_documented() -> None:
-    page = (REPOSITORY / "docs" / "trainers" / "lightning.md").read_text()
-    described = subprocess.run([sys.executable, str(TRAINER), "describe"], capture_output=True, text=True, check=True)
-    for name, schema in json.loads(described.stdout)["parameters"]["properties"].items():
-        assert f"`{name}`" in page, name
-        assert {"title", "description", "default"} <= set(schema), name
+def test_a_data_set_is_refused() -> None:
+    (problem,) = check(TRAINER, "/data/shapes")
+    assert problem["field"] == "data"
+    assert "needs no data set" in problem["message"]
+
+
+def test_the_checkpoint_of_another_trainer_is_refused(start: Start) -> None:
+    refuses_the_checkpoint_of_another_trainer(start, TRAINER)
+
+
+def test_its_form_and_its_page() -> None:
+    check_form_and_page(TRAINER)

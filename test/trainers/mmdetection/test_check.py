@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from conftest import MMDET
+from conftest import MMDET, SMALL
+from heavy_trainers import check, check_form_and_page, refuses_the_checkpoint_of_another_trainer, starter
 from make_shapes import make
-from trainer_process import REPOSITORY
 
-
-def _check(data: str | None, **parameters: Any) -> list[dict[str, str]]:
-    asked = json.dumps({"epochs": 1, "parameters": parameters, "data": data})
-    answer = subprocess.run(
-        [sys.executable, "-X", "importtime", str(MMDET), "check"],
-        input=asked.encode(),
-        capture_output=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal")},
-    )
-    assert b"| torch\n" not in answer.stderr  # it takes half a minute on a busy machine
-    return json.loads(answer.stdout)["problems"]
+_check = partial(check, MMDET)
 
 
 def test_a_good_configuration(shapes: Path, tmp_path: Path) -> None:
@@ -59,3 +44,12 @@ def test_weights_of_others(shapes: Path, tmp_path: Path) -> None:
     assert "is a PyTorch file of another framework" in problem["message"]
     torch.save({"state_dict": {"backbone.conv1.weight": torch.zeros(1)}}, tmp_path / "mmdet.pth")
     assert _check(str(shapes), weights=str(tmp_path / "mmdet.pth")) == []
+
+
+def test_the_checkpoint_of_another_trainer_is_refused(shapes: Path, tmp_path: Path) -> None:
+    for start in starter(tmp_path):
+        refuses_the_checkpoint_of_another_trainer(start, MMDET, data=str(shapes), parameters=SMALL)
+
+
+def test_its_form_and_its_page() -> None:
+    check_form_and_page(MMDET)

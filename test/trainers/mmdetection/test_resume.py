@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from heavy_trainers import Start, all_metrics, checkpoint_path, ended_well, progress, stop_at
+from heavy_trainers import Start, all_metrics, checkpoint_path, ended_well, metrics, progress, stop_at
 from trainer_process import TrainerProcess
 
 
@@ -77,5 +77,6 @@ def test_weights_alone_and_from_a_file(start: Start, reference: TrainerProcess) 
     folder = checkpoint_path(reference, "epoch-0003")
     again = ended_well(start(epochs=1, resumeFrom=folder, keepProgress=False), 1)
     assert _saved(again, "epoch-0001")["meta"]["iter"] == 5
-    file = str(Path(folder, "checkpoint.pth"))
-    ended_well(start(epochs=1, run="file", parameters={"weights": file}), 1)
+    own = {"weights": str(Path(folder, "checkpoint.pth")), "config": str(Path(folder, "config.py"))}
+    from_files = ended_well(start(epochs=1, run="files", parameters=own), 1)
+    assert metrics(from_files, "train_loss")[0] < metrics(reference, "train_loss")[0]

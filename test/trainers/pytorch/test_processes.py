@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -130,13 +132,21 @@ trainer.main()
 
 
 def test_by_torchrun(tmp_path: Path) -> None:
-    """Started by hand with PyTorch's own launcher."""
-    command = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1", "--master-port=29517"]
-    arguments = [str(TRAINER), "train", "--epochs", "1", "--folder", str(tmp_path / "run")]
+    """Started by hand with PyTorch's own launcher, which hands SIGTERM on to each of them: they end at one batch."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
+    trainer = ["--master-port=29517", str(TRAINER), "train", "--epochs", "50", "--folder", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *command, *arguments], capture_output=True, text=True, env=environment, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("ended after 1 epochs") == 1
-    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
+    command = [*launch, *trainer, "--set", "batch_delay_seconds=0.05"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment) as run:
+        rows = tmp_path / "run" / "metrics.jsonl"
+        while not (rows.exists() and rows.read_text().count("\n")):
+            assert run.poll() is None, run.stderr and run.stderr.read()
+            time.sleep(0.05)
+        run.terminate()
+        _, errors = run.communicate(timeout=300)
+    ((epoch, batch),) = re.findall(r"ended after (\d+) epochs and (\d+) batches", errors)  # rank 0 tells, and saves
+    assert 0 < int(epoch) < 50
+    assert len(rows.read_text().splitlines()) == int(epoch)
+    name = f"epoch-{int(epoch):04d}" + (f"-batch-{int(batch):06d}" if int(batch) else "")
+    saved = json.loads((tmp_path / "run" / "checkpoints" / name / "epochal.json").read_text())
+    assert len(saved["ranks"]) == 2

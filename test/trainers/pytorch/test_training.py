@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from heavy_trainers import (
-    REPOSITORY,
     Start,
     TrainerProcess,
     all_metrics,
+    check,
+    check_form_and_page,
+    check_onnx,
     checkpoint_path,
     digest,
     ended_well,
     metrics,
     progress,
+    refuses_the_checkpoint_of_another_trainer,
     starter,
     stop_at,
     trainer_file,
@@ -66,21 +66,6 @@ def check_tensorboard(trainer: TrainerProcess) -> None:
     accuracy = events.Scalars("val_accuracy")
     assert [one.step for one in accuracy] == list(range(1, 16))
     assert [one.value for one in accuracy] == pytest.approx(metrics(trainer, "val_accuracy"))
-
-
-def check_onnx(trainer: TrainerProcess) -> None:
-    """The exported network is one file, takes any number of images, and reads digits."""
-    import numpy
-    import onnxruntime
-    from sklearn.datasets import load_digits
-
-    path = trainer.folder / "artifacts" / "model.onnx"
-    assert [file.name for file in path.parent.iterdir() if file.is_file()] == ["model.onnx"]
-    images, digits = load_digits(return_X_y=True)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (logits,) = session.run(["logits"], {"images": (images / 16).astype(numpy.float32).reshape(-1, 1, 8, 8)})
-    assert (logits.argmax(axis=1) == digits).mean() > 0.97
-    assert "onnxruntime" in trainer.of("note")[-1]["message"]
 
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])
@@ -180,13 +165,6 @@ def test_a_gpu_that_is_not_there(start: Start) -> None:
     assert trainer.failed["kind"] == "gpuMissing"
 
 
-def check(asked: dict[str, Any]) -> dict[str, Any]:
-    """What the trainer's `check` says."""
-    command = [sys.executable, str(TRAINER), "check"]
-    answer = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=True)
-    return json.loads(answer.stdout)
-
-
 @pytest.mark.parametrize(
     ("parameters", "field", "sentence"),
     [
@@ -199,7 +177,7 @@ def check(asked: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_a_bad_parameter_is_refused(parameters: dict[str, Any], field: str, sentence: str) -> None:
-    (problem,) = check({"epochs": 1, "parameters": parameters, "data": None})["problems"]
+    (problem,) = check(TRAINER, **parameters)
     assert problem["field"] == field
     assert sentence in problem["message"]
 
@@ -215,24 +193,18 @@ def test_weights_of_another_framework_are_refused(tmp_path: Path) -> None:
         "model.pkl": "a Python pickle",
         "damaged.safetensors": "another format, or it is damaged",
     }.items():
-        parameters = {"weights": str(tmp_path / name)}
-        (problem,) = check({"epochs": 1, "parameters": parameters, "data": None})["problems"]
+        (problem,) = check(TRAINER, weights=str(tmp_path / name))
         assert sentence in problem["message"], name
 
 
 def test_a_data_set_is_refused() -> None:
-    (problem,) = check({"epochs": 1, "parameters": {}, "data": "coco"})["problems"]
+    (problem,) = check(TRAINER, "coco")
     assert "needs no data set" in problem["message"]
 
 
-def test_every_parameter_has_a_form() -> None:
-    described = subprocess.run([sys.executable, str(TRAINER), "describe"], capture_output=True, text=True, check=True)
-    for name, schema in json.loads(described.stdout)["parameters"]["properties"].items():
-        assert {"title", "description", "default"} <= set(schema), name
+def test_the_checkpoint_of_another_trainer_is_refused(start: Start) -> None:
+    refuses_the_checkpoint_of_another_trainer(start, TRAINER)
 
 
-def test_it_is_documented() -> None:
-    page = (REPOSITORY / "docs" / "trainers" / "pytorch.md").read_text()
-    described = subprocess.run([sys.executable, str(TRAINER), "describe"], capture_output=True, text=True, check=True)
-    for name in json.loads(described.stdout)["parameters"]["properties"]:
-        assert f"`{name}`" in page, name
+def test_its_form_and_its_page() -> None:
+    check_form_and_page(TRAINER)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from heavy_trainers import (
-    REPOSITORY,
     Start,
     TrainerProcess,
     all_metrics,
+    check,
+    check_form_and_page,
+    check_onnx,
     checkpoint_path,
     digest,
     ended_well,
     metrics,
     progress,
+    refuses_the_checkpoint_of_another_trainer,
     starter,
     stop_at,
     trainer_file,
@@ -44,13 +44,14 @@ def assert_equal(again: TrainerProcess, reference: TrainerProcess) -> None:
 
 
 def test_learns_the_digits(start: Start) -> None:
-    trainer = ended_well(start(TRAINER, epochs=20), 20)
+    trainer = ended_well(start(TRAINER, epochs=20, parameters={"export_onnx": True}), 20)
     assert metrics(trainer, "eval_accuracy")[-1] >= 0.95
     assert metrics(trainer, "train_loss")[-1] < metrics(trainer, "train_loss")[0] / 10
     assert progress(trainer, "epoch-0020")["best"]["value"] == max(metrics(trainer, "eval_accuracy"))
     assert {row["batches"] for row in trainer.rows()} == {23}
     assert set(trainer.rows()[0]["metrics"]) == {"train_loss", "learning_rate", "eval_loss", "eval_accuracy"}
     assert list((trainer.folder / "artifacts" / "tensorboard").glob("*tfevents*"))
+    check_onnx(trainer, "pixel_values", lambda images: images / 8 - 1)
 
 
 def test_its_checkpoint_is_hugging_faces(reference: TrainerProcess) -> None:
@@ -123,16 +124,20 @@ def test_no_more_epochs(start: Start) -> None:
     ],
 )
 def test_a_bad_parameter_is_refused(parameters: dict[str, Any], field: str, sentence: str) -> None:
-    asked = json.dumps({"epochs": 1, "parameters": parameters, "data": None})
-    answer = subprocess.run([sys.executable, str(TRAINER), "check"], input=asked, capture_output=True, text=True)
-    (problem,) = json.loads(answer.stdout)["problems"]
+    (problem,) = check(TRAINER, **parameters)
     assert problem["field"] == field
     assert sentence in problem["message"]
 
 
-def test_it_is_documented() -> None:
-    page = (REPOSITORY / "docs" / "trainers" / "transformers.md").read_text()
-    described = subprocess.run([sys.executable, str(TRAINER), "describe"], capture_output=True, text=True, check=True)
-    for name, schema in json.loads(described.stdout)["parameters"]["properties"].items():
-        assert f"`{name}`" in page, name
-        assert {"title", "description", "default"} <= set(schema), name
+def test_a_data_set_is_refused() -> None:
+    (problem,) = check(TRAINER, "/data/shapes")
+    assert problem["field"] == "data"
+    assert "needs no data set" in problem["message"]
+
+
+def test_the_checkpoint_of_another_trainer_is_refused(start: Start) -> None:
+    refuses_the_checkpoint_of_another_trainer(start, TRAINER)
+
+
+def test_its_form_and_its_page() -> None:
+    check_form_and_page(TRAINER)

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy
 import torch
-from conftest import YOLO
+from conftest import SMALL, YOLO
+from heavy_trainers import check, check_form_and_page, refuses_the_checkpoint_of_another_trainer, starter
 from make_shapes import make
-from trainer_process import REPOSITORY
 
-
-def _check(data: str | None, **parameters: Any) -> list[dict[str, str]]:
-    asked = json.dumps({"epochs": 1, "parameters": parameters, "data": data})
-    answer = subprocess.run(
-        [sys.executable, str(YOLO), "check"],
-        input=asked.encode(),
-        capture_output=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal")},
-    )
-    return json.loads(answer.stdout)["problems"]
+_check = partial(check, YOLO)
 
 
 def test_a_good_configuration(shapes: Path) -> None:
-    began = time.monotonic()
     assert _check(str(shapes), image_size=64) == []
-    assert time.monotonic() - began < 20  # torch is not imported; a busy machine takes that long for the rest
 
 
 def test_bad_parameters(shapes: Path) -> None:
@@ -87,3 +70,12 @@ def test_weights_of_another_task(shapes: Path, tmp_path: Path) -> None:
     torch.save({"model": SegmentationModel("yolov8n-seg.yaml", verbose=False)}, tmp_path / "seg.pt")
     (problem,) = _check(str(shapes), weights=str(tmp_path / "seg.pt"))
     assert problem["message"] == "holds a SegmentationModel (task segment), but the task is detect"
+
+
+def test_the_checkpoint_of_another_trainer_is_refused(shapes: Path, tmp_path: Path) -> None:
+    for start in starter(tmp_path):
+        refuses_the_checkpoint_of_another_trainer(start, YOLO, data=str(shapes), parameters=SMALL)
+
+
+def test_its_form_and_its_page() -> None:
+    check_form_and_page(YOLO)

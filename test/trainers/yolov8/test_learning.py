@@ -21,6 +21,7 @@ def test_the_loss_falls_and_the_metric_rises(start: Start, tmp_path: Path) -> No
         "scale": 0.1,
         "close_mosaic": 0,
         "plots": True,
+        "export_onnx": True,
     }
     trainer = ended_well(start(data=str(data), epochs=15, parameters=parameters), 15)
     losses, map50 = metrics(trainer, "train_loss"), metrics(trainer, "mAP50")
@@ -32,6 +33,7 @@ def test_the_loss_falls_and_the_metric_rises(start: Start, tmp_path: Path) -> No
     assert list((trainer.folder / "artifacts" / "tensorboard").glob("events.out.tfevents.*"))
     notes = " ".join(event["message"] for event in trainer.of("note"))
     assert "48 train, 16 val pictures, sha256" in notes
+    assert "model.onnx is written; on a picture it differs from torch by" in notes
     _ends_early(start, data, Path(trainer.last_checkpoint, "weights.pt"))
 
 

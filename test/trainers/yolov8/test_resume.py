@@ -79,8 +79,15 @@ def test_the_published_weights_are_ultralytics_own(start: Start, reference: Trai
     model = YOLO(weights)
     assert model.names == {0: "circle", 1: "square", 2: "triangle"}
     model.predict(torch.zeros(1, 3, 64, 64), verbose=False, device="cpu")
-    trained = ended_well(start(epochs=1, parameters={"weights": str(weights)}), 1)
+    trained = ended_well(start(epochs=1, parameters={"weights": str(weights), "freeze": 10}), 1)
     assert all(math.isfinite(value) for value in metrics(trained, "train_loss"))
+    before, after = (
+        torch.load(Path(checkpoint_path(run, name), "weights.pt"), weights_only=False)["model"].state_dict()
+        for run, name in ((reference, "epoch-0003"), (trained, "epoch-0001"))
+    )
+    changed = {name.split(".")[1] for name in before if name.endswith("conv.weight") and not torch.equal(before[name], after[name])}
+    assert changed.isdisjoint(map(str, range(10))), changed  # the first ten layers are frozen
+    assert changed
 
 
 def test_half_of_the_batch_after_out_of_memory(start: Start) -> None:

@@ -30,7 +30,7 @@ class TrainingState:
     def load(self, folder: Path) -> None:
         """Read every part from `folder`."""
         for _, load, _ in self._parts:
-            load(folder)
+            _load(load, folder)
 
     def load_weights(self, folder: Path) -> None:
         """Read the weights alone; `SetUpError` for a trainer that cannot."""
@@ -38,4 +38,14 @@ class TrainingState:
         if not loaders:
             raise SetUpError("this trainer cannot start from weights alone: it gave app.state(...) no load_weights")
         for load_weights in loaders:
-            load_weights(folder)
+            _load(load_weights, folder)
+
+
+def _load(load: SaveOrLoad, folder: Path) -> None:
+    """`SetUpError` where a file, or something in it, is missing: such a checkpoint is not better the next time."""
+    try:
+        load(folder)
+    except (FileNotFoundError, KeyError) as error:
+        what = f"no {Path(error.filename).name}" if isinstance(error, OSError) and error.filename else f"no {error}"
+        raise SetUpError(f"the checkpoint {folder} has {what}: it is not this trainer's, or not whole") from error
+
