@@ -30,7 +30,8 @@ export class BenchHost {
     readonly worker: ChildProcess,
   ) {}
 
-  static async start(slots: number): Promise<BenchHost> {
+  /** `environment` is added to that of the worker, and so to its trainers'. */
+  static async start(slots: number, environment: NodeJS.ProcessEnv = {}): Promise<BenchHost> {
     const folder = await mkdtemp(join(tmpdir(), 'epochal-bench-'));
     const { path: binary } = await ensureTemporalBinary();
     const server = await startTemporalServer({
@@ -50,6 +51,7 @@ export class BenchHost {
         EPOCHAL_POOL: pool,
         EPOCHAL_SLOTS: String(slots),
         EPOCHAL_TRAINERS: [join(root, 'test', 'trainers'), join(root, 'trainers')].join(delimiter),
+        ...environment,
       },
       stdio: ['ignore', log, log],
     });

@@ -137,7 +137,9 @@ def test_by_torchrun(tmp_path: Path) -> None:
     trainer = ["--master-port=29517", str(TRAINER), "train", "--epochs", "50", "--folder", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal"), "OMP_NUM_THREADS": "1"}
     command = [*launch, *trainer, "--set", "batch_delay_seconds=0.05"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment) as run:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as run:
         rows = tmp_path / "run" / "metrics.jsonl"
         while not (rows.exists() and rows.read_text().count("\n")):
             assert run.poll() is None, run.stderr and run.stderr.read()

@@ -85,7 +85,11 @@ def test_the_published_weights_are_ultralytics_own(start: Start, reference: Trai
         torch.load(Path(checkpoint_path(run, name), "weights.pt"), weights_only=False)["model"].state_dict()
         for run, name in ((reference, "epoch-0003"), (trained, "epoch-0001"))
     )
-    changed = {name.split(".")[1] for name in before if name.endswith("conv.weight") and not torch.equal(before[name], after[name])}
+    changed = {
+        name.split(".")[1]
+        for name in before
+        if name.endswith("conv.weight") and not torch.equal(before[name], after[name])
+    }
     assert changed.isdisjoint(map(str, range(10))), changed  # the first ten layers are frozen
     assert changed
 

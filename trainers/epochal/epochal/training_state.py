@@ -48,4 +48,3 @@ def _load(load: SaveOrLoad, folder: Path) -> None:
     except (FileNotFoundError, KeyError) as error:
         what = f"no {Path(error.filename).name}" if isinstance(error, OSError) and error.filename else f"no {error}"
         raise SetUpError(f"the checkpoint {folder} has {what}: it is not this trainer's, or not whole") from error
-

@@ -1,7 +1,7 @@
 """An index of a data set for people who look at it: `python -m epochal.datasets.index_file <folder> <index file>`.
 
-The first line of the index says what the data set is, each other line what one picture is and what is marked on it. With
-`--kinds <folder>...` it prints the kind of each folder instead, as one JSON object.
+The first line of the index says what the data set is, each other line what one picture is and what is marked on it.
+With `--kinds <folder>...` it prints the kind of each folder instead, as one JSON object.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def _marks(one: Object) -> list[dict[str, Any]]:
     marks: list[dict[str, Any]] = []
     if one.polygons:
         rings = [ring for polygon in one.polygons for ring in (polygon.exterior, *polygon.interiors)]
-        marks.append({"kind": "polygon", "class": name, "rings": [[_rounded(point) for point in ring] for ring in rings]})
+        marks.append(
+            {"kind": "polygon", "class": name, "rings": [[_rounded(point) for point in ring] for ring in rings]}
+        )
     elif one.bitmap is not None:
         marks.append({"kind": "bitmap", "class": name, "x": one.bitmap.x, "y": one.bitmap.y, "png": _png(one.bitmap)})
     else:
