@@ -33,7 +33,7 @@ const trainings: readonly Training[] = [
   {
     trainer: 'yolov8',
     epochs: 40,
-    pictures: 400,
+    pictures: 320,
     metric: 'mAP50',
     atLeast: 0.9,
     parameters: { size: 'n', image_size: 160, batch_size: 8, optimizer: 'AdamW', lr0: 0.0015, plots: false },
@@ -50,7 +50,10 @@ const trainings: readonly Training[] = [
       batch_size: 8,
       workers: 0,
       overrides: {
-        // Three classes of shapes need no neck and head for eighty of the world's, and a CPU has to carry them.
+        // Three classes of shapes need no network for eighty of the world's, and a CPU has to carry it.
+        'model.backbone.stem_channels': 32,
+        'model.backbone.base_channels': 32,
+        'model.neck.in_channels': [32, 64, 128, 256],
         'model.neck.out_channels': 64,
         'model.bbox_head.in_channels': 64,
         'model.bbox_head.feat_channels': 64,
