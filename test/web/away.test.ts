@@ -48,7 +48,8 @@ it(
       .waitFor();
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Stop run' }).click();
-    await page.getByTestId('outcome').getByText('Stopped by request').waitFor({ timeout: 120_000 });
+    await stage.inDetail(run, 'stopped');
+    await page.getByTestId('outcome').getByText('Stopped by request').waitFor();
     // No epoch was trained twice.
     const epochs = (await stage.details(run)).view?.curve.map(({ epoch }) => epoch) ?? [];
     expect(epochs).toEqual([...new Set(epochs)]);
@@ -76,7 +77,8 @@ it(
     await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor({ timeout: 120_000 });
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Stop run' }).click();
-    await page.getByTestId('outcome').waitFor({ timeout: 120_000 });
+    await stage.inDetail(run, 'stopped');
+    await page.getByTestId('outcome').waitFor();
   },
   6 * minutes,
 );

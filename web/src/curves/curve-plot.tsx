@@ -65,6 +65,12 @@ export function CurvePlot(props: CurvePlotProps) {
         cursor: { drag: { x: true, y: false }, ...(syncKey ? { sync: { key: syncKey } } : {}) },
         legend: { live: true },
         hooks: {
+          // Without a pointer the legend tells the newest values.
+          setCursor: [
+            (shown) => {
+              if (shown.cursor.idx === null || shown.cursor.idx === undefined) tellNewest(shown);
+            },
+          ],
           setSelect: [
             ({ select }) => {
               if (select.width > 0) isZoomed.current = true;
@@ -82,12 +88,17 @@ export function CurvePlot(props: CurvePlotProps) {
               ? {}
               : {
                   ...(xLabel === 'epoch' ? { incrs: wholeSteps } : {}),
+                  size: 30,
                   label: xLabel,
                   labelSize: 18,
                   labelFont: '11px system-ui, sans-serif',
                 }),
           },
-          { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : formatValue(tick))) },
+          {
+            ...axis,
+            size: roomFor,
+            values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : formatValue(tick))),
+          },
         ],
         series: [
           isTime ? {} : { label: xLabel },
@@ -122,6 +133,7 @@ export function CurvePlot(props: CurvePlotProps) {
     // New points must not take a zoom away.
     shown.setData(data, !isZoomed.current);
     if (isZoomed.current) shown.redraw();
+    if (shown.cursor.idx === null || shown.cursor.idx === undefined) tellNewest(shown);
   });
   useEffect(() => {
     if (width > 0) plot.current?.setSize({ width, height });
@@ -132,6 +144,17 @@ export function CurvePlot(props: CurvePlotProps) {
       <div ref={holder} />
     </div>
   );
+}
+
+function tellNewest(plot: uPlot): void {
+  const last = plot.data[0].length - 1;
+  if (last >= 0) plot.setLegend({ idx: last }, false);
+}
+
+/** As wide as the widest number beside the axis. */
+function roomFor(_: uPlot, values: string[] | null): number {
+  const longest = Math.max(0, ...(values ?? []).map((value) => value.length));
+  return Math.max(44, 18 + longest * 6.5);
 }
 
 const wholeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];

@@ -154,18 +154,20 @@ function inLayers(children: ChartNode[], sizes: ReadonlyMap<string, Size>, arrow
   for (const { id } of children) graph.setNode(id, { ...(sizes.get(id) ?? { width: 64, height: headerHeight }) });
   for (const { from, to } of arrows) graph.setEdge(from, to, {}, `${from} ${to}`);
   layout(graph);
+  const pointsOf = ({ from, to }: LiftedArrow): Point[] => graph.edge(from, to, `${from} ${to}`).points ?? [];
+  // Arrows may bulge beyond the nodes: there is room for them, too.
+  const { width: inner = 0, height = 0 } = graph.graph();
+  const all = arrows.flatMap((arrow) => pointsOf(arrow).map(({ x }) => x));
+  const left = Math.min(0, ...all);
+  const shift = { x: -left, y: 0 };
   const corners = new Map(
     children.map(({ id }) => {
-      const { x, y, width, height } = graph.node(id);
-      return [id, { x: x - width / 2, y: y - height / 2 }];
+      const { x, y, width: own, height: tall } = graph.node(id);
+      return [id, moved({ x: x - own / 2, y: y - tall / 2 }, shift)];
     }),
   );
-  const drawn = arrows.map((arrow) => ({
-    ...arrow,
-    points: graph.edge(arrow.from, arrow.to, `${arrow.from} ${arrow.to}`).points ?? [],
-  }));
-  const { width = 0, height = 0 } = graph.graph();
-  return { width, height, corners, arrows: drawn };
+  const drawn = arrows.map((arrow) => ({ ...arrow, points: pointsOf(arrow).map((point) => moved(point, shift)) }));
+  return { width: Math.max(inner, ...all) - left, height, corners, arrows: drawn };
 }
 
 interface LiftedArrow {

@@ -94,7 +94,7 @@ function CheckpointRow({ run, checkpoint, metric, isOpened, onToggle }: Checkpoi
   const { name, epoch, batch, reasons, stored, files, createdAt, metrics, host } = checkpoint;
   const size = files.reduce((sum, file) => sum + file.size, 0);
   return (
-    <Table.Tr data-checkpoint={name}>
+    <Table.Tr data-checkpoint={name} style={{ borderBottom: 0 }}>
       <Table.Td>
         <Text size="sm" fw={600}>
           {name}

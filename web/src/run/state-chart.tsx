@@ -119,18 +119,39 @@ function StateBox({ box, isLit, seconds }: { box: Box; isLit: boolean; seconds: 
 
 function StateArrow({ arrow }: { arrow: Arrow }) {
   const label = arrow.labels.join(', ');
+  const path = arrow.depth === 0 ? corneredPath(arrow.points) : curvedPath(arrow.points);
   return (
     <g>
       <title>{label || 'at once'}</title>
-      <path d={pathOf(arrow.points)} className="edge" markerEnd="url(#chart-arrow)" />
+      <path d={path} className="edge" markerEnd="url(#chart-arrow)" />
       {/* Something wide to point at. */}
-      <path d={pathOf(arrow.points)} fill="none" stroke="transparent" strokeWidth={10} />
+      <path d={path} fill="none" stroke="transparent" strokeWidth={10} />
     </g>
   );
 }
 
-/** Through the points, with their corners rounded. */
-function pathOf(points: readonly Point[]): string {
+const cornerRadius = 14;
+
+/** Along straight lines, with round corners: between the states of the first level, past the others. */
+function corneredPath(points: readonly Point[]): string {
+  const towards = (from: Point, to: Point): Point => {
+    const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
+    const part = Math.min(cornerRadius, length / 2) / length;
+    return { x: from.x + (to.x - from.x) * part, y: from.y + (to.y - from.y) * part };
+  };
+  return points
+    .map((point, index) => {
+      const [before, next] = [points[index - 1], points[index + 1]];
+      if (!before) return `M${point.x} ${point.y}`;
+      if (!next) return `L${point.x} ${point.y}`;
+      const [into, out] = [towards(point, before), towards(point, next)];
+      return `L${into.x} ${into.y}Q${point.x} ${point.y} ${out.x} ${out.y}`;
+    })
+    .join('');
+}
+
+/** A smooth line by the points. */
+function curvedPath(points: readonly Point[]): string {
   const [first, ...rest] = points;
   if (!first) return '';
   let path = `M${first.x} ${first.y}`;
