@@ -17,6 +17,9 @@ const given = process.argv[2];
 const folder = given ?? fileURLToPath(new URL('../../docs/images', import.meta.url));
 await mkdir(folder, { recursive: true });
 
+/** For whoever changes these pages; the docs do without them. */
+const onlyWhole = new Set(['run-stopped', 'run-failed', 'run-draft', 'new-safety', 'new-where']);
+
 /** What readers would have, rather than this machine's name and a folder for tests. */
 const shownFolder = '/srv/epochal';
 const dataFolder = join(shownFolder, 'data');
@@ -41,6 +44,9 @@ try {
   await over('digits-stopped');
   await start('digits-broken', { epochs: 10 }, 'counter', { fail_at: '3:2', fail_kind: 'error', fail_times: 0 });
   await over('digits-broken');
+  const talkative = { tell_time: true, batches: 40, batch_seconds: 0.01, draw: true };
+  await start('talkative', { epochs: 6 }, 'counter', talkative);
+  await over('talkative');
   await stage.ask('/api/runs', { config: { run: 'later', trainer: 'digits', epochs: 30 }, draft: true });
   await start('digits-live', { epochs: 900, parameters: { batch_delay_seconds: 0.03, hidden_layers: [256, 128] } });
   await stage.atEpoch('digits-live', 4);
@@ -64,20 +70,36 @@ try {
 async function takeAll(page: Page, scheme: string): Promise<void> {
   const take = async (name: string, path: string | null, ready: () => Promise<unknown>, fullPage = false) => {
     const file = `${name}-${scheme}`;
+    if (!given && onlyWhole.has(name)) return;
     if (path) await page.goto(path);
     await ready();
-    await page.waitForTimeout(700);
+    await page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'detached' });
+    // Colours of the text in editors, and what moves into its place.
+    await page.waitForTimeout(1_500);
     await page.screenshot({ path: join(folder, `${file}.png`), fullPage: fullPage && given !== undefined });
   };
   const heading = (name: string | RegExp) => () => page.getByRole('heading', { name }).first().waitFor();
+  const plots = (count: number) => () =>
+    page
+      .locator('.plot canvas')
+      .nth(count - 1)
+      .waitFor();
   await take('runs', '/', () => page.locator('[data-run="digits-live"] [role=progressbar]').waitFor());
   await take('run', '/runs/digits-live', () => page.locator('.plot canvas').first().waitFor(), true);
   await take('stop', '/runs/digits-live', async () => {
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await page.getByRole('dialog').waitFor();
   });
-  for (const tab of ['curves', 'checkpoints', 'log', 'files', 'configuration'])
+  await take('run-curves', '/runs/digits-live?tab=curves', plots(4), true);
+  await take(
+    'run-files',
+    '/runs/talkative?tab=files&folder=artifacts%2Fplots',
+    () => page.locator('.picture img').first().waitFor(),
+    true,
+  );
+  for (const tab of ['checkpoints', 'configuration'])
     await take(`run-${tab}`, `/runs/digits-live?tab=${tab}`, heading('digits-live'), true);
+  await take('run-log', '/runs/talkative?tab=log', () => page.locator('.log').waitFor(), true);
   await take('run-stopped', '/runs/digits-stopped', heading('digits-stopped'), true);
   await take('run-failed', '/runs/digits-broken', heading('digits-broken'), true);
   await take('run-draft', '/runs/later', heading('later'), true);
@@ -85,7 +107,11 @@ async function takeAll(page: Page, scheme: string): Promise<void> {
   await take(
     'compare',
     '/compare?runs=digits-wide,digits-slow-rate',
-    () => page.locator('.plot canvas').first().waitFor(),
+    () =>
+      page
+        .getByRole('img', { name: /digits-wide is now.*digits-slow-rate is now/ })
+        .first()
+        .waitFor(),
     true,
   );
   await take('hosts', '/hosts', () => page.locator('[data-host]').waitFor(), true);
