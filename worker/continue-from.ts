@@ -53,7 +53,9 @@ export async function findStart(
   manifests.sort((a, b) => a.epoch - b.epoch || a.batch - b.batch);
   const best = receipt?.checkpoints.find(({ reasons }) => reasons.includes('best'))?.name;
   const manifest =
-    checkpoint === 'last' ? manifests.at(-1) : manifests.find(({ name }) => name === (checkpoint === 'best' ? best : checkpoint));
+    checkpoint === 'last'
+      ? manifests.at(-1)
+      : manifests.find(({ name }) => name === (checkpoint === 'best' ? best : checkpoint));
   if (!manifest) {
     const names = manifests.map(({ name }) => name).join(', ');
     throw new ContinueFromProblem('continueFrom.checkpoint', checkpoint, `must be best, last or one of ${names}`);
