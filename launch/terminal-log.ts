@@ -16,7 +16,7 @@ export function openTerminalLog(dataFolder: string): TerminalLog {
   const file = join(dataFolder, 'logs', 'launcher.log');
   const level = process.env.LOG_LEVEL ?? 'info';
   const terminal = process.stderr.isTTY
-    ? pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' })
+    ? pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss', singleLine: true })
     : process.stderr;
   let quiet = false;
   const gate = {

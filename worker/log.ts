@@ -10,7 +10,7 @@ export function createLogger(): Logger {
     level,
     transport: {
       target: 'pino-pretty',
-      options: { destination: 2, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' },
+      options: { destination: 2, ignore: 'pid,hostname', translateTime: 'HH:MM:ss', singleLine: true },
     },
   });
 }

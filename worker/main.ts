@@ -163,8 +163,9 @@ async function connect(
 
 /** `epochal worker`: first SIGTERM or SIGINT drains, the second ends at once. Answers the exit code. */
 export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']): Promise<number> {
+  const settings = readSettings();
   const log = createLogger();
-  const worker = await startWorker({ settings: readSettings(), log, ...(temporal ? { temporal } : {}) });
+  const worker = await startWorker({ settings, log, ...(temporal ? { temporal } : {}) });
   let asked = 0;
   let giveUp: () => void = () => undefined;
   const givenUp = new Promise<void>((resolve) => {

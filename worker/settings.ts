@@ -3,6 +3,8 @@ import { homedir, platform } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { problemsOf } from '../contracts/config-problems.ts';
+import { problemSentence } from '../contracts/failure.ts';
 import { cacheFolder, dataFolder } from '../contracts/folders.ts';
 import { name } from '../contracts/names.ts';
 import { workflowQueue } from '../contracts/queues.ts';
@@ -47,16 +49,16 @@ const environmentSchema = z.object({
   EPOCHAL_KEPT_DAYS: count(0, 3650).default(0),
   EPOCHAL_KEPT_FREE_GB: count(0, 1_000_000).default(0),
   EPOCHAL_UPKEEP_SECONDS: count(1, 24 * 3600).default(600),
+  /** Read by the loggers, which are there before the settings are. */
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
 });
 
-/** Throws an Error with one sentence a bad variable. */
+/** Throws an Error with one sentence a bad variable. An empty variable counts as unset. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettings {
-  const parsed = environmentSchema.safeParse(env);
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = environmentSchema.safeParse(given);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(
-      ({ path, message }) => `${path.join('.')} is ${JSON.stringify(env[String(path[0])])}: ${message}`,
-    );
-    throw new Error(problems.join('; '));
+    throw new Error(problemsOf(parsed.error, given, environmentSchema).map(problemSentence).join('; '));
   }
   const values = parsed.data;
   const machine = { env, platform: platform(), home: homedir() };
