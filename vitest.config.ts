@@ -10,9 +10,10 @@ export default defineConfig({
     pool: 'forks',
     // The tests start real servers, workers and trainers: on two cores, two files at a time keep their timings honest.
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    teardownTimeout: 60_000,
+    // Generous: nothing waits for this long unless it hangs, and a busy machine takes several times what an idle one does.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    teardownTimeout: 120_000,
     reporters: ['default', new ClosingLineReporter()],
   },
 });

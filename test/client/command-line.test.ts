@@ -102,7 +102,7 @@ const trains = (run: string) =>
   );
 
 // Every command is a process that starts anew, which on a busy machine takes its time.
-vi.setConfig({ testTimeout: 400_000 });
+vi.setConfig({ testTimeout: 600_000 });
 
 describe('epochal train', () => {
   it('--wait prints a line an epoch and the receipt, and ends with 0', async () => {

@@ -9,7 +9,7 @@ import { runProgram } from '../../worker/run-program.ts';
 import { isAlive, LauncherProcess, startedServer } from './launcher-process.ts';
 
 // Each trains the demo, some twice: on two busy cores that takes a while.
-vi.setConfig({ testTimeout: 300_000 });
+vi.setConfig({ testTimeout: 600_000 });
 
 let folder: string;
 let env: NodeJS.ProcessEnv;
@@ -107,7 +107,7 @@ test('kill -9 leaves no server and no trainer; the next start goes on with the r
   expect(second.said).toMatch(/completed.*all epochs are trained/);
   second.signal('SIGKILL');
   await second.ended();
-  await vi.waitFor(async () => expect(await leftOver()).toEqual([]), { timeout: 30_000, interval: 250 });
+  await vi.waitFor(async () => expect(await leftOver()).toEqual([]), { timeout: 120_000, interval: 250 });
 });
 
 test('a server that is configured is used, not ended, and told the search attributes that it lacks', async () => {

@@ -100,6 +100,6 @@ test.each(['SIGKILL', 'SIGTERM'] as const)('no server is left when its launcher 
   expect(isAlive(pid)).toBe(true);
   launcher.kill(signal);
   await once(launcher, 'exit');
-  await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 15_000 });
+  await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 120_000 });
   expect(await readFile(join(folder, 'temporal.log'), 'utf8')).not.toMatch(/panic/);
 });

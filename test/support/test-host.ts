@@ -93,7 +93,7 @@ export class TestRun {
   }
 
   /** Waits for a view that satisfies the condition; the last one seen is in the error. */
-  async until(what: string, condition: (view: RunView) => boolean, seconds = 90): Promise<RunView> {
+  async until(what: string, condition: (view: RunView) => boolean, seconds = 240): Promise<RunView> {
     let last: RunView | undefined;
     return until(
       `${this.id}: ${what}`,

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export async function until<T>(
   what: string,
   condition: () => Promise<T | null | undefined | false> | T | null | undefined | false,
-  seconds = 90,
+  seconds = 240,
   told: () => string = () => '',
 ): Promise<T> {
   const limit = performance.now() + seconds * 1000;
