@@ -13,7 +13,7 @@ import { TrainerProblem } from '../worker/trainer-catalog.ts';
 import { failed, working } from './activity-support.ts';
 
 /** Kept for good, each costs ledger space in the workflow's state. */
-const mostKeptForGood = 500;
+const mostKeptForGood = 100;
 
 export const checkConfig =
   (host: Host) =>

@@ -12,6 +12,9 @@ import { endPredecessor } from '../worker/predecessor.ts';
 import { filesBelow, isBookkeeping, type RunFolder } from '../worker/run-folders.ts';
 import { withStore, working } from './activity-support.ts';
 
+/** Files that a receipt names: it travels through Temporal, whose payloads are small. */
+const mostNamed = 300;
+
 export const publish =
   (host: Host) =>
   (input: PublishInput): Promise<Published> =>
@@ -56,13 +59,14 @@ export const publish =
             files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
           }
           files.push(inside(output, await store.write(`${output}/config.yaml`, stringify(config))));
+          const named = await nameFiles(store, output, files);
           const bytes = [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files].reduce(
             (sum, { size }) => sum + size,
             0,
           );
-          const preliminary: Receipt = { ...receipt, checkpoints, files, publishedBytes: bytes };
+          const preliminary: Receipt = { ...receipt, checkpoints, files: named, publishedBytes: bytes };
           await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
-          return { checkpoints, files, bytes, lost };
+          return { checkpoints, files: named, bytes, lost };
         }),
       ),
     );
@@ -87,6 +91,20 @@ async function landCheckpoint(
   };
   if (folder && (await storeCheckpoint(folder, entry, store, output, options))) return inStore();
   return inStore();
+}
+
+/** What a receipt names; where that would be too long, `files.jsonl` beside it names all. */
+async function nameFiles(
+  store: ArtifactStore,
+  output: string,
+  files: readonly PublishedFile[],
+): Promise<PublishedFile[]> {
+  if (files.length <= mostNamed) return [...files];
+  const lines = files.map((file) => `${JSON.stringify(file)}\n`).join('');
+  const list = inside(output, await store.write(`${output}/files.jsonl`, lines));
+  const isArtifact = ({ path }: PublishedFile) => path.startsWith('artifacts/');
+  const own = files.filter((file) => !isArtifact(file));
+  return [...own, list, ...files.filter(isArtifact)].slice(0, mostNamed);
 }
 
 const inside = (output: string, file: PublishedFile): PublishedFile => ({

@@ -33,7 +33,7 @@ export const checkpointManifestSchema = z.strictObject({
   ...positionSchema.shape,
   /** Metrics of the last complete epoch; empty within the first epoch. */
   metrics: metricsSchema,
-  files: z.array(checkpointFileSchema).max(10_000),
+  files: z.array(checkpointFileSchema).max(200),
   createdAt: instant,
   /** Session that wrote it: a checkpoint that the ledger does not know is only trusted from the run's last session. */
   session: z.string(),

@@ -73,7 +73,7 @@ export const receiptSchema = z.strictObject({
       reasons: z.array(keepReasonSchema),
     }),
   ),
-  /** All other published files: logs, metrics.jsonl, config.yaml, artifacts. */
+  /** Other published files: logs, metrics.jsonl, config.yaml, artifacts. Where they are many, `files.jsonl` has them all. */
   files: z.array(publishedFileSchema),
   outputFolder: z.string().nullable(),
   publishedBytes: z.int().min(0),

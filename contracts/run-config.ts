@@ -5,6 +5,9 @@ import { name } from './names.ts';
 const seconds = (allowed: { min: number; max: number; default: number }) =>
   z.number().min(allowed.min).max(allowed.max).default(allowed.default);
 
+/** Characters of JSON: the configuration travels with every message of a run. */
+const longestParameters = 50_000;
+
 const week = 7 * 24 * 3600;
 
 export const bestSchema = z.strictObject({
@@ -17,7 +20,7 @@ export const checkpointPolicySchema = z.strictObject({
   /** Which checkpoint is best; left out, the trainer's own choice. */
   best: bestSchema.optional(),
   /** How many of the most recent end-of-epoch checkpoints to keep. */
-  last: z.int().min(1).max(100).default(1),
+  last: z.int().min(1).max(50).default(1),
   /** Keep every N-th epoch's checkpoint for good; 0 keeps none. */
   everyEpochs: z.int().min(0).max(1_000_000).default(0),
   /** Save within an epoch too, every N batches, so that a crash costs less; 0 saves at the end of epochs alone. */
@@ -69,7 +72,12 @@ export const runConfigSchema = z.strictObject({
   trainer: name,
   epochs: z.int().min(1).max(1_000_000),
   /** The trainer's own parameters; its manifest says which there are. */
-  parameters: z.record(z.string(), z.json()).default({}),
+  parameters: z
+    .record(z.string(), z.json())
+    .refine((parameters) => JSON.stringify(parameters).length <= longestParameters, {
+      message: `must have at most ${longestParameters} characters as JSON; what is larger belongs into a file`,
+    })
+    .default({}),
   /** Path of the data set on the workers, or the name of one that the trainer brings along. */
   data: z.string().min(1).max(4096).optional(),
   seed: z.int().min(0).max(4_294_967_295).default(0),

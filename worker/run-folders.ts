@@ -82,7 +82,7 @@ export async function* filesBelow(path: string, prefix = ''): AsyncGenerator<str
 /** Files that matter to this host alone, and are neither published nor missed. */
 export const isBookkeeping = (path: string): boolean =>
   /^start\//.test(path) ||
-  path.endsWith('.tmp') ||
+  /^[^/]+\.tmp$/.test(path) ||
   ['lock', 'session.json', 'process.json', 'kept.json'].includes(path);
 
 /** Replaces a small file in one step: readers see the old or the new content, whole, also after a crash. */

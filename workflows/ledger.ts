@@ -17,7 +17,12 @@ export interface LedgerChange {
   ledger: LedgerEntry[];
   /** Names that the retention pass removes, here and in the store. */
   dropped: string[];
+  /** Whether the policy asks for more than a run can remember. */
+  isFull: boolean;
 }
+
+/** The ledger travels in payloads, several times an epoch: this much of them, in characters of JSON. */
+const ledgerLimit = 128_000;
 
 /** Whether metrics `a` are better than `b`; equal is not better, so the earliest of equals stays best. */
 export function isBetter(best: Best, a: Metrics, b: Metrics | null): boolean {
@@ -42,12 +47,29 @@ export function adoptCheckpoints(
   }
   const entries = [...known.values()].sort((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0));
   const reasons = keepReasons(entries, policy, best);
+  const wanted = entries
+    .map((entry) => ({ ...entry, reasons: reasons.get(entry.name) ?? [] }))
+    .filter((entry) => entry.reasons.length > 0);
+  const kept = withinLimit(wanted);
+  const names = new Set([...kept].map((entry) => entry.name));
   return {
-    ledger: entries
-      .map((entry) => ({ ...entry, reasons: reasons.get(entry.name) ?? [] }))
-      .filter((entry) => entry.reasons.length > 0),
-    dropped: entries.filter((entry) => !reasons.has(entry.name)).map((entry) => entry.name),
+    ledger: wanted.filter((entry) => kept.has(entry)),
+    dropped: entries.map((entry) => entry.name).filter((name) => !names.has(name)),
+    isFull: kept.size < wanted.length,
   };
+}
+
+/** Those to go on from and the best come first, then the last ones, newest first, then those for good, oldest first. */
+function withinLimit(wanted: readonly LedgerEntry[]): ReadonlySet<LedgerEntry> {
+  const needed = wanted.filter(({ reasons }) => reasons.includes('resume') || reasons.includes('best'));
+  const last = wanted.filter(({ reasons }) => reasons.includes('last')).reverse();
+  const kept = new Set<LedgerEntry>();
+  let length = 0;
+  for (const entry of new Set([...needed, ...last, ...wanted])) {
+    length += JSON.stringify(entry).length;
+    if (length <= ledgerLimit || needed.includes(entry)) kept.add(entry);
+  }
+  return kept;
 }
 
 function keepReasons(entries: readonly LedgerEntry[], policy: CheckpointPolicy, best: Best): Map<string, KeepReason[]> {

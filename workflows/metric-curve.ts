@@ -3,6 +3,8 @@ import type { EpochResult } from '../contracts/protocol.ts';
 import type { CurvePoint } from '../contracts/run-messages.ts';
 
 const mostPoints = 400;
+/** Of all points together, in characters of JSON: a trainer may report a hundred metrics. */
+const curveLimit = 96_000;
 
 export interface MetricCurve {
   /** Every `stride`-th epoch is kept. */
@@ -18,7 +20,8 @@ export function extendCurve({ stride, points }: MetricCurve, epochs: readonly Ep
   let kept = points.filter((point) => point.epoch % stride === 0 || point.epoch === 1);
   kept.push(...epochs.map(({ epoch, at, seconds, metrics }) => ({ epoch, at, seconds, metrics })));
   let wider = stride;
-  while (kept.length > mostPoints) {
+  const fitting = Math.min(mostPoints, Math.max(2, Math.floor(curveLimit / JSON.stringify(kept.at(-1)).length)));
+  while (kept.length > fitting) {
     wider *= 2;
     const newest = kept.at(-1);
     kept = kept.filter((point) => point.epoch % wider === 0 || point.epoch === 1 || point === newest);

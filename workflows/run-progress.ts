@@ -10,11 +10,40 @@ import { isHostTrouble } from './session-failures.ts';
 
 type Change = Partial<RunContext>;
 
+/** What is remembered travels in every payload, so that each list of it has an end. */
+const mostNotes = 50;
+const longestNote = 500;
+const mostRestarts = 200;
+const longestOldMessage = 300;
+
+const ledgerFull =
+  'there are more checkpoints to keep than a run can remember: the newest of those for good were removed';
+
+const withNotes = (notes: readonly string[], more: readonly string[]): string[] =>
+  [...new Set([...notes, ...more.map((note) => shortened(note, longestNote))])].slice(-mostNotes);
+
+const shortened = (text: string, limit: number) => (text.length > limit ? `${text.slice(0, limit - 1)}…` : text);
+
+/** The newest failure with its traceback; of those before, what happened is enough. */
+function withRestart(restarts: RunContext['restarts'], newest: RunContext['restarts'][number]): RunContext['restarts'] {
+  const before = restarts.map(({ failure, ...restart }) => ({
+    ...restart,
+    failure: failure && { kind: failure.kind, message: shortened(failure.message, longestOldMessage) },
+  }));
+  return [...before, newest].slice(-mostRestarts);
+}
+
 /** Complete epochs and new checkpoints of a session on `host`. */
 export function adoptReport(context: RunContext, report: SessionReport, host: string): Change {
   const { config, best } = planOf(context);
   const epochs = report.epochs.filter(({ epoch }) => epoch > context.position.epoch);
-  const { ledger, dropped } = adoptCheckpoints(context.ledger, report.checkpoints, host, config.checkpoints, best);
+  const { ledger, dropped, isFull } = adoptCheckpoints(
+    context.ledger,
+    report.checkpoints,
+    host,
+    config.checkpoints,
+    best,
+  );
   const last = epochs.at(-1);
   const position = isBefore(context.position, report.position) ? report.position : context.position;
   return {
@@ -27,7 +56,7 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
     metrics: last?.metrics ?? context.metrics,
     curve: extendCurve(context.curve, epochs),
     batchesPerEpoch: last?.batches ?? context.batchesPerEpoch,
-    notes: [...new Set([...context.notes, ...report.notes])].slice(-50),
+    notes: withNotes(context.notes, isFull ? [...report.notes, ledgerFull] : report.notes),
     // Progress: what failed before has been overcome.
     ...(epochs.length > 0 ? { failuresInRow: 0 } : {}),
   };
@@ -78,10 +107,11 @@ export function adoptFailure(
     reached: reached && isBefore(after.reached, reached) ? reached : after.reached,
     failure,
     failuresInRow: after.failuresInRow + (preempted || isHostTrouble(failure) ? 0 : 1),
-    restarts: [
-      ...context.restarts,
-      { reason: preempted ? ('preemption' as const) : ('failure' as const), failure, epoch: after.position.epoch },
-    ].slice(-200),
+    restarts: withRestart(context.restarts, {
+      reason: preempted ? 'preemption' : 'failure',
+      failure,
+      epoch: after.position.epoch,
+    }),
     ...answerTo(failure, after),
   };
 }
@@ -92,7 +122,7 @@ function answerTo(failure: Failure | null, context: RunContext): Change {
   if (failure?.kind === 'outOfMemory' && canShrinkBatch && config.failures.onOutOfMemory === 'smallerBatch') {
     const batchDivisor = Math.min(context.batchDivisor * 2, 1024);
     const note = `out of memory: from epoch ${context.position.epoch + 1} on each batch was computed in ${batchDivisor} parts, gradients accumulated`;
-    return { batchDivisor, notes: [...context.notes, note].slice(-50) };
+    return { batchDivisor, notes: withNotes(context.notes, [note]) };
   }
   if (failure?.kind === 'nan' && config.failures.onNan === 'rollBack') {
     // One epoch further back than the checkpoint that led to NaN, when this attempt made no progress.

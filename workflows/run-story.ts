@@ -3,6 +3,7 @@ import type { RunState } from '../contracts/receipt.ts';
 import type { RunEvent } from '../contracts/run-messages.ts';
 
 const mostEvents = 200;
+const longestMessage = 300;
 
 export interface RunStory {
   startedAt: string;
@@ -42,6 +43,6 @@ export function stateSeconds(story: RunStory, now: Date): Record<string, number>
 }
 
 const withEvent = (events: readonly RunEvent[], message: string, now: Date): RunEvent[] =>
-  [...events, { at: now.toISOString(), message }].slice(-mostEvents);
+  [...events, { at: now.toISOString(), message: message.slice(0, longestMessage) }].slice(-mostEvents);
 
 const round = (seconds: number) => Math.round(seconds * 1000) / 1000;

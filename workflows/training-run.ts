@@ -51,6 +51,8 @@ interface Carried {
 
 /** Well below the 10,000 events that a run's history may have; a state of its own waits for a quiet moment. */
 const renewalLength = 4_000;
+/** Bytes; Temporal ends a workflow whose history has 50 MB. */
+const renewalSize = 8_000_000;
 
 export async function trainingRun(input: TrainingRunInput, carried?: Carried): Promise<Receipt> {
   const run = parse(name, wf.workflowInfo().workflowId, 'the run id (the workflow id)');
@@ -267,13 +269,14 @@ class TrainingRun {
       this.#story = tell(this.#story, message, now);
       wf.log.info(message, { state, epoch: this.#context.position.epoch });
     }
-    const restarts = this.#context.restarts.length - this.#before.restarts.length;
-    if (restarts > 0) {
+    if (this.#context.restarts.at(-1) !== this.#before.restarts.at(-1)) {
       this.#story = { ...this.#story, restartTimes: [...this.#story.restartTimes, now.toISOString()].slice(-200) };
     }
     this.#before = this.#context;
     this.#show();
-    if (wf.workflowInfo().historyLength > renewalLength && !this.#context.renewalDue && state === 'training') {
+    const { historyLength, historySize } = wf.workflowInfo();
+    const isLong = historyLength > renewalLength || historySize > renewalSize;
+    if (isLong && !this.#context.renewalDue && state === 'training') {
       this.#chart.send({ type: 'RENEWAL_DUE' });
     }
   }

@@ -16,7 +16,8 @@ const colorOf: Readonly<Record<Outcome, (text: string) => string>> = {
 
 export function receiptText(receipt: Receipt): string {
   const { outcome, cause, epochs, batches, best, checkpoints, localFolder, restarts } = receipt;
-  const files = checkpoints.reduce((sum, checkpoint) => sum + checkpoint.files.length, receipt.files.length);
+  const named = checkpoints.reduce((sum, checkpoint) => sum + checkpoint.files.length, receipt.files.length);
+  const files = receipt.files.some(({ path }) => path === 'files.jsonl') ? `more than ${named}` : named;
   return [
     `${colorOf[outcome](colors.bold(outcome))}  ${causeText(cause)}`,
     factsText([

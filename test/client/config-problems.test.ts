@@ -74,6 +74,11 @@ const cases: [what: string, change: object, ...told: string[]][] = [
   ['checkpoints as a list', { checkpoints: [] }, 'checkpoints is []: must be a mapping of fields to values'],
   ['parameters as a list', { parameters: [1] }, 'parameters is [1]: must be a mapping of names to values'],
   ['parameters null', { parameters: null }, 'parameters is null: must be a mapping of names to values'],
+  [
+    'parameters as long as a file',
+    { parameters: { names: 'x'.repeat(60_000) } },
+    `parameters is ${JSON.stringify({ names: 'x'.repeat(100) }).slice(0, 79)}…: must have at most 50000 characters as JSON; what is larger belongs into a file`,
+  ],
   ['data as a number', { data: 5 }, 'data is 5: must be text'],
   ['data empty', { data: '' }, 'data is "": must not be empty'],
   ['a negative seed', { seed: -1 }, 'seed is -1: must be at least 0'],

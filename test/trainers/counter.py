@@ -54,6 +54,7 @@ class Parameters(epochal.Parameters):
         "", pattern=r"^(\d+:\d+|)$", description="epoch:batch in which it hangs for ever, whatever it is told"
     )
     ignore_sigterm: bool = epochal.parameter(False, description="SIGTERM does nothing")
+    artifacts: int = epochal.parameter(0, ge=0, le=100_000, description="Files to leave in the synced folder")
     children: int = epochal.parameter(0, ge=0, le=100, description="Child processes that sleep for ever")
     draw: bool = epochal.parameter(False, description="Save a picture among the artifacts after every epoch")
     print_noise: bool = epochal.parameter(False, description="Print in every batch, by Python and by C")
@@ -129,6 +130,8 @@ def train(app: epochal.Application) -> None:
 
     failing.at("finish")
     time.sleep(parameters.finish_seconds)
+    for number in range(parameters.artifacts):
+        Path(app.get_synced_data_dir(), f"{number:06d}.txt").write_text(str(number))
     Path(app.get_synced_data_dir(), "final.json").write_text(json.dumps({"count": chain.count, "link": chain.link}))
 
 

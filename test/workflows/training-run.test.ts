@@ -1,7 +1,7 @@
 /** A run, end to end: a real server, a real worker, a real trainer process, real files. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ApplicationFailure, CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -52,6 +52,21 @@ describe('a run', () => {
     expect(host.worker.host.slots.taken).toEqual([]);
     const view = runViewSchema.parse(await run.view());
     expect(view).toMatchObject({ state: 'stopped', detail: 'stopped', position: { epoch: 3, batch: 0 } });
+  });
+
+  it('publishes however many files, and its receipt stays small', async () => {
+    const run = await host.start(host.config({ epochs: 1, parameters: { artifacts: 400 } }));
+    const receipt = await run.result();
+    expect(receipt).toMatchObject({ outcome: 'completed', localFolder: { kind: 'removed' } });
+    await expectLanded(receipt);
+    expect(JSON.stringify(receipt).length).toBeLessThan(100_000);
+    expect(receipt.files.map(({ path }) => path)).toEqual(expect.arrayContaining(['metrics.jsonl', 'files.jsonl']));
+    const named = (await readFile(join(receipt.outputFolder as string, 'files.jsonl'), 'utf8')).trim().split('\n');
+    expect(named.length).toBeGreaterThan(400);
+    for (const line of named) {
+      const { path, size } = JSON.parse(line);
+      expect((await stat(join(receipt.outputFolder as string, path))).size).toBe(size);
+    }
   });
 
   it('stops at the batch boundary on an update, and completes with what it has', async () => {

@@ -16,6 +16,8 @@ from epochal.errors import SetUpError
 MANIFEST = "checkpoint.json"
 #: The SDK's own file in a checkpoint: random generators, averages, seconds, best so far.
 PROGRESS = "epochal.json"
+#: What the run remembers of each checkpoint travels with its messages.
+MOST_FILES = 200
 _HALF_WRITTEN = "."
 
 
@@ -142,6 +144,8 @@ def _files(folder: Path) -> list[dict[str, Any]]:
                 raise ValueError(f"{name} is a link: a checkpoint holds plain files alone")
         if Path(parent) != folder:
             sync(Path(parent))
+    if len(files) > MOST_FILES:
+        raise ValueError(f"a checkpoint of {len(files)} files: it may have {MOST_FILES}; put many into one archive")
     return sorted(files, key=lambda file: file["path"])
 
 
