@@ -40,6 +40,7 @@ export const stopTrainer =
           killedByUs: false,
           outOfMemory: false,
           processGroupGone: true,
+          gpuMemoryReleased: null,
           acknowledgedAfterMs: null,
         });
       },

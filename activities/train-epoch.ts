@@ -39,7 +39,7 @@ export const trainEpoch =
   };
 
 async function sessionFailure(host: Host, session: LiveSession, input: TrainEpochInput) {
-  const { report, failure } = await session.end(input.known);
+  const { report, failure, gpuMemoryReleased } = await session.end(input.known);
   if (session.preempted) {
     await heartbeating(
       () => ({ doing: 'store the newest checkpoint for another host' }),
@@ -57,5 +57,6 @@ async function sessionFailure(host: Host, session: LiveSession, input: TrainEpoc
     preempted: session.preempted,
     report,
     reached: session.reached,
+    gpuMemoryReleased,
   });
 }

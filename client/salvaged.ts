@@ -28,6 +28,12 @@ export async function salvagedReceipt(
     if (Date.now() > deadline) return null;
     await delay(pollMs, undefined, signal ? { signal } : {});
   }
+  return salvageEnd(calls, run, signal);
+}
+
+/** Waits for the end of the run's salvage, which is there; null when it found nothing to tell. */
+export async function salvageEnd(calls: Calls, run: string, signal?: AbortSignal): Promise<Receipt | null> {
+  const { client } = calls;
   const wait = () => client.workflow.getHandle(salvageId(run)).result();
   try {
     const answer = await (signal ? client.connection.withAbortSignal(signal, wait) : wait());

@@ -21,6 +21,7 @@ import {
   trainingRunType,
   updateNames,
 } from '../contracts/run-messages.ts';
+import { salvageId } from '../contracts/salvage-messages.ts';
 import { Calls } from './calls.ts';
 import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
 import { parseConfig, parseDraft, parsed, parseName } from './parse-config.ts';
@@ -29,6 +30,7 @@ import type { RunFilter, RunSummary } from './run-filter.ts';
 import { newRunId } from './run-ids.ts';
 import { firstAttributes, listRuns } from './run-list.ts';
 import { runResult, type WaitOptions } from './run-result.ts';
+import { salvageEnd } from './salvaged.ts';
 import { isSilence, typedError } from './temporal-errors.ts';
 import { type WatchItem, type WatchOptions, watchRun } from './watch.ts';
 import { WorkerQuestions } from './worker-questions.ts';
@@ -208,6 +210,13 @@ export class TrainingClient {
    */
   async publishKept(host: string, run: string): Promise<string> {
     return this.#workers.publishKept(parseName('host', host), parseName('run', run));
+  }
+
+  /** Waits until a folder that `publishKept` began with is published, and answers the run's receipt as it is now. */
+  async publishedReceipt(run: string, { signal }: WaitOptions = {}): Promise<Receipt> {
+    const receipt = await salvageEnd(this.#calls, parseName('run', run), signal);
+    if (receipt) return receipt;
+    throw new WorkerFailedError(`the folder of ${run} could not be published: the workflow ${salvageId(run)} says why`);
   }
 
   /** Removes a kept run folder for good. Throws ConfigError when it is not there or in use. */

@@ -90,6 +90,8 @@ export const receiptSchema = z.strictObject({
   restarts: z.array(restartSchema),
   /** No process of the trainer's group was alive at the end; null when the host could not be asked. */
   processGroupGone: z.boolean().nullable(),
+  /** The GPU's memory was back at what it was before the trainer; null without a GPU of its own, or where nobody could ask. */
+  gpuMemoryReleased: z.boolean().nullable().default(null),
   notes: z.array(z.string()),
 });
 export type Receipt = z.infer<typeof receiptSchema>;

@@ -109,6 +109,7 @@ export const sessionFailureSchema = z.strictObject({
   report: sessionReportSchema.nullable(),
   /** Furthest point that was trained, checkpointed or not. */
   reached: positionSchema.nullable(),
+  gpuMemoryReleased: z.boolean().nullable().optional(),
   /** Where it was, when no session came of it: that host has the log. */
   host: z.string().optional(),
 });

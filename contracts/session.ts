@@ -32,6 +32,8 @@ export const sessionEndSchema = z.strictObject({
   exit: z.strictObject({ code: z.int().nullable(), signal: z.string().nullable() }).nullable(),
   /** No process of the trainer's group is alive. False only when the host could not be asked. */
   processGroupGone: z.boolean(),
+  /** The memory of its GPU is back at what it was before; null without a GPU of its own, or where nobody could ask. */
+  gpuMemoryReleased: z.boolean().nullable(),
   /** Batches begun after the stop was known to the trainer; null when it did not say. */
   batchesAfterStop: z.int().min(0).nullable(),
   /** Milliseconds from the stop activity's start to the trainer's acknowledgement. */

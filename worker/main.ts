@@ -16,6 +16,7 @@ import { deadlinesSchema } from '../contracts/run-config.ts';
 import { Host } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { endPredecessor } from './predecessor.ts';
+import { findPython } from './python-tools.ts';
 import { readRunConfig } from './run-report.ts';
 import { Runs } from './runs.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
@@ -52,6 +53,8 @@ const pollers = { type: 'simple-maximum', maximum: 2 } as const;
 /** Resolves when every queue is served. Throws when the server does not answer, or the data folder cannot be written. */
 export async function startWorker({ settings, log, temporal }: StartOptions): Promise<RunningWorker> {
   installLogger(log);
+  // The first session needs it; a run that comes back after a crash waits for every second of this.
+  void findPython().catch(() => undefined);
   const [host, bundle, { connection, namespace }] = await Promise.all([
     Host.open(settings, log),
     workflowBundle(settings.cacheFolder, log),

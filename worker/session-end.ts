@@ -16,6 +16,7 @@ export interface EndCircumstances {
   /** The kernel killed for want of memory while the session lived. */
   outOfMemory: boolean;
   processGroupGone: boolean;
+  gpuMemoryReleased: boolean | null;
   acknowledgedAfterMs: number | null;
 }
 
@@ -31,6 +32,7 @@ export async function sessionEnd(
     report: await readReport(folder, known),
     exit: circumstances.exit,
     processGroupGone: circumstances.processGroupGone,
+    gpuMemoryReleased: circumstances.gpuMemoryReleased,
     batchesAfterStop: stopped?.batchesAfterStop ?? null,
     acknowledgedAfterMs: circumstances.acknowledgedAfterMs,
     failure: endFailure(events, circumstances),

@@ -9,6 +9,7 @@ import type { TrainerEvent } from '../contracts/protocol.ts';
 import type { Known, StopRung } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
+import type { GpuMemory } from './gpu-memory.ts';
 import { HangWatch } from './hang-watch.ts';
 import { oomKills } from './oom-kills.ts';
 import { groupGone, groupMemory } from './process-groups.ts';
@@ -63,6 +64,7 @@ export class LiveSession {
   #seen: Failure | null = null;
   #killedByUs = false;
   #outOfMemory = false;
+  #gpuMemoryReleased: boolean | null = null;
   #stopAskedAt: number | null = null;
   #acknowledgedAfterMs: number | null = null;
   #finishOver: () => void = () => undefined;
@@ -132,9 +134,10 @@ export class LiveSession {
     },
   };
 
-  attach(process: TrainerProcess): void {
+  /** `gpuMemory`: as it was before the process. */
+  attach(process: TrainerProcess, gpuMemory: GpuMemory | null = null): void {
     this.#process = process;
-    void this.#watchEnd(process);
+    void this.#watchEnd(process, gpuMemory);
   }
 
   spokenTo(): void {
@@ -191,6 +194,7 @@ export class LiveSession {
       killedByUs: this.#killedByUs,
       outOfMemory: this.#outOfMemory,
       processGroupGone: true,
+      gpuMemoryReleased: this.#gpuMemoryReleased,
       acknowledgedAfterMs: this.#acknowledgedAfterMs,
     });
   }
@@ -239,7 +243,7 @@ export class LiveSession {
       });
   }
 
-  async #watchEnd(process: TrainerProcess): Promise<void> {
+  async #watchEnd(process: TrainerProcess, gpuMemory: GpuMemory | null): Promise<void> {
     const ended = new AbortController();
     const watching = [this.#measureMemory(process, ended.signal), this.#watchForHangs(process, ended.signal)];
     const killsBefore = await oomKills();
@@ -256,6 +260,8 @@ export class LiveSession {
     // The last events may still be in the pipe when the process has gone.
     await Promise.race([process.drained, delay(orphanGrace)]);
     await this.#writing;
+    this.#gpuMemoryReleased = (await gpuMemory?.isReleased()) ?? null;
+    if (this.#gpuMemoryReleased === false) this.log.error('its GPU has not got its memory back');
     this.log.info({ exit: this.#exit }, 'the trainer has ended');
     this.#setOver();
   }

@@ -87,6 +87,7 @@ export class Sessions {
       if (!program)
         throw new SessionProblem({ kind: 'setUp', message: `no trainer ${input.config.trainer} on ${this.#host.id}` });
       options.onProgress('prepare the Python environment');
+      const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
       const resume = await this.#resume(input, folder, options);
       const position = resume?.position ?? start;
@@ -111,6 +112,7 @@ export class Sessions {
           this.#host.devices.environment(slot),
           begun.listener,
         ),
+        await gpuMemory,
       );
       void begun.over.then(() => this.#host.slots.give(slot));
       void this.#endWhenIdle(begun);

@@ -55,6 +55,7 @@ export interface RunContext {
   failure: Failure | null;
   batchesAfterStop: number | null;
   processGroupGone: boolean | null;
+  gpuMemoryReleased: boolean | null;
 
   published: Published | null;
   publishFailure: Failure | null;
@@ -97,6 +98,7 @@ export function firstContext(input: RunInput | undefined): RunContext {
     failure: null,
     batchesAfterStop: null,
     processGroupGone: null,
+    gpuMemoryReleased: null,
     published: null,
     publishFailure: null,
     receipt: null,

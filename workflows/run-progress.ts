@@ -91,7 +91,7 @@ export function adoptSession(context: RunContext, { session, report }: OpenedSes
 /** A session is over without being asked: remember what it left, and why. */
 export function adoptFailure(
   context: RunContext,
-  { failure, preempted, report, reached, host: at }: SessionFailure,
+  { failure, preempted, report, reached, host: at, gpuMemoryReleased = null }: SessionFailure,
 ): Change {
   const host = context.session?.host ?? context.lastSession?.host ?? '';
   const adopted = report ? adoptReport(context, report, host) : {};
@@ -104,6 +104,7 @@ export function adoptFailure(
     lastHost: context.lastSession?.host ?? at ?? context.lastHost,
     // A session that ended by itself was seen to its end; of a host in trouble nobody knows yet.
     processGroupGone: isHostTrouble(failure) && !preempted ? null : true,
+    gpuMemoryReleased,
     reached: reached && isBefore(after.reached, reached) ? reached : after.reached,
     failure,
     failuresInRow: after.failuresInRow + (preempted || isHostTrouble(failure) ? 0 : 1),
@@ -142,6 +143,7 @@ export function adoptEnd(context: RunContext, end: SessionEnd): Change {
     failure: context.failure ?? end.failure,
     batchesAfterStop: end.batchesAfterStop,
     processGroupGone: end.processGroupGone,
+    gpuMemoryReleased: end.gpuMemoryReleased,
   };
 }
 

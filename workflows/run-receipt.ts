@@ -72,6 +72,7 @@ export function composeReceipt(context: RunContext, story: RunStory, now: Date):
       ...restart,
     })),
     processGroupGone: host === null ? true : context.processGroupGone,
+    gpuMemoryReleased: context.gpuMemoryReleased ?? null,
     notes: context.notes,
   };
 }

@@ -152,6 +152,7 @@ function composeLost({ run, config, outputFolder, host, epochs }: Found, ledger:
     stateSeconds: {},
     restarts: [],
     processGroupGone: host === null ? null : true,
+    gpuMemoryReleased: null,
     notes: ['written by salvage: times and waste before the end are not known'],
   };
 }

@@ -1,4 +1,4 @@
-/** `epochal trainers`, `hosts`, `data ls`, `data rm`: what the workers have. */
+/** `epochal trainers`, `hosts`, `data ls`, `data publish`, `data rm`: what the workers have. */
 import type { KeptFolder } from '../../contracts/host-messages.ts';
 import { ConfigError } from '../errors.ts';
 import type { KeptAnswer, TrainingClient } from '../training-client.ts';
@@ -76,17 +76,36 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
           }),
         )
         .command(
+          'publish <run>',
+          'Publish a kept run folder now; it goes once every copy is verified',
+          (command) =>
+            command
+              .positional('run', runArgument)
+              .option('pool', poolOption)
+              .option('host', whichHost)
+              .example('$0 data publish my-run', 'once the store is back'),
+          cli.action(async ({ run, pool, host, json }) => {
+            const client = await cli.client();
+            const folder = await findFolder(client, run, { pool, host });
+            await client.publishKept(folder.host, run);
+            const receipt = await client.publishedReceipt(run);
+            if (json) cli.printJson(receipt);
+            else {
+              const { outputFolder, publishedBytes, localFolder } = receipt;
+              cli.print(`published ${sizeText(publishedBytes)} in ${plain(outputFolder ?? '')}`);
+              if (localFolder.kind === 'kept') cli.note(`${plain(localFolder.path)} stays: ${localFolder.why}`);
+            }
+            return receipt.localFolder.kind === 'kept' ? exitCodes.error : exitCodes.ok;
+          }),
+        )
+        .command(
           'rm <run>',
           'Remove a run folder for good',
           (command) =>
             command
               .positional('run', runArgument)
               .option('pool', poolOption)
-              .option('host', {
-                type: 'string',
-                requiresArg: true,
-                describe: 'On this host; left out, on the one that has it',
-              })
+              .option('host', whichHost)
               .option('force', { type: 'boolean', default: false, describe: 'Also when not all of it is in the store' })
               .example('$0 data rm my-run', 'once you have looked into it'),
           cli.action(async ({ run, pool, host, force, json }) => {
@@ -97,16 +116,22 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
             return exitCodes.ok;
           }),
         )
-        .demandCommand(1, 'data needs a command: ls or rm'),
+        .demandCommand(1, 'data needs a command: ls, publish or rm'),
     );
 
-interface Removal {
+const whichHost = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'On this host; left out, on the one that has it',
+} as const;
+
+interface Place {
   pool: string;
   host: string | undefined;
-  force: boolean;
 }
 
-async function removeFolder(client: TrainingClient, run: string, { pool, host, force }: Removal): Promise<KeptFolder> {
+/** The one folder of the run; throws ConfigError when there is none, or more than one. */
+async function findFolder(client: TrainingClient, run: string, { pool, host }: Place): Promise<KeptFolder> {
   const answers = await client.keptFolders({ pool, host });
   const folders = answers.flatMap((answer) => (answer.ok ? answer.folders : [])).filter((folder) => folder.run === run);
   const [folder] = folders;
@@ -120,6 +145,15 @@ async function removeFolder(client: TrainingClient, run: string, { pool, host, f
       message: `run is ${JSON.stringify(run)}: ${folders.map((one) => one.host).join(' and ')} keep a folder of it; choose with --host`,
     });
   }
+  return folder;
+}
+
+async function removeFolder(
+  client: TrainingClient,
+  run: string,
+  { force, ...place }: Place & { force: boolean },
+): Promise<KeptFolder> {
+  const folder = await findFolder(client, run, place);
   if (folder.state === 'kept' && !folder.stored && !force) {
     throw new ConfigError([], {
       message: `${folder.path} on ${folder.host} is not all in the store (${folder.why}); --force removes it all the same`,

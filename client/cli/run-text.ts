@@ -41,6 +41,7 @@ export function receiptText(receipt: Receipt): string {
         'trainer',
         receipt.processGroupGone === false ? colors.red('its processes could not be shown to be gone') : null,
       ],
+      ['GPU', receipt.gpuMemoryReleased === false ? colors.red('did not get its memory back') : null],
       [
         'time',
         Object.entries(receipt.stateSeconds)

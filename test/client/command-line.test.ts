@@ -2,7 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { main } from '../../client/cli/main.ts';
 import type { WatchItem } from '../../client/watch.ts';
 import { ledgerEntrySchema } from '../../contracts/checkpoint.ts';
+import { receiptSchema } from '../../contracts/receipt.ts';
 import { type RunView, runViewSchema } from '../../contracts/run-messages.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
@@ -158,6 +159,24 @@ describe('epochal train', () => {
       code: 2,
       stderr: `epochal: run is "${run}": no host of pool ${host.settings.pool} keeps a folder of it\n`,
     });
+  });
+
+  it('data publish publishes what a host kept, and its folder goes', async () => {
+    const file = await config({ parameters: { fail_at: '2:1', fail_times: 0 }, failures: { restarts: 0 } });
+    const run = newRun('kept');
+    expect(await epochal('train', file, '--wait', '--run', run)).toMatchObject({ code: 3 });
+    const path = join(host.settings.dataFolder, 'runs', run);
+    await writeFile(join(path, 'artifacts', 'added-by-hand.txt'), 'looked into');
+    const published = await epochal('data', 'publish', run, '--pool', host.settings.pool);
+    const output = join(host.settings.store, 'experiments', 'default', run);
+    expect(published).toMatchObject({ code: 0, stdout: expect.stringMatching(`^published .* in ${output}\n$`) });
+    expect(existsSync(path)).toBe(false);
+    const receipt = receiptSchema.parse(JSON.parse(await readFile(join(output, 'receipt.json'), 'utf8')));
+    expect(receipt).toMatchObject({ outcome: 'failed', cause: { failure: { kind: 'trainerError' } } });
+    expect(receipt.files.map((one) => one.path)).toContain('artifacts/added-by-hand.txt');
+    expect(receipt.localFolder).toEqual({ kind: 'removed' });
+    const gone = await epochal('data', 'publish', run, '--pool', host.settings.pool);
+    expect(gone.stderr).toMatch(new RegExp(`^epochal: run is "${run}": no host of pool .* keeps a folder of it\n$`));
   });
 
   it('refuses bad input with one sentence a problem, exit code 2, and no stack', async () => {
@@ -323,7 +342,7 @@ describe('wrong calls', () => {
       2,
       /^epochal: run is "no-such-run": no run has this id; "epochal ls" lists those that there are\n$/,
     ],
-    [['data'], 2, /^epochal: data needs a command: ls or rm; /],
+    [['data'], 2, /^epochal: data needs a command: ls, publish or rm; /],
   ];
   it.each(calls)('%j', async (args, code, told) => {
     const ended = await inProcess(...args);
@@ -359,6 +378,7 @@ describe('wrong calls', () => {
       'trainers',
       'hosts',
       'data ls',
+      'data publish',
       'data rm',
       'worker',
       'doctor',

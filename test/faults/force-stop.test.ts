@@ -18,8 +18,8 @@ async function expectSalvaged(run: FaultRun): Promise<void> {
   expect(receipt).toMatchObject({
     outcome: 'salvaged',
     cause: { failure: { kind: 'forceStopped' } },
-    epochs: { trained: 1 },
   });
+  expect(receipt.epochs.trained).toBeGreaterThanOrEqual(1);
   expect(receipt.checkpoints.length).toBeGreaterThan(0);
 }
 

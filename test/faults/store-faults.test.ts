@@ -187,10 +187,14 @@ describe('a damaged checkpoint', () => {
 
   it('on the host, before it was stored: the run never completes without its result', async () => {
     worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 2, parameters: { batches: 40, batch_seconds: 0.02 } });
-    await run.reaches(1, 20);
+    const run = await hosts.start({ epochs: 2, parameters: slow });
+    await run.reaches(1, 5);
+    // Nothing may be stored that is to be damaged: the store goes while nothing trains.
+    await run.update('pause');
+    await run.until('pauses', ({ detail }) => detail === 'training.paused');
     await rename(hosts.store, `${hosts.store}-away`);
     await writeFile(hosts.store, 'in the way');
+    await run.update('resume');
     await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
     await flipBit(join(worker.runFolder(run.id), 'checkpoints', 'epoch-0002', 'weights.json'));
     await rm(hosts.store);

@@ -1,0 +1,37 @@
+/** Whether a trainer that has ended gave the memory of its GPU back, as the driver tells. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { readGpus } from './gpus.ts';
+
+/** The driver takes a moment to tear down what a killed process had. */
+const patienceMs = 10_000;
+const pauseMs = 250;
+/** Bytes that the driver itself may hold more or less of from one reading to the next. */
+const slack = 64 * 1024 * 1024;
+
+export class GpuMemory {
+  private constructor(
+    readonly index: number,
+    readonly usedBefore: number,
+  ) {}
+
+  /** As it is now, before the trainer starts; null where it cannot be asked. */
+  static async read(index: number): Promise<GpuMemory | null> {
+    const used = await usedBytes(index);
+    return used === null ? null : new GpuMemory(index, used);
+  }
+
+  /** Waits a while for it; null where it cannot be asked any more. */
+  async isReleased(): Promise<boolean | null> {
+    const limit = performance.now() + patienceMs;
+    for (;;) {
+      const used = await usedBytes(this.index);
+      if (used === null) return null;
+      if (used <= this.usedBefore + slack) return true;
+      if (performance.now() > limit) return false;
+      await delay(pauseMs);
+    }
+  }
+}
+
+const usedBytes = async (index: number): Promise<number | null> =>
+  (await readGpus()).find((gpu) => gpu.index === index)?.usedBytes ?? null;
