@@ -34,7 +34,15 @@ export const findLostRuns =
           continue;
         }
         const owner = view.session?.host ?? view.checkpoints.at(-1)?.host ?? null;
-        lost.push({ run: workflowId, config, ledger: view.checkpoints, host: owner, pool: config.pool });
+        const { hostReturnSeconds } = host.settings;
+        lost.push({
+          run: workflowId,
+          config,
+          ledger: view.checkpoints,
+          host: owner,
+          pool: config.pool,
+          hostReturnSeconds,
+        });
       }
       return lost;
 

@@ -19,6 +19,8 @@ export interface SalvageInput {
   /** The host that has the run folder, where it is known. */
   host: string | null;
   pool: string;
+  /** How long the host may take to answer before its run is salvaged from the store alone. */
+  hostReturnSeconds?: number;
 }
 
 /** What is left of a run, on a host or in the store. */

@@ -64,7 +64,10 @@ export class LiveSession {
   #seen: Failure | null = null;
   #killedByUs = false;
   #outOfMemory = false;
+  #oomKills: number | null = null;
   #gpuMemoryReleased: boolean | null = null;
+  /** Politely, to end. */
+  #asked = false;
   #stopAskedAt: number | null = null;
   #acknowledgedAfterMs: number | null = null;
   #finishOver: () => void = () => undefined;
@@ -168,12 +171,16 @@ export class LiveSession {
     this.log.info({ rung }, 'stop');
     switch (rung) {
       case 'finish':
+        this.#asked = true;
         return this.#process?.send({ type: 'shutdown' });
       case 'epoch':
       case 'batch':
+        this.#asked = true;
         this.#stopAskedAt ??= performance.now();
         return this.#process?.send({ type: 'stop', mode: rung });
       case 'terminate':
+        // It did not do what it was asked: its log tells what it did instead.
+        if (this.#asked) this.#process?.dumpStacks();
         this.#killedByUs = true;
         return this.#process?.terminate();
       case 'kill':
@@ -245,12 +252,11 @@ export class LiveSession {
 
   async #watchEnd(process: TrainerProcess, gpuMemory: GpuMemory | null): Promise<void> {
     const ended = new AbortController();
-    const watching = [this.#measureMemory(process, ended.signal), this.#watchForHangs(process, ended.signal)];
-    const killsBefore = await oomKills();
+    const watching = [this.#measureMemory(process, ended.signal), this.#watchForHangs(ended.signal)];
     this.#exit = await process.exited;
-    const killsAfter = await oomKills();
-    this.#outOfMemory = killsBefore !== null && killsAfter !== null && killsAfter > killsBefore;
     ended.abort();
+    const kills = await oomKills();
+    this.#outOfMemory = kills !== null && this.#oomKills !== null && kills > this.#oomKills;
     await Promise.all(watching);
     const leader = await process.identity;
     if (!(await groupGone(leader, AbortSignal.timeout(orphanGrace)))) {
@@ -269,11 +275,13 @@ export class LiveSession {
   async #measureMemory(process: TrainerProcess, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.meter.memoryBytes = await groupMemory(process.pid);
+      // Counted again and again: a kill of somebody else, long before its end, is no reason for that end.
+      if (!signal.aborted) this.#oomKills = await oomKills();
       await delay(memoryEvery, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  async #watchForHangs(process: TrainerProcess, signal: AbortSignal): Promise<void> {
+  async #watchForHangs(signal: AbortSignal): Promise<void> {
     let savedBytes = 0;
     while (!signal.aborted) {
       await delay(hangCheckEvery, undefined, { signal }).catch(() => undefined);
@@ -284,21 +292,30 @@ export class LiveSession {
       }
       const waitsForGrant = this.#epochsDone >= this.#granted;
       if (signal.aborted || waitsForGrant || !this.#hangWatch.hangs) continue;
-      return this.#endHang(process, signal);
+      const { phase, silentSeconds, limitSeconds } = this.#hangWatch;
+      void this.endHang(
+        `no sign of life for ${silentSeconds.toFixed(1)} s in phase ${phase} (limit ${limitSeconds?.toFixed(1)} s); its stacks are in its log`,
+      );
+      return;
     }
   }
 
-  /** What its threads are doing goes into its log; then it is ended, politely first. */
-  async #endHang(process: TrainerProcess, signal: AbortSignal): Promise<void> {
-    const { phase, silentSeconds, limitSeconds } = this.#hangWatch;
-    const message = `no sign of life for ${silentSeconds.toFixed(1)} s in phase ${phase} (limit ${limitSeconds?.toFixed(1)} s); its stacks are in its log`;
+  /** What its threads are doing goes into its log; then it is ended, politely first. Resolves when it is over. */
+  async endHang(message: string): Promise<void> {
     this.log.warn(message);
     this.#seen ??= { kind: 'hang', message };
-    process.dumpStacks();
-    await delay(stackDumpTime, undefined, { signal }).catch(() => undefined);
-    process.terminate();
-    await delay(this.#config.deadlines.terminateSeconds * 1000, undefined, { signal }).catch(() => undefined);
-    if (!signal.aborted) process.killGroup();
+    this.#process?.dumpStacks();
+    await this.#overWithin(stackDumpTime);
+    this.#process?.terminate();
+    await this.#overWithin(this.#config.deadlines.terminateSeconds * 1000);
+    if (!this.#isOver) this.#process?.killGroup();
+    await this.over;
+  }
+
+  async #overWithin(milliseconds: number): Promise<void> {
+    const waiting = new AbortController();
+    await Promise.race([this.over, delay(milliseconds, undefined, { signal: waiting.signal }).catch(() => undefined)]);
+    waiting.abort();
   }
 
   #setOver(): void {

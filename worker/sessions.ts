@@ -117,9 +117,7 @@ export class Sessions {
       void begun.over.then(() => this.#host.slots.give(slot));
       void this.#endWhenIdle(begun);
       options.onProgress('the trainer sets up');
-      await begun.waitReady(
-        AbortSignal.any([options.signal, AbortSignal.timeout(input.config.deadlines.setUpSeconds * 1000)]),
-      );
+      await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
       return { session: begun.description, report: await readReport(folder, input.known) };
     } catch (error) {
@@ -166,13 +164,6 @@ export class Sessions {
       return new SessionProblem(failure ?? { kind: 'trainerError', message: 'the trainer ended before it was ready' });
     }
     if (error instanceof TrainerProblem) return new SessionProblem(error.failure);
-    if (error instanceof DOMException && error.name === 'TimeoutError') {
-      const limit = input.config.deadlines.setUpSeconds;
-      return new SessionProblem({
-        kind: 'hang',
-        message: `the trainer was not ready after ${limit} s (deadlines.setUpSeconds)`,
-      });
-    }
     if (isDiskFull(error)) return new SessionProblem(failureSchema.parse({ kind: 'dataDisk', message: String(error) }));
     return error;
   }
@@ -232,6 +223,18 @@ export class Sessions {
 
   forget(run: string): void {
     if (!this.isLive(run)) this.#live.delete(run);
+  }
+}
+
+/** Throws SessionOver when it is over before, also by the limit: then it was a hang. */
+async function untilReady(session: LiveSession, seconds: number, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.timeout(seconds * 1000);
+  try {
+    await session.waitReady(AbortSignal.any([signal, limit]));
+  } catch (error) {
+    if (error !== limit.reason || signal.aborted) throw error;
+    await session.endHang(`not ready after ${seconds} s (deadlines.setUpSeconds); its stacks are in its log`);
+    throw new SessionOver('it hung while it set up');
   }
 }
 

@@ -31,6 +31,8 @@ export interface WorkerSettings {
   keptFreeBytes: number;
   /** How often run folders that nobody comes back for are looked for. */
   upkeepSeconds: number;
+  /** How long a salvage waits for the host that had the run. */
+  hostReturnSeconds: number;
 }
 
 const builtInTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
@@ -49,6 +51,7 @@ const environmentSchema = z.object({
   EPOCHAL_KEPT_DAYS: count(0, 3650).default(0),
   EPOCHAL_KEPT_FREE_GB: count(0, 1_000_000).default(0),
   EPOCHAL_UPKEEP_SECONDS: count(1, 24 * 3600).default(600),
+  EPOCHAL_HOST_RETURN_SECONDS: count(1, 7 * 24 * 3600).default(300),
   /** Read by the loggers, which are there before the settings are. */
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
 });
@@ -86,5 +89,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     keptDays: values.EPOCHAL_KEPT_DAYS,
     keptFreeBytes: values.EPOCHAL_KEPT_FREE_GB * 1e9,
     upkeepSeconds: values.EPOCHAL_UPKEEP_SECONDS,
+    hostReturnSeconds: values.EPOCHAL_HOST_RETURN_SECONDS,
   };
 }

@@ -14,13 +14,13 @@ import { adoptCheckpoints } from './ledger.ts';
 import { cleanUp, publish } from './run-activities.ts';
 import { failureOf } from './session-failures.ts';
 
-/** A host that is rebooting gets this long before its run is salvaged from the store alone. */
-const hostReturnTimeout = '5m';
+/** A host that is rebooting gets this long, unless who asks says otherwise. */
+const hostReturnSeconds = 300;
 const nothing: Survey = { config: null, checkpoints: [], epochs: [], receipt: null, outputFolder: null };
 
 export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   const { run, pool } = input;
-  const onHost = input.host === null ? null : await surveyHost(input.host, run);
+  const onHost = input.host === null ? null : await surveyHost(input.host, input);
   const config = input.config ?? onHost?.config ?? null;
   if (!config) throw wf.ApplicationFailure.nonRetryable(`nobody knows how ${run} was configured`, 'NothingLeft');
   const inStore = await surveyStore(pool, run, config);
@@ -31,7 +31,14 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   );
   const { ledger } = adoptCheckpoints(entries, [], host ?? '', config.checkpoints, best);
   const { outputFolder } = inStore;
-  const found: Found = { run, config, outputFolder, host, epochs: [...inStore.epochs, ...(onHost?.epochs ?? [])] };
+  const found: Found = {
+    run,
+    config,
+    outputFolder,
+    host,
+    silentHost: host === null ? input.host : null,
+    epochs: [...inStore.epochs, ...(onHost?.epochs ?? [])],
+  };
   const own = [inStore.receipt, onHost?.receipt].find((one) => one && !isFromSalvage(one)) ?? null;
   let receipt = own ?? composeLost(found, ledger);
   let keep: string | null = null;
@@ -56,14 +63,14 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   return final;
 }
 
-async function surveyHost(host: string, run: string): Promise<Survey | null> {
+async function surveyHost(host: string, { run, hostReturnSeconds: wait }: SalvageInput): Promise<Survey | null> {
   try {
     return await wf
       .proxyActivities<SalvageActivities>({
         taskQueue: hostQueue(host),
         startToCloseTimeout: '1h',
         heartbeatTimeout: '60s',
-        scheduleToStartTimeout: hostReturnTimeout,
+        scheduleToStartTimeout: `${wait ?? hostReturnSeconds}s`,
         retry: { maximumAttempts: 20 },
         summary: `what ${host} has of ${run}`,
       })
@@ -112,10 +119,15 @@ interface Found {
   outputFolder: string | null;
   /** The host that was asked, and ended what still ran there; null when none could be. */
   host: string | null;
+  /** The one that did not answer: it may still have the run folder. */
+  silentHost: string | null;
   epochs: Survey['epochs'];
 }
 
-function composeLost({ run, config, outputFolder, host, epochs }: Found, ledger: readonly LedgerEntry[]): Receipt {
+function composeLost(
+  { run, config, outputFolder, host, silentHost, epochs }: Found,
+  ledger: readonly LedgerEntry[],
+): Receipt {
   const now = new Date().toISOString();
   const position = ledger.at(-1) ?? { epoch: 0, batch: 0 };
   const last = epochs
@@ -148,7 +160,7 @@ function composeLost({ run, config, outputFolder, host, epochs }: Found, ledger:
     files: [],
     outputFolder,
     publishedBytes: 0,
-    localFolder: { kind: 'none' },
+    localFolder: silentHost === null ? { kind: 'none' } : { kind: 'unknown', host: silentHost },
     stateSeconds: {},
     restarts: [],
     processGroupGone: host === null ? null : true,

@@ -66,7 +66,9 @@ const checkReceipt: Check = async (run, receipt, output) => {
   }
   if (receipt.outcome === 'completed' && trained !== run.config.epochs) wrong.push(`completed with ${trained} epochs`);
   if (receipt.outcome === 'stopped' && trained === run.config.epochs) wrong.push('stopped, with all epochs trained');
-  if (receipt.processGroupGone !== true) wrong.push(`processGroupGone is ${receipt.processGroupGone}`);
+  // A host that is gone cannot be asked, and the receipt says so.
+  const gone = receipt.localFolder.kind === 'unknown' ? null : true;
+  if (receipt.processGroupGone !== gone) wrong.push(`processGroupGone is ${receipt.processGroupGone}`);
   const newest = newestOf(receipt);
   const expected = newest ? newest.epoch * batchesPerEpoch(run) + newest.batch : 0;
   if (receipt.batches.trained !== expected) {

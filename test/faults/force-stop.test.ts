@@ -1,7 +1,13 @@
 /** A run is terminated or deleted from outside, with its host there or gone: what it had is salvaged. */
+import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import type { Receipt } from '../../contracts/receipt.ts';
+import { salvageId } from '../../contracts/salvage-messages.ts';
+import { signalGroup } from '../../worker/process-groups.ts';
+import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
-import { FaultHosts } from './fault-host.ts';
+import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import type { FaultRun } from './fault-run.ts';
 
 let hosts: FaultHosts;
@@ -12,7 +18,7 @@ afterEach(() => hosts?.close());
 
 const slow = { batches: 40, batch_seconds: 0.05 };
 
-async function expectSalvaged(run: FaultRun): Promise<void> {
+async function expectSalvaged(run: FaultRun): Promise<Receipt> {
   const { receipt, violations } = await checkLanded(run, 300, { how: 'terminated', receipt: null });
   expect(violations).toEqual([]);
   expect(receipt).toMatchObject({
@@ -21,6 +27,27 @@ async function expectSalvaged(run: FaultRun): Promise<void> {
   });
   expect(receipt.epochs.trained).toBeGreaterThanOrEqual(1);
   expect(receipt.checkpoints.length).toBeGreaterThan(0);
+  return receipt;
+}
+
+/** The worker and its trainer die at once, and nobody comes back. */
+async function loseHost(worker: FaultWorker, run: FaultRun): Promise<void> {
+  const { pid } = await run.trainer(worker);
+  await worker.kill();
+  signalGroup(pid, 'SIGKILL');
+}
+
+/** What the Schedule does every few minutes, now: until it has found the run. */
+async function sweepFinds(run: FaultRun): Promise<void> {
+  const schedule = hosts.client.schedule.getHandle(`epochal-sweep-${hosts.workflowQueue}`);
+  await until(`the sweep finds ${run.id}`, async () => {
+    await schedule.trigger();
+    await delay(1000);
+    return hosts.client.workflow
+      .getHandle(salvageId(run.id))
+      .describe()
+      .catch(() => null);
+  });
 }
 
 describe('a run', () => {
@@ -54,5 +81,40 @@ describe('a run', () => {
     await run.handle.terminate('by a test');
     await worker.start();
     await expectSalvaged(run);
+  });
+
+  it('terminated with its host gone: the sweep finds it and lands what is in the store; the rest lands when the host is back', async () => {
+    const worker = await hosts.worker();
+    const run = await hosts.start({ epochs: 50, parameters: slow });
+    await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
+    await loseHost(worker, run);
+    await run.handle.terminate('by a test');
+    await hosts.worker({ env: { EPOCHAL_HOST_RETURN_SECONDS: '3' } });
+    await sweepFinds(run);
+    const first = await expectSalvaged(run);
+    expect(first).toMatchObject({ processGroupGone: null, localFolder: { kind: 'unknown', host: worker.host } });
+    await worker.start();
+    await until('the host has landed what it had', () => !existsSync(worker.runFolder(run.id)));
+    const second = await expectSalvaged(run);
+    expect(second.epochs.trained).toBeGreaterThanOrEqual(first.epochs.trained);
+  });
+
+  it('terminated before anything was stored, with its host gone: the receipt says lost', async () => {
+    const worker = await hosts.worker();
+    const run = await hosts.start({ epochs: 2, parameters: { batches: 10_000, batch_seconds: 0.05 } });
+    await run.reaches(1, 3);
+    await loseHost(worker, run);
+    await run.handle.terminate('by a test');
+    await hosts.worker({ env: { EPOCHAL_HOST_RETURN_SECONDS: '3' } });
+    await sweepFinds(run);
+    const { receipt, violations } = await checkLanded(run, 300, { how: 'terminated', receipt: null });
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({
+      outcome: 'lost',
+      cause: { failure: { kind: 'forceStopped' } },
+      checkpoints: [],
+      epochs: { trained: 0 },
+      localFolder: { kind: 'unknown', host: worker.host },
+    });
   });
 });

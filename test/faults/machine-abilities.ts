@@ -1,6 +1,6 @@
-/** What this machine lets a test do: faults of disks, networks and clocks need a root user and some programs. */
+/** What this machine lets a test do: faults of disks, networks, clocks and memory need a root user and some programs. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -17,7 +17,30 @@ export const clockLibrary = ['x86_64', 'aarch64']
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find((path) => existsSync(path));
 
-export type Ability = 'chattr' | 'mount' | 'namespaces' | 'clock';
+/** A cgroup of its own with this limit, to be removed when its processes have ended; null where none can be made. */
+export function limitedCgroup(name: string, bytes: number): string | null {
+  const kinds = [
+    { parent: '/sys/fs/cgroup/memory', limits: { 'memory.limit_in_bytes': String(bytes) } },
+    { parent: '/sys/fs/cgroup', limits: { 'memory.max': String(bytes), 'memory.swap.max': '0' } },
+  ];
+  for (const { parent, limits } of kinds) {
+    const folder = join(parent, name);
+    try {
+      if (!existsSync(join(parent, 'cgroup.procs'))) continue;
+      mkdirSync(folder);
+      for (const [file, value] of Object.entries(limits)) {
+        if (!existsSync(join(folder, file))) throw new Error(`${folder} has no ${file}`);
+        writeFileSync(join(folder, file), value);
+      }
+      return folder;
+    } catch {
+      if (existsSync(folder)) rmdirSync(folder);
+    }
+  }
+  return null;
+}
+
+export type Ability = 'chattr' | 'mount' | 'namespaces' | 'clock' | 'cgroup';
 
 /** Whether the machine can do it, tried out. */
 export function can(ability: Ability): boolean {
@@ -39,6 +62,11 @@ export function can(ability: Ability): boolean {
           ['ip', 'netns', 'add', 'epochal-try'],
           ['ip', 'netns', 'del', 'epochal-try'],
         ]);
+      case 'cgroup': {
+        const made = limitedCgroup('epochal-try', 1 << 30);
+        if (made) rmdirSync(made);
+        return made !== null;
+      }
       case 'clock':
         return clockLibrary !== undefined;
     }

@@ -1,4 +1,6 @@
 /** A trainer is killed, crashes, runs out of memory, computes NaN, hangs: told apart, answered as configured. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Failure } from '../../contracts/failure.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
@@ -183,8 +185,15 @@ describe.concurrent('a trainer that hangs', () => {
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'completed', restarts: [{ failure: { kind: 'hang' } }] });
+    await expectStacks(run);
     return receipt;
   };
+
+  /** Where it hung is in the log that landed. */
+  const expectStacks = async (run: FaultRun) =>
+    expect(await readFile(join(run.outputFolder, 'logs', 'trainer.log'), 'utf8')).toMatch(
+      /most recent call first[\s\S]*counter\.py/,
+    );
 
   it('in a training batch is noticed, ended, and started again', async ({ expect }) => {
     expect((await expectUnstuck(await hanging('2:7'))).batches.wasted).toBeLessThanOrEqual(6);
@@ -220,6 +229,7 @@ describe.concurrent('a trainer that hangs', () => {
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'failed', cause: { failure: { kind: 'hang' } }, epochs: { trained: 2 } });
+    await expectStacks(run);
   });
 
   it('and ignores every request is killed with all its children', async ({ expect }) => {

@@ -50,6 +50,7 @@ export class TestHost {
       keptDays: 0,
       keptFreeBytes: 0,
       upkeepSeconds: 600,
+      hostReturnSeconds: 300,
       ...options.settings,
     };
     const worker = await startWorker({ settings, log: testLog(), temporal: { address } });

@@ -27,7 +27,19 @@ from typing import BinaryIO, Literal
 import epochal
 
 FailKind = Literal[
-    "error", "oom", "nan", "data", "gpu", "kill", "hang", "exit", "protocol", "native_print", "save", "disk_full"
+    "error",
+    "oom",
+    "eat_memory",
+    "nan",
+    "data",
+    "gpu",
+    "kill",
+    "hang",
+    "exit",
+    "protocol",
+    "native_print",
+    "save",
+    "disk_full",
 ]
 
 
@@ -234,6 +246,9 @@ def fail(kind: FailKind, app: epochal.Application) -> None:
         raise RuntimeError("asked to fail")
     if kind == "oom":
         raise MemoryError("asked to run out of memory")
+    if kind == "eat_memory":
+        eaten = [bytearray(b"x" * (64 << 20)) for _ in range(64)]
+        raise RuntimeError(f"{len(eaten)} pieces of 64 MiB, and nobody minds")
     if kind == "nan":
         app.log({"loss": float("nan")})
     if kind == "data":

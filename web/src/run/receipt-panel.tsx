@@ -45,6 +45,9 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
                     ? 'none'
                     : 'some may be',
               ],
+              ...(receipt.gpuMemoryReleased === null
+                ? []
+                : [['GPU memory', receipt.gpuMemoryReleased ? 'given back' : 'still taken'] as [string, string]]),
             ]}
           />
         </Grid.Col>
