@@ -74,8 +74,23 @@ def stop_at(trainer: TrainerProcess, phase: str, epoch: int, batch: int) -> tupl
     trainer.wait_for(at_batch(phase, epoch, batch))
     trainer.stop()
     assert trainer.end() == 0, trainer.account()
-    assert trainer.events[-1]["batchesAfterStop"] <= 1
+    assert (trainer.events[-1]["batchesAfterStop"] or 0) <= 1
     return trainer.stopped
+
+
+def stopped_in(start: Start, phase: str, epoch: int, batch: int, batches: int) -> TrainerProcess:
+    """A run that was stopped in that part of an epoch of `batches`. One that was faster than its stop is repeated.
+
+    `start(run=...)` starts it. Go on in the same folder: `start(run=trainer.folder.name, ...)`.
+    """
+    reached = []
+    for attempt in range(10):
+        trainer = start(run=f"stopped-{attempt}")
+        complete, trained = stop_at(trainer, phase, epoch, batch)
+        if complete == epoch - 1 and (trained == batches if phase == "validate" else batch <= trained < batches):
+            return trainer
+        reached.append((complete, trained))
+    raise AssertionError(f"no stop came in time for {phase} of epoch {epoch}: {reached}")
 
 
 def ended_well(trainer: TrainerProcess, epochs: int) -> TrainerProcess:

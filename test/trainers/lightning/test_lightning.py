@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from heavy_trainers import (
     progress,
     refuses_the_checkpoint_of_another_trainer,
     starter,
-    stop_at,
+    stopped_in,
     trainer_file,
 )
 
@@ -69,13 +70,10 @@ def test_its_checkpoint_is_lightnings(reference: TrainerProcess) -> None:
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])
 def test_a_stop(start: Start, reference: TrainerProcess, phase: str, batch: int) -> None:
-    first = start(TRAINER, epochs=EPOCHS, parameters=SLOW)
-    epoch, at = stop_at(first, phase, 2, batch)
-    assert epoch == 1
-    assert at == 23 if phase == "validate" else 5 <= at < 20
-    again = start(TRAINER, epochs=EPOCHS, parameters=SETTINGS, resumeFrom=first.last_checkpoint)
-    ended_well(again, EPOCHS)
-    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": at}
+    first = stopped_in(partial(start, TRAINER, epochs=EPOCHS, parameters=SLOW), phase, 2, batch, batches=23)
+    settings = {"epochs": EPOCHS, "parameters": SETTINGS, "run": first.folder.name}
+    again = ended_well(start(TRAINER, resumeFrom=first.last_checkpoint, **settings), EPOCHS)
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": first.stopped[1]}
     assert_equal(again, reference)
 
 
@@ -96,10 +94,10 @@ def test_kill_9_in_epoch_3(start: Start, reference: TrainerProcess) -> None:
 def test_validation_within_the_epoch(start: Start) -> None:
     settings = {**SETTINGS, "validations": 2}
     straight = ended_well(start(TRAINER, run="straight", epochs=2, parameters=settings), 2)
-    first = start(TRAINER, run="first", epochs=2, parameters={**settings, "batch_delay_seconds": 0.12})
-    _, at = stop_at(first, "validate", 2, 1)
-    assert at == 11
-    again = start(TRAINER, run="first", epochs=2, parameters=settings, resumeFrom=first.last_checkpoint)
+    slow = partial(start, TRAINER, epochs=2, parameters={**settings, "batch_delay_seconds": 0.12})
+    first = stopped_in(slow, "validate", 2, 1, batches=11)  # in the middle of its 23 batches
+    run = first.folder.name
+    again = start(TRAINER, run=run, epochs=2, parameters=settings, resumeFrom=first.last_checkpoint)
     ended_well(again, 2)
     assert all_metrics(again) == all_metrics(straight)
     assert digest(again, "epoch-0002", "weights.safetensors") == digest(straight, "epoch-0002", "weights.safetensors")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from heavy_trainers import Start, all_metrics, checkpoint_path, ended_well, metrics, progress, stop_at
+from heavy_trainers import Start, all_metrics, checkpoint_path, ended_well, metrics, progress, stopped_in
 from trainer_process import TrainerProcess
 
 
@@ -35,11 +36,9 @@ def _same(one: TrainerProcess, other: TrainerProcess) -> None:
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 2), ("validate", 1)])
 def test_a_stop_and_what_follows(start: Start, reference: TrainerProcess, phase: str, batch: int) -> None:
-    first = start(epochs=3)
-    epoch, batches = stop_at(first, phase, 2, batch)
-    assert (epoch, batches == 5) == (1, phase == "validate")
-    again = ended_well(start(epochs=3, resumeFrom=first.last_checkpoint), 3)
-    assert again.wait_for("ready")["resumedFrom"] == {"epoch": epoch, "batch": batches}
+    first = stopped_in(partial(start, epochs=3), phase, 2, batch, batches=5)
+    again = ended_well(start(epochs=3, run=first.folder.name, resumeFrom=first.last_checkpoint), 3)
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": first.stopped[1]}
     _same(again, reference)
 
 
@@ -56,9 +55,9 @@ def test_averaged_weights_stopped_in_validation(start: Start) -> None:
     """Hooks of the config are respected; one that averages weights puts them in the model's place to validate."""
     hooks = {"custom_hooks": [{"type": "EMAHook", "momentum": 0.01}], "param_scheduler.0.end": 8}
     reference = ended_well(start(epochs=2, run="uninterrupted", parameters={"overrides": hooks}), 2)
-    first = start(epochs=2, parameters={"overrides": hooks})
-    stop_at(first, "validate", 1, 1)
-    again = ended_well(start(epochs=2, resumeFrom=first.last_checkpoint, parameters={"overrides": hooks}), 2)
+    hooked = partial(start, epochs=2, parameters={"overrides": hooks})
+    first = stopped_in(hooked, "validate", 1, 1, batches=5)
+    again = ended_well(hooked(run=first.folder.name, resumeFrom=first.last_checkpoint), 2)
     assert all_metrics(again) == all_metrics(reference)
     wanted, got = _saved(reference, "epoch-0002"), _saved(again, "epoch-0002")
     for part in ("state_dict", "ema_state_dict"):

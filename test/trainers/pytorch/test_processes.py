@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from heavy_trainers import (
     ended_well,
     metrics,
     starter,
-    stop_at,
+    stopped_in,
     trainer_file,
 )
 
@@ -60,11 +61,11 @@ def others(trainer: TrainerProcess) -> list[int]:
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])
 def test_a_stop_is_agreed_on(start: Start, reference: TrainerProcess, phase: str, batch: int) -> None:
-    first = start(TRAINER, epochs=EPOCHS, parameters=SLOW)
-    stop_at(first, phase, 2, batch)
+    first = stopped_in(partial(start, TRAINER, epochs=EPOCHS, parameters=SLOW), phase, 2, batch, batches=23)
     assert nobody_left(first)
     assert len(first.of("hello")) == 1
-    again = ended_well(start(TRAINER, epochs=EPOCHS, parameters=SETTINGS, resumeFrom=first.last_checkpoint), EPOCHS)
+    settings = {"epochs": EPOCHS, "parameters": SETTINGS, "run": first.folder.name}
+    again = ended_well(start(TRAINER, resumeFrom=first.last_checkpoint, **settings), EPOCHS)
     for file in ("weights.safetensors", "ema.safetensors", "training.pt"):
         assert digest(again, "epoch-0003", file) == digest(reference, "epoch-0003", file), file
     assert all_metrics(again) == all_metrics(reference)

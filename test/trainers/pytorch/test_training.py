@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from heavy_trainers import (
     progress,
     refuses_the_checkpoint_of_another_trainer,
     starter,
-    stop_at,
+    stopped_in,
     trainer_file,
 )
 
@@ -70,13 +71,10 @@ def check_tensorboard(trainer: TrainerProcess) -> None:
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])
 def test_a_stop(start: Start, reference: TrainerProcess, phase: str, batch: int) -> None:
-    first = start(TRAINER, epochs=EPOCHS, parameters=SLOW)
-    epoch, at = stop_at(first, phase, 2, batch)
-    assert epoch == 1
-    assert at == first.rows()[0]["batches"] if phase == "validate" else 5 <= at < 20
-    again = start(TRAINER, epochs=EPOCHS, parameters=SETTINGS, resumeFrom=first.last_checkpoint)
-    ended_well(again, EPOCHS)
-    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": at}
+    first = stopped_in(partial(start, TRAINER, epochs=EPOCHS, parameters=SLOW), phase, 2, batch, batches=23)
+    settings = {"epochs": EPOCHS, "parameters": SETTINGS, "run": first.folder.name}
+    again = ended_well(start(TRAINER, resumeFrom=first.last_checkpoint, **settings), EPOCHS)
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": first.stopped[1]}
     assert_equal(again, reference)
 
 

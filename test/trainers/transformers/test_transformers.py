@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from heavy_trainers import (
     progress,
     refuses_the_checkpoint_of_another_trainer,
     starter,
-    stop_at,
+    stopped_in,
     trainer_file,
 )
 
@@ -63,13 +64,10 @@ def test_its_checkpoint_is_hugging_faces(reference: TrainerProcess) -> None:
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])
 def test_a_stop(start: Start, reference: TrainerProcess, phase: str, batch: int) -> None:
-    first = start(TRAINER, epochs=EPOCHS, parameters=SLOW)
-    epoch, at = stop_at(first, phase, 2, batch)
-    assert epoch == 1
-    assert at == 23 if phase == "validate" else 5 <= at < 20
-    again = start(TRAINER, epochs=EPOCHS, parameters=SETTINGS, resumeFrom=first.last_checkpoint)
-    ended_well(again, EPOCHS)
-    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": at}
+    first = stopped_in(partial(start, TRAINER, epochs=EPOCHS, parameters=SLOW), phase, 2, batch, batches=23)
+    settings = {"epochs": EPOCHS, "parameters": SETTINGS, "run": first.folder.name}
+    again = ended_well(start(TRAINER, resumeFrom=first.last_checkpoint, **settings), EPOCHS)
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": first.stopped[1]}
     assert_equal(again, reference)
 
 
@@ -88,12 +86,10 @@ def test_kill_9_in_epoch_3(start: Start, reference: TrainerProcess) -> None:
 
 
 def test_half_of_the_batch_at_a_time(start: Start, reference: TrainerProcess) -> None:
-    first = start(TRAINER, epochs=EPOCHS, parameters=SLOW)
-    _, at = stop_at(first, "train", 1, 6)
-    again = start(TRAINER, epochs=EPOCHS, parameters=SETTINGS, resumeFrom=first.last_checkpoint, batchDivisor=2)
-    ended_well(again, EPOCHS)
+    first = stopped_in(partial(start, TRAINER, epochs=EPOCHS, parameters=SLOW), "train", 1, 6, batches=23)
+    settings = {"epochs": EPOCHS, "parameters": SETTINGS, "run": first.folder.name, "batchDivisor": 2}
+    again = ended_well(start(TRAINER, resumeFrom=first.last_checkpoint, **settings), EPOCHS)
     assert again.rows()[0]["batches"] == 23  # a batch stays one step of the optimizer
-    assert at < 23
     assert metrics(again, "train_loss") == pytest.approx(metrics(reference, "train_loss"), rel=0.2)
 
 

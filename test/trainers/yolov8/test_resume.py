@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from heavy_trainers import Start, all_metrics, checkpoint_path, ended_well, metrics, progress, stop_at
+from heavy_trainers import Start, all_metrics, checkpoint_path, ended_well, metrics, progress, stopped_in
 from trainer_process import TrainerProcess
 
 
@@ -30,11 +31,9 @@ def _same(one: TrainerProcess, other: TrainerProcess) -> None:
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 2), ("validate", 1)])
 def test_a_stop_and_what_follows(start: Start, reference: TrainerProcess, phase: str, batch: int) -> None:
-    first = start(epochs=3)
-    epoch, batches = stop_at(first, phase, 2, batch)
-    assert (epoch, batches == 6) == (1, phase == "validate")
-    again = ended_well(start(epochs=3, resumeFrom=first.last_checkpoint), 3)
-    assert again.wait_for("ready")["resumedFrom"] == {"epoch": epoch, "batch": batches}
+    first = stopped_in(partial(start, epochs=3), phase, 2, batch, batches=6)
+    again = ended_well(start(epochs=3, run=first.folder.name, resumeFrom=first.last_checkpoint), 3)
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": first.stopped[1]}
     _same(again, reference)
 
 
