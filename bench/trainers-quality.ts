@@ -8,7 +8,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { z } from 'zod';
+import { runConfigSchema } from '../contracts/run-config.ts';
 import { ensureEnvironment, readRequirements } from '../worker/python-environments.ts';
 import type { BenchResult } from './result.ts';
 import { makeShapes } from './shapes.ts';
@@ -18,59 +20,28 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 interface Training {
   trainer: string;
-  epochs: number;
   metric: string;
   atLeast: number;
-  parameters: Record<string, unknown>;
   /** The trainer needs a data set: so many pictures of shapes. Else it brings handwritten digits. */
   pictures?: number;
 }
 
+/** Epochs and parameters are those of `trainers/<trainer>/example.yaml`. */
 const trainings: readonly Training[] = [
-  { trainer: 'pytorch', epochs: 20, metric: 'val_accuracy', atLeast: 0.97, parameters: {} },
-  { trainer: 'lightning', epochs: 15, metric: 'val_accuracy', atLeast: 0.97, parameters: {} },
-  { trainer: 'transformers', epochs: 30, metric: 'eval_accuracy', atLeast: 0.95, parameters: {} },
-  {
-    trainer: 'yolov8',
-    epochs: 40,
-    pictures: 320,
-    metric: 'mAP50',
-    atLeast: 0.9,
-    parameters: { size: 'n', image_size: 160, batch_size: 8, optimizer: 'AdamW', lr0: 0.0015, plots: false },
-  },
-  {
-    trainer: 'mmdetection',
-    epochs: 20,
-    pictures: 320,
-    metric: 'mAP50',
-    atLeast: 0.5,
-    parameters: {
-      config: 'retinanet_r18_fpn_1x_coco',
-      image_size: 128,
-      batch_size: 8,
-      workers: 0,
-      overrides: {
-        // Three classes of shapes need no network for eighty of the world's, and a CPU has to carry it.
-        'model.backbone.stem_channels': 32,
-        'model.backbone.base_channels': 32,
-        'model.neck.in_channels': [32, 64, 128, 256],
-        'model.neck.out_channels': 64,
-        'model.bbox_head.in_channels': 64,
-        'model.bbox_head.feat_channels': 64,
-        'model.bbox_head.stacked_convs': 2,
-        'optim_wrapper.optimizer': { type: 'AdamW', lr: 0.0005, weight_decay: 0.01, _delete_: true },
-        'optim_wrapper.clip_grad': { max_norm: 10 },
-        'param_scheduler.0.end': 60,
-      },
-    },
-  },
+  { trainer: 'pytorch', metric: 'val_accuracy', atLeast: 0.97 },
+  { trainer: 'lightning', metric: 'val_accuracy', atLeast: 0.97 },
+  { trainer: 'transformers', metric: 'eval_accuracy', atLeast: 0.95 },
+  { trainer: 'yolov8', metric: 'mAP50', atLeast: 0.9, pictures: 320 },
+  { trainer: 'mmdetection', metric: 'mAP50', atLeast: 0.5, pictures: 320 },
 ];
 
 const rowSchema = z.object({ epoch: z.int(), seconds: z.number(), metrics: z.record(z.string(), z.number()) });
 
 async function train(training: Training): Promise<BenchResult['rows'][number]> {
-  const { trainer, epochs, metric, atLeast, parameters } = training;
+  const { trainer, metric, atLeast } = training;
   const file = join(root, 'trainers', trainer, 'trainer.py');
+  const example = parse(await readFile(join(root, 'trainers', trainer, 'example.yaml'), 'utf8'));
+  const { epochs, parameters, seed } = runConfigSchema.parse(example);
   const { python } = await ensureEnvironment({ requirements: await readRequirements(file) });
   const folder = await mkdtemp(join(tmpdir(), 'epochal-quality-'));
   try {
@@ -80,7 +51,7 @@ async function train(training: Training): Promise<BenchResult['rows'][number]> {
       `${name}=${JSON.stringify(value)}`,
     ]);
     const run = join(folder, 'run');
-    const place = ['--folder', run, ...(data ? ['--data', data] : [])];
+    const place = ['--seed', String(seed), '--folder', run, ...(data ? ['--data', data] : [])];
     const child = spawn(python, [file, 'train', '--epochs', String(epochs), ...place, ...settings], {
       env: { ...process.env, PYTHONPATH: join(root, 'trainers', 'epochal') },
       stdio: ['ignore', 'ignore', 'inherit'],

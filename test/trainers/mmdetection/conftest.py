@@ -22,6 +22,18 @@ heavy_trainers.trainer_process.LIMIT = 900.0  # mmdet's evaluation takes long on
 
 MMDET = trainer_file("mmdetection")
 
+#: Of RetinaNet, which is made for eighty classes. Its schedule warms up over 500 batches, more than there are here.
+SMALL_NETWORK = {
+    "model.backbone.stem_channels": 32,
+    "model.backbone.base_channels": 32,
+    "model.neck.in_channels": [32, 64, 128, 256],
+    "model.neck.out_channels": 64,
+    "model.bbox_head.in_channels": 64,
+    "model.bbox_head.feat_channels": 64,
+    "model.bbox_head.stacked_convs": 1,
+    "param_scheduler.0.end": 8,
+}
+
 #: Every batch is short, there are several of them in training and in validation, and the loader has no processes.
 SMALL = {
     "config": "retinanet_r18_fpn_1x_coco",
@@ -29,8 +41,7 @@ SMALL = {
     "batch_size": 4,
     "workers": 0,
     "device": "cpu",
-    # The config's schedule warms up over 500 batches, more than there are here.
-    "overrides": {"param_scheduler.0.end": 8},
+    "overrides": SMALL_NETWORK,
 }
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import SMALL_NETWORK
 from heavy_trainers import Start, ended_well, metrics
 from make_shapes import make
 
 ADAM = {
-    "optim_wrapper.optimizer": {"type": "AdamW", "lr": 0.0003, "weight_decay": 0.01, "_delete_": True},
+    **SMALL_NETWORK,
+    "optim_wrapper.optimizer": {"type": "AdamW", "lr": 0.0005, "weight_decay": 0.01, "_delete_": True},
     "optim_wrapper.clip_grad": {"max_norm": 10.0},
     "param_scheduler.0.end": 10,
 }
@@ -19,12 +21,12 @@ SMALL_RESNET = {"model.backbone.depth": 18, "model.neck.in_channels": [64, 128, 
 
 def test_the_loss_falls_and_the_metric_rises(start: Start, tmp_path: Path) -> None:
     data = make(tmp_path / "shapes", kind="yolo", count=64, size=96)
-    trainer = start(data=str(data), epochs=6, parameters={"image_size": 96, "batch_size": 8, "overrides": ADAM})
-    ended_well(trainer, 6)
+    trainer = start(data=str(data), epochs=12, parameters={"image_size": 96, "batch_size": 4, "overrides": ADAM})
+    ended_well(trainer, 12)
     losses, map50 = metrics(trainer, "train_loss"), metrics(trainer, "mAP50")
     assert losses[-1] < losses[0] * 0.8, losses
-    assert map50[0] < 0.05, map50
-    assert map50[-1] > 0.05, map50
+    assert map50[0] < 0.1, map50
+    assert map50[-1] > 0.15, map50
     artifacts = trainer.folder / "artifacts"
     assert "EpochalTrainLoop" in (artifacts / "config.py").read_text()
     assert list((artifacts / "tensorboard").glob("events.out.tfevents.*"))
@@ -44,7 +46,10 @@ def test_instance_segmentation(start: Start, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"config": "faster-rcnn_r50-dconv-c3-c5_fpn_1x_coco"}, "DCN, which needs mmcv with compiled operators"),
+        (
+            {"config": "faster-rcnn_r50-dconv-c3-c5_fpn_1x_coco", "overrides": {}},
+            "DCN, which needs mmcv with compiled operators",
+        ),
         ({"overrides": {"model.backbone.nonsense": 3}}, "with its overrides cannot be built"),
         ({"config": "yolov3_d53_8xb8-320-273e_coco", "overrides": {}, "task": "segment"}, "has no mask head"),
     ],

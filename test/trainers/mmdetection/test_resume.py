@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import SMALL_NETWORK
 from heavy_trainers import Start, all_metrics, checkpoint_path, ended_well, metrics, progress, stopped_in
 from trainer_process import TrainerProcess
 
@@ -53,7 +54,7 @@ def test_a_kill_and_what_follows(start: Start, reference: TrainerProcess) -> Non
 
 def test_averaged_weights_stopped_in_validation(start: Start) -> None:
     """Hooks of the config are respected; one that averages weights puts them in the model's place to validate."""
-    hooks = {"custom_hooks": [{"type": "EMAHook", "momentum": 0.01}], "param_scheduler.0.end": 8}
+    hooks = {**SMALL_NETWORK, "custom_hooks": [{"type": "EMAHook", "momentum": 0.01}]}
     reference = ended_well(start(epochs=2, run="uninterrupted", parameters={"overrides": hooks}), 2)
     hooked = partial(start, epochs=2, parameters={"overrides": hooks})
     first = stopped_in(hooked, "validate", 1, 1, batches=5)
