@@ -119,8 +119,12 @@ async function takeAll(page: Page, scheme: string): Promise<void> {
     'data',
     '/new',
     async () => {
+      let arrived = 0;
+      page.on('requestfinished', (request) => {
+        if (request.url().includes('/image?')) arrived++;
+      });
       await page.getByRole('radio', { name: /shapes/ }).click();
-      await page.locator('.marked-picture').first().waitFor();
+      await until('the pictures are there', () => arrived >= 12);
     },
     true,
   );

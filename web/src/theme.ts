@@ -10,7 +10,7 @@ export const theme = createTheme({
   headings: { fontWeight: '650', textWrap: 'balance' },
   components: {
     Tooltip: { defaultProps: { withArrow: true, openDelay: 250, events: { hover: true, focus: true, touch: true } } },
-    Badge: { defaultProps: { variant: 'light', radius: 'sm' } },
+    Badge: { defaultProps: { variant: 'light', radius: 'sm', miw: 'fit-content' } },
     // A value out of range is shown with its problem, never changed in silence.
     NumberInput: { defaultProps: { clampBehavior: 'none' } },
     Card: { defaultProps: { withBorder: true, padding: 'md', radius: 'md' } },

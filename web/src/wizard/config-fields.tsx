@@ -117,7 +117,7 @@ export function PriorityField({ written, problems }: Pick<StepProps, 'written' |
   const problem = problems.of('priority');
   return (
     <Stack gap={4}>
-      <Text size="sm" fw={500} id="priority-label">
+      <Text size="sm" fw={600} id="priority-label">
         Priority
       </Text>
       <SegmentedControl

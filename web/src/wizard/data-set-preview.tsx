@@ -143,7 +143,8 @@ function ClassCounts({ classes, colors }: Pick<DataSetDetails, 'classes'> & { co
   return (
     <SimpleGrid
       cols={{ base: 1, sm: 2 }}
-      spacing={4}
+      spacing="xl"
+      verticalSpacing={4}
       mah={220}
       style={{ overflowY: 'auto' }}
       tabIndex={0}

@@ -31,6 +31,7 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
             {...bound}
             field="checkpoints.best.mode"
             label="Best is"
+            description="Of the values of that metric"
             options={[
               ...(hasOwnBest
                 ? []

@@ -23,6 +23,7 @@ export function StepWhere({ written, problems, pool, isDraft }: StepProps & { is
               {...bound}
               field="run"
               label="Name of the run"
+              description="Letters, digits, dots, underscores and hyphens"
               placeholder="made from the trainer and the time"
             />
           )}
@@ -64,7 +65,7 @@ export function StepWhere({ written, problems, pool, isDraft }: StepProps & { is
           </SimpleGrid>
           <PriorityField {...bound} />
           <Text size="sm" c="dimmed">
-            Among waiting runs, a lower number gets the next free slot first.
+            Whom the next free slot goes to, among the runs that wait.
           </Text>
         </Stack>
       </section>
