@@ -64,8 +64,15 @@ const chartSetup = setup({
   actions: {
     /** Performed by durable.ts: asks the child to end and waits for its answer. */
     cancelChild: (_, _params: { id: string }) => undefined,
-    rememberStop: assign(({ event }) =>
-      event.type === 'STOP' ? { stop: { by: event.by, mode: event.mode }, pauseWanted: false } : {},
+    /** Whoever stops a run that looks for another host ends it: what that host did is no failure of the training. */
+    rememberStop: assign(({ context, event }) =>
+      event.type === 'STOP'
+        ? {
+            stop: { by: event.by, mode: event.mode },
+            pauseWanted: false,
+            failure: isHostTrouble(context.failure) ? null : context.failure,
+          }
+        : {},
     ),
     /** A deadline has passed. Nobody asked for an end after the last epoch but the end itself: that is a hang. */
     climb: assign(({ context }) =>

@@ -137,10 +137,11 @@ function answerTo(failure: Failure | null, context: RunContext): Change {
 export function adoptEnd(context: RunContext, end: SessionEnd): Change {
   const host = context.session?.host ?? '';
   const adopted = adoptReport(context, end.report, host);
+  const failure = context.stop && isHostTrouble(end.failure) ? null : end.failure;
   return {
     ...adopted,
     session: null,
-    failure: context.failure ?? end.failure,
+    failure: context.failure ?? failure,
     batchesAfterStop: end.batchesAfterStop,
     processGroupGone: end.processGroupGone,
     gpuMemoryReleased: end.gpuMemoryReleased,

@@ -261,6 +261,12 @@ describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDra
     }
   });
 
+  it('tells a stop as a stop, whatever became of the host or its worker', () => {
+    for (const { context } of ends) {
+      if (context.stop) expect(['hostLost', 'workerLost']).not.toContain(context.failure?.kind);
+    }
+  });
+
   it('ends in the outcome that was: never completed with epochs missing or with a failure', () => {
     for (const { context } of ends) {
       if (!context.plan || outcomeOf(context) !== 'completed') continue;
