@@ -5,6 +5,7 @@ import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import { name as nameSchema } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Published, PublishInput } from '../contracts/run-activities.ts';
+import { runConfigSchema } from '../contracts/run-config.ts';
 import { type ArtifactStore, outputPath, type TransferOptions } from '../stores/artifact-store.ts';
 import { cutRows, firstRows, manifestOf, removeStrays, storeCheckpoint } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
@@ -58,7 +59,9 @@ export const publish =
             progress.doing = `publish ${path}`;
             files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
           }
-          files.push(inside(output, await store.write(`${output}/config.yaml`, stringify(config))));
+          // In the schema's order, so that whoever publishes it again, a salvage for one, writes the same bytes.
+          const yaml = stringify(runConfigSchema.parse(config));
+          files.push(inside(output, await store.write(`${output}/config.yaml`, yaml)));
           const named = await nameFiles(store, output, files);
           const bytes = [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files].reduce(
             (sum, { size }) => sum + size,
@@ -66,7 +69,7 @@ export const publish =
           );
           const preliminary: Receipt = { ...receipt, checkpoints, files: named, publishedBytes: bytes };
           await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
-          return { checkpoints, files: named, bytes, lost };
+          return { checkpoints, files: named, bytes, lost, host: input.host };
         }),
       ),
     );

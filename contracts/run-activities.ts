@@ -90,6 +90,8 @@ export interface Published {
   bytes: number;
   /** Checkpoints of the ledger that neither the store nor the host has whole. */
   lost: string[];
+  /** The host that published; null when it did not answer, and the pool did from what the store holds. */
+  host: string | null;
 }
 
 export interface CleanUpInput {

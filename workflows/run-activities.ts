@@ -15,7 +15,7 @@ import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contract
 
 /** How long a host that had the run may take to answer before the run goes on elsewhere. */
 const reattachTimeout = '3s';
-/** How long publishing waits for the host that has the files: a reboot, not a funeral. */
+/** How long publishing and cleaning up wait for the host that has the files: a reboot, not a funeral. */
 const hostReturnTimeout = '5m';
 /** Longer than any training: Temporal asks for a bound, and the heartbeat is the real one. */
 const unbounded = '3650d';
@@ -109,31 +109,39 @@ export const stopTrainer = (input: StopTrainerInput) =>
   }).stopTrainer(input);
 
 /** On the host that has the files; without it, what the store holds is counted by any worker of the pool. */
-export async function publish(input: PublishInput) {
-  const options = {
-    heartbeatTimeout: '60s',
-    scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
-    retry: untilItWorks,
-    summary: 'publish',
-  } as const;
-  if (input.host !== null) {
+export const publish = (input: PublishInput) =>
+  onHostElsePool(input, (queue, limits, host) =>
+    activitiesOn(queue, {
+      heartbeatTimeout: '60s',
+      scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
+      retry: untilItWorks,
+      summary: 'publish',
+      ...limits,
+    }).publish({ ...input, host }),
+  );
+
+/** Without the host its folder stays, which the receipt says; the host deals with it when it is back. */
+export const cleanUp = (input: CleanUpInput) =>
+  onHostElsePool(input, (queue, limits, host) =>
+    activitiesOn(queue, {
+      heartbeatTimeout: '60s',
+      scheduleToCloseTimeout: '30m',
+      retry: untilItWorks,
+      summary: input.keep === null ? 'remove the run folder' : 'keep the run folder',
+      ...limits,
+    }).cleanUp({ ...input, host }),
+  );
+
+async function onHostElsePool<T>(
+  { host, config }: { host: string | null; config: RunConfig },
+  perform: (queue: string, limits: wf.ActivityOptions, host: string | null) => Promise<T>,
+): Promise<T> {
+  if (host !== null) {
     try {
-      return await activitiesOn(hostQueue(input.host), {
-        ...options,
-        scheduleToStartTimeout: hostReturnTimeout,
-      }).publish(input);
+      return await perform(hostQueue(host), { scheduleToStartTimeout: hostReturnTimeout }, host);
     } catch (error) {
       if (!isUnanswered(error)) throw error;
     }
   }
-  return activitiesOn(poolControlQueue(input.config.pool), options).publish({ ...input, host: null });
+  return perform(poolControlQueue(config.pool), {}, null);
 }
-
-export const cleanUp = (input: CleanUpInput) =>
-  activitiesOn(input.host === null ? poolControlQueue(input.config.pool) : hostQueue(input.host), {
-    heartbeatTimeout: '60s',
-    scheduleToStartTimeout: '60s',
-    scheduleToCloseTimeout: '30m',
-    retry: untilItWorks,
-    summary: input.keep === null ? 'remove the run folder' : 'keep the run folder',
-  }).cleanUp(input);

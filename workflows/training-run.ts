@@ -168,7 +168,10 @@ class TrainingRun {
 
   #cleanUpInput(host: string | null): CleanUpInput {
     const receipt = composeReceipt(this.#context, this.#story, new Date());
-    return { run: this.#run, config: this.#config(), host, keep: reasonToKeep(this.#context), receipt };
+    // Nobody waits twice for a host that is gone.
+    const gone = this.#context.published?.host === null;
+    const keep = reasonToKeep(this.#context);
+    return { run: this.#run, config: this.#config(), host: gone ? null : host, keep, receipt };
   }
 
   #config() {
