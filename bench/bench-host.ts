@@ -56,7 +56,15 @@ export class BenchHost {
       stdio: ['ignore', log, log],
     });
     closeSync(log);
-    return new BenchHost(folder, server, connection, new Client({ connection }), worker);
+    const host = new BenchHost(folder, server, connection, new Client({ connection }), worker);
+    try {
+      // The worker is up, and its Python environment is there, before anything is measured.
+      await (await host.train({ trainer: 'counter', epochs: 1 })).result();
+    } catch (error) {
+      await host.stop();
+      throw error;
+    }
+    return host;
   }
 
   get store(): string {

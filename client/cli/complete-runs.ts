@@ -11,6 +11,7 @@ const statesOf: Readonly<Record<string, readonly string[]>> = {
   stop: ['configuring', 'training', 'stopping'],
   pause: ['training'],
   resume: ['training'],
+  'data rm': ['stopped'],
 };
 
 const most = 100;

@@ -31,7 +31,8 @@ export async function main(args: readonly string[], surroundings: Surroundings =
   });
   try {
     if (args[0] === completionRequest) {
-      for (const word of await complete(cli, args.slice(1))) cli.print(word);
+      // A shell that completes has no place for a sentence about what is wrong.
+      for (const word of await complete(cli, args.slice(1)).catch(() => [])) cli.print(word);
       return cli.exitCode;
     }
     await commandLine(cli, args).parseAsync([...args], {}, (_error, _args, help) => {
@@ -48,9 +49,14 @@ export async function main(args: readonly string[], surroundings: Surroundings =
 /** `words` begin with the program's name and end with what is being typed. */
 async function complete(cli: Cli, words: readonly string[]): Promise<readonly string[]> {
   const [, command, ...rest] = words;
+  const [current = '', second = ''] = rest;
   if (rest.length === 0) return commandLine(cli, []).getCompletion(words);
+  if (command === 'data') {
+    if (rest.length === 1) return ['ls', 'rm'].filter((word) => word.startsWith(current));
+    return current === 'rm' && rest.length === 2 ? completeRuns(cli, 'data rm', second) : [];
+  }
   // Where there is no run to complete, the shell offers file names.
-  return rest.length === 1 ? completeRuns(cli, command, rest[0] ?? '') : [];
+  return rest.length === 1 ? completeRuns(cli, command, current) : [];
 }
 
 function commandLine(cli: Cli, args: readonly string[]): Root {

@@ -285,6 +285,12 @@ describe('a run that goes on', () => {
     const late = await epochal('stop', run);
     expect(late).toMatchObject({ code: 2, stderr: `epochal: run ${run} has stopped already\n` });
     expect((await epochal('watch', run)).code).toBe(4);
+    await until('it is completed for "data rm" too', async () => {
+      const completed = await epochal('--get-yargs-completions', 'epochal', 'data', 'rm', run.slice(0, 9));
+      return completed.stdout.split('\n').includes(run);
+    });
+    const commands = await epochal('--get-yargs-completions', 'epochal', 'data', '');
+    expect(commands.stdout.split('\n')).toEqual(expect.arrayContaining(['ls', 'rm']));
   });
 
   it('ends with 5 when it was terminated', async () => {
