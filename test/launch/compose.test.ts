@@ -90,21 +90,6 @@ test('the image gets every folder that the worker imports, and no secrets', asyn
   await access(join(root, 'bin', 'epochal.mjs'), constants.R_OK);
 });
 
-test('docker compose accepts the file, with either worker', async ({ skip }) => {
-  const env = { ...process.env, POSTGRES_PASSWORD: 'secret' };
-  if ((await runProgram('docker', ['compose', 'version'])).code !== 0) skip('docker compose is not installed');
-  for (const profile of ['cpu', 'gpu']) {
-    const { code, tail } = await runProgram('docker', ['compose', '--profile', profile, 'config', '--quiet'], {
-      cwd: root,
-      env,
-    });
-    expect(code, tail).toBe(0);
-  }
-  const { code, tail } = await runProgram('docker', ['compose', 'config', '--quiet'], { cwd: root });
-  expect(code).not.toBe(0);
-  expect(tail).toMatch(/set POSTGRES_PASSWORD in \.env/);
-});
-
 test('the lock file holds the packages of every platform', async () => {
   const { code, tail } = await runProgram(process.execPath, [join(root, '.ci', 'complete-lock.mjs'), '--check']);
   expect(code, tail).toBe(0);
