@@ -71,7 +71,7 @@ async function train(training: Training): Promise<BenchResult['rows'][number]> {
       rounded(best),
       values.indexOf(best) + 1,
       first < 0 ? 'never' : first + 1,
-      epochs,
+      rows.length,
       rounded(minutes, 1),
     ];
   } finally {

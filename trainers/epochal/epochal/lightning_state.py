@@ -34,7 +34,7 @@ def load(trainer: Trainer, path: Path, epochs: int) -> dict[str, Any]:
     try:
         checkpoint: dict[str, Any] = trainer.strategy.load_checkpoint(path, weights_only=False)
     except (OSError, RuntimeError, ValueError, EOFError) as error:
-        raise SetUpError(f"{path} cannot be read: {error}") from error
+        raise SetUpError(f"the checkpoint {path} cannot be read: {error}") from error
     progress = checkpoint.pop("loops")["fit_loop"]  # with it Lightning would restart in its own way
     connector._loaded_checkpoint = checkpoint
     try:
@@ -42,7 +42,7 @@ def load(trainer: Trainer, path: Path, epochs: int) -> dict[str, Any]:
         connector.restore_model()
         connector.restore_callbacks()
     except RuntimeError as error:
-        raise SetUpError(f"{path} is of another model: {error}") from error
+        raise SetUpError(f"the checkpoint {path} is of another model: {error}") from error
     fit = trainer.fit_loop
     epoch = fit.epoch_loop
     for name, part in {
