@@ -70,7 +70,7 @@ it(
       failures: { onOutOfMemory: 'fail' },
       priority: 2,
     });
-    await page.getByRole('link', { name: 'Runs' }).click();
+    await page.getByRole('link', { name: 'Runs', exact: true }).click();
     const row = page.getByRole('row', { name: /from-the-form/ });
     await row.getByText('completed').waitFor();
     await row.getByText('digits', { exact: true }).waitFor();
@@ -168,7 +168,7 @@ it(
     await page.getByRole('dialog').getByRole('button', { name: 'Stop run' }).click();
     const landing = page.getByTestId('landing');
     await landing.getByText('Publish and verify').waitFor();
-    await landing.getByRole('progressbar', { name: /MB of 600 MB/ }).waitFor();
+    await landing.getByRole('progressbar', { name: /MiB of \d+ MiB/ }).waitFor();
     await page.getByTestId('outcome').waitFor({ timeout: 120_000 });
   },
   4 * minutes,
