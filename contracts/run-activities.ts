@@ -23,6 +23,8 @@ export interface OpenSessionInput {
   ledger: readonly LedgerEntry[];
   /** The session before: checkpoints that only its host knows of are trusted from it alone. */
   previous: Session | null;
+  /** The host of the session before is going down: it is not asked first. */
+  elsewhere: boolean;
   /** Go on from here or before: set when what came later must be given up (NaN). */
   notAfter: Position | null;
   batchDivisor: number;
@@ -88,10 +90,10 @@ export interface Published {
   checkpoints: Receipt['checkpoints'];
   files: PublishedFile[];
   bytes: number;
+  /** The host has proved that no process of the run is alive there; false where no host was asked. */
+  processGroupGone: boolean;
   /** Checkpoints of the ledger that neither the store nor the host has whole. */
   lost: string[];
-  /** The host that published; null when it did not answer, and the pool did from what the store holds. */
-  host: string | null;
 }
 
 export interface CleanUpInput {

@@ -77,10 +77,13 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
       ...own,
     });
   const workers = await Promise.all([
+    // The first one: `drain` ends it before the others.
     create(settings.workflowQueue, {
       workflowBundle: bundle,
       activities: workflowQueueActivities(host),
       maxCachedWorkflows: 200,
+      // A worker that died held its workflows in memory: nobody waits longer than this for it to go on with one.
+      stickyQueueScheduleToStartTimeout: '1s',
       workflowThreadPoolSize: 1,
     }),
     create(poolQueue(settings.pool), {
@@ -128,6 +131,8 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
     host,
     stopped,
     drain: async () => {
+      // What its runs do next is decided elsewhere from now on: a workflow that it still held would wait for it.
+      if (workers[0].getState() === 'RUNNING') workers[0].shutdown();
       await host.sessions.drain(drainSeconds);
       await shutDown();
     },

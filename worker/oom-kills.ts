@@ -13,6 +13,32 @@ export async function oomKills(): Promise<number | null> {
   return null;
 }
 
+/** A kill of somebody else, long before a process ended, is no reason for that end; a large one takes a while to die. */
+const recentMs = 30_000;
+
+/** How many kills there were lately. To be asked again and again. */
+export class RecentOomKills {
+  readonly #read: () => Promise<number | null>;
+  readonly #now: () => number;
+  /** Readings, oldest first; the first is the newest one that is no longer recent. */
+  readonly #readings: { at: number; kills: number }[] = [];
+
+  constructor(read: () => Promise<number | null> = oomKills, now: () => number = () => performance.now()) {
+    this.#read = read;
+    this.#now = now;
+  }
+
+  /** Since the last reading before the recent ones; 0 where nobody counts. */
+  async count(): Promise<number> {
+    const kills = await this.#read();
+    if (kills === null) return 0;
+    const now = this.#now();
+    this.#readings.push({ at: now, kills });
+    while (this.#readings[1] && this.#readings[1].at <= now - recentMs) this.#readings.shift();
+    return kills - (this.#readings[0]?.kills ?? kills);
+  }
+}
+
 /** Files of the cgroups in `/proc/self/cgroup` that may hold the count: version 2, then version 1. */
 export function counters(own: string): string[] {
   const unified = /^0::(.*)$/m.exec(own)?.[1];

@@ -63,10 +63,20 @@ export class Runs {
     }
   }
 
+  /** A worker that died had the workflow in its memory: the server would wait for it before it asks another one. */
+  async #unstick(run: string): Promise<void> {
+    const { connection, options } = this.client;
+    await connection.workflowService
+      .resetStickyTaskQueue({ namespace: options.namespace, execution: { workflowId: run } })
+      .catch(() => undefined);
+  }
+
   /** Tells a run at once what a heartbeat timeout would tell it late. A run that is over needs no telling. */
   async tellLost(run: string, session: string): Promise<void> {
     try {
-      await this.client.workflow.getHandle(run).signal(sessionLostSignal, session);
+      const handle = this.client.workflow.getHandle(run);
+      await this.#unstick(run);
+      await handle.signal(sessionLostSignal, session);
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError))
         this.log.warn({ run, err: error }, 'the run could not be told that its session is lost');

@@ -11,7 +11,7 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
 import type { GpuMemory } from './gpu-memory.ts';
 import { HangWatch } from './hang-watch.ts';
-import { oomKills } from './oom-kills.ts';
+import { RecentOomKills } from './oom-kills.ts';
 import { groupGone, groupMemory } from './process-groups.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { folderBytes, type RunFolder } from './run-folders.ts';
@@ -64,7 +64,7 @@ export class LiveSession {
   #seen: Failure | null = null;
   #killedByUs = false;
   #outOfMemory = false;
-  #oomKills: number | null = null;
+  readonly #oomKills = new RecentOomKills();
   #gpuMemoryReleased: boolean | null = null;
   /** Politely, to end. */
   #asked = false;
@@ -255,8 +255,7 @@ export class LiveSession {
     const watching = [this.#measureMemory(process, ended.signal), this.#watchForHangs(ended.signal)];
     this.#exit = await process.exited;
     ended.abort();
-    const kills = await oomKills();
-    this.#outOfMemory = kills !== null && this.#oomKills !== null && kills > this.#oomKills;
+    this.#outOfMemory = (await this.#oomKills.count()) > 0;
     await Promise.all(watching);
     const leader = await process.identity;
     if (!(await groupGone(leader, AbortSignal.timeout(orphanGrace)))) {
@@ -275,8 +274,7 @@ export class LiveSession {
   async #measureMemory(process: TrainerProcess, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.meter.memoryBytes = await groupMemory(process.pid);
-      // Counted again and again: a kill of somebody else, long before its end, is no reason for that end.
-      if (!signal.aborted) this.#oomKills = await oomKills();
+      await this.#oomKills.count();
       await delay(memoryEvery, undefined, { signal }).catch(() => undefined);
     }
   }

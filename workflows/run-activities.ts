@@ -48,11 +48,11 @@ export const checkConfig = (draft: DraftConfig) => {
   }).checkConfig(draft);
 };
 
-/** On the host that had the run, if it answers; else on any host of the pool with a free slot. */
+/** On the host that had the run, if it answers and is not going down; else on any host of the pool with a free slot. */
 export async function openSession(input: OpenSessionInput) {
-  const { config, previous } = input;
+  const { config, previous, elsewhere } = input;
   const options = { heartbeatTimeout: heartbeat(config), retry: once, priority: priorityOf(config) };
-  if (previous) {
+  if (previous && !elsewhere) {
     try {
       return await activitiesOn(hostQueue(previous.host), {
         ...options,

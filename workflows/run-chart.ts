@@ -236,6 +236,7 @@ const sessions = chartSetup.createStateConfig({
           config: planOf(context).config,
           ledger: context.ledger,
           previous: context.lastSession,
+          elsewhere: context.handedOver,
           notAfter: context.notAfter,
           batchDivisor: context.batchDivisor,
           known: known(context),

@@ -30,6 +30,8 @@ export interface RunContext {
   lastSession: Session | null;
   /** Where the run folder is: of the last session, or of the last attempt to open one. */
   lastHost: string | null;
+  /** The host of the last session gave the run away, and nobody has it yet. */
+  handedOver: boolean;
   ledger: LedgerEntry[];
   /** Checkpoints that the retention pass has still to remove. */
   dropped: string[];
@@ -79,6 +81,7 @@ export function firstContext(input: RunInput | undefined): RunContext {
     session: null,
     lastSession: null,
     lastHost: null,
+    handedOver: false,
     ledger: [],
     dropped: [],
     position: { epoch: 0, batch: 0 },

@@ -81,6 +81,7 @@ export function adoptSession(context: RunContext, { session, report }: OpenedSes
     session,
     lastSession: session,
     lastHost: session.host,
+    handedOver: false,
     position: start,
     reached: start,
     batchesWasted: context.batchesWasted + batchesBetween(start, context.reached, context.batchesPerEpoch),
@@ -106,6 +107,7 @@ export function adoptFailure(
     processGroupGone: isHostTrouble(failure) && !preempted ? null : true,
     gpuMemoryReleased,
     reached: reached && isBefore(after.reached, reached) ? reached : after.reached,
+    handedOver: context.handedOver || preempted,
     failure,
     failuresInRow: after.failuresInRow + (preempted || isHostTrouble(failure) ? 0 : 1),
     restarts: withRestart(context.restarts, {
@@ -163,10 +165,12 @@ export function adoptPublished(context: RunContext, published: Published): Chang
     kind: 'dataDisk',
     message: `not in the store, and damaged on its host or gone with it: ${lost}`,
   };
-  const hostGone = context.lastHost !== null && context.processGroupGone === null;
+  const processGroupGone = published.processGroupGone ? true : context.processGroupGone;
+  const hostGone = context.lastHost !== null && processGroupGone === null;
   const isFailure = (isShort || published.lost.length > 0) && !(context.stop && hostGone);
   return {
     published,
+    processGroupGone,
     ...(isShort ? { position: newest } : {}),
     ...(isFailure ? { publishFailure: failure } : {}),
   };

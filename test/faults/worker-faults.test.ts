@@ -27,6 +27,23 @@ describe('a worker', () => {
     expect(receipt.restarts).toMatchObject([{ reason: 'failure', failure: { kind: 'workerLost' } }]);
   });
 
+  it('killed after the last epoch and back late: the run lands, and the receipt proves that nobody is left', async () => {
+    const worker = await hosts.worker();
+    const run = await hosts.start({
+      epochs: 2,
+      parameters: { batches: 10, finish_seconds: 3, children: 1 },
+      deadlines: { heartbeatSeconds: 2 },
+    });
+    await run.until('ends', ({ detail }) => detail === 'stopping.finish');
+    await run.trainer(worker);
+    await worker.kill();
+    await run.until('gives the trainer up', ({ state }) => state === 'uploading');
+    await worker.start();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', processGroupGone: true });
+  });
+
   it('killed and never back: another worker of the pool takes over from the store', async () => {
     const worker = await hosts.worker();
     const run = await hosts.start({ epochs: 6, parameters: slow, deadlines: { heartbeatSeconds: 3 } });

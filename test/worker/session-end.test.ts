@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FailureKind } from '../../contracts/failure.ts';
 import type { TrainerEvent } from '../../contracts/protocol.ts';
-import { counters } from '../../worker/oom-kills.ts';
+import { counters, RecentOomKills } from '../../worker/oom-kills.ts';
 import { type EndCircumstances, endFailure } from '../../worker/session-end.ts';
 
 const quiet: EndCircumstances = {
@@ -44,6 +44,23 @@ describe('the end of a trainer', () => {
 });
 
 describe('the counter of kills for want of memory', () => {
+  it('tells what happened lately, and forgets what was long ago', async () => {
+    let [kills, now] = [7, 0];
+    const recent = new RecentOomKills(
+      async () => kills,
+      () => now,
+    );
+    const at = (seconds: number, count: number) => {
+      [now, kills] = [seconds * 1000, count];
+      return recent.count();
+    };
+    expect(await at(0, 7)).toBe(0);
+    expect(await at(2, 8)).toBe(1);
+    expect(await at(28, 8)).toBe(1);
+    expect(await at(40, 8)).toBe(0);
+    expect(await at(41, 9)).toBe(1);
+  });
+
   it('is that of the own cgroup, of version 2 and of version 1', () => {
     expect(counters('0::/user.slice/worker\n')).toEqual(['/sys/fs/cgroup/user.slice/worker/memory.events']);
     expect(counters('12:cpu,cpuacct:/a\n4:memory:/docker/b\n0::/\n')).toEqual([
