@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { isBefore } from '../../contracts/checkpoint.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
@@ -58,9 +59,8 @@ const checkReceipt: Check = async (run, receipt, output) => {
   if (receipt.run !== run.id) wrong.push(`the receipt is of ${receipt.run}`);
   if (receipt.outputFolder !== output) wrong.push(`the output folder is ${receipt.outputFolder}, not ${output}`);
   const stored: unknown = await readJson(join(output, 'receipt.json')).catch(() => null);
-  if (JSON.stringify(stored) !== JSON.stringify(receipt)) {
-    wrong.push(`receipt.json in the store differs: ${differences(stored, receipt).join(', ')}`);
-  }
+  const differing = differences(stored, receipt);
+  if (differing.length > 0) wrong.push(`receipt.json in the store differs: ${differing.join(', ')}`);
   if ((receipt.outcome === 'completed') !== (receipt.cause.kind === 'finished')) {
     wrong.push(`outcome ${receipt.outcome} with cause ${receipt.cause.kind}`);
   }
@@ -198,7 +198,7 @@ export function newestOf(receipt: Receipt): Receipt['checkpoints'][number] | nul
 }
 
 function differences(a: unknown, b: unknown, path = ''): string[] {
-  if (JSON.stringify(a) === JSON.stringify(b)) return [];
+  if (isDeepStrictEqual(a, b)) return [];
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
     return [`${path || 'all'}: ${JSON.stringify(a)?.slice(0, 80)} there, ${JSON.stringify(b)?.slice(0, 80)} given`];
   }
