@@ -56,6 +56,8 @@ export class BenchHost {
       stdio: ['ignore', log, log],
     });
     closeSync(log);
+    // A benchmark that is broken off leaves no worker behind; the server ends by itself.
+    process.once('exit', () => worker.kill('SIGKILL'));
     const host = new BenchHost(folder, server, connection, new Client({ connection }), worker);
     try {
       // The worker is up, and its Python environment is there, before anything is measured.
