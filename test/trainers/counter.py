@@ -170,7 +170,11 @@ def draw(folder: Path, epoch: int) -> None:
     folder.mkdir(exist_ok=True)
     size = 64
     rows = b"".join(b"\0" + bytes(200 if x // 8 < epoch else 40 for x in range(size)) for _ in range(size))
-    chunks = [(b"IHDR", struct.pack(">2I5B", size, size, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    chunks = [
+        (b"IHDR", struct.pack(">2I5B", size, size, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
     body = b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,10 +57,16 @@ def test_learns_the_digits(start: Start) -> None:
 
 
 def test_its_checkpoint_is_hugging_faces(reference: TrainerProcess) -> None:
+    import torch
+    from safetensors.torch import load_file
     from transformers import ViTForImageClassification
 
-    model = ViTForImageClassification.from_pretrained(checkpoint_path(reference, "epoch-0004"))
+    folder = checkpoint_path(reference, "epoch-0004")
+    model = ViTForImageClassification.from_pretrained(folder)
     assert model.config.num_hidden_layers == 2
+    weights = load_file(Path(folder, "model.safetensors"))
+    assert weights.keys() == model.state_dict().keys()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
 
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])

@@ -9,7 +9,9 @@ transformers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,8 @@ class EpochalCallback(transformers.TrainerCallback):
             "_init_training_state": at_position,
             "_run_epoch": epoch,
             "_load_rng_state": lambda _folder: self._driven.reached(),
+            # The Trainer only logs which weights it did not find, and trains on with random ones in their place.
+            "_issue_warnings_after_load": self._check_loaded,
         }
         for name, function in replaced.items():
             setattr(trainer, name, function)
@@ -144,7 +148,8 @@ class EpochalCallback(transformers.TrainerCallback):
 
     def _save(self, folder: Path) -> None:
         trainer: Any = self._trainer
-        trainer._save(str(folder))
+        with _own_names(trainer.model):
+            trainer._save(str(folder))
         trainer._save_optimizer_and_scheduler(str(folder))
         trainer._save_scaler(str(folder))
         for part in [*trainer.callback_handler.callbacks, trainer.control]:
@@ -158,8 +163,33 @@ class EpochalCallback(transformers.TrainerCallback):
         folder = self._driven.resume_folder
         return float((folder / "learning_rate.txt").read_text()) if folder else 0.0
 
+    def _check_loaded(self, found: Any) -> None:
+        weights = self._trainer.model.state_dict()
+        loaded = {tensor.data_ptr() for name, tensor in weights.items() if name not in found.missing_keys}
+        missing = [name for name in found.missing_keys if weights[name].data_ptr() not in loaded]  # not tied to another
+        if missing or found.unexpected_keys:
+            what = f"has no {missing[0]}" if missing else f"has {found.unexpected_keys[0]}, which this model has not"
+            raise SetUpError(f"the checkpoint is of another model: it {what}")
+
     def _load_weights(self, folder: Path) -> None:
         if not (folder / _WEIGHTS).is_file():
             raise SetUpError(f"the checkpoint {folder} has no {_WEIGHTS}: it is of another framework")
         trainer: Any = self._trainer
         trainer._load_from_checkpoint(str(folder))
+
+
+@contextmanager
+def _own_names(model: Any) -> Iterator[None]:
+    """Save the weights under the names that the model has now.
+
+    By default some are written under those of older versions, which `from_pretrained` translates and the Trainer, when
+    it goes on from a checkpoint, does not. `from_pretrained` reads both.
+    """
+    if not isinstance(model, transformers.PreTrainedModel):
+        yield
+        return
+    model.save_pretrained = partial(model.save_pretrained, save_original_format=False)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del model.save_pretrained
