@@ -1,5 +1,5 @@
 /** The web UI is built once, and again when its sources are newer: nobody has to remember to. */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,7 +17,22 @@ export async function ensureBuiltWeb({ onProgress = () => undefined }: BuildWebO
   onProgress('building the web UI');
   // Only here: it is large, and most starts find the web built.
   const { build } = await import('vite');
-  await build({ root: web, configFile: join(web, 'vite.config.ts'), logLevel: 'error' });
+  // Beside it, and then in its place: two processes may build at once, and a third may serve what is there.
+  const fresh = join(web, `.dist-${process.pid}`);
+  try {
+    await build({
+      root: web,
+      configFile: join(web, 'vite.config.ts'),
+      logLevel: 'error',
+      build: { outDir: fresh, emptyOutDir: true },
+    });
+    await rm(built, { recursive: true, force: true });
+    await rename(fresh, built).catch(async (error: unknown) => {
+      if (!(await isFresh(join(built, 'index.html')))) throw error;
+    });
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
   return built;
 }
 

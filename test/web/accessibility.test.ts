@@ -99,5 +99,5 @@ it.each(Object.entries(looks))(
     const own = stage.consoleErrors.splice(0).filter((line) => !line.includes('/runs/nowhere'));
     expect(own).toEqual([]);
   },
-  400_000,
+  1_200_000,
 );

@@ -35,7 +35,7 @@ it(
     const before = (await stage.details(run)).view?.position.epoch ?? 1;
     await stage.startWorker();
     await page.getByTestId(banner).waitFor({ state: 'detached' });
-    await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor({ timeout: 120_000 });
+    await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor({ timeout: 240_000 });
     await stage.atEpoch(run, before + 1);
     await page
       .getByTestId('progress')
@@ -54,7 +54,7 @@ it(
     const epochs = (await stage.details(run)).view?.curve.map(({ epoch }) => epoch) ?? [];
     expect(epochs).toEqual([...new Set(epochs)]);
   },
-  6 * minutes,
+  14 * minutes,
 );
 
 it(
@@ -74,11 +74,11 @@ it(
     await page.getByTestId(banner).waitFor({ state: 'detached', timeout: 120_000 });
     await page.getByText('Nothing new at the moment').waitFor({ state: 'detached', timeout: 120_000 });
     await stage.atEpoch(run, before + 1);
-    await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor({ timeout: 120_000 });
+    await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor({ timeout: 240_000 });
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Stop run' }).click();
     await stage.inDetail(run, 'stopped');
     await page.getByTestId('outcome').waitFor();
   },
-  6 * minutes,
+  14 * minutes,
 );

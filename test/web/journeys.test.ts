@@ -57,7 +57,7 @@ it(
     await page.locator('[data-check=fine]').waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();
     await page.getByRole('heading', { name: 'from-the-form', level: 1 }).waitFor();
-    await page.getByRole('tab', { name: 'Receipt' }).click({ timeout: 90_000 });
+    await page.getByRole('tab', { name: 'Receipt' }).click();
     const receipt = page.getByTestId('receipt');
     await receipt.getByText('All epochs were trained.').waitFor();
     await receipt.getByText('2 of 2', { exact: true }).waitFor();
@@ -75,7 +75,7 @@ it(
     await row.getByText('completed').waitFor();
     await row.getByText('digits', { exact: true }).waitFor();
   },
-  4 * minutes,
+  10 * minutes,
 );
 
 it(
@@ -92,7 +92,7 @@ it(
     await dialog.getByText('saves a checkpoint at the batch boundary').waitFor();
     await dialog.getByText('compared by size and sha256').waitFor();
     await dialog.getByRole('button', { name: 'Stop run' }).click();
-    await page.getByTestId('outcome').getByText('Stopped by request, after the batch.').waitFor({ timeout: 90_000 });
+    await page.getByTestId('outcome').getByText('Stopped by request, after the batch.').waitFor();
     const { view } = await stage.details(run);
     expect(view?.receipt).toMatchObject({
       outcome: 'stopped',
@@ -100,7 +100,7 @@ it(
       processGroupGone: true,
     });
   },
-  3 * minutes,
+  8 * minutes,
 );
 
 it(
@@ -115,17 +115,17 @@ it(
     });
     const page = await stage.page();
     await page.goto(`/runs/${run}`);
-    await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor({ timeout: 60_000 });
+    await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor();
     await stage.atEpoch(run, 1);
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Stop run' }).click();
     await page.getByTestId('landing').getByText('Stop the trainer').waitFor();
     await page.getByRole('button', { name: 'Stop now' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Stop now' }).click();
-    await page.getByTestId('outcome').waitFor({ timeout: 60_000 });
+    await page.getByTestId('outcome').waitFor();
     expect((await stage.details(run)).view?.receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true });
   },
-  3 * minutes,
+  8 * minutes,
 );
 
 it(
@@ -136,16 +136,16 @@ it(
     const page = await stage.page();
     await page.goto(`/runs/${run}`);
     await page.getByRole('button', { name: 'Pause' }).click();
-    await page.getByRole('button', { name: 'Resume' }).waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Resume' }).waitFor();
     await page.locator('[data-state="training.sessions.paused"][data-lit]').waitFor();
     const paused = (await stage.details(run)).view?.position.epoch ?? 0;
     await page.getByRole('button', { name: 'Resume' }).click();
-    await page.getByRole('button', { name: 'Pause' }).waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Pause' }).waitFor();
     await stage.atEpoch(run, paused + 1);
     await stage.ask(`/api/runs/${run}/stop`, {});
-    await page.getByTestId('outcome').waitFor({ timeout: 60_000 });
+    await page.getByTestId('outcome').waitFor();
   },
-  3 * minutes,
+  8 * minutes,
 );
 
 it(
@@ -169,9 +169,9 @@ it(
     const landing = page.getByTestId('landing');
     await landing.getByText('Publish and verify').waitFor();
     await landing.getByRole('progressbar', { name: /MiB of \d+ MiB/ }).waitFor();
-    await page.getByTestId('outcome').waitFor({ timeout: 120_000 });
+    await page.getByTestId('outcome').waitFor({ timeout: 240_000 });
   },
-  4 * minutes,
+  10 * minutes,
 );
 
 it(
@@ -208,9 +208,9 @@ it(
     await dialog.getByText('The trainer finishes its epoch').waitFor();
     await tabTo(page, 'Stop run');
     await page.keyboard.press('Enter');
-    await page.getByTestId('outcome').getByText('Stopped by request, after the epoch.').waitFor({ timeout: 90_000 });
+    await page.getByTestId('outcome').getByText('Stopped by request, after the epoch.').waitFor();
   },
-  3 * minutes,
+  8 * minutes,
 );
 
 it(
@@ -238,5 +238,5 @@ it(
     const ours = stage.consoleErrors.filter((line) => line.startsWith(stage.address));
     stage.consoleErrors.splice(0, stage.consoleErrors.length, ...ours);
   },
-  3 * minutes,
+  8 * minutes,
 );

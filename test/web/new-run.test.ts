@@ -44,7 +44,7 @@ it(
     await page.getByTestId('check').getByText('must be between 1 and 4096').waitFor();
     await page.getByText('must be between 1 and 4096', { exact: true }).waitFor();
   },
-  2 * minutes,
+  6 * minutes,
 );
 
 it(
@@ -64,7 +64,7 @@ it(
     await editor.fill('trainer: digits\nepochs: 5\n');
     await expect.poll(() => page.getByLabel('Epochs').inputValue()).toBe('5');
   },
-  2 * minutes,
+  6 * minutes,
 );
 
 it(
@@ -81,9 +81,9 @@ it(
     await page.getByLabel('Epochs').fill('1');
     await page.locator('[data-check=fine]').waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();
-    await page.getByTestId('outcome').getByText('1 of 1 epoch trained', { exact: false }).waitFor({ timeout: 90_000 });
+    await page.getByTestId('outcome').getByText('1 of 1 epoch trained', { exact: false }).waitFor();
   },
-  3 * minutes,
+  8 * minutes,
 );
 
 it(
@@ -112,7 +112,7 @@ it(
       .poll(() => page.getByLabel('Configuration as YAML').textContent())
       .toContain(`data: ${stage.dataSets}`);
   },
-  3 * minutes,
+  8 * minutes,
 );
 
 it(
@@ -142,7 +142,7 @@ it(
       expect((await stage.details(run)).view?.config).toMatchObject({ project: 'copies', epochs: 1, parameters });
     }
   },
-  4 * minutes,
+  10 * minutes,
 );
 
 it(
@@ -185,7 +185,7 @@ it(
     });
     expect(forked?.curve.map(({ epoch }) => epoch)).toEqual([1]);
   },
-  5 * minutes,
+  12 * minutes,
 );
 
 /** Lines as they are in the editor: its text content has no ends of lines. */

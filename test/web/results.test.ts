@@ -50,7 +50,7 @@ it(
     for (let asked = 0; asked < 2; asked++) await page.waitForResponse(/compare-b\/metrics/);
     expect((await plot.locator('canvas').boundingBox())?.height).toBeGreaterThan(100);
   },
-  3 * minutes,
+  8 * minutes,
 );
 
 it(
@@ -72,7 +72,7 @@ it(
     const content = await readFile(await download.path());
     expect(createHash('sha256').update(content).digest('hex')).toBe(shown);
   },
-  3 * minutes,
+  8 * minutes,
 );
 
 it(
@@ -101,7 +101,7 @@ it(
     await page.getByText('7 lines found').waitFor();
     expect(await page.locator('.log mark').count()).toBe(7);
   },
-  3 * minutes,
+  8 * minutes,
 );
 
 it(
@@ -114,7 +114,7 @@ it(
     const page = await stage.page();
     await page.goto(`/runs/${run}?tab=curves`);
     const plot = page.getByRole('img', { name: /train_loss is now/ });
-    await plot.waitFor({ timeout: 120_000 });
+    await plot.waitFor({ timeout: 240_000 });
     const over = plot.locator('.u-over');
     const box = await over.boundingBox();
     if (!box) throw new Error('the plot has no place on the page');
@@ -133,7 +133,7 @@ it(
     await over.dblclick();
     await expect.poll(() => epochAt(0.99)).toBeGreaterThan(90_000);
   },
-  4 * minutes,
+  10 * minutes,
 );
 
 it(
@@ -165,5 +165,5 @@ it(
     const { view } = await stage.details('kept-b');
     expect(existsSync(join(view?.receipt?.outputFolder ?? '', 'receipt.json'))).toBe(true);
   },
-  4 * minutes,
+  10 * minutes,
 );

@@ -141,7 +141,7 @@ export class Stage {
       ...options,
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(120_000);
     page.on('console', (message) => {
       // A network interface of the machine that comes or goes is nobody's error here.
       if (message.text().includes('ERR_NETWORK_CHANGED')) return;
