@@ -18,7 +18,7 @@ const folder = given ?? fileURLToPath(new URL('../../docs/images', import.meta.u
 await mkdir(folder, { recursive: true });
 
 /** For whoever changes these pages; the docs do without them. */
-const onlyWhole = new Set(['run-stopped', 'run-failed', 'run-draft', 'new-safety', 'new-where']);
+const onlyWhole = new Set(['run-log', 'run-stopped', 'run-failed', 'run-draft', 'new-safety', 'new-where']);
 
 /** What readers would have, rather than this machine's name and a folder for tests. */
 const shownFolder = '/srv/epochal';
@@ -44,7 +44,7 @@ try {
   await over('digits-stopped');
   await start('digits-broken', { epochs: 10 }, 'counter', { fail_at: '3:2', fail_kind: 'error', fail_times: 0 });
   await over('digits-broken');
-  const talkative = { tell_time: true, batches: 40, batch_seconds: 0.01, draw: true };
+  const talkative = { print_noise: true, batches: 40, batch_seconds: 0.01, draw: true };
   await start('talkative', { epochs: 6 }, 'counter', talkative);
   await over('talkative');
   await stage.ask('/api/runs', { config: { run: 'later', trainer: 'digits', epochs: 30 }, draft: true });
