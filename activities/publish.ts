@@ -1,4 +1,5 @@
 /** Publishes a run: every kept checkpoint verified in the store, then everything else, then the receipt. */
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
@@ -34,6 +35,7 @@ export const publish =
           const folder = input.host === null ? null : host.folders.of(run);
           // Nothing may still write into what is read now.
           if (folder) await endPredecessor(folder, config.deadlines, signal, host.log.child({ run }));
+          progress.totalBytes = await bytesToMove(input.ledger, folder);
           const checkpoints: Receipt['checkpoints'] = [];
           for (const entry of input.ledger) {
             progress.doing = `publish checkpoint ${entry.name}`;
@@ -73,6 +75,15 @@ export const publish =
         }),
       ),
     );
+
+/** Checkpoints are copied, or found in the store, and then read there once more; the rest is copied. */
+async function bytesToMove(ledger: readonly LedgerEntry[], folder: RunFolder | null): Promise<number> {
+  const kept = ledger.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
+  if (!folder) return kept;
+  let others = 0;
+  for await (const [, local] of otherFiles(folder)) others += (await stat(local)).size;
+  return 2 * kept + others;
+}
 
 /** Files of a checkpoint as the store has them now; null when neither the store nor the host has it whole. */
 async function landCheckpoint(

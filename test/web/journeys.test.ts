@@ -168,7 +168,7 @@ it(
     await page.getByRole('dialog').getByRole('button', { name: 'Stop run' }).click();
     const landing = page.getByTestId('landing');
     await landing.getByText('Publish and verify').waitFor();
-    await landing.getByRole('progressbar', { name: /MiB of \d+ MiB/ }).waitFor();
+    await landing.getByRole('progressbar', { name: /[MG]iB of 1\.\d GiB/ }).waitFor();
     await page.getByTestId('outcome').waitFor({ timeout: 240_000 });
   },
   10 * minutes,
