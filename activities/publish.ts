@@ -71,7 +71,7 @@ export const publish =
           );
           const preliminary: Receipt = { ...receipt, checkpoints, files: named, publishedBytes: bytes };
           await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
-          return { checkpoints, files: named, bytes, processGroupGone: folder !== null, lost };
+          return { checkpoints, files: named, bytes, lost, host: input.host };
         }),
       ),
     );

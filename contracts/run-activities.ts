@@ -90,10 +90,10 @@ export interface Published {
   checkpoints: Receipt['checkpoints'];
   files: PublishedFile[];
   bytes: number;
-  /** The host has proved that no process of the run is alive there; false where no host was asked. */
-  processGroupGone: boolean;
   /** Checkpoints of the ledger that neither the store nor the host has whole. */
   lost: string[];
+  /** The host that published; null when it did not answer, and the pool did from what the store holds. */
+  host: string | null;
 }
 
 export interface CleanUpInput {

@@ -165,7 +165,8 @@ export function adoptPublished(context: RunContext, published: Published): Chang
     kind: 'dataDisk',
     message: `not in the store, and damaged on its host or gone with it: ${lost}`,
   };
-  const processGroupGone = published.processGroupGone ? true : context.processGroupGone;
+  // A host publishes only once it has seen to the end of the run's last trainer.
+  const processGroupGone = published.host ? true : context.processGroupGone;
   const hostGone = context.lastHost !== null && processGroupGone === null;
   const isFailure = (isShort || published.lost.length > 0) && !(context.stop && hostGone);
   return {

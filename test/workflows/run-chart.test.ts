@@ -117,8 +117,8 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
       ];
     case 'publish':
       return [
-        done({ checkpoints: [{ epoch: epochs, batch: 0 }], files: [], bytes: 0, lost: [], processGroupGone: true }),
-        done({ checkpoints: [], files: [], bytes: 0, lost: ['epoch-1'], processGroupGone: false }),
+        done({ checkpoints: [{ epoch: epochs, batch: 0 }], files: [], bytes: 0, lost: [], host: 'h1' }),
+        done({ checkpoints: [], files: [], bytes: 0, lost: ['epoch-1'], host: null }),
         error(new Error('store down')),
       ];
     case 'cleanUp':
