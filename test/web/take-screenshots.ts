@@ -18,7 +18,15 @@ const folder = given ?? fileURLToPath(new URL('../../docs/images', import.meta.u
 await mkdir(folder, { recursive: true });
 
 /** For whoever changes these pages; the docs do without them. */
-const onlyWhole = new Set(['run-log', 'run-stopped', 'run-failed', 'run-draft', 'new-safety', 'new-where']);
+const onlyWhole = new Set([
+  'run-log',
+  'run-files',
+  'run-stopped',
+  'run-failed',
+  'run-draft',
+  'new-safety',
+  'new-where',
+]);
 
 /** What readers would have, rather than this machine's name and a folder for tests. */
 const shownFolder = '/srv/epochal';
@@ -94,7 +102,11 @@ async function takeAll(page: Page, scheme: string): Promise<void> {
   await take(
     'run-files',
     '/runs/talkative?tab=files&folder=artifacts%2Fplots',
-    () => page.locator('.picture img').first().waitFor(),
+    async () => {
+      await page.locator('.picture img').first().waitFor();
+      const arrived = "[...document.querySelectorAll('.picture img')].every((picture) => picture.naturalWidth > 0)";
+      await until('the pictures are there', async () => (await page.evaluate(arrived)) === true);
+    },
     true,
   );
   for (const tab of ['checkpoints', 'configuration'])
