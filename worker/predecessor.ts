@@ -1,5 +1,6 @@
 /** A trainer that a worker before this one started: its proven end comes before anything else is done with its run. */
 import type { Logger } from 'pino';
+import { deadline } from './deadline.ts';
 import { groupGone, isGroupAlive, processGone, signalGroup } from './process-groups.ts';
 import type { RunFolder } from './run-folders.ts';
 import { readProcessFile } from './trainer-process.ts';
@@ -25,7 +26,7 @@ export async function endPredecessor(
   if (!leader || !(await isGroupAlive(leader))) return;
   log.info({ pid: leader.pid }, 'waiting for the trainer of the worker before to end');
   const ends = async (seconds: number) => {
-    const ended = await processGone(leader, AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]));
+    const ended = await processGone(leader, deadline(seconds * 1000, signal));
     signal.throwIfAborted();
     return ended;
   };
@@ -36,7 +37,7 @@ export async function endPredecessor(
     hasEnded = await ends(limits.terminateSeconds);
   }
   // Nobody tells the children of a trainer that has ended: waiting for them as long as for itself would hold up the run.
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(hasEnded ? orphanSeconds * 1000 : 0)]);
+  const patience = deadline(hasEnded ? orphanSeconds * 1000 : 0, signal);
   if (await groupGone(leader, patience)) return;
   signal.throwIfAborted();
   log.warn({ pid: leader.pid }, 'some of its group did not end: SIGKILL');

@@ -9,6 +9,7 @@ import type { TrainerEvent } from '../contracts/protocol.ts';
 import type { Known, StopRung } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
+import { deadline } from './deadline.ts';
 import type { GpuMemory } from './gpu-memory.ts';
 import { HangWatch } from './hang-watch.ts';
 import { RecentOomKills } from './oom-kills.ts';
@@ -258,7 +259,7 @@ export class LiveSession {
     this.#outOfMemory = (await this.#oomKills.count()) > 0;
     await Promise.all(watching);
     const leader = await process.identity;
-    if (!(await groupGone(leader, AbortSignal.timeout(orphanGrace)))) {
+    if (!(await groupGone(leader, deadline(orphanGrace)))) {
       process.killGroup();
       await groupGone(leader, new AbortController().signal);
     }

@@ -8,6 +8,7 @@ import type { OpenedSession, OpenSessionInput } from '../contracts/run-activitie
 import { outputPath } from '../stores/artifact-store.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
 import { fetchStart } from './continue-from.ts';
+import { deadline } from './deadline.ts';
 import type { Host } from './host.ts';
 import { endPredecessor } from './predecessor.ts';
 import { type RunFolder, replaceFile } from './run-folders.ts';
@@ -228,9 +229,9 @@ export class Sessions {
 
 /** Throws SessionOver when it is over before, also by the limit: then it was a hang. */
 async function untilReady(session: LiveSession, seconds: number, signal: AbortSignal): Promise<void> {
-  const limit = AbortSignal.timeout(seconds * 1000);
+  const limit = deadline(seconds * 1000, signal);
   try {
-    await session.waitReady(AbortSignal.any([signal, limit]));
+    await session.waitReady(limit);
   } catch (error) {
     if (error !== limit.reason || signal.aborted) throw error;
     await session.endHang(`not ready after ${seconds} s (deadlines.setUpSeconds); its stacks are in its log`);
@@ -249,7 +250,7 @@ export interface EndLimits {
 }
 
 async function endSession(session: LiveSession, { stopSeconds }: EndLimits, signal: AbortSignal): Promise<void> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(stopSeconds * 1000)]);
+  const limit = deadline(stopSeconds * 1000, signal);
   await Promise.race([session.over, delay(2 ** 31 - 1, undefined, { signal: limit }).catch(() => undefined)]);
   signal.throwIfAborted();
   if (!session.isOver) session.kill();
