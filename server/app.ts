@@ -11,7 +11,7 @@ import { fileRoutes } from './file-routes.ts';
 import { hostRoutes } from './host-routes.ts';
 import { HostsSeen } from './hosts-seen.ts';
 import { describeApi } from './openapi.ts';
-import { RefusedError, refusalOf } from './refusals.ts';
+import { invalidInput, RefusedError, refusalOf } from './refusals.ts';
 import { methodsAt, routesOf, serializeBy, validateBy } from './routes.ts';
 import { runRoutes } from './run-routes.ts';
 import { RunWatches } from './run-watches.ts';
@@ -117,6 +117,10 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
       );
       throw Object.assign(refused, { statusCode: 405 });
     }
+  });
+  // To the validators of fastify, a body that is JSON's null and one that is not there are the same.
+  app.addHook('preValidation', async (request) => {
+    if (request.body === null) throw invalidInput([{ field: 'body', value: 'null', message: 'must be an object' }]);
   });
   app.addHook('onResponse', async (request, reply) => {
     // Without the query: a path is enough to see what is slow.

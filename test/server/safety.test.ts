@@ -271,6 +271,7 @@ const badInputs: [string, string, unknown, string][] = [
   ['POST', '/api/runs', { config: { trainer: '../counter', epochs: 1 } }, 'trainer'],
   ['POST', '/api/runs', { config: { run: '..' }, draft: true }, 'run'],
   ['POST', '/api/runs/a/stop', { mode: 'softly' }, 'mode'],
+  ['POST', '/api/runs/a/stop', null, 'body'],
   ['POST', '/api/runs/a/pause', { now: true }, 'now'],
   ['POST', '/api/config/read', { yaml: 3 }, 'yaml'],
   ['POST', '/api/config/write', { config: 'x' }, 'config'],
