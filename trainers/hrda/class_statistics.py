@@ -1,0 +1,105 @@
+"""How many pixels of each class each picture has: counted once, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from epochal import DataError, load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from domains import Domain
+
+
+class ClassStatistics:
+    """Pixels by picture and class: `counts` (pictures, classes)."""
+
+    def __init__(self, counts: np.ndarray) -> None:
+        self.counts = counts.astype(np.int64)
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """The part of all labelled pixels that each class has."""
+        by_class = self.counts.sum(axis=0)
+        return by_class / max(by_class.sum(), 1)
+
+    def pictures_with(self, index: int, least: int) -> list[int]:
+        """Pictures with at least so many pixels of a class."""
+        return np.flatnonzero(self.counts[:, index] >= least).tolist()
+
+    def weights(self) -> np.ndarray:
+        """Median frequency balancing (Eigen, Fergus, ICCV 2015, section 6.3.2): median f / f_c, 1 where c is absent.
+
+        f_c is the part that a class has of the pixels of the pictures that have it.
+        """
+        has = self.counts > 0
+        of_pictures = (has * self.counts.sum(axis=1, keepdims=True)).sum(axis=0)
+        parts = self.counts.sum(axis=0) / np.maximum(of_pictures, 1)
+        occurring = parts > 0
+        return np.where(occurring, np.median(parts[occurring]) / np.where(occurring, parts, 1), 1)
+
+    def save(self, folder: Path) -> None:
+        """Into a checkpoint: what was drawn by these goes on to be, even if the data set is edited."""
+        save_arrays(folder / "class_statistics.npz", {"counts": self.counts})
+
+    def load(self, folder: Path) -> None:
+        """From a checkpoint; `DataError` where the data set is another one."""
+        counts = load_arrays(folder / "class_statistics.npz")["counts"]
+        if counts.shape != self.counts.shape:
+            was, now = (" × ".join(map(str, one.shape)) for one in (counts, self.counts))
+            raise DataError(f"the source had {was} pictures and classes when this run began, and has {now} now")
+        self.counts[...] = counts
+
+
+def count(domain: Domain) -> ClassStatistics:
+    """Count, or read what was counted before for the same files."""
+    kept = _cache_folder() / "hrda" / f"{_key(domain)}.npz"
+    if kept.is_file():
+        return ClassStatistics(load_arrays(kept)["counts"])
+    classes = len(domain.classes)
+    counts = np.stack(
+        [np.bincount(domain.labels(index).reshape(-1), minlength=256)[:classes] for index in range(len(domain.entries))]
+    )
+    if not counts.any():
+        raise DataError(f"no pixel of the source {domain.folder} has one of its classes")
+    _keep(kept, counts)
+    return ClassStatistics(counts)
+
+
+def _keep(path: Path, counts: np.ndarray) -> None:
+    """Beside, then renamed: who reads it finds it whole. A cache that cannot be written is none."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_arrays(beside, {"counts": counts})
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+
+
+def _key(domain: Domain) -> str:
+    """Of the label files as they are: an edited one is counted anew."""
+    files = [(entry.name, *_stamp(entry.annotation)) for entry in domain.entries]
+    said = [domain.layout, domain.classes, domain.unmarked, files]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+
+
+def _stamp(path: Path | None) -> tuple[str, int, int]:
+    if path is None:
+        return "", 0, 0
+    state = path.stat()
+    return str(path.resolve()), state.st_size, state.st_mtime_ns
+
+
+def _cache_folder() -> Path:
+    """The service's cache folder on this machine (contracts/folders.ts)."""
+    if said := os.environ.get("EPOCHAL_CACHE_DIR"):
+        return Path(said)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "epochal"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "epochal"
