@@ -31,9 +31,12 @@ describe('a worker', () => {
     const worker = await hosts.worker();
     const run = await hosts.start({
       epochs: 2,
-      parameters: { batches: 10, finish_seconds: 3, children: 1 },
+      parameters: { ...slow, finish_seconds: 30, children: 1 },
       deadlines: { heartbeatSeconds: 2 },
     });
+    await run.reaches(1, 0);
+    // Somebody has to find out that the first one is away.
+    await hosts.worker();
     await run.until('ends', ({ detail }) => detail === 'stopping.finish');
     await run.trainer(worker);
     await worker.kill();
