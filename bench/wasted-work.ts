@@ -17,7 +17,7 @@ const runs = 10;
 const batches = 1600;
 const between = 400;
 /** Far from any checkpoint, early and late after one. */
-const faultsAt = [150, 390, 705, 1090, 1510];
+const faultsAt = [150, 390, 705, 1090, 1390];
 
 interface Trained {
   run: FaultRun;
@@ -95,10 +95,10 @@ const trainersOf = async (trained: readonly Trained[]): Promise<Set<number>> =>
 /** Two workers in turn: one comes before the other goes. */
 const drainEach: Harm = async (hosts, trained) => {
   for (const count of faultsAt) {
-    await allCameTo(trained, count);
-    const known = await trainersOf(trained);
     const [before] = hosts.workers.filter(({ isAlive }) => isAlive);
     await hosts.worker({ slots: runs });
+    await allCameTo(trained, count);
+    const known = await trainersOf(trained);
     before?.signal('SIGTERM');
     await allGoOn(trained, known);
     if ((await before?.exited) !== 0) throw new Error('a drained worker ended badly');

@@ -133,6 +133,8 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
     drain: async () => {
       // What its runs do next is decided elsewhere from now on: a workflow that it still held would wait for it.
       if (workers[0].getState() === 'RUNNING') workers[0].shutdown();
+      const { runs } = host.sessions;
+      void running[0]?.then(() => Promise.all(runs.map((run) => host.runs.unstick(run)))).catch(() => undefined);
       await host.sessions.drain(drainSeconds);
       await shutDown();
     },

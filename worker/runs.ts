@@ -63,8 +63,8 @@ export class Runs {
     }
   }
 
-  /** A worker that died had the workflow in its memory: the server would wait for it before it asks another one. */
-  async #unstick(run: string): Promise<void> {
+  /** A worker that has gone held the workflow in its memory: the server would wait for it before it asks another one. */
+  async unstick(run: string): Promise<void> {
     const { connection, options } = this.client;
     await connection.workflowService
       .resetStickyTaskQueue({ namespace: options.namespace, execution: { workflowId: run } })
@@ -75,7 +75,7 @@ export class Runs {
   async tellLost(run: string, session: string): Promise<void> {
     try {
       const handle = this.client.workflow.getHandle(run);
-      await this.#unstick(run);
+      await this.unstick(run);
       await handle.signal(sessionLostSignal, session);
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError))

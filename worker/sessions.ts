@@ -55,6 +55,11 @@ export class Sessions {
     return found?.id === session ? found : null;
   }
 
+  /** Runs whose trainer runs here. */
+  get runs(): string[] {
+    return [...this.#live.values()].filter((session) => !session.isOver).map(({ run }) => run);
+  }
+
   isLive(run: string): boolean {
     return this.#live.get(run)?.isOver === false;
   }

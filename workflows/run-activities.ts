@@ -14,7 +14,7 @@ import {
 import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contracts/run-config.ts';
 
 /** How long a host that had the run may take to answer before the run goes on elsewhere. */
-const reattachTimeout = '3s';
+const reattachTimeout = '2s';
 /** How long publishing and cleaning up wait for the host that has the files: a reboot, not a funeral. */
 const hostReturnTimeout = '5m';
 /** Longer than any training: Temporal asks for a bound, and the heartbeat is the real one. */
