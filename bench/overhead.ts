@@ -23,6 +23,9 @@ const wanted = [
   { seconds: 10, epochs: 3, pairs: 2 },
 ];
 
+/** As the trainer sets it for itself, before its first import. */
+const oneThread = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' };
+
 type Parameters = { hidden_layers: number[]; batch_size: number };
 const parametersOf = (width: number): Parameters => ({ hidden_layers: [width, width], batch_size: 32 });
 
@@ -33,7 +36,7 @@ async function bare(python: string, epochs: number, parameters: Parameters): Pro
       python,
       [join(root, 'bench', 'bare_digits.py'), folder, String(epochs), JSON.stringify(parameters)],
       {
-        env: { ...process.env, PYTHONPATH: join(root, 'trainers', 'epochal') },
+        env: { ...process.env, ...oneThread, PYTHONPATH: join(root, 'trainers', 'epochal') },
         stdio: ['ignore', 'ignore', 'inherit'],
       },
     );
