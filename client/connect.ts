@@ -9,6 +9,7 @@ import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
 import { dataFolder } from '../contracts/folders.ts';
+import { connectionInterceptors } from './connection-end.ts';
 import { ServerUnreachableError } from './errors.ts';
 
 export interface Connected {
@@ -95,7 +96,12 @@ async function open(
 ): Promise<Connected> {
   let connection: Connection;
   try {
-    connection = await Connection.connect({ ...options, channelArgs, connectTimeout: connectTimeoutMs });
+    connection = await Connection.connect({
+      ...options,
+      channelArgs,
+      interceptors: connectionInterceptors,
+      connectTimeout: connectTimeoutMs,
+    });
   } catch (cause) {
     throw new ServerUnreachableError(`no Temporal server answers at ${address} (${origin})`, { cause });
   }

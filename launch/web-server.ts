@@ -1,7 +1,9 @@
 /** The web UI and the HTTP API beside the worker of `npm start`. */
+
 import { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Connected } from '../client/connect.ts';
+import { connectionInterceptors } from '../client/connection-end.ts';
 import { type RunningServer, startServer } from '../server/main.ts';
 import { readServerSettings, type ServerSettings } from '../server/settings.ts';
 import type { WorkerSettings } from '../worker/settings.ts';
@@ -39,7 +41,10 @@ export async function startWebServer({
 const channelArgs = { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 2_000 };
 
 async function connected({ address, namespace, ui, connection: options, origin }: FoundTemporal): Promise<Connected> {
-  const connection = await connectTo({ address, connection: { ...options, channelArgs } });
+  const connection = await connectTo({
+    address,
+    connection: { ...options, channelArgs, interceptors: connectionInterceptors },
+  });
   const client = new Client({ connection, namespace });
   return { client, address, namespace, ui, isConfigured: origin === 'configured', close: () => connection.close() };
 }

@@ -1,4 +1,5 @@
 /** Everything at once for the browser: a Temporal server with its UI, a worker, the HTTP server with the built web, Chromium. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
@@ -10,6 +11,7 @@ import { Client, Connection } from '@temporalio/client';
 import { pino } from 'pino';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import type { Connected } from '../../client/connect.ts';
+import { connectionInterceptors } from '../../client/connection-end.ts';
 import type { Health, RunDetails } from '../../contracts/http-api.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { ensureBuiltWeb } from '../../launch/build-web.ts';
@@ -222,6 +224,7 @@ export class Stage {
 async function connected({ address, ui }: TemporalServer): Promise<Connected> {
   const connection = await Connection.connect({
     address,
+    interceptors: connectionInterceptors,
     channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 1_000 },
   });
   return {
