@@ -129,6 +129,7 @@ trainer.main()
     assert trainer.end() == 1
     assert trainer.failed["kind"] == "outOfMemory", trainer.account()
     assert "on the other" in trainer.failed["message"]
+    assert "Traceback" in trainer.log_path.read_text()
     assert nobody_left(trainer)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,10 @@ class Distributed(Processes):
         self.count = int(os.environ["WORLD_SIZE"])
         # Commands are agreed on by CPU tensors, which gloo carries: a GPU is not waited for.
         gpus = torch.cuda.is_available() and dist.is_nccl_available()
+        hook = sys.excepthook
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo")
+        # torch's own collects what a hook prints and shows it when the hook returns: the application's never does.
+        sys.excepthook = hook
         self._wrapped: nn.Module | None = None
         app.ranks.connect(_maximum, _gather)
         app.call_before_shutdown(_leave, timeout_seconds=10)
