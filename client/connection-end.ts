@@ -28,7 +28,11 @@ function endedCall(): Partial<Call> {
   return {
     start(metadata: Metadata, listener) {
       const status = { code: cancelled, details: 'the connection was closed', metadata };
-      setImmediate(() => listener?.onReceiveStatus?.(status));
+      setImmediate(() => {
+        // As gRPC does for a call without an answer: who tries calls again waits for the message first.
+        listener?.onReceiveMessage?.(null);
+        listener?.onReceiveStatus?.(status);
+      });
     },
     sendMessage: () => undefined,
     halfClose: () => undefined,

@@ -32,6 +32,7 @@ it('a connection that is closed while a call waits to be tried again ends the ca
     await until('each was tried again', () => attempts > 2 * calls.length);
     await connection.close();
     for (const end of await ends) expect(end.status).toBe('rejected');
+    await expect(connection.workflowService.getSystemInfo({})).rejects.toThrow();
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
