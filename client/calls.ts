@@ -1,23 +1,9 @@
 /** Calls of the Temporal server: each with a deadline, each with errors of this client. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, Connection } from '@temporalio/client';
 import { NoWorkerError, ServerUnreachableError } from './errors.ts';
 import { isSilence, typedError } from './temporal-errors.ts';
 
 const probeSeconds = 3;
-
-/** A connection that is closed under a call which waits to be tried again takes the process down with it. */
-const underWay = new WeakMap<Client, Set<Promise<unknown>>>();
-
-/** Resolves when no call of the client is under way, or after `seconds`. */
-export async function callsSettled(client: Client, seconds: number): Promise<void> {
-  const calls = underWay.get(client);
-  if (!calls || calls.size === 0) return;
-  const patience = new AbortController();
-  const limit = delay(seconds * 1000, undefined, { signal: patience.signal }).catch(() => undefined);
-  await Promise.race([Promise.allSettled(calls), limit]);
-  patience.abort();
-}
 
 export class Calls {
   constructor(readonly client: Client) {}
@@ -36,7 +22,7 @@ export class Calls {
    */
   async within<T>(seconds: number, run: string | null, work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#tracked(this.client.connection.withDeadline(Date.now() + seconds * 1000, work));
+      return await this.client.connection.withDeadline(Date.now() + seconds * 1000, work);
     } catch (error) {
       if (!isSilence(error)) throw typedError(error, this.server, run);
       await this.requireServer(error);
@@ -51,24 +37,11 @@ export class Calls {
   /** Throws ServerUnreachableError when the server is silent. */
   async requireServer(cause?: unknown): Promise<void> {
     try {
-      await this.#tracked(
-        this.client.connection.withDeadline(Date.now() + probeSeconds * 1000, () =>
-          this.client.connection.workflowService.getSystemInfo({}),
-        ),
+      await this.client.connection.withDeadline(Date.now() + probeSeconds * 1000, () =>
+        this.client.connection.workflowService.getSystemInfo({}),
       );
     } catch {
       throw new ServerUnreachableError(`${this.server} does not answer`, { cause });
-    }
-  }
-
-  async #tracked<T>(call: Promise<T>): Promise<T> {
-    const calls = underWay.get(this.client) ?? new Set();
-    underWay.set(this.client, calls);
-    calls.add(call);
-    try {
-      return await call;
-    } finally {
-      calls.delete(call);
     }
   }
 }

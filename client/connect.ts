@@ -9,8 +9,8 @@ import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
 import { dataFolder } from '../contracts/folders.ts';
-import { connectionInterceptors } from './connection-end.ts';
 import { ServerUnreachableError } from './errors.ts';
+import { lastingConnection } from './lasting-connection.ts';
 
 export interface Connected {
   client: Client;
@@ -34,8 +34,6 @@ interface Place {
 
 const defaultAddress = 'localhost:7233';
 const connectTimeoutMs = 5_000;
-/** gRPC would wait up to two minutes between two attempts at a server that was away. */
-const channelArgs = { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 2_000 };
 
 /** Throws ServerUnreachableError, with the address and where it comes from. */
 export async function connect(env: NodeJS.ProcessEnv = process.env): Promise<Connected> {
@@ -98,8 +96,7 @@ async function open(
   try {
     connection = await Connection.connect({
       ...options,
-      channelArgs,
-      interceptors: connectionInterceptors,
+      ...lastingConnection,
       connectTimeout: connectTimeoutMs,
     });
   } catch (cause) {

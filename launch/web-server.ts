@@ -3,7 +3,7 @@
 import { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Connected } from '../client/connect.ts';
-import { connectionInterceptors } from '../client/connection-end.ts';
+import { lastingConnection } from '../client/lasting-connection.ts';
 import { type RunningServer, startServer } from '../server/main.ts';
 import { readServerSettings, type ServerSettings } from '../server/settings.ts';
 import type { WorkerSettings } from '../worker/settings.ts';
@@ -37,13 +37,10 @@ export async function startWebServer({
   }
 }
 
-/** gRPC would wait up to two minutes between two attempts at a server that was away. */
-const channelArgs = { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 2_000 };
-
 async function connected({ address, namespace, ui, connection: options, origin }: FoundTemporal): Promise<Connected> {
   const connection = await connectTo({
     address,
-    connection: { ...options, channelArgs, interceptors: connectionInterceptors },
+    connection: { ...options, ...lastingConnection },
   });
   const client = new Client({ connection, namespace });
   return { client, address, namespace, ui, isConfigured: origin === 'configured', close: () => connection.close() };

@@ -1,5 +1,5 @@
 /** The server's one connection to Temporal. The server runs without it, too, and says so until it is there. */
-import { Calls, callsSettled } from '../client/calls.ts';
+import { Calls } from '../client/calls.ts';
 import { type Connected, connect } from '../client/connect.ts';
 import { ServerUnreachableError } from '../client/errors.ts';
 import { RunFiles } from '../client/run-files.ts';
@@ -65,12 +65,8 @@ export class TemporalLink {
     const { workflowQueue } = this.#settings;
     const training = new TrainingClient(client, { workerSeconds, workflowQueue });
     const backend: Backend = { training, calls, workers, files: new RunFiles(workers), address, namespace, ui };
-    const closeQuietly = async () => {
-      await callsSettled(client, workerSeconds);
-      await close();
-    };
-    this.#connected = { backend, close: closeQuietly };
-    if (this.#closed) await closeQuietly();
+    this.#connected = { backend, close };
+    if (this.#closed) await close();
     return backend;
   }
 }

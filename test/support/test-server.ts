@@ -3,7 +3,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { inject } from 'vitest';
 import type { Connected } from '../../client/connect.ts';
-import { connectionInterceptors } from '../../client/connection-end.ts';
+import { lastingConnection } from '../../client/lasting-connection.ts';
 import {
   type Answer,
   addressOf,
@@ -37,8 +37,7 @@ export async function connectTo(address: string): Promise<Connected> {
   const connection = await Connection.connect({
     address,
     connectTimeout: 2_000,
-    interceptors: connectionInterceptors,
-    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 1_000 },
+    ...lastingConnection,
   });
   const ui = 'http://127.0.0.1:8233';
   return {

@@ -11,7 +11,7 @@ import { Client, Connection } from '@temporalio/client';
 import { pino } from 'pino';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import type { Connected } from '../../client/connect.ts';
-import { connectionInterceptors } from '../../client/connection-end.ts';
+import { lastingConnection } from '../../client/lasting-connection.ts';
 import type { Health, RunDetails } from '../../contracts/http-api.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { ensureBuiltWeb } from '../../launch/build-web.ts';
@@ -224,8 +224,7 @@ export class Stage {
 async function connected({ address, ui }: TemporalServer): Promise<Connected> {
   const connection = await Connection.connect({
     address,
-    interceptors: connectionInterceptors,
-    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 1_000 },
+    ...lastingConnection,
   });
   return {
     client: new Client({ connection }),

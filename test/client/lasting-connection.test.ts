@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection, type ConnectionOptions } from '@temporalio/client';
 import { expect, inject, it } from 'vitest';
-import { connectionInterceptors } from '../../client/connection-end.ts';
+import { lastingConnection } from '../../client/lasting-connection.ts';
 import { startTemporalServer } from '../../launch/temporal-server.ts';
 import { until } from '../support/until.ts';
 
@@ -17,7 +17,7 @@ it('a connection that is closed while a call waits to be tried again ends the ca
   try {
     let attempts = 0;
     const interceptors: ConnectionOptions['interceptors'] = [
-      ...connectionInterceptors,
+      ...lastingConnection.interceptors,
       (options, nextCall) => {
         attempts++;
         return nextCall(options) as never;
