@@ -62,8 +62,15 @@ export const eventSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('acknowledged'), command: z.enum(['grant', 'stop', 'checkpoint', 'shutdown']) }),
   /** A line for the people watching: something was changed or switched off. */
   z.strictObject({ type: z.literal('note'), message: z.string().max(4000) }),
-  /** It has ended by itself, with this much trained; `batchesAfterStop` counts batches begun after a stop was known. */
-  z.strictObject({ type: z.literal('stopped'), ...positionSchema.shape, batchesAfterStop: z.int().min(0) }),
+  /** It has ended by itself, with this much trained. */
+  z.strictObject({
+    type: z.literal('stopped'),
+    ...positionSchema.shape,
+    /** Batches begun after a stop was known. */
+    batchesAfterStop: z.int().min(0),
+    /** All epochs are trained, and what follows the last one was done. */
+    finished: z.boolean(),
+  }),
   z.strictObject({
     type: z.literal('failed'),
     kind: z.enum(['outOfMemory', 'nan', 'data', 'gpuMissing', 'setUp', 'trainerError']),

@@ -103,6 +103,15 @@ export const runChartGraph: ChartGraph = {
       "activity": "trainEpoch"
     },
     {
+      "id": "training.sessions.finishing",
+      "parent": "training.sessions",
+      "label": "finishing",
+      "kind": "atomic",
+      "initial": false,
+      "detail": "training.finishing",
+      "activity": "stopTrainer"
+    },
+    {
       "id": "training.sessions.recovering",
       "parent": "training.sessions",
       "label": "recovering",
@@ -227,15 +236,6 @@ export const runChartGraph: ChartGraph = {
       "initial": true,
       "detail": "stopping.choosing",
       "activity": null
-    },
-    {
-      "id": "stopping.finish",
-      "parent": "stopping",
-      "label": "finish",
-      "kind": "atomic",
-      "initial": false,
-      "detail": "stopping.finish",
-      "activity": "stopTrainer"
     },
     {
       "id": "stopping.epoch",
@@ -476,7 +476,7 @@ export const runChartGraph: ChartGraph = {
     },
     {
       "from": "training.sessions.deciding",
-      "to": "stopping",
+      "to": "training.sessions.finishing",
       "label": "",
       "kind": "always",
       "guard": "allTrained"
@@ -531,6 +531,62 @@ export const runChartGraph: ChartGraph = {
       "guard": null
     },
     {
+      "from": "training.sessions.finishing",
+      "to": "stopping.terminate",
+      "label": "STOP",
+      "kind": "event",
+      "guard": "asksForNow"
+    },
+    {
+      "from": "training.sessions.finishing",
+      "to": "stopping.batch",
+      "label": "STOP",
+      "kind": "event",
+      "guard": null
+    },
+    {
+      "from": "training.sessions.finishing",
+      "to": "training.sessions.pausing",
+      "label": "PAUSE",
+      "kind": "event",
+      "guard": null
+    },
+    {
+      "from": "training.sessions.finishing",
+      "to": "training.sessions.deciding",
+      "label": "SESSION_LOST",
+      "kind": "event",
+      "guard": "isOpenSession"
+    },
+    {
+      "from": "training.sessions.finishing",
+      "to": "stopping",
+      "label": "stopTrainer done",
+      "kind": "done",
+      "guard": null
+    },
+    {
+      "from": "training.sessions.finishing",
+      "to": "training.sessions.deciding",
+      "label": "stopTrainer done",
+      "kind": "done",
+      "guard": null
+    },
+    {
+      "from": "training.sessions.finishing",
+      "to": "training.sessions.deciding",
+      "label": "stopTrainer error",
+      "kind": "error",
+      "guard": null
+    },
+    {
+      "from": "training.sessions.finishing",
+      "to": "stopping",
+      "label": "after finishDeadline",
+      "kind": "after",
+      "guard": null
+    },
+    {
       "from": "training.sessions.recovering",
       "to": "stopping",
       "label": "STOP",
@@ -578,6 +634,13 @@ export const runChartGraph: ChartGraph = {
       "label": "STOP",
       "kind": "event",
       "guard": null
+    },
+    {
+      "from": "training.sessions.pausing",
+      "to": "stopping",
+      "label": "done",
+      "kind": "done",
+      "guard": "finished"
     },
     {
       "from": "training.sessions.pausing",
@@ -714,51 +777,9 @@ export const runChartGraph: ChartGraph = {
     },
     {
       "from": "stopping.choosing",
-      "to": "stopping.finish",
-      "label": "",
-      "kind": "always",
-      "guard": "not stopWanted and not failed"
-    },
-    {
-      "from": "stopping.choosing",
       "to": "stopping.batch",
       "label": "",
       "kind": "always",
-      "guard": null
-    },
-    {
-      "from": "stopping.finish",
-      "to": "stopping.terminate",
-      "label": "STOP",
-      "kind": "event",
-      "guard": "asksForNow"
-    },
-    {
-      "from": "stopping.finish",
-      "to": "stopping.batch",
-      "label": "STOP",
-      "kind": "event",
-      "guard": null
-    },
-    {
-      "from": "stopping.finish",
-      "to": "stopping.ended",
-      "label": "stopTrainer done",
-      "kind": "done",
-      "guard": null
-    },
-    {
-      "from": "stopping.finish",
-      "to": "stopping.ended",
-      "label": "stopTrainer error",
-      "kind": "error",
-      "guard": null
-    },
-    {
-      "from": "stopping.finish",
-      "to": "stopping.batch",
-      "label": "after finishDeadline",
-      "kind": "after",
       "guard": null
     },
     {

@@ -39,5 +39,7 @@ export const sessionEndSchema = z.strictObject({
   /** Milliseconds from the stop activity's start to the trainer's acknowledgement. */
   acknowledgedAfterMs: z.number().nullable(),
   failure: failureSchema.nullable(),
+  /** All epochs are trained, and what follows the last one was done: nothing is missing among the artifacts. */
+  finished: z.boolean(),
 });
 export type SessionEnd = z.infer<typeof sessionEndSchema>;

@@ -28,14 +28,18 @@ export async function sessionEnd(
 ): Promise<SessionEnd> {
   const events = await readSessionEvents(folder, session);
   const stopped = events.findLast((event) => event.type === 'stopped');
+  const { exit, killedByUs } = circumstances;
+  // A trainer without the SDK may leave with nothing but its exit code.
+  const finished = stopped ? stopped.finished : exit?.code === 0 && !killedByUs;
   return {
     report: await readReport(folder, known),
-    exit: circumstances.exit,
+    exit,
     processGroupGone: circumstances.processGroupGone,
     gpuMemoryReleased: circumstances.gpuMemoryReleased,
     batchesAfterStop: stopped?.batchesAfterStop ?? null,
     acknowledgedAfterMs: circumstances.acknowledgedAfterMs,
     failure: endFailure(events, circumstances),
+    finished,
   };
 }
 

@@ -21,7 +21,7 @@ import type {
 import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
 import { firstContext, planOf, type RunContext, type RunInput, sessionOf } from './run-context.ts';
-import { adoptEnd, adoptFailure, adoptPublished, adoptReport, adoptSession } from './run-progress.ts';
+import { adoptEnd, adoptFailure, adoptPublished, adoptReport, adoptSession, adoptUnfinished } from './run-progress.ts';
 import { failureOf, isFinal, isHostTrouble, sessionFailureOf } from './session-failures.ts';
 
 export type RunChartEvent =
@@ -74,12 +74,7 @@ const chartSetup = setup({
           }
         : {},
     ),
-    /** A deadline has passed. Nobody asked for an end after the last epoch but the end itself: that is a hang. */
-    climb: assign(({ context }) =>
-      context.stop || context.failure || context.pauseWanted
-        ? {}
-        : { failure: { kind: 'hang' as const, message: 'the trainer did not end in time after its last epoch' } },
-    ),
+    hang: assign({ failure: { kind: 'hang', message: 'the trainer did not end in time after its last epoch' } }),
     wantPause: assign({ pauseWanted: true }),
     wantTraining: assign({ pauseWanted: false }),
     wantRenewal: assign({ renewalDue: true }),
@@ -98,6 +93,7 @@ const chartSetup = setup({
     stopWanted: ({ context }) => context.stop !== null,
     pauseWanted: ({ context }) => context.pauseWanted,
     renewalDue: ({ context }) => context.renewalDue,
+    finished: ({ context }) => context.finished,
     allTrained: ({ context }) => context.position.epoch >= planOf(context).config.epochs,
     failed: ({ context }) => context.failure !== null,
     givenUp: ({ context }) => {
@@ -129,25 +125,30 @@ const chartSetup = setup({
   },
 });
 
-/** One rung of the ladder: asks the trainer to end in its way, and the next rung follows when the deadline passes. */
+/** Asks the trainer to end in the way of this rung of the ladder. */
+const asking =
+  (rung: StopRung) =>
+  ({ context }: { context: RunContext }): StopTrainerInput => ({
+    run: context.run,
+    config: planOf(context).config,
+    session: sessionOf(context),
+    rung,
+    known: known(context),
+  });
+
+/** One rung: the next one follows when its deadline passes. */
 const rung = (name: StopRung, next: StopRung, deadline?: DeadlineName) =>
   chartSetup.createStateConfig({
     invoke: {
       id: 'stopTrainer',
       src: 'stopTrainer',
-      input: ({ context }) => ({
-        run: context.run,
-        config: planOf(context).config,
-        session: sessionOf(context),
-        rung: name,
-        known: known(context),
-      }),
+      input: asking(name),
       onDone: { target: 'ended', actions: assign(({ context, event }) => adoptEnd(context, event.output)) },
       onError: { target: 'ended', actions: assign({ session: null, processGroupGone: null }) },
     },
-    after: deadline ? { [deadline]: { target: next, actions: 'climb' as const } } : {},
+    after: deadline ? { [deadline]: next } : {},
   });
-type DeadlineName = 'finishDeadline' | 'stopDeadline' | 'terminateDeadline';
+type DeadlineName = 'stopDeadline' | 'terminateDeadline';
 
 /** A stop while it stops already goes one rung up at once; `now` goes past the polite ones. */
 const climbOnStop = (next: 'batch' | 'terminate') => ({
@@ -160,7 +161,6 @@ const climbOnStop = (next: 'batch' | 'terminate') => ({
 });
 
 const rungs = {
-  finish: rung('finish', 'batch', 'finishDeadline'),
   epoch: rung('epoch', 'batch'),
   batch: rung('batch', 'terminate', 'stopDeadline'),
   terminate: rung('terminate', 'kill', 'terminateDeadline'),
@@ -277,7 +277,7 @@ const sessions = chartSetup.createStateConfig({
         { guard: 'failed', target: 'recovering' },
         { guard: not('hasSession'), target: 'acquiring' },
         { guard: 'pauseWanted', target: 'pausing' },
-        { guard: 'allTrained', target: '#run.stopping' },
+        { guard: 'allTrained', target: 'finishing' },
         { guard: 'renewalDue', target: 'renewing' },
         { target: 'epoch' },
       ],
@@ -314,6 +314,41 @@ const sessions = chartSetup.createStateConfig({
         SESSION_LOST: { guard: 'isOpenSession', target: 'deciding', actions: 'loseSession' },
       },
     },
+    /**
+     * What the trainer does after its last epoch: an export, a last evaluation. It is part of the training, and done
+     * again where it was interrupted.
+     */
+    finishing: {
+      invoke: {
+        id: 'stopTrainer',
+        src: 'stopTrainer',
+        input: asking('finish'),
+        onDone: [
+          {
+            guard: ({ event }) => event.output.finished && event.output.failure === null,
+            target: '#run.stopping',
+            actions: assign(({ context, event }) => adoptEnd(context, event.output)),
+          },
+          {
+            target: 'deciding',
+            actions: assign(({ context, event }) => adoptUnfinished(context, event.output)),
+          },
+        ],
+        onError: {
+          target: 'deciding',
+          actions: assign(({ context, event }) => adoptFailure(context, sessionFailureOf(event.error))),
+        },
+      },
+      after: { finishDeadline: { target: '#run.stopping', actions: 'hang' } },
+      on: {
+        STOP: [
+          { guard: 'asksForNow', target: '#run.stopping.terminate', actions: 'rememberStop' },
+          { target: '#run.stopping.batch', actions: 'rememberStop' },
+        ],
+        PAUSE: { target: 'pausing', actions: 'wantPause' },
+        SESSION_LOST: { guard: 'isOpenSession', target: 'deciding', actions: 'loseSession' },
+      },
+    },
     recovering: {
       after: { backoff: 'acquiring' },
       on: {
@@ -334,7 +369,7 @@ const sessions = chartSetup.createStateConfig({
       initial: 'batch',
       states: { batch: rungs.batch, terminate: rungs.terminate, kill: rungs.kill, ended: { type: 'final' } },
       on: { STOP: { target: '#run.stopping', actions: 'rememberStop' } },
-      onDone: 'paused',
+      onDone: [{ guard: 'finished', target: '#run.stopping' }, { target: 'paused' }],
     },
     paused: {
       entry: assign({ failure: null }),
@@ -385,11 +420,9 @@ const stopping = chartSetup.createStateConfig({
         { guard: not('hasSession'), target: 'ended' },
         { guard: 'wantsNow', target: 'terminate' },
         { guard: 'wantsEpochEnd', target: 'epoch' },
-        { guard: and([not('stopWanted'), not('failed')]), target: 'finish' },
         { target: 'batch' },
       ],
     },
-    finish: { ...rungs.finish, ...climbOnStop('batch') },
     epoch: { ...rungs.epoch, ...climbOnStop('batch') },
     batch: { ...rungs.batch, ...climbOnStop('terminate') },
     terminate: { ...rungs.terminate, on: { STOP: { target: 'kill', actions: 'rememberStop' } } },

@@ -55,6 +55,8 @@ export interface RunContext {
   stop: { by: 'update' | 'cancel'; mode: StopMode } | null;
   /** Why training ended, when it ended by itself before its time. */
   failure: Failure | null;
+  /** The trainer did all that it does after the last epoch. */
+  finished: boolean;
   batchesAfterStop: number | null;
   processGroupGone: boolean | null;
   gpuMemoryReleased: boolean | null;
@@ -99,6 +101,7 @@ export function firstContext(input: RunInput | undefined): RunContext {
     pauseWanted: false,
     stop: null,
     failure: null,
+    finished: false,
     batchesAfterStop: null,
     processGroupGone: null,
     gpuMemoryReleased: null,

@@ -144,10 +144,24 @@ export function adoptEnd(context: RunContext, end: SessionEnd): Change {
     ...adopted,
     session: null,
     failure: context.failure ?? failure,
+    finished: end.finished,
     batchesAfterStop: end.batchesAfterStop,
     processGroupGone: end.processGroupGone,
     gpuMemoryReleased: end.gpuMemoryReleased,
   };
+}
+
+/** The trainer has ended after the last epoch, and was not done: another session has to do what it left. */
+export function adoptUnfinished(context: RunContext, { report, failure, gpuMemoryReleased }: SessionEnd): Change {
+  const interrupted: Failure = { kind: 'workerLost', message: 'the trainer was ended before it had finished' };
+  return adoptFailure(context, {
+    failure: failure ?? interrupted,
+    // Its end was seen: nobody has to go back to its host for it.
+    preempted: isHostTrouble(failure),
+    report,
+    reached: null,
+    gpuMemoryReleased,
+  });
 }
 
 /**

@@ -9,7 +9,7 @@ import { type RunStory, stateSeconds } from './run-story.ts';
 export function causeOf(context: RunContext): Cause {
   if (context.publishFailure) return { kind: 'failure', failure: context.publishFailure };
   if (context.failure) return { kind: 'failure', failure: context.failure };
-  if (context.stop && !allTrained(context)) return { kind: 'stop', ...context.stop };
+  if (context.stop && !(allTrained(context) && context.finished)) return { kind: 'stop', ...context.stop };
   return { kind: 'finished' };
 }
 

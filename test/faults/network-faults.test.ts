@@ -9,7 +9,7 @@ import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import { can } from './machine-abilities.ts';
 
 const namespace = `epochal-${process.pid}`;
-const [outside, inside] = [`ep${process.pid}o`.slice(0, 15), `ep${process.pid}i`.slice(0, 15)];
+const [outside, inside] = [`ep${process.pid}o`, `ep${process.pid}i`];
 const [outsideAddress, insideAddress] = ['10.213.77.1', '10.213.77.2'];
 const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' });
 
@@ -31,7 +31,10 @@ beforeEach(async () => {
 afterEach(async () => {
   await hosts?.close();
   relay?.close();
-  if (can('namespaces')) ip('netns', 'del', namespace); // and the pair of interfaces with it
+  if (!can('namespaces')) return;
+  // The kernel takes a namespace and its interfaces down some time after the command.
+  ip('link', 'del', outside);
+  ip('netns', 'del', namespace);
 });
 
 /** The server listens on the loopback alone: this carries the worker's connections to it. */

@@ -130,6 +130,7 @@ class Play {
   readonly #happened: FaultKind[] = [];
   readonly #violations: string[] = [];
   readonly #over = new Set<FaultRun>();
+  readonly #killed = new Set<FaultRun>();
   /** What was asked of a run that may end it before its time. */
   readonly #asked = new Map<FaultRun, 'stop' | 'cancel'>();
   #late: FaultWorker[] = [];
@@ -216,6 +217,7 @@ class Play {
         const holder = this.#holder(run);
         const trainer = holder ? await readProcessFile(new RunFolders(holder.dataFolder).of(run.id)) : null;
         if (trainer) kill(trainer.pid);
+        this.#killed.add(run);
         return;
       }
       case 'server killed':
@@ -302,7 +304,11 @@ class Play {
     this.#tell(
       `  ${run.id}: ${how}, ${receipt.outcome}, ${receipt.batches.trained} batches, ${receipt.batches.wasted} wasted`,
     );
-    if (receipt.outcome === 'failed' || receipt.outcome === 'lost') {
+    const { cause } = receipt;
+    // Whose trainer was killed before it had saved for a stop lost what the stop should keep: that is told, not hidden.
+    const isKilledWhileStopping =
+      asked && this.#killed.has(run) && cause.kind === 'failure' && cause.failure.kind === 'trainerKilled';
+    if ((receipt.outcome === 'failed' && !isKilledWhileStopping) || receipt.outcome === 'lost') {
       this.#violations.push(`${run.id}: ${receipt.outcome}: ${JSON.stringify(receipt.cause)}`);
     }
     if (receipt.outcome === 'stopped' && !asked)

@@ -74,6 +74,31 @@ describe.concurrent('a trainer', () => {
     expect(receipt.batches.wasted).toBeLessThanOrEqual(5);
   });
 
+  it('killed after its last epoch is started again, and does all that follows it', async ({ expect }) => {
+    const run = await hosts.start({ epochs: 2, parameters: { finish_seconds: 2 }, failures: atOnce });
+    await run.until('finishes', ({ detail }) => detail === 'training.finishing');
+    process.kill((await run.trainer(worker)).pid, 'SIGKILL');
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: 2 }, batches: { wasted: 0 } });
+    expect(receipt.restarts).toMatchObject([{ failure: { kind: 'trainerKilled' }, epoch: 2 }]);
+  });
+
+  it('that is stopped after its last epoch finishes; ended at once, it is told as stopped', async ({ expect }) => {
+    for (const [mode, outcome] of [
+      ['epoch', 'completed'],
+      ['now', 'stopped'],
+    ]) {
+      const run = await hosts.start({ epochs: 1, parameters: { finish_seconds: mode === 'now' ? 3600 : 2 } });
+      await run.until('finishes', ({ detail }) => detail === 'training.finishing');
+      await run.trainer(worker);
+      await run.update('stop', { mode });
+      const { receipt, violations } = await checkLanded(run);
+      expect(violations).toEqual([]);
+      expect(receipt).toMatchObject({ outcome, epochs: { trained: 1 } });
+    }
+  });
+
   it('told to go from outside (SIGTERM) saves at its batch boundary, and nothing is wasted', async ({ expect }) => {
     const run = await hosts.start({ epochs: 2, parameters: slow, failures: atOnce });
     await run.reaches(1, 10);

@@ -95,26 +95,24 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
         }),
         error(new Error('store down')),
       ];
-    case 'stopTrainer':
+    case 'stopTrainer': {
+      const end = {
+        report: { ...emptyReport, position: snapshot.context.position },
+        exit: null,
+        processGroupGone: true,
+        gpuMemoryReleased: null,
+        batchesAfterStop: 0,
+        acknowledgedAfterMs: 1,
+        failure: null,
+        finished: false,
+      };
       return [
-        done({
-          report: { ...emptyReport, position: snapshot.context.position },
-          exit: null,
-          processGroupGone: true,
-          batchesAfterStop: 0,
-          acknowledgedAfterMs: 1,
-          failure: null,
-        }),
-        done({
-          report: { ...emptyReport, position: snapshot.context.position },
-          exit: null,
-          processGroupGone: true,
-          batchesAfterStop: null,
-          acknowledgedAfterMs: null,
-          failure: { kind: 'trainerError', message: 'while stopping' },
-        }),
+        done(end),
+        ...(epoch === epochs ? [done({ ...end, finished: true })] : []),
+        done({ ...end, failure: { kind: 'trainerError', message: 'while it ended' } }),
         error(new Error('host gone')),
       ];
+    }
     case 'publish':
       return [
         done({ checkpoints: [{ epoch: epochs, batch: 0 }], files: [], bytes: 0, lost: [], host: 'h1' }),
@@ -162,6 +160,7 @@ const key = ({ value, context, children }: Snapshot) =>
     context.notAfter?.epoch ?? null,
     context.publishFailure !== null,
     context.published !== null,
+    context.finished,
   ]);
 
 /** Timers that are set in this snapshot, as the events that they raise. */
@@ -267,10 +266,11 @@ describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDra
     }
   });
 
-  it('ends in the outcome that was: never completed with epochs missing or with a failure', () => {
+  it('ends in the outcome that was: never completed with anything missing or with a failure', () => {
     for (const { context } of ends) {
       if (!context.plan || outcomeOf(context) !== 'completed') continue;
       expect(context.position.epoch).toBe(epochs);
+      expect(context.finished).toBe(true);
       expect(context.failure).toBeNull();
       expect(context.publishFailure).toBeNull();
     }

@@ -83,7 +83,7 @@ _events: dict[str, dict[str, Check]] = {
     "checkpoint": {"checkpoint": lambda value: _matches(value, _manifest)},
     "acknowledged": {"command": _one_of("grant", "stop", "checkpoint", "shutdown")},
     "note": {"message": _text(4000)},
-    "stopped": {**_position, "batchesAfterStop": _int(0)},
+    "stopped": {**_position, "batchesAfterStop": _int(0), "finished": lambda value: isinstance(value, bool)},
     "failed": {
         "kind": _one_of("outOfMemory", "nan", "data", "gpuMissing", "setUp", "trainerError"),
         "message": _text(4000),

@@ -103,6 +103,16 @@ def test_a_stop_during_saving(start: Start) -> None:
     assert [event["epoch"] for event in trainer.of("epoch")] == [1]
 
 
+def test_a_stop_after_the_last_epoch_leaves_nothing_out(start: Start) -> None:
+    trainer = start(epochs=2, parameters={"save_seconds": 0.5}, grant=2)
+    trainer.wait_for("phase", phase="save", epoch=2)
+    trainer.stop()
+    assert trainer.end() == 0
+    assert trainer.stopped == (2, 0)
+    assert trainer.events[-1]["finished"] is True
+    assert (trainer.folder / "artifacts" / "final.json").exists()
+
+
 def test_a_second_stop_changes_nothing(start: Start) -> None:
     trainer = start(parameters={"batch_seconds": 0.3})
     trainer.wait_for("batch")

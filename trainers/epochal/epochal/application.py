@@ -432,6 +432,7 @@ class Application:
                     "epoch": position.epoch,
                     "batch": position.batch,
                     "batchesAfterStop": self._control.batches_after_stop,
+                    "finished": self._loop.is_finished,
                 }
             )
         self._has_ended = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from epochal.averages import Averages
 from epochal.channel import EventSink
@@ -49,6 +49,7 @@ class TrainingLoop:
         self.progress = Progress(sink)
         self.best: dict[str, Any] | None = None
         self.is_ready = False
+        self.was_stopped = False
         self._watch = Stopwatch()
         self._metrics: dict[str, float] = {}
         self._complete = 0
@@ -65,6 +66,11 @@ class TrainingLoop:
             self._metrics = self._from.metrics
             checkpoints.knows(self._from)
         self._metrics_file.cut_back(self._complete)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs are trained, and no stop cut off what follows them."""
+        return self._complete >= self._session.epochs and not self.was_stopped
 
     @property
     def position(self) -> Position:
@@ -94,8 +100,9 @@ class TrainingLoop:
             yield self._complete + 1
             if self._in_epoch:
                 raise RuntimeError(f"epoch {self._complete + 1} is over, but app.end_epoch(metrics) was not called")
-        if self._control.stops_at_batch:
-            raise StopException
+        if self._complete < self._session.epochs and self._control.stops_at_batch:
+            self._leave()
+        # Once all is trained there is nothing left to stop: what follows is done whole, or not at all.
         self.progress.phase("finish", max(self._complete, 1))
 
     def batches(self, loader: Iterable[Batch], total: int | None) -> Iterator[Batch]:
@@ -199,7 +206,7 @@ class TrainingLoop:
             control.agree()
             if control.stop_mode:
                 self._save_here()
-                raise StopException
+                self._leave()
             if control.checkpoint_asked:
                 self._save_here()
             if control.no_more_epochs:
@@ -270,13 +277,17 @@ class TrainingLoop:
             if self._control.checkpoint_asked:
                 self._save_here()
         elif self._control.stops_at_batch:
-            raise StopException  # Whatever this epoch trained was not in batches: no boundary to save at.
+            self._leave()  # Whatever this epoch trained was not in batches: no boundary to save at.
 
     def _end_if_stopped(self) -> None:
         """At a boundary: if this is the end, save and leave."""
         if self._control.stops_at_batch:
             self._save_here()
-            raise StopException
+            self._leave()
+
+    def _leave(self) -> NoReturn:
+        self.was_stopped = True
+        raise StopException
 
     def _save_here(self) -> None:
         """Save, unless a checkpoint of this position is there already."""

@@ -85,8 +85,6 @@ function rungText(view: RunView, progress: LiveProgress[]): string {
   const training = trainingOf(progress);
   const at = training && training.phase === 'train' ? ` (epoch ${training.epoch}, batch ${training.batch})` : '';
   switch (view.detail) {
-    case 'stopping.finish':
-      return 'All epochs are trained: the trainer finishes by itself.';
     case 'stopping.epoch':
       return `It finishes the epoch under way${at}.`;
     case 'stopping.terminate':

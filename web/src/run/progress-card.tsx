@@ -123,6 +123,8 @@ function headline(view: RunView, training: TrainingProgress | null, isOver: bool
       return 'Checking the configuration';
     case 'training.acquiring':
       return training || view.session ? 'Setting up' : 'Waiting for a free slot';
+    case 'training.finishing':
+      return 'All epochs are trained: finishing';
     case 'training.recovering':
       return 'Waiting before another attempt';
     case 'training.pausing':
