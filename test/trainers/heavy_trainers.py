@@ -101,6 +101,21 @@ def ended_well(trainer: TrainerProcess, epochs: int) -> TrainerProcess:
     return trainer
 
 
+def does_again_what_follows(
+    start: Start, trainer: TrainerProcess, epochs: int, artifact: str | None = None, **session: Any
+) -> None:
+    """Interrupted after its last epoch, a training goes on there: nothing is trained, and what follows is done."""
+    newest = checkpoint_path(trainer, f"epoch-{epochs:04d}")
+    again = start(run="again-at-the-end", epochs=epochs, resumeFrom=newest, **session)
+    assert again.end() == 0, again.account()
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": epochs, "batch": 0}
+    assert again.stopped == (epochs, 0)
+    assert again.events[-1]["finished"] is True
+    assert not again.of("epoch")
+    assert not [event for event in again.of("batch") if event["phase"] == "train"]
+    assert artifact is None or (again.folder / "artifacts" / artifact).exists()
+
+
 def metrics(trainer: TrainerProcess, name: str) -> list[float]:
     """A metric of each epoch."""
     return [row["metrics"][name] for row in trainer.rows()]

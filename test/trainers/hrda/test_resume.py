@@ -16,6 +16,7 @@ from heavy_trainers import (
     all_metrics,
     checkpoint_path,
     digest,
+    does_again_what_follows,
     ended_well,
     metrics,
     progress,
@@ -61,6 +62,10 @@ def test_kill_9_after_a_save_within_the_epoch(start: Start, reference: TrainerPr
     resume_from = checkpoint_path(first, "epoch-0000-batch-000004")
     again = ended_well(start(epochs=3, parameters={"workers": 1}, resumeFrom=resume_from), 3)
     assert_equal(again, reference)  # also with a process that loads, which the reference did without
+
+
+def test_the_end_is_done_again(start: Start, reference: TrainerProcess) -> None:
+    does_again_what_follows(start, reference, 3)
 
 
 def test_class_statistics_are_the_runs_own(start: Start, reference: TrainerProcess, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from heavy_trainers import (
     check_onnx,
     checkpoint_path,
     digest,
+    does_again_what_follows,
     ended_well,
     metrics,
     progress,
@@ -66,6 +67,11 @@ def test_its_checkpoint_is_lightnings(reference: TrainerProcess) -> None:
     module = DigitsModule.load_from_checkpoint(folder / "lightning.ckpt", map_location="cpu", weights_only=False)
     weights = load_file(folder / "weights.safetensors")
     assert all(torch.equal(tensor, weights[name]) for name, tensor in module.state_dict().items())
+
+
+def test_the_end_is_done_again(start: Start, reference: TrainerProcess) -> None:
+    parameters = {**SETTINGS, "export_onnx": True}
+    does_again_what_follows(partial(start, TRAINER), reference, EPOCHS, "model.onnx", parameters=parameters)
 
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])

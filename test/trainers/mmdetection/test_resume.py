@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import torch
 from conftest import SMALL_NETWORK
-from heavy_trainers import Start, all_metrics, checkpoint_path, ended_well, metrics, progress, stopped_in
+from heavy_trainers import (
+    Start,
+    all_metrics,
+    checkpoint_path,
+    does_again_what_follows,
+    ended_well,
+    metrics,
+    progress,
+    stopped_in,
+)
 from trainer_process import TrainerProcess
 
 
@@ -63,6 +72,10 @@ def test_averaged_weights_stopped_in_validation(start: Start) -> None:
     wanted, got = _saved(reference, "epoch-0002"), _saved(again, "epoch-0002")
     for part in ("state_dict", "ema_state_dict"):
         assert [name for name in wanted[part] if not torch.equal(wanted[part][name], got[part][name])] == []
+
+
+def test_the_end_is_done_again(start: Start, reference: TrainerProcess) -> None:
+    does_again_what_follows(start, reference, 3)
 
 
 def test_a_finished_run_is_extended(start: Start, reference: TrainerProcess) -> None:

@@ -16,6 +16,7 @@ from heavy_trainers import (
     check_onnx,
     checkpoint_path,
     digest,
+    does_again_what_follows,
     ended_well,
     metrics,
     progress,
@@ -67,6 +68,11 @@ def check_tensorboard(trainer: TrainerProcess) -> None:
     accuracy = events.Scalars("val_accuracy")
     assert [one.step for one in accuracy] == list(range(1, 16))
     assert [one.value for one in accuracy] == pytest.approx(metrics(trainer, "val_accuracy"))
+
+
+def test_the_end_is_done_again(start: Start, reference: TrainerProcess) -> None:
+    parameters = {**SETTINGS, "export_onnx": True}
+    does_again_what_follows(partial(start, TRAINER), reference, EPOCHS, "model.onnx", parameters=parameters)
 
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])

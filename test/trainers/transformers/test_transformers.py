@@ -16,6 +16,7 @@ from heavy_trainers import (
     check_onnx,
     checkpoint_path,
     digest,
+    does_again_what_follows,
     ended_well,
     metrics,
     progress,
@@ -67,6 +68,11 @@ def test_its_checkpoint_is_hugging_faces(reference: TrainerProcess) -> None:
     weights = load_file(Path(folder, "model.safetensors"))
     assert weights.keys() == model.state_dict().keys()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
+
+
+def test_the_end_is_done_again(start: Start, reference: TrainerProcess) -> None:
+    parameters = {**SETTINGS, "export_onnx": True}
+    does_again_what_follows(partial(start, TRAINER), reference, EPOCHS, "model.onnx", parameters=parameters)
 
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from heavy_trainers import Start, all_metrics, checkpoint_path, ended_well, metrics, progress, stopped_in
+from heavy_trainers import (
+    Start,
+    all_metrics,
+    checkpoint_path,
+    does_again_what_follows,
+    ended_well,
+    metrics,
+    progress,
+    stopped_in,
+)
 from trainer_process import TrainerProcess
 
 
@@ -45,6 +54,10 @@ def test_a_kill_and_what_follows(start: Start, reference: TrainerProcess) -> Non
     again = ended_well(start(epochs=3, resumeFrom=checkpoint_path(first, "epoch-0001")), 3)
     assert {event["epoch"] for event in again.of("batch")} == {2, 3}
     _same(again, reference)
+
+
+def test_the_end_is_done_again(start: Start, reference: TrainerProcess) -> None:
+    does_again_what_follows(start, reference, 3)
 
 
 def test_a_finished_run_is_extended(start: Start, reference: TrainerProcess) -> None:
