@@ -86,6 +86,15 @@ async function restoreRows(
   await replaceFile(folder.metrics, linesOf(rows, epochs));
 }
 
+/** A host that was away may store late what it has: rows that another one has stored since stay. */
+async function storeRows(folder: RunFolder, store: ArtifactStore, output: string): Promise<void> {
+  const local = epochRows((await readIfThere(folder.metrics)) ?? '');
+  if (local.size === 0) return;
+  const text = await store.read(`${output}/metrics.jsonl`);
+  const stored = epochRows(text ? Buffer.from(text).toString('utf8') : '');
+  await store.write(`${output}/metrics.jsonl`, linesOf(new Map([...stored, ...local])));
+}
+
 /** Drops rows after the first `epochs` epochs: of an epoch that was trained, and whose checkpoint was never whole. */
 export async function cutRows(folder: RunFolder, epochs: number): Promise<void> {
   const text = await readIfThere(folder.metrics);
@@ -96,7 +105,7 @@ export async function cutRows(folder: RunFolder, epochs: number): Promise<void> 
 export const firstRows = (text: string, epochs: number): string =>
   [...epochRows(text).keys()].some((epoch) => epoch > epochs) ? linesOf(epochRows(text), epochs) : text;
 
-function linesOf(rows: ReadonlyMap<number, unknown>, epochs: number): string {
+function linesOf(rows: ReadonlyMap<number, unknown>, epochs = Number.POSITIVE_INFINITY): string {
   const wanted = [...rows].filter(([epoch]) => epoch <= epochs).sort(([a], [b]) => a - b);
   return wanted.map(([, row]) => `${JSON.stringify(row)}\n`).join('');
 }
@@ -170,8 +179,7 @@ export async function storeCheckpoint(
   const path = join(folder.checkpoints, entry.name);
   const to = `${output}/checkpoints/${entry.name}`;
   if ((await readManifest(path, entry.name)) === null) return false;
-  const rows = await readIfThere(folder.metrics);
-  if (rows !== null) await store.write(`${output}/metrics.jsonl`, rows);
+  await storeRows(folder, store, output);
   for (const file of entry.files) {
     if ((await sizeOf(join(path, file.path))) !== file.size) return false;
     const copy = await store.publish(join(path, file.path), `${to}/${file.path}`, options);
