@@ -10,6 +10,9 @@ import { workflowQueue as defaultQueue } from '../contracts/queues.ts';
 import { sessionLostSignal } from '../contracts/run-activities.ts';
 import { type SalvageInput, salvageId, salvageType, sweepType } from '../contracts/salvage-messages.ts';
 
+/** `temporal.api.enums.v1.PendingActivityState`. */
+const scheduled = 1;
+
 export class Runs {
   constructor(
     readonly client: Client,
@@ -26,6 +29,14 @@ export class Runs {
       if (error instanceof WorkflowNotFoundError) return false;
       throw error;
     }
+  }
+
+  /** Whether the run asks for a session, and no host has taken it up. Throws when the server does not answer. */
+  async waitsForHost(run: string): Promise<boolean> {
+    const { raw } = await this.client.workflow.getHandle(run).describe();
+    return (raw.pendingActivities ?? []).some(
+      ({ activityType, state }) => activityType?.name === 'openSession' && state === scheduled,
+    );
   }
 
   /** Has what is left of a closed run landed; a salvage that runs or has succeeded already is enough, unless `again`. */

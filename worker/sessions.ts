@@ -182,8 +182,10 @@ export class Sessions {
       if (session.isOver || session.idleMs < idleCheckEvery) continue;
       // Between two activities a run may be closed from outside, and none is left to be forsaken.
       if (await this.#host.endIfOver(session)) return;
-      if (session.idleMs < limit) continue;
-      session.log.warn('no run has asked for anything for long: the session is ended');
+      // The run has given this host up, and may be waiting for the very slot that its session holds.
+      const isGivenUp = await this.#host.runs.waitsForHost(session.run).catch(() => false);
+      if (!isGivenUp && session.idleMs < limit) continue;
+      session.log.warn({ isGivenUp }, 'its run does not ask for anything any more: the session is ended');
       session.ask('batch');
       await Promise.race([session.over, delay(limit, undefined, { ref: false })]);
       if (!session.isOver) session.kill();

@@ -38,6 +38,7 @@ export const cancelChildEffect = 'cancelChild';
 
 export class DurableChart<TMachine extends AnyStateMachine> {
   #snapshot!: SnapshotFrom<TMachine>;
+  #home!: wf.CancellationScope;
   readonly #children = new Map<string, wf.CancellationScope>();
   readonly #timers = new Map<string, wf.CancellationScope>();
   readonly #options: DurableOptions<TMachine>;
@@ -55,11 +56,15 @@ export class DurableChart<TMachine extends AnyStateMachine> {
     return this.#children.size === 0 && this.#timers.size === 0;
   }
 
+  /** Children and timers live in the scope that this is called in, whoever sends the events that begin them. */
   start(input: InputFrom<TMachine>): void {
+    this.#home = wf.CancellationScope.current();
     this.#perform(initialTransition(this.#options.machine, input), null);
   }
 
+  /** As `start`. */
   restore({ value, context }: CarriedState): void {
+    this.#home = wf.CancellationScope.current();
     this.#snapshot = this.#options.machine.resolveState({ value, context }) as SnapshotFrom<TMachine>;
   }
 
@@ -101,7 +106,7 @@ export class DurableChart<TMachine extends AnyStateMachine> {
   }
 
   #spawn(id: string, src: string, input: unknown): void {
-    const scope = new wf.CancellationScope({ cancellable: true });
+    const scope = this.#scope();
     this.#children.set(id, scope);
     const answer = (event: AnyEventObject) => {
       // A child that was stopped, or replaced under the same id, has nothing to say any more.
@@ -117,8 +122,16 @@ export class DurableChart<TMachine extends AnyStateMachine> {
       );
   }
 
+  /**
+   * Handlers of signals and updates run in the workflow's root scope. What a chart begins there must not end with a
+   * cancel of the workflow, which is an event for the chart like any other.
+   */
+  #scope(): wf.CancellationScope {
+    return new wf.CancellationScope({ cancellable: true, parent: this.#home });
+  }
+
   #raiseLater(id: string, delay: number, event: AnyEventObject): void {
-    const scope = new wf.CancellationScope({ cancellable: true });
+    const scope = this.#scope();
     this.#timers.set(id, scope);
     scope
       .run(() => wf.sleep(delay))

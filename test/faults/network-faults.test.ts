@@ -56,10 +56,14 @@ async function relayTo(address: string): Promise<Server> {
   return server;
 }
 
-const remoteWorker = (): Promise<FaultWorker> => {
+const remoteWorker = (env: Record<string, string> = {}): Promise<FaultWorker> => {
   const address = relay?.address();
   if (!address || typeof address === 'string') throw new Error('there is no relay');
-  return hosts.worker({ prefix: ['ip', 'netns', 'exec', namespace], address: `${outsideAddress}:${address.port}` });
+  return hosts.worker({
+    env,
+    prefix: ['ip', 'netns', 'exec', namespace],
+    address: `${outsideAddress}:${address.port}`,
+  });
 };
 const cut = () => ip('link', 'set', outside, 'down');
 const heal = () => ip('link', 'set', outside, 'up');
@@ -95,6 +99,31 @@ describe.skipIf(!can('namespaces'))('a network cut between a worker and the serv
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 320 } });
     await until('its slot is free', async () => (await worker.status()).slots.taken.length === 0);
+  });
+
+  it('for longer, with no other slot: the run gets the slot back that its own trainer held', async () => {
+    const worker = await remoteWorker({ EPOCHAL_SESSION_IDLE_SECONDS: String(7 * 24 * 3600) });
+    const run = await hosts.start({ epochs: 8, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
+    await run.reaches(1, 5);
+    await run.trainer(worker);
+    // The other worker has workflows to run, and no slot left.
+    await hosts.worker();
+    const other = await hosts.start({ epochs: 1000, parameters: slow });
+    await other.reaches(1, 1);
+    cut();
+    await run.until('looks for a host', ({ detail }) => detail === 'training.acquiring');
+    // The first session, an attempt to get it back, and now the wait for a slot anywhere.
+    await until('waits for a slot', async () => {
+      const { events } = await run.handle.fetchHistory();
+      const scheduled = (events ?? []).map((event) => event.activityTaskScheduledEventAttributes?.activityType?.name);
+      return scheduled.filter((name) => name === 'openSession').length === 3;
+    });
+    heal();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 320 } });
+    await other.update('stop', { mode: 'now' });
+    expect((await checkLanded(other)).violations).toEqual([]);
   });
 });
 

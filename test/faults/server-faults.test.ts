@@ -66,6 +66,31 @@ describe('a server killed and started again', () => {
     expect(run.trainers).toEqual([trainer]);
   });
 
+  it('while a run waits before another attempt: it goes on', async () => {
+    const run = await hosts.start({
+      epochs: 2,
+      parameters: { fail_at: '2:3' },
+      failures: { restarts: 1, backoffSeconds: 8, maxBackoffSeconds: 8 },
+      deadlines: patient,
+    });
+    await run.until('recovers', ({ detail }) => detail === 'training.recovering');
+    await killAndRestart();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', restarts: [{ failure: { kind: 'trainerError' } }] });
+  });
+
+  it('while a trainer finishes after its last epoch: it finishes once', async () => {
+    const run = await hosts.start({ epochs: 1, parameters: { finish_seconds: 8 }, deadlines: patient });
+    await run.until('finishes', ({ detail }) => detail === 'training.finishing');
+    const trainer = await run.trainer(worker);
+    await killAndRestart();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', restarts: [] });
+    expect(run.trainers).toEqual([trainer]);
+  });
+
   it('while a run is paused: it resumes where it was', async () => {
     const run = await hosts.start({ epochs: 2, parameters: slow, deadlines: patient });
     await run.reaches(1, 5);

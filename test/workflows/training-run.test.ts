@@ -130,6 +130,20 @@ describe('a run', () => {
     expect(await epochsOf(receipt)).toEqual([1, 2, 3, 4]);
   });
 
+  it('is cancelled while it sets up after a resume: what it had lands', async () => {
+    const parameters = { batches: 60, batch_seconds: 0.02, set_up_seconds: 2 };
+    const run = await host.start(host.config({ epochs: 4, parameters }));
+    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    await run.update('pause');
+    await run.until('pauses', ({ detail }) => detail === 'training.paused');
+    await run.update('resume');
+    await run.handle.cancel();
+    await expect(run.result()).rejects.toMatchObject({ cause: expect.any(CancelledFailure) });
+    const { receipt } = await run.view();
+    expect(receipt).toMatchObject({ outcome: 'stopped', cause: { by: 'cancel' } });
+    await expectLanded(receipt as Receipt);
+  });
+
   it('waits as a draft for its configuration, refuses a bad one by name, and trains when it is whole', async () => {
     const run = await host.start({ trainer: 'counter', pool: host.settings.pool } as never, { draft: true });
     await run.until('is a draft', ({ detail }) => detail === 'configuring.draft');

@@ -1,0 +1,120 @@
+/** What the run chart can ask for, notice and wait for; `run-chart.ts` says when. */
+import { assign, fromPromise, setup } from 'xstate';
+import type { CheckedConfig } from '../contracts/host-messages.ts';
+import type { Receipt, StopMode } from '../contracts/receipt.ts';
+import type {
+  KeepCheckpointsInput,
+  KeptCheckpoints,
+  OpenedSession,
+  OpenSessionInput,
+  Published,
+  StopTrainerInput,
+  TrainEpochInput,
+} from '../contracts/run-activities.ts';
+import type { Configure } from '../contracts/run-messages.ts';
+import type { SessionEnd, SessionReport } from '../contracts/session.ts';
+import { planOf, type RunContext, type RunInput } from './run-context.ts';
+import { adoptFailure } from './run-progress.ts';
+import { isFinal, isHostTrouble } from './session-failures.ts';
+
+export type RunChartEvent =
+  | { type: 'CONFIGURE'; draft: Configure }
+  | { type: 'TRAIN' }
+  | { type: 'STOP'; by: 'update' | 'cancel'; mode: StopMode }
+  | { type: 'PAUSE' }
+  | { type: 'RESUME' }
+  /** A restarted worker says that this session died with the worker before. */
+  | { type: 'SESSION_LOST'; session: string }
+  /** The workflow's history is long: a new run of it is due at the next quiet moment. */
+  | { type: 'RENEWAL_DUE' }
+  | { type: 'RENEWED' };
+
+/** Children are activities; `durable.ts` runs them, never xstate. */
+const activity = <Output, Input>() =>
+  fromPromise<Output, Input>(async () => {
+    throw new Error('performed by durable.ts, never here');
+  });
+
+/** What the workflow knows already, so that a report tells the rest. */
+export const known = (context: RunContext) => ({
+  epoch: context.position.epoch,
+  checkpoints: context.ledger.map(({ name }) => name),
+});
+
+const seconds = (value: number) => value * 1000;
+const deadlines = (context: RunContext) => planOf(context).config.deadlines;
+
+export const chartSetup = setup({
+  types: {} as { context: RunContext; events: RunChartEvent; input: RunInput },
+  actors: {
+    checkConfig: activity<CheckedConfig, Configure>(),
+    openSession: activity<OpenedSession, OpenSessionInput>(),
+    trainEpoch: activity<SessionReport, TrainEpochInput>(),
+    keepCheckpoints: activity<KeptCheckpoints, KeepCheckpointsInput>(),
+    stopTrainer: activity<SessionEnd, StopTrainerInput>(),
+    publish: activity<Published, null>(),
+    cleanUp: activity<Receipt, null>(),
+  },
+  actions: {
+    /** Performed by durable.ts: asks the child to end and waits for its answer. */
+    cancelChild: (_, _params: { id: string }) => undefined,
+    /** Whoever stops a run that looks for another host ends it: what that host did is no failure of the training. */
+    rememberStop: assign(({ context, event }) =>
+      event.type === 'STOP'
+        ? {
+            stop: { by: event.by, mode: event.mode },
+            pauseWanted: false,
+            failure: isHostTrouble(context.failure) ? null : context.failure,
+          }
+        : {},
+    ),
+    hang: assign({ failure: { kind: 'hang', message: 'the trainer did not end in time after its last epoch' } }),
+    wantPause: assign({ pauseWanted: true }),
+    wantTraining: assign({ pauseWanted: false }),
+    wantRenewal: assign({ renewalDue: true }),
+    renewed: assign({ renewalDue: false }),
+    loseSession: assign(({ context }) =>
+      adoptFailure(context, {
+        failure: { kind: 'workerLost', message: 'the worker was restarted; its trainer checkpointed and ended' },
+        preempted: false,
+        report: null,
+        reached: null,
+      }),
+    ),
+  },
+  guards: {
+    isDraft: ({ context }) => context.isDraft,
+    stopWanted: ({ context }) => context.stop !== null,
+    pauseWanted: ({ context }) => context.pauseWanted,
+    renewalDue: ({ context }) => context.renewalDue,
+    finished: ({ context }) => context.finished,
+    allTrained: ({ context }) => context.position.epoch >= planOf(context).config.epochs,
+    failed: ({ context }) => context.failure !== null,
+    givenUp: ({ context }) => {
+      const { failure, failuresInRow } = context;
+      if (!failure) return false;
+      const { failures } = planOf(context).config;
+      if (failure.kind === 'nan' && failures.onNan === 'stop') return true;
+      if (failure.kind === 'outOfMemory' && failures.onOutOfMemory === 'fail') return true;
+      return isFinal(failure) || failuresInRow > failures.restarts;
+    },
+    mayGoOnAtOnce: ({ context }) => isHostTrouble(context.failure),
+    asksForNow: ({ event }) => event.type === 'STOP' && event.mode === 'now',
+    hasSession: ({ context }) => context.session !== null,
+    wantsNow: ({ context }) => context.stop?.mode === 'now',
+    wantsEpochEnd: ({ context }) => context.stop?.mode === 'epoch',
+    isOpenSession: ({ context, event }) => event.type === 'SESSION_LOST' && event.session === context.session?.id,
+    hasKeeping: ({ context }) =>
+      !context.renewalDue && (context.dropped.length > 0 || context.ledger.some((entry) => !entry.stored)),
+  },
+  delays: {
+    backoff: ({ context }) => {
+      const { backoffSeconds, maxBackoffSeconds } = planOf(context).config.failures;
+      return seconds(Math.min(maxBackoffSeconds, backoffSeconds * 2 ** Math.max(0, context.failuresInRow - 1)));
+    },
+    keeperPause: 5_000,
+    finishDeadline: ({ context }) => seconds(deadlines(context).finishSeconds),
+    stopDeadline: ({ context }) => seconds(deadlines(context).stopSeconds),
+    terminateDeadline: ({ context }) => seconds(deadlines(context).terminateSeconds),
+  },
+});
