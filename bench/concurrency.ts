@@ -1,14 +1,14 @@
 /** Many runs of tiny epochs at once: epochs a second over all of them, and the worker's memory. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BenchHost } from './bench-host.ts';
+import { epochEnds } from './epoch-times.ts';
 import type { BenchResult } from './result.ts';
 import { rounded } from './statistics.ts';
 
 const sizes = [
   { runs: 1, epochs: 100 },
   { runs: 20, epochs: 40 },
-  { runs: 100, epochs: 30 },
+  { runs: 100, epochs: 15 },
 ];
 
 export async function concurrency(): Promise<BenchResult> {
@@ -38,13 +38,7 @@ export async function concurrency(): Promise<BenchResult> {
       clearInterval(sampling);
       const ends: number[] = [];
       for (const { outputFolder } of receipts) {
-        const text = await readFile(join(outputFolder ?? '', 'metrics.jsonl'), 'utf8');
-        ends.push(
-          ...text
-            .trim()
-            .split('\n')
-            .map((line) => Date.parse(JSON.parse(line).at)),
-        );
+        ends.push(...(await epochEnds(join(outputFolder ?? '', 'metrics.jsonl'))));
       }
       if (ends.length !== runs * epochs)
         throw new Error(`${ends.length} epochs were trained, and not ${runs * epochs}`);

@@ -1,14 +1,30 @@
 /** When the epochs of a training ended, by its own `metrics.jsonl`. */
 import { readFile } from 'node:fs/promises';
+import { median } from './statistics.ts';
 
-/** Seconds an epoch, from the end of the first to the end of the last: start-up is not an epoch. */
-export async function secondsPerEpoch(metricsFile: string): Promise<number> {
-  const rows = (await readFile(metricsFile, 'utf8'))
+/** Milliseconds since 1970, in order. */
+export async function epochEnds(metricsFile: string): Promise<number[]> {
+  const text = await readFile(metricsFile, 'utf8');
+  return text
     .trim()
     .split('\n')
     .map((line) => Date.parse(JSON.parse(line).at));
-  const [first, last] = [rows[0], rows.at(-1)];
-  if (first === undefined || last === undefined || rows.length < 2)
-    throw new Error(`${metricsFile} has too few epochs`);
-  return (last - first) / 1000 / (rows.length - 1);
+}
+
+/** From the end of the first to the end of the last: start-up is not an epoch. */
+export async function secondsPerEpoch(metricsFile: string): Promise<number> {
+  const ends = await twoOrMore(metricsFile);
+  return ((ends.at(-1) ?? 0) - (ends[0] ?? 0)) / 1000 / (ends.length - 1);
+}
+
+/** The median, for epochs of which single ones are slow for reasons of their own. */
+export async function medianSecondsPerEpoch(metricsFile: string): Promise<number> {
+  const ends = await twoOrMore(metricsFile);
+  return median(ends.slice(1).map((end, index) => (end - (ends[index] ?? end)) / 1000));
+}
+
+async function twoOrMore(metricsFile: string): Promise<number[]> {
+  const ends = await epochEnds(metricsFile);
+  if (ends.length < 2) throw new Error(`${metricsFile} has too few epochs`);
+  return ends;
 }

@@ -4,13 +4,14 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunConfigInput } from '../contracts/run-config.ts';
 import { ensureEnvironment, readRequirements } from '../worker/python-environments.ts';
 import { BenchHost } from './bench-host.ts';
+import { medianSecondsPerEpoch } from './epoch-times.ts';
 import type { BenchResult } from './result.ts';
 import { makeShapes } from './shapes.ts';
 import { median, rounded } from './statistics.ts';
@@ -52,14 +53,6 @@ const comparisons: readonly Comparison[] = [
 ];
 
 /** Median seconds from the end of one epoch to the end of the next. */
-async function secondsPerEpoch(metricsFile: string): Promise<number> {
-  const ends = (await readFile(metricsFile, 'utf8'))
-    .trim()
-    .split('\n')
-    .map((line) => Date.parse(JSON.parse(line).at));
-  return median(ends.slice(1).map((end, index) => (end - (ends[index] ?? end)) / 1000));
-}
-
 async function ownLoop(
   python: string,
   { trainer, epochs, parameters }: Comparison,
@@ -84,7 +77,7 @@ async function ownLoop(
     });
     const [code] = await once(child, 'close');
     if (code !== 0) throw new Error(`the own loop of ${trainer} ended with code ${code}: ${tail}`);
-    return await secondsPerEpoch(join(folder, 'metrics.jsonl'));
+    return await medianSecondsPerEpoch(join(folder, 'metrics.jsonl'));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -96,7 +89,7 @@ async function underEpochal(
   data: string | undefined,
 ): Promise<number> {
   const receipt = await (await host.train({ trainer, epochs, parameters, ...(data ? { data } : {}) })).result();
-  return secondsPerEpoch(join(receipt.outputFolder ?? '', 'metrics.jsonl'));
+  return medianSecondsPerEpoch(join(receipt.outputFolder ?? '', 'metrics.jsonl'));
 }
 
 async function compare(host: BenchHost, comparison: Comparison): Promise<BenchResult['rows'][number]> {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { poolQueue } from '../../contracts/queues.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
@@ -112,11 +113,13 @@ describe.skipIf(!can('namespaces'))('a network cut between a worker and the serv
     await other.reaches(1, 1);
     cut();
     await run.until('looks for a host', ({ detail }) => detail === 'training.acquiring');
-    // The first session, an attempt to get it back, and now the wait for a slot anywhere.
+    // Attempts to get the first session back have an end; then the run waits for a slot anywhere.
     await until('waits for a slot', async () => {
       const { events } = await run.handle.fetchHistory();
-      const scheduled = (events ?? []).map((event) => event.activityTaskScheduledEventAttributes?.activityType?.name);
-      return scheduled.filter((name) => name === 'openSession').length === 3;
+      const queues = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+        scheduled?.activityType?.name === 'openSession' ? [scheduled.taskQueue?.name] : [],
+      );
+      return queues.length > 2 && queues.at(-1) === poolQueue(hosts.pool);
     });
     heal();
     const { receipt, violations } = await checkLanded(run);
