@@ -1,4 +1,5 @@
 /** This host: everything that activities work with, made once for each worker process. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { SalvageInput } from '../contracts/salvage-messages.ts';
@@ -14,6 +15,9 @@ import type { WorkerSettings } from './settings.ts';
 import { Slots } from './slots.ts';
 import { TrainerCatalog } from './trainer-catalog.ts';
 import { Turns } from './turns.ts';
+
+/** Milliseconds. */
+const landingCheckEvery = 500;
 
 export class Host {
   readonly folders: RunFolders;
@@ -61,6 +65,20 @@ export class Host {
     session.ask('batch');
     await this.runs.salvage(this.salvageInput(session.run));
     return true;
+  }
+
+  /** Resolves when no run is being landed whose files are here, or after `seconds`. */
+  async landed(seconds: number): Promise<void> {
+    const limit = performance.now() + seconds * 1000;
+    let runs = this.sessions.own;
+    while (runs.length > 0 && performance.now() < limit) {
+      const landing = await Promise.all(runs.map((run) => this.runs.isLanding(run).catch(() => false)));
+      runs = runs.filter((_, index) => landing[index]);
+      if (runs.length > 0) {
+        this.log.info({ runs }, 'waiting until these runs have landed');
+        await delay(landingCheckEvery);
+      }
+    }
   }
 
   /** The run folder here tells the rest. */

@@ -131,11 +131,15 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
     host,
     stopped,
     drain: async () => {
-      // What its runs do next is decided elsewhere from now on: a workflow that it still held would wait for it.
-      if (workers[0].getState() === 'RUNNING') workers[0].shutdown();
       const { runs } = host.sessions;
-      void running[0]?.then(() => Promise.all(runs.map((run) => host.runs.unstick(run)))).catch(() => undefined);
+      // Nobody else has the files of a run that ends or publishes now.
+      const landed = host.landed(drainSeconds).then(() => {
+        // What its other runs do next is decided elsewhere: a workflow that it still held would wait for it.
+        if (workers[0].getState() === 'RUNNING') workers[0].shutdown();
+        void running[0]?.then(() => Promise.all(runs.map((run) => host.runs.unstick(run)))).catch(() => undefined);
+      });
       await host.sessions.drain(drainSeconds);
+      await landed;
       await shutDown();
     },
     stopNow: async () => {

@@ -5,11 +5,13 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { workflowQueue as defaultQueue } from '../contracts/queues.ts';
 import { sessionLostSignal } from '../contracts/run-activities.ts';
 import { type SalvageInput, salvageId, salvageType, sweepType } from '../contracts/salvage-messages.ts';
 
+const stateKey = defineSearchAttributeKey('EpochalState', SearchAttributeType.KEYWORD);
 /** `temporal.api.enums.v1.PendingActivityState`. */
 const scheduled = 1;
 
@@ -37,6 +39,13 @@ export class Runs {
     return (raw.pendingActivities ?? []).some(
       ({ activityType, state }) => activityType?.name === 'openSession' && state === scheduled,
     );
+  }
+
+  /** Whether the run ends or publishes at present. Throws when the server does not answer. */
+  async isLanding(run: string): Promise<boolean> {
+    const { status, typedSearchAttributes } = await this.client.workflow.getHandle(run).describe();
+    const state = typedSearchAttributes.get(stateKey) ?? '';
+    return status.name === 'RUNNING' && ['stopping', 'uploading'].includes(state);
   }
 
   /** Has what is left of a closed run landed; a salvage that runs or has succeeded already is enough, unless `again`. */

@@ -60,6 +60,11 @@ export class Sessions {
     return [...this.#live.values()].filter((session) => !session.isOver).map(({ run }) => run);
   }
 
+  /** Runs whose trainer ran here last, as far as this host knows: what they have to land lies here. */
+  get own(): string[] {
+    return [...this.#live.values()].filter(({ preempted }) => !preempted).map(({ run }) => run);
+  }
+
   isLive(run: string): boolean {
     return this.#live.get(run)?.isOver === false;
   }

@@ -13,8 +13,10 @@ import {
 } from '../contracts/run-activities.ts';
 import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contracts/run-config.ts';
 
-/** How long a host that had the run may take to answer before the run goes on elsewhere. */
-const reattachTimeout = '2s';
+/** How long a host that had the run may take to answer before the run goes on elsewhere, in seconds. */
+const reattachSeconds = 2;
+/** The same once it has taken the work: the server gives work to a host that has just vanished for up to a minute. */
+const reattachHeartbeatSeconds = 5;
 /** How long publishing and cleaning up wait for the host that has the files: a reboot, not a funeral. */
 const hostReturnTimeout = '5m';
 /** Longer than any training: Temporal asks for a bound, and the heartbeat is the real one. */
@@ -56,11 +58,12 @@ export async function openSession(input: OpenSessionInput) {
     try {
       return await activitiesOn(hostQueue(previous.host), {
         ...options,
-        scheduleToStartTimeout: reattachTimeout,
+        heartbeatTimeout: `${Math.min(config.deadlines.heartbeatSeconds, reattachHeartbeatSeconds)}s`,
+        scheduleToStartTimeout: `${reattachSeconds}s`,
         summary: `open a session on ${previous.host}`,
       }).openSession(input);
     } catch (error) {
-      if (!isUnanswered(error) && !isBusy(error)) throw error;
+      if (!isUnanswered(error) && !isSilent(error) && !isBusy(error)) throw error;
     }
   }
   const pool = activitiesOn(poolQueue(config.pool), { ...options, summary: 'wait for a slot, open a session' });
@@ -75,10 +78,12 @@ export async function openSession(input: OpenSessionInput) {
   }
 }
 
-const isUnanswered = (error: unknown) =>
-  error instanceof wf.ActivityFailure &&
-  error.cause instanceof wf.TimeoutFailure &&
-  error.cause.timeoutType === 'SCHEDULE_TO_START';
+const isTimeout = (error: unknown, type: wf.TimeoutFailure['timeoutType']) =>
+  error instanceof wf.ActivityFailure && error.cause instanceof wf.TimeoutFailure && error.cause.timeoutType === type;
+/** Nobody took the work. */
+const isUnanswered = (error: unknown) => isTimeout(error, 'SCHEDULE_TO_START');
+/** Whoever took the work has not been heard of since. */
+const isSilent = (error: unknown) => isTimeout(error, 'HEARTBEAT');
 const isBusy = (error: unknown) =>
   error instanceof wf.ActivityFailure &&
   error.cause instanceof wf.ApplicationFailure &&

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { poolQueue } from '../../contracts/queues.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
@@ -57,11 +56,10 @@ async function relayTo(address: string): Promise<Server> {
   return server;
 }
 
-const remoteWorker = (env: Record<string, string> = {}): Promise<FaultWorker> => {
+const remoteWorker = (): Promise<FaultWorker> => {
   const address = relay?.address();
   if (!address || typeof address === 'string') throw new Error('there is no relay');
   return hosts.worker({
-    env,
     prefix: ['ip', 'netns', 'exec', namespace],
     address: `${outsideAddress}:${address.port}`,
   });
@@ -100,33 +98,6 @@ describe.skipIf(!can('namespaces'))('a network cut between a worker and the serv
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 320 } });
     await until('its slot is free', async () => (await worker.status()).slots.taken.length === 0);
-  });
-
-  it('for longer, with no other slot: the run gets the slot back that its own trainer held', async () => {
-    const worker = await remoteWorker({ EPOCHAL_SESSION_IDLE_SECONDS: String(7 * 24 * 3600) });
-    const run = await hosts.start({ epochs: 8, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
-    await run.reaches(1, 5);
-    await run.trainer(worker);
-    // The other worker has workflows to run, and no slot left.
-    await hosts.worker();
-    const other = await hosts.start({ epochs: 1000, parameters: slow });
-    await other.reaches(1, 1);
-    cut();
-    await run.until('looks for a host', ({ detail }) => detail === 'training.acquiring');
-    // Attempts to get the first session back have an end; then the run waits for a slot anywhere.
-    await until('waits for a slot', async () => {
-      const { events } = await run.handle.fetchHistory();
-      const queues = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
-        scheduled?.activityType?.name === 'openSession' ? [scheduled.taskQueue?.name] : [],
-      );
-      return queues.length > 2 && queues.at(-1) === poolQueue(hosts.pool);
-    });
-    heal();
-    const { receipt, violations } = await checkLanded(run);
-    expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 320 } });
-    await other.update('stop', { mode: 'now' });
-    expect((await checkLanded(other)).violations).toEqual([]);
   });
 });
 

@@ -158,6 +158,7 @@ class Play {
       await this.#expectIdle();
     } catch (error) {
       this.#violations.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      await this.#bringBack();
     }
     return {
       schedule: this.#schedule,
@@ -182,7 +183,8 @@ class Play {
         await this.#rememberTrainers();
         if (this.#over.has(run)) return 'over';
         const now = await run.progress();
-        if (now === null) return null;
+        // What publishes trains no more, and may have to wait for a worker that is away.
+        if (now === null) return (await run.view().catch(() => null))?.state === 'uploading' ? 'over' : null;
         return now.epoch > epoch || (now.epoch === epoch && (now.phase !== 'train' || now.batch >= batch))
           ? 'there'
           : null;

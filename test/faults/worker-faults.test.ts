@@ -1,5 +1,9 @@
 /** A worker is killed, drained, or never comes back. */
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { poolQueue } from '../../contracts/queues.ts';
+import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 
@@ -85,6 +89,25 @@ describe('a worker', () => {
     expect((await other?.status())?.slots.taken).toEqual([]);
   });
 
+  it('told to go (SIGTERM) while a run is published sees it through', async () => {
+    const worker = await hosts.worker();
+    const store = join(hosts.folder, 'late-store');
+    const run = await hosts.start({ epochs: 2, store, parameters: slow, deadlines: noHeartbeatTimeout });
+    await run.reaches(1, 5);
+    await rename(store, `${store}-away`);
+    await writeFile(store, 'in the way');
+    await run.trainer(worker);
+    await run.update('stop', { mode: 'batch' });
+    await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
+    worker.signal('SIGTERM');
+    await rm(store);
+    await rename(`${store}-away`, store);
+    expect(await worker.exited).toBe(0);
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'stopped', localFolder: { kind: 'removed' } });
+  });
+
   it('told twice (SIGTERM) ends at once, whatever its trainer does, and its run goes on elsewhere', async () => {
     const both = [await hosts.worker(), await hosts.worker()];
     const run = await hosts.start({
@@ -108,5 +131,32 @@ describe('a worker', () => {
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true });
+  });
+
+  it('frozen for long, with no other slot free: its run gets the slot back that its own trainer held', async () => {
+    const worker = await hosts.worker({ env: { EPOCHAL_SESSION_IDLE_SECONDS: String(7 * 24 * 3600) } });
+    const run = await hosts.start({ epochs: 8, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
+    await run.reaches(1, 5);
+    await run.trainer(worker);
+    // The other worker has workflows to run, and no slot left.
+    await hosts.worker();
+    const other = await hosts.start({ epochs: 1000, parameters: slow });
+    await other.reaches(1, 1);
+    worker.signal('SIGSTOP');
+    await run.until('looks for a host', ({ detail }) => detail === 'training.acquiring');
+    // Attempts to get the first session back have an end; then the run waits for a slot anywhere.
+    await until('waits for a slot', async () => {
+      const { events } = await run.handle.fetchHistory();
+      const queues = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+        scheduled?.activityType?.name === 'openSession' ? [scheduled.taskQueue?.name] : [],
+      );
+      return queues.length > 2 && queues.at(-1) === poolQueue(hosts.pool);
+    });
+    worker.signal('SIGCONT');
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 320 } });
+    await other.update('stop', { mode: 'now' });
+    await other.closed();
   });
 });
