@@ -19,7 +19,10 @@ export const stopTrainer =
         },
         async (signal) => {
           await endedOr(live.over, signal);
-          return live.end(known);
+          const end = await live.end(known);
+          // Cut off by the host's own end: another one goes on from the store.
+          if (live.preempted && !end.finished) await host.sessions.storeNewest({ run, config }, signal);
+          return end;
         },
       );
     }

@@ -133,13 +133,11 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
     drain: async () => {
       const { runs } = host.sessions;
       // Nobody else has the files of a run that ends or publishes now.
-      const landed = host.landed(drainSeconds).then(() => {
-        // What its other runs do next is decided elsewhere: a workflow that it still held would wait for it.
-        if (workers[0].getState() === 'RUNNING') workers[0].shutdown();
-        void running[0]?.then(() => Promise.all(runs.map((run) => host.runs.unstick(run)))).catch(() => undefined);
-      });
-      await host.sessions.drain(drainSeconds);
-      await landed;
+      await Promise.all([host.landed(drainSeconds), host.sessions.drain(drainSeconds)]);
+      // What its runs do next is decided elsewhere: a workflow that it still held would wait for it.
+      if (workers[0].getState() === 'RUNNING') workers[0].shutdown();
+      await running[0]?.catch(() => undefined);
+      await Promise.all(runs.map((run) => host.runs.unstick(run)));
       await shutDown();
     },
     stopNow: async () => {
@@ -179,29 +177,58 @@ async function connect(
 export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']): Promise<number> {
   const settings = readSettings();
   const log = createLogger();
-  const worker = await startWorker({ settings, log, ...(temporal ? { temporal } : {}) });
-  let asked = 0;
-  let giveUp: () => void = () => undefined;
-  const givenUp = new Promise<void>((resolve) => {
-    giveUp = resolve;
-  });
-  const onSignal = (signal: NodeJS.Signals) => {
-    asked++;
-    log.info(
-      { signal },
-      asked === 1 ? 'draining: trainers checkpoint, their runs go on elsewhere; again: at once' : 'at once',
-    );
-    const going = asked === 1 ? worker.drain() : worker.stopNow();
-    going.catch((error) => log.error({ err: error }, 'the worker did not stop in good order'));
-    if (asked > 1) void delay(atOnceMs, undefined, { ref: false }).then(giveUp);
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  const signals = new Signals(log);
   try {
-    await Promise.race([worker.stopped, givenUp]);
+    const worker = await Promise.race([
+      startWorker({ settings, log, ...(temporal ? { temporal } : {}) }),
+      signals.urged,
+    ]);
+    if (worker) await Promise.race([signals.obeyedBy(worker), signals.urged]);
     return 0;
   } finally {
-    process.off('SIGTERM', onSignal);
-    process.off('SIGINT', onSignal);
+    signals.close();
+  }
+}
+
+/** SIGTERM and SIGINT from the beginning: one that comes while the worker starts is obeyed as soon as it serves. */
+class Signals {
+  readonly #log: Logger;
+  #count = 0;
+  #worker: RunningWorker | null = null;
+  #urge: () => void = () => undefined;
+  /** Resolves when nothing is waited for any more: a while after the second signal, at once while the worker starts. */
+  readonly urged = new Promise<null>((resolve) => {
+    this.#urge = () => resolve(null);
+  });
+  readonly #listener = (signal: NodeJS.Signals) => this.#hear(signal);
+
+  constructor(log: Logger) {
+    this.#log = log;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, this.#listener);
+  }
+
+  async obeyedBy(worker: RunningWorker): Promise<void> {
+    this.#worker = worker;
+    if (this.#count > 0) this.#obey(worker);
+    await worker.stopped;
+  }
+
+  close(): void {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.#listener);
+  }
+
+  #hear(signal: NodeJS.Signals): void {
+    this.#count++;
+    const how =
+      this.#count === 1 ? 'draining: trainers checkpoint, their runs go on elsewhere; again: at once' : 'at once';
+    this.#log.info({ signal }, how);
+    if (this.#worker) this.#obey(this.#worker);
+    else if (this.#count > 1) this.#urge();
+  }
+
+  #obey(worker: RunningWorker): void {
+    const going = this.#count === 1 ? worker.drain() : worker.stopNow();
+    going.catch((error) => this.#log.error({ err: error }, 'the worker did not stop in good order'));
+    if (this.#count > 1) void delay(atOnceMs, undefined, { ref: false }).then(this.#urge);
   }
 }

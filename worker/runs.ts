@@ -11,6 +11,8 @@ import { workflowQueue as defaultQueue } from '../contracts/queues.ts';
 import { sessionLostSignal } from '../contracts/run-activities.ts';
 import { type SalvageInput, salvageId, salvageType, sweepType } from '../contracts/salvage-messages.ts';
 
+/** Nobody is to wait for long for what only saves time: milliseconds. */
+const unstickMs = 2_000;
 const stateKey = defineSearchAttributeKey('EpochalState', SearchAttributeType.KEYWORD);
 /** `temporal.api.enums.v1.PendingActivityState`. */
 const scheduled = 1;
@@ -86,8 +88,9 @@ export class Runs {
   /** A worker that has gone held the workflow in its memory: the server would wait for it before it asks another one. */
   async unstick(run: string): Promise<void> {
     const { connection, options } = this.client;
-    await connection.workflowService
-      .resetStickyTaskQueue({ namespace: options.namespace, execution: { workflowId: run } })
+    const request = { namespace: options.namespace, execution: { workflowId: run } };
+    await connection
+      .withDeadline(Date.now() + unstickMs, () => connection.workflowService.resetStickyTaskQueue(request))
       .catch(() => undefined);
   }
 

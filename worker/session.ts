@@ -48,6 +48,8 @@ export class LiveSession {
   readonly meter: ProgressMeter;
   /** Resolves, and never rejects, when the process has ended, its group is gone and its last words are on disk. */
   readonly over: Promise<void>;
+  /** Resolves when the run was told how it ended. */
+  readonly told: Promise<void>;
   /** The host wants the session gone: it is handed over, and that is no failure. */
   preempted = false;
   resumedFrom: Position | null = null;
@@ -72,6 +74,7 @@ export class LiveSession {
   #stopAskedAt: number | null = null;
   #acknowledgedAfterMs: number | null = null;
   #finishOver: () => void = () => undefined;
+  #tell: () => void = () => undefined;
   /** By the monotonic clock: a wall clock that jumps must end no session. */
   #spokenTo = performance.now();
   #writing: Promise<void> = Promise.resolve();
@@ -97,6 +100,9 @@ export class LiveSession {
     this.#granted = startEpoch;
     this.over = new Promise((resolve) => {
       this.#finishOver = resolve;
+    });
+    this.told = new Promise((resolve) => {
+      this.#tell = resolve;
     });
   }
 
@@ -194,9 +200,9 @@ export class LiveSession {
     this.#process?.killGroup();
   }
 
-  /** Only once it is over. */
+  /** For the run, only once it is over. */
   async end(known: Known): Promise<SessionEnd> {
-    return sessionEnd(this.folder, this.id, known, {
+    const end = await sessionEnd(this.folder, this.id, known, {
       exit: this.#exit,
       seen: this.#seen,
       killedByUs: this.#killedByUs,
@@ -205,6 +211,8 @@ export class LiveSession {
       gpuMemoryReleased: this.#gpuMemoryReleased,
       acknowledgedAfterMs: this.#acknowledgedAfterMs,
     });
+    this.#tell();
+    return end;
   }
 
   #onEvent(event: TrainerEvent): void {

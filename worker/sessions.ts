@@ -39,6 +39,9 @@ export interface OpenOptions {
 /** A session is spoken to several times a second while its run is there, in milliseconds. */
 const idleCheckEvery = 3_000;
 
+/** How long a session that was drained waits for its run to ask what became of it, in milliseconds. */
+const tellMs = 10_000;
+
 export class Sessions {
   readonly #live = new Map<string, LiveSession>();
   readonly #host: Host;
@@ -216,6 +219,8 @@ export class Sessions {
         await Promise.race([session.over, delay(graceSeconds * 1000, undefined, { ref: false })]);
         if (!session.isOver) session.kill();
         await session.over;
+        // Between two epochs nobody is told at once: the work that will be is on its way here.
+        await Promise.race([session.told, delay(tellMs, undefined, { ref: false })]);
       }),
     );
   }

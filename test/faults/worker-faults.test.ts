@@ -89,6 +89,35 @@ describe('a worker', () => {
     expect((await other?.status())?.slots.taken).toEqual([]);
   });
 
+  it('told to go (SIGTERM) between two epochs hands its run over all the same', async () => {
+    const both = [await hosts.worker({ slots: 2 }), await hosts.worker({ slots: 2 })];
+    const runs = await Promise.all(
+      // Epochs so short that a run is as often between two as in one.
+      [1, 2].map((seed) => hosts.start({ epochs: 400, seed, parameters: { batches: 1, validation_batches: 0 } })),
+    );
+    for (const run of runs) await run.until('trains', ({ position }) => position.epoch > 3);
+    for (let drains = 0; drains < 4; drains++) {
+      const [worker, other] = drains % 2 === 0 ? both : both.toReversed();
+      const epoch = Math.max(...(await Promise.all(runs.map(async (run) => (await run.view()).position.epoch))));
+      worker?.signal('SIGTERM');
+      expect(await worker?.exited).toBe(0);
+      for (const run of runs) {
+        await run.until('goes on', ({ position, session, detail }) => {
+          return position.epoch > epoch + 2 && session?.host !== worker?.host && detail === 'training.epoch';
+        });
+      }
+      await worker?.start();
+      expect(other?.isAlive).toBe(true);
+    }
+    for (const run of runs) await run.update('stop', { mode: 'batch' });
+    for (const run of runs) {
+      const { receipt, violations } = await checkLanded(run);
+      expect(violations).toEqual([]);
+      expect(receipt).toMatchObject({ outcome: 'stopped', batches: { wasted: 0 } });
+      for (const restart of receipt.restarts) expect(restart.reason).toBe('preemption');
+    }
+  });
+
   it('told to go (SIGTERM) while a run is published sees it through', async () => {
     const worker = await hosts.worker();
     const store = join(hosts.folder, 'late-store');
