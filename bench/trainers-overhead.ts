@@ -45,9 +45,9 @@ const comparisons: readonly Comparison[] = [
   },
   {
     trainer: 'mmdetection',
-    epochs: 4,
+    epochs: 3,
     pairs: 3,
-    pictures: 48,
+    pictures: 144,
     parameters: { config: 'retinanet_r18_fpn_1x_coco', image_size: 96, batch_size: 4, workers: 0, device: 'cpu' },
   },
 ];
