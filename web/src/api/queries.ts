@@ -1,5 +1,5 @@
 /** The questions that several pages ask, with how often each is asked again. */
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { call } from './call.ts';
 
 export const healthQuery = queryOptions({
@@ -37,10 +37,13 @@ export const dataSetsQuery = (pool: string | undefined) =>
 export const runQuery = (run: string) =>
   queryOptions({ queryKey: ['run', run], queryFn: ({ signal }) => call('run', { params: { run }, signal }) });
 
-export const checkpointsQuery = (run: string) =>
+/** What ends moves to its output folder: the end is asked for anew, whatever was known before. */
+export const checkpointsQuery = (run: string, isOver: boolean) =>
   queryOptions({
-    queryKey: ['checkpoints', run],
+    queryKey: ['checkpoints', run, isOver],
     queryFn: ({ signal }) => call('checkpoints', { params: { run }, signal }),
+    refetchInterval: isOver ? false : 2_000,
+    placeholderData: keepPreviousData,
   });
 
 export const accessQuery = queryOptions({

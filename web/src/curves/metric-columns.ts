@@ -1,5 +1,6 @@
 /** Metrics of every epoch of a run, kept up to date: asks for what came since, and for all again after a step back. */
 import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect } from 'react';
 import type { MetricColumns } from '../../../contracts/http-api.ts';
 import { call } from '../api/call.ts';
 
@@ -7,6 +8,10 @@ import { call } from '../api/call.ts';
 export function useMetricColumns(run: string, isOver: boolean, isWritten: boolean) {
   const queries = useQueryClient();
   const queryKey = ['metrics', run];
+  // One more time after the end: the last epoch's row may have come with it.
+  useEffect(() => {
+    if (isOver) void queries.invalidateQueries({ queryKey: ['metrics', run] });
+  }, [queries, run, isOver]);
   return useQuery({
     queryKey,
     enabled: isWritten,
@@ -19,7 +24,6 @@ export function useMetricColumns(run: string, isOver: boolean, isWritten: boolea
       const hasGoneBack = more.total < last || (more.epoch[0] !== undefined && more.epoch[0] <= last);
       return hasGoneBack ? call('metrics', { params: { run }, signal }) : joined(before, more);
     },
-    // One more time after the end: the last epoch's row may have come with it.
     refetchInterval: isOver ? false : 1_500,
     staleTime: isOver ? 30_000 : 0,
   });

@@ -21,7 +21,7 @@ const reasonNames: Readonly<Record<KeepReason, { label: string; color: string }>
 
 export function CheckpointsPanel({ details }: { details: RunDetails }) {
   const { run, closedAt } = details.summary;
-  const { data, error } = useQuery({ ...checkpointsQuery(run), refetchInterval: closedAt === null ? 2_000 : false });
+  const { data, error } = useQuery(checkpointsQuery(run, closedAt !== null));
   const [opened, setOpened] = useState<string | null>(null);
   if (error && !data)
     return (

@@ -20,7 +20,7 @@ export function FilesPanel({ run, isOver }: { run: string; isOver: boolean }) {
   const { folder } = runRoute.useSearch();
   const [shown, setShown] = useState<FolderEntry | null>(null);
   const { data, error } = useQuery({
-    queryKey: ['files', run, folder],
+    queryKey: ['files', run, folder, isOver],
     queryFn: ({ signal }) => call('files', { params: { run }, query: { folder }, signal }),
     refetchInterval: isOver ? false : 5_000,
     placeholderData: keepPreviousData,

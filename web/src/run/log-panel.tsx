@@ -41,7 +41,7 @@ export function LogPanel({ run, isOver }: { run: string; isOver: boolean }) {
 
 function FoundLines({ run, search, isOver }: { run: string; search: string; isOver: boolean }) {
   const { data, error, isFetching } = useQuery({
-    queryKey: ['log-search', run, search],
+    queryKey: ['log-search', run, search, isOver],
     queryFn: ({ signal }) => call('log', { params: { run }, query: { search, lines: 2000 }, signal }),
     refetchInterval: isOver ? false : 3_000,
   });
