@@ -80,19 +80,25 @@ async function restoreRows(
   const local = epochRows((await readIfThere(folder.metrics)) ?? '');
   const isComplete = Array.from({ length: epochs }, (_, index) => index + 1).every((epoch) => local.has(epoch));
   if (first === 'local' && isComplete) return;
-  const text = await store.read(`${output}/metrics.jsonl`);
-  const stored = epochRows(text ? Buffer.from(text).toString('utf8') : '');
+  const stored = epochRows(await storedRows(store, output));
   const rows = first === 'local' ? new Map([...stored, ...local]) : new Map([...local, ...stored]);
   await replaceFile(folder.metrics, linesOf(rows, epochs));
 }
 
 /** A host that was away may store late what it has: rows that another one has stored since stay. */
 async function storeRows(folder: RunFolder, store: ArtifactStore, output: string): Promise<void> {
-  const local = epochRows((await readIfThere(folder.metrics)) ?? '');
-  if (local.size === 0) return;
-  const text = await store.read(`${output}/metrics.jsonl`);
-  const stored = epochRows(text ? Buffer.from(text).toString('utf8') : '');
-  await store.write(`${output}/metrics.jsonl`, linesOf(new Map([...stored, ...local])));
+  const local = await readIfThere(folder.metrics);
+  if (local === null) return;
+  const stored = await storedRows(store, output);
+  // As a rule rows were added to those that are there: then nothing has to be parsed, however long the run is.
+  const rows = local.startsWith(stored) ? local : linesOf(new Map([...epochRows(stored), ...epochRows(local)]));
+  await store.write(`${output}/metrics.jsonl`, rows);
+}
+
+/** `metrics.jsonl` as the store has it; empty where there is none. */
+async function storedRows(store: ArtifactStore, output: string): Promise<string> {
+  const bytes = await store.read(`${output}/metrics.jsonl`);
+  return bytes ? Buffer.from(bytes).toString('utf8') : '';
 }
 
 /** Drops rows after the first `epochs` epochs: of an epoch that was trained, and whose checkpoint was never whole. */
