@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -49,6 +49,15 @@ export interface TemporalServer {
 
 export class TemporalServerError extends Error {
   override readonly name = 'TemporalServerError';
+
+  constructor(
+    message: string,
+    /** Another process had one of its ports before it. */
+    readonly portWasTaken: boolean,
+    options: ErrorOptions,
+  ) {
+    super(message, options);
+  }
 }
 
 /** Cancels reach a worker at once instead of with its next heartbeat. A server that does not know them ignores them. */
@@ -56,8 +65,21 @@ const dynamicConfig = ['frontend.WorkerCommandsEnabled=true', 'system.enableCanc
 
 const stopGraceSeconds = 10;
 
+/** A port is free when it is chosen and may be somebody's by the time the server listens: then others are chosen. */
+const attempts = 3;
+
 /** Returns once the server answers and has Epochal's search attributes. */
 export async function startTemporalServer(options: ServerOptions): Promise<TemporalServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      if (attempt === attempts || !(error instanceof TemporalServerError) || !error.portWasTaken) throw error;
+    }
+  }
+}
+
+async function startOnce(options: ServerOptions): Promise<TemporalServer> {
   const port = await freePort(options.port);
   const uiPort = options.ui ? await freePort(options.uiPort, port) : undefined;
   const args = [
@@ -71,6 +93,7 @@ export async function startTemporalServer(options: ServerOptions): Promise<Tempo
   ];
   await mkdir(dirname(options.logFile), { recursive: true });
   if (options.databaseFile !== undefined) await mkdir(dirname(options.databaseFile), { recursive: true });
+  const logged = (await stat(options.logFile).catch(() => null))?.size ?? 0;
   const log = openSync(options.logFile, 'a');
   const child = spawn('/bin/sh', [keeper, String(stopGraceSeconds), options.binary, ...args], {
     stdio: ['pipe', 'pipe', log],
@@ -104,14 +127,19 @@ export async function startTemporalServer(options: ServerOptions): Promise<Tempo
     };
   } catch (error) {
     await stop();
-    const log = (await readFile(options.logFile, 'utf8').catch(() => '')).trim().split('\n').slice(-5).join('\n');
+    const said = (await readFile(options.logFile).catch(() => Buffer.alloc(0))).subarray(logged).toString();
     throw new TemporalServerError(
-      `the Temporal server did not start: ${error instanceof Error ? error.message : error}\n${log}`,
-      {
-        cause: error,
-      },
+      `the Temporal server did not start: ${error instanceof Error ? error.message : error}\n${lastWords(said)}`,
+      said.includes('address already in use'),
+      { cause: error },
     );
   }
+}
+
+/** The end of its log, without the stacks of a panic. */
+function lastWords(log: string): string {
+  const [words = ''] = log.split('\ngoroutine ', 1);
+  return words.trim().split('\n').slice(-5).join('\n');
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {

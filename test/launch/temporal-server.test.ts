@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -67,6 +68,29 @@ test('a port in use is not taken: another one is', async () => {
   expect(second.address).not.toBe(first.address);
   expect((await fetch(`${second.ui}/`)).ok).toBe(true);
   await Promise.all([first.stop(), second.stop()]);
+});
+
+test('a port that somebody takes while the server starts is given up for another', async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port: taken } = other.address() as AddressInfo;
+  // The server itself, told at its first start to listen where somebody else already does.
+  const binary = join(folder, 'temporal');
+  await writeFile(
+    binary,
+    `#!/bin/bash
+if mkdir ${folder}/was-started 2>/dev/null; then exec ${inject('temporalBinary')} "\${@:1:5}" ${taken} "\${@:7}"; fi
+exec ${inject('temporalBinary')} "$@"
+`,
+    { mode: 0o755 },
+  );
+  const logFile = join(folder, 'temporal.log');
+  const server = await startTemporalServer({ binary, logFile, ui: false });
+  expect(await readFile(logFile, 'utf8')).toContain(`127.0.0.1:${taken}: bind: address already in use`);
+  const connection = await Connection.connect({ address: server.address });
+  await connection.close();
+  await server.stop();
+  other.close();
 });
 
 test('a server that cannot start is an error with the end of its log', async () => {
