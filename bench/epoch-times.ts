@@ -1,13 +1,9 @@
-/** When the epochs of a training ended, by its own `metrics.jsonl`. */
+/** When the epochs of a training ended, and how long they trained, by its own `metrics.jsonl`. */
 import { readFile } from 'node:fs/promises';
 
 /** Milliseconds since 1970, in order. */
 export async function epochEnds(metricsFile: string): Promise<number[]> {
-  const text = await readFile(metricsFile, 'utf8');
-  return text
-    .trim()
-    .split('\n')
-    .map((line) => Date.parse(JSON.parse(line).at));
+  return (await rowsOf(metricsFile)).map(({ at }) => Date.parse(at));
 }
 
 /** From the end of the first to the end of the last: start-up is not an epoch. */
@@ -22,8 +18,23 @@ export async function fastestEpoch(metricsFile: string): Promise<number> {
   return Math.min(...ends.slice(1).map((end, index) => (end - (ends[index] ?? end)) / 1000));
 }
 
+/** Training and validating alone, without saving and waiting, by what the trainer measured: a mean, the first left out. */
+export async function trainingSecondsPerEpoch(metricsFile: string): Promise<number> {
+  const rows = (await rowsOf(metricsFile)).slice(1);
+  if (rows.length === 0) throw new Error(`${metricsFile} has too few epochs`);
+  return rows.reduce((sum, { seconds }) => sum + seconds, 0) / rows.length;
+}
+
 async function twoOrMore(metricsFile: string): Promise<number[]> {
   const ends = await epochEnds(metricsFile);
   if (ends.length < 2) throw new Error(`${metricsFile} has too few epochs`);
   return ends;
+}
+
+async function rowsOf(metricsFile: string): Promise<{ at: string; seconds: number }[]> {
+  const text = await readFile(metricsFile, 'utf8');
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 }

@@ -28,8 +28,17 @@ interface Comparison {
   pictures?: number;
 }
 
-/** Of both sides. One thread: with two on two cores the other processes of the machine decide what is measured. */
-const environment = { OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '' };
+/**
+ * Of both sides. One thread: with two on two cores the other processes of the machine decide what is measured. And glibc
+ * keeps what it has from the system: left to itself it may give a network's activations back after every batch, or not, as
+ * the luck of a process has it, and the page faults of getting them again are up to 8 % of an epoch.
+ */
+const environment = {
+  OMP_NUM_THREADS: '1',
+  PYTHONDONTWRITEBYTECODE: '',
+  MALLOC_MMAP_THRESHOLD_: String(32 * 1024 ** 2),
+  MALLOC_TRIM_THRESHOLD_: String(8 * 1024 ** 3),
+};
 
 /** Sizes whose epoch takes seconds on one core: flushing a checkpoint to the disk takes a twentieth of one. */
 const comparisons: readonly Comparison[] = [
