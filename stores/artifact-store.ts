@@ -10,10 +10,16 @@ export interface TransferOptions {
   onBytes?: (bytes: number) => void;
 }
 
-/** A path in a store is relative to its root, with forward slashes, and never leaves it. */
+/**
+ * A path in a store is relative to its root, with forward slashes, and never leaves it. A store that is away (not
+ * mounted, not answering) throws a retryable StoreError from every call: "nothing there" is said by a store that is there.
+ */
 export interface ArtifactStore {
   /** As shown to people: a path or an address with a scheme. */
   readonly address: string;
+
+  /** Makes the store where there is none yet, for a run that will write there. Throws StoreError when it cannot be written. */
+  prepare(): Promise<void>;
 
   /** Throws StoreError with a sentence when a file could not be written there now; leaves nothing behind. */
   checkWritable(): Promise<void>;

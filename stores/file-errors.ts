@@ -2,8 +2,8 @@
 import { StoreError } from './artifact-store.ts';
 
 /**
- * Worth another try: the disk may be freed, the mount come back, the permission be given while publishing is
- * retried. Whatever is not here stays as it is until the configuration changes.
+ * Worth another try: the disk may be freed, the mount come back, the permission be given, what is in the way be moved
+ * while publishing is retried. Whatever is not here stays as it is until the configuration changes.
  */
 const retryableCodes: Readonly<Record<string, string>> = {
   ENOSPC: 'no space is left on its disk',
@@ -13,6 +13,8 @@ const retryableCodes: Readonly<Record<string, string>> = {
   EPERM: 'the operation is not permitted',
   EIO: 'its disk reports an input/output error',
   ENOENT: 'it does not exist',
+  ENOTDIR: 'a file is where a folder is needed',
+  EISDIR: 'a folder is where a file is needed',
   ESTALE: 'its network mount is stale',
   ETIMEDOUT: 'its network mount does not answer',
   ENOTCONN: 'its network mount is not connected',
@@ -24,8 +26,6 @@ const retryableCodes: Readonly<Record<string, string>> = {
 };
 
 const finalCodes: Readonly<Record<string, string>> = {
-  ENOTDIR: 'a file is where a folder is needed',
-  EISDIR: 'a folder is where a file is needed',
   ENAMETOOLONG: 'the name is too long for its file system',
   ELOOP: 'symbolic links go round in a circle',
   EFBIG: 'the file is too large for its file system',
@@ -44,4 +44,14 @@ export function storeError(doing: string, error: unknown): StoreError {
 
 export function codeOf(error: unknown): string | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+}
+
+/** Errors of the file system become StoreErrors that begin with `doing`; an abort stays what the signal says. */
+export async function guarded<T>(doing: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw storeError(doing, error);
+  }
 }

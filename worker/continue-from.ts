@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { type CheckpointManifest, checkpointManifestSchema } from '../contracts/checkpoint.ts';
 import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
-import { openStore } from '../stores/open-store.ts';
+import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { openFolder } from '../stores/open-store.ts';
 import { fetchCheckpoint, isWhole, type Resume } from './checkpoints.ts';
 import type { RunFolder } from './run-folders.ts';
 
@@ -30,7 +31,7 @@ export async function findStart(
   { outputFolder, checkpoint }: ContinueFrom,
   trainer: string,
 ): Promise<{ manifest: CheckpointManifest; from: string }> {
-  const store = openStore(dirname(outputFolder));
+  const store = openFolder(dirname(outputFolder));
   const output = basename(outputFolder);
   const manifests: CheckpointManifest[] = [];
   for await (const { path } of store.list(`${output}/checkpoints`)) {
@@ -73,13 +74,13 @@ export async function fetchStart(
   const path = join(folder.path, 'start', manifest.name);
   if (!(await isWhole(path, manifest, signal))) {
     await rm(path, { recursive: true, force: true });
-    const whole = await fetchCheckpoint(openStore(dirname(wanted.outputFolder)), from, manifest, path, { signal });
+    const whole = await fetchCheckpoint(openFolder(dirname(wanted.outputFolder)), from, manifest, path, { signal });
     if (!whole) throw new ContinueFromProblem('continueFrom.checkpoint', manifest.name, 'is damaged in the store');
   }
   return { manifest, path };
 }
 
-async function receiptOf(store: ReturnType<typeof openStore>, output: string): Promise<Receipt | null> {
+async function receiptOf(store: ArtifactStore, output: string): Promise<Receipt | null> {
   const text = await store.read(`${output}/receipt.json`);
   return text ? (receiptSchema.safeParse(JSON.parse(Buffer.from(text).toString('utf8'))).data ?? null) : null;
 }

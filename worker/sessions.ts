@@ -5,7 +5,7 @@ import type { Position } from '../contracts/checkpoint.ts';
 import { type Failure, failureSchema } from '../contracts/failure.ts';
 import { protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
-import { outputPath } from '../stores/artifact-store.ts';
+import { outputPath, StoreError } from '../stores/artifact-store.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
 import { fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
@@ -103,7 +103,7 @@ export class Sessions {
       options.onProgress('prepare the Python environment');
       const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
-      const resume = await this.#resume(input, folder, options);
+      const resume = await whenStoreAnswers(options, () => this.#resume(input, folder, options));
       const position = resume?.position ?? start;
       begun = new LiveSession({
         run,
@@ -241,6 +241,22 @@ export class Sessions {
 
   forget(run: string): void {
     if (!this.isLive(run)) this.#live.delete(run);
+  }
+}
+
+/**
+ * Tries again for as long as the store is away. A run cannot go on without knowing what is there, and an outage of the
+ * store is no failure of the training, to be counted.
+ */
+async function whenStoreAnswers<T>({ signal, onProgress }: OpenOptions, work: () => Promise<T>): Promise<T> {
+  for (let seconds = 1; ; seconds = Math.min(seconds * 2, 30)) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StoreError && error.retryable)) throw error;
+      onProgress(`wait for the store: ${error.message}`);
+      await delay(seconds * 1000, undefined, { signal });
+    }
   }
 }
 

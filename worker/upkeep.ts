@@ -4,6 +4,7 @@
  */
 import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Logger } from 'pino';
 import { z } from 'zod';
 import { isBefore } from '../contracts/checkpoint.ts';
 import { receiptSchema } from '../contracts/receipt.ts';
@@ -50,20 +51,25 @@ export class Upkeep {
 
   async round(): Promise<void> {
     for (const folder of await this.#host.folders.list()) {
-      if ((await readKept(folder)) !== null) continue;
-      if (this.#host.sessions.isLive(folder.run) || (await this.#host.runs.isOpen(folder.run))) continue;
-      const config = await readRunConfig(folder);
-      if (config && (await this.#isSuperseded(folder, config))) {
-        const log = this.#host.log.child({ run: folder.run });
-        await endPredecessor(folder, config.deadlines, new AbortController().signal, log);
-        log.info('the run went on elsewhere and has landed there: what it left here is removed');
-        await this.#host.folders.remove(folder.run);
-        continue;
-      }
-      // Again, also after a salvage without this host: what is here was not landed, or the folder would be gone.
-      await this.#host.runs.salvage(this.#host.salvageInput(folder.run), true);
+      const log = this.#host.log.child({ run: folder.run });
+      // A store that is away holds up its own runs alone.
+      await this.#lookAfter(folder, log).catch((error) => log.warn({ err: error }, 'upkeep'));
     }
     await this.#retire();
+  }
+
+  async #lookAfter(folder: RunFolder, log: Logger): Promise<void> {
+    if ((await readKept(folder)) !== null) return;
+    if (this.#host.sessions.isLive(folder.run) || (await this.#host.runs.isOpen(folder.run))) return;
+    const config = await readRunConfig(folder);
+    if (config && (await this.#isSuperseded(folder, config))) {
+      await endPredecessor(folder, config.deadlines, new AbortController().signal, log);
+      log.info('the run went on elsewhere and has landed there: what it left here is removed');
+      await this.#host.folders.remove(folder.run);
+      return;
+    }
+    // Again, also after a salvage without this host: what is here was not landed, or the folder would be gone.
+    await this.#host.runs.salvage(this.#host.salvageInput(folder.run), true);
   }
 
   /**
@@ -94,7 +100,9 @@ export class Upkeep {
       const { bavail, bsize } = await statfs(dataFolder);
       const tooOld = keptDays > 0 && Date.now() - endedAt > keptDays * day;
       const tooFull = keptFreeBytes > 0 && bavail * bsize < keptFreeBytes;
-      if ((!tooOld && !tooFull) || !(await this.isStored(folder, file))) continue;
+      if (!tooOld && !tooFull) continue;
+      // A store that is away vouches for nothing.
+      if (!(await this.isStored(folder, file).catch(() => false))) continue;
       this.#host.log.info(
         { run: folder.run, tooOld, tooFull },
         'a kept run folder is removed: all of it is in the store',

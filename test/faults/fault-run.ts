@@ -78,14 +78,23 @@ export class FaultRun {
 
   /** Live progress, as everyone who watches reads it; null between two epochs, and when the server is away. */
   async progress(): Promise<Progress | null> {
+    return progressSchema.safeParse((await this.pending('trainEpoch'))?.details).data ?? null;
+  }
+
+  /** An activity that is under way: how often it was begun, and what it says of itself. */
+  async pending(activity: string): Promise<{ attempt: number; details: unknown } | null> {
     const description = await this.handle.describe().catch(() => null);
-    for (const activity of description?.raw.pendingActivities ?? []) {
-      if (activity.activityType?.name !== 'trainEpoch') continue;
-      const data = activity.heartbeatDetails?.payloads?.[0]?.data;
-      const progress = data ? progressSchema.safeParse(JSON.parse(Buffer.from(data).toString('utf8'))) : null;
-      if (progress?.success) return progress.data;
-    }
-    return null;
+    const found = description?.raw.pendingActivities?.find(({ activityType }) => activityType?.name === activity);
+    if (!found) return null;
+    const data = found.heartbeatDetails?.payloads?.[0]?.data;
+    const details: unknown = data ? JSON.parse(Buffer.from(data).toString('utf8')) : null;
+    return { attempt: found.attempt ?? 0, details };
+  }
+
+  /** Waits until publishing was tried, and failed, and is tried again. */
+  async publishesAgain(seconds = 240): Promise<void> {
+    const again = async () => ((await this.pending('publish'))?.attempt ?? 0) > 1 || null;
+    await until(`${this.id}: publishes again`, again, seconds);
   }
 
   /** Waits until this batch, or a later one, is trained. */

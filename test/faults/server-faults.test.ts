@@ -1,11 +1,12 @@
 /** The Temporal server is killed (SIGKILL) and comes back, in every state of a run. */
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import { FaultServer } from './fault-server.ts';
+import { takeAway } from './store-away.ts';
 
 let server: FaultServer;
 let hosts: FaultHosts;
@@ -120,19 +121,13 @@ describe('a server killed and started again', () => {
   });
 
   it('while a run is being published: everything lands', async () => {
-    const run = await hosts.start({
-      epochs: 2,
-      store: join(hosts.folder, 'late-store'),
-      parameters: slow,
-      deadlines: patient,
-    });
+    const store = join(hosts.folder, 'late-store');
+    const run = await hosts.start({ epochs: 2, store, parameters: slow, deadlines: patient });
     await run.reaches(2, 5);
-    await rename(join(hosts.folder, 'late-store'), join(hosts.folder, 'away'));
-    await writeFile(join(hosts.folder, 'late-store'), 'in the way');
+    const bringBack = await takeAway(store);
     await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
     await killAndRestart();
-    await rm(join(hosts.folder, 'late-store'));
-    await rename(join(hosts.folder, 'away'), join(hosts.folder, 'late-store'));
+    await bringBack();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: 2 } });

@@ -1,13 +1,16 @@
 /** The store is away, read-only or full; the disk of the run folders is full; a checkpoint is damaged. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { workProgressSchema } from '../../contracts/progress.ts';
+import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import type { FaultRun } from './fault-run.ts';
 import { can } from './machine-abilities.ts';
+import { type InItsPlace, takeAway } from './store-away.ts';
 
 let hosts: FaultHosts;
 let worker: FaultWorker;
@@ -34,7 +37,8 @@ async function smallDisk(path: string, size: string): Promise<void> {
 
 /** The run waits in `uploading` with its files, until `mend` is done; then it lands whole. */
 async function expectPatience(run: FaultRun, mend: () => Promise<void> | void): Promise<void> {
-  await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
+  await run.publishesAgain();
+  expect(await run.view()).toMatchObject({ detail: 'uploading.publishing' });
   expect(existsSync(join(worker.runFolder(run.id), 'checkpoints'))).toBe(true);
   await mend();
   const { receipt, violations } = await checkLanded(run);
@@ -43,24 +47,48 @@ async function expectPatience(run: FaultRun, mend: () => Promise<void> | void): 
 }
 
 describe('a store', () => {
-  it('that is away is waited for: the run keeps its files and lands when it is back', async () => {
+  it.each<InItsPlace>(['empty folder', 'file'])(
+    'that is away is waited for (%s in its place): the run keeps its files and lands when it is back',
+    async (inItsPlace) => {
+      worker = await hosts.worker();
+      const run = await hosts.start({ epochs: 2, parameters: slow });
+      await run.reaches(2, 1);
+      const bringBack = await takeAway(hosts.store, inItsPlace);
+      await expectPatience(run, bringBack);
+    },
+  );
+
+  it('that is away while another host takes over: the run waits, and goes on from its checkpoint there', async () => {
     worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 2, parameters: slow });
-    await run.reaches(2, 1);
-    await rename(hosts.store, `${hosts.store}-away`);
-    await writeFile(hosts.store, 'in the way');
-    await expectPatience(run, async () => {
-      await rm(hosts.store);
-      await rename(`${hosts.store}-away`, hosts.store);
+    const run = await hosts.start({
+      epochs: 6,
+      parameters: slow,
+      failures: { restarts: 0 },
+      deadlines: { heartbeatSeconds: 3 },
     });
+    await run.until('has its first epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
+    await run.trainer(worker);
+    const bringBack = await takeAway(hosts.store);
+    await worker.kill();
+    worker = await hosts.worker();
+    const waits = async () => {
+      const opening = workProgressSchema.safeParse((await run.pending('openSession'))?.details).data;
+      return opening?.doing.startsWith('wait for the store: ') || null;
+    };
+    await until(`${run.id} waits for its store`, waits);
+    await bringBack();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 240 } });
+    expect(receipt.restarts).toMatchObject([{ failure: { kind: 'hostLost' } }]);
+    expect(receipt.batches.wasted).toBeLessThan(120);
   });
 
   it('that is away for good: the run ends as failed, its files kept on the host and named', async () => {
     worker = await hosts.worker();
     const run = await hosts.start({ epochs: 2, parameters: slow, deadlines: { publishSeconds: 5 } });
     await run.reaches(2, 1);
-    await rename(hosts.store, `${hosts.store}-away`);
-    await writeFile(hosts.store, 'in the way');
+    await takeAway(hosts.store);
     const { how, receipt } = await run.closed();
     expect(how).toBe('failed');
     expect(receipt).toMatchObject({
@@ -192,13 +220,11 @@ describe('a damaged checkpoint', () => {
     // Nothing may be stored that is to be damaged: the store goes while nothing trains.
     await run.update('pause');
     await run.until('pauses', ({ detail }) => detail === 'training.paused');
-    await rename(hosts.store, `${hosts.store}-away`);
-    await writeFile(hosts.store, 'in the way');
+    const bringBack = await takeAway(hosts.store);
     await run.update('resume');
-    await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
+    await run.publishesAgain();
     await flipBit(join(worker.runFolder(run.id), 'checkpoints', 'epoch-0002', 'weights.json'));
-    await rm(hosts.store);
-    await rename(`${hosts.store}-away`, hosts.store);
+    await bringBack();
     const { how, receipt } = await run.closed();
     expect(how).toBe('failed');
     expect(receipt).toMatchObject({

@@ -1,11 +1,11 @@
 /** A worker is killed, drained, or never comes back. */
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { poolQueue } from '../../contracts/queues.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
+import { takeAway } from './store-away.ts';
 
 let hosts: FaultHosts;
 beforeEach(async () => {
@@ -123,14 +123,12 @@ describe('a worker', () => {
     const store = join(hosts.folder, 'late-store');
     const run = await hosts.start({ epochs: 2, store, parameters: slow, deadlines: noHeartbeatTimeout });
     await run.reaches(1, 5);
-    await rename(store, `${store}-away`);
-    await writeFile(store, 'in the way');
+    const bringBack = await takeAway(store);
     await run.trainer(worker);
     await run.update('stop', { mode: 'batch' });
     await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
     worker.signal('SIGTERM');
-    await rm(store);
-    await rename(`${store}-away`, store);
+    await bringBack();
     expect(await worker.exited).toBe(0);
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);

@@ -2,14 +2,28 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ArtifactStore, StoreError } from '../../stores/artifact-store.ts';
-import { openStore } from '../../stores/open-store.ts';
+import { openFolder, openStore } from '../../stores/open-store.ts';
+import { markName } from '../../stores/store-root.ts';
 
 const run = promisify(execFile);
 const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
@@ -19,6 +33,7 @@ let store: ArtifactStore;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'epochal-store-'));
   store = openStore(join(folder, 'store'));
+  await store.prepare();
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -213,7 +228,7 @@ describe('reading', () => {
     expect(await store.verify('a/z')).toEqual({ path: 'a/z', size: 3, sha256: sha256('a/z') });
   });
 
-  it('says null or nothing where nothing is, also without a store folder', async () => {
+  it('says null or nothing where nothing is', async () => {
     for (const path of ['a', 'a/b/c']) {
       expect(await store.read(path)).toBeNull();
       expect(await store.verify(path)).toBeNull();
@@ -222,7 +237,7 @@ describe('reading', () => {
     }
     const error = await storeErrorOf(store.fetch('a', join(folder, 'x'), { size: 0, sha256: sha256('') }));
     expect(error.message).toBe(`cannot fetch ${inStore('a')}: it does not exist`);
-    expect(await readdir(folder)).toEqual([]);
+    expect(await readdir(folder)).toEqual(['store']);
   });
 
   it('removes a file, and a folder with all below it', async () => {
@@ -231,7 +246,65 @@ describe('reading', () => {
     await store.remove('a/b');
     expect(await pathsIn(store, 'a')).toEqual(['a/d']);
     await store.remove('a');
-    expect(await readdir(join(folder, 'store'))).toEqual([]);
+    expect(await readdir(join(folder, 'store'))).toEqual([markName]);
+  });
+});
+
+describe('a store that is away', () => {
+  /** What a mount point looks like without its disk, and what may stand in its place besides. */
+  const ways: [string, (root: string) => Promise<unknown>, RegExp][] = [
+    ['was never made', async () => undefined, /is away: it does not exist$/],
+    ['is an empty folder', (root) => mkdir(root), /is away: it has no \.epochal-store; is its disk mounted\?$/],
+    ['is a file', (root) => writeFile(root, 'in the way'), /is away: it has no \.epochal-store/],
+  ];
+
+  it.each(ways)('since it %s: every call says so, may be tried again, and leaves it as it is', async (_, make, why) => {
+    await store.write('a/b', 'x');
+    await rename(join(folder, 'store'), join(folder, 'moved'));
+    await make(join(folder, 'store'));
+    const before = await readdir(folder, { recursive: true });
+    const file = join(folder, 'moved/a/b');
+    const calls = [
+      () => store.publish(file, 'a/c'),
+      () => store.write('a/b', 'y'),
+      () => store.read('a/b'),
+      () => store.readPart('a/b', 0, 1),
+      () => store.verify('a/b'),
+      () => store.fetch('a/b', join(folder, 'fetched'), { size: 1, sha256: sha256('x') }),
+      () => store.remove('a'),
+      () => store.tidy('a'),
+      () => pathsIn(store, 'a'),
+    ];
+    for (const call of calls) {
+      const error = await storeErrorOf(call());
+      expect(error.message).toMatch(why);
+      expect(error.retryable).toBe(true);
+    }
+    expect(await readdir(folder, { recursive: true })).toEqual(before);
+    await rm(join(folder, 'store'), { recursive: true, force: true });
+    await rename(join(folder, 'moved'), join(folder, 'store'));
+    expect(await pathsIn(store, 'a')).toEqual(['a/b']);
+  });
+
+  it('while it is listed: the listing does not pass for a whole one', async () => {
+    for (const name of ['a', 'b']) await store.write(`x/${name}/1`, 'x');
+    const listing = store.list('x')[Symbol.asyncIterator]();
+    expect((await listing.next()).value).toMatchObject({ path: 'x/a/1' });
+    await rename(join(folder, 'store'), join(folder, 'moved'));
+    const rest = async () => {
+      while (!(await listing.next()).done);
+    };
+    expect((await storeErrorOf(rest())).message).toContain('is away');
+  });
+
+  it('is none where only a folder out of a store is read', async () => {
+    await store.write('a/b/c', 'x');
+    await cp(inStore('a'), join(folder, 'copy'), { recursive: true });
+    expect(await pathsIn(openFolder(join(folder, 'copy')), 'b')).toEqual(['b/c']);
+    const missing = openFolder(join(folder, 'none'));
+    expect((await storeErrorOf(missing.read('x'))).message).toContain(
+      `${join(folder, 'none')} is away: it does not exist`,
+    );
   });
 });
 
@@ -255,7 +328,7 @@ describe('a path', () => {
         expect(error.message.length).toBeLessThan(300);
         expect(error.retryable).toBe(false);
       }
-      expect(await readdir(folder)).toEqual(['x']);
+      expect(await readdir(folder)).toEqual(['store', 'x']);
     },
   );
 
@@ -293,7 +366,9 @@ describe('a path', () => {
   it('may lie in a store that is reached through a symbolic link itself', async () => {
     await mkdir(join(folder, 'real'));
     await symlink(join(folder, 'real'), join(folder, 'alias'));
-    await openStore(join(folder, 'alias')).write('a/b', 'x');
+    const alias = openStore(join(folder, 'alias'));
+    await alias.prepare();
+    await alias.write('a/b', 'x');
     expect(await readFile(join(folder, 'real/a/b'), 'utf8')).toBe('x');
   });
 });
@@ -312,7 +387,6 @@ describe('what cannot be written', () => {
     );
     const error = await storeErrorOf(openStore(file).checkWritable());
     expect(error.message).toBe(`cannot write in ${file}: a file is where a folder is needed (ENOTDIR)`);
-    expect(error.retryable).toBe(false);
     await store.write('a', 'x');
     expect((await storeErrorOf(store.write('a/b', 'x'))).message).toContain('a file is where a folder is needed');
     await store.write('f/b', 'x');
@@ -332,11 +406,10 @@ describe('what cannot be written', () => {
 
   it('leaves no probe behind', async () => {
     await store.checkWritable();
-    expect(await readdir(join(folder, 'store'))).toEqual([]);
+    expect(await readdir(join(folder, 'store'))).toEqual([markName]);
   });
 
   it('says that a folder is read-only', async (context) => {
-    await mkdir(join(folder, 'store'));
     const immutable =
       process.getuid?.() === 0
         ? () => run('chattr', ['+i', join(folder, 'store')])
@@ -359,13 +432,13 @@ describe('what cannot be written', () => {
   });
 
   it('says that a disk is full, keeps the copy before, and goes on when there is space', async (context) => {
-    await mkdir(join(folder, 'store'));
     try {
       await run('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', join(folder, 'store')]);
     } catch {
       return context.skip('this user may not mount a file system');
     }
     try {
+      await store.prepare();
       await store.write('a/weights', 'before');
       const large = await local('large', randomBytes(2_000_000));
       const error = await storeErrorOf(store.publish(large, 'a/weights'));

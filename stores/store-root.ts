@@ -1,0 +1,113 @@
+/**
+ * The folder of a file store, and the paths in it.
+ *
+ * A store whose disk is not mounted, or whose folder was moved, looks like one that holds nothing: a run that believed
+ * that would start from scratch, or call its checkpoints lost. So a store has a mark, made once, before the first run
+ * writes into it. Without its mark it is away: nothing is read from there, written there, or concluded.
+ */
+import { mkdir, realpath, writeFile } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
+import { StoreError } from './artifact-store.ts';
+import { codeOf } from './file-errors.ts';
+import { entryAt, syncFolder } from './whole-file.ts';
+
+/** In the root of every file store. */
+export const markName = '.epochal-store';
+const markText =
+  'This folder is an artifact store of Epochal. Without this file it counts as away: not mounted, moved.\n';
+
+export class StoreRoot {
+  /** `address` is an absolute path. `isMarked`: a whole store, and not a folder out of one, or a copy of that. */
+  constructor(
+    readonly address: string,
+    readonly isMarked: boolean,
+  ) {}
+
+  /** Made when it is missing, but not the folders above it: a mount that is away must not be written beside. */
+  async make(): Promise<string> {
+    const isNew = await mkdir(this.address).then(
+      () => true,
+      (error: unknown) => {
+        if (codeOf(error) === 'EEXIST') return false;
+        if (codeOf(error) !== 'ENOENT') throw error;
+        const missing = `cannot make ${this.address}: ${dirname(this.address)} does not exist`;
+        throw new StoreError(missing, true, { cause: error });
+      },
+    );
+    if (isNew) await syncFolder(dirname(this.address));
+    return realpath(this.address);
+  }
+
+  async mark(): Promise<void> {
+    const root = await realpath(this.address);
+    await writeFile(join(root, markName), markText, { flag: 'wx', flush: true }).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    });
+    await syncFolder(root);
+  }
+
+  /** The folder that the file at `path` is in, made if need be, as a real path inside the store. */
+  async folderFor(path: string): Promise<string> {
+    const root = await this.#present();
+    let folder = root;
+    for (const part of path.split('/').slice(0, -1)) {
+      const next = join(folder, part);
+      const isNew = await mkdir(next).then(
+        () => true,
+        (error: unknown) => {
+          if (codeOf(error) === 'EEXIST') return false;
+          throw error;
+        },
+      );
+      if (isNew) await syncFolder(folder);
+      folder = isNew ? next : await realpath(next);
+      this.#requireInside(root, folder, path);
+      // What is not a folder fails with the next mkdir, or where the file is written.
+    }
+    return folder;
+  }
+
+  /** The real path of what is at `path` now, inside the store; null when the store is there and has nothing there. */
+  async resolve(path: string): Promise<string | null> {
+    const root = await this.#present();
+    try {
+      const real = await realpath(join(root, path));
+      this.#requireInside(root, real, path);
+      return real;
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
+      await this.requirePresent();
+      return null;
+    }
+  }
+
+  /** Throws StoreError, worth another try, when the store is away: to be asked after nothing was found, too. */
+  async requirePresent(): Promise<void> {
+    await this.#present();
+  }
+
+  /** As people read it. */
+  shown(path: string): string {
+    return join(this.address, path);
+  }
+
+  /** The real path of a root that is there. */
+  async #present(): Promise<string> {
+    const root = await realpath(this.address).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') throw this.#away('it does not exist', error);
+      throw error;
+    });
+    const wanted = this.isMarked ? join(root, markName) : root;
+    if (await entryAt(wanted)) return root;
+    throw this.#away(`it has no ${markName}; is its disk mounted?`);
+  }
+
+  #away(why: string, cause?: unknown): StoreError {
+    return new StoreError(`${this.isMarked ? 'the store ' : ''}${this.address} is away: ${why}`, true, { cause });
+  }
+
+  #requireInside(root: string, real: string, path: string): void {
+    if (real === root || real.startsWith(root.endsWith(sep) ? root : root + sep)) return;
+    throw new StoreError(`${this.shown(path)} leads out of the store through a symbolic link, to ${real}`, false);
+  }
+}
