@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command, SessionFile } from '../contracts/protocol.ts';
 import type { RunConfigInput } from '../contracts/run-config.ts';
 import { TrainerCatalog, trainerEnvironment } from '../worker/trainer-catalog.ts';
+import { keepsMemory } from './allocator.ts';
 import { BenchHost } from './bench-host.ts';
 import { trainingSecondsPerEpoch } from './epoch-times.ts';
 import type { BenchResult } from './result.ts';
@@ -33,7 +34,7 @@ const trainings: { about: string; training: Training }[] = [
     training: {
       trainer: 'digits',
       epochs: 3,
-      parameters: { hidden_layers: [4096, 4096, 1024], batch_size: 128 },
+      parameters: { hidden_layers: [4096, 4096, 1024], batch_size: 64 },
     },
   },
   {
@@ -47,7 +48,7 @@ const trainings: { about: string; training: Training }[] = [
 ];
 
 export async function storing(): Promise<BenchResult> {
-  const host = await BenchHost.start(1);
+  const host = await BenchHost.start(1, keepsMemory);
   try {
     const rows: BenchResult['rows'] = [];
     for (const { about, training } of trainings) {
@@ -116,7 +117,7 @@ async function trainAlone({ trainer, epochs, parameters = {} }: Training): Promi
     await writeFile(join(folder, 'session.json'), JSON.stringify(session));
     await mkdir(join(folder, 'artifacts'));
     const child: ChildProcess = spawn(await catalog.environment(program, {}), [program.file, 'train'], {
-      env: { ...trainerEnvironment(), EPOCHAL_SESSION: join(folder, 'session.json') },
+      env: { ...trainerEnvironment(), ...keepsMemory, EPOCHAL_SESSION: join(folder, 'session.json') },
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
     });
     child.stdio[4]?.on('data', () => undefined);

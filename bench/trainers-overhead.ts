@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunConfigInput } from '../contracts/run-config.ts';
 import { ensureEnvironment, readRequirements } from '../worker/python-environments.ts';
+import { keepsMemory } from './allocator.ts';
 import { BenchHost } from './bench-host.ts';
 import { fastestEpoch } from './epoch-times.ts';
 import type { BenchResult } from './result.ts';
@@ -28,16 +29,11 @@ interface Comparison {
   pictures?: number;
 }
 
-/**
- * Of both sides. One thread: with two on two cores the other processes of the machine decide what is measured. And glibc
- * keeps what it has from the system: left to itself it may give a network's activations back after every batch, or not, as
- * the luck of a process has it, and the page faults of getting them again are up to 8 % of an epoch.
- */
+/** Of both sides. One thread: with two on two cores the other processes of the machine decide what is measured. */
 const environment = {
   OMP_NUM_THREADS: '1',
   PYTHONDONTWRITEBYTECODE: '',
-  MALLOC_MMAP_THRESHOLD_: String(32 * 1024 ** 2),
-  MALLOC_TRIM_THRESHOLD_: String(8 * 1024 ** 3),
+  ...keepsMemory,
 };
 
 /** Sizes whose epoch takes seconds on one core: flushing a checkpoint to the disk takes a twentieth of one. */

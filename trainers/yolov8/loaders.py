@@ -9,17 +9,22 @@ from typing import Any
 
 import epochal
 from epochal.random_state import derived_seed
+from epochal.ranks import Ranks
 
 
 class EpochOrder:
     """Batches of indices, epoch after epoch; only the seed and the epoch decide their order.
 
+    Of several processes each has its part of every batch; a last one that does not divide is filled up from its beginning.
+
     Takes the place of a loader's batch sampler. Workers that load ahead ask for the next epoch before it begins, so
     it counts epochs by itself from where `begin` set it.
     """
 
-    def __init__(self, images: int, batch_size: int, seed: int, shuffle: bool) -> None:
+    def __init__(self, images: int, batch_size: int, seed: int, shuffle: bool, ranks: Ranks) -> None:
+        """`batch_size` is that of all processes together."""
         self._images, self._batch_size, self._seed, self._shuffle = images, batch_size, seed, shuffle
+        self._ranks = ranks
         self._epoch = 0
         self._skip = 0
 
@@ -37,7 +42,12 @@ class EpochOrder:
         first = self._skip * self._batch_size
         self._epoch, self._skip = self._epoch + 1, 0
         for start in range(first, self._images, self._batch_size):
-            yield order[start : start + self._batch_size]
+            yield self._part(order[start : start + self._batch_size])
+
+    def _part(self, batch: list[int]) -> list[int]:
+        rank, count = self._ranks.rank, self._ranks.count
+        each = -(-len(batch) // count)
+        return [batch[index % len(batch)] for index in range(rank, each * count, count)]
 
 
 class TrainingLoader:
@@ -110,7 +120,12 @@ class ValidationLoader:
         return getattr(self._loader, name)
 
     def __iter__(self) -> Iterator[Any]:
-        return self._app.validation_batches(self._loader)
+        own, count = iter(self._loader), len(self._loader)
+        # Of several processes one may have a batch more: every one of them is a boundary for all.
+        (most,) = self._app.ranks.maximum([count])
+        for number in self._app.validation_batches(range(most)):
+            if number < count:
+                yield next(own)
 
 
 def numbered(iterable: Iterable[Any], start: int = 0) -> Iterator[tuple[int, Any]]:

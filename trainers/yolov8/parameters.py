@@ -148,9 +148,9 @@ class Parameters(SplitParameters):
     )
     device: str = epochal.parameter(
         "auto",
-        title="Device",
-        pattern=r"^(auto|cpu|mps|cuda|\d+)$",
-        description="auto (a GPU where there is one), cpu, mps, or the number of a GPU",
+        title="Devices",
+        pattern=r"^(auto|mps|cuda|cpu(,cpu)*|\d+(,\d+)*)$",
+        description="auto (a GPU where there is one), cpu, mps, the number of a GPU, or several (0,1): a process for each",
     )
     amp: bool = epochal.parameter(
         True, title="Mixed precision", description="Train in half precision on a GPU; on a CPU it is off"
@@ -159,3 +159,8 @@ class Parameters(SplitParameters):
     export_onnx: bool = epochal.parameter(
         False, title="Export to ONNX", description="At the end write model.onnx, checked by onnxruntime on a picture"
     )
+
+    @property
+    def devices(self) -> list[str]:
+        """One name for each process that trains."""
+        return self.device.split(",")

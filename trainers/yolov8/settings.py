@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 
-def prepare(run_folder: Path) -> None:
-    """Before the first import of ultralytics."""
-    settings = run_folder / "ultralytics"
+def prepare(run_folder: Path, rank: int) -> None:
+    """Before the first import of ultralytics. Each process of a training has files of its own."""
+    settings = run_folder / (f"ultralytics-{rank}" if rank else "ultralytics")
     settings.mkdir(exist_ok=True)
     os.environ["YOLO_CONFIG_DIR"] = str(settings)
     os.environ["YOLO_OFFLINE"] = "true"

@@ -13,6 +13,8 @@ from typing import Any
 
 import epochal
 import torch
+from epochal.torch_state import bare
+from ultralytics.utils import RANK
 
 #: Weights for use: `YOLO("weights.pt")`.
 WEIGHTS = "weights.pt"
@@ -35,7 +37,7 @@ class State:
         trainer = self._trainer
         dataset = trainer.train_loader.dataset
         content = {
-            "model": trainer.model.state_dict(),
+            "model": bare(trainer.model).state_dict(),
             "ema": trainer.ema.ema.state_dict(),
             "ema_updates": trainer.ema.updates,
             "optimizer": trainer.optimizer.state_dict(),
@@ -79,7 +81,7 @@ class State:
             trainer.loss_items = saved["loss_items"]
             trainer.loss_names = tuple(saved["loss_items"])
         _load_buffer(trainer.train_loader.dataset, saved["mosaic_buffer"])
-        if saved["results_csv"]:
+        if saved["results_csv"] and RANK in (-1, 0):
             trainer.csv.write_text(saved["results_csv"])
 
     def load_weights(self, folder: Path) -> None:
@@ -90,7 +92,7 @@ class State:
     def _load_weights(self, saved: dict[str, Any]) -> None:
         trainer = self._trainer
         try:
-            trainer.model.load_state_dict(saved["model"])
+            bare(trainer.model).load_state_dict(saved["model"])
             trainer.ema.ema.load_state_dict(saved["ema"])
         except RuntimeError as error:
             raise epochal.SetUpError(

@@ -44,6 +44,7 @@ trainer = epochal.Trainer(
     can_shrink_batch=True,
     packages=["ultralytics", "torch", "torchvision", "numpy"],
     default_epochs=100,
+    processes=lambda parameters: len(parameters.devices),
 )
 
 
@@ -53,12 +54,25 @@ def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem
     problems = []
     if parameters.weights and (problem := weights_problem(parameters.weights, parameters.task)):
         problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
+    problems += device_problems(parameters)
     try:
         from epochal.datasets.checking import checked  # needs numpy, and a manifest does not
 
         checked(data or "", parameters.task, parameters)
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))
+    return problems
+
+
+def device_problems(parameters: Parameters) -> list[epochal.Problem]:
+    """What the pattern of `device` cannot say."""
+    problems = []
+    gpus = [device for device in parameters.devices if device.isdigit()]
+    if len(set(gpus)) < len(gpus):
+        problems.append(epochal.Problem("parameters.device", parameters.device, "must name each GPU once"))
+    if parameters.batch_size % len(parameters.devices):
+        message = f"must divide by the {len(parameters.devices)} devices"
+        problems.append(epochal.Problem("parameters.batch_size", parameters.batch_size, message))
     return problems
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import epochal
 import settings
+from epochal import torch_processes
 from epochal.datasets import image_folder, yolo
 from epochal.datasets.checking import checked
 from parameters import Parameters
@@ -38,9 +39,10 @@ def train_yolo(app: epochal.Application) -> None:
     parameters: Parameters = app.parameters
     artifacts = Path(app.get_synced_data_dir())
     run_folder = artifacts.parent
-    settings.prepare(run_folder)
-    data = prepare_data(app, run_folder / "data")
-    trainer = make_trainer(app, overrides(app, data, artifacts))
+    settings.prepare(run_folder, app.ranks.rank)
+    processes = torch_processes.join(app)
+    data = app.ranks.gather(prepare_data(app, run_folder / "data") if processes.rank == 0 else None)[0]
+    trainer = make_trainer(app, overrides(app, data, artifacts), processes)
     app.call_before_shutdown(trainer.close_loaders)
     try:
         trainer.train()
@@ -50,7 +52,7 @@ def train_yolo(app: epochal.Application) -> None:
         next(trainer.epochs_to_train, None)
     elif trainer.stop:
         app.note(f"the fitness has not risen for {parameters.patience} epochs: the training ends early")
-    if parameters.export_onnx:
+    if parameters.export_onnx and processes.rank == 0:
         from export import export_onnx
 
         export_onnx(app, trainer)
@@ -80,10 +82,13 @@ def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str
 
     parameters: Parameters = app.parameters
     device = parameters.device
-    if device not in ("auto", "cpu", "mps") and not torch.cuda.is_available():
+    if parameters.devices[0] not in ("auto", "cpu", "mps") and not torch.cuda.is_available():
         raise epochal.GpuMissing(f"the device is {device}, but torch finds no GPU here")
+    if parameters.devices[0] == "cpu":
+        device = "cpu"
     device = {"auto": "0" if torch.cuda.is_available() else "cpu", "cuda": "0"}.get(device, device)
-    batch_size = max(-(-parameters.batch_size // app.batch_divisor), 1)
+    # ultralytics' batch is that of all devices.
+    batch_size = max(-(-parameters.batch_size // (app.batch_divisor * app.ranks.count)), 1) * app.ranks.count
     name = f"{parameters.family}{parameters.size}{_suffix[parameters.task]}.yaml"
     return {
         **{name: getattr(parameters, name) for name in _same},
@@ -105,11 +110,15 @@ def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str
     }
 
 
-def make_trainer(app: epochal.Application, configuration: dict[str, Any]) -> Any:
+def make_trainer(
+    app: epochal.Application, configuration: dict[str, Any], processes: torch_processes.Processes
+) -> Any:
     """ultralytics' trainer for the task, with its loop's ends in the application's hands."""
     import ultralytics.engine.trainer as engine
     from loaders import EpochOrder, TrainingLoader, ValidationLoader, numbered
+    from epochal.torch_state import bare
     from metrics import batch_metrics, epoch_metrics
+    from sharing import choose_gpu, shared
     from state import State
     from ultralytics.models.yolo import classify, detect, pose, segment
 
@@ -130,11 +139,20 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any]) -> Any
         epochs_to_train: Iterator[int]
         planned_end = False
 
+        def _setup_ddp(self) -> None:
+            """The processes know each other already; as if alone, until `_build_train_pipeline` shares the model."""
+            choose_gpu(self, processes.local_rank)
+            self.world_size = 1
+
         def _build_train_pipeline(self) -> None:
+            if processes.count > 1:
+                self.model = shared(self.model, self.device)
+                self.world_size = processes.count
             super()._build_train_pipeline()
             loader = self.train_loader
-            shuffle = type(loader.sampler).__name__ == "RandomSampler"
-            order = EpochOrder(len(loader.dataset), loader.batch_size, app.seed, shuffle)
+            shuffle = type(loader.sampler).__name__ in ("RandomSampler", "DistributedSampler")
+            images, batch_size = len(loader.dataset), loader.batch_size * processes.count
+            order = EpochOrder(images, batch_size, app.seed, shuffle, app.ranks)
             self.train_loader = TrainingLoader(loader, app, order, app.batch_divisor)
             self.test_loader = ValidationLoader(self.test_loader, app)
 
@@ -174,9 +192,10 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any]) -> Any
         trainer.scheduler.last_epoch = trainer.start_epoch - 1
         trainer.train_loader.begin(trainer.start_epoch)
         trainer.is_first = True
-        if getattr(trainer.model, "criterion", None) is None:
+        model = bare(trainer.model)
+        if getattr(model, "criterion", None) is None:
             # Made in the first training batch, which an epoch that is continued in its validation has not.
-            trainer.model.criterion = trainer.model.init_criterion()
+            model.criterion = model.init_criterion()
 
     def advance(trainer: Any) -> int:
         epoch = next(trainer.epochs_to_train, None)
@@ -210,10 +229,13 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any]) -> Any
         trainer.validator.args.plots = trainer.args.plots
 
     def end_epoch(trainer: Any) -> None:
-        app.end_epoch(epoch_metrics(trainer))
+        # Rank 0 has the metrics of all: ultralytics gathers what the others have found.
+        app.end_epoch(app.ranks.gather(epoch_metrics(trainer) if processes.rank == 0 else None)[0])
         trainer.planned_end = trainer.epoch + 1 >= trainer.epochs
 
     trainer = EpochalTrainer(overrides=configuration)
+    if processes.count > 1:
+        trainer.world_size = processes.count  # on CPUs ultralytics counts none
     state = State(trainer)
     trainer.add_callback("on_pretrain_routine_end", set_up)
     trainer.add_callback("on_train_epoch_start", begin_epoch)
