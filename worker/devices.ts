@@ -1,28 +1,30 @@
-/** Which device a slot stands for, as the trainer's environment tells it. */
+/** Which devices a slot stands for, as the trainer's environment tells it. */
 import { GpuMemory } from './gpu-memory.ts';
 import { type Gpu, readGpus } from './gpus.ts';
 import type { Slot } from './slots.ts';
 
 export class Devices {
-  private constructor(readonly gpus: readonly Gpu[]) {}
+  constructor(readonly gpus: readonly Gpu[]) {}
 
   static async read(): Promise<Devices> {
     return new Devices(await readGpus());
   }
 
-  /** Slots are dealt round the GPUs; without GPUs the trainer sees what the machine has. */
-  environment(slot: Slot): NodeJS.ProcessEnv {
-    const gpu = this.#gpuOf(slot);
-    return gpu ? { CUDA_VISIBLE_DEVICES: String(gpu.index) } : {};
+  /** Without GPUs the trainer sees what the machine has. `slots`: how many this host has. */
+  environment(slot: Slot, slots: number): NodeJS.ProcessEnv {
+    const gpus = this.#gpusOf(slot, slots);
+    return gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: gpus.join(',') } : {};
   }
 
-  /** The memory of the slot's GPU; null without one, and where several of `slots` share it: nobody could tell whose it is. */
+  /** The memory of the slot's GPUs; null without one, and where several slots share it: nobody could tell whose it is. */
   async memory(slot: Slot, slots: number): Promise<GpuMemory | null> {
-    const gpu = this.#gpuOf(slot);
-    return gpu && slots <= this.gpus.length ? GpuMemory.read(gpu.index) : null;
+    return slots <= this.gpus.length ? GpuMemory.read(this.#gpusOf(slot, slots)) : null;
   }
 
-  #gpuOf(slot: Slot): Gpu | undefined {
-    return this.gpus[slot.index % Math.max(1, this.gpus.length)];
+  /** GPUs are dealt round the slots, so that fewer slots have several each; more slots than GPUs share them. */
+  #gpusOf(slot: Slot, slots: number): number[] {
+    const dealt = this.gpus.filter((_, position) => position % slots === slot.index);
+    const shared = this.gpus.filter((_, position) => position === slot.index % this.gpus.length);
+    return (dealt.length > 0 ? dealt : shared).map(({ index }) => index);
   }
 }

@@ -1,4 +1,4 @@
-/** Whether a trainer that has ended gave the memory of its GPU back, as the driver tells. */
+/** Whether a trainer that has ended gave the memory of its GPUs back, as the driver tells. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { readGpus } from './gpus.ts';
 
@@ -10,21 +10,21 @@ const slack = 64 * 1024 * 1024;
 
 export class GpuMemory {
   private constructor(
-    readonly index: number,
+    readonly gpus: readonly number[],
     readonly usedBefore: number,
   ) {}
 
   /** As it is now, before the trainer starts; null where it cannot be asked. */
-  static async read(index: number): Promise<GpuMemory | null> {
-    const used = await usedBytes(index);
-    return used === null ? null : new GpuMemory(index, used);
+  static async read(gpus: readonly number[]): Promise<GpuMemory | null> {
+    const used = await usedBytes(gpus);
+    return used === null ? null : new GpuMemory(gpus, used);
   }
 
   /** Waits a while for it; null where it cannot be asked any more. */
   async isReleased(): Promise<boolean | null> {
     const limit = performance.now() + patienceMs;
     for (;;) {
-      const used = await usedBytes(this.index);
+      const used = await usedBytes(this.gpus);
       if (used === null) return null;
       if (used <= this.usedBefore + slack) return true;
       if (performance.now() > limit) return false;
@@ -33,5 +33,8 @@ export class GpuMemory {
   }
 }
 
-const usedBytes = async (index: number): Promise<number | null> =>
-  (await readGpus()).find((gpu) => gpu.index === index)?.usedBytes ?? null;
+/** Of all of them together; null where not each can be asked. */
+async function usedBytes(gpus: readonly number[]): Promise<number | null> {
+  const found = (await readGpus()).filter(({ index }) => gpus.includes(index));
+  return found.length === gpus.length ? found.reduce((sum, { usedBytes }) => sum + usedBytes, 0) : null;
+}

@@ -123,7 +123,7 @@ export class Sessions {
           python,
           folder,
           begun.id,
-          this.#host.devices.environment(slot),
+          this.#host.devices.environment(slot, this.#host.slots.total),
           begun.listener,
         ),
         await gpuMemory,

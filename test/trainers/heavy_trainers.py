@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,25 @@ def does_again_what_follows(
     assert not again.of("epoch")
     assert not [event for event in again.of("batch") if event["phase"] == "train"]
     assert artifact is None or (again.folder / "artifacts" / artifact).exists()
+
+
+def nobody_left(trainer: TrainerProcess) -> bool:
+    """Whether the trainer's process group is gone."""
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        try:
+            os.killpg(trainer.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def others(trainer: TrainerProcess) -> list[int]:
+    """Process ids of the other ranks."""
+    ids = subprocess.run(["ps", "-eo", "pid=,pgid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in ids.splitlines()]
+    return [one for one, group in pairs if group == trainer.process.pid and one != group]
 
 
 def metrics(trainer: TrainerProcess, name: str) -> list[float]:

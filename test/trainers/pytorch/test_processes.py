@@ -22,6 +22,8 @@ from heavy_trainers import (
     digest,
     ended_well,
     metrics,
+    nobody_left,
+    others,
     starter,
     stopped_in,
     trainer_file,
@@ -38,25 +40,6 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Never interrupted."""
     for start in starter(tmp_path_factory.mktemp("reference")):
         yield ended_well(start(TRAINER, epochs=EPOCHS, parameters=SETTINGS), EPOCHS)
-
-
-def nobody_left(trainer: TrainerProcess) -> bool:
-    """Whether the trainer's process group is gone."""
-    end = time.monotonic() + 15
-    while time.monotonic() < end:
-        try:
-            os.killpg(trainer.process.pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def others(trainer: TrainerProcess) -> list[int]:
-    """Process ids of the other ranks."""
-    ids = subprocess.run(["ps", "-eo", "pid=,pgid="], capture_output=True, text=True, check=True).stdout
-    pairs = [tuple(map(int, line.split())) for line in ids.splitlines()]
-    return [one for one, group in pairs if group == trainer.process.pid and one != group]
 
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 5), ("validate", 1)])

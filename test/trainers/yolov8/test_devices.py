@@ -1,0 +1,104 @@
+"""Two processes train one network, on a CPU as on two GPUs: every batch is shared, and they stop and go on as one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import SMALL, YOLO
+from heavy_trainers import (
+    Start,
+    all_metrics,
+    check,
+    ended_well,
+    metrics,
+    nobody_left,
+    others,
+    starter,
+    stopped_in,
+)
+from trainer_process import TrainerProcess
+
+#: A mosaic takes its other pictures from what its own process has loaded last, of which a checkpoint has rank 0's.
+TWO = {"device": "cpu,cpu", "mosaic": 0.0}
+
+
+@pytest.fixture(scope="module")
+def together(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainerProcess:
+    """Three epochs of two processes, never interrupted."""
+    for start in starter(tmp_path_factory.mktemp("together")):
+        trainer = ended_well(start(YOLO, data=str(shapes), parameters={**SMALL, **TWO}, epochs=3), 3)
+        assert nobody_left(trainer)
+        yield trainer
+
+
+def _weights(trainer: TrainerProcess) -> dict[str, torch.Tensor]:
+    saved = torch.load(trainer.folder / "checkpoints" / "epoch-0003" / "training.pt", weights_only=True)
+    return {f"{part} {name}": value for part in ("model", "ema") for name, value in saved[part].items()}
+
+
+def test_every_picture_is_trained_and_validated_once(together: TrainerProcess) -> None:
+    assert [row["batches"] for row in together.rows()] == [6, 6, 6]
+    assert len(together.of("hello")) == 1
+    validated = {event["batch"] for event in together.of("batch") if event["phase"] == "validate"}
+    assert max(validated) == 2  # 4 batches of 4 pictures, two for each
+    first, *_, last = metrics(together, "train_loss")
+    assert last < first
+    # Losses and metrics of the validation are those of one process that validates the same weights.
+    assert {"mAP50", "mAP50-95", "val_loss", "fitness"} <= set(together.rows()[-1]["metrics"])
+
+
+@pytest.mark.parametrize(("phase", "batch"), [("train", 2), ("validate", 1)])
+def test_a_stop_is_agreed_on(start: Start, together: TrainerProcess, phase: str, batch: int) -> None:
+    two = partial(start, epochs=3, parameters=TWO)
+    first = stopped_in(two, phase, 2, batch, batches=6)
+    assert nobody_left(first)
+    again = ended_well(two(run=first.folder.name, resumeFrom=first.last_checkpoint), 3)
+    wanted, got = _weights(together), _weights(again)
+    assert wanted.keys() == got.keys()
+    assert [name for name in wanted if not torch.equal(wanted[name], got[name])] == []
+    assert all_metrics(again) == all_metrics(together)
+    assert nobody_left(again)
+
+
+def test_on_with_one(start: Start, together: TrainerProcess) -> None:
+    newest = str(together.folder / "checkpoints" / "epoch-0003")
+    alone = start(epochs=4, resumeFrom=newest, run="alone")
+    assert alone.end() == 0, alone.account()
+    assert [(row["epoch"], row["batches"]) for row in alone.rows()] == [(4, 6)]
+    assert metrics(alone, "train_loss")[0] < metrics(together, "train_loss")[0]
+
+
+def test_one_of_them_is_killed(start: Start) -> None:
+    trainer = start(epochs=3, parameters=TWO)
+    trainer.wait_for("batch", phase="train", epoch=1)
+    os.kill(max(others(trainer)), signal.SIGKILL)
+    assert trainer.end() == 1
+    assert trainer.failed["kind"] == "trainerError"
+    assert nobody_left(trainer)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field", "allowed"),
+    [
+        ({"device": "0,0"}, "device", "each GPU once"),
+        ({"device": "0,1,2", "batch_size": 4}, "batch_size", "must divide by the 3 devices"),
+        ({"device": "0,cpu"}, "device", ""),
+    ],
+)
+def test_devices_that_cannot_be(shapes: Path, parameters: dict[str, object], field: str, allowed: str) -> None:
+    problems = check(YOLO, shapes, **parameters)
+    assert [problem["field"] for problem in problems] == [f"parameters.{field}"]
+    assert allowed in problems[0]["message"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there are GPUs here")
+def test_gpus_that_are_missing(start: Start) -> None:
+    trainer = start(epochs=1, parameters={"device": "0,1"})
+    assert trainer.end() == 1
+    assert trainer.failed["kind"] == "gpuMissing", trainer.account()
+    assert nobody_left(trainer)
