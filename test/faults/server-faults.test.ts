@@ -3,10 +3,10 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { takeAway } from '../support/store-away.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import { FaultServer } from './fault-server.ts';
-import { takeAway } from './store-away.ts';
 
 let server: FaultServer;
 let hosts: FaultHosts;

@@ -5,12 +5,12 @@ import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { workProgressSchema } from '../../contracts/progress.ts';
+import { type InItsPlace, takeAway } from '../support/store-away.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import type { FaultRun } from './fault-run.ts';
 import { can } from './machine-abilities.ts';
-import { type InItsPlace, takeAway } from './store-away.ts';
 
 let hosts: FaultHosts;
 let worker: FaultWorker;

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { poolQueue } from '../../contracts/queues.ts';
+import { takeAway } from '../support/store-away.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
-import { takeAway } from './store-away.ts';
 
 let hosts: FaultHosts;
 beforeEach(async () => {
