@@ -38,13 +38,13 @@ const environment = {
 
 /** Sizes whose epoch takes seconds on one core: flushing a checkpoint to the disk takes a twentieth of one. */
 const comparisons: readonly Comparison[] = [
-  { trainer: 'pytorch', epochs: 5, pairs: 7, parameters: { channels: 160 } },
-  { trainer: 'lightning', epochs: 5, pairs: 7, parameters: { channels: 128 } },
-  { trainer: 'transformers', epochs: 5, pairs: 7, parameters: { hidden: 192, layers: 4 } },
+  { trainer: 'pytorch', epochs: 5, pairs: 5, parameters: { channels: 160 } },
+  { trainer: 'lightning', epochs: 5, pairs: 5, parameters: { channels: 128 } },
+  { trainer: 'transformers', epochs: 5, pairs: 5, parameters: { hidden: 192, layers: 4 } },
   {
     trainer: 'yolov8',
     epochs: 4,
-    pairs: 5,
+    pairs: 3,
     pictures: 192,
     parameters: { image_size: 160, batch_size: 8, plots: false, device: 'cpu' },
   },
@@ -53,7 +53,7 @@ const comparisons: readonly Comparison[] = [
     epochs: 3,
     pairs: 3,
     pictures: 144,
-    parameters: { config: 'retinanet_r18_fpn_1x_coco', image_size: 160, batch_size: 4, workers: 0, device: 'cpu' },
+    parameters: { config: 'retinanet_r18_fpn_1x_coco', image_size: 128, batch_size: 4, workers: 0, device: 'cpu' },
   },
 ];
 
