@@ -21,6 +21,7 @@ from heavy_trainers import (
     starter,
     stopped_in,
 )
+from make_shapes import make
 from trainer_process import TrainerProcess
 
 #: A mosaic takes its other pictures from what its own process has loaded last, of which a checkpoint has rank 0's.
@@ -46,10 +47,15 @@ def test_every_picture_is_trained_and_validated_once(together: TrainerProcess) -
     assert len(together.of("hello")) == 1
     validated = {event["batch"] for event in together.of("batch") if event["phase"] == "validate"}
     assert max(validated) == 2  # 4 batches of 4 pictures, two for each
-    first, *_, last = metrics(together, "train_loss")
-    assert last < first
-    # Losses and metrics of the validation are those of one process that validates the same weights.
-    assert {"mAP50", "mAP50-95", "val_loss", "fitness"} <= set(together.rows()[-1]["metrics"])
+
+
+def test_two_learn_as_one_does(start: Start, tmp_path: Path) -> None:
+    data = make(tmp_path / "shapes", kind="coco", count=160, val=0.2, size=96)
+    parameters = {"device": "cpu,cpu", "image_size": 96, "batch_size": 8, "mosaic": 1.0}
+    trainer = ended_well(start(data=str(data), epochs=10, parameters=parameters), 10)
+    map50 = metrics(trainer, "mAP50")
+    assert map50[0] < 0.1, map50
+    assert map50[-1] > 0.5, map50  # one alone has 0.79, two have 0.80
 
 
 @pytest.mark.parametrize(("phase", "batch"), [("train", 2), ("validate", 1)])
@@ -70,7 +76,8 @@ def test_on_with_one(start: Start, together: TrainerProcess) -> None:
     alone = start(epochs=4, resumeFrom=newest, run="alone")
     assert alone.end() == 0, alone.account()
     assert [(row["epoch"], row["batches"]) for row in alone.rows()] == [(4, 6)]
-    assert metrics(alone, "train_loss")[0] < metrics(together, "train_loss")[0]
+    steps = torch.load(alone.folder / "checkpoints" / "epoch-0004" / "training.pt", weights_only=True)["optimizer"]
+    assert {int(state["step"]) for state in steps["state"].values()} == {24}
 
 
 def test_one_of_them_is_killed(start: Start) -> None:
