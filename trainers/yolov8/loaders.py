@@ -15,7 +15,7 @@ from epochal.ranks import Ranks
 class EpochOrder:
     """Batches of indices, epoch after epoch; only the seed and the epoch decide their order.
 
-    Of several processes each has its part of every batch; a last one that does not divide is filled up from its beginning.
+    Of several processes each has its part of every batch; a last one that does not divide is filled up from its start.
 
     Takes the place of a loader's batch sampler. Workers that load ahead ask for the next epoch before it begins, so
     it counts epochs by itself from where `begin` set it.

@@ -150,7 +150,7 @@ class Parameters(SplitParameters):
         "auto",
         title="Devices",
         pattern=r"^(auto|mps|cuda|cpu(,cpu)*|\d+(,\d+)*)$",
-        description="auto (a GPU where there is one), cpu, mps, the number of a GPU, or several (0,1): a process for each",
+        description="auto (a GPU where there is one), cpu, mps, the number of a GPU, or several (0,1), a process each",
     )
     amp: bool = epochal.parameter(
         True, title="Mixed precision", description="Train in half precision on a GPU; on a CPU it is off"

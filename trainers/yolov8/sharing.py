@@ -1,4 +1,4 @@
-"""A model on several devices, a process for each. The SDK starts and ends the processes; ultralytics' own obey no stop."""
+"""A model on several devices, a process each, which the SDK starts and ends: ultralytics' own would obey no stop."""
 
 from __future__ import annotations
 

@@ -110,13 +110,11 @@ def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str
     }
 
 
-def make_trainer(
-    app: epochal.Application, configuration: dict[str, Any], processes: torch_processes.Processes
-) -> Any:
+def make_trainer(app: epochal.Application, configuration: dict[str, Any], processes: torch_processes.Processes) -> Any:
     """ultralytics' trainer for the task, with its loop's ends in the application's hands."""
     import ultralytics.engine.trainer as engine
-    from loaders import EpochOrder, TrainingLoader, ValidationLoader, numbered
     from epochal.torch_state import bare
+    from loaders import EpochOrder, TrainingLoader, ValidationLoader, numbered
     from metrics import batch_metrics, epoch_metrics
     from sharing import choose_gpu, shared
     from state import State
