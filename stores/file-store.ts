@@ -129,9 +129,9 @@ export class FileStore implements ArtifactStore {
   async *list(folder: string): AsyncIterable<{ path: string; size: number }> {
     const path = checkedPath(folder);
     const start = await guarded(`cannot list ${this.#root.shown(path)}`, () => this.#root.resolve(path));
-    if (start === null || !(await entryAt(start))?.isDirectory()) return;
-    yield* filesBelow(start, path);
-    // Folders that went while they were read are no folders that were removed, when all of the store went.
+    if (start === null) return;
+    if ((await entryAt(start))?.isDirectory()) yield* filesBelow(start, path);
+    // What went while it was read was not removed, when all of the store went.
     await guarded(`cannot list ${this.#root.shown(path)}`, () => this.#root.requirePresent());
   }
 
@@ -202,7 +202,9 @@ export class FileStore implements ArtifactStore {
       if (real === null) return null;
       const entry = await entryAt(real);
       if (entry && !entry.isFile()) throw new StoreError(`cannot read ${this.#root.shown(path)}: it is no file`, false);
-      return entry ? real : null;
+      if (entry) return real;
+      await this.#root.requirePresent();
+      return null;
     });
   }
 }
