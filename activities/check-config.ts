@@ -95,7 +95,7 @@ async function checkStore(
   const address = config.store ?? host.settings.store;
   try {
     const store = openStore(address);
-    await store.prepare();
+    await host.knownStores.prepare(store);
     if (config.run !== undefined && (await store.read(`${outputPath(config.project, config.run)}/receipt.json`))) {
       const message = `must be new: ${store.address}/${outputPath(config.project, config.run)} holds the results of a run with this id`;
       return { store, problems: [problem('run', config.run, message)] };

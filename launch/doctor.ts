@@ -6,6 +6,7 @@ import { colors as pc } from '../client/cli/colors.ts';
 import { poolControlQueue } from '../contracts/queues.ts';
 import { openStore } from '../stores/open-store.ts';
 import { readGpus } from '../worker/gpus.ts';
+import { KnownStores } from '../worker/known-stores.ts';
 import { isEnvironmentReady, readRequirements } from '../worker/python-environments.ts';
 import { findPython, findUv, type PythonInterpreter } from '../worker/python-tools.ts';
 import { createCommand, missingSearchAttributes } from '../worker/search-attributes.ts';
@@ -169,7 +170,7 @@ async function examineStore({ store: address, dataFolder }: WorkerSettings): Pro
     return { what: 'artifact store', status: 'ok', detail: `${address}, made at its first use` };
   }
   try {
-    await openStore(address).checkWritable();
+    await new KnownStores(dataFolder).check(openStore(address));
     return { what: 'artifact store', status: 'ok', detail: address };
   } catch (error) {
     const remedy = 'set EPOCHAL_STORE to a store that can be written';

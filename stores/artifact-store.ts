@@ -18,11 +18,14 @@ export interface ArtifactStore {
   /** As shown to people: a path or an address with a scheme. */
   readonly address: string;
 
-  /** Makes the store where there is none yet, for a run that will write there. Throws StoreError when it cannot be written. */
-  prepare(): Promise<void>;
+  /**
+   * Throws StoreError with a sentence when a file could not be written there now; leaves nothing behind. `isKnown`: it was
+   * a store before, and is away when it is none now.
+   */
+  checkWritable(isKnown: boolean): Promise<void>;
 
-  /** Throws StoreError with a sentence when a file could not be written there now; leaves nothing behind. */
-  checkWritable(): Promise<void>;
+  /** The same, and makes the store where there is none yet: a run will write there. */
+  prepare(isKnown: boolean): Promise<void>;
 
   /**
    * Copies a local file to `path`. Under `path` there is ever only a whole file: the one before or the new one.
@@ -82,5 +85,8 @@ export class StoreError extends Error {
   }
 }
 
+/** In the root of a store: a folder for each project. */
+export const experimentsFolder = 'experiments';
+
 /** Where a run's artifacts are inside its store. */
-export const outputPath = (project: string, run: string): string => `experiments/${project}/${run}`;
+export const outputPath = (project: string, run: string): string => `${experimentsFolder}/${project}/${run}`;

@@ -33,20 +33,21 @@ export class FileStore implements ArtifactStore {
   readonly address: string;
   readonly #root: StoreRoot;
 
-  /** `folder` is absolute. `isMarked` is false for a folder out of a store, or a copy of one, to read from. */
-  constructor(folder: string, isMarked = true) {
+  /** `folder` is absolute. `isStore` is false for a folder out of a store, or a copy of one, to read from. */
+  constructor(folder: string, isStore: boolean) {
     if (folder.includes('\0')) throw new StoreError('its path has a NUL character', false);
     this.address = resolve(folder);
-    this.#root = new StoreRoot(this.address, isMarked);
+    this.#root = new StoreRoot(this.address, isStore);
   }
 
-  async prepare(): Promise<void> {
-    await this.checkWritable();
+  async prepare(isKnown: boolean): Promise<void> {
+    await this.checkWritable(isKnown);
     await guarded(`cannot write in ${this.address}`, () => this.#root.mark());
   }
 
-  async checkWritable(): Promise<void> {
+  async checkWritable(isKnown: boolean): Promise<void> {
     await guarded(`cannot write in ${this.address}`, async () => {
+      if (isKnown) await this.#root.requirePresent();
       const root = await this.#root.make();
       const probe = join(root, 'writable');
       await withPartFile(probe, async (part) => {

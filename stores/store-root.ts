@@ -2,12 +2,12 @@
  * The folder of a file store, and the paths in it.
  *
  * A store whose disk is not mounted, or whose folder was moved, looks like one that holds nothing: a run that believed
- * that would start from scratch, or call its checkpoints lost. So a store has a mark, made once, before the first run
- * writes into it. Without its mark it is away: nothing is read from there, written there, or concluded.
+ * that would start from scratch, or call its checkpoints lost. So a store has a mark, made before the first run writes
+ * into it. Without a mark it is away: nothing is read from there, written there, or concluded.
  */
 import { mkdir, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import { StoreError } from './artifact-store.ts';
+import { experimentsFolder, StoreError } from './artifact-store.ts';
 import { codeOf } from './file-errors.ts';
 import { entryAt, syncFolder } from './whole-file.ts';
 
@@ -15,12 +15,14 @@ import { entryAt, syncFolder } from './whole-file.ts';
 export const markName = '.epochal-store';
 const markText =
   'This folder is an artifact store of Epochal. Without this file it counts as away: not mounted, moved.\n';
+/** What was written into a store says so, too: a copy may have left the mark behind. */
+const marks = [markName, experimentsFolder];
 
 export class StoreRoot {
-  /** `address` is an absolute path. `isMarked`: a whole store, and not a folder out of one, or a copy of that. */
+  /** `address` is an absolute path. `isStore`: a whole store, and not a folder out of one, or a copy of that. */
   constructor(
     readonly address: string,
-    readonly isMarked: boolean,
+    readonly isStore: boolean,
   ) {}
 
   /** Made when it is missing, but not the folders above it: a mount that is away must not be written beside. */
@@ -48,7 +50,8 @@ export class StoreRoot {
 
   /** The folder that the file at `path` is in, made if need be, as a real path inside the store. */
   async folderFor(path: string): Promise<string> {
-    const root = await this.#present();
+    await this.requirePresent();
+    const root = await realpath(this.address);
     let folder = root;
     for (const part of path.split('/').slice(0, -1)) {
       const next = join(folder, part);
@@ -69,8 +72,9 @@ export class StoreRoot {
 
   /** The real path of what is at `path` now, inside the store; null when the store is there and has nothing there. */
   async resolve(path: string): Promise<string | null> {
-    const root = await this.#present();
+    await this.requirePresent();
     try {
+      const root = await realpath(this.address);
       const real = await realpath(join(root, path));
       this.#requireInside(root, real, path);
       return real;
@@ -83,27 +87,15 @@ export class StoreRoot {
 
   /** Throws StoreError, worth another try, when the store is away: to be asked after nothing was found, too. */
   async requirePresent(): Promise<void> {
-    await this.#present();
+    if (!this.isStore) return;
+    for (const mark of marks) if (await entryAt(join(this.address, mark))) return;
+    const why = `it has no ${markName}. Is its disk mounted? Make that file to begin anew there`;
+    throw new StoreError(`the store ${this.address} is away: ${why}`, true);
   }
 
   /** As people read it. */
   shown(path: string): string {
     return join(this.address, path);
-  }
-
-  /** The real path of a root that is there. */
-  async #present(): Promise<string> {
-    const root = await realpath(this.address).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') throw this.#away('it does not exist', error);
-      throw error;
-    });
-    const wanted = this.isMarked ? join(root, markName) : root;
-    if (await entryAt(wanted)) return root;
-    throw this.#away(`it has no ${markName}; is its disk mounted?`);
-  }
-
-  #away(why: string, cause?: unknown): StoreError {
-    return new StoreError(`${this.isMarked ? 'the store ' : ''}${this.address} is away: ${why}`, true, { cause });
   }
 
   #requireInside(root: string, real: string, path: string): void {

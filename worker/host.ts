@@ -7,6 +7,7 @@ import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { openStore } from '../stores/open-store.ts';
 import { DataSets } from './data-sets.ts';
 import { Devices } from './devices.ts';
+import { KnownStores } from './known-stores.ts';
 import { hostId, RunFolders } from './run-folders.ts';
 import type { Runs } from './runs.ts';
 import type { LiveSession } from './session.ts';
@@ -23,6 +24,7 @@ export class Host {
   readonly folders: RunFolders;
   readonly trainers: TrainerCatalog;
   readonly dataSets: DataSets;
+  readonly knownStores: KnownStores;
   readonly slots: Slots;
   readonly sessions: Sessions;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
@@ -41,6 +43,7 @@ export class Host {
     this.folders = new RunFolders(settings.dataFolder);
     this.trainers = new TrainerCatalog(settings.trainersFolders);
     this.dataSets = new DataSets(id, settings.dataSetsFolders, settings.cacheFolder);
+    this.knownStores = new KnownStores(settings.dataFolder);
     this.slots = new Slots(settings.slots ?? Math.max(1, devices.gpus.length));
     this.sessions = new Sessions(this);
   }

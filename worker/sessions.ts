@@ -103,7 +103,7 @@ export class Sessions {
       options.onProgress('prepare the Python environment');
       const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
-      const resume = await whenStoreAnswers(options, () => this.#resume(input, folder, options));
+      const resume = await this.#resume(input, folder, options);
       const position = resume?.position ?? start;
       begun = new LiveSession({
         run,
@@ -154,9 +154,12 @@ export class Sessions {
     const { run, config, ledger, previous, notAfter } = input;
     const store = this.#host.storeOf(config);
     const output = outputPath(config.project, run);
-    const resume = await chooseResume({ folder, ledger, previous, notAfter, store, output, signal, onProgress });
-    const position = resume?.manifest ?? start;
-    await removeLater(folder, position, store, output);
+    const { resume, position } = await whenStoreAnswers({ signal, onProgress }, async () => {
+      const chosen = await chooseResume({ folder, ledger, previous, notAfter, store, output, signal, onProgress });
+      const from = chosen?.manifest ?? start;
+      await removeLater(folder, from, store, output);
+      return { resume: chosen, position: from };
+    });
     if (resume) return { resume, position, keepProgress: true };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
@@ -248,12 +251,16 @@ export class Sessions {
  * Tries again for as long as the store is away. A run cannot go on without knowing what is there, and an outage of the
  * store is no failure of the training, to be counted.
  */
-async function whenStoreAnswers<T>({ signal, onProgress }: OpenOptions, work: () => Promise<T>): Promise<T> {
+async function whenStoreAnswers<T>(
+  { signal, onProgress }: Pick<OpenOptions, 'signal' | 'onProgress'>,
+  work: () => Promise<T>,
+): Promise<T> {
   for (let seconds = 1; ; seconds = Math.min(seconds * 2, 30)) {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof StoreError && error.retryable)) throw error;
+      // Where a checkpoint does not fit on this host another one may have the room.
+      if (!(error instanceof StoreError && error.retryable) || isDiskFull(error)) throw error;
       onProgress(`wait for the store: ${error.message}`);
       await delay(seconds * 1000, undefined, { signal });
     }
@@ -305,5 +312,10 @@ const sessionFile = (input: OpenSessionInput, session: LiveSession, from: Start 
   batchDivisor: input.batchDivisor,
 });
 
-const isDiskFull = (error: unknown) =>
-  ['ENOSPC', 'EROFS', 'EDQUOT'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+/** Also where what the store has did not fit here. */
+const isDiskFull = (error: unknown): boolean =>
+  error instanceof StoreError
+    ? ['ENOSPC', 'EDQUOT'].includes(codeOf(error.cause))
+    : ['ENOSPC', 'EROFS', 'EDQUOT'].includes(codeOf(error));
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? '';

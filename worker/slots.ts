@@ -7,7 +7,7 @@
 import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporalio/worker';
 
 export interface Slot {
-  /** 0-based; index of the GPU that it stands for, where there are GPUs. */
+  /** 0-based; which GPUs it stands for, `Devices` knows. */
   index: number;
 }
 

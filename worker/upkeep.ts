@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { isBefore } from '../contracts/checkpoint.ts';
 import { receiptSchema } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
-import { outputPath } from '../stores/artifact-store.ts';
+import { outputPath, StoreError } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import type { Host } from './host.ts';
 import { endPredecessor } from './predecessor.ts';
@@ -102,7 +102,11 @@ export class Upkeep {
       const tooFull = keptFreeBytes > 0 && bavail * bsize < keptFreeBytes;
       if (!tooOld && !tooFull) continue;
       // A store that is away vouches for nothing.
-      if (!(await this.isStored(folder, file).catch(() => false))) continue;
+      const isStored = await this.isStored(folder, file).catch((error) => {
+        if (error instanceof StoreError) return false;
+        throw error;
+      });
+      if (!isStored) continue;
       this.#host.log.info(
         { run: folder.run, tooOld, tooFull },
         'a kept run folder is removed: all of it is in the store',

@@ -8,7 +8,7 @@ folder, epochs, parameters = rows.arguments("yolov8")
 
 import settings  # noqa: E402
 
-settings.prepare(folder, 0)
+settings.prepare(folder, rank=0)
 
 from shapes_of_bench import as_yolo  # noqa: E402
 from training import _same  # noqa: E402

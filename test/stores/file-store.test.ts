@@ -33,7 +33,7 @@ let store: ArtifactStore;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'epochal-store-'));
   store = openStore(join(folder, 'store'));
-  await store.prepare();
+  await store.prepare(false);
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -252,13 +252,13 @@ describe('reading', () => {
 
 describe('a store that is away', () => {
   /** What a mount point looks like without its disk, and what may stand in its place besides. */
-  const ways: [string, (root: string) => Promise<unknown>, RegExp][] = [
-    ['was never made', async () => undefined, /is away: it does not exist$/],
-    ['is an empty folder', (root) => mkdir(root), /is away: it has no \.epochal-store; is its disk mounted\?$/],
-    ['is a file', (root) => writeFile(root, 'in the way'), /is away: it has no \.epochal-store/],
+  const ways: [string, (root: string) => Promise<unknown>][] = [
+    ['does not exist', async () => undefined],
+    ['is an empty folder', (root) => mkdir(root)],
+    ['is a file', (root) => writeFile(root, 'in the way')],
   ];
 
-  it.each(ways)('since it %s: every call says so, may be tried again, and leaves it as it is', async (_, make, why) => {
+  it.each(ways)('since it %s: every call says so, may be tried again, and leaves it as it is', async (_, make) => {
     await store.write('a/b', 'x');
     await rename(join(folder, 'store'), join(folder, 'moved'));
     await make(join(folder, 'store'));
@@ -274,10 +274,12 @@ describe('a store that is away', () => {
       () => store.remove('a'),
       () => store.tidy('a'),
       () => pathsIn(store, 'a'),
+      () => store.checkWritable(true),
+      () => store.prepare(true),
     ];
     for (const call of calls) {
       const error = await storeErrorOf(call());
-      expect(error.message).toMatch(why);
+      expect(error.message).toContain(`the store ${join(folder, 'store')} is away: it has no .epochal-store`);
       expect(error.retryable).toBe(true);
     }
     expect(await readdir(folder, { recursive: true })).toEqual(before);
@@ -301,10 +303,15 @@ describe('a store that is away', () => {
     await store.write('a/b/c', 'x');
     await cp(inStore('a'), join(folder, 'copy'), { recursive: true });
     expect(await pathsIn(openFolder(join(folder, 'copy')), 'b')).toEqual(['b/c']);
-    const missing = openFolder(join(folder, 'none'));
-    expect((await storeErrorOf(missing.read('x'))).message).toContain(
-      `${join(folder, 'none')} is away: it does not exist`,
-    );
+    expect(await pathsIn(openFolder(join(folder, 'none')), 'b')).toEqual([]);
+  });
+});
+
+describe('what is a store', () => {
+  it('is told by what was written into it, too: a copy may lack the mark', async () => {
+    await store.write('experiments/a/b', 'x');
+    await rm(inStore(markName));
+    expect(await pathsIn(store, 'experiments')).toEqual(['experiments/a/b']);
   });
 });
 
@@ -367,7 +374,7 @@ describe('a path', () => {
     await mkdir(join(folder, 'real'));
     await symlink(join(folder, 'real'), join(folder, 'alias'));
     const alias = openStore(join(folder, 'alias'));
-    await alias.prepare();
+    await alias.prepare(false);
     await alias.write('a/b', 'x');
     expect(await readFile(join(folder, 'real/a/b'), 'utf8')).toBe('x');
   });
@@ -375,17 +382,17 @@ describe('a path', () => {
 
 describe('what cannot be written', () => {
   it('names a store whose parent folder is missing, and may be tried again', async () => {
-    const error = await storeErrorOf(openStore('/no/such/mount/store').checkWritable());
+    const error = await storeErrorOf(openStore('/no/such/mount/store').checkWritable(false));
     expect(error.message).toBe('cannot make /no/such/mount/store: /no/such/mount does not exist');
     expect(error.retryable).toBe(true);
   });
 
   it('names a file where a folder is needed', async () => {
     const file = await local('file', 'x');
-    expect((await storeErrorOf(openStore(join(file, 'store')).checkWritable())).message).toContain(
+    expect((await storeErrorOf(openStore(join(file, 'store')).checkWritable(false))).message).toContain(
       'a file is where a folder is needed (ENOTDIR)',
     );
-    const error = await storeErrorOf(openStore(file).checkWritable());
+    const error = await storeErrorOf(openStore(file).checkWritable(false));
     expect(error.message).toBe(`cannot write in ${file}: a file is where a folder is needed (ENOTDIR)`);
     await store.write('a', 'x');
     expect((await storeErrorOf(store.write('a/b', 'x'))).message).toContain('a file is where a folder is needed');
@@ -405,7 +412,7 @@ describe('what cannot be written', () => {
   });
 
   it('leaves no probe behind', async () => {
-    await store.checkWritable();
+    await store.checkWritable(false);
     expect(await readdir(join(folder, 'store'))).toEqual([markName]);
   });
 
@@ -420,7 +427,7 @@ describe('what cannot be written', () => {
       return context.skip('this file system knows no immutable folders');
     }
     try {
-      const error = await storeErrorOf(store.checkWritable());
+      const error = await storeErrorOf(store.checkWritable(false));
       expect(error.message).toMatch(
         /^cannot write in .*: (the operation is not permitted \(EPERM\)|permission is denied \(EACCES\))$/,
       );
@@ -438,7 +445,7 @@ describe('what cannot be written', () => {
       return context.skip('this user may not mount a file system');
     }
     try {
-      await store.prepare();
+      await store.prepare(false);
       await store.write('a/weights', 'before');
       const large = await local('large', randomBytes(2_000_000));
       const error = await storeErrorOf(store.publish(large, 'a/weights'));
@@ -452,12 +459,12 @@ describe('what cannot be written', () => {
           Promise.reject(new StoreError(String(cause), true)),
         ),
       );
-      expect((await storeErrorOf(store.checkWritable())).message).toContain('no space is left on its disk');
+      expect((await storeErrorOf(store.checkWritable(false))).message).toContain('no space is left on its disk');
       await rm(inStore('filler'));
       await rm(inStore('filler2'), { force: true });
-      await store.checkWritable();
+      await store.checkWritable(false);
       await run('mount', ['-o', 'remount,ro', join(folder, 'store')]);
-      expect((await storeErrorOf(store.checkWritable())).message).toContain(
+      expect((await storeErrorOf(store.checkWritable(false))).message).toContain(
         'its file system is mounted read-only (EROFS)',
       );
     } finally {

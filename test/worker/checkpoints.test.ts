@@ -36,7 +36,7 @@ async function trainedOn(host: string, epochs: number): Promise<{ folder: RunFol
 
 it('a host that stores late takes no rows away, and finds all of them when it goes on', async () => {
   const store = openStore(join(scratch, 'store'));
-  await store.prepare();
+  await store.prepare(false);
   const late = await trainedOn('late', 1);
   const other = await trainedOn('other', 3);
   await storeCheckpoint(other.folder, other.newest, store, 'output', {});

@@ -126,6 +126,7 @@ def train(app: epochal.Application) -> None:
         disable_tqdm=True,
         report_to="none",
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # with several it would train larger batches
     transformers.set_seed(app.seed % 2**32)
     train_set, val_set = load(parameters.validation_fraction, app.seed, parameters.batch_delay_seconds)
     hf_trainer = transformers.Trainer(

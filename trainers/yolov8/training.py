@@ -69,6 +69,8 @@ def prepare_data(app: epochal.Application, folder: Path) -> Path:
     app.note(str(split))
     for sentence in data_set.findings.sentences():
         app.note(f"the data set has {sentence}")
+    # Every process of ultralytics would remove it; the checkpoint has it.
+    Path(app.get_synced_data_dir(), "yolo", "results.csv").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     if parameters.task == "classify":
         image_folder.write(data_set, split, folder)
@@ -87,8 +89,7 @@ def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str
     if parameters.devices[0] == "cpu":
         device = "cpu"
     device = {"auto": "0" if torch.cuda.is_available() else "cpu", "cuda": "0"}.get(device, device)
-    # ultralytics' batch is that of all devices.
-    batch_size = max(-(-parameters.batch_size // (app.batch_divisor * app.ranks.count)), 1) * app.ranks.count
+    batch_size = parameters.batch_size // parts_of_batch(app)  # of all devices, for ultralytics too
     name = f"{parameters.family}{parameters.size}{_suffix[parameters.task]}.yaml"
     return {
         **{name: getattr(parameters, name) for name in _same},
@@ -108,6 +109,12 @@ def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str
         "exist_ok": True,
         "val": True,
     }
+
+
+def parts_of_batch(app: epochal.Application) -> int:
+    """How many equal parts a batch is computed in, after out-of-memory: down to one picture for a device."""
+    each = app.parameters.batch_size // app.ranks.count
+    return next(parts for parts in range(min(app.batch_divisor, each), each + 1) if each % parts == 0)
 
 
 def make_trainer(app: epochal.Application, configuration: dict[str, Any], processes: torch_processes.Processes) -> Any:
@@ -130,6 +137,7 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
         "classify": classify.ClassificationTrainer,
     }[configuration["task"]]
     parameters: Parameters = app.parameters
+    parts = parts_of_batch(app)
 
     class EpochalTrainer(base):  # type: ignore[misc]
         """Ends at any batch, goes on from there, and leaves checkpoints to the application."""
@@ -151,7 +159,7 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
             shuffle = type(loader.sampler).__name__ in ("RandomSampler", "DistributedSampler")
             images, batch_size = len(loader.dataset), loader.batch_size * processes.count
             order = EpochOrder(images, batch_size, app.seed, shuffle, app.ranks)
-            self.train_loader = TrainingLoader(loader, app, order, app.batch_divisor)
+            self.train_loader = TrainingLoader(loader, app, order, parts)
             self.test_loader = ValidationLoader(self.test_loader, app)
 
         def _close_dataloader_mosaic(self) -> None:
@@ -161,10 +169,11 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
         def optimizer_step(self) -> None:
             if parameters.nominal_batch_size is None and not self.train_loader.completes_step:
                 return  # after out-of-memory a batch is computed in parts
-            if self.args.task == "classify" and app.batch_divisor > 1:
-                for weights in self.model.parameters():  # its loss is a mean over the part, the others' are sums
+            if self.args.task == "classify" and parts * processes.count > 1:
+                # Its loss is a mean over what a process computes at a time; the others' are sums, and add up.
+                for weights in self.model.parameters():
                     if weights.grad is not None:
-                        weights.grad.div_(app.batch_divisor)
+                        weights.grad.div_(parts * processes.count)
             super().optimizer_step()
 
         def save_model(self) -> bool:
@@ -223,11 +232,13 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
                 group["lr"] = rate
             trainer.lr = {f"lr/pg{index}": rate for index, rate in enumerate(state.rates)}
         state.losses = None
+        # Rank 0 alone knows whether this may be the last epoch, and with its plots there is one more sum over all ranks.
+        trainer.stopper.possible_stop = app.ranks.gather(trainer.stopper.possible_stop)[0]
         # ultralytics switches the plots of a validation off for good after the first one.
         trainer.validator.args.plots = trainer.args.plots
 
     def end_epoch(trainer: Any) -> None:
-        # Rank 0 has the metrics of all: ultralytics gathers what the others have found.
+        # Rank 0 validates with what ultralytics gathers from the others; losses of training are its own part's.
         app.end_epoch(app.ranks.gather(epoch_metrics(trainer) if processes.rank == 0 else None)[0])
         trainer.planned_end = trainer.epoch + 1 >= trainer.epochs
 

@@ -58,6 +58,31 @@ def test_two_learn_as_one_does(start: Start, tmp_path: Path) -> None:
     assert map50[-1] > 0.5, map50  # one alone has 0.79, two have 0.80
 
 
+def test_an_early_end_with_plots(start: Start) -> None:
+    """Rank 0 alone knows that it is near; the validation before it draws its plots on all of them."""
+    rates = {"lr0": 1e-9, "optimizer": "SGD", "warmup_epochs": 0.0, "patience": 1}
+    trainer = start(epochs=30, parameters={**TWO, **rates, "plots": True})
+    assert trainer.end() == 0, trainer.account()
+    assert trainer.stopped[0] < 30
+    assert any("ends early" in event["message"] for event in trainer.of("note"))
+    assert (trainer.folder / "artifacts" / "yolo" / "confusion_matrix.png").is_file()
+    assert nobody_left(trainer)
+
+
+@pytest.mark.parametrize(("task", "kind"), [("segment", "supervisely"), ("pose", "yolo-pose"), ("classify", "images")])
+def test_the_other_tasks(start: Start, tmp_path: Path, task: str, kind: str) -> None:
+    data = make(tmp_path / "shapes", kind=kind, count=25, size=64)
+    ended_well(start(data=str(data), epochs=2, parameters={**TWO, "task": task}), 2)
+
+
+def test_after_out_of_memory_steps_are_the_same(start: Start) -> None:
+    """6 pictures on 2 devices in 2 parts at least: 3 parts of one picture for each device."""
+    trainer = ended_well(start(epochs=1, batchDivisor=2, parameters={**TWO, "batch_size": 6}), 1)
+    assert trainer.rows()[0]["batches"] == 4  # of 24 pictures
+    training = torch.load(trainer.folder / "checkpoints" / "epoch-0001" / "training.pt", weights_only=True)
+    assert {int(state["step"]) for state in training["optimizer"]["state"].values()} == {4}
+
+
 @pytest.mark.parametrize(("phase", "batch"), [("train", 2), ("validate", 1)])
 def test_a_stop_is_agreed_on(start: Start, together: TrainerProcess, phase: str, batch: int) -> None:
     two = partial(start, epochs=3, parameters=TWO)

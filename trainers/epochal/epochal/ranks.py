@@ -68,7 +68,9 @@ class Ranks:
 
     def _connected(self, function: Any) -> Any:
         if function is None:
-            raise RuntimeError(f"{self.count} processes that are not connected: make a Torch(app) before app.epochs()")
+            raise RuntimeError(
+                f"{self.count} processes that are not connected: make a Torch(app), or join them, before app.epochs()"
+            )
         return function
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class Distributed(Processes):
         # Commands are agreed on by CPU tensors, which gloo carries: a GPU is not waited for.
         gpus = torch.cuda.is_available() and dist.is_nccl_available()
         hook = sys.excepthook
-        dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo")
+        # Rank 0 may prepare a large data set while the others wait. The worker knows when that is a hang.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=timedelta(hours=3))
         # torch's own collects what a hook prints and shows it when the hook returns: the application's never does.
         sys.excepthook = hook
         self._wrapped: nn.Module | None = None

@@ -40,6 +40,11 @@ class EpochalCallback(transformers.TrainerCallback):
         """Takes hold of `trainer`; call its `train()` without arguments afterwards."""
         if trainer.args.world_size > 1:
             raise SetUpError("Hugging Face's Trainer in several processes is not supported: use one")
+        if trainer.args.n_gpu > 1:
+            raise SetUpError(
+                f"Hugging Face's Trainer would share each batch among {trainer.args.n_gpu} GPUs, and train larger ones: "
+                "set arguments._n_gpu = 1, or give the worker as many slots as it has GPUs"
+            )
         self._trainer = trainer
         self._app = app
         self._driven = Driven(app)

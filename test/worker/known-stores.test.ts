@@ -1,0 +1,43 @@
+/** A host remembers its stores: one that is empty now is away, and a new run does not make it anew. */
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { openStore } from '../../stores/open-store.ts';
+import { markName } from '../../stores/store-root.ts';
+import { KnownStores } from '../../worker/known-stores.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'epochal-known-'));
+  await mkdir(join(folder, 'data'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+it('a store is made for a first run, and not on the mount point of a disk that is away', async () => {
+  const root = join(folder, 'store');
+  const store = openStore(root);
+  const known = () => new KnownStores(join(folder, 'data'));
+  await mkdir(root); // as a user makes it
+  await known().check(store);
+  expect(await readdir(root)).toEqual([]);
+  await known().prepare(store);
+  await known().prepare(store);
+  expect(await readdir(root)).toEqual([markName]);
+
+  await rename(root, join(folder, 'away'));
+  for (const mountPoint of [true, false]) {
+    if (mountPoint) await mkdir(root);
+    for (const work of [known().check(store), known().prepare(store)]) {
+      await expect(work).rejects.toThrow(`the store ${root} is away: it has no ${markName}. Is its disk mounted?`);
+    }
+    if (mountPoint) await rmdir(root); // and nothing was left in it
+  }
+  await rename(join(folder, 'away'), root);
+  await known().prepare(store);
+
+  await rm(root, { recursive: true });
+  await mkdir(root);
+  await writeFile(join(root, markName), ''); // a person begins anew there
+  await known().prepare(store);
+});
