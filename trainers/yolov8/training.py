@@ -232,7 +232,7 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
                 group["lr"] = rate
             trainer.lr = {f"lr/pg{index}": rate for index, rate in enumerate(state.rates)}
         state.losses = None
-        # Rank 0 alone knows whether this may be the last epoch, and with its plots there is one more sum over all ranks.
+        # Rank 0 alone knows whether this may be the last epoch, whose plots take one more sum over all ranks.
         trainer.stopper.possible_stop = app.ranks.gather(trainer.stopper.possible_stop)[0]
         # ultralytics switches the plots of a validation off for good after the first one.
         trainer.validator.args.plots = trainer.args.plots

@@ -56,12 +56,14 @@ def test_two_learn_as_one_does(start: Start, tmp_path: Path) -> None:
     map50 = metrics(trainer, "mAP50")
     assert map50[0] < 0.1, map50
     assert map50[-1] > 0.5, map50  # one alone has 0.79, two have 0.80
+    _ends_early(start, data, Path(trainer.last_checkpoint, "weights.pt"))
 
 
-def test_an_early_end_with_plots(start: Start) -> None:
+def _ends_early(start: Start, data: Path, weights: Path) -> None:
     """Rank 0 alone knows that it is near; the validation before it draws its plots on all of them."""
-    rates = {"lr0": 1e-9, "optimizer": "SGD", "warmup_epochs": 0.0, "patience": 1}
-    trainer = start(epochs=30, parameters={**TWO, **rates, "plots": True})
+    rates = {"lr0": 1e-9, "optimizer": "SGD", "warmup_epochs": 0.0, "patience": 1, "plots": True}
+    parameters = {"device": "cpu,cpu", "image_size": 96, "batch_size": 16, "weights": str(weights), **rates}
+    trainer = start(run="patience", data=str(data), epochs=30, parameters=parameters)
     assert trainer.end() == 0, trainer.account()
     assert trainer.stopped[0] < 30
     assert any("ends early" in event["message"] for event in trainer.of("note"))

@@ -42,7 +42,7 @@ class EpochalCallback(transformers.TrainerCallback):
             raise SetUpError("Hugging Face's Trainer in several processes is not supported: use one")
         if trainer.args.n_gpu > 1:
             raise SetUpError(
-                f"Hugging Face's Trainer would share each batch among {trainer.args.n_gpu} GPUs, and train larger ones: "
+                f"Hugging Face's Trainer would train larger batches, shared among {trainer.args.n_gpu} GPUs: "
                 "set arguments._n_gpu = 1, or give the worker as many slots as it has GPUs"
             )
         self._trainer = trainer
