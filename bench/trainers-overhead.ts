@@ -38,9 +38,9 @@ const environment = {
 
 /** Sizes whose epoch takes several seconds on one core: hashing and flushing a checkpoint takes a fiftieth of one. */
 const comparisons: readonly Comparison[] = [
-  { trainer: 'pytorch', epochs: 4, pairs: 5, parameters: { channels: 160, batch_size: 16 } },
-  { trainer: 'lightning', epochs: 4, pairs: 5, parameters: { channels: 128, batch_size: 16 } },
-  { trainer: 'transformers', epochs: 4, pairs: 5, parameters: { hidden: 192, layers: 4, batch_size: 16 } },
+  { trainer: 'pytorch', epochs: 3, pairs: 3, parameters: { channels: 320 } },
+  { trainer: 'lightning', epochs: 3, pairs: 3, parameters: { channels: 256 } },
+  { trainer: 'transformers', epochs: 3, pairs: 3, parameters: { hidden: 384, layers: 4 } },
   {
     trainer: 'yolov8',
     epochs: 4,

@@ -97,7 +97,8 @@ def train_hrda(app: epochal.Application) -> None:
                 app.average(name).add(value)
             schedule.step()
             app.log({"train_loss": app.average("train_loss").value, **torch_.memory()})
-            time.sleep(parameters.batch_delay_seconds)
+            if parameters.batch_delay_seconds:
+                time.sleep(parameters.batch_delay_seconds)
         with torch_.evaluating(evaluated):
             metrics = validation.run(val_batches, evaluated, teacher, epoch)
         means = {name: torch_.mean(app.average(name)) for name in reported}
