@@ -133,7 +133,7 @@ export class FileStore implements ArtifactStore {
     if (start === null) return;
     if ((await entryAt(start))?.isDirectory()) yield* filesBelow(start, path);
     // What went while it was read was not removed, when all of the store went.
-    await guarded(`cannot list ${this.#root.shown(path)}`, () => this.#root.requirePresent());
+    await this.#root.requirePresent();
   }
 
   async remove(path: string): Promise<void> {

@@ -27,25 +27,18 @@ export class StoreRoot {
 
   /** Made when it is missing, but not the folders above it: a mount that is away must not be written beside. */
   async make(): Promise<string> {
-    const isNew = await mkdir(this.address).then(
-      () => true,
-      (error: unknown) => {
-        if (codeOf(error) === 'EEXIST') return false;
-        if (codeOf(error) !== 'ENOENT') throw error;
-        const missing = `cannot make ${this.address}: ${dirname(this.address)} does not exist`;
-        throw new StoreError(missing, true, { cause: error });
-      },
-    );
-    if (isNew) await syncFolder(dirname(this.address));
+    await makeFolder(this.address).catch((error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      const missing = `cannot make ${this.address}: ${dirname(this.address)} does not exist`;
+      throw new StoreError(missing, true, { cause: error });
+    });
     return realpath(this.address);
   }
 
   async mark(): Promise<void> {
-    const root = await realpath(this.address);
-    await writeFile(join(root, markName), markText, { flag: 'wx', flush: true }).catch((error: unknown) => {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    });
-    await syncFolder(root);
+    if (await entryAt(join(this.address, markName))) return;
+    await writeFile(join(this.address, markName), markText, { flush: true });
+    await syncFolder(this.address);
   }
 
   /** The folder that the file at `path` is in, made if need be, as a real path inside the store. */
@@ -55,15 +48,7 @@ export class StoreRoot {
     let folder = root;
     for (const part of path.split('/').slice(0, -1)) {
       const next = join(folder, part);
-      const isNew = await mkdir(next).then(
-        () => true,
-        (error: unknown) => {
-          if (codeOf(error) === 'EEXIST') return false;
-          throw error;
-        },
-      );
-      if (isNew) await syncFolder(folder);
-      folder = isNew ? next : await realpath(next);
+      folder = (await makeFolder(next)) ? next : await realpath(next);
       this.#requireInside(root, folder, path);
       // What is not a folder fails with the next mkdir, or where the file is written.
     }
@@ -102,4 +87,16 @@ export class StoreRoot {
     if (real === root || real.startsWith(root.endsWith(sep) ? root : root + sep)) return;
     throw new StoreError(`${this.shown(path)} leads out of the store through a symbolic link, to ${real}`, false);
   }
+}
+
+/** False when it is there already, or a file is. */
+async function makeFolder(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+  await syncFolder(dirname(folder));
+  return true;
 }

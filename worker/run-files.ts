@@ -7,6 +7,8 @@ import { type FileHandle, open, opendir, realpath, stat } from 'node:fs/promises
 import { join, sep } from 'node:path';
 import { type ListedRunFiles, mostEntries } from '../contracts/run-files.ts';
 import type { ArtifactStore, StoredPart } from '../stores/artifact-store.ts';
+import { codeOf } from '../stores/file-errors.ts';
+import { partOf } from '../stores/whole-file.ts';
 
 export interface RunFiles {
   /** What is in a folder, folders with the size of all below them; null when there is no such folder. */
@@ -48,7 +50,7 @@ export class HostRunFiles implements RunFiles {
       if (!opened.isFile() || real === null) return null;
       const inside = await stat(real);
       if (inside.dev !== opened.dev || inside.ino !== opened.ino) return null;
-      return { bytes: await partOf(file, opened.size, offset, length), size: opened.size };
+      return await partOf(file, offset, length);
     } finally {
       await file.close();
     }
@@ -111,17 +113,6 @@ async function openRegular(path: string): Promise<FileHandle | null> {
   }
 }
 
-async function partOf(file: FileHandle, size: number, offset: number, length: number): Promise<Uint8Array> {
-  const buffer = Buffer.alloc(Math.max(0, Math.min(length, size - offset)));
-  let filled = 0;
-  while (filled < buffer.length) {
-    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, offset + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
-}
-
 async function bytesBelow(folder: string): Promise<number> {
   let bytes = 0;
   try {
@@ -143,5 +134,4 @@ const sizeOf = (path: string) =>
     () => 0,
   );
 
-const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? error.code : undefined);
 const isMissing = (error: unknown) => ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(String(codeOf(error)));

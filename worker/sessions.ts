@@ -6,6 +6,7 @@ import { type Failure, failureSchema } from '../contracts/failure.ts';
 import { protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
 import { outputPath, StoreError } from '../stores/artifact-store.ts';
+import { codeOf } from '../stores/file-errors.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
 import { fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
@@ -315,7 +316,5 @@ const sessionFile = (input: OpenSessionInput, session: LiveSession, from: Start 
 /** Also where what the store has did not fit here. */
 const isDiskFull = (error: unknown): boolean =>
   error instanceof StoreError
-    ? ['ENOSPC', 'EDQUOT'].includes(codeOf(error.cause))
-    : ['ENOSPC', 'EROFS', 'EDQUOT'].includes(codeOf(error));
-
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? '';
+    ? ['ENOSPC', 'EDQUOT'].includes(codeOf(error.cause) ?? '')
+    : ['ENOSPC', 'EROFS', 'EDQUOT'].includes(codeOf(error) ?? '');
