@@ -9,7 +9,7 @@ from typing import Any
 
 import epochal
 from epochal.random_state import derived_seed
-from epochal.ranks import Ranks
+from epochal.ranks import Ranks, share_of
 
 
 class EpochOrder:
@@ -42,12 +42,7 @@ class EpochOrder:
         first = self._skip * self._batch_size
         self._epoch, self._skip = self._epoch + 1, 0
         for start in range(first, self._images, self._batch_size):
-            yield self._part(order[start : start + self._batch_size])
-
-    def _part(self, batch: list[int]) -> list[int]:
-        rank, count = self._ranks.rank, self._ranks.count
-        each = -(-len(batch) // count)
-        return [batch[index % len(batch)] for index in range(rank, each * count, count)]
+            yield share_of(order[start : start + self._batch_size], self._ranks.rank, self._ranks.count)
 
 
 class TrainingLoader:

@@ -119,11 +119,11 @@ def parts_of_batch(app: epochal.Application) -> int:
 
 def make_trainer(app: epochal.Application, configuration: dict[str, Any], processes: torch_processes.Processes) -> Any:
     """ultralytics' trainer for the task, with its loop's ends in the application's hands."""
+    import torch
     import ultralytics.engine.trainer as engine
     from epochal.torch_state import bare
     from loaders import EpochOrder, TrainingLoader, ValidationLoader, numbered
     from metrics import batch_metrics, epoch_metrics
-    from sharing import choose_gpu, shared
     from state import State
     from ultralytics.models.yolo import classify, detect, pose, segment
 
@@ -147,12 +147,16 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
 
         def _setup_ddp(self) -> None:
             """The processes know each other already; as if alone, until `_build_train_pipeline` shares the model."""
-            choose_gpu(self, processes.local_rank)
+            if self.device.type == "cuda":
+                self.device = torch.device("cuda", int(self.args.device.split(",")[processes.local_rank]))
+                torch.cuda.set_device(self.device)
             self.world_size = 1
 
         def _build_train_pipeline(self) -> None:
+            # As ultralytics has it: each process keeps the means and variances of its own batches, rank 0's are saved.
+            options = {"find_unused_parameters": True, "forward_sync_buffers": False}
+            self.model = processes.wrap(self.model, self.device, **options)
             if processes.count > 1:
-                self.model = shared(self.model, self.device)
                 self.world_size = processes.count
             super()._build_train_pipeline()
             loader = self.train_loader

@@ -74,6 +74,12 @@ class Ranks:
         return function
 
 
+def share_of(batch: list[int], rank: int, count: int) -> list[int]:
+    """What process `rank` of `count` computes of a batch; it is filled up from its start, so that each has as many."""
+    each = -(-len(batch) // count)
+    return [batch[index % len(batch)] for index in range(rank, each * count, count)]
+
+
 def _added(several: list[dict[str, list[float]]]) -> dict[str, list[float]]:
     sums = Averages()
     for averages in several:

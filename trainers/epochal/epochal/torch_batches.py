@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from epochal import random_state
+from epochal.ranks import share_of
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -139,8 +140,8 @@ class Batches:
         start = number * self._batch_size
         end = len(order) if number == len(self) - 1 and not self._drop_last else start + self._batch_size
         whole = order[start:end]
-        if self._shuffle and len(whole) % self._world_size:
-            whole += whole[: self._world_size - len(whole) % self._world_size]
+        if self._shuffle:
+            return share_of(whole, self._rank, self._world_size)
         return whole[self._rank :: self._world_size]
 
 

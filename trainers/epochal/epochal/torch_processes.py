@@ -23,8 +23,8 @@ class Processes:
     local_rank = 0
     count = 1
 
-    def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """The model, computing the mean gradient over all processes."""
+    def wrap(self, model: nn.Module, device: torch.device, **options: Any) -> nn.Module:
+        """The model, computing the mean gradient over all processes; `options` are `DistributedDataParallel`'s."""
         return model
 
     def accumulating(self, goes_on: bool) -> AbstractContextManager[Any]:
@@ -61,12 +61,13 @@ class Distributed(Processes):
         app.ranks.connect(_maximum, _gather)
         app.call_before_shutdown(_leave, timeout_seconds=10)
 
-    def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
+    def wrap(self, model: nn.Module, device: torch.device, **options: Any) -> nn.Module:
         from torch.nn.parallel import DistributedDataParallel
 
         if not any(weight.requires_grad for weight in model.parameters()):
             return model
-        self._wrapped = DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None)
+        gpus = [device.index] if device.type == "cuda" else None
+        self._wrapped = DistributedDataParallel(model, device_ids=gpus, **options)
         return self._wrapped
 
     def accumulating(self, goes_on: bool) -> AbstractContextManager[Any]:
