@@ -56,7 +56,9 @@ export const eventSchema = z.discriminatedUnion('type', [
     batches: z.int().min(1).nullable(),
     metrics: metricsSchema,
   }),
+  /** The epoch is complete and its checkpoint is whole on the disk. Batches of the next epoch may have been told before. */
   z.strictObject({ type: z.literal('epoch'), ...epochResultSchema.shape }),
+  /** A checkpoint is whole on the disk. */
   z.strictObject({ type: z.literal('checkpoint'), checkpoint: checkpointManifestSchema }),
   /** The trainer knows of a command; `stop` is then obeyed at the next batch boundary. */
   z.strictObject({ type: z.literal('acknowledged'), command: z.enum(['grant', 'stop', 'checkpoint', 'shutdown']) }),

@@ -63,7 +63,10 @@ export class ProgressMeter {
         break;
       }
       case 'epoch':
-        this.#progress = { ...before, metrics: event.metrics, at: at.toISOString() };
+        // The next epoch may be under way: its numbers are newer.
+        if (before.epoch === event.epoch) {
+          this.#progress = { ...before, metrics: event.metrics, at: at.toISOString() };
+        }
         break;
       default:
     }

@@ -234,7 +234,8 @@ export class LiveSession {
         break;
       case 'epoch':
         this.#epochsDone = event.epoch;
-        this.#reached = { epoch: event.epoch, batch: 0 };
+        // Its checkpoint landed while the next epoch trained: batches of that one may have been told before.
+        if (this.#reached.epoch < event.epoch) this.#reached = { epoch: event.epoch, batch: 0 };
         this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
         break;
       case 'acknowledged':

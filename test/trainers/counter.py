@@ -219,8 +219,8 @@ class Failing:
         self._parameters = parameters
         self._app = app
         self._fails_in_save = False
-        run_folder = Path(app.get_synced_data_dir()).parent
-        self._marker = Path(parameters.marker or run_folder) / "counter-failures"
+        self._run_folder = Path(app.get_synced_data_dir()).parent
+        self._marker = Path(parameters.marker or self._run_folder) / "counter-failures"
 
     def at(self, where: str) -> None:
         """Fail, if this is the place and it did not fail often enough."""
@@ -233,8 +233,16 @@ class Failing:
         with open(self._marker, "ab") as file:
             file.write(b"x")
             os.fsync(file.fileno())
+        if self._parameters.fail_kind in ("kill", "exit", "eat_memory"):
+            self._wait_for_landing()
         fail(self._parameters.fail_kind, self._app)
         self._fails_in_save = self._parameters.fail_kind in ("save", "disk_full")
+
+    def _wait_for_landing(self) -> None:
+        """A sudden end takes a checkpoint with it that has not landed yet: which one is lost is not left to chance."""
+        checkpoints = self._run_folder / "checkpoints"
+        while any(path.name.startswith(".") for path in checkpoints.iterdir()):
+            time.sleep(0.001)
 
     def in_save(self) -> None:
         """Fail within the next save, if that is how."""

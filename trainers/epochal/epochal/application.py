@@ -409,6 +409,9 @@ class Application:
         """Run the callbacks and report the end; once."""
         if not self._ending.acquire(blocking=False):
             return
+        landing_failed = self._loop.settled() if self._loop else None
+        if error is None or isinstance(error, (StopException, SystemExit)):
+            error = landing_failed or error
         failed = error is not None and not isinstance(error, (StopException, SystemExit))
         if failed and error is not None:
             self._exit_code = 130 if isinstance(error, KeyboardInterrupt) else 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,9 @@ PROGRESS = "epochal.json"
 #: What the run remembers of each checkpoint travels with its messages.
 MOST_FILES = 200
 _HALF_WRITTEN = "."
+
+#: Makes a checkpoint whole whose files are written, and answers its manifest.
+Land = Callable[[], dict[str, Any]]
 
 
 class Position(NamedTuple):
@@ -71,7 +75,7 @@ class CheckpointFolder:
                 _remove(left)
 
     def has(self, position: Position) -> bool:
-        """Whether this session wrote, or was resumed from, a checkpoint here that is still there."""
+        """Whether this session landed, or was resumed from, a checkpoint here that is still there."""
         return position in self._written and (self._folder / position.name / MANIFEST).is_file()
 
     def knows(self, checkpoint: Checkpoint) -> None:
@@ -85,18 +89,24 @@ class CheckpointFolder:
         metrics: dict[str, float],
         progress: dict[str, Any],
         save: Callable[[Path], None],
-    ) -> dict[str, Any]:
-        """Write a checkpoint beside, flush it, rename it; answers its manifest.
+    ) -> Land:
+        """Write the files of a checkpoint beside its place; what is answered makes it whole, on any thread.
 
-        `save(folder)` writes the trainer's files. When anything fails nothing remains of the attempt, and an older
-        checkpoint of the same name is untouched. An older one (from a session whose work was rolled back) is replaced.
+        `save(folder)` writes the trainer's files. When anything fails, here or there, nothing remains of the attempt,
+        and an older checkpoint of the same name is untouched. An older one (from a session whose work was rolled
+        back) is replaced.
         """
         beside = self._folder / f"{_HALF_WRITTEN}{position.name}.tmp"
         _remove(beside)
         beside.mkdir()
-        try:
+        with _removed_on_error(beside):
             save(beside)
-            write_synced(beside / PROGRESS, json.dumps(progress, allow_nan=False).encode())
+            (beside / PROGRESS).write_text(json.dumps(progress, allow_nan=False))
+        return lambda: self._land(beside, position, metrics)
+
+    def _land(self, beside: Path, position: Position, metrics: dict[str, float]) -> dict[str, Any]:
+        """Hash the files, flush them, and rename their folder; answers the manifest."""
+        with _removed_on_error(beside):
             manifest = {
                 "name": position.name,
                 "epoch": position.epoch,
@@ -109,9 +119,6 @@ class CheckpointFolder:
             write_synced(beside / MANIFEST, json.dumps(manifest, allow_nan=False, indent=1).encode())
             sync(beside)
             self._put_in_place(beside, self._folder / position.name)
-        except BaseException:
-            _remove(beside)
-            raise
         self._written.add(position)
         return manifest
 
@@ -125,6 +132,15 @@ class CheckpointFolder:
         else:
             os.rename(beside, place)
         sync(self._folder)
+
+
+@contextmanager
+def _removed_on_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _remove(folder)
+        raise
 
 
 def _files(folder: Path) -> list[dict[str, Any]]:

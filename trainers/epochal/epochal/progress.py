@@ -32,6 +32,7 @@ class Progress:
         self._sink = sink
         self._phase = ""
         self._epoch = 0
+        self._told_phase = ("", 0)
         self._batches: int | None = None
         self._metrics: Mapping[str, Any] = {}
         self._told_batch = 0
@@ -44,16 +45,21 @@ class Progress:
             self._metrics = {}
             self._told_batch = 0
             self._tell_after = 0.0
-            self._sink.send({"type": "phase", "phase": phase, "epoch": epoch})
+            self._tell_phase(phase, epoch)
         self._batches = batches or None
 
     @contextmanager
     def saving(self, epoch: int, *, goes_on: bool) -> Iterator[None]:
         """The phase `save`, and, if it goes on, the phase before it again."""
-        self._sink.send({"type": "phase", "phase": "save", "epoch": epoch})
+        self._tell_phase("save", epoch)
         yield
         if goes_on:
-            self._sink.send({"type": "phase", "phase": self._phase, "epoch": self._epoch})
+            self._tell_phase(self._phase, self._epoch)
+
+    def _tell_phase(self, phase: str, epoch: int) -> None:
+        if (phase, epoch) != self._told_phase:
+            self._told_phase = (phase, epoch)
+            self._sink.send({"type": "phase", "phase": phase, "epoch": epoch})
 
     def log(self, metrics: Mapping[str, Any]) -> None:
         """Metrics of the batch under way. Numbers on a GPU are read when they are told, so as not to wait for it."""

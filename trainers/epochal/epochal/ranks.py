@@ -8,7 +8,7 @@ from typing import Any
 
 from epochal.averages import Averages
 from epochal.channel import Event
-from epochal.checkpoints import Checkpoint, Position
+from epochal.checkpoints import Checkpoint, Land, Position
 from epochal.control import Control, StopMode
 from epochal.moment import Moment
 from epochal.random_state import derived_seed
@@ -151,9 +151,9 @@ class NoCheckpoints:
     def knows(self, checkpoint: Checkpoint) -> None:
         """Nothing."""
 
-    def write(self, position: Position, metrics: Any, progress: Any, save: Any) -> dict[str, Any]:
+    def write(self, position: Position, metrics: Any, progress: Any, save: Any) -> Land:
         """Nothing."""
-        return {}
+        return dict
 
 
 class NoMetricsFile:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
 from epochal.averages import Averages
-from epochal.channel import EventSink
+from epochal.channel import Event, EventSink
 from epochal.checkpoints import Checkpoint, CheckpointFolder, Position, now
 from epochal.control import Control
 from epochal.errors import DataError, StopException
+from epochal.landing import Landing
 from epochal.metrics_file import MetricsFile
 from epochal.moment import Moment
 from epochal.progress import Progress, finite
@@ -51,6 +53,7 @@ class TrainingLoop:
         self.is_ready = False
         self.was_stopped = False
         self._watch = Stopwatch()
+        self._landing = Landing()
         self._metrics: dict[str, float] = {}
         self._complete = 0
         self._batch = 0
@@ -102,6 +105,7 @@ class TrainingLoop:
                 raise RuntimeError(f"epoch {self._complete + 1} is over, but app.end_epoch(metrics) was not called")
         if self._complete < self._session.epochs and self._control.stops_at_batch:
             self._leave()
+        self._settle()
         # Once all is trained there is nothing left to stop: what follows is done whole, or not at all.
         self.progress.phase("finish", max(self._complete, 1))
 
@@ -158,6 +162,7 @@ class TrainingLoop:
         if self._skip:
             raise self._loader_too_short()
         self._watch.pause()
+        self._settle()
         numbers = finite(metrics)
         row = {
             "epoch": self._complete + 1,
@@ -174,8 +179,15 @@ class TrainingLoop:
         self._watch.reset()
         self._metrics = numbers
         self._note_best(numbers)
-        self._save()
-        self._sink.send({"type": "epoch", **row})
+        self._save({"type": "epoch", **row})
+
+    def settled(self) -> BaseException | None:
+        """Wait for the last checkpoint, whatever the training ends with; answers what it failed with."""
+        try:
+            self._landing.settle()
+        except BaseException as error:
+            return error
+        return None
 
     def _get_ready(self) -> None:
         """Load what there is to go on from, and say so."""
@@ -204,8 +216,9 @@ class TrainingLoop:
         control = self._control
         while True:
             control.agree()
+            self._landing.check()
             if control.stop_mode:
-                self._save_here()
+                self._save_here(leaves=True)
                 self._leave()
             if control.checkpoint_asked:
                 self._save_here()
@@ -254,6 +267,7 @@ class TrainingLoop:
             self._resumed = None
 
     def _batch_is_done(self, total: int | None) -> None:
+        self._landing.check()
         self._in_batch = False
         self._batch += 1
         if self._batch == total:
@@ -282,21 +296,35 @@ class TrainingLoop:
     def _end_if_stopped(self) -> None:
         """At a boundary: if this is the end, save and leave."""
         if self._control.stops_at_batch:
-            self._save_here()
+            self._save_here(leaves=True)
             self._leave()
 
     def _leave(self) -> NoReturn:
+        self._settle()
         self.was_stopped = True
         raise StopException
 
-    def _save_here(self) -> None:
+    def _save_here(self, *, leaves: bool = False) -> None:
         """Save, unless a checkpoint of this position is there already."""
         self._control.checkpoint_asked = False
+        self._settle()
         (is_there,) = self._ranks.maximum([int(self._checkpoints.has(self.position))])
         if not is_there:
-            self._save()
+            self._save(leaves=leaves)
 
-    def _save(self) -> None:
+    def _settle(self) -> None:
+        """Wait until the checkpoint that was saved last is whole."""
+        if self._landing.is_under_way:
+            with self._saving():
+                self._landing.settle()
+        self._landing.settle()
+
+    def _saving(self, *, leaves: bool = False) -> AbstractContextManager[None]:
+        epoch = self._complete + 1 if self._in_epoch else max(self._complete, 1)
+        return self.progress.saving(epoch, goes_on=self._in_epoch and not leaves)
+
+    def _save(self, report: Event | None = None, *, leaves: bool = False) -> None:
+        """Write the checkpoint's files. It lands, and `report` is sent after it, while the training goes on."""
         self._control.checkpoint_asked = False
         was_in_epoch = self._in_epoch
         self._watch.pause()
@@ -310,12 +338,20 @@ class TrainingLoop:
         if self._ranks.count > 1:
             progress["ranks"] = self._ranks.gather({name: progress[name] for name in ("moment", "epochBegan")})
         before = Moment.capture(self.averages)
-        with self.progress.saving(self._complete + 1 if was_in_epoch else max(self._complete, 1), goes_on=was_in_epoch):
-            manifest = self._checkpoints.write(self.position, self._metrics, progress, self.state.save)
-            self._sink.send({"type": "checkpoint", "checkpoint": manifest})
+        with self._saving(leaves=leaves):
+            self._landing.settle()
+            land = self._checkpoints.write(self.position, self._metrics, progress, self.state.save)
+            self._landing.start(lambda: self._tell_landed(land(), report))
+            if leaves:
+                self._landing.settle()
         restore(before.random)  # Saving more often must not change what is trained.
         if was_in_epoch:
             self._watch.start()
+
+    def _tell_landed(self, manifest: dict[str, Any], report: Event | None) -> None:
+        self._sink.send({"type": "checkpoint", "checkpoint": manifest})
+        if report:
+            self._sink.send(report)
 
     def _moment(self) -> Moment:
         """State of the SDK at the position, which may be before the present: validation, or skipped batches."""
