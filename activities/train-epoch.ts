@@ -57,6 +57,7 @@ async function sessionFailure(host: Host, session: LiveSession, input: TrainEpoc
     preempted: session.preempted,
     report,
     reached: session.reached,
+    ...(session.batchesPerEpoch === undefined ? {} : { batchesPerEpoch: session.batchesPerEpoch }),
     gpuMemoryReleased,
   });
 }

@@ -18,7 +18,7 @@ export async function fastestEpoch(metricsFile: string): Promise<number> {
   return Math.min(...ends.slice(1).map((end, index) => (end - (ends[index] ?? end)) / 1000));
 }
 
-/** Training and validating alone, without saving and waiting, by what the trainer measured: a mean, the first left out. */
+/** Training and validating alone, without writing checkpoints and waiting, by what the trainer measured: a mean, the first left out. */
 export async function trainingSecondsPerEpoch(metricsFile: string): Promise<number> {
   const rows = (await twoOrMore(metricsFile)).slice(1);
   return rows.reduce((sum, { seconds }) => sum + seconds, 0) / rows.length;

@@ -1,7 +1,8 @@
 /**
  * What storing checkpoints in the background costs the training: the time that an epoch trains and validates while the
  * checkpoint of the epoch before is stored ÷ the same while the store is away, in pairs. How long the trainer takes to write
- * a checkpoint itself is left out of both: disks vary in that by far more than what is measured here.
+ * a checkpoint's files is left out of both: disks vary in that by far more than what is measured here. That it hashes and
+ * flushes them while the next epoch trains is in both.
  *
  * The trainer computes in one thread, as one that keeps a GPU busy does; the rest of the machine is there for the host's own
  * work. The network of digits is limited by the memory's bandwidth, which storing shares: of all trainings it feels storing

@@ -113,6 +113,8 @@ export const sessionFailureSchema = z.strictObject({
   report: sessionReportSchema.nullable(),
   /** Furthest point that was trained, checkpointed or not. */
   reached: positionSchema.nullable(),
+  /** Batches of an epoch, by its trainer's progress: that of the first epoch may be lost before its report. */
+  batchesPerEpoch: z.int().min(0).optional(),
   gpuMemoryReleased: z.boolean().nullable().optional(),
   /** Where it was, when no session came of it: that host has the log. */
   host: z.string().optional(),

@@ -63,6 +63,7 @@ export class LiveSession {
   #epochsDone = 0;
   #granted = 0;
   #reached: Position = { epoch: 0, batch: 0 };
+  #batchesPerEpoch: number | undefined;
   #exit: TrainerExit | null = null;
   #seen: Failure | null = null;
   #killedByUs = false;
@@ -127,6 +128,11 @@ export class LiveSession {
   /** Furthest batch that was trained, checkpointed or not. */
   get reached(): Position {
     return this.#reached;
+  }
+
+  /** As far as it is known. */
+  get batchesPerEpoch(): number | undefined {
+    return this.#batchesPerEpoch;
   }
 
   get description(): Session {
@@ -230,10 +236,11 @@ export class LiveSession {
         this.#reached = event.resumedFrom ?? this.#reached;
         break;
       case 'batch':
-        if (event.phase === 'train') this.#reached = { epoch: event.epoch - 1, batch: event.batch };
+        if (event.phase === 'train') this.#trained({ epoch: event.epoch - 1, batch: event.batch });
         break;
       case 'epoch':
         this.#epochsDone = event.epoch;
+        this.#batchesPerEpoch = event.batches;
         // Its checkpoint landed while the next epoch trained: batches of that one may have been told before.
         if (this.#reached.epoch < event.epoch) this.#reached = { epoch: event.epoch, batch: 0 };
         this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
@@ -249,6 +256,12 @@ export class LiveSession {
       default:
     }
     this.#wake();
+  }
+
+  #trained(position: Position): void {
+    // The last batch of an epoch is always told, and the next epoch may begin before the end of this one is.
+    if (position.epoch > this.#reached.epoch && this.#reached.batch > 0) this.#batchesPerEpoch = this.#reached.batch;
+    this.#reached = position;
   }
 
   #keep(event: TrainerEvent): void {

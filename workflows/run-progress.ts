@@ -92,7 +92,7 @@ export function adoptSession(context: RunContext, { session, report }: OpenedSes
 /** A session is over without being asked: remember what it left, and why. */
 export function adoptFailure(
   context: RunContext,
-  { failure, preempted, report, reached, host: at, gpuMemoryReleased = null }: SessionFailure,
+  { failure, preempted, report, reached, batchesPerEpoch, host: at, gpuMemoryReleased = null }: SessionFailure,
 ): Change {
   const host = context.session?.host ?? context.lastSession?.host ?? '';
   const adopted = report ? adoptReport(context, report, host) : {};
@@ -107,6 +107,7 @@ export function adoptFailure(
     processGroupGone: isHostTrouble(failure) && !preempted ? null : true,
     gpuMemoryReleased,
     reached: reached && isBefore(after.reached, reached) ? reached : after.reached,
+    batchesPerEpoch: after.batchesPerEpoch || (batchesPerEpoch ?? 0),
     handedOver: context.handedOver || preempted,
     failure,
     failuresInRow: after.failuresInRow + (preempted || isHostTrouble(failure) ? 0 : 1),

@@ -16,11 +16,12 @@ export function sessionFailureOf(error: unknown): SessionFailure {
     const last = progressSchema.safeParse(cause.lastHeartbeatDetails);
     const reached =
       last.success && last.data.phase === 'train' ? { epoch: last.data.epoch - 1, batch: last.data.batch } : null;
+    const batches = last.success && last.data.phase === 'train' ? last.data.batches : null;
     const message =
       cause.timeoutType === 'SCHEDULE_TO_START'
         ? 'no worker of the host took the work in time'
         : 'the host sent no sign of life in time';
-    return { ...nothing, failure: { kind: 'hostLost', message }, reached };
+    return { ...nothing, failure: { kind: 'hostLost', message }, reached, ...(batches ? { batchesPerEpoch: batches } : {}) };
   }
   if (cause instanceof CancelledFailure) {
     return { ...nothing, failure: { kind: 'workerLost', message: 'the worker gave the session up' } };

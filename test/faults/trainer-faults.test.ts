@@ -54,6 +54,7 @@ async function expectFailed(run: FaultRun, kind: string, restarts: number): Prom
 describe.concurrent('a trainer', () => {
   it('killed from outside (SIGKILL) goes on from its last checkpoint', async ({ expect }) => {
     const run = await hosts.start({ epochs: 3, parameters: slow, failures: atOnce });
+    await run.until('has the checkpoint of epoch 1', ({ position }) => position.epoch === 1);
     await run.reaches(2, 10);
     process.kill((await run.trainer(worker)).pid, 'SIGKILL');
     const { receipt, violations } = await checkLanded(run);
@@ -71,7 +72,8 @@ describe.concurrent('a trainer', () => {
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 80 } });
-    expect(receipt.batches.wasted).toBeLessThanOrEqual(5);
+    // At most one checkpoint is written and not whole yet, and the next one waits for it.
+    expect(receipt.batches.wasted).toBeLessThan(2 * 5);
   });
 
   it('killed after its last epoch is started again, and does all that follows it', async ({ expect }) => {
@@ -176,6 +178,7 @@ describe.concurrent('a trainer', () => {
   it('that fails once in every epoch has its restarts budget renewed by progress', async ({ expect }) => {
     const run = await hosts.start({ epochs: 3, parameters: slow, failures: { ...atOnce, restarts: 1 } });
     for (const epoch of [1, 2, 3]) {
+      await run.until('has the checkpoint before', ({ position }) => position.epoch === epoch - 1);
       await run.reaches(epoch, 5);
       process.kill((await run.newTrainer(worker)).pid, 'SIGKILL');
     }

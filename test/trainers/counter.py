@@ -116,7 +116,7 @@ def train(app: epochal.Application) -> None:
     failing.at("set_up")
     time.sleep(parameters.set_up_seconds)
     mean_loss = app.average("loss")
-    stamps = open(parameters.stamps, "ab", buffering=0) if parameters.stamps else None
+    stamps = open(parameters.stamps, "ab", buffering=0) if parameters.stamps else None  # noqa: SIM115
 
     for epoch in app.epochs():
         for batch in app.batches(app.shuffled_batches(parameters.batches * 2, 2)):
@@ -233,13 +233,16 @@ class Failing:
         with open(self._marker, "ab") as file:
             file.write(b"x")
             os.fsync(file.fileno())
-        if self._parameters.fail_kind in ("kill", "exit", "eat_memory"):
+        if self._parameters.fail_kind in ("kill", "exit", "eat_memory", "protocol"):
             self._wait_for_landing()
         fail(self._parameters.fail_kind, self._app)
         self._fails_in_save = self._parameters.fail_kind in ("save", "disk_full")
 
     def _wait_for_landing(self) -> None:
-        """A sudden end takes a checkpoint with it that has not landed yet: which one is lost is not left to chance."""
+        """A sudden end takes a checkpoint with it that has not landed yet: which one is lost is not left to chance.
+
+        Its events may be lost all the same; what a session left is read from its folder.
+        """
         checkpoints = self._run_folder / "checkpoints"
         while any(path.name.startswith(".") for path in checkpoints.iterdir()):
             time.sleep(0.001)

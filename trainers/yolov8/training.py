@@ -51,6 +51,7 @@ def train_yolo(app: epochal.Application) -> None:
     if trainer.planned_end:
         next(trainer.epochs_to_train, None)
     elif trainer.stop:
+        trainer.epochs_to_train.close()
         app.note(f"the fitness has not risen for {parameters.patience} epochs: the training ends early")
     if parameters.export_onnx and processes.rank == 0:
         from export import export_onnx

@@ -47,6 +47,7 @@ def test_a_stop_and_what_follows(start: Start, reference: TrainerProcess, phase:
 
 def test_kill_9_in_epoch_2(start: Start, reference: TrainerProcess) -> None:
     first = start(epochs=3, parameters=SLOW)
+    first.wait_for("epoch", epoch=1)
     first.wait_for("batch", epoch=2, phase="train")
     first.kill()
     assert first.checkpoints == ["epoch-0001"]

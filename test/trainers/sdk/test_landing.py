@@ -6,6 +6,7 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
 from conftest import Start
 from test_application import HEAD
 from trainer_process import verify_checkpoint
@@ -25,7 +26,7 @@ def hash_when_told(path):
     return hash_of(path)
 epochal.checkpoints.sha256_and_sync = hash_when_told
 app = epochal.Application(trainer)
-train_epochs(app, batches={batches})
+train_epochs(app, batches={batches}, seconds=0.002)
 """
 )
 
@@ -137,7 +138,7 @@ def test_a_worker_that_dies_meanwhile(start: Start, tmp_path: Path) -> None:
     assert second.startswith("epoch-0001-batch-")
 
 
-def test_sigterm_is_heard_while_it_waits_for_the_last(start: Start, tmp_path: Path) -> None:
+def test_sigterm_is_heard_while_it_waits_for_the_one_before(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
     trainer = start(_held(), epochs=2, environment={"GO": str(go)})
     trainer.wait_for(lambda event: event["type"] == "phase" and (event["phase"], event["epoch"]) == ("save", 2))
@@ -145,3 +146,107 @@ def test_sigterm_is_heard_while_it_waits_for_the_last(start: Start, tmp_path: Pa
     go.touch()
     assert trainer.end() == 0
     assert trainer.stopped[0] == 2
+
+
+IGNORES = """
+go = os.environ["GO"]
+app.state(save=save, load=load)
+for epoch in app.epochs():
+    {loop}
+    app.end_epoch({"m": epoch})
+"""
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for batch in app.batches(range(5000)):\n        time.sleep(0.002)\n        if os.path.exists(go): break",
+        "try:\n        for batch in app.batches(range(5000)): time.sleep(0.002)\n    except Exception: pass",
+    ],
+    ids=["break", "except"],
+)
+def test_nobody_can_overlook_that_it_did_not_land(start: Start, tmp_path: Path, loop: str) -> None:
+    go = tmp_path / "go"
+    script = _held(failure="raise OSError(5, 'Input/output error')")
+    script = script[: script.rindex("train_epochs(app")] + IGNORES.replace("{loop}", loop)
+    trainer = start(
+        script.replace("range(5000)", "range(3 if epoch == 1 else 5000)"), epochs=3, environment={"GO": str(go)}
+    )
+    trainer.wait_for("batch", epoch=2)
+    go.touch()
+    assert trainer.end() == 1
+    assert "Input/output error" in trainer.failed["message"]
+    assert not trainer.rows()[1:]
+
+
+def test_a_loop_that_is_left_early_is_followed_by_what_reads_the_checkpoint(start: Start, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    script = _held()
+    script = (
+        script[: script.rindex("train_epochs(app")]
+        + """
+app.state(save=save, load=load)
+for epoch in app.epochs():
+    for batch in app.batches(range(3)):
+        pass
+    app.end_epoch({"m": epoch})
+    threading.Timer(0.2, lambda: open(os.environ["GO"], "w")).start()
+    break
+print("- after", os.listdir(os.path.join(app.get_synced_data_dir(), "..", "checkpoints")))
+app.stop()
+"""
+    )
+    trainer = start(script, epochs=3, environment={"GO": str(go)})
+    assert trainer.end() == 0
+    assert "- after ['epoch-0001']" in trainer.log
+
+
+def test_saves_that_are_due_faster_than_they_land(start: Start, tmp_path: Path) -> None:
+    """One lands at a time: the training waits, and the time of that is not the epoch's."""
+    slow = HELD.replace('wait_for(os.environ["GO"])', "time.sleep(1)").replace("{failure}", "pass")
+    trainer = start(slow.replace("{batches}", "3"), epochs=1, everyBatches=1)
+    assert trainer.end() == 0
+    assert trainer.checkpoints == [
+        "epoch-0000-batch-000001",
+        "epoch-0000-batch-000002",
+        "epoch-0000-batch-000003",
+        "epoch-0001",
+    ]
+    assert trainer.rows()[0]["seconds"] < 0.9
+
+
+def test_a_forked_child_does_not_hold_its_files(start: Start, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    script = _held().replace('wait_for(os.environ["GO"])', "pass")
+    script = (
+        script[: script.rindex("train_epochs(app")]
+        + """
+import epochal.durable_files
+read = os.readv
+def read_when_told(descriptor, buffers):
+    wait_for(os.environ["GO"])
+    return read(descriptor, buffers)
+os.readv = read_when_told
+def files_of(pid):
+    links = [os.path.join("/proc", pid, "fd", name) for name in os.listdir(os.path.join("/proc", pid, "fd"))]
+    return [os.readlink(link) for link in links if os.path.islink(link) and "checkpoints" in os.readlink(link)]
+app.state(save=save, load=load)
+for epoch in app.epochs():
+    for batch in app.batches(range(3)):
+        if epoch == 2 and batch == 0:
+            while not files_of("self"):
+                time.sleep(0.01)
+            if (child := os.fork()) == 0:
+                print("- child", files_of("self"), flush=True)
+                os._exit(0)
+            os.waitpid(child, 0)
+            print("- parent", len(files_of("self")), flush=True)
+            open(os.environ["GO"], "w")
+    app.end_epoch({"m": epoch})
+"""
+    )
+    trainer = start(script, epochs=2, environment={"GO": str(go)})
+    assert trainer.end() == 0
+    assert "- child []" in trainer.log
+    assert "- parent 1" in trainer.log
+    assert trainer.checkpoints == ["epoch-0001", "epoch-0002"]

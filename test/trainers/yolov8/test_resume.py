@@ -48,6 +48,7 @@ def test_a_stop_and_what_follows(start: Start, reference: TrainerProcess, phase:
 
 def test_a_kill_and_what_follows(start: Start, reference: TrainerProcess) -> None:
     first = start(epochs=3)
+    first.wait_for("epoch", epoch=1)
     first.wait_for("batch", epoch=2, phase="train")
     first.kill()
     assert [path.name for path in (first.folder / "checkpoints").glob("epoch-*")] == ["epoch-0001"]

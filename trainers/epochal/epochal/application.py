@@ -40,6 +40,8 @@ from epochal.training_loop import TrainingLoop
 Batch = TypeVar("Batch")
 
 _LOCK_WAIT_SECONDS = 30.0
+#: A process that is about to end because another one died waits so long for the checkpoint that is landing.
+_LANDING_WAIT_SECONDS = 60.0
 
 
 class Application:
@@ -399,19 +401,35 @@ class Application:
 
     def _on_death_of_peer(self, event: Event) -> None:
         """Another process is dead, and this one may wait for it for ever. Runs on a thread of its own."""
+        if self._loop:
+            self._loop.wait_for_landing(_LANDING_WAIT_SECONDS)
         if self._ending.acquire(blocking=False):
             self._sink.send(event)
             if self._peers:
                 self._peers.kill()
             os._exit(1)
 
+    def _with_landing(self, error: BaseException | None) -> BaseException | None:
+        """Wait for the last checkpoint; what the training failed with, or else what its checkpoint did."""
+        if self._loop is None or isinstance(error, KeyboardInterrupt):
+            return error
+        try:
+            of_landing = self._loop.wait_for_landing()
+        except KeyboardInterrupt as interrupt:
+            return interrupt
+        if of_landing is None or error is None or isinstance(error, (StopException, SystemExit)):
+            return of_landing or error
+        if error is not of_landing:
+            trouble = f"its last checkpoint is lost, too: {failure_message(of_landing)}"
+            log(trouble)
+            self.note(trouble)
+        return error
+
     def _end(self, error: BaseException | None) -> None:
         """Run the callbacks and report the end; once."""
         if not self._ending.acquire(blocking=False):
             return
-        landing_failed = self._loop.settled() if self._loop else None
-        if error is None or isinstance(error, (StopException, SystemExit)):
-            error = landing_failed or error
+        error = self._with_landing(error)
         failed = error is not None and not isinstance(error, (StopException, SystemExit))
         if failed and error is not None:
             self._exit_code = 130 if isinstance(error, KeyboardInterrupt) else 1

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,9 +70,14 @@ class Terminal:
         self._session = session
         self._checkpoints = Path(session.run_folder, "checkpoints")
         self._rewrites = sys.stderr.isatty()
+        self._lock = threading.RLock()  # a signal may interrupt its holder, and end the training
 
     def send(self, event: Event, *, may_drop: bool = False) -> None:
         """Show `event`."""
+        with self._lock:
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         kind = event["type"]
         if kind == "ready":
             start = event["resumedFrom"]

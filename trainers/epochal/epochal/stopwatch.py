@@ -10,6 +10,11 @@ class Stopwatch:
         self._seconds = 0.0
         self._since: float | None = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it does not stand still."""
+        return self._since is not None
+
     def reset(self, seconds: float = 0.0) -> None:
         """Stand still at `seconds`."""
         self._seconds, self._since = seconds, None

@@ -100,7 +100,11 @@ class TrainingLoop:
             self._get_ready()
         while self._complete < self._session.epochs and self._may_train(self._complete + 1):
             self._begin_epoch()
-            yield self._complete + 1
+            try:
+                yield self._complete + 1
+            except GeneratorExit:  # The loop is left early: what follows it may read the checkpoint.
+                self._landing.wait()
+                raise
             if self._in_epoch:
                 raise RuntimeError(f"epoch {self._complete + 1} is over, but app.end_epoch(metrics) was not called")
         if self._complete < self._session.epochs and self._control.stops_at_batch:
@@ -129,6 +133,7 @@ class TrainingLoop:
                 self._batch_is_done(total)
                 raise
             self._batch_is_done(total)
+            self._check_landing()
             self._control.agree()
             if self._control.stop_mode or self._control.checkpoint_asked or self._session.every_batches:
                 self._at_boundary()
@@ -162,7 +167,7 @@ class TrainingLoop:
         if self._skip:
             raise self._loader_too_short()
         self._watch.pause()
-        self._settle()
+        self._settle(goes_on=False)
         numbers = finite(metrics)
         row = {
             "epoch": self._complete + 1,
@@ -181,13 +186,12 @@ class TrainingLoop:
         self._note_best(numbers)
         self._save({"type": "epoch", **row})
 
-    def settled(self) -> BaseException | None:
-        """Wait for the last checkpoint, whatever the training ends with; answers what it failed with."""
-        try:
-            self._landing.settle()
-        except BaseException as error:
-            return error
-        return None
+    def wait_for_landing(self, timeout_seconds: float | None = None) -> BaseException | None:
+        """Wait for the last checkpoint, whatever the training ends with; answers what it failed with. On any thread."""
+        if self._landing.is_under_way:
+            with self._saving(goes_on=False):
+                self._landing.wait(timeout_seconds)
+        return self._landing.error
 
     def _get_ready(self) -> None:
         """Load what there is to go on from, and say so."""
@@ -216,7 +220,7 @@ class TrainingLoop:
         control = self._control
         while True:
             control.agree()
-            self._landing.check()
+            self._check_landing()
             if control.stop_mode:
                 self._save_here(leaves=True)
                 self._leave()
@@ -267,7 +271,6 @@ class TrainingLoop:
             self._resumed = None
 
     def _batch_is_done(self, total: int | None) -> None:
-        self._landing.check()
         self._in_batch = False
         self._batch += 1
         if self._batch == total:
@@ -285,6 +288,7 @@ class TrainingLoop:
 
     def _obey_in_validation(self) -> None:
         """Between batches of validation: save or end, with the training where its last batch left it."""
+        self._check_landing()
         self._control.agree()
         if self._batch or not self._in_epoch:
             self._end_if_stopped()
@@ -307,21 +311,31 @@ class TrainingLoop:
     def _save_here(self, *, leaves: bool = False) -> None:
         """Save, unless a checkpoint of this position is there already."""
         self._control.checkpoint_asked = False
-        self._settle()
+        self._settle(goes_on=not leaves)
         (is_there,) = self._ranks.maximum([int(self._checkpoints.has(self.position))])
         if not is_there:
             self._save(leaves=leaves)
 
-    def _settle(self) -> None:
+    def _check_landing(self) -> None:
+        """At a boundary: a checkpoint that could not land ends the training; one that takes very long is waited for."""
+        self._landing.check()
+        if self._landing.is_late:
+            self._settle()
+
+    def _settle(self, *, goes_on: bool = True) -> None:
         """Wait until the checkpoint that was saved last is whole."""
         if self._landing.is_under_way:
-            with self._saving():
+            trained_until_now = self._watch.is_running
+            self._watch.pause()
+            with self._saving(goes_on=goes_on):
                 self._landing.settle()
-        self._landing.settle()
+            if trained_until_now:
+                self._watch.start()
+        self._landing.check()
 
-    def _saving(self, *, leaves: bool = False) -> AbstractContextManager[None]:
+    def _saving(self, *, goes_on: bool = True) -> AbstractContextManager[None]:
         epoch = self._complete + 1 if self._in_epoch else max(self._complete, 1)
-        return self.progress.saving(epoch, goes_on=self._in_epoch and not leaves)
+        return self.progress.saving(epoch, goes_on=self._in_epoch and goes_on)
 
     def _save(self, report: Event | None = None, *, leaves: bool = False) -> None:
         """Write the checkpoint's files. It lands, and `report` is sent after it, while the training goes on."""
@@ -338,7 +352,7 @@ class TrainingLoop:
         if self._ranks.count > 1:
             progress["ranks"] = self._ranks.gather({name: progress[name] for name in ("moment", "epochBegan")})
         before = Moment.capture(self.averages)
-        with self._saving(leaves=leaves):
+        with self._saving(goes_on=not leaves):
             self._landing.settle()
             land = self._checkpoints.write(self.position, self._metrics, progress, self.state.save)
             self._landing.start(lambda: self._tell_landed(land(), report))
@@ -349,6 +363,7 @@ class TrainingLoop:
             self._watch.start()
 
     def _tell_landed(self, manifest: dict[str, Any], report: Event | None) -> None:
+        """On the thread that landed it."""
         self._sink.send({"type": "checkpoint", "checkpoint": manifest})
         if report:
             self._sink.send(report)
