@@ -21,7 +21,12 @@ export function sessionFailureOf(error: unknown): SessionFailure {
       cause.timeoutType === 'SCHEDULE_TO_START'
         ? 'no worker of the host took the work in time'
         : 'the host sent no sign of life in time';
-    return { ...nothing, failure: { kind: 'hostLost', message }, reached, ...(batches ? { batchesPerEpoch: batches } : {}) };
+    return {
+      ...nothing,
+      failure: { kind: 'hostLost', message },
+      reached,
+      ...(batches ? { batchesPerEpoch: batches } : {}),
+    };
   }
   if (cause instanceof CancelledFailure) {
     return { ...nothing, failure: { kind: 'workerLost', message: 'the worker gave the session up' } };
