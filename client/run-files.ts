@@ -9,6 +9,7 @@ import {
   logLinesSchema,
   type RunFilesPlace,
 } from '../contracts/run-files.ts';
+import { WorkerFailedError } from './errors.ts';
 import type { WorkerQuestions } from './worker-questions.ts';
 
 /** Who is asked for what: the host that has the run's folder, or whoever reaches the store. */
@@ -21,7 +22,7 @@ const ahead = 3;
 
 /** Every method throws NoWorkerError, WorkerFailedError and the errors of the server. */
 export class RunFiles {
-  constructor(readonly workers: WorkerQuestions) {}
+  constructor(readonly workers: Pick<WorkerQuestions, 'ask'>) {}
 
   /** Null when there is no such folder. */
   list(place: FilesPlace, folder: string | null): Promise<ListedRunFiles | null> {
@@ -41,8 +42,11 @@ export class RunFiles {
     return this.#ask(place, 'readRunLog', question, logLinesSchema.nullable());
   }
 
-  part(place: FilesPlace, path: string, offset: number, length: number): Promise<Uint8Array> {
-    return this.#ask(place, 'readRunFile', { path, offset, length }, z.instanceof(Uint8Array));
+  /** WorkerFailedError where the file has not so much any more: it went to the store meanwhile, and is to be asked for there. */
+  async part(place: FilesPlace, path: string, offset: number, length: number): Promise<Uint8Array> {
+    const bytes = await this.#ask(place, 'readRunFile', { path, offset, length }, z.instanceof(Uint8Array));
+    if (bytes.length === length) return bytes;
+    throw new WorkerFailedError(`${path} of run ${place.run} went, or became shorter, while it was read`);
   }
 
   /** Bytes from `start` up to `end`, in order; ends early, with an error, when the file has become shorter. */
@@ -53,10 +57,9 @@ export class RunFiles {
       if (next >= end) return;
       const length = Math.min(largestPart, end - next);
       const part = this.part(place, path, next, length);
-      const whole = part.then((bytes) => requireLength(bytes, length, path));
       // A failure is thrown where its part would be; until then it is nobody's.
-      whole.catch(() => undefined);
-      asked.push(whole);
+      part.catch(() => undefined);
+      asked.push(part);
       next += length;
     };
     for (let i = 0; i < ahead; i++) askNext();
@@ -84,9 +87,4 @@ export class RunFiles {
       leavesNoTrace: true,
     });
   }
-}
-
-function requireLength(bytes: Uint8Array, length: number, path: string): Uint8Array {
-  if (bytes.length === length) return bytes;
-  throw new Error(`${path} has become shorter while it was read`);
 }

@@ -51,7 +51,7 @@ it('is kept by the server, for good and for bad input', async () => {
       '--max-time',
       String(seconds),
       '--request-timeout',
-      '30',
+      '120', // "train" has a worker check the configuration: on a busy machine that takes its time
       '--warnings',
       'off',
     );
@@ -64,7 +64,7 @@ it('is kept by the server, for good and for bad input', async () => {
       execFile(
         python,
         args,
-        { cwd: folder, maxBuffer: 64 << 20, timeout: (seconds + 120) * 1000 },
+        { cwd: folder, maxBuffer: 64 << 20, timeout: (seconds + 240) * 1000 },
         (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? 1) : 0, text: `${stdout}\n${stderr}` }),
       );
     });

@@ -24,7 +24,8 @@ import { launchChromium } from './chromium.ts';
 const workerEntry = fileURLToPath(new URL('../faults/worker-process.ts', import.meta.url));
 const testTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
 const pool = 'gpu';
-const quiet = () => pino({ level: process.env.LOG_LEVEL ?? 'fatal' }, pino.destination(2));
+/** A request that failed for a reason of ours is told, with its stack: a browser only knows that it was a 500. */
+const quiet = () => pino({ level: process.env.LOG_LEVEL ?? 'error' }, pino.destination(2));
 
 export interface StageOptions {
   /** 0: no worker at all. */

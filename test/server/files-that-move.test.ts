@@ -1,0 +1,59 @@
+/** A run that ends while its page reads its files: they go from the host to the store between two questions. */
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type FilesPlace, RunFiles } from '../../client/run-files.ts';
+import type { Question } from '../../client/worker-questions.ts';
+import { readRunFileSchema } from '../../contracts/run-files.ts';
+import { metricColumns } from '../../server/metric-columns.ts';
+import { firstThatHas } from '../../server/run-places.ts';
+import { HostRunFiles } from '../../worker/run-files.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'epochal-files-'));
+  await mkdir(join(folder, 'host'));
+  const rows = [1, 2, 3].map((epoch) =>
+    JSON.stringify({ epoch, batches: 1, seconds: 1, metrics: { loss: 1 / epoch }, at: '2026-01-01T00:00:00.000Z' }),
+  );
+  await writeFile(join(folder, 'host', 'metrics.jsonl'), `${rows.join('\n')}\n`);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** A worker's answers from real folders, `host` and `store`; the first folder becomes the second once a size was told. */
+const moving = {
+  async ask<T>({ activity, args, answer }: Question<T>): Promise<T> {
+    const asked = z.looseObject({ place: z.looseObject({ source: z.string() }), path: z.string() }).parse(args[0]);
+    const { source } = asked.place;
+    const files = new HostRunFiles(join(folder, source));
+    if (activity === 'sizeOfRunFile') {
+      const size = (await files.readPart(asked.path, 0, 1))?.size ?? null;
+      if (source === 'host') await rename(join(folder, 'host'), join(folder, 'store'));
+      return answer.parse(size);
+    }
+    const { path, offset, length } = readRunFileSchema.parse(args[0]);
+    return answer.parse((await files.readPart(path, offset, length))?.bytes ?? new Uint8Array());
+  },
+};
+
+const place = (source: 'host' | 'store'): FilesPlace => ({
+  source,
+  run: 'r',
+  project: 'default',
+  store: null,
+  asked: { host: 'h' },
+});
+
+it.each([
+  { after: 0, epochs: [1, 2, 3] },
+  { after: 2, epochs: [3] },
+])('are read where they are now, after epoch $after', async ({ after, epochs }) => {
+  const files = new RunFiles(moving);
+  const places = [place('host'), place('store')];
+  const { found } = await firstThatHas({ places }, 'metrics.jsonl', (at) =>
+    metricColumns(files, at, { points: 100, after }),
+  );
+  expect(found).toMatchObject({ source: 'store', total: 3, epoch: epochs });
+});
