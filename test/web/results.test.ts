@@ -62,8 +62,12 @@ it(
     await page.goto(`/runs/${run}?tab=checkpoints`);
     await page.getByRole('button', { name: '3 files' }).first().click();
     const shown = await page.locator('[data-sha256="weights.npz"]').first().textContent();
+    const answers: string[] = [];
+    page.on('response', (response) => answers.push(`${response.status()} ${response.url()}`));
     const [download] = await Promise.all([
-      page.waitForEvent('download'),
+      page.waitForEvent('download').catch((error: unknown) => {
+        throw new Error(`no download began; the server had answered ${answers.join(', ')}`, { cause: error });
+      }),
       page
         .getByRole('link', { name: /Download weights.npz/ })
         .first()
