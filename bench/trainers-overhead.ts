@@ -38,7 +38,7 @@ const environment = {
 
 /**
  * Sizes whose epoch takes several seconds on one core, as epochs of real trainings do and more. Many epochs, of which the
- * fastest counts: on a virtual machine memory that is new to it makes the first of a process slower, up to a tenth.
+ * fastest counts: epochs of one process differ by up to a tenth, on both sides.
  */
 const comparisons: readonly Comparison[] = [
   { trainer: 'pytorch', epochs: 10, pairs: 5, parameters: { channels: 256 } },

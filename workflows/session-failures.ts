@@ -14,9 +14,7 @@ export function sessionFailureOf(error: unknown): SessionFailure {
   }
   if (cause instanceof TimeoutFailure) {
     const last = progressSchema.safeParse(cause.lastHeartbeatDetails);
-    const reached =
-      last.success && last.data.phase === 'train' ? { epoch: last.data.epoch - 1, batch: last.data.batch } : null;
-    const batches = last.success && last.data.phase === 'train' ? last.data.batches : null;
+    const trained = last.success && last.data.phase === 'train' ? last.data : null;
     const message =
       cause.timeoutType === 'SCHEDULE_TO_START'
         ? 'no worker of the host took the work in time'
@@ -24,8 +22,8 @@ export function sessionFailureOf(error: unknown): SessionFailure {
     return {
       ...nothing,
       failure: { kind: 'hostLost', message },
-      reached,
-      ...(batches ? { batchesPerEpoch: batches } : {}),
+      reached: trained && { epoch: trained.epoch - 1, batch: trained.batch },
+      ...(trained?.batches ? { batchesPerEpoch: trained.batches } : {}),
     };
   }
   if (cause instanceof CancelledFailure) {

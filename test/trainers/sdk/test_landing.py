@@ -26,13 +26,14 @@ def hash_when_told(path):
     return hash_of(path)
 epochal.checkpoints.sha256_and_sync = hash_when_told
 app = epochal.Application(trainer)
-train_epochs(app, batches={batches}, seconds=0.002)
+{body}
 """
 )
 
 
-def _held(batches: int = 3, failure: str = "pass") -> str:
-    return HELD.replace("{failure}", failure).replace("{batches}", str(batches))
+def _held(batches: int = 3, failure: str = "pass", body: str = "") -> str:
+    body = body or f"train_epochs(app, batches={batches}, seconds=0.002)\n"
+    return HELD.replace("{failure}", failure).replace("{body}", body)
 
 
 def test_the_next_epoch_trains_meanwhile(start: Start, tmp_path: Path) -> None:
@@ -167,11 +168,9 @@ for epoch in app.epochs():
 )
 def test_nobody_can_overlook_that_it_did_not_land(start: Start, tmp_path: Path, loop: str) -> None:
     go = tmp_path / "go"
-    script = _held(failure="raise OSError(5, 'Input/output error')")
-    script = script[: script.rindex("train_epochs(app")] + IGNORES.replace("{loop}", loop)
-    trainer = start(
-        script.replace("range(5000)", "range(3 if epoch == 1 else 5000)"), epochs=3, environment={"GO": str(go)}
-    )
+    body = IGNORES.replace("{loop}", loop.replace("range(5000)", "range(3 if epoch == 1 else 5000)"))
+    script = _held(failure="raise OSError(5, 'Input/output error')", body=body)
+    trainer = start(script, epochs=3, environment={"GO": str(go)})
     trainer.wait_for("batch", epoch=2)
     go.touch()
     assert trainer.end() == 1
@@ -181,10 +180,7 @@ def test_nobody_can_overlook_that_it_did_not_land(start: Start, tmp_path: Path, 
 
 def test_a_loop_that_is_left_early_is_followed_by_what_reads_the_checkpoint(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    script = _held()
-    script = (
-        script[: script.rindex("train_epochs(app")]
-        + """
+    body = """
 app.state(save=save, load=load)
 for epoch in app.epochs():
     for batch in app.batches(range(3)):
@@ -195,16 +191,15 @@ for epoch in app.epochs():
 print("- after", os.listdir(os.path.join(app.get_synced_data_dir(), "..", "checkpoints")))
 app.stop()
 """
-    )
-    trainer = start(script, epochs=3, environment={"GO": str(go)})
+    trainer = start(_held(body=body), epochs=3, environment={"GO": str(go)})
     assert trainer.end() == 0
     assert "- after ['epoch-0001']" in trainer.log
 
 
 def test_saves_that_are_due_faster_than_they_land(start: Start, tmp_path: Path) -> None:
     """One lands at a time: the training waits, and the time of that is not the epoch's."""
-    slow = HELD.replace('wait_for(os.environ["GO"])', "time.sleep(1)").replace("{failure}", "pass")
-    trainer = start(slow.replace("{batches}", "3"), epochs=1, everyBatches=1)
+    slow = _held().replace('wait_for(os.environ["GO"])', "time.sleep(1)")
+    trainer = start(slow, epochs=1, everyBatches=1)
     assert trainer.end() == 0
     assert trainer.checkpoints == [
         "epoch-0000-batch-000001",
@@ -217,10 +212,7 @@ def test_saves_that_are_due_faster_than_they_land(start: Start, tmp_path: Path) 
 
 def test_a_forked_child_does_not_hold_its_files(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    script = _held().replace('wait_for(os.environ["GO"])', "pass")
-    script = (
-        script[: script.rindex("train_epochs(app")]
-        + """
+    body = """
 import epochal.durable_files
 read = os.readv
 def read_when_told(descriptor, buffers):
@@ -244,7 +236,7 @@ for epoch in app.epochs():
             open(os.environ["GO"], "w")
     app.end_epoch({"m": epoch})
 """
-    )
+    script = _held(body=body).replace('wait_for(os.environ["GO"])', "pass", 1)
     trainer = start(script, epochs=2, environment={"GO": str(go)})
     assert trainer.end() == 0
     assert "- child []" in trainer.log

@@ -304,7 +304,7 @@ class TrainingLoop:
             self._leave()
 
     def _leave(self) -> NoReturn:
-        self._settle()
+        self._settle(goes_on=False)
         self.was_stopped = True
         raise StopException
 
@@ -338,7 +338,10 @@ class TrainingLoop:
         return self.progress.saving(epoch, goes_on=self._in_epoch and goes_on)
 
     def _save(self, report: Event | None = None, *, leaves: bool = False) -> None:
-        """Write the checkpoint's files. It lands, and `report` is sent after it, while the training goes on."""
+        """Write the checkpoint's files, with the one before settled. It lands while the training goes on.
+
+        `report` is sent once it has landed.
+        """
         self._control.checkpoint_asked = False
         was_in_epoch = self._in_epoch
         self._watch.pause()
@@ -353,11 +356,8 @@ class TrainingLoop:
             progress["ranks"] = self._ranks.gather({name: progress[name] for name in ("moment", "epochBegan")})
         before = Moment.capture(self.averages)
         with self._saving(goes_on=not leaves):
-            self._landing.settle()
             land = self._checkpoints.write(self.position, self._metrics, progress, self.state.save)
             self._landing.start(lambda: self._tell_landed(land(), report))
-            if leaves:
-                self._landing.settle()
         restore(before.random)  # Saving more often must not change what is trained.
         if was_in_epoch:
             self._watch.start()
