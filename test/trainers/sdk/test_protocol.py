@@ -370,3 +370,43 @@ def test_going_on_where_all_is_trained(start: Start) -> None:
     assert again.end() == 0
     assert again.stopped == (1, 0)
     assert not again.of("epoch")
+
+
+LEAVES_EARLY = """
+import time
+import epochal
+trainer = epochal.Trainer(name="own", title="", description="", metrics=[epochal.Metric("m", "")], best=("m", "min"))
+@trainer.train
+def train(app):
+    app.state(save=lambda folder: (folder / "w").touch(), load=print)
+    for epoch in app.epochs():
+        for batch in app.batches(range(9)):
+            time.sleep(0.15)  # longer than between two live lines: each batch would be told at once
+            if batch == 2:
+                {leave}
+        {then}
+        app.end_epoch({{"m": 1}})
+trainer.main()
+"""
+
+
+def _trained(trainer: TrainerProcess) -> list[int]:
+    return [event["batch"] for event in trainer.of("batch") if event["phase"] == "train"]
+
+
+def test_a_batch_that_fails_is_not_told_as_trained(start: Start) -> None:
+    trainer = start(LEAVES_EARLY.format(leave='raise ValueError("no")', then="pass"), epochs=1)
+    assert trainer.end() != 0
+    trainer.wait_for("failed", kind="trainerError")
+    assert _trained(trainer) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "then",
+    ["pass", "for batch in app.validation_batches(range(2)): pass", "for batch in app.batches(range(1)): pass"],
+    ids=["the end of the epoch", "validation", "another loop"],
+)
+def test_a_batch_with_a_break_is_told_when_the_training_goes_on(start: Start, then: str) -> None:
+    trainer = start(LEAVES_EARLY.format(leave="break", then=then), epochs=1)
+    assert trainer.end() == 0
+    assert _trained(trainer)[:3] == [1, 2, 3]

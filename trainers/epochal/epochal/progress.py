@@ -36,6 +36,7 @@ class Progress:
         self._batches: int | None = None
         self._metrics: Mapping[str, Any] = {}
         self._told_batch = 0
+        self._put_off: int | None = None
         self._tell_after = 0.0
 
     def phase(self, phase: str, epoch: int, batches: int | None = None) -> None:
@@ -44,6 +45,7 @@ class Progress:
             self._phase, self._epoch = phase, epoch
             self._metrics = {}
             self._told_batch = 0
+            self._put_off = None
             self._tell_after = 0.0
             self._tell_phase(phase, epoch)
         self._batches = batches or None
@@ -72,6 +74,16 @@ class Progress:
         """`done` batches of the phase are done."""
         if time.monotonic() >= self._tell_after or done == self._batches:
             self._tell(done, may_drop=done != self._batches)
+
+    def put_off(self, done: int) -> None:
+        """`done` batches are done if the training goes on: tell of the last one in `catch_up`."""
+        self._put_off = done
+
+    def catch_up(self) -> None:
+        """The training goes on: tell of the batch that was put off."""
+        if self._put_off is not None:
+            self.flush(self._put_off)
+            self._put_off = None
 
     def flush(self, done: int) -> None:
         """No batch of the phase follows for now: tell of the last one, if it was not told."""

@@ -116,6 +116,7 @@ class TrainingLoop:
     def batches(self, loader: Iterable[Batch], total: int | None) -> Iterator[Batch]:
         """See `Application.batches`."""
         self._need_epoch("app.batches")
+        self.progress.catch_up()
         self._control.agree()
         self._end_if_stopped()
         passed = self._batch - self._skip  # 0, or what other loops of this epoch have trained
@@ -130,7 +131,9 @@ class TrainingLoop:
             try:
                 yield batch
             except GeneratorExit:
-                self._batch_is_done(total)
+                # Left by `break`, or by an error in the batch: which one shows in whether the training goes on.
+                self._count_batch(total)
+                self.progress.put_off(self._batch)
                 raise
             self._batch_is_done(total)
             self._check_landing()
@@ -144,6 +147,7 @@ class TrainingLoop:
     def validation_batches(self, loader: Iterable[Batch], total: int | None) -> Iterator[Batch]:
         """See `Application.validation_batches`."""
         within_batch = self._in_batch
+        self.progress.catch_up()
         self.progress.phase("validate", self.epoch, _length(loader) if total is None else total)
         done = 0
         for batch in loader:
@@ -167,6 +171,7 @@ class TrainingLoop:
         if self._skip:
             raise self._loader_too_short()
         self._watch.pause()
+        self.progress.catch_up()
         self._settle(goes_on=False)
         numbers = finite(metrics)
         row = {
@@ -271,11 +276,14 @@ class TrainingLoop:
             self._resumed = None
 
     def _batch_is_done(self, total: int | None) -> None:
+        self._count_batch(total)
+        self.progress.batch(self._batch)
+
+    def _count_batch(self, total: int | None) -> None:
         self._in_batch = False
         self._batch += 1
         if self._batch == total:
             self._trained = Moment.capture(self.averages)
-        self.progress.batch(self._batch)
 
     def _at_boundary(self) -> None:
         """A training batch is complete: save or end, as was asked."""
