@@ -63,6 +63,8 @@ async function row(
     });
     trained.push({ run, stamps });
   }
+  // All on the first worker, however long it makes the trainer's environment: a second one would take what waits.
+  await allCameTo(trained, 1);
   await harm(hosts, trained);
   const wasted: number[] = [];
   const told: number[] = [];

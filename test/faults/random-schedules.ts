@@ -203,10 +203,12 @@ class Play {
     const { server } = this.#arena;
     switch (kind) {
       case 'stop':
-        return this.#request(run, 'stop', { mode: 'batch' });
+        await this.#request(run, 'stop', { mode: 'batch' });
+        return;
       case 'second stop':
         await this.#request(run, 'stop', { mode: 'batch' });
-        return this.#request(run, 'stop', { mode: 'batch' });
+        await this.#request(run, 'stop', { mode: 'batch' });
+        return;
       case 'cancel':
         this.#asked.set(run, 'cancel');
         return untilItAnswers(() => run.handle.cancel());
@@ -214,7 +216,8 @@ class Play {
         return this.#pauseAndGoOn(run);
       case 'pause, then stop':
         await this.#request(run, 'pause');
-        return this.#request(run, 'stop', { mode: 'batch' });
+        await this.#request(run, 'stop', { mode: 'batch' });
+        return;
       case 'trainer killed': {
         const holder = this.#holder(run);
         const trainer = holder ? await readProcessFile(new RunFolders(holder.dataFolder).of(run.id)) : null;
@@ -265,7 +268,8 @@ class Play {
   }
 
   async #pauseAndGoOn(run: FaultRun): Promise<void> {
-    await this.#request(run, 'pause');
+    // One that stops already pauses no more, and may land only once a host that is kept away is back.
+    if (!(await this.#request(run, 'pause'))) return;
     await until(
       `${run.id} pauses or ends`,
       async () => this.#over.has(run) || (await run.view().catch(() => null))?.detail === 'training.paused',
@@ -273,15 +277,17 @@ class Play {
     await this.#request(run, 'resume');
   }
 
-  /** A request that comes too late is refused, and that is all right. */
-  async #request(run: FaultRun, name: string, ...args: unknown[]): Promise<void> {
+  /** False when it comes too late and is refused, which is all right. */
+  async #request(run: FaultRun, name: string, ...args: unknown[]): Promise<boolean> {
     try {
       await untilItAnswers(() => run.update(name, ...args));
       if (name === 'stop') this.#asked.set(run, 'stop');
+      return true;
     } catch (error) {
       this.#tell(
         `    ${name} was refused: ${error instanceof Error ? `${error.message} ${error.cause ?? ''}` : error}`,
       );
+      return false;
     }
   }
 
