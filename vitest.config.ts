@@ -14,6 +14,8 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     teardownTimeout: 120_000,
+    // Of vitest itself: a second.
+    expect: { poll: { timeout: 240_000, interval: 50 } },
     reporters: ['default', new ClosingLineReporter()],
   },
 });

@@ -130,27 +130,24 @@ describe('a live stream', () => {
     slow.resume();
     await slow.ended;
     expect(slow.messages.at(-1)?.kind).toBe('receipt');
-    await until('nothing is watched', () => server.running.watched === 0, 20);
+    await until('nothing is watched', () => server.running.watched === 0);
   });
 
-  it('tells a batch within a second', async () => {
+  it('tells of batches while they are trained, in their order', async () => {
     const { body } = await server.ask('start', { body: { config: host.config({ epochs: 500, parameters: long }) } });
     await training(body.run);
     const watched = await watch(server.address, body.run);
-    const ages: number[] = [];
-    let seen = 0;
-    await until('forty messages of progress', () => {
-      for (const message of watched.messages.slice(seen)) {
-        seen++;
-        if (message.kind !== 'progress') continue;
-        for (const live of message.progress) if (live.kind === 'training') ages.push(Date.now() - Date.parse(live.at));
-      }
-      return ages.length >= 40;
-    });
+    const told = () =>
+      watched.messages.flatMap((message) =>
+        message.kind === 'progress'
+          ? message.progress.flatMap((live) => (live.kind === 'training' ? [live.at] : []))
+          : [],
+      );
+    // How soon is measured by `npm run bench -- webProgress`.
+    await until('forty messages of progress', () => told().length >= 40);
     watched.close();
+    expect(told()).toEqual(told().toSorted());
     await server.ask('stop', { params: { run: body.run }, body: { mode: 'now' } });
-    const p95 = ages.sort((a, b) => a - b)[Math.floor(ages.length * 0.95)] ?? 0;
-    expect(p95).toBeLessThan(2_000);
   });
 });
 

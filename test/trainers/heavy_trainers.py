@@ -119,7 +119,7 @@ def does_again_what_follows(
 
 def nobody_left(trainer: TrainerProcess) -> bool:
     """Whether the trainer's process group is gone."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + trainer_process.LIMIT
     while time.monotonic() < end:
         try:
             os.killpg(trainer.process.pid, 0)

@@ -41,7 +41,7 @@ def _said(trainer: TrainerProcess) -> list[str]:
 SCRIPT = """
 app = epochal.Application(trainer)
 with app.handle_stop(graceful={graceful}):
-    train_epochs(app, seconds=0.1)
+    train_epochs(app, batches={batches})
     say("- end of block")
 say("- after block, stopped: " + str(app.is_stopped()))
 app.stop()
@@ -50,7 +50,7 @@ say("- after app.stop()")
 
 
 def test_graceful_skips_the_rest_of_the_block_and_runs_what_follows(start: Start) -> None:
-    trainer = start(HEAD + SCRIPT.format(graceful=True))
+    trainer = start(HEAD + SCRIPT.format(graceful=True, batches=100))
     trainer.wait_for("batch", epoch=2)
     trainer.stop()
     assert trainer.end() == 0
@@ -60,7 +60,7 @@ def test_graceful_skips_the_rest_of_the_block_and_runs_what_follows(start: Start
 
 
 def test_not_graceful_ends_as_soon_as_the_block_is_left(start: Start) -> None:
-    trainer = start(HEAD + SCRIPT.format(graceful=False))
+    trainer = start(HEAD + SCRIPT.format(graceful=False, batches=100))
     trainer.wait_for("batch", epoch=2)
     trainer.stop()
     assert trainer.end() == 0
@@ -70,7 +70,7 @@ def test_not_graceful_ends_as_soon_as_the_block_is_left(start: Start) -> None:
 
 @pytest.mark.parametrize("graceful", [True, False])
 def test_without_a_stop_the_block_ends_as_usual(start: Start, graceful: bool) -> None:
-    trainer = start(HEAD + SCRIPT.format(graceful=graceful))
+    trainer = start(HEAD + SCRIPT.format(graceful=graceful, batches=3))
     assert trainer.end() == 0
     assert _said(trainer) == ["- end of block", "- after block, stopped: False"]
     assert trainer.stopped == (3, 0)
@@ -83,7 +83,7 @@ def test_a_script_that_forgets_app_stop(start: Start) -> None:
 
 
 def test_a_stop_that_nobody_handles_is_no_error(start: Start) -> None:
-    trainer = start(HEAD + "app = epochal.Application(trainer)\ntrain_epochs(app, seconds=0.1)\n")
+    trainer = start(HEAD + "app = epochal.Application(trainer)\ntrain_epochs(app, batches=1000)\n")
     trainer.wait_for("batch")
     trainer.stop()
     assert trainer.end() == 0
@@ -116,7 +116,7 @@ def test_an_exception_between_handle_stop_and_app_stop(start: Start) -> None:
 app = epochal.Application(trainer)
 app.call_before_shutdown(lambda: say("- callback"))
 with app.handle_stop():
-    train_epochs(app, seconds=0.1)
+    train_epochs(app, batches=1000)
 raise KeyError("after the stop")
 app.stop()
 """
@@ -236,6 +236,7 @@ with app.handle_stop():
     for epoch in app.epochs():
         for batch in app.batches(range(3)):
             time.sleep(0.1)
+        wait_for(os.path.join(app.get_synced_data_dir(), "..", "asked"))
         say(f"- in epoch {epoch}: {app.is_stopped()}")
         app.end_epoch({"m": 0})
         say(f"- after epoch {epoch}: {app.is_stopped()}")
@@ -244,6 +245,8 @@ app.stop()
     trainer = start(HEAD + script)
     trainer.wait_for("batch", epoch=1)
     trainer.stop("epoch")
+    trainer.wait_for("acknowledged", command="stop")
+    (trainer.folder / "asked").touch()
     assert trainer.end() == 0
     assert _said(trainer) == ["- in epoch 1: False", "- after epoch 1: True"]
     assert trainer.stopped == (1, 0)

@@ -122,7 +122,7 @@ def test_a_checkpoint_that_is_cut_short(start: Start) -> None:
 
 
 def test_data_that_shrank(start: Start) -> None:
-    first = start(parameters={"batch_seconds": 0.12})
+    first = start(parameters={"batch_seconds": 0.12, "validation_batches": 1000})
     first.wait_for("batch", batch=4)
     first.stop()
     assert first.end() == 0

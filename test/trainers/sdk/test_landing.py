@@ -70,7 +70,7 @@ def test_an_epoch_does_not_end_before_the_one_before_it_has_landed(start: Start,
 
 def test_a_stop_meanwhile_leaves_both(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    trainer = start(_held(batches=50), epochs=3, environment={"GO": str(go)})
+    trainer = start(_held(batches=1000), epochs=3, environment={"GO": str(go)})
     trainer.wait_for("batch", epoch=2)
     trainer.stop()
     trainer.wait_for("acknowledged", command="stop")
@@ -207,7 +207,7 @@ def test_saves_that_are_due_faster_than_they_land(start: Start, tmp_path: Path) 
         "epoch-0000-batch-000003",
         "epoch-0001",
     ]
-    assert trainer.rows()[0]["seconds"] < 0.9
+    assert trainer.rows()[0]["seconds"] < 2  # four waits of a second, were they counted
 
 
 def test_a_forked_child_does_not_hold_its_files(start: Start, tmp_path: Path) -> None:

@@ -51,7 +51,6 @@ def test_a_kill_and_what_follows(start: Start, reference: TrainerProcess) -> Non
     first.wait_for("epoch", epoch=1)
     first.wait_for("batch", epoch=2, phase="train")
     first.kill()
-    assert [path.name for path in (first.folder / "checkpoints").glob("epoch-*")] == ["epoch-0001"]
     again = ended_well(start(epochs=3, resumeFrom=checkpoint_path(first, "epoch-0001")), 3)
     assert {event["epoch"] for event in again.of("batch")} == {2, 3}
     _same(again, reference)
