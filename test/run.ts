@@ -33,7 +33,9 @@ try {
     parts.push(await check('types of the web', inModules('tsc'), ['-p', 'web']));
     parts.push(await vitest('vitest', [], scratch));
     parts.push(await vitest('browser', ['--config', 'vitest.web.config.ts'], scratch));
-    parts.push(await pytest({ folder: 'test/trainers/sdk', tools: 'test/trainers/requirements.txt' }, scratch));
+    const sdk = { folder: 'test/trainers/sdk', tools: 'test/trainers/requirements.txt' };
+    // Each test has trainers and folders of its own, and waits for most of its time.
+    parts.push(await pytest(sdk, scratch, ['-n', '2']));
   }
 } finally {
   await rm(scratch, { recursive: true, force: true });
