@@ -1,10 +1,13 @@
-/** Stores what the ledger chose and removes what it dropped, while the trainer goes on. */
+/**
+ * Stores what the ledger chose and removes what it dropped, while the trainer goes on. What is damaged is put aside; then
+ * nothing is removed, for what was to go may be all that is left.
+ */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { name as nameSchema } from '../contracts/names.ts';
 import type { KeepCheckpointsInput, KeptCheckpoints } from '../contracts/run-activities.ts';
 import { outputPath } from '../stores/artifact-store.ts';
-import { storeCheckpoint } from '../worker/checkpoints.ts';
+import { putAside, storeCheckpoint } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { withStore, working } from './activity-support.ts';
 
@@ -26,9 +29,10 @@ export const keepCheckpoints =
           for (const entry of input.store) {
             progress.doing = `store ${entry.name}`;
             const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes });
+            if (!whole) await putAside(folder, entry);
             (whole ? kept.stored : kept.damaged).push(entry.name);
           }
-          for (const dropped of input.remove) {
+          for (const dropped of kept.damaged.length > 0 ? [] : input.remove) {
             const checkpoint = nameSchema.parse(dropped);
             progress.doing = `remove ${checkpoint}`;
             await rm(join(folder.checkpoints, checkpoint), { recursive: true, force: true });

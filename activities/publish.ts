@@ -2,13 +2,22 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { LedgerEntry } from '../contracts/checkpoint.ts';
+import { isFallback, type LedgerEntry } from '../contracts/checkpoint.ts';
 import { name as nameSchema } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Published, PublishInput } from '../contracts/run-activities.ts';
 import { runConfigSchema } from '../contracts/run-config.ts';
 import { type ArtifactStore, outputPath, type TransferOptions } from '../stores/artifact-store.ts';
-import { cutRows, firstRows, manifestOf, removeStrays, storeCheckpoint } from '../worker/checkpoints.ts';
+import {
+  cutRows,
+  damagedHere,
+  firstRows,
+  manifestOf,
+  putAside,
+  removeStrays,
+  storeCheckpoint,
+  storedFiles,
+} from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { filesBelow, isBookkeeping, type RunFolder } from '../worker/run-folders.ts';
@@ -37,13 +46,16 @@ export const publish =
           if (folder) await endPredecessor(folder, config.deadlines, signal, host.log.child({ run }));
           progress.totalBytes = await bytesToMove(input.ledger, folder);
           const checkpoints: Receipt['checkpoints'] = [];
-          for (const entry of input.ledger) {
+          const lost: string[] = [];
+          // Newest first: a fallback is part of the result only where nothing newer is.
+          for (const entry of [...input.ledger].reverse()) {
+            if (isFallback(entry) && checkpoints.length > 0) continue;
             progress.doing = `publish checkpoint ${entry.name}`;
             const files = await landCheckpoint(store, output, folder, entry, options);
-            if (files) checkpoints.push({ ...manifestOf(entry), files, reasons: entry.reasons });
+            if (files) checkpoints.unshift({ ...manifestOf(entry), files, reasons: entry.reasons });
+            else lost.unshift(entry.name);
           }
           const hasLanded = ({ name }: LedgerEntry) => checkpoints.some((landed) => landed.name === name);
-          const lost = input.ledger.filter((entry) => !hasLanded(entry)).map(({ name }) => name);
           progress.doing = 'remove checkpoints that the run dropped';
           for (const dropped of input.dropped) await store.remove(`${output}/checkpoints/${nameSchema.parse(dropped)}`);
           await removeStrays(store, output, input.ledger.filter(hasLanded));
@@ -71,14 +83,16 @@ export const publish =
           );
           const preliminary: Receipt = { ...receipt, checkpoints, files: named, publishedBytes: bytes };
           await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
-          return { checkpoints, files: named, bytes, lost, host: input.host };
+          const damaged = folder ? await damagedHere(folder) : [];
+          return { checkpoints, files: named, bytes, lost, damaged, host: input.host };
         }),
       ),
     );
 
 /** Checkpoints are copied, or found in the store, and then read there once more; the rest is copied. */
 async function bytesToMove(ledger: readonly LedgerEntry[], folder: RunFolder | null): Promise<number> {
-  const kept = ledger.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
+  const wanted = ledger.filter((entry) => !isFallback(entry));
+  const kept = wanted.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
   if (!folder) return kept;
   let others = 0;
   for await (const [, local] of otherFiles(folder)) others += (await stat(local)).size;
@@ -93,18 +107,8 @@ async function landCheckpoint(
   entry: LedgerEntry,
   options: TransferOptions,
 ): Promise<PublishedFile[] | null> {
-  const inStore = async () => {
-    const files: PublishedFile[] = [];
-    for (const file of entry.files) {
-      const path = `${output}/checkpoints/${entry.name}/${file.path}`;
-      const copy = await store.verify(path, options);
-      if (!copy || copy.sha256 !== file.sha256 || copy.size !== file.size) return null;
-      files.push({ ...copy, path: inside(output, { ...copy, path }).path });
-    }
-    return files;
-  };
-  if (folder && (await storeCheckpoint(folder, entry, store, output, options))) return inStore();
-  return inStore();
+  if (folder && !(await storeCheckpoint(folder, entry, store, output, options))) await putAside(folder, entry);
+  return storedFiles(entry, store, output, options);
 }
 
 /** What a receipt names; where that would be too long, `files.jsonl` beside it names all. */

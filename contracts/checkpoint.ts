@@ -40,8 +40,8 @@ export const checkpointManifestSchema = z.strictObject({
 });
 export type CheckpointManifest = z.infer<typeof checkpointManifestSchema>;
 
-/** Why the ledger keeps a checkpoint. */
-export const keepReasonSchema = z.enum(['best', 'last', 'every', 'resume']);
+/** Why the ledger keeps a checkpoint. `fallback`: until the newest one, which it would be dropped for, is stored. */
+export const keepReasonSchema = z.enum(['best', 'last', 'every', 'resume', 'fallback']);
 export type KeepReason = z.infer<typeof keepReasonSchema>;
 
 /** A checkpoint that the run keeps. */
@@ -53,3 +53,7 @@ export const ledgerEntrySchema = z.strictObject({
   reasons: z.array(keepReasonSchema),
 });
 export type LedgerEntry = z.infer<typeof ledgerEntrySchema>;
+
+/** Whether it is kept only until the newest one is stored. */
+export const isFallback = ({ reasons }: Pick<LedgerEntry, 'reasons'>): boolean =>
+  reasons.length === 1 && reasons[0] === 'fallback';

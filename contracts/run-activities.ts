@@ -57,7 +57,7 @@ export interface KeepCheckpointsInput {
 export interface KeptCheckpoints {
   stored: string[];
   removed: string[];
-  /** Whole checkpoints that were to be stored and are no longer whole on disk. */
+  /** Checkpoints that were to be stored and are no longer whole on disk: put aside. Then nothing is removed. */
   damaged: string[];
   bytes: number;
 }
@@ -92,6 +92,8 @@ export interface Published {
   bytes: number;
   /** Checkpoints of the ledger that neither the store nor the host has whole. */
   lost: string[];
+  /** Checkpoints that this host has put aside as damaged; older workers do not tell. */
+  damaged?: string[];
   /** The host that published; null when it did not answer, and the pool did from what the store holds. */
   host: string | null;
 }

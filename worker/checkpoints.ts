@@ -1,5 +1,5 @@
 /** Checkpoints of this host: found, verified, fetched from the store, stored, removed. */
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   type CheckpointManifest,
@@ -8,6 +8,7 @@ import {
   type LedgerEntry,
   type Position,
 } from '../contracts/checkpoint.ts';
+import type { PublishedFile } from '../contracts/receipt.ts';
 import type { Session } from '../contracts/session.ts';
 import type { ArtifactStore, TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
@@ -19,6 +20,9 @@ export interface Resume {
   /** Absolute folder of the checkpoint on this host. */
   path: string;
 }
+
+/** Damaged checkpoints that a run folder keeps: a disk that damages all of them must not fill up with them. */
+const mostDamaged = 3;
 
 export interface ResumeRequest {
   folder: RunFolder;
@@ -58,6 +62,7 @@ export async function chooseResume(request: ResumeRequest): Promise<Resume | nul
       await restoreRows(request, manifest.epoch, 'local');
       return { manifest, path };
     }
+    await putAside(folder, manifest);
     await rm(path, { recursive: true, force: true });
     request.onProgress(`fetch checkpoint ${manifest.name}`);
     // The store is asked whatever the ledger says: a host that handed its run over stored a checkpoint last of all.
@@ -146,15 +151,22 @@ export async function fetchCheckpoint(
       await mkdir(dirname(join(beside, file.path)), { recursive: true });
       await store.fetch(`${from}/${file.path}`, join(beside, file.path), file, options);
     }
-    const text = await store.read(`${from}/checkpoint.json`);
-    const stored = text ? parseJson(checkpointManifestSchema, Buffer.from(text).toString('utf8')) : null;
-    if (!text || !stored || !sameFiles(stored, manifest)) return false;
-    await writeFile(join(beside, 'checkpoint.json'), text);
+    const stored = await storedManifest(manifest, store, from);
+    if (!stored) return false;
+    await writeFile(join(beside, 'checkpoint.json'), stored);
     await rename(beside, path);
     return true;
   } finally {
     await rm(beside, { recursive: true, force: true });
   }
+}
+
+/** The text of the manifest in the store, where it is that of this checkpoint. */
+async function storedManifest(entry: CheckpointManifest, store: ArtifactStore, from: string): Promise<string | null> {
+  const bytes = await store.read(`${from}/checkpoint.json`);
+  const text = bytes && Buffer.from(bytes).toString('utf8');
+  const manifest = text ? parseJson(checkpointManifestSchema, text) : null;
+  return manifest && sameFiles(manifest, entry) ? text : null;
 }
 
 /** Checkpoints after `position`, here and in the store: a new training of the same epochs writes the same names. */
@@ -172,8 +184,45 @@ export async function removeLater(
 }
 
 /**
+ * Puts a damaged checkpoint into `damaged/` of the run folder, where it counts as none and can be looked at. One that
+ * was written in its place since stays where it is.
+ */
+export async function putAside(folder: RunFolder, entry: CheckpointManifest): Promise<void> {
+  const path = join(folder.checkpoints, entry.name);
+  const there = await readManifest(path, entry.name);
+  if ((there && !sameFiles(there, entry)) || (await sizeOf(path)) === null) return;
+  await mkdir(folder.damaged, { recursive: true });
+  await rm(join(folder.damaged, entry.name), { recursive: true, force: true });
+  await rename(path, join(folder.damaged, entry.name));
+  for (const old of (await damagedHere(folder)).slice(0, -mostDamaged)) {
+    await rm(join(folder.damaged, old), { recursive: true, force: true });
+  }
+}
+
+/** Names of the checkpoints that were put aside, oldest first. */
+export const damagedHere = async (folder: RunFolder): Promise<string[]> =>
+  (await readdir(folder.damaged).catch(() => [])).sort();
+
+/** Files of a checkpoint as the store has them now, each read again; null when one of them is not as it should be. */
+export async function storedFiles(
+  entry: CheckpointManifest,
+  store: ArtifactStore,
+  output: string,
+  options: TransferOptions,
+): Promise<PublishedFile[] | null> {
+  const files: PublishedFile[] = [];
+  for (const file of entry.files) {
+    const copy = await store.verify(`${output}/checkpoints/${entry.name}/${file.path}`, options);
+    if (!copy || !isSame(copy, file)) return null;
+    files.push({ ...copy, path: `checkpoints/${entry.name}/${file.path}` });
+  }
+  return files;
+}
+
+/**
  * Stores one checkpoint, its manifest last: a folder with a manifest is whole. The rows of its epochs go first, so that
- * a host that takes over finds both. False when it is damaged here.
+ * a host that takes over finds both. What the store has whole stays, whatever became of it here. False when it is
+ * damaged here, and not whole there.
  */
 export async function storeCheckpoint(
   folder: RunFolder,
@@ -184,6 +233,7 @@ export async function storeCheckpoint(
 ): Promise<boolean> {
   const path = join(folder.checkpoints, entry.name);
   const to = `${output}/checkpoints/${entry.name}`;
+  if ((await storedManifest(entry, store, to)) && (await storedFiles(entry, store, output, options))) return true;
   if ((await readManifest(path, entry.name)) === null) return false;
   await storeRows(folder, store, output);
   for (const file of entry.files) {

@@ -9,6 +9,8 @@ export interface RunFolder {
   run: string;
   path: string;
   checkpoints: string;
+  /** Checkpoints that were found damaged, for people to look at. */
+  damaged: string;
   logs: string;
   artifacts: string;
   metrics: string;
@@ -33,6 +35,7 @@ export class RunFolders {
       run,
       path,
       checkpoints: join(path, 'checkpoints'),
+      damaged: join(path, 'damaged'),
       logs: join(path, 'logs'),
       artifacts: join(path, 'artifacts'),
       metrics: join(path, 'metrics.jsonl'),
@@ -81,7 +84,7 @@ export async function* filesBelow(path: string, prefix = ''): AsyncGenerator<str
 
 /** Files that matter to this host alone, and are neither published nor missed. */
 export const isBookkeeping = (path: string): boolean =>
-  /^start\//.test(path) ||
+  /^(start|damaged)\//.test(path) ||
   /^[^/]+\.tmp$/.test(path) ||
   ['lock', 'session.json', 'process.json', 'kept.json'].includes(path);
 

@@ -155,12 +155,15 @@ export class Sessions {
     const { run, config, ledger, previous, notAfter } = input;
     const store = this.#host.storeOf(config);
     const output = outputPath(config.project, run);
-    const { resume, position } = await whenStoreAnswers({ signal, onProgress }, async () => {
-      const chosen = await chooseResume({ folder, ledger, previous, notAfter, store, output, signal, onProgress });
-      const from = chosen?.manifest ?? start;
-      await removeLater(folder, from, store, output);
-      return { resume: chosen, position: from };
-    });
+    const choose = () =>
+      whenStoreAnswers({ signal, onProgress }, async () => {
+        const chosen = await chooseResume({ folder, ledger, previous, notAfter, store, output, signal, onProgress });
+        const from = chosen?.manifest ?? start;
+        await removeLater(folder, from, store, output);
+        return { resume: chosen, position: from };
+      });
+    // Who goes back before the newest checkpoint may go back to what is removed once that is stored.
+    const { resume, position } = await (notAfter ? this.#host.outputs.take(run, signal, choose) : choose());
     if (resume) return { resume, position, keepProgress: true };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);

@@ -14,7 +14,7 @@ import type {
 import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
 import { planOf, type RunContext, type RunInput } from './run-context.ts';
-import { adoptFailure } from './run-progress.ts';
+import { adoptFailure, toStore } from './run-progress.ts';
 import { isFinal, isHostTrouble } from './session-failures.ts';
 
 export type RunChartEvent =
@@ -104,8 +104,7 @@ export const chartSetup = setup({
     wantsNow: ({ context }) => context.stop?.mode === 'now',
     wantsEpochEnd: ({ context }) => context.stop?.mode === 'epoch',
     isOpenSession: ({ context, event }) => event.type === 'SESSION_LOST' && event.session === context.session?.id,
-    hasKeeping: ({ context }) =>
-      !context.renewalDue && (context.dropped.length > 0 || context.ledger.some((entry) => !entry.stored)),
+    hasKeeping: ({ context }) => !context.renewalDue && (context.dropped.length > 0 || toStore(context).length > 0),
   },
   delays: {
     backoff: ({ context }) => {

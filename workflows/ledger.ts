@@ -6,6 +6,7 @@ import {
   type LedgerEntry,
   type Metrics,
 } from '../contracts/checkpoint.ts';
+import type { Receipt } from '../contracts/receipt.ts';
 import type { CheckpointPolicy } from '../contracts/run-config.ts';
 
 export interface Best {
@@ -33,20 +34,24 @@ export function isBetter(best: Best, a: Metrics, b: Metrics | null): boolean {
   return best.mode === 'max' ? value > other : value < other;
 }
 
-/** Adds checkpoints that were written on `host`, and applies the policy to all. */
+/**
+ * Adds checkpoints that were written on `host`, and applies the policy to all. Those of `storing` are being stored now:
+ * until that is known to have worked or not, none is dropped.
+ */
 export function adoptCheckpoints(
   ledger: readonly LedgerEntry[],
   written: readonly CheckpointManifest[],
   host: string,
   policy: CheckpointPolicy,
   best: Best,
+  storing: readonly string[] = [],
 ): LedgerChange {
   const known = new Map(ledger.map((entry) => [entry.name, entry]));
   for (const manifest of written) {
     if (!known.has(manifest.name)) known.set(manifest.name, { ...manifest, host, stored: false, reasons: [] });
   }
   const entries = [...known.values()].sort((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0));
-  const reasons = keepReasons(entries, policy, best);
+  const reasons = keepReasons(entries, policy, best, storing);
   const wanted = entries
     .map((entry) => ({ ...entry, reasons: reasons.get(entry.name) ?? [] }))
     .filter((entry) => entry.reasons.length > 0);
@@ -61,7 +66,8 @@ export function adoptCheckpoints(
 
 /** Those to go on from and the best come first, then the last ones, newest first, then those for good, oldest first. */
 function withinLimit(wanted: readonly LedgerEntry[]): ReadonlySet<LedgerEntry> {
-  const needed = wanted.filter(({ reasons }) => reasons.includes('resume') || reasons.includes('best'));
+  const isNeeded = (reason: KeepReason) => reason === 'resume' || reason === 'best' || reason === 'fallback';
+  const needed = wanted.filter(({ reasons }) => reasons.some(isNeeded));
   const last = wanted.filter(({ reasons }) => reasons.includes('last')).reverse();
   const kept = new Set<LedgerEntry>();
   let length = 0;
@@ -72,7 +78,12 @@ function withinLimit(wanted: readonly LedgerEntry[]): ReadonlySet<LedgerEntry> {
   return kept;
 }
 
-function keepReasons(entries: readonly LedgerEntry[], policy: CheckpointPolicy, best: Best): Map<string, KeepReason[]> {
+function keepReasons(
+  entries: readonly LedgerEntry[],
+  policy: CheckpointPolicy,
+  best: Best,
+  storing: readonly string[],
+): Map<string, KeepReason[]> {
   const reasons = new Map<string, KeepReason[]>();
   const keep = (entry: LedgerEntry | undefined, reason: KeepReason) => {
     if (entry) reasons.set(entry.name, [...(reasons.get(entry.name) ?? []), reason]);
@@ -85,8 +96,32 @@ function keepReasons(entries: readonly LedgerEntry[], policy: CheckpointPolicy, 
   if (policy.everyEpochs > 0) {
     for (const entry of epochEnds) if (entry.epoch % policy.everyEpochs === 0) keep(entry, 'every');
   }
-  keep(entries.at(-1), 'resume');
+  const newest = entries.at(-1);
+  keep(newest, 'resume');
+  if (newest?.stored === false) {
+    // It may be damaged before it is stored: then this is what the run goes on from, or all that it has.
+    const before = entries.slice(0, -1);
+    const fallback = before.findLast(({ stored }) => stored) ?? before.at(-1);
+    for (const entry of before) {
+      if ((entry === fallback || storing.includes(entry.name)) && !reasons.has(entry.name)) keep(entry, 'fallback');
+    }
+  }
   return reasons;
+}
+
+/** What is left when only these have landed, with the reasons that the policy gives among them. */
+export function landedOf(
+  ledger: readonly LedgerEntry[],
+  checkpoints: Receipt['checkpoints'],
+  policy: CheckpointPolicy,
+  best: Best,
+): { ledger: LedgerEntry[]; checkpoints: Receipt['checkpoints'] } {
+  const entries = ledger
+    .filter(({ name }) => checkpoints.some((landed) => landed.name === name))
+    .map((entry) => ({ ...entry, stored: true }));
+  const reasons = keepReasons(entries, policy, best, []);
+  const withReasons = <T extends { name: string }>(one: T) => ({ ...one, reasons: reasons.get(one.name) ?? [] });
+  return { ledger: entries.map(withReasons), checkpoints: checkpoints.map(withReasons) };
 }
 
 /** What is left when `host` is gone: only what the store holds. */

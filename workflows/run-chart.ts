@@ -8,7 +8,18 @@
 import { and, assign, not } from 'xstate';
 import { chartSetup, known } from './chart-setup.ts';
 import { firstContext, planOf, sessionOf } from './run-context.ts';
-import { adoptEnd, adoptFailure, adoptPublished, adoptReport, adoptSession, adoptUnfinished } from './run-progress.ts';
+import {
+  adoptEnd,
+  adoptFailure,
+  adoptKeeperFailure,
+  adoptKept,
+  adoptPublished,
+  adoptReport,
+  adoptSession,
+  adoptUnfinished,
+  toRemove,
+  toStore,
+} from './run-progress.ts';
 import { failureOf, sessionFailureOf } from './session-failures.ts';
 import { asking, climbOnStop, rungs } from './stop-ladder.ts';
 
@@ -232,25 +243,21 @@ const keeper = chartSetup.createStateConfig({
   states: {
     idle: { always: { guard: 'hasKeeping', target: 'keeping' } },
     keeping: {
+      entry: assign(({ context }) => ({ storing: toStore(context).map(({ name }) => name) })),
       invoke: {
         id: 'keepCheckpoints',
         src: 'keepCheckpoints',
         input: ({ context }) => ({
           run: context.run,
           config: planOf(context).config,
-          store: context.ledger.filter((entry) => !entry.stored),
-          remove: context.dropped,
+          store: toStore(context),
+          remove: toRemove(context),
         }),
         onDone: {
           target: 'idle',
-          actions: assign(({ context, event: { output } }) => ({
-            ledger: context.ledger
-              .filter((entry) => !output.damaged.includes(entry.name))
-              .map((entry) => (output.stored.includes(entry.name) ? { ...entry, stored: true } : entry)),
-            dropped: context.dropped.filter((name) => !output.removed.includes(name)),
-          })),
+          actions: assign(({ context, event }) => adoptKept(context, event.output)),
         },
-        onError: 'waiting',
+        onError: { target: 'waiting', actions: assign(({ context }) => adoptKeeperFailure(context)) },
       },
     },
     waiting: { after: { keeperPause: 'idle' } },

@@ -35,6 +35,8 @@ export interface RunContext {
   ledger: LedgerEntry[];
   /** Checkpoints that the retention pass has still to remove. */
   dropped: string[];
+  /** Checkpoints that the keeper was asked to store, and has not answered for. Absent from what older versions carried on. */
+  storing?: string[];
   position: Position;
   /** Furthest point that was trained, to count what is trained again. */
   reached: Position;
@@ -86,6 +88,7 @@ export function firstContext(input: RunInput | undefined): RunContext {
     handedOver: false,
     ledger: [],
     dropped: [],
+    storing: [],
     position: { epoch: 0, batch: 0 },
     reached: { epoch: 0, batch: 0 },
     batchesPerEpoch: 0,

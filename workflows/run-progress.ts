@@ -1,9 +1,9 @@
 /** How reports of a session change what the run remembers. Pure. */
-import { isBefore, type Position } from '../contracts/checkpoint.ts';
+import { isBefore, isFallback, type LedgerEntry, type Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
-import type { OpenedSession, Published, SessionFailure } from '../contracts/run-activities.ts';
+import type { KeptCheckpoints, OpenedSession, Published, SessionFailure } from '../contracts/run-activities.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
-import { adoptCheckpoints, withoutHost } from './ledger.ts';
+import { adoptCheckpoints, landedOf, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
 import { planOf, type RunContext } from './run-context.ts';
 import { isHostTrouble } from './session-failures.ts';
@@ -43,6 +43,7 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
     host,
     config.checkpoints,
     best,
+    context.storing,
   );
   const last = epochs.at(-1);
   const position = isBefore(context.position, report.position) ? report.position : context.position;
@@ -62,17 +63,56 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
   };
 }
 
+const wasDamaged = (name: string) =>
+  `${name} was damaged on its host, and put aside there (damaged/${name} in the run folder)`;
+
+/** What the keeper has to store: a fallback that is on a host alone is only of use there. */
+export const toStore = ({ ledger }: RunContext): LedgerEntry[] =>
+  ledger.filter((entry) => !entry.stored && !isFallback(entry));
+
+/** What the keeper removes once it has stored all that it was asked to, the newest among them. */
+export const toRemove = ({ ledger, dropped }: RunContext): string[] => [
+  ...dropped,
+  ...ledger.filter(isFallback).map(({ name }) => name),
+];
+
+/** What the keeper stored and removed: with the newest stored, the policy alone decides again. */
+export function adoptKept(context: RunContext, { stored, removed, damaged }: KeptCheckpoints): Change {
+  const { config, best } = planOf(context);
+  const left = context.ledger
+    .filter((entry) => !damaged.includes(entry.name) && !(entry.stored && removed.includes(entry.name)))
+    .map((entry) => (stored.includes(entry.name) ? { ...entry, stored: true } : entry));
+  const { ledger, dropped } = adoptCheckpoints(left, [], '', config.checkpoints, best);
+  return {
+    ledger,
+    storing: [],
+    dropped: [...new Set([...context.dropped, ...dropped])].filter((name) => !removed.includes(name)),
+    notes: withNotes(context.notes, damaged.map(wasDamaged)),
+  };
+}
+
+/** The keeper did not answer: what it was to store and to remove may be in the store, or not. */
+export function adoptKeeperFailure({ ledger }: RunContext): Change {
+  return { ledger: ledger.map((entry) => (isFallback(entry) ? { ...entry, stored: false } : entry)) };
+}
+
 /** A session has begun, from where it says; what lies on hosts that are gone is given up. */
 export function adoptSession(context: RunContext, { session, report }: OpenedSession): Change {
   const start = session.resumedFrom ?? { epoch: 0, batch: 0 };
   const lostHost = context.lastSession && context.lastSession.host !== session.host ? context.lastSession.host : null;
-  const ledger = (lostHost ? withoutHost(context.ledger, lostHost) : context.ledger).filter(
-    (entry) => !isBefore(start, entry),
+  // What it goes on from lies on its host now, and came from the store, whatever the host before could still tell.
+  const moved = context.ledger.map((entry) =>
+    lostHost !== null && entry.host === lostHost && isAt(entry, start)
+      ? { ...entry, host: session.host, stored: true }
+      : entry,
   );
+  const ledger = (lostHost ? withoutHost(moved, lostHost) : moved).filter((entry) => !isBefore(start, entry));
   const back: RunContext = {
     ...context,
     ledger,
     position: isBefore(start, context.position) ? start : context.position,
+    metrics:
+      (isBefore(start, context.position) && ledger.find((entry) => isAt(entry, start))?.metrics) || context.metrics,
     curve: { ...context.curve, points: context.curve.points.filter((point) => point.epoch <= start.epoch) },
   };
   const merged = { ...back, ...adoptReport(back, report, session.host) };
@@ -170,10 +210,13 @@ export function adoptUnfinished(context: RunContext, { report, failure, gpuMemor
  * the result. That is a failure, except that a stop of a run whose host is gone lands what there is.
  */
 export function adoptPublished(context: RunContext, published: Published): Change {
-  const newest = published.checkpoints.reduce<Position>(
-    (last, { epoch, batch }) => (isBefore(last, { epoch, batch }) ? { epoch, batch } : last),
-    { epoch: 0, batch: 0 },
+  const { config, best } = planOf(context);
+  const { ledger, checkpoints } = landedOf(context.ledger, published.checkpoints, config.checkpoints, best);
+  const last = published.checkpoints.reduce<Published['checkpoints'][number] | null>(
+    (newest, checkpoint) => (newest && isBefore(checkpoint, newest) ? newest : checkpoint),
+    null,
   );
+  const newest: Position = last ? { epoch: last.epoch, batch: last.batch } : { epoch: 0, batch: 0 };
   const isShort = isBefore(newest, context.position);
   const lost = published.lost.length > 0 ? published.lost.join(', ') : 'the newest checkpoint';
   const failure: Failure = {
@@ -185,12 +228,16 @@ export function adoptPublished(context: RunContext, published: Published): Chang
   const hostGone = context.lastHost !== null && processGroupGone === null;
   const isFailure = (isShort || published.lost.length > 0) && !(context.stop && hostGone);
   return {
-    published,
+    published: { ...published, checkpoints },
+    ledger,
     processGroupGone,
-    ...(isShort ? { position: newest } : {}),
+    notes: withNotes(context.notes, (published.damaged ?? []).map(wasDamaged)),
+    ...(isShort ? { position: newest, metrics: last?.metrics ?? {} } : {}),
     ...(isFailure ? { publishFailure: failure } : {}),
   };
 }
+
+const isAt = (a: Position, b: Position) => a.epoch === b.epoch && a.batch === b.batch;
 
 /** Batches from `from` to `to`; 0 when `to` is not later. An epoch whose length is not known yet counts its batches alone. */
 export function batchesBetween(from: Position, to: Position, batchesPerEpoch: number): number {

@@ -10,7 +10,7 @@ import { hostQueue, poolControlQueue } from '../contracts/queues.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { type SalvageActivities, type SalvageInput, type Survey, salvageId } from '../contracts/salvage-messages.ts';
-import { adoptCheckpoints } from './ledger.ts';
+import { adoptCheckpoints, landedOf } from './ledger.ts';
 import { cleanUp, publish } from './run-activities.ts';
 import { failureOf } from './session-failures.ts';
 
@@ -43,10 +43,11 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   let receipt = own ?? composeLost(found, ledger);
   let keep: string | null = null;
   try {
-    const { checkpoints, files, bytes } = await publish({ run, config, ledger, dropped: [], host, receipt });
-    const isThere = ({ name }: LedgerEntry) => checkpoints.some((landed) => landed.name === name);
-    const told = own ? landedLate(own, outputFolder) : composeLost(found, ledger.filter(isThere));
-    receipt = { ...told, checkpoints, files, publishedBytes: bytes };
+    const published = await publish({ run, config, ledger, dropped: [], host, receipt });
+    const landed = landedOf(ledger, published.checkpoints, config.checkpoints, best);
+    const told = own ? landedLate(own, outputFolder) : composeLost(found, landed.ledger);
+    const { files, bytes } = published;
+    receipt = { ...told, checkpoints: landed.checkpoints, files, publishedBytes: bytes };
   } catch (error) {
     const failure = failureOf(error);
     keep = `publishing failed: ${failure.message}`;

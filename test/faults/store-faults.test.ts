@@ -5,6 +5,7 @@ import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { workProgressSchema } from '../../contracts/progress.ts';
+import type { RunView } from '../../contracts/run-messages.ts';
 import { type InItsPlace, takeAway } from '../support/store-away.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
@@ -213,9 +214,9 @@ describe('a damaged checkpoint', () => {
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 160 } });
   });
 
-  it('on the host, before it was stored: the run never completes without its result', async () => {
+  it('on the host, before it was stored: the run lands the epoch before, and never completes without its result', async () => {
     worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 2, parameters: slow });
+    const run = await hosts.start({ epochs: 2, parameters: slow, checkpoints: { last: 1 } });
     await run.reaches(1, 5);
     // Nothing may be stored that is to be damaged: the store goes while nothing trains.
     await run.update('pause');
@@ -225,14 +226,65 @@ describe('a damaged checkpoint', () => {
     await run.publishesAgain();
     await flipBit(join(worker.runFolder(run.id), 'checkpoints', 'epoch-0002', 'weights.json'));
     await bringBack();
-    const { how, receipt } = await run.closed();
+    const { how, receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
     expect(how).toBe('failed');
     expect(receipt).toMatchObject({
       outcome: 'failed',
-      cause: { failure: { kind: 'dataDisk' } },
+      cause: { failure: { kind: 'dataDisk', message: expect.stringContaining('epoch-0002') } },
+      epochs: { trained: 1 },
+      best: { epoch: 1 },
+      metrics: receipt.checkpoints[0]?.metrics,
+      checkpoints: [{ name: 'epoch-0001', reasons: ['best', 'last', 'resume'] }],
       localFolder: { kind: 'kept' },
+      notes: [expect.stringMatching(/^epoch-0002 was damaged/)],
     });
     // What could be landed is: the log tells what happened.
-    expect(receipt?.files.map(({ path }) => path)).toContain('logs/trainer.log');
+    expect(receipt.files.map(({ path }) => path)).toContain('logs/trainer.log');
+    expect(existsSync(join(worker.runFolder(run.id), 'damaged', 'epoch-0002', 'weights.json'))).toBe(true);
+  });
+
+  it('on the host, before it was stored, while the training goes on: it is put aside, and the one before is used', async () => {
+    worker = await hosts.worker();
+    const run = await hosts.start({
+      epochs: 4,
+      // Its first epoch stays the best, and it waits in epoch 3 until it is killed.
+      parameters: { ...slow, score_peak: 1, fail_at: '3:10', fail_kind: 'hang' },
+      checkpoints: { last: 1 },
+      deadlines: { hangFloorSeconds: 3600, hangCeilingSeconds: 3600 },
+    });
+    await run.reaches(2, 5);
+    await run.update('pause');
+    const { checkpoints, position } = await run.until(
+      'pauses with everything stored',
+      ({ detail, checkpoints }) => detail === 'training.paused' && checkpoints.every(({ stored }) => stored),
+    );
+    expect(position.epoch).toBe(1);
+    const before = checkpoints.at(-1)?.name ?? '';
+    const bringBack = await takeAway(hosts.store);
+    await run.update('resume');
+    const names = (view: RunView) => view.checkpoints.map(({ name }) => name);
+    const trained = await run.until('has trained epoch 2', (view) => names(view).includes('epoch-0002'));
+    expect(trained.checkpoints).toMatchObject([{}, { name: before, reasons: ['fallback'] }, { stored: false }]);
+    await run.reaches(3, 1);
+    await flipBit(join(worker.runFolder(run.id), 'checkpoints', 'epoch-0002', 'weights.json'));
+    await bringBack();
+    const without = await run.until('gives the damaged one up', (view) => !names(view).includes('epoch-0002'));
+    expect(without.checkpoints.at(-1)).toMatchObject({ name: before, stored: true, reasons: ['resume'] });
+    expect(existsSync(join(worker.runFolder(run.id), 'damaged', 'epoch-0002'))).toBe(true);
+    expect(existsSync(join(run.outputFolder, 'checkpoints', before))).toBe(true);
+    process.kill((await run.trainer(worker)).pid, 'SIGKILL');
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({
+      outcome: 'completed',
+      batches: { trained: 160 },
+      checkpoints: [{ name: 'epoch-0001' }, { name: 'epoch-0004' }],
+      restarts: [{ failure: { kind: 'trainerKilled' } }],
+      localFolder: { kind: 'removed' },
+      notes: [expect.stringMatching(/^epoch-0002 was damaged/)],
+    });
+    // From there to where it was killed.
+    expect(receipt.batches.wasted).toBeLessThan(40 - position.batch + 10);
   });
 });

@@ -2,9 +2,18 @@
 import { describe, expect, it } from 'vitest';
 import type { CheckpointManifest, LedgerEntry } from '../../contracts/checkpoint.ts';
 import { checkpointPolicySchema, runConfigSchema } from '../../contracts/run-config.ts';
-import { adoptCheckpoints, isBetter, withoutHost } from '../../workflows/ledger.ts';
+import { adoptCheckpoints, isBetter, landedOf, withoutHost } from '../../workflows/ledger.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
-import { adoptFailure, adoptReport } from '../../workflows/run-progress.ts';
+import {
+  adoptFailure,
+  adoptKeeperFailure,
+  adoptKept,
+  adoptPublished,
+  adoptReport,
+  adoptSession,
+  toRemove,
+  toStore,
+} from '../../workflows/run-progress.ts';
 import { composeReceipt } from '../../workflows/run-receipt.ts';
 import { beginStory, tell } from '../../workflows/run-story.ts';
 import { viewOf } from '../../workflows/run-view.ts';
@@ -22,7 +31,7 @@ const checkpoint = (epoch: number, metrics: Record<string, number> = {}, batch =
   session: 's',
 });
 
-/** Adopts one after the other, as a run does. */
+/** Adopts one after the other, as a run does whose store keeps up. */
 function keep(
   checkpoints: CheckpointManifest[],
   policy: object,
@@ -32,10 +41,13 @@ function keep(
   const dropped: string[] = [];
   let isFull = false;
   for (const one of checkpoints) {
-    const change = adoptCheckpoints(ledger, [one], 'host', checkpointPolicySchema.parse(policy), best);
-    ledger = change.ledger;
-    dropped.push(...change.dropped);
-    isFull ||= change.isFull;
+    const parsed = checkpointPolicySchema.parse(policy);
+    const change = adoptCheckpoints(ledger, [one], 'host', parsed, best);
+    const stored = change.ledger.map((entry) => ({ ...entry, stored: true }));
+    const after = adoptCheckpoints(stored, [], 'host', parsed, best);
+    ledger = after.ledger;
+    dropped.push(...change.dropped, ...after.dropped);
+    isFull ||= change.isFull || after.isFull;
   }
   return {
     ledger,
@@ -83,7 +95,7 @@ describe('a run keeps', () => {
   it('what is in the store when a host is gone', () => {
     const { ledger } = keep(falling([1, 2]), {});
     const [first, second] = ledger as [LedgerEntry, LedgerEntry];
-    expect(withoutHost([{ ...first, stored: true }, second], 'host')).toEqual([{ ...first, stored: true }]);
+    expect(withoutHost([first, { ...second, stored: false }], 'host')).toEqual([first]);
   });
 
   it('no more than it can remember: what it needs first, then the last, then the oldest of those for good', () => {
@@ -100,6 +112,151 @@ describe('a run keeps', () => {
         { everyEpochs: 1 },
       ).isFull,
     ).toBe(false);
+  });
+});
+
+describe('until the newest checkpoint is stored, a run keeps what it replaces', () => {
+  const config = runConfigSchema.parse({ run: 'r', trainer: 't', epochs: 9, checkpoints: { last: 1 } });
+  const plan = { config, best: lowest, canShrinkBatch: false, outputFolder: '/store/x' };
+  const rising = (epoch: number, batch = 0) => checkpoint(epoch, { loss: epoch }, batch);
+  const session = (host: string, resumedFrom: { epoch: number; batch: number } | null = null) => ({
+    ...{ id: host, host, resumedFrom, devices: [], versions: {}, startedAt: at },
+  });
+  /** A run on `host` whose best checkpoint is its first. */
+  const begun: RunContext = {
+    ...firstContext({ run: 'r', draft: {}, isDraft: false }),
+    ...{ plan, session: session('host'), lastSession: session('host'), lastHost: 'host' },
+  };
+  const trains = (context: RunContext, ...epochs: number[]): RunContext => {
+    let now = context;
+    for (const epoch of epochs) {
+      const report = { epochs: [], checkpoints: [rising(epoch)], position: { epoch, batch: 0 }, notes: [] };
+      now = { ...now, ...adoptReport(now, report, 'host') };
+    }
+    return now;
+  };
+  /** The keeper begins; what it was asked comes back with the context. */
+  const stores = (context: RunContext) => ({
+    asked: { store: toStore(context).map(({ name }) => name), remove: toRemove(context) },
+    context: { ...context, storing: toStore(context).map(({ name }) => name) },
+  });
+  const answers = (context: RunContext, stored: number[], removed: number[], damaged: number[] = []): RunContext => {
+    const names = (epochs: number[]) => epochs.map((epoch) => checkpoint(epoch).name);
+    const kept = { stored: names(stored), removed: names(removed), damaged: names(damaged), bytes: 0 };
+    return { ...context, ...adoptKept(context, kept) };
+  };
+  const keptIn = ({ ledger }: RunContext) => ledger.map(({ epoch, stored, reasons }) => [epoch, stored, ...reasons]);
+  /** Three epochs, all stored: the first is the best, the third the last one. */
+  const third = answers(stores(trains(answers(stores(trains(begun, 1, 2)).context, [1, 2], []), 3)).context, [3], [2]);
+
+  it('here and in the store; the call that stores the newest removes it', () => {
+    expect(keptIn(third)).toEqual([
+      [1, true, 'best'],
+      [3, true, 'last', 'resume'],
+    ]);
+    const fourth = trains(third, 4);
+    expect(fourth.dropped).toEqual([]);
+    expect(keptIn(fourth).slice(1)).toEqual([
+      [3, true, 'fallback'],
+      [4, false, 'last', 'resume'],
+    ]);
+    const { asked, context } = stores(fourth);
+    expect(asked).toEqual({ store: ['epoch-0004'], remove: ['epoch-0003'] });
+    const after = answers(context, [4], [3]);
+    expect(keptIn(after).slice(1)).toEqual([[4, true, 'last', 'resume']]);
+    expect(after.dropped).toEqual([]);
+  });
+
+  it('and goes on from that where the newest is damaged, which is named', () => {
+    const after = answers(stores(trains(third, 4)).context, [], [], [4]);
+    expect(keptIn(after).slice(1)).toEqual([[3, true, 'last', 'resume']]);
+    expect(after.notes.join()).toMatch(/epoch-0004 was damaged on its host/);
+    expect(keptIn(trains(after, 5)).slice(1)).toEqual([
+      [3, true, 'fallback'],
+      [5, false, 'last', 'resume'],
+    ]);
+  });
+
+  it('one that is on the host alone, where none is stored: not to be stored itself', () => {
+    const steep = { ...begun, plan: { ...plan, best: { metric: 'loss', mode: 'max' } as const } };
+    const second = trains(steep, 1, 2);
+    expect(keptIn(second)).toEqual([
+      [1, false, 'fallback'],
+      [2, false, 'best', 'last', 'resume'],
+    ]);
+    expect(stores(second).asked).toEqual({ store: ['epoch-0002'], remove: ['epoch-0001'] });
+  });
+
+  it('and what is being stored, however much slower than the training that is', () => {
+    let context = third;
+    for (let epoch = 4; epoch < 100; epoch += 4) {
+      const before = epoch === 4 ? 3 : epoch - 4;
+      const { asked, context: storing } = stores(trains(context, epoch));
+      expect(asked.store).toEqual([checkpoint(epoch).name]);
+      expect(asked.remove).toContain(checkpoint(before).name);
+      const later = trains(storing, epoch + 1, epoch + 2, epoch + 3);
+      const newest = [epoch + 3, false, 'last', 'resume'];
+      expect(keptIn(later).slice(1)).toEqual([[before, true, 'fallback'], [epoch, false, 'fallback'], newest]);
+      context = {
+        ...later,
+        ...adoptKept(later, { stored: asked.store, removed: asked.remove, damaged: [], bytes: 0 }),
+      };
+      expect(keptIn(context).slice(1)).toEqual([[epoch, true, 'fallback'], newest]);
+    }
+  });
+
+  it('and what is nearer on this host, where the keeper never answered whether it is still stored', () => {
+    const silent = stores(trains(third, 4)).context;
+    const after = trains({ ...silent, ...adoptKeeperFailure(silent) }, 5);
+    expect(keptIn(after).slice(1)).toEqual([
+      [4, false, 'fallback'],
+      [5, false, 'last', 'resume'],
+    ]);
+  });
+
+  it('which another host goes on from when this one is lost, and keeps until its own is stored', () => {
+    const report = { epochs: [], checkpoints: [], position: { epoch: 3, batch: 0 }, notes: [] };
+    const lost = trains(third, 4);
+    const opened = { session: session('other', { epoch: 3, batch: 0 }), report };
+    const moved: RunContext = { ...lost, ...adoptSession(lost, opened) };
+    expect(moved.ledger.map(({ epoch, host, stored }) => [epoch, host, stored])).toEqual([
+      [1, 'host', true],
+      [3, 'other', true],
+    ]);
+    expect(moved.metrics).toEqual({ loss: 3 });
+    // Stored by the host that is lost, which could not tell: it came from the store all the same.
+    const untold: RunContext = {
+      ...lost,
+      ...adoptSession(lost, { ...opened, session: session('other', { epoch: 4, batch: 0 }) }),
+    };
+    expect(untold.ledger.at(-1)).toMatchObject({ epoch: 4, host: 'other', stored: true, reasons: ['last', 'resume'] });
+  });
+
+  it('which is the result where the newest is lost: reasons, best and metrics are those of what landed', () => {
+    const best = { ...third, ...{ plan: { ...plan, best: { metric: 'loss', mode: 'max' } as const } } };
+    const context: RunContext = { ...trains(best, 4), metrics: { loss: 4 }, finished: true };
+    const of = (epochs: number[]) =>
+      context.ledger
+        .filter(({ epoch }) => epochs.includes(epoch))
+        .map(({ host: _, stored: __, ...landed }) => ({
+          ...landed,
+          files: landed.files.map((file) => ({ ...file, path: `checkpoints/${landed.name}/${file.path}` })),
+        }));
+    const published = { checkpoints: of([3]), files: [], bytes: 1, lost: ['epoch-0004'], damaged: ['epoch-0004'] };
+    const after: RunContext = { ...context, ...adoptPublished(context, { ...published, host: 'host' }) };
+    expect(composeReceipt(after, beginStory(new Date(at)), new Date(at))).toMatchObject({
+      outcome: 'failed',
+      cause: { failure: { kind: 'dataDisk' } },
+      epochs: { trained: 3 },
+      metrics: { loss: 3 },
+      best: { epoch: 3, value: 3 },
+      checkpoints: [{ name: 'epoch-0003', reasons: ['best', 'last', 'resume'] }],
+      notes: [expect.stringMatching(/epoch-0004 was damaged/)],
+    });
+    expect(keptIn(after)).toEqual([[3, true, 'best', 'last', 'resume']]);
+    expect(landedOf(context.ledger, of([4]), config.checkpoints, plan.best).checkpoints).toMatchObject([
+      { name: 'epoch-0004', reasons: ['best', 'last', 'resume'] },
+    ]);
   });
 });
 

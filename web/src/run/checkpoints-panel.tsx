@@ -17,6 +17,7 @@ const reasonNames: Readonly<Record<KeepReason, { label: string; color: string }>
   last: { label: 'last', color: 'indigo' },
   every: { label: 'kept for good', color: 'violet' },
   resume: { label: 'to resume from', color: 'gray' },
+  fallback: { label: 'until the newest is stored', color: 'gray' },
 };
 
 export function CheckpointsPanel({ details }: { details: RunDetails }) {
