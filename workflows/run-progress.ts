@@ -2,7 +2,7 @@
 import { isBefore, type Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
 import type { OpenedSession, Published, SessionFailure } from '../contracts/run-activities.ts';
-import type { SessionEnd, SessionReport } from '../contracts/session.ts';
+import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
 import { adoptCheckpoints, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
 import { planOf, type RunContext } from './run-context.ts';
@@ -62,8 +62,21 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
   };
 }
 
-/** A session has begun, from where it says; what lies on hosts that are gone is given up. */
-export function adoptSession(context: RunContext, { session, report }: OpenedSession): Change {
+/** A session is open: another one, or the one before, whose host was out of reach for a while. */
+export function adoptSession(context: RunContext, { session, report, attached }: OpenedSession): Change {
+  return {
+    // Where that one began is long past: it trained on meanwhile, and all that it left still counts.
+    ...(attached ? adoptReport(context, report, session.host) : adoptBeginning(context, session, report)),
+    session,
+    lastSession: session,
+    lastHost: session.host,
+    handedOver: false,
+    notAfter: null,
+  };
+}
+
+/** A session begins from where it says: what was trained beyond is trained again; hosts that are gone are given up. */
+function adoptBeginning(context: RunContext, session: Session, report: SessionReport): Change {
   const start = session.resumedFrom ?? { epoch: 0, batch: 0 };
   const lostHost = context.lastSession && context.lastSession.host !== session.host ? context.lastSession.host : null;
   const ledger = (lostHost ? withoutHost(context.ledger, lostHost) : context.ledger).filter(
@@ -75,17 +88,12 @@ export function adoptSession(context: RunContext, { session, report }: OpenedSes
     position: isBefore(start, context.position) ? start : context.position,
     curve: { ...context.curve, points: context.curve.points.filter((point) => point.epoch <= start.epoch) },
   };
-  const merged = { ...back, ...adoptReport(back, report, session.host) };
   return {
-    ...merged,
-    session,
-    lastSession: session,
-    lastHost: session.host,
-    handedOver: false,
+    ...back,
+    ...adoptReport(back, report, session.host),
     position: start,
     reached: start,
     batchesWasted: context.batchesWasted + batchesBetween(start, context.reached, context.batchesPerEpoch),
-    notAfter: null,
   };
 }
 
