@@ -104,7 +104,7 @@ export class FaultRun {
       `${this.id}: batch ${batch} of epoch ${epoch}`,
       async () => {
         last = (await this.progress()) ?? last;
-        if (last === null) return null;
+        if (last === null || last.phase === 'setUp') return null;
         const position: Position = { epoch: last.epoch - 1, batch: last.batch };
         return last.epoch > epoch || (last.epoch === epoch && (last.phase !== 'train' || last.batch >= batch))
           ? position
