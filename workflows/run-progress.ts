@@ -114,8 +114,7 @@ export function adoptFailure(
     // A session that ended by itself was seen to its end; of a host in trouble nobody knows yet.
     processGroupGone: isHostTrouble(failure) && !preempted ? null : true,
     gpuMemoryReleased,
-    reached: reached && isBefore(after.reached, reached) ? reached : after.reached,
-    batchesPerEpoch: after.batchesPerEpoch || (batchesPerEpoch ?? 0),
+    ...trainedUpTo(after, reached, batchesPerEpoch),
     handedOver: context.handedOver || preempted,
     failure,
     failuresInRow: after.failuresInRow + (preempted || isHostTrouble(failure) ? 0 : 1),
@@ -127,6 +126,16 @@ export function adoptFailure(
     ...answerTo(failure, after),
   };
 }
+
+/** How far a session trained that is over, beyond what is known already; nobody may know. */
+const trainedUpTo = (
+  context: RunContext,
+  reached: Position | null = null,
+  batchesPerEpoch = 0,
+): Pick<RunContext, 'reached' | 'batchesPerEpoch'> => ({
+  reached: reached && isBefore(context.reached, reached) ? reached : context.reached,
+  batchesPerEpoch: context.batchesPerEpoch || batchesPerEpoch,
+});
 
 /** What changes for the next attempt, by the kind of failure. */
 function answerTo(failure: Failure | null, context: RunContext): Change {
@@ -151,6 +160,8 @@ export function adoptEnd(context: RunContext, end: SessionEnd): Change {
   const failure = context.stop && isHostTrouble(end.failure) ? null : end.failure;
   return {
     ...adopted,
+    // What it had not saved when it was killed is counted as wasted.
+    ...trainedUpTo({ ...context, ...adopted }, end.reached, end.batchesPerEpoch),
     session: null,
     failure: context.failure ?? failure,
     finished: end.finished,
@@ -161,14 +172,16 @@ export function adoptEnd(context: RunContext, end: SessionEnd): Change {
 }
 
 /** The trainer has ended after the last epoch, and was not done: another session has to do what it left. */
-export function adoptUnfinished(context: RunContext, { report, failure, gpuMemoryReleased }: SessionEnd): Change {
+export function adoptUnfinished(context: RunContext, end: SessionEnd): Change {
+  const { report, reached = null, batchesPerEpoch, failure, gpuMemoryReleased } = end;
   const interrupted: Failure = { kind: 'workerLost', message: 'the trainer was ended before it had finished' };
   return adoptFailure(context, {
     failure: failure ?? interrupted,
     // Its end was seen: nobody has to go back to its host for it.
     preempted: isHostTrouble(failure),
     report,
-    reached: null,
+    reached,
+    batchesPerEpoch,
     gpuMemoryReleased,
   });
 }

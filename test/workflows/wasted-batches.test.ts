@@ -3,8 +3,9 @@ import { ActivityFailure, TimeoutFailure, TimeoutType } from '@temporalio/common
 import { expect, it } from 'vitest';
 import type { LedgerEntry } from '../../contracts/checkpoint.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
+import type { SessionEnd } from '../../contracts/session.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
-import { adoptFailure, adoptSession } from '../../workflows/run-progress.ts';
+import { adoptEnd, adoptFailure, adoptSession, adoptUnfinished } from '../../workflows/run-progress.ts';
 import { sessionFailureOf } from '../../workflows/session-failures.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
@@ -93,4 +94,30 @@ it('counts none of a session that was found again, and forgets nothing that it l
     position: { epoch: 3, batch: 0 },
     reached: { epoch: 3, batch: 0 },
   });
+});
+
+const end: SessionEnd = {
+  report,
+  exit: null,
+  processGroupGone: true,
+  gpuMemoryReleased: null,
+  batchesAfterStop: null,
+  acknowledgedAfterMs: null,
+  failure: killed,
+  finished: false,
+};
+
+it.each([
+  ['stopped', adoptEnd],
+  ['finished', adoptUnfinished],
+])('counts what a trainer lost that died while it %s', (_, adopt) => {
+  const lost = { ...end, reached: over.reached, batchesPerEpoch: 40 };
+  expect(again({ ...begun, ...adopt(begun, lost) })).toBe(50);
+  const saved = { ...lost, report: { ...report, position: over.reached } };
+  expect(adopt(begun, saved)).toMatchObject({ position: over.reached, reached: over.reached });
+});
+
+it.each([{ reached: null }, {}])('counts nothing of a trainer of which nobody knows how far it came: %j', (told) => {
+  const trained = { ...begun, reached: { epoch: 0, batch: 7 } };
+  expect(again({ ...trained, ...adoptEnd(trained, { ...end, ...told }) })).toBe(7);
 });
