@@ -298,7 +298,9 @@ export class LiveSession {
   async #watchForHangs(signal: AbortSignal): Promise<void> {
     let savedBytes = 0;
     while (!signal.aborted) {
+      this.#hangWatch.pause();
       await delay(hangCheckEvery, undefined, { signal }).catch(() => undefined);
+      this.#hangWatch.look();
       if (this.#hangWatch.phase === 'save') {
         const bytes = await folderBytes(this.folder.checkpoints);
         if (bytes !== savedBytes) this.#hangWatch.alive();
