@@ -39,6 +39,7 @@ export const stopTrainer =
         await endPredecessor(folder, limits, signal, host.log.child({ run }));
         return sessionEnd(folder, session.id, known, {
           exit: null,
+          reached: null,
           seen: null,
           killedByUs: false,
           outOfMemory: false,

@@ -39,7 +39,7 @@ export const trainEpoch =
   };
 
 async function sessionFailure(host: Host, session: LiveSession, input: TrainEpochInput) {
-  const { report, failure, gpuMemoryReleased } = await session.end(input.known);
+  const { report, reached = null, batchesPerEpoch, failure, gpuMemoryReleased } = await session.end(input.known);
   if (session.preempted) {
     await heartbeating(
       () => ({ doing: 'store the newest checkpoint for another host' }),
@@ -56,8 +56,8 @@ async function sessionFailure(host: Host, session: LiveSession, input: TrainEpoc
     failure: session.preempted ? null : (failure ?? ended),
     preempted: session.preempted,
     report,
-    reached: session.reached,
-    ...(session.batchesPerEpoch === undefined ? {} : { batchesPerEpoch: session.batchesPerEpoch }),
+    reached,
+    batchesPerEpoch,
     gpuMemoryReleased,
   });
 }

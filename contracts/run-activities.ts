@@ -34,6 +34,8 @@ export interface OpenSessionInput {
 export interface OpenedSession {
   session: Session;
   report: SessionReport;
+  /** It is the session before, which still runs: nothing is trained again. Answers of old have no such word. */
+  attached?: boolean;
 }
 
 export interface TrainEpochInput {

@@ -29,6 +29,10 @@ export type SessionReport = z.infer<typeof sessionReportSchema>;
 /** How a session ended, with the proof. */
 export const sessionEndSchema = z.strictObject({
   report: sessionReportSchema,
+  /** Furthest batch that it is known to have trained, saved or not; null when nobody knows. Ends of old do not tell. */
+  reached: positionSchema.nullable().optional(),
+  /** As far as its worker heard of it. */
+  batchesPerEpoch: z.int().min(0).optional(),
   exit: z.strictObject({ code: z.int().nullable(), signal: z.string().nullable() }).nullable(),
   /** No process of the trainer's group is alive. False only when the host could not be asked. */
   processGroupGone: z.boolean(),

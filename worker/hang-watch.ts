@@ -3,6 +3,9 @@
  * longest silence seen in a phase, once it is warm, between a floor and a ceiling from the configuration.
  *
  * Saving never counts as a hang while the checkpoint grows: only a save without a byte for the whole ceiling does.
+ * Nobody hears a trainer while the worker itself stands still (SIGSTOP, a paused machine): what it said meanwhile is still
+ * to be read when the watch goes on, so that such a time is no silence.
+ *
  * Waiting for a grant, and what follows the last epoch, have limits of their own elsewhere.
  */
 
@@ -13,6 +16,8 @@ import type { Deadlines } from '../contracts/run-config.ts';
 const warmUpGaps = 5;
 /** A silence this many times longer than any before is no batch. */
 const patience = 8;
+/** Between two looks there is half a second. Where it was this long, in milliseconds, the worker stood still. */
+const longestPause = 2_000;
 
 type WatchedPhase = Extract<Phase, 'train' | 'validate' | 'save'>;
 const isWatched = (phase: Phase): phase is WatchedPhase =>
@@ -23,6 +28,8 @@ export class HangWatch {
   readonly #now: () => number;
   #phase: Phase = 'setUp';
   #lastSign: number;
+  /** Since when the watch waits for its next look. */
+  #pausedAt: number | null = null;
   /** Gaps seen in a phase, and the longest of those after the warm-up, in milliseconds. */
   readonly #seen = new Map<Phase, { gaps: number; longest: number }>();
 
@@ -46,6 +53,7 @@ export class HangWatch {
 
   /** Any event is a sign of life; those of batches teach how long a batch takes. */
   note(event: TrainerEvent): void {
+    this.#forgiveStandstill();
     if (event.type === 'batch' && event.phase === this.#phase) this.#learn(this.#now() - this.#lastSign);
     if (event.type === 'phase') this.#phase = event.phase;
     this.alive();
@@ -54,6 +62,21 @@ export class HangWatch {
   /** Something else shows that it moves: a checkpoint that grows, a grant that it was waiting for. */
   alive(): void {
     this.#lastSign = this.#now();
+  }
+
+  /** The pause before the next look begins. */
+  pause(): void {
+    this.#pausedAt = this.#now();
+  }
+
+  /** It is over. */
+  look(): void {
+    this.#forgiveStandstill();
+    this.#pausedAt = null;
+  }
+
+  #forgiveStandstill(): void {
+    if (this.#pausedAt !== null && this.#now() - this.#pausedAt > longestPause) this.alive();
   }
 
   /** Seconds of silence that are a hang in this phase; null where another limit holds. */

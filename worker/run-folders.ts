@@ -84,7 +84,7 @@ export async function* filesBelow(path: string, prefix = ''): AsyncGenerator<str
 
 /** Files that matter to this host alone, and are neither published nor missed. */
 export const isBookkeeping = (path: string): boolean =>
-  /^(start|damaged)\//.test(path) ||
+  /^(start|damaged|ranks-[^/]+)\//.test(path) ||
   /^[^/]+\.tmp$/.test(path) ||
   ['lock', 'session.json', 'process.json', 'kept.json'].includes(path);
 

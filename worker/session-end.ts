@@ -1,4 +1,5 @@
 /** How a session ended, told from its run folder and its exit: the same answer from any worker of the host. */
+import type { Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
 import type { TrainerEvent } from '../contracts/protocol.ts';
 import type { Known } from '../contracts/run-activities.ts';
@@ -9,6 +10,9 @@ import type { TrainerExit } from './trainer-process.ts';
 
 export interface EndCircumstances {
   exit: TrainerExit | null;
+  /** Furthest batch that was trained; null when nobody knows: the worker that heard of it is gone. */
+  reached: Position | null;
+  batchesPerEpoch?: number | undefined;
   /** What the worker saw that the trainer could not say: garbage on the protocol, a hang, a failed start. */
   seen: Failure | null;
   /** We sent it SIGTERM or SIGKILL: then that signal is no failure. */
@@ -33,6 +37,8 @@ export async function sessionEnd(
   const finished = stopped ? stopped.finished : exit?.code === 0 && !killedByUs;
   return {
     report: await readReport(folder, known),
+    reached: circumstances.reached,
+    batchesPerEpoch: circumstances.batchesPerEpoch,
     exit,
     processGroupGone: circumstances.processGroupGone,
     gpuMemoryReleased: circumstances.gpuMemoryReleased,

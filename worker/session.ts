@@ -62,6 +62,7 @@ export class LiveSession {
   #isOver = false;
   #epochsDone = 0;
   #granted = 0;
+  /** Furthest batch that was trained, checkpointed or not. */
   #reached: Position = { epoch: 0, batch: 0 };
   #batchesPerEpoch: number | undefined;
   #exit: TrainerExit | null = null;
@@ -123,16 +124,6 @@ export class LiveSession {
 
   get acknowledgedAfterMs(): number | null {
     return this.#acknowledgedAfterMs;
-  }
-
-  /** Furthest batch that was trained, checkpointed or not. */
-  get reached(): Position {
-    return this.#reached;
-  }
-
-  /** As far as it is known. */
-  get batchesPerEpoch(): number | undefined {
-    return this.#batchesPerEpoch;
   }
 
   get description(): Session {
@@ -210,6 +201,8 @@ export class LiveSession {
   async end(known: Known): Promise<SessionEnd> {
     const end = await sessionEnd(this.folder, this.id, known, {
       exit: this.#exit,
+      reached: this.#reached,
+      batchesPerEpoch: this.#batchesPerEpoch,
       seen: this.#seen,
       killedByUs: this.#killedByUs,
       outOfMemory: this.#outOfMemory,
@@ -305,7 +298,9 @@ export class LiveSession {
   async #watchForHangs(signal: AbortSignal): Promise<void> {
     let savedBytes = 0;
     while (!signal.aborted) {
+      this.#hangWatch.pause();
       await delay(hangCheckEvery, undefined, { signal }).catch(() => undefined);
+      this.#hangWatch.look();
       if (this.#hangWatch.phase === 'save') {
         const bytes = await folderBytes(this.folder.checkpoints);
         if (bytes !== savedBytes) this.#hangWatch.alive();

@@ -85,7 +85,7 @@ export class Sessions {
       if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
         log.info('the session still runs: attached again');
         live.spokenTo();
-        return { session: live.description, report: await readReport(live.folder, input.known) };
+        return { session: live.description, report: await readReport(live.folder, input.known), attached: true };
       }
       options.onProgress('wait for the session before to end');
       live.ask('batch');

@@ -2,7 +2,7 @@
 import { isBefore, isFallback, type LedgerEntry, type Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
 import type { KeptCheckpoints, OpenedSession, Published, SessionFailure } from '../contracts/run-activities.ts';
-import type { SessionEnd, SessionReport } from '../contracts/session.ts';
+import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
 import { adoptCheckpoints, landedOf, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
 import { planOf, type RunContext } from './run-context.ts';
@@ -96,8 +96,21 @@ export function adoptKeeperFailure({ ledger }: RunContext): Change {
   return { ledger: ledger.map((entry) => (isFallback(entry) ? { ...entry, stored: false } : entry)) };
 }
 
-/** A session has begun, from where it says; what lies on hosts that are gone is given up. */
-export function adoptSession(context: RunContext, { session, report }: OpenedSession): Change {
+/** A session is open: another one, or the one before, whose host was out of reach for a while. */
+export function adoptSession(context: RunContext, { session, report, attached }: OpenedSession): Change {
+  return {
+    // Where that one began is long past: it trained on meanwhile, and all that it left still counts.
+    ...(attached ? adoptReport(context, report, session.host) : adoptBeginning(context, session, report)),
+    session,
+    lastSession: session,
+    lastHost: session.host,
+    handedOver: false,
+    notAfter: null,
+  };
+}
+
+/** A session begins from where it says: what was trained beyond is trained again; hosts that are gone are given up. */
+function adoptBeginning(context: RunContext, session: Session, report: SessionReport): Change {
   const start = session.resumedFrom ?? { epoch: 0, batch: 0 };
   const lostHost = context.lastSession && context.lastSession.host !== session.host ? context.lastSession.host : null;
   // What it goes on from lies on its host now, and came from the store, whatever the host before could still tell.
@@ -115,17 +128,12 @@ export function adoptSession(context: RunContext, { session, report }: OpenedSes
       (isBefore(start, context.position) && ledger.find((entry) => isAt(entry, start))?.metrics) || context.metrics,
     curve: { ...context.curve, points: context.curve.points.filter((point) => point.epoch <= start.epoch) },
   };
-  const merged = { ...back, ...adoptReport(back, report, session.host) };
   return {
-    ...merged,
-    session,
-    lastSession: session,
-    lastHost: session.host,
-    handedOver: false,
+    ...back,
+    ...adoptReport(back, report, session.host),
     position: start,
     reached: start,
     batchesWasted: context.batchesWasted + batchesBetween(start, context.reached, context.batchesPerEpoch),
-    notAfter: null,
   };
 }
 
@@ -146,8 +154,7 @@ export function adoptFailure(
     // A session that ended by itself was seen to its end; of a host in trouble nobody knows yet.
     processGroupGone: isHostTrouble(failure) && !preempted ? null : true,
     gpuMemoryReleased,
-    reached: reached && isBefore(after.reached, reached) ? reached : after.reached,
-    batchesPerEpoch: after.batchesPerEpoch || (batchesPerEpoch ?? 0),
+    ...trainedUpTo(after, reached, batchesPerEpoch),
     handedOver: context.handedOver || preempted,
     failure,
     failuresInRow: after.failuresInRow + (preempted || isHostTrouble(failure) ? 0 : 1),
@@ -159,6 +166,16 @@ export function adoptFailure(
     ...answerTo(failure, after),
   };
 }
+
+/** How far a session trained that is over, beyond what is known already; nobody may know. */
+const trainedUpTo = (
+  context: RunContext,
+  reached: Position | null = null,
+  batchesPerEpoch = 0,
+): Pick<RunContext, 'reached' | 'batchesPerEpoch'> => ({
+  reached: reached && isBefore(context.reached, reached) ? reached : context.reached,
+  batchesPerEpoch: context.batchesPerEpoch || batchesPerEpoch,
+});
 
 /** What changes for the next attempt, by the kind of failure. */
 function answerTo(failure: Failure | null, context: RunContext): Change {
@@ -183,6 +200,8 @@ export function adoptEnd(context: RunContext, end: SessionEnd): Change {
   const failure = context.stop && isHostTrouble(end.failure) ? null : end.failure;
   return {
     ...adopted,
+    // What it had not saved when it was killed is counted as wasted.
+    ...trainedUpTo({ ...context, ...adopted }, end.reached, end.batchesPerEpoch),
     session: null,
     failure: context.failure ?? failure,
     finished: end.finished,
@@ -193,14 +212,16 @@ export function adoptEnd(context: RunContext, end: SessionEnd): Change {
 }
 
 /** The trainer has ended after the last epoch, and was not done: another session has to do what it left. */
-export function adoptUnfinished(context: RunContext, { report, failure, gpuMemoryReleased }: SessionEnd): Change {
+export function adoptUnfinished(context: RunContext, end: SessionEnd): Change {
+  const { report, reached = null, batchesPerEpoch, failure, gpuMemoryReleased } = end;
   const interrupted: Failure = { kind: 'workerLost', message: 'the trainer was ended before it had finished' };
   return adoptFailure(context, {
     failure: failure ?? interrupted,
     // Its end was seen: nobody has to go back to its host for it.
     preempted: isHostTrouble(failure),
     report,
-    reached: null,
+    reached,
+    batchesPerEpoch,
     gpuMemoryReleased,
   });
 }

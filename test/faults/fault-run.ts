@@ -77,8 +77,8 @@ export class FaultRun {
   }
 
   /** Live progress, as everyone who watches reads it; null between two epochs, and when the server is away. */
-  async progress(): Promise<Progress | null> {
-    return progressSchema.safeParse((await this.pending('trainEpoch'))?.details).data ?? null;
+  async progress(activity = 'trainEpoch'): Promise<Progress | null> {
+    return progressSchema.safeParse((await this.pending(activity))?.details).data ?? null;
   }
 
   /** An activity that is under way: how often it was begun, and what it says of itself. */
@@ -104,7 +104,7 @@ export class FaultRun {
       `${this.id}: batch ${batch} of epoch ${epoch}`,
       async () => {
         last = (await this.progress()) ?? last;
-        if (last === null) return null;
+        if (last === null || last.phase === 'setUp') return null;
         const position: Position = { epoch: last.epoch - 1, batch: last.batch };
         return last.epoch > epoch || (last.epoch === epoch && (last.phase !== 'train' || last.batch >= batch))
           ? position

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Failure } from '../../contracts/failure.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import { groupMembers } from '../../worker/process-groups.ts';
+import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import type { FaultRun } from './fault-run.ts';
@@ -99,6 +100,24 @@ describe.concurrent('a trainer', () => {
       expect(violations).toEqual([]);
       expect(receipt).toMatchObject({ outcome, epochs: { trained: 1 } });
     }
+  });
+
+  it('killed from outside while it stops: what it had not saved is told as wasted', async ({ expect }) => {
+    const run = await hosts.start({
+      epochs: 1,
+      parameters: { batches: 1_000_000, batch_seconds: 0.05, save_seconds: 3600 },
+      deadlines: { stopSeconds: 3600, heartbeatSeconds: 600 },
+    });
+    await run.reaches(1, 10);
+    const trainer = await run.trainer(worker);
+    await run.update('stop', { mode: 'batch' });
+    await until('it saves as it was asked to', async () => (await run.progress('stopTrainer'))?.phase === 'save');
+    process.kill(trainer.pid, 'SIGKILL');
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'failed', cause: { failure: { kind: 'trainerKilled' } } });
+    expect(receipt.batches.trained).toBe(0);
+    expect(receipt.batches.wasted).toBeGreaterThanOrEqual(10);
   });
 
   it('told to go from outside (SIGTERM) saves at its batch boundary, and nothing is wasted', async ({ expect }) => {

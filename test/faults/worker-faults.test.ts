@@ -160,6 +160,49 @@ describe('a worker', () => {
     expect(receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true });
   });
 
+  it('frozen until it was given up, and back: its run finds its session again, and nothing is trained twice', async () => {
+    const worker = await hosts.worker({ slots: 2 });
+    const run = await hosts.start({ epochs: 20, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
+    await run.reaches(2, 5);
+    await run.trainer(worker);
+    worker.signal('SIGSTOP');
+    // Nobody else can go on with the run, so that it hears of this only when its worker is back.
+    await until('the server has given it up', async () => {
+      const { events } = await run.handle.fetchHistory();
+      return events?.some(({ activityTaskTimedOutEventAttributes: timedOut }) => timedOut);
+    });
+    worker.signal('SIGCONT');
+    await run.until('goes on', ({ detail, restarts }) => restarts.length > 0 && detail === 'training.epoch');
+    await run.trainer(worker);
+    await run.update('stop', { mode: 'batch' });
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'stopped', batches: { wasted: 0 } });
+    expect(receipt.restarts).toMatchObject([{ failure: { kind: 'hostLost' } }]);
+  });
+
+  it('frozen for longer than a hang may take: its trainer, that nobody heard, is not taken for hung', async () => {
+    const worker = await hosts.worker();
+    const hangSeconds = 10;
+    const run = await hosts.start({
+      epochs: 20,
+      parameters: slow,
+      deadlines: { ...noHeartbeatTimeout, hangFloorSeconds: hangSeconds, hangCeilingSeconds: hangSeconds },
+    });
+    await run.reaches(2, 5);
+    const trainer = await run.trainer(worker);
+    const frozenAt = performance.now();
+    worker.signal('SIGSTOP');
+    await until('it is frozen for longer', () => performance.now() - frozenAt > 1.5 * hangSeconds * 1000);
+    worker.signal('SIGCONT');
+    await run.reaches(5, 5);
+    expect(await run.trainer(worker)).toEqual(trainer);
+    await run.update('stop', { mode: 'batch' });
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'stopped', batches: { wasted: 0 }, restarts: [] });
+  });
+
   it('frozen for long, with no other slot free: its run gets the slot back that its own trainer held', async () => {
     const worker = await hosts.worker({ env: { EPOCHAL_SESSION_IDLE_SECONDS: String(7 * 24 * 3600) } });
     const run = await hosts.start({ epochs: 8, parameters: slow, deadlines: { heartbeatSeconds: 3 } });

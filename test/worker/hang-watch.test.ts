@@ -95,4 +95,46 @@ describe('a hang', () => {
     run.now += 100_001;
     expect(run.watch.hangs).toBe(true);
   });
+
+  it('is no time in which the worker itself stood still: what the trainer said meanwhile is still to be read', () => {
+    const run = new Clocked();
+    run.phase('train');
+    run.batches(...warmUp, 1);
+    run.watch.pause();
+    run.now += 60_000;
+    run.watch.look();
+    expect(run.watch.hangs).toBe(false);
+    // From here on it is heard again.
+    for (let looks = 0; looks < 21; looks++) {
+      run.watch.pause();
+      run.now += 500;
+      run.watch.look();
+    }
+    expect(run.watch.hangs).toBe(true);
+  });
+
+  it('is not learned from such a time, whether the trainer is heard before the next look or after it', () => {
+    const run = new Clocked();
+    run.phase('train');
+    run.batches(...warmUp, 1);
+    run.watch.pause();
+    run.batches(60, 0);
+    run.watch.look();
+    expect(run.watch.limitSeconds).toBe(10);
+    run.watch.pause();
+    run.now += 60_000;
+    run.watch.look();
+    run.batches(0);
+    expect(run.watch.limitSeconds).toBe(10);
+  });
+
+  it('may come while the watch itself is busy, which is no pause', () => {
+    const run = new Clocked();
+    run.phase('save');
+    run.watch.pause();
+    run.now += 500;
+    run.watch.look();
+    run.now += 100_001;
+    expect(run.watch.hangs).toBe(true);
+  });
 });

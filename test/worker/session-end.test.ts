@@ -7,6 +7,7 @@ import { type EndCircumstances, endFailure } from '../../worker/session-end.ts';
 
 const quiet: EndCircumstances = {
   exit: null,
+  reached: null,
   seen: null,
   killedByUs: false,
   outOfMemory: false,

@@ -40,6 +40,12 @@ const failure = (details: Partial<SessionFailure>) =>
     }),
   );
 
+const foundAgain = ({ context }: Snapshot) => ({
+  session: context.lastSession,
+  report: { ...emptyReport, position: context.position },
+  attached: true,
+});
+
 const reportOf = (epoch: number) => ({
   epochs: [{ epoch, batches: 3, seconds: 1, metrics: { loss: 1 / epoch }, at: '2026-01-01T00:00:00.000Z' }],
   checkpoints: [
@@ -81,6 +87,7 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
     case 'openSession':
       return [
         done({ session: session('s'), report: { ...emptyReport, position: snapshot.context.position } }),
+        ...(snapshot.context.lastSession ? [done(foundAgain(snapshot))] : []),
         ...trouble,
       ];
     case 'trainEpoch':
@@ -98,6 +105,7 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
     case 'stopTrainer': {
       const end = {
         report: { ...emptyReport, position: snapshot.context.position },
+        reached: { epoch, batch: 2 },
         exit: null,
         processGroupGone: true,
         gpuMemoryReleased: null,

@@ -1,9 +1,11 @@
 /** How many batches a run counts as trained in vain when a session ends before an epoch of its was whole. */
 import { ActivityFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
 import { expect, it } from 'vitest';
+import type { LedgerEntry } from '../../contracts/checkpoint.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
+import type { SessionEnd } from '../../contracts/session.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
-import { adoptFailure, adoptSession } from '../../workflows/run-progress.ts';
+import { adoptEnd, adoptFailure, adoptSession, adoptUnfinished } from '../../workflows/run-progress.ts';
 import { sessionFailureOf } from '../../workflows/session-failures.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
@@ -49,4 +51,73 @@ it('takes it from the last heartbeat where the host is lost', () => {
   const lost = sessionFailureOf(new ActivityFailure('failed', 'trainEpoch', 'id', 'TIMEOUT', 'worker', timeout));
   expect(lost).toMatchObject({ failure: { kind: 'hostLost' }, batchesPerEpoch: 40 });
   expect(again({ ...begun, ...adoptFailure(begun, { ...lost, report }) })).toBe(50);
+});
+
+it('counts none of a session that was found again, and forgets nothing that it left', () => {
+  const stored: LedgerEntry = {
+    name: 'epoch-0002',
+    epoch: 2,
+    batch: 0,
+    metrics: {},
+    files: [],
+    createdAt: at,
+    session: 'first',
+    host: 'h',
+    stored: true,
+    reasons: ['last', 'resume'],
+  };
+  const trained: RunContext = {
+    ...begun,
+    session: session('first'),
+    lastSession: session('first'),
+    ledger: [stored],
+    position: { epoch: 2, batch: 0 },
+    reached: { epoch: 2, batch: 0 },
+    batchesPerEpoch: 40,
+  };
+  const hostLost = { kind: 'hostLost', message: 'silent' } as const;
+  const away = {
+    ...trained,
+    ...adoptFailure(trained, { ...over, failure: hostLost, reached: { epoch: 2, batch: 10 } }),
+  };
+  const opened = { session: session('first'), report: { ...report, position: stored }, attached: true };
+  expect(adoptSession(away, opened)).toMatchObject({
+    session: { id: 'first' },
+    position: { epoch: 2, batch: 0 },
+    reached: { epoch: 2, batch: 10 },
+    ledger: [stored],
+  });
+  expect({ ...away, ...adoptSession(away, opened) }.batchesWasted).toBe(0);
+  // An epoch that it trained while nobody heard it.
+  const further = { ...opened, report: { ...report, position: { epoch: 3, batch: 0 } } };
+  expect(adoptSession(away, further)).toMatchObject({
+    position: { epoch: 3, batch: 0 },
+    reached: { epoch: 3, batch: 0 },
+  });
+});
+
+const end: SessionEnd = {
+  report,
+  exit: null,
+  processGroupGone: true,
+  gpuMemoryReleased: null,
+  batchesAfterStop: null,
+  acknowledgedAfterMs: null,
+  failure: killed,
+  finished: false,
+};
+
+it.each([
+  ['stopped', adoptEnd],
+  ['finished', adoptUnfinished],
+])('counts what a trainer lost that died while it %s', (_, adopt) => {
+  const lost = { ...end, reached: over.reached, batchesPerEpoch: 40 };
+  expect(again({ ...begun, ...adopt(begun, lost) })).toBe(50);
+  const saved = { ...lost, report: { ...report, position: over.reached } };
+  expect(adopt(begun, saved)).toMatchObject({ position: over.reached, reached: over.reached });
+});
+
+it.each([{ reached: null }, {}])('counts nothing of a trainer of which nobody knows how far it came: %j', (told) => {
+  const trained = { ...begun, reached: { epoch: 0, batch: 7 } };
+  expect(again({ ...trained, ...adoptEnd(trained, { ...end, ...told }) })).toBe(7);
 });

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -65,7 +66,8 @@ class Peers:
 
     def __init__(self, count: int, session_file: Path) -> None:
         """Starts ranks 1 … count - 1, and makes this process rank 0. `session_file` is what they read."""
-        self._failures = Path(tempfile.mkdtemp(prefix="epochal-ranks-"))
+        # In the run folder, which goes when the run is over: nobody else would find it after a kill.
+        self._failures = Path(tempfile.mkdtemp(prefix="ranks-", dir=session_file.parent))
         shared = {
             "WORLD_SIZE": str(count),
             "LOCAL_WORLD_SIZE": str(count),
@@ -101,6 +103,7 @@ class Peers:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+        self._forget()
 
     def kill(self) -> None:
         """End the others now."""
@@ -109,6 +112,10 @@ class Peers:
             child.kill()
         for child in self._children:
             child.wait()
+        self._forget()
+
+    def _forget(self) -> None:
+        shutil.rmtree(self._failures, ignore_errors=True)
 
     def _start(self, rank: int, shared: dict[str, str]) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
