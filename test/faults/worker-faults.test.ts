@@ -1,6 +1,7 @@
 /** A worker is killed, drained, or never comes back. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { workProgressSchema } from '../../contracts/progress.ts';
 import { poolQueue } from '../../contracts/queues.ts';
 import { takeAway } from '../support/store-away.ts';
 import { until } from '../support/until.ts';
@@ -158,6 +159,30 @@ describe('a worker', () => {
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true });
+  });
+
+  it('killed while it opens a session, of a run that is terminated then: it clears up when it is back', async () => {
+    const worker = await hosts.worker();
+    const first = await hosts.start({ epochs: 1000, parameters: slow });
+    await first.reaches(1, 1);
+    const store = join(hosts.folder, 'late-store');
+    const run = await hosts.start({ epochs: 2, store, parameters: slow });
+    await run.until('waits for the slot', ({ detail }) => detail === 'training.acquiring');
+    // The session is held where it looks for the run's checkpoints, before there is a trainer.
+    const bringBack = await takeAway(store);
+    await first.update('stop', { mode: 'now' });
+    await first.closed();
+    await until('its session waits for the store', async () => {
+      const opening = workProgressSchema.safeParse((await run.pending('openSession'))?.details).data;
+      return opening?.doing.startsWith('wait for the store: ') || null;
+    });
+    await worker.kill();
+    await run.handle.terminate('by a test');
+    await bringBack();
+    await worker.start();
+    const { receipt, violations } = await checkLanded(run, 300, { how: 'terminated', receipt: null });
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'lost', localFolder: { kind: 'removed' } });
   });
 
   it('frozen for long, with no other slot free: its run gets the slot back that its own trainer held', async () => {
