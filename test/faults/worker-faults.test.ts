@@ -161,17 +161,15 @@ describe('a worker', () => {
     expect(receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true });
   });
 
-  it('killed while it opens a session, of a run that is terminated then: it clears up when it is back', async () => {
+  it('killed while it opens a session, of a run that is terminated then: it lands the run when it is back', async () => {
+    const gone = await hosts.worker();
+    const run = await hosts.start({ epochs: 50, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
+    await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
+    await run.trainer(gone);
+    // The next session is held where it looks for the run's checkpoints, before there is a trainer.
+    const bringBack = await takeAway(hosts.store);
+    await gone.kill();
     const worker = await hosts.worker();
-    const first = await hosts.start({ epochs: 1000, parameters: slow });
-    await first.reaches(1, 1);
-    const store = join(hosts.folder, 'late-store');
-    const run = await hosts.start({ epochs: 2, store, parameters: slow });
-    await run.until('waits for the slot', ({ detail }) => detail === 'training.acquiring');
-    // The session is held where it looks for the run's checkpoints, before there is a trainer.
-    const bringBack = await takeAway(store);
-    await first.update('stop', { mode: 'now' });
-    await first.closed();
     await until('its session waits for the store', async () => {
       const opening = workProgressSchema.safeParse((await run.pending('openSession'))?.details).data;
       return opening?.doing.startsWith('wait for the store: ') || null;
@@ -182,7 +180,8 @@ describe('a worker', () => {
     await worker.start();
     const { receipt, violations } = await checkLanded(run, 300, { how: 'terminated', receipt: null });
     expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'lost', localFolder: { kind: 'removed' } });
+    expect(receipt).toMatchObject({ outcome: 'salvaged', localFolder: { kind: 'removed' } });
+    expect(receipt.checkpoints.length).toBeGreaterThan(0);
   });
 
   it('frozen for long, with no other slot free: its run gets the slot back that its own trainer held', async () => {
