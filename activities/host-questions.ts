@@ -2,12 +2,17 @@
 import { stat, statfs } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
+import { outputPath, StoreError } from '../stores/artifact-store.ts';
 import { readGpus } from '../worker/gpus.ts';
 import type { Host } from '../worker/host.ts';
+import { isSuperseded } from '../worker/landed.ts';
 import { hasPredecessor } from '../worker/predecessor.ts';
 import { folderBytes, type RunFolder } from '../worker/run-folders.ts';
-import { readKept } from '../worker/upkeep.ts';
+import { readRunConfig } from '../worker/run-report.ts';
+import { StoredAnswers } from '../worker/stored-answers.ts';
+import { destinationOf, readKept } from '../worker/upkeep.ts';
 import { working } from './activity-support.ts';
 
 export const listTrainers = (host: Host) => (): Promise<TrainerList> =>
@@ -27,11 +32,14 @@ export const hostStatus = (host: Host) => async (): Promise<HostStatus> => {
   };
 };
 
-export const listData = (host: Host) => (): Promise<KeptFolder[]> =>
-  working('list the run folders', async () => {
-    const folders = await host.folders.list();
-    return Promise.all(folders.map((folder) => describeFolder(host, folder)));
-  });
+export const listData = (host: Host): (() => Promise<KeptFolder[]>) => {
+  const stored = new StoredAnswers(host);
+  return () =>
+    working('list the run folders', async () => {
+      const folders = await host.folders.list();
+      return Promise.all(folders.map((folder) => describeFolder(host, stored, folder)));
+    });
+};
 
 /** Refuses a folder that is in use, and one that is not there. */
 export const removeData =
@@ -40,8 +48,8 @@ export const removeData =
     working('remove a run folder', async () => {
       const folder = (await host.folders.list()).find((found) => found.run === run);
       if (!folder) throw refusal(`run is ${JSON.stringify(run)}: ${host.id} keeps no folder of it`);
-      const { state, why } = await describeFolder(host, folder);
-      if (state === 'live') throw refusal(`run is ${JSON.stringify(run)}: its folder is in use (${why})`);
+      const why = (await whyTrains(host, folder)) ?? (await whyOpen(host, folder));
+      if (why !== null) throw refusal(`run is ${JSON.stringify(run)}: its folder is in use (${why})`);
       await host.folders.remove(run);
     });
 
@@ -54,18 +62,54 @@ export const publishData =
       if (!folder) throw refusal(`run is ${JSON.stringify(run)}: ${host.id} keeps no folder of it`);
       if (await host.runs.isOpen(run))
         throw refusal(`run is ${JSON.stringify(run)}: it is not over, and publishes by itself`);
+      const config = await readRunConfig(folder);
+      if (!config)
+        throw refusal(
+          `run is ${JSON.stringify(run)}: its folder on ${host.id} has no run.json to say where it belongs`,
+        );
+      // Where the store is away the salvage waits for it, and looks then.
+      if (await isSuperseded(host, folder, config).catch(ifAway(false))) {
+        const output = `${host.storeOf(config).address}/${outputPath(config.project, run)}`;
+        throw refusal(
+          `run is ${JSON.stringify(run)}: what ${host.id} has of it is older than what has landed in ${output}, and is not published over it`,
+        );
+      }
       await host.runs.salvage(host.salvageInput(run), true);
       return salvageId(run);
     });
 
+/** A store that is away says nothing, and what it said decides nothing. */
+const ifAway =
+  <T>(value: T) =>
+  (error: unknown): T => {
+    if (error instanceof StoreError) return value;
+    throw error;
+  };
+
 const refusal = (message: string) => ApplicationFailure.create({ type: 'Invalid', message, nonRetryable: true });
 
-async function describeFolder(host: Host, folder: RunFolder): Promise<KeptFolder> {
+const whyTrains = async (host: Host, folder: RunFolder) =>
+  host.sessions.isLive(folder.run) || (await hasPredecessor(folder)) ? 'its trainer runs' : null;
+const whyOpen = async (host: Host, { run }: RunFolder) =>
+  (await host.runs.isOpen(run)) ? 'its run is not over' : null;
+
+async function describeFolder(host: Host, stored: StoredAnswers, folder: RunFolder): Promise<KeptFolder> {
   const bytes = await folderBytes(folder.path);
   const modifiedAt = (await stat(folder.path)).mtime.toISOString();
   const about = { run: folder.run, host: host.id, path: folder.path, bytes, modifiedAt };
   const kept = await readKept(folder);
-  if (kept) return { ...about, state: 'kept', why: kept.why, stored: kept.receipt.publishedBytes > 0 };
-  const trains = host.sessions.isLive(folder.run) || (await hasPredecessor(folder));
-  return { ...about, state: 'live', why: trains ? 'its trainer runs' : 'its run is not over', stored: false };
+  if (kept) return { ...about, state: 'kept', ...(await stored.of(folder, destinationOf(kept), kept.why)) };
+  const inUse = (await whyTrains(host, folder)) ?? (await whyOpen(host, folder));
+  if (inUse !== null) return { ...about, state: 'live', why: inUse, stored: false };
+  const config = await readRunConfig(folder);
+  return { ...about, state: 'left', ...(await stored.of(folder, config, await whyLeft(host, folder, config))) };
+}
+
+/** Nobody kept it: the run ended without this host. */
+async function whyLeft(host: Host, folder: RunFolder, config: RunConfig | null): Promise<string> {
+  if (!config) return 'its run is over, and no run.json says where it belongs';
+  const isOlder = await isSuperseded(host, folder, config).catch(ifAway(false));
+  return isOlder
+    ? 'its run went on elsewhere and has landed there; this host removes it by itself'
+    : 'its run is over, and what is here has not landed; this host lands it by itself';
 }

@@ -15,12 +15,13 @@ import {
   manifestOf,
   putAside,
   removeStrays,
+  restoreRows,
   storeCheckpoint,
   storedFiles,
 } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
-import { filesBelow, isBookkeeping, type RunFolder } from '../worker/run-folders.ts';
+import { filesBelow, isBookkeeping, type RunFolder, readIfThere } from '../worker/run-folders.ts';
 import { withStore, working } from './activity-support.ts';
 
 /** Files that a receipt names: it travels through Temporal, whose payloads are small. */
@@ -63,8 +64,11 @@ export const publish =
           // An epoch whose checkpoint is not there is not part of the result.
           const epochs = Math.max(0, ...checkpoints.map(({ epoch }) => epoch));
           const files: PublishedFile[] = [];
-          if (folder) await cutRows(folder, epochs);
-          else {
+          if (folder && (await readIfThere(folder.metrics)) !== null) {
+            await restoreRows({ folder, store, output }, epochs, 'local');
+            await cutRows(folder, epochs);
+          } else {
+            // Also of a session that never trained: what the run had before is there.
             const rows = await store.read(`${output}/metrics.jsonl`);
             const kept = rows && firstRows(Buffer.from(rows).toString('utf8'), epochs);
             if (kept !== null) files.push(inside(output, await store.write(`${output}/metrics.jsonl`, kept)));

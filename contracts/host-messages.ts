@@ -47,10 +47,13 @@ export const keptFolderSchema = z.strictObject({
   path: z.string(),
   bytes: z.int().min(0),
   modifiedAt: z.iso.datetime(),
-  /** `live` has a trainer or a run that goes on; `kept` was left for a person after an error. */
-  state: z.enum(['live', 'kept']),
+  /**
+   * `live` has a trainer or a run that goes on; `kept` was left for a person after an error; `left` is of a run that is over,
+   * and nobody kept it: its host was not there when the run ended.
+   */
+  state: z.enum(['live', 'kept', 'left']),
   why: z.string(),
-  /** Whether everything in it was verified in the store. */
+  /** Whether everything in it was verified in the store, and its checkpoints are in the receipt. */
   stored: z.boolean(),
 });
 export type KeptFolder = z.infer<typeof keptFolderSchema>;

@@ -1,6 +1,6 @@
 /** The receipt: what a run came to, and what was saved where. Written once a run is over, and never kinder than the truth. */
 import { z } from 'zod';
-import { checkpointManifestSchema, keepReasonSchema, metricsSchema } from './checkpoint.ts';
+import { checkpointManifestSchema, isBefore, keepReasonSchema, metricsSchema, type Position } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 
 export const runStateSchema = z.enum(['configuring', 'training', 'stopping', 'uploading', 'stopped']);
@@ -95,3 +95,17 @@ export const receiptSchema = z.strictObject({
   notes: z.array(z.string()),
 });
 export type Receipt = z.infer<typeof receiptSchema>;
+
+/**
+ * Whether a run landed without what `host` has, because it went on elsewhere (the host was left, cut off, or died):
+ * whatever was published from there would go over something newer. Not so where the run ended without word from that
+ * host, which has the rest. `newest`: the newest checkpoint on it.
+ */
+export function supersedes(receipt: Receipt, host: string, newest: Position | null): boolean {
+  if (receipt.publishedBytes === 0) return false;
+  const isAwaited = 'host' in receipt.localFolder && receipt.localFolder.host === host;
+  if (receipt.outcome !== 'salvaged' && receipt.outcome !== 'lost') return !isAwaited;
+  // Nothing here can add to a receipt that does not wait for it, not even to one that says `lost`.
+  if (newest === null) return !isAwaited || receipt.checkpoints.length > 0;
+  return receipt.checkpoints.some((checkpoint) => isBefore(newest, checkpoint));
+}

@@ -77,8 +77,8 @@ export async function chooseResume(request: ResumeRequest): Promise<Resume | nul
 }
 
 /** `metrics.jsonl` with a row for each of the first `epochs` epochs, from here and the store; `first` goes before. */
-async function restoreRows(
-  { folder, store, output }: ResumeRequest,
+export async function restoreRows(
+  { folder, store, output }: Pick<ResumeRequest, 'folder' | 'store' | 'output'>,
   epochs: number,
   first: 'local' | 'store',
 ): Promise<void> {

@@ -8,6 +8,7 @@ import { openStore } from '../stores/open-store.ts';
 import { DataSets } from './data-sets.ts';
 import { Devices } from './devices.ts';
 import { KnownStores } from './known-stores.ts';
+import { isSuperseded } from './landed.ts';
 import { hostId, RunFolders } from './run-folders.ts';
 import type { Runs } from './runs.ts';
 import type { LiveSession } from './session.ts';
@@ -60,12 +61,19 @@ export class Host {
 
   /**
    * A session that its activity was forsaken for: when its run was terminated or deleted, nobody will ask for it
-   * again, and it ends at its batch boundary. A run that is open comes back for it: false.
+   * again, and it ends at its batch boundary. A run that is open comes back for it: false. One that has landed elsewhere
+   * gets nothing from here any more; upkeep removes its folder.
    */
   async endIfOver(session: LiveSession): Promise<boolean> {
     if (session.isOver || (await this.runs.isOpen(session.run).catch(() => true))) return false;
-    session.log.warn('the run was closed from outside: its trainer is stopped, and what it left is salvaged');
     session.ask('batch');
+    // A store that is away cannot tell: the salvage asks again, when it is back.
+    if (await isSuperseded(this, session.folder, session.config).catch(() => false)) {
+      session.log.warn('the run went on elsewhere and has landed there: its trainer here is stopped');
+      await this.sessions.endRun(session.run, session.config.deadlines, new AbortController().signal);
+      return true;
+    }
+    session.log.warn('the run was closed from outside: its trainer is stopped, and what it left is salvaged');
     await this.runs.salvage(this.salvageInput(session.run));
     return true;
   }

@@ -12,7 +12,7 @@ import { type RunFolder, readIfThere } from './run-folders.ts';
 
 export const start: Position = { epoch: 0, batch: 0 };
 
-/** `run.json`, written by the session that trained. */
+/** `run.json`, the first thing that a session writes. */
 export const runFileSchema = z.object({ run: z.string(), config: runConfigSchema, host: z.string() });
 
 export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null> => {

@@ -87,7 +87,7 @@ export class LiveSession {
   readonly host: string;
   readonly folder: RunFolder;
   readonly log: Logger;
-  readonly #config: RunConfig;
+  readonly config: RunConfig;
   readonly #hangWatch: HangWatch;
 
   constructor({ run, host, folder, config, startEpoch, log }: SessionParts) {
@@ -95,7 +95,7 @@ export class LiveSession {
     this.host = host;
     this.folder = folder;
     this.log = log;
-    this.#config = config;
+    this.config = config;
     this.#hangWatch = new HangWatch(config.deadlines);
     this.meter = new ProgressMeter(Math.min(startEpoch + 1, config.epochs), config.epochs);
     this.#epochsDone = startEpoch;
@@ -323,7 +323,7 @@ export class LiveSession {
     this.#process?.dumpStacks();
     await this.#overWithin(stackDumpTime);
     this.#process?.terminate();
-    await this.#overWithin(this.#config.deadlines.terminateSeconds * 1000);
+    await this.#overWithin(this.config.deadlines.terminateSeconds * 1000);
     if (!this.#isOver) this.#process?.killGroup();
     await this.over;
   }

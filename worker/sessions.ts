@@ -96,6 +96,8 @@ export class Sessions {
     let begun: LiveSession | null = null;
     try {
       const folder = await this.#host.folders.make(run);
+      // First of all: whatever kills this worker from here on, who finds the folder knows where its run lands.
+      await replaceFile(folder.config, JSON.stringify({ run, config: input.config, host: this.#host.id }));
       options.onProgress('wait for the trainer before to end');
       await endPredecessor(folder, input.config.deadlines, options.signal, log);
       const program = await this.#host.trainers.find(input.config.trainer);
@@ -115,7 +117,6 @@ export class Sessions {
         log,
       });
       this.#live.set(run, begun);
-      await replaceFile(folder.config, JSON.stringify({ run, config: input.config, host: this.#host.id }));
       await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume)));
       options.onProgress('start the trainer');
       begun.attach(

@@ -6,15 +6,13 @@ import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { isBefore } from '../contracts/checkpoint.ts';
 import { receiptSchema } from '../contracts/receipt.ts';
-import type { RunConfig } from '../contracts/run-config.ts';
 import { outputPath, StoreError } from '../stores/artifact-store.ts';
-import { digestFile } from '../stores/file-digest.ts';
 import type { Host } from './host.ts';
+import { type Destination, isStored, isSuperseded } from './landed.ts';
 import { endPredecessor } from './predecessor.ts';
-import { filesBelow, isBookkeeping, type RunFolder } from './run-folders.ts';
-import { parseJson, readManifests, readRunConfig, start } from './run-report.ts';
+import { type RunFolder, readIfThere } from './run-folders.ts';
+import { readManifests, readRunConfig } from './run-report.ts';
 
 const day = 24 * 3600 * 1000;
 
@@ -29,6 +27,12 @@ export async function readKept(folder: RunFolder): Promise<KeptFile | null> {
   } catch {
     return null;
   }
+}
+
+/** Where the run of a kept folder lands; null when it never got so far as to have a place. */
+export function destinationOf({ receipt: { project, run, outputFolder } }: KeptFile): Destination | null {
+  const store = outputFolder?.slice(0, -outputPath(project, run).length - 1);
+  return store ? { project, store } : null;
 }
 
 export class Upkeep {
@@ -62,7 +66,8 @@ export class Upkeep {
     if ((await readKept(folder)) !== null) return;
     if (this.#host.sessions.isLive(folder.run) || (await this.#host.runs.isOpen(folder.run))) return;
     const config = await readRunConfig(folder);
-    if (config && (await this.#isSuperseded(folder, config))) {
+    if (!config) return this.#clearUnknown(folder, log);
+    if (await isSuperseded(this.#host, folder, config)) {
       await endPredecessor(folder, config.deadlines, new AbortController().signal, log);
       log.info('the run went on elsewhere and has landed there: what it left here is removed');
       await this.#host.folders.remove(folder.run);
@@ -72,19 +77,14 @@ export class Upkeep {
     await this.#host.runs.salvage(this.#host.salvageInput(folder.run), true);
   }
 
-  /**
-   * The run left this host behind (handed over, or lost sight of), and what it came to is in the store: publishing from
-   * here would put older files over the newer ones. Not so when it ended without word from this host, which has the rest.
-   */
-  async #isSuperseded(folder: RunFolder, config: RunConfig): Promise<boolean> {
-    const bytes = await this.#host.storeOf(config).read(`${outputPath(config.project, folder.run)}/receipt.json`);
-    const receipt = bytes ? parseJson(receiptSchema, Buffer.from(bytes).toString('utf8')) : null;
-    if (!receipt || receipt.publishedBytes === 0) return false;
-    if (receipt.outcome === 'salvaged' || receipt.outcome === 'lost') {
-      const newest = (await readManifests(folder)).at(-1) ?? start;
-      return receipt.checkpoints.some((checkpoint) => isBefore(newest, checkpoint));
+  /** Without `run.json` nobody can tell where a folder belongs. Its worker died as it made it: there is nothing to lose. */
+  async #clearUnknown(folder: RunFolder, log: Logger): Promise<void> {
+    if ((await readIfThere(folder.config)) !== null || (await readManifests(folder)).length > 0) {
+      log.warn('a run folder without a run.json that can be read has checkpoints: it stays, for a person to look at');
+      return;
     }
-    return !('host' in receipt.localFolder && receipt.localFolder.host === this.#host.id);
+    log.info('a run folder of a closed run in which nothing was begun is removed');
+    await this.#host.folders.remove(folder.run);
   }
 
   /** Oldest first; a folder whose every file is not in the store as it is here stays, whatever the limits. */
@@ -102,30 +102,19 @@ export class Upkeep {
       const tooFull = keptFreeBytes > 0 && bavail * bsize < keptFreeBytes;
       if (!tooOld && !tooFull) continue;
       // A store that is away vouches for nothing.
-      const isStored = await this.isStored(folder, file).catch((error) => {
-        if (error instanceof StoreError) return false;
-        throw error;
-      });
-      if (!isStored) continue;
+      const destination = destinationOf(file);
+      const isSafe =
+        destination !== null &&
+        (await isStored(this.#host, folder, destination).catch((error) => {
+          if (error instanceof StoreError) return false;
+          throw error;
+        }));
+      if (!isSafe) continue;
       this.#host.log.info(
         { run: folder.run, tooOld, tooFull },
         'a kept run folder is removed: all of it is in the store',
       );
       await this.#host.folders.remove(folder.run);
     }
-  }
-
-  /** Every file that would be published is in the store, read again, with its size and sha256. */
-  async isStored(folder: RunFolder, { receipt }: KeptFile): Promise<boolean> {
-    const config = { store: receipt.outputFolder?.slice(0, -outputPath(receipt.project, receipt.run).length - 1) };
-    if (!config.store) return false;
-    const store = this.#host.storeOf({ store: config.store });
-    for await (const path of filesBelow(folder.path)) {
-      if (isBookkeeping(path)) continue;
-      const here = await digestFile(join(folder.path, path));
-      const there = await store.verify(`${outputPath(receipt.project, receipt.run)}/${path}`);
-      if (!there || there.size !== here.size || there.sha256 !== here.sha256) return false;
-    }
-    return true;
   }
 }

@@ -7,7 +7,7 @@ import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '
 import * as wf from '@temporalio/workflow';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import { hostQueue, poolControlQueue } from '../contracts/queues.ts';
-import type { Receipt } from '../contracts/receipt.ts';
+import { type Receipt, supersedes } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { type SalvageActivities, type SalvageInput, type Survey, salvageId } from '../contracts/salvage-messages.ts';
 import { adoptCheckpoints, landedOf } from './ledger.ts';
@@ -25,6 +25,11 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   if (!config) throw wf.ApplicationFailure.nonRetryable(`nobody knows how ${run} was configured`, 'NothingLeft');
   const inStore = await surveyStore(pool, run, config);
   const host = onHost ? input.host : null;
+  const landed = inStore.receipt;
+  // Salvages of a run come one after the other, and the run is closed: nobody lands it between this and the end.
+  if (onHost && host !== null && landed && supersedes(landed, host, onHost.checkpoints.at(-1) ?? null)) {
+    if (wf.patched('superseded')) return tell(landed, config);
+  }
   const best = config.checkpoints.best ?? { metric: '', mode: 'max' as const };
   const entries = newest([...input.ledger, ...inStore.checkpoints, ...(onHost?.checkpoints ?? [])]).filter(
     (entry) => entry.stored || host !== null,
@@ -54,13 +59,16 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
     // What was found is on the host alone: nothing was salvaged yet.
     if (!own && ledger.length > 0) receipt = { ...receipt, outcome: 'failed', cause: { kind: 'failure', failure } };
   }
-  const final = await cleanUp({ run, config, host, keep, receipt });
+  return tell(await cleanUp({ run, config, host, keep, receipt }), config);
+}
+
+function tell(final: Receipt, config: RunConfig): Receipt {
   wf.upsertSearchAttributes([
     { key: defineSearchAttributeKey('EpochalOutcome', 'KEYWORD'), value: final.outcome },
     { key: defineSearchAttributeKey('EpochalProject', 'KEYWORD'), value: config.project },
     { key: defineSearchAttributeKey('EpochalTrainer', 'KEYWORD'), value: config.trainer },
   ]);
-  wf.setCurrentDetails(`### ${final.outcome}\n- **run** ${run}\n- **output folder** \`${final.outputFolder}\``);
+  wf.setCurrentDetails(`### ${final.outcome}\n- **run** ${final.run}\n- **output folder** \`${final.outputFolder}\``);
   return final;
 }
 

@@ -154,7 +154,7 @@ async function removeFolder(
   { force, ...place }: Place & { force: boolean },
 ): Promise<KeptFolder> {
   const folder = await findFolder(client, run, place);
-  if (folder.state === 'kept' && !folder.stored && !force) {
+  if (folder.state !== 'live' && !folder.stored && !force) {
     throw new ConfigError([], {
       message: `${folder.path} on ${folder.host} is not all in the store (${folder.why}); --force removes it all the same`,
     });

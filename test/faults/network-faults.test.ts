@@ -1,11 +1,18 @@
 /** The network between a worker and the server is cut, and healed: the worker lives in a network namespace of its own. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { salvageId } from '../../contracts/salvage-messages.ts';
+import { filesBelow } from '../../worker/run-folders.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
-import { FaultHosts, type FaultWorker } from './fault-host.ts';
+import { FaultHosts, type FaultWorker, readJson } from './fault-host.ts';
+import type { FaultRun } from './fault-run.ts';
 import { can } from './machine-abilities.ts';
 
 const namespace = `epochal-${process.pid}`;
@@ -94,12 +101,46 @@ describe.skipIf(!can('namespaces'))('a network cut between a worker and the serv
     await run.until('goes on elsewhere', ({ session }) => session?.host === other.host);
     await run.trainer(other);
     heal();
-    const { receipt, violations } = await checkLanded(run);
-    expect(violations).toEqual([]);
+    const { receipt } = await run.closed();
+    await expectNothingOver(run, worker, await contentOf(run.outputFolder));
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 320 } });
-    await until('its slot is free', async () => (await worker.status()).slots.taken.length === 0);
+  });
+
+  it('until its run has landed elsewhere: the one that was cut off puts nothing over it', async () => {
+    const worker = await remoteWorker();
+    const run = await hosts.start({ epochs: 8, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
+    await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
+    await run.trainer(worker);
+    cut();
+    const other = await hosts.worker();
+    const { receipt } = await run.closed();
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 320 } });
+    expect(await readJson(join(worker.runFolder(run.id), 'run.json'))).toMatchObject({ host: worker.host });
+    const landed = await contentOf(run.outputFolder);
+    heal();
+    await expectNothingOver(run, worker, landed);
+    expect(other.isAlive).toBe(true);
+    // Its trainer was ended without anybody being asked to publish what it left.
+    const salvage = hosts.client.workflow.getHandle(salvageId(run.id)).describe();
+    await expect(salvage).rejects.toBeInstanceOf(WorkflowNotFoundError);
   });
 });
+
+/** Once the host that was cut off is clean, the store is what it was before, byte for byte, and all else is as after any run. */
+async function expectNothingOver(run: FaultRun, cutOff: FaultWorker, landed: Record<string, string>): Promise<void> {
+  await until('its slot is free', async () => (await cutOff.status()).slots.taken.length === 0);
+  await until('its folder is gone', () => !existsSync(cutOff.runFolder(run.id)));
+  const { violations } = await checkLanded(run);
+  expect(violations).toEqual([]);
+  expect(await contentOf(run.outputFolder)).toEqual(landed);
+}
+
+/** Each file below a folder with all its bytes. */
+async function contentOf(folder: string): Promise<Record<string, string>> {
+  const content: Record<string, string> = {};
+  for await (const path of filesBelow(folder)) content[path] = (await readFile(join(folder, path))).toString('base64');
+  return content;
+}
 
 async function hasEpoch(worker: FaultWorker, run: string, epoch: number): Promise<boolean> {
   const { readReport } = await import('../../worker/run-report.ts');

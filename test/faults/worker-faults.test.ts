@@ -1,6 +1,7 @@
 /** A worker is killed, drained, or never comes back. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { workProgressSchema } from '../../contracts/progress.ts';
 import { poolQueue } from '../../contracts/queues.ts';
 import { takeAway } from '../support/store-away.ts';
 import { until } from '../support/until.ts';
@@ -201,6 +202,29 @@ describe('a worker', () => {
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'stopped', batches: { wasted: 0 }, restarts: [] });
+  });
+
+  it('killed while it opens a session, of a run that is terminated then: it lands the run when it is back', async () => {
+    const gone = await hosts.worker();
+    const run = await hosts.start({ epochs: 50, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
+    await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
+    await run.trainer(gone);
+    // The next session is held where it looks for the run's checkpoints, before there is a trainer.
+    const bringBack = await takeAway(hosts.store);
+    await gone.kill();
+    const worker = await hosts.worker();
+    await until('its session waits for the store', async () => {
+      const opening = workProgressSchema.safeParse((await run.pending('openSession'))?.details).data;
+      return opening?.doing.startsWith('wait for the store: ') || null;
+    });
+    await worker.kill();
+    await run.handle.terminate('by a test');
+    await bringBack();
+    await worker.start();
+    const { receipt, violations } = await checkLanded(run, 300, { how: 'terminated', receipt: null });
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'salvaged', localFolder: { kind: 'removed' } });
+    expect(receipt.checkpoints.length).toBeGreaterThan(0);
   });
 
   it('frozen for long, with no other slot free: its run gets the slot back that its own trainer held', async () => {

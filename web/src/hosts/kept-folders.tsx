@@ -106,7 +106,7 @@ export function KeptFolders() {
                     </Table.Td>
                     <Table.Td>{folder.stored ? 'all of it' : 'not all of it'}</Table.Td>
                     <Table.Td>
-                      {folder.state === 'kept' && (
+                      {folder.state !== 'live' && (
                         <Group gap={6} wrap="nowrap">
                           <Button
                             size="xs"
