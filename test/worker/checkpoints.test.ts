@@ -1,12 +1,13 @@
-/** Rows of `metrics.jsonl` in the store, when two hosts have had the run. */
+/** Checkpoints of a host and its store: two hosts that have had the run, and damaged ones. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CheckpointManifest } from '../../contracts/checkpoint.ts';
 import { openStore } from '../../stores/open-store.ts';
-import { chooseResume, storeCheckpoint } from '../../worker/checkpoints.ts';
+import { chooseResume, damagedHere, putAside, storeCheckpoint, storedFiles } from '../../worker/checkpoints.ts';
 import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
 
 let scratch: string;
@@ -50,4 +51,45 @@ it('a host that stores late takes no rows away, and finds all of them when it go
   });
   expect(resume?.manifest.name).toBe('epoch-0003');
   expect(await readFile(late.folder.metrics, 'utf8')).toBe(`${row(1)}\n${row(2)}\n${row(3)}\n`);
+});
+
+describe('a checkpoint that is damaged here', () => {
+  const damage = ({ checkpoints }: RunFolder, { name }: CheckpointManifest) =>
+    writeFile(join(checkpoints, name, 'weights'), 'WEIGHTS after 1');
+
+  it('takes nothing from the store that has it whole', async () => {
+    const store = openStore(join(scratch, 'store'));
+    await store.prepare(false);
+    const { folder, newest } = await trainedOn('host', 1);
+    expect(await storeCheckpoint(folder, newest, store, 'output', {})).toBe(true);
+    await damage(folder, newest);
+    expect(await storeCheckpoint(folder, newest, store, 'output', {})).toBe(true);
+    expect(await storedFiles(newest, store, 'output', {})).toMatchObject([{ path: 'checkpoints/epoch-0001/weights' }]);
+  });
+
+  it('leaves nothing of itself in the store, and is put aside; what was written in its place since stays', async () => {
+    const store = openStore(join(scratch, 'store'));
+    await store.prepare(false);
+    const { folder, newest } = await trainedOn('host', 1);
+    await damage(folder, newest);
+    expect(await storeCheckpoint(folder, newest, store, 'output', {})).toBe(false);
+    expect(await store.read('output/checkpoints/epoch-0001/weights')).toBe(null);
+    await putAside(folder, newest);
+    expect(await damagedHere(folder)).toEqual(['epoch-0001']);
+    expect(existsSync(join(folder.checkpoints, newest.name))).toBe(false);
+    const [file] = newest.files;
+    const again = { ...newest, files: [{ path: 'weights', size: 1, sha256: file?.sha256 ?? '' }] };
+    await mkdir(join(folder.checkpoints, newest.name));
+    await writeFile(join(folder.checkpoints, newest.name, 'checkpoint.json'), JSON.stringify(again));
+    await putAside(folder, newest);
+    expect(existsSync(join(folder.checkpoints, newest.name))).toBe(true);
+  });
+
+  it('is kept to be looked at with two others, however many there were', async () => {
+    for (let epochs = 1; epochs <= 5; epochs++) {
+      const { folder, newest } = await trainedOn('host', epochs);
+      await putAside(folder, newest);
+      expect((await damagedHere(folder)).length).toBe(Math.min(epochs, 3));
+    }
+  });
 });

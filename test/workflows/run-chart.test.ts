@@ -100,6 +100,7 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
           damaged: [],
           bytes: 0,
         }),
+        done({ stored: [], removed: [], damaged: snapshot.context.ledger.slice(-1).map(({ name }) => name), bytes: 0 }),
         error(new Error('store down')),
       ];
     case 'stopTrainer': {
@@ -123,7 +124,7 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
     }
     case 'publish':
       return [
-        done({ checkpoints: [{ epoch: epochs, batch: 0 }], files: [], bytes: 0, lost: [], host: 'h1' }),
+        done({ checkpoints: reportOf(epochs).checkpoints, files: [], bytes: 0, lost: [], host: 'h1' }),
         done({ checkpoints: [], files: [], bytes: 0, lost: ['epoch-1'], host: null }),
         error(new Error('store down')),
       ];
