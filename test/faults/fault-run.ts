@@ -1,4 +1,5 @@
 /** A run under faults: what it tells while servers and workers come and go, and how it ended. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -107,9 +108,10 @@ export class FaultRun {
         last = (await this.progress()) ?? last;
         if (last === null) return null;
         const position: Position = { epoch: last.epoch - 1, batch: last.batch };
-        return last.epoch > epoch || (last.epoch === epoch && (last.phase !== 'train' || last.batch >= batch))
-          ? position
-          : null;
+        // A save interrupts the count of the phase before it; a trainer that sets up has trained nothing of its epoch.
+        const isTraining = last.phase === 'train' || last.phase === 'save';
+        const isThere = isTraining ? last.batch >= batch : last.phase !== 'setUp';
+        return last.epoch > epoch || (last.epoch === epoch && isThere) ? position : null;
       },
       seconds,
       () => JSON.stringify(last),
@@ -135,6 +137,11 @@ export class FaultRun {
     );
     this.remember(found);
     return found;
+  }
+
+  /** Whether the checkpoint is whole on the worker's disk. */
+  hasOnDisk(worker: FaultWorker, checkpoint: string): boolean {
+    return existsSync(join(new RunFolders(worker.dataFolder).of(this.id).checkpoints, checkpoint));
   }
 
   /** Waits until its trainer on `worker` was asked to stop, and has heard it, whatever it does then. */

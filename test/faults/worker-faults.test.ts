@@ -209,6 +209,7 @@ describe('a worker', () => {
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true });
+    // Those of the first trainer, and what the second one was stopped in.
     expect(receipt.batches.wasted).toBeGreaterThanOrEqual(5);
   });
 
