@@ -39,6 +39,9 @@ export const sessionEndSchema = z.strictObject({
   /** Milliseconds from the stop activity's start to the trainer's acknowledgement. */
   acknowledgedAfterMs: z.number().nullable(),
   failure: failureSchema.nullable(),
+  /** Furthest batch that was trained, checkpointed or not; nothing where nobody saw it. */
+  reached: positionSchema.optional(),
+  batchesPerEpoch: z.int().min(1).optional(),
   /** All epochs are trained, and what follows the last one was done: nothing is missing among the artifacts. */
   finished: z.boolean(),
 });

@@ -218,7 +218,8 @@ export class LiveSession {
       acknowledgedAfterMs: this.#acknowledgedAfterMs,
     });
     this.#tell();
-    return end;
+    const batchesPerEpoch = this.#batchesPerEpoch === undefined ? {} : { batchesPerEpoch: this.#batchesPerEpoch };
+    return { ...end, reached: this.#reached, ...batchesPerEpoch };
   }
 
   #onEvent(event: TrainerEvent): void {

@@ -141,8 +141,12 @@ export function adoptEnd(context: RunContext, end: SessionEnd): Change {
   const host = context.session?.host ?? '';
   const adopted = adoptReport(context, end.report, host);
   const failure = context.stop && isHostTrouble(end.failure) ? null : end.failure;
+  const after = { ...context, ...adopted };
   return {
     ...adopted,
+    // A trainer that had to be killed leaves batches that it did not save.
+    reached: end.reached && isBefore(after.reached, end.reached) ? end.reached : after.reached,
+    batchesPerEpoch: after.batchesPerEpoch || (end.batchesPerEpoch ?? 0),
     session: null,
     failure: context.failure ?? failure,
     finished: end.finished,

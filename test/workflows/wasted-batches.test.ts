@@ -3,7 +3,7 @@ import { ActivityFailure, TimeoutFailure, TimeoutType } from '@temporalio/common
 import { expect, it } from 'vitest';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
-import { adoptFailure, adoptSession } from '../../workflows/run-progress.ts';
+import { adoptEnd, adoptFailure, adoptSession } from '../../workflows/run-progress.ts';
 import { sessionFailureOf } from '../../workflows/session-failures.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
@@ -49,4 +49,15 @@ it('takes it from the last heartbeat where the host is lost', () => {
   const lost = sessionFailureOf(new ActivityFailure('failed', 'trainEpoch', 'id', 'TIMEOUT', 'worker', timeout));
   expect(lost).toMatchObject({ failure: { kind: 'hostLost' }, batchesPerEpoch: 40 });
   expect(again({ ...begun, ...adoptFailure(begun, { ...lost, report }) })).toBe(50);
+});
+
+it('counts what a trainer that was killed while it stopped had not saved', () => {
+  const known = { ...begun, session: session('first'), position: { epoch: 1, batch: 0 }, batchesPerEpoch: 40 };
+  const end = {
+    ...{ report, exit: { code: null, signal: 'SIGKILL' }, processGroupGone: true, gpuMemoryReleased: null },
+    ...{ batchesAfterStop: null, acknowledgedAfterMs: null, failure: null, finished: false },
+  };
+  expect(adoptEnd(known, { ...end, reached: { epoch: 1, batch: 10 } }).reached).toEqual({ epoch: 1, batch: 10 });
+  // A worker that found the trainer already gone has not seen how far it came.
+  expect(adoptEnd(known, end).reached).toEqual(known.position);
 });
