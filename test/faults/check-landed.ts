@@ -24,7 +24,7 @@ export interface Landed extends Closed {
 }
 
 /** Waits for the end of the run, and checks everything. `closed`: how it was closed from outside, where it was. */
-export async function checkLanded(run: FaultRun, seconds = 300, closed?: Closed): Promise<Landed> {
+export async function checkLanded(run: FaultRun, seconds = 480, closed?: Closed): Promise<Landed> {
   const { how, receipt: own } = closed ?? (await run.closed(seconds));
   const violations: string[] = [];
   const receipt = own ?? (await salvaged(run, seconds));
@@ -123,11 +123,15 @@ const checkEpochs: Check = async (_, receipt, output) => {
 /** Every checkpoint has the weights that an uninterrupted run has there, bit for bit. */
 const checkWeights: Check = async (run, receipt, output) => {
   const wrong: string[] = [];
+  // No further than the training came: what it may have been meant to train does not matter to its weights.
+  const { epoch: complete = 0, batch: more = 0 } = newestOf(receipt) ?? {};
+  const epochs = Math.max(1, more > 0 ? complete + 1 : complete);
+  const config = { ...run.config, epochs };
   for (const { name, epoch, batch } of receipt.checkpoints) {
     const weights = weightsSchema.safeParse(
       await readJson(join(output, 'checkpoints', name, 'weights.json')).catch(() => null),
     );
-    const reference = await referenceWeights(run.config, { epoch, batch });
+    const reference = await referenceWeights(config, { epoch, batch });
     if (!weights.success) wrong.push(`${name} has no weights`);
     else if (weights.data.link !== reference?.link || weights.data.count !== reference.count) {
       wrong.push(
@@ -139,11 +143,14 @@ const checkWeights: Check = async (run, receipt, output) => {
     const final = weightsSchema.safeParse(
       await readJson(join(output, 'artifacts', 'final.json')).catch(() => null),
     ).data;
-    const reference = await referenceWeights(run.config, { epoch: run.config.epochs, batch: 0 });
+    const reference = await referenceWeights(config, { epoch: epochs, batch: 0 });
     if (final?.link !== reference?.link) wrong.push('the final weights are not those of an uninterrupted run');
   }
   return wrong;
 };
+
+/** What a host that the run left behind does in its own time: seconds at most, on a busy machine. */
+const aLittleLater = 120;
 
 /** The folder of the run is where the receipt says, and nowhere else. */
 const checkFolders: Check = async (run, receipt) => {
@@ -155,7 +162,7 @@ const checkFolders: Check = async (run, receipt) => {
     if (isKept && !existsSync(path)) wrong.push(`${path} is not there, though the receipt says that it was kept`);
     if (isKept || localFolder.kind === 'unknown') continue;
     // The host that the run left behind is cleaned by its own worker, a little later.
-    if (worker.isAlive) await until('the folder goes', () => !existsSync(path), 60).catch(() => undefined);
+    if (worker.isAlive) await until('the folder goes', () => !existsSync(path), aLittleLater).catch(() => undefined);
     if (worker.isAlive && existsSync(path)) wrong.push(`${path} is left (the receipt says ${localFolder.kind})`);
   }
   return wrong;
@@ -181,8 +188,9 @@ async function checkSlots(run: FaultRun): Promise<string[]> {
   const wrong: string[] = [];
   for (const worker of run.hosts.workers) {
     if (!worker.isAlive) continue;
-    const { slots } = await worker.status();
-    if (slots.taken.includes(run.id)) wrong.push(`a slot of ${worker.host} is still taken`);
+    const isFree = async () => !(await worker.status()).slots.taken.includes(run.id);
+    if (!(await until('the slot is free', isFree, aLittleLater).catch(() => false)))
+      wrong.push(`a slot of ${worker.host} is still taken`);
   }
   return wrong;
 }

@@ -32,14 +32,12 @@ describe.skipIf(!can('clock'))('a clock', () => {
         DONT_FAKE_MONOTONIC: '1',
       },
     });
-    const run = await hosts.start({
-      epochs: 3,
-      parameters: { batches: 40, batch_seconds: 0.05 },
-      deadlines: { hangFloorSeconds: 30 },
-    });
-    await run.reaches(1, 10);
+    const hold = await hosts.hold('1:10');
+    const run = await hosts.start({ epochs: 3, parameters: { batches: 40, batch_seconds: 0.05, ...hold.parameters } });
+    await hold.reached();
     const trainer = await run.trainer(worker);
     await writeFile(file, `${jump}\n`);
+    await hold.release();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 120, wasted: 0 }, restarts: [] });

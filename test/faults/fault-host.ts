@@ -16,9 +16,16 @@ import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { type TrainingRunInput, trainingRunType } from '../../contracts/run-messages.ts';
 import { until } from '../support/until.ts';
 import { FaultRun } from './fault-run.ts';
+import { Hold } from './hold.ts';
 
 const entry = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
 const testTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
+
+/**
+ * A machine that is slow at the wrong moment is no fault of the host, and a trainer that waits for its test does not hang;
+ * a test of either has limits of its own.
+ */
+const patient = { heartbeatSeconds: 60, hangFloorSeconds: 600 };
 
 /** Several workers on one pool and one store, and a client to start runs with. */
 export class FaultHosts {
@@ -52,9 +59,15 @@ export class FaultHosts {
     return worker;
   }
 
+  /** Places for a run's trainer to wait in; its `parameters` belong into the run's configuration. */
+  hold(...places: string[]): Promise<Hold> {
+    return Hold.at(this.folder, places);
+  }
+
   /** Starts a run of the counting trainer. */
   async start(config: Partial<RunConfigInput>, options: { draft?: boolean; run?: string } = {}): Promise<FaultRun> {
     const whole: RunConfigInput = { trainer: 'counter', epochs: 3, pool: this.pool, ...config };
+    whole.deadlines = { ...patient, ...config.deadlines };
     const input: TrainingRunInput = { config: whole, draft: options.draft ?? false };
     const handle = await this.client.workflow.start(trainingRunType, {
       workflowId: options.run ?? `run-${randomUUID().slice(0, 8)}`,

@@ -1,4 +1,6 @@
 /** A run under faults: what it tells while servers and workers come and go, and how it ended. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   ApplicationFailure,
@@ -12,7 +14,7 @@ import { type Progress, progressSchema } from '../../contracts/progress.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { failureTypes, type RunView, runQuery, runViewSchema } from '../../contracts/run-messages.ts';
-import type { ProcessIdentity } from '../../worker/process-groups.ts';
+import { isGroupAlive, type ProcessIdentity } from '../../worker/process-groups.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
 import { readProcessFile } from '../../worker/trainer-process.ts';
 import { until } from '../support/until.ts';
@@ -106,9 +108,9 @@ export class FaultRun {
         last = (await this.progress()) ?? last;
         if (last === null || last.phase === 'setUp') return null;
         const position: Position = { epoch: last.epoch - 1, batch: last.batch };
-        return last.epoch > epoch || (last.epoch === epoch && (last.phase !== 'train' || last.batch >= batch))
-          ? position
-          : null;
+        // A save interrupts the count of the phase before it.
+        const isThere = !['train', 'save'].includes(last.phase) || last.batch >= batch;
+        return last.epoch > epoch || (last.epoch === epoch && isThere) ? position : null;
       },
       seconds,
       () => JSON.stringify(last),
@@ -136,6 +138,23 @@ export class FaultRun {
     return found;
   }
 
+  /** Whether the checkpoint is whole on the worker's disk. */
+  hasOnDisk(worker: FaultWorker, checkpoint: string): boolean {
+    return existsSync(join(new RunFolders(worker.dataFolder).of(this.id).checkpoints, checkpoint));
+  }
+
+  /** Waits until its trainer on `worker` was asked to stop, and has heard it, whatever it does then. */
+  async hearsStop(worker: FaultWorker): Promise<void> {
+    const { events } = new RunFolders(worker.dataFolder).of(this.id);
+    const heard = async () => (await readFile(events, 'utf8').catch(() => '')).includes('"command":"stop"');
+    await until(`the trainer of ${this.id} hears of the stop`, heard);
+  }
+
+  /** Waits until the process has ended, by itself or by the one who ended it. */
+  async ends(trainer: ProcessIdentity): Promise<void> {
+    await until(`the trainer ${trainer.pid} of ${this.id} ends`, async () => !(await isGroupAlive(trainer)));
+  }
+
   /** The trainer after those that are known already. */
   async newTrainer(worker: FaultWorker): Promise<ProcessIdentity> {
     const folder = new RunFolders(worker.dataFolder).of(this.id);
@@ -155,7 +174,7 @@ export class FaultRun {
   }
 
   /** Waits for the end, through every outage. */
-  async closed(seconds = 300): Promise<Closed> {
+  async closed(seconds = 480): Promise<Closed> {
     const limit = performance.now() + seconds * 1000;
     for (;;) {
       try {

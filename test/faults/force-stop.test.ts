@@ -4,7 +4,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { Receipt } from '../../contracts/receipt.ts';
 import { salvageId } from '../../contracts/salvage-messages.ts';
-import { signalGroup } from '../../worker/process-groups.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
@@ -19,7 +18,7 @@ afterEach(() => hosts?.close());
 const slow = { batches: 40, batch_seconds: 0.05 };
 
 async function expectSalvaged(run: FaultRun): Promise<Receipt> {
-  const { receipt, violations } = await checkLanded(run, 300, { how: 'terminated', receipt: null });
+  const { receipt, violations } = await checkLanded(run, 480, { how: 'terminated', receipt: null });
   expect(violations).toEqual([]);
   expect(receipt).toMatchObject({
     outcome: 'salvaged',
@@ -30,12 +29,18 @@ async function expectSalvaged(run: FaultRun): Promise<Receipt> {
   return receipt;
 }
 
-/** The worker and its trainer die at once, and nobody comes back. */
-async function loseHost(worker: FaultWorker, run: FaultRun): Promise<void> {
-  const { pid } = await run.trainer(worker);
-  await worker.kill();
-  signalGroup(pid, 'SIGKILL');
+/** A trainer that is held in batch 6 of epoch 2, and saves there when it is told to end. */
+async function held(worker: FaultWorker, epochs = 5): Promise<FaultRun> {
+  const hold = await hosts.hold('2:6');
+  const run = await hosts.start({ epochs, parameters: { ...slow, ...hold.parameters } });
+  await hold.reached();
+  await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
+  await run.trainer(worker);
+  return run;
 }
+
+/** Everything that the trainer did, up to its end at the batch boundary. */
+const allOfIt = { epochs: { trained: 1 }, batches: { trained: 46, wasted: 0 } };
 
 /** What the Schedule does every few minutes, now: until it has found the run. */
 async function sweepFinds(run: FaultRun): Promise<void> {
@@ -53,61 +58,59 @@ async function sweepFinds(run: FaultRun): Promise<void> {
 describe('a run', () => {
   it('terminated from outside: its trainer saves and ends, and what it had lands', async () => {
     const worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 5, parameters: slow });
-    await run.reaches(2, 5);
-    await run.trainer(worker);
+    const run = await held(worker);
     await run.handle.terminate('by a test');
-    await expectSalvaged(run);
+    expect(await expectSalvaged(run)).toMatchObject(allOfIt);
   });
 
   it('deleted from outside: the same', async () => {
     const worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 5, parameters: slow });
-    await run.reaches(2, 5);
-    await run.trainer(worker);
+    const run = await held(worker);
     await hosts.client.workflowService.deleteWorkflowExecution({
       namespace: 'default',
       workflowExecution: { workflowId: run.id },
     });
-    await expectSalvaged(run);
+    expect(await expectSalvaged(run)).toMatchObject(allOfIt);
   });
 
   it('terminated while its worker was dead: the worker lands it when it is back', async () => {
     const worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 5, parameters: slow });
-    await run.reaches(2, 5);
-    await run.trainer(worker);
+    const run = await held(worker);
     await worker.kill();
     await run.handle.terminate('by a test');
     await worker.start();
-    await expectSalvaged(run);
+    expect(await expectSalvaged(run)).toMatchObject(allOfIt);
   });
 
   it('terminated with its host gone: the sweep finds it and lands what is in the store; the rest lands when the host is back', async () => {
     const worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 50, parameters: slow });
-    await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
-    await loseHost(worker, run);
+    const run = await held(worker, 50);
+    const trainer = await run.trainer(worker);
+    await worker.kill();
+    // It saves for nobody: its disk is as far away as its worker.
+    await run.ends(trainer);
     await run.handle.terminate('by a test');
     await hosts.worker({ env: { EPOCHAL_HOST_RETURN_SECONDS: '3' } });
     await sweepFinds(run);
     const first = await expectSalvaged(run);
-    expect(first).toMatchObject({ processGroupGone: null, localFolder: { kind: 'unknown', host: worker.host } });
+    expect(first).toMatchObject({ epochs: { trained: 1 }, batches: { trained: 40 }, processGroupGone: null });
+    expect(first).toMatchObject({ localFolder: { kind: 'unknown', host: worker.host } });
     await worker.start();
     await until('the host has landed what it had', () => !existsSync(worker.runFolder(run.id)));
-    const second = await expectSalvaged(run);
-    expect(second.epochs.trained).toBeGreaterThanOrEqual(first.epochs.trained);
+    expect(await expectSalvaged(run)).toMatchObject(allOfIt);
   });
 
   it('terminated before anything was stored, with its host gone: the receipt says lost', async () => {
     const worker = await hosts.worker();
     const run = await hosts.start({ epochs: 2, parameters: { batches: 10_000, batch_seconds: 0.05 } });
     await run.reaches(1, 3);
-    await loseHost(worker, run);
+    const trainer = await run.trainer(worker);
+    await worker.kill();
+    await run.ends(trainer);
     await run.handle.terminate('by a test');
     await hosts.worker({ env: { EPOCHAL_HOST_RETURN_SECONDS: '3' } });
     await sweepFinds(run);
-    const { receipt, violations } = await checkLanded(run, 300, { how: 'terminated', receipt: null });
+    const { receipt, violations } = await checkLanded(run, 480, { how: 'terminated', receipt: null });
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({
       outcome: 'lost',

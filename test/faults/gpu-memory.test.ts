@@ -2,7 +2,6 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { processGone } from '../../worker/process-groups.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 
@@ -13,45 +12,53 @@ beforeEach(async () => {
 afterEach(() => hosts?.close());
 
 const idleMebibytes = 120;
+const takenMebibytes = 9_000;
 
-const used = (mebibytes: number) => writeFile(join(hosts.folder, 'used'), String(mebibytes));
-
-async function workerWithGpu(slots: number): Promise<FaultWorker> {
+/** The driver's tool tells `taken` while the trainer of this number lives, and `left` when it has ended. */
+async function workerWithGpu(slots: number, left: number): Promise<FaultWorker> {
   const programs = join(hosts.folder, 'programs');
   await mkdir(programs);
-  await used(idleMebibytes);
   const tool = join(programs, 'nvidia-smi');
-  await writeFile(tool, `#!/bin/sh\necho "0, Test GPU, 16384, $(cat ${join(hosts.folder, 'used')})"\n`);
+  const pid = join(hosts.folder, 'trainer');
+  await writeFile(
+    tool,
+    `#!/bin/sh
+used=${idleMebibytes}
+[ -e ${pid} ] && { kill -0 "$(cat ${pid})" 2>/dev/null && used=${takenMebibytes} || used=${left}; }
+echo "0, Test GPU, 16384, $used"
+`,
+  );
   await chmod(tool, 0o755);
   return hosts.worker({ slots, env: { PATH: `${programs}:${process.env.PATH}` } });
 }
 
-async function trained(worker: FaultWorker, afterwards: number) {
-  const run = await hosts.start({ epochs: 50, parameters: { batches: 40, batch_seconds: 0.05 } });
-  await run.reaches(1, 3);
-  const trainer = await run.trainer(worker);
-  await used(9_000);
+async function trained(worker: FaultWorker) {
+  const hold = await hosts.hold('1:4');
+  const run = await hosts.start({ epochs: 50, parameters: { batches: 40, batch_seconds: 0.05, ...hold.parameters } });
+  await hold.reached();
+  const { pid } = await run.trainer(worker);
+  await writeFile(join(hosts.folder, 'trainer'), String(pid));
   await run.update('stop', { mode: 'batch' });
-  await processGone(trainer, new AbortController().signal);
-  await used(afterwards);
   return checkLanded(run);
 }
 
 describe('the memory of a GPU', () => {
   it('that the driver takes back after the end of the trainer is in the receipt as released', async () => {
-    const { receipt, violations } = await trained(await workerWithGpu(1), idleMebibytes + 10);
+    const { receipt, violations } = await trained(await workerWithGpu(1, idleMebibytes + 10));
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true, gpuMemoryReleased: true });
+    expect(receipt.batches).toMatchObject({ trained: 4, wasted: 0 });
   });
 
   it('that stays taken is told, and the run lands all the same', async () => {
-    const { receipt, violations } = await trained(await workerWithGpu(1), 9_000);
+    const { receipt, violations } = await trained(await workerWithGpu(1, takenMebibytes));
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true, gpuMemoryReleased: false });
+    expect(receipt.batches).toMatchObject({ trained: 4, wasted: 0 });
   });
 
   it('that several slots share is nobody’s: the receipt claims nothing', async () => {
-    const { receipt, violations } = await trained(await workerWithGpu(2), idleMebibytes);
+    const { receipt, violations } = await trained(await workerWithGpu(2, idleMebibytes));
     expect(violations).toEqual([]);
     expect(receipt.gpuMemoryReleased).toBeNull();
   });

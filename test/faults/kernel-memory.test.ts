@@ -34,12 +34,12 @@ describe.skipIf(!can('cgroup'))('a trainer that the kernel kills for want of mem
     await hosts.worker({ prefix: ['sh', '-c', `echo $$ > ${cgroup}/cgroup.procs && exec "$@"`, 'sh'] });
     const run = await hosts.start({
       epochs: 3,
-      parameters: { batches: 20, batch_seconds: 0.05, fail_at: '2:3', fail_kind: 'eat_memory' },
+      parameters: { batches: 8, batch_seconds: 0.11, fail_at: '2:3', fail_kind: 'eat_memory' },
       failures: { restarts: 2, backoffSeconds: 0, maxBackoffSeconds: 0 },
     });
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: 3 } });
+    expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: 3 }, batches: { wasted: 2 } });
     expect(receipt.restarts).toMatchObject([{ failure: { kind: 'outOfMemory', exit: { signal: 'SIGKILL' } } }]);
     expect(receipt.notes.join()).toMatch(/out of memory: from epoch 2 on each batch was computed in 2 parts/);
   });

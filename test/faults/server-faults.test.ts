@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { takeAway } from '../support/store-away.ts';
+import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import { FaultServer } from './fault-server.ts';
@@ -22,7 +23,7 @@ afterAll(async () => {
 });
 
 const slow = { batches: 40, batch_seconds: 0.05 };
-const patient = { heartbeatSeconds: 60 };
+const patient = { heartbeatSeconds: 600 };
 const killAndRestart = async () => {
   await server.kill();
   await server.restart();
@@ -42,7 +43,7 @@ describe('a server killed and started again', () => {
   });
 
   it('while a run waits for a slot: it gets the next one', async () => {
-    const first = await hosts.start({ epochs: 50, parameters: slow, deadlines: patient });
+    const first = await hosts.start({ epochs: 1000, parameters: slow, deadlines: patient });
     await first.reaches(1, 1);
     const second = await hosts.start({ epochs: 2, deadlines: patient });
     await second.until('waits', ({ detail }) => detail === 'training.acquiring');
@@ -56,14 +57,21 @@ describe('a server killed and started again', () => {
     }
   });
 
-  it('while an epoch trains: the trainer goes on, and nothing is wasted', async () => {
-    const run = await hosts.start({ epochs: 3, parameters: slow, deadlines: patient });
-    await run.reaches(2, 5);
+  it('while an epoch trains: the trainer goes on through what it was granted, and nothing is wasted', async () => {
+    const hold = await hosts.hold('2:6');
+    const run = await hosts.start({ epochs: 4, parameters: { ...slow, ...hold.parameters }, deadlines: patient });
+    await hold.reached();
+    await run.until('has its first epoch', ({ position }) => position.epoch === 1);
+    // Whoever tells of the second one has granted it and the next.
+    await run.reaches(2, 1);
     const trainer = await run.trainer(worker);
-    await killAndRestart();
+    await server.kill();
+    await hold.release();
+    await until('it has trained what it was granted', () => run.hasOnDisk(worker, 'epoch-0003'));
+    await server.restart();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 120, wasted: 0 }, restarts: [] });
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 160, wasted: 0 }, restarts: [] });
     expect(run.trainers).toEqual([trainer]);
   });
 
@@ -71,7 +79,7 @@ describe('a server killed and started again', () => {
     const run = await hosts.start({
       epochs: 2,
       parameters: { fail_at: '2:3' },
-      failures: { restarts: 1, backoffSeconds: 8, maxBackoffSeconds: 8 },
+      failures: { restarts: 1, backoffSeconds: 20, maxBackoffSeconds: 20 },
       deadlines: patient,
     });
     await run.until('recovers', ({ detail }) => detail === 'training.recovering');
@@ -82,10 +90,13 @@ describe('a server killed and started again', () => {
   });
 
   it('while a trainer finishes after its last epoch: it finishes once', async () => {
-    const run = await hosts.start({ epochs: 1, parameters: { finish_seconds: 8 }, deadlines: patient });
+    const hold = await hosts.hold('finish');
+    const run = await hosts.start({ epochs: 1, parameters: hold.parameters, deadlines: patient });
     await run.until('finishes', ({ detail }) => detail === 'training.finishing');
+    await hold.reached();
     const trainer = await run.trainer(worker);
     await killAndRestart();
+    await hold.release();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'completed', restarts: [] });
@@ -93,10 +104,12 @@ describe('a server killed and started again', () => {
   });
 
   it('while a run is paused: it resumes where it was', async () => {
-    const run = await hosts.start({ epochs: 2, parameters: slow, deadlines: patient });
-    await run.reaches(1, 5);
+    const hold = await hosts.hold('1:6');
+    const run = await hosts.start({ epochs: 2, parameters: { ...slow, ...hold.parameters }, deadlines: patient });
+    await hold.reached();
     await run.update('pause');
-    await run.until('pauses', ({ detail }) => detail === 'training.paused');
+    const { position } = await run.until('pauses', ({ detail }) => detail === 'training.paused');
+    expect(position).toEqual({ epoch: 0, batch: 6 });
     await killAndRestart();
     await run.until('answers', () => true);
     await run.update('resume');
@@ -114,6 +127,7 @@ describe('a server killed and started again', () => {
     await run.reaches(1, 3);
     await run.trainer(worker);
     await run.update('stop', { mode: 'batch' });
+    await run.hearsStop(worker);
     await killAndRestart();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
@@ -122,10 +136,13 @@ describe('a server killed and started again', () => {
 
   it('while a run is being published: everything lands', async () => {
     const store = join(hosts.folder, 'late-store');
-    const run = await hosts.start({ epochs: 2, store, parameters: slow, deadlines: patient });
-    await run.reaches(2, 5);
+    const hold = await hosts.hold('2:6');
+    const parameters = { ...slow, ...hold.parameters };
+    const run = await hosts.start({ epochs: 2, store, parameters, deadlines: patient });
+    await hold.reached();
     const bringBack = await takeAway(store);
-    await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
+    await hold.release();
+    await run.publishesAgain();
     await killAndRestart();
     await bringBack();
     const { receipt, violations } = await checkLanded(run);

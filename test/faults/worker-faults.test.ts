@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { workProgressSchema } from '../../contracts/progress.ts';
 import { poolQueue } from '../../contracts/queues.ts';
+import { groupMembers } from '../../worker/process-groups.ts';
 import { takeAway } from '../support/store-away.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
@@ -15,69 +16,112 @@ beforeEach(async () => {
 afterEach(() => hosts?.close());
 
 const slow = { batches: 40, batch_seconds: 0.05 };
+/** A trainer tells of its batches ten times a second: of each of these, so that what is wasted is known exactly. */
+const told = { batches: 12, batch_seconds: 0.11 };
 /** Longer than the test: a recovery that waited for it would be seen. */
 const noHeartbeatTimeout = { heartbeatSeconds: 600 };
 
 describe('a worker', () => {
   it('killed and started again says at once which sessions it lost, and nothing is trained twice', async () => {
     const worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 6, parameters: slow, deadlines: noHeartbeatTimeout });
-    await run.reaches(2, 10);
+    const hold = await hosts.hold('2:10');
+    const parameters = { ...told, ...hold.parameters };
+    const run = await hosts.start({ epochs: 3, parameters, deadlines: noHeartbeatTimeout });
+    await hold.reached();
+    await run.reaches(2, 9);
     await run.trainer(worker);
     await worker.kill();
     await worker.start();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 240, wasted: 0 } });
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 36, wasted: 0 } });
     expect(receipt.restarts).toMatchObject([{ reason: 'failure', failure: { kind: 'workerLost' } }]);
   });
 
   it('killed after the last epoch: another one does what follows it, and nobody is left', async () => {
     const worker = await hosts.worker();
+    const hold = await hosts.hold('finish');
     const run = await hosts.start({
       epochs: 2,
-      parameters: { ...slow, finish_seconds: 30, children: 1 },
-      deadlines: { heartbeatSeconds: 2 },
+      parameters: { ...hold.parameters, children: 1 },
+      deadlines: { heartbeatSeconds: 5 },
     });
-    await run.reaches(1, 0);
+    await hold.reached();
     // Somebody has to find out that the first one is away.
     await hosts.worker();
-    await run.until('finishes', ({ detail }) => detail === 'training.finishing');
-    await run.trainer(worker);
+    await run.until('finishes, with everything stored', ({ detail, checkpoints }) => {
+      return detail === 'training.finishing' && checkpoints.some(({ epoch, stored }) => epoch === 2 && stored);
+    });
+    const trainer = await run.trainer(worker);
     await worker.kill();
     await run.until('finishes elsewhere', ({ detail, session }) => {
       return detail === 'training.finishing' && session?.host !== worker.host;
     });
     await worker.start();
+    await run.ends(trainer);
+    await hold.release();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'completed', processGroupGone: true });
+    expect(receipt).toMatchObject({
+      outcome: 'completed',
+      processGroupGone: true,
+      batches: { trained: 10, wasted: 0 },
+    });
+    expect(receipt.restarts).toMatchObject([{ failure: { kind: 'hostLost' } }]);
   });
 
   it('killed and never back: another worker of the pool takes over from the store', async () => {
     const worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 6, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
+    const hold = await hosts.hold('2:10');
+    const parameters = { ...told, ...hold.parameters };
+    const run = await hosts.start({ epochs: 3, parameters, deadlines: { heartbeatSeconds: 5 } });
     await run.until('has its first epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
-    await run.trainer(worker);
+    await run.reaches(2, 9);
+    const trainer = await run.trainer(worker);
     await worker.kill();
+    await run.ends(trainer);
+    await hold.release();
     const other = await hosts.worker();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 240 } });
-    expect(receipt.batches.wasted).toBeLessThanOrEqual(40);
-    expect(other.isAlive).toBe(true);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 36, wasted: 9 } });
+    expect(receipt.restarts).toMatchObject([{ reason: 'failure', failure: { kind: 'hostLost' } }]);
+    expect((await other.status()).slots.taken).toEqual([]);
+  });
+
+  it('killed and never back, an epoch not in the store yet: that epoch is trained again', async () => {
+    const worker = await hosts.worker();
+    const hold = await hosts.hold('1:10', '2:10');
+    const parameters = { ...told, ...hold.parameters };
+    const run = await hosts.start({ epochs: 3, parameters, deadlines: { heartbeatSeconds: 5 } });
+    await hold.reached('1:10');
+    const bringBack = await takeAway(hosts.store);
+    await hold.release('1:10');
+    await run.until('has trained its first epoch', ({ position }) => position.epoch === 1);
+    await run.reaches(2, 9);
+    const trainer = await run.trainer(worker);
+    await worker.kill();
+    await run.ends(trainer);
+    await hold.release('2:10');
+    await bringBack();
+    await hosts.worker();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 36, wasted: 12 + 9 } });
   });
 
   it('told to go (SIGTERM) hands its run over to another: nothing wasted, no failure counted', async () => {
     const both = [await hosts.worker(), await hosts.worker()];
+    const hold = await hosts.hold('2:10');
     const run = await hosts.start({
-      epochs: 6,
+      epochs: 3,
       // More than a moment to store: the worker waits until the other one can have it.
-      parameters: { ...slow, checkpoint_bytes: 300_000_000 },
+      parameters: { ...told, ...hold.parameters, checkpoint_bytes: 300_000_000 },
       failures: { restarts: 0 },
       deadlines: noHeartbeatTimeout,
     });
-    await run.reaches(2, 10);
+    await hold.reached();
+    await run.reaches(2, 9);
     const { session } = await run.view();
     const [worker, other] = both[0]?.host === session?.host ? both : both.reverse();
     await run.trainer(worker as FaultWorker);
@@ -85,7 +129,7 @@ describe('a worker', () => {
     expect(await worker?.exited).toBe(0);
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 240, wasted: 0 } });
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 36, wasted: 0 } });
     expect(receipt.restarts).toMatchObject([{ reason: 'preemption', failure: null }]);
     expect((await other?.status())?.slots.taken).toEqual([]);
   });
@@ -94,7 +138,7 @@ describe('a worker', () => {
     const both = [await hosts.worker({ slots: 2 }), await hosts.worker({ slots: 2 })];
     const runs = await Promise.all(
       // Epochs so short that a run is as often between two as in one.
-      [1, 2].map((seed) => hosts.start({ epochs: 400, seed, parameters: { batches: 1, validation_batches: 0 } })),
+      [1, 2].map((seed) => hosts.start({ epochs: 100_000, seed, parameters: { batches: 1, validation_batches: 0 } })),
     );
     for (const run of runs) await run.until('trains', ({ position }) => position.epoch > 3);
     for (let drains = 0; drains < 4; drains++) {
@@ -122,34 +166,41 @@ describe('a worker', () => {
   it('told to go (SIGTERM) while a run is published sees it through', async () => {
     const worker = await hosts.worker();
     const store = join(hosts.folder, 'late-store');
-    const run = await hosts.start({ epochs: 2, store, parameters: slow, deadlines: noHeartbeatTimeout });
-    await run.reaches(1, 5);
+    const hold = await hosts.hold('1:6');
+    const parameters = { ...slow, ...hold.parameters };
+    const run = await hosts.start({ epochs: 2, store, parameters, deadlines: noHeartbeatTimeout });
+    await hold.reached();
     const bringBack = await takeAway(store);
     await run.trainer(worker);
     await run.update('stop', { mode: 'batch' });
-    await run.until('publishes', ({ detail }) => detail === 'uploading.publishing');
+    await run.publishesAgain();
     worker.signal('SIGTERM');
     await bringBack();
     expect(await worker.exited).toBe(0);
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'stopped', localFolder: { kind: 'removed' } });
+    expect(receipt.batches).toMatchObject({ trained: 6, wasted: 0 });
   });
 
   it('told twice (SIGTERM) ends at once, whatever its trainer does, and its run goes on elsewhere', async () => {
     const both = [await hosts.worker(), await hosts.worker()];
     const run = await hosts.start({
       epochs: 3,
-      parameters: { ...slow, ignore_stop: '1:6', ignore_sigterm: true, children: 1, fail_at: '' },
+      parameters: { ...told, ignore_stop: '1:6', ignore_sigterm: true, children: 1 },
+      failures: { restarts: 0 },
       deadlines: noHeartbeatTimeout,
     });
-    await run.reaches(1, 4);
+    await run.reaches(1, 5);
     const { session } = await run.view();
     const worker = both.find(({ host }) => host === session?.host) as FaultWorker;
-    await run.trainer(worker);
+    const trainer = await run.trainer(worker);
     worker.signal('SIGTERM');
+    // Two signals of a kind that nobody has taken yet are one.
+    await run.hearsStop(worker);
     worker.signal('SIGTERM');
     await worker.exited;
+    expect(await groupMembers(trainer.pid)).toEqual([]);
     const view = await run.until(
       'goes on elsewhere',
       (now) => now.session !== null && now.session.host !== worker.host,
@@ -159,6 +210,8 @@ describe('a worker', () => {
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'stopped', processGroupGone: true });
+    // Those of the first trainer, and what the second one was stopped in.
+    expect(receipt.batches.wasted).toBeGreaterThanOrEqual(5);
   });
 
   it('frozen until it was given up, and back: its run finds its session again, and nothing is trained twice', async () => {
@@ -229,14 +282,17 @@ describe('a worker', () => {
 
   it('frozen for long, with no other slot free: its run gets the slot back that its own trainer held', async () => {
     const worker = await hosts.worker({ env: { EPOCHAL_SESSION_IDLE_SECONDS: String(7 * 24 * 3600) } });
-    const run = await hosts.start({ epochs: 8, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
-    await run.reaches(1, 5);
+    const hold = await hosts.hold('1:10');
+    const parameters = { ...told, ...hold.parameters };
+    const run = await hosts.start({ epochs: 4, parameters, deadlines: { heartbeatSeconds: 5 } });
+    await hold.reached();
     await run.trainer(worker);
     // The other worker has workflows to run, and no slot left.
     await hosts.worker();
     const other = await hosts.start({ epochs: 1000, parameters: slow });
     await other.reaches(1, 1);
     worker.signal('SIGSTOP');
+    await hold.release();
     await run.until('looks for a host', ({ detail }) => detail === 'training.acquiring');
     // Attempts to get the first session back have an end; then the run waits for a slot anywhere.
     await until('waits for a slot', async () => {
@@ -249,7 +305,7 @@ describe('a worker', () => {
     worker.signal('SIGCONT');
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 320 } });
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 48, wasted: 0 } });
     await other.update('stop', { mode: 'now' });
     await other.closed();
   });

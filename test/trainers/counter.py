@@ -22,7 +22,7 @@ import sys
 import time
 import zlib
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NoReturn
 
 import epochal
 
@@ -38,7 +38,9 @@ FailKind = Literal[
     "exit",
     "protocol",
     "native_print",
+    "infinite",
     "save",
+    "save_hang",
     "disk_full",
 ]
 
@@ -62,6 +64,9 @@ class Parameters(epochal.Parameters):
     save_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep in every save")
     set_up_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep before training")
     finish_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep after training")
+    holds: str = epochal.parameter(
+        "", description="Folder; where it has a file epoch:batch or finish, it waits there until that file is removed"
+    )
     ignore_stop: str = epochal.parameter(
         "", pattern=r"^(\d+:\d+|)$", description="epoch:batch in which it hangs for ever, whatever it is told"
     )
@@ -122,6 +127,7 @@ def train(app: epochal.Application) -> None:
         for batch in app.batches(app.shuffled_batches(parameters.batches * 2, 2)):
             number = chain.count % parameters.batches + 1
             work(parameters, f"{epoch}:{number}")
+            hold(app, parameters, f"{epoch}:{number}")
             failing.at(f"{epoch}:{number}")
             chain.train(batch)
             if stamps:
@@ -131,6 +137,7 @@ def train(app: epochal.Application) -> None:
 
         for number in app.validation_batches(range(1, parameters.validation_batches + 1)):
             work(parameters, f"{epoch}:v{number}")
+            hold(app, parameters, f"{epoch}:v{number}")
             failing.at(f"{epoch}:v{number}")
             random.random()
 
@@ -140,6 +147,7 @@ def train(app: epochal.Application) -> None:
         if parameters.draw:
             draw(Path(app.get_synced_data_dir(), "plots"), epoch)
 
+    hold(app, parameters, "finish")
     failing.at("finish")
     time.sleep(parameters.finish_seconds)
     for number in range(parameters.artifacts):
@@ -163,6 +171,27 @@ def work(parameters: Parameters, where: str) -> None:
     time.sleep(parameters.batch_seconds)
     while parameters.ignore_stop == where:
         time.sleep(3600)
+
+
+def hold(app: epochal.Application, parameters: Parameters, where: str) -> None:
+    """Wait here until the test lets go, or the training is told to end at its next boundary.
+
+    Whoever breaks something then knows what was trained and what was saved: all that was saved before has landed.
+    """
+    file = Path(parameters.holds, where)
+    if not parameters.holds or not file.exists():
+        return
+    wait_for_landing(Path(app.get_synced_data_dir()).parent)
+    file.with_name(f"{where} is reached").touch()
+    while file.exists() and not app.is_stopped():
+        time.sleep(0.01)
+
+
+def wait_for_landing(run_folder: Path) -> None:
+    """Until no checkpoint is on its way any more."""
+    checkpoints = run_folder / "checkpoints"
+    while checkpoints.exists() and any(path.name.startswith(".") for path in checkpoints.iterdir()):
+        time.sleep(0.001)
 
 
 def draw(folder: Path, epoch: int) -> None:
@@ -234,25 +263,26 @@ class Failing:
             file.write(b"x")
             os.fsync(file.fileno())
         if self._parameters.fail_kind in ("kill", "exit", "eat_memory", "protocol"):
-            self._wait_for_landing()
+            # A sudden end takes a checkpoint with it that has not landed yet: which one is not left to chance.
+            # Its events may be lost all the same; what a session left is read from its folder.
+            wait_for_landing(self._run_folder)
         fail(self._parameters.fail_kind, self._app)
-        self._fails_in_save = self._parameters.fail_kind in ("save", "disk_full")
-
-    def _wait_for_landing(self) -> None:
-        """A sudden end takes a checkpoint with it that has not landed yet: which one is lost is not left to chance.
-
-        Its events may be lost all the same; what a session left is read from its folder.
-        """
-        checkpoints = self._run_folder / "checkpoints"
-        while any(path.name.startswith(".") for path in checkpoints.iterdir()):
-            time.sleep(0.001)
+        self._fails_in_save = self._parameters.fail_kind in ("save", "save_hang", "disk_full")
 
     def in_save(self) -> None:
         """Fail within the next save, if that is how."""
         if self._fails_in_save:
             if self._parameters.fail_kind == "disk_full":
                 raise OSError(28, "No space left on device", "weights.json")
+            if self._parameters.fail_kind == "save_hang":
+                hang()
             raise RuntimeError("asked to fail while saving")
+
+
+def hang() -> NoReturn:
+    """For ever, whatever it is told."""
+    while True:
+        time.sleep(3600)
 
 
 def fail(kind: FailKind, app: epochal.Application) -> None:
@@ -266,6 +296,8 @@ def fail(kind: FailKind, app: epochal.Application) -> None:
         raise RuntimeError(f"{len(eaten)} pieces of 64 MiB, and nobody minds")
     if kind == "nan":
         app.log({"loss": float("nan")})
+    if kind == "infinite":
+        app.log({"loss": float("inf")})
     if kind == "data":
         raise epochal.DataError("asked to find the data set broken")
     if kind == "gpu":
@@ -273,8 +305,7 @@ def fail(kind: FailKind, app: epochal.Application) -> None:
     if kind == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if kind == "hang":
-        while True:
-            time.sleep(3600)
+        hang()
     if kind == "exit":
         os._exit(3)
     if kind == "protocol":
