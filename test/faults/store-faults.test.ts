@@ -225,12 +225,15 @@ describe('a damaged checkpoint', () => {
 
   it('on the host, before it was stored: the run lands the epoch before, and never completes without its result', async () => {
     worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 2, parameters: slow, checkpoints: { last: 1 } });
-    await run.reaches(1, 5);
+    const hold = await hosts.hold('1:6');
+    const parameters = { ...slow, ...hold.parameters };
+    const run = await hosts.start({ epochs: 2, parameters, checkpoints: { last: 1 } });
+    await hold.reached();
     // Nothing may be stored that is to be damaged: the store goes while nothing trains.
     await run.update('pause');
     await run.until('pauses', ({ detail }) => detail === 'training.paused');
     const bringBack = await takeAway(hosts.store);
+    await hold.release();
     await run.update('resume');
     await run.publishesAgain();
     await flipBit(join(worker.runFolder(run.id), 'checkpoints', 'epoch-0002', 'weights.json'));
@@ -255,14 +258,11 @@ describe('a damaged checkpoint', () => {
 
   it('on the host, before it was stored, while the training goes on: it is put aside, and the one before is used', async () => {
     worker = await hosts.worker();
-    const run = await hosts.start({
-      epochs: 4,
-      // Its first epoch stays the best, and it waits in epoch 3 until it is killed.
-      parameters: { ...slow, score_peak: 1, fail_at: '3:10', fail_kind: 'hang' },
-      checkpoints: { last: 1 },
-      deadlines: { hangFloorSeconds: 3600, hangCeilingSeconds: 3600 },
-    });
-    await run.reaches(2, 5);
+    const hold = await hosts.hold('2:6', '3:10');
+    // Its first epoch stays the best.
+    const parameters = { ...slow, ...hold.parameters, score_peak: 1 };
+    const run = await hosts.start({ epochs: 4, parameters, checkpoints: { last: 1 } });
+    await hold.reached('2:6');
     await run.update('pause');
     const { checkpoints, position } = await run.until(
       'pauses with everything stored',
@@ -271,11 +271,12 @@ describe('a damaged checkpoint', () => {
     expect(position.epoch).toBe(1);
     const before = checkpoints.at(-1)?.name ?? '';
     const bringBack = await takeAway(hosts.store);
+    await hold.release('2:6');
     await run.update('resume');
     const names = (view: RunView) => view.checkpoints.map(({ name }) => name);
     const trained = await run.until('has trained epoch 2', (view) => names(view).includes('epoch-0002'));
     expect(trained.checkpoints).toMatchObject([{}, { name: before, reasons: ['fallback'] }, { stored: false }]);
-    await run.reaches(3, 1);
+    await hold.reached('3:10');
     await flipBit(join(worker.runFolder(run.id), 'checkpoints', 'epoch-0002', 'weights.json'));
     await bringBack();
     const without = await run.until('gives the damaged one up', (view) => !names(view).includes('epoch-0002'));
@@ -283,6 +284,7 @@ describe('a damaged checkpoint', () => {
     expect(existsSync(join(worker.runFolder(run.id), 'damaged', 'epoch-0002'))).toBe(true);
     expect(existsSync(join(run.outputFolder, 'checkpoints', before))).toBe(true);
     process.kill((await run.trainer(worker)).pid, 'SIGKILL');
+    await hold.release('3:10');
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({
