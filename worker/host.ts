@@ -20,6 +20,8 @@ import { Turns } from './turns.ts';
 
 /** Milliseconds. */
 const landingCheckEvery = 500;
+const decisionMs = 10_000;
+const decisionCheckEvery = 20;
 
 export class Host {
   readonly folders: RunFolders;
@@ -90,6 +92,20 @@ export class Host {
         await delay(landingCheckEvery);
       }
     }
+  }
+
+  /**
+   * Resolves when these runs, whose trainers have ended here, have decided what comes next, or after a while. A workflow task
+   * that is under way as the worker goes would be lost with it, and the server waits 10 s before it asks another one.
+   */
+  async decided(runs: readonly string[]): Promise<void> {
+    const limit = performance.now() + decisionMs;
+    const decides = async (run: string) => !(await this.runs.hasDecided(run, this.id).catch(() => true));
+    await Promise.all(
+      runs.map(async (run) => {
+        while (performance.now() < limit && (await decides(run))) await delay(decisionCheckEvery);
+      }),
+    );
   }
 
   /** The run folder here tells the rest. */

@@ -134,6 +134,7 @@ export async function startWorker({ settings, log, temporal }: StartOptions): Pr
       const { runs } = host.sessions;
       // Nobody else has the files of a run that ends or publishes now.
       await Promise.all([host.landed(drainSeconds), host.sessions.drain(drainSeconds)]);
+      await host.decided(runs);
       // What its runs do next is decided elsewhere: a workflow that it still held would wait for it.
       if (workers[0].getState() === 'RUNNING') workers[0].shutdown();
       await running[0]?.catch(() => undefined);

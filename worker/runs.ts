@@ -50,6 +50,16 @@ export class Runs {
     return status.name === 'RUNNING' && ['stopping', 'uploading'].includes(state);
   }
 
+  /** Whether the run has decided what comes after the epoch that `host` trained. Throws when the server does not answer. */
+  async hasDecided(run: string, host: string): Promise<boolean> {
+    const { raw } = await this.client.workflow.getHandle(run).describe();
+    const trainsHere = (raw.pendingActivities ?? []).some(
+      ({ activityType, lastWorkerIdentity }) =>
+        activityType?.name === 'trainEpoch' && lastWorkerIdentity?.endsWith(`:${host}`),
+    );
+    return !trainsHere && !raw.pendingWorkflowTask;
+  }
+
   /** Has what is left of a closed run landed; a salvage that runs or has succeeded already is enough, unless `again`. */
   async salvage(input: SalvageInput, again = false): Promise<void> {
     try {
