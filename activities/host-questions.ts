@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/activity';
 import type { HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
-import { outputPath, StoreError } from '../stores/artifact-store.ts';
+import { notVouched, outputPath } from '../stores/artifact-store.ts';
 import { readGpus } from '../worker/gpus.ts';
 import type { Host } from '../worker/host.ts';
 import { isSuperseded } from '../worker/landed.ts';
@@ -68,7 +68,7 @@ export const publishData =
           `run is ${JSON.stringify(run)}: its folder on ${host.id} has no run.json to say where it belongs`,
         );
       // Where the store is away the salvage waits for it, and looks then.
-      if (await isSuperseded(host, folder, config).catch(ifAway(false))) {
+      if (await isSuperseded(host, folder, config).catch(notVouched)) {
         const output = `${host.storeOf(config).address}/${outputPath(config.project, run)}`;
         throw refusal(
           `run is ${JSON.stringify(run)}: what ${host.id} has of it is older than what has landed in ${output}, and is not published over it`,
@@ -77,14 +77,6 @@ export const publishData =
       await host.runs.salvage(host.salvageInput(run), true);
       return salvageId(run);
     });
-
-/** A store that is away says nothing, and what it said decides nothing. */
-const ifAway =
-  <T>(value: T) =>
-  (error: unknown): T => {
-    if (error instanceof StoreError) return value;
-    throw error;
-  };
 
 const refusal = (message: string) => ApplicationFailure.create({ type: 'Invalid', message, nonRetryable: true });
 
@@ -108,7 +100,7 @@ async function describeFolder(host: Host, stored: StoredAnswers, folder: RunFold
 /** Nobody kept it: the run ended without this host. */
 async function whyLeft(host: Host, folder: RunFolder, config: RunConfig | null): Promise<string> {
   if (!config) return 'its run is over, and no run.json says where it belongs';
-  const isOlder = await isSuperseded(host, folder, config).catch(ifAway(false));
+  const isOlder = await isSuperseded(host, folder, config).catch(notVouched);
   return isOlder
     ? 'its run went on elsewhere and has landed there; this host removes it by itself'
     : 'its run is over, and what is here has not landed; this host lands it by itself';

@@ -7,7 +7,7 @@ import { name as nameSchema } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Published, PublishInput } from '../contracts/run-activities.ts';
 import { runConfigSchema } from '../contracts/run-config.ts';
-import { type ArtifactStore, outputPath, type TransferOptions } from '../stores/artifact-store.ts';
+import { type ArtifactStore, outputPath, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import {
   cutRows,
   damagedHere,
@@ -18,6 +18,7 @@ import {
   restoreRows,
   storeCheckpoint,
   storedFiles,
+  wholeInStore,
 } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
@@ -69,8 +70,8 @@ export const publish =
             await cutRows(folder, epochs);
           } else {
             // Also of a session that never trained: what the run had before is there.
-            const rows = await store.read(`${output}/metrics.jsonl`);
-            const kept = rows && firstRows(Buffer.from(rows).toString('utf8'), epochs);
+            const rows = await readText(store, `${output}/metrics.jsonl`);
+            const kept = rows && firstRows(rows, epochs);
             if (kept !== null) files.push(inside(output, await store.write(`${output}/metrics.jsonl`, kept)));
           }
           for await (const [path, local] of otherFiles(folder)) {
@@ -93,14 +94,15 @@ export const publish =
       ),
     );
 
-/** Checkpoints are copied, or found in the store, and then read there once more; the rest is copied. */
+/** Checkpoints are copied, and then read in the store once more, or only read where they are there; the rest is copied. */
 async function bytesToMove(ledger: readonly LedgerEntry[], folder: RunFolder | null): Promise<number> {
-  const wanted = ledger.filter((entry) => !isFallback(entry));
-  const kept = wanted.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
-  if (!folder) return kept;
-  let others = 0;
-  for await (const [, local] of otherFiles(folder)) others += (await stat(local)).size;
-  return 2 * kept + others;
+  let bytes = 0;
+  for (const entry of ledger.filter((one) => !isFallback(one))) {
+    const times = folder && !entry.stored ? 2 : 1;
+    for (const { size } of entry.files) bytes += times * size;
+  }
+  for await (const [, local] of otherFiles(folder)) bytes += (await stat(local)).size;
+  return bytes;
 }
 
 /** Files of a checkpoint as the store has them now; null when neither the store nor the host has it whole. */
@@ -111,7 +113,10 @@ async function landCheckpoint(
   entry: LedgerEntry,
   options: TransferOptions,
 ): Promise<PublishedFile[] | null> {
-  if (folder && !(await storeCheckpoint(folder, entry, store, output, options))) await putAside(folder, entry);
+  if (!folder) return storedFiles(entry, store, output, options);
+  const there = await wholeInStore(entry, store, output, options);
+  if (there) return there;
+  if (!(await storeCheckpoint(folder, entry, store, output, options))) await putAside(folder, entry);
   return storedFiles(entry, store, output, options);
 }
 

@@ -2,16 +2,15 @@
 
 import { basename } from 'node:path';
 import { ApplicationFailure } from '@temporalio/activity';
-import type { z } from 'zod';
 import { checkpointManifestSchema, type LedgerEntry } from '../contracts/checkpoint.ts';
 import { epochResultSchema } from '../contracts/protocol.ts';
-import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
 import type { SalvageActivities, Survey } from '../contracts/salvage-messages.ts';
-import { type ArtifactStore, outputPath } from '../stores/artifact-store.ts';
+import { outputPath, readText } from '../stores/artifact-store.ts';
 import { isWhole } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
+import { landedReceipt } from '../worker/landed.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
-import { jsonLines, readManifests, readReport, readRunConfig } from '../worker/run-report.ts';
+import { jsonLines, parseJson, readManifests, readReport, readRunConfig } from '../worker/run-report.ts';
 import { readKept } from '../worker/upkeep.ts';
 import { withStore, working } from './activity-support.ts';
 
@@ -50,32 +49,16 @@ export const surveyStore =
           signal.throwIfAborted();
           if (basename(path) !== 'checkpoint.json') continue;
           progress.doing = `read ${path}`;
-          const manifest = parse(checkpointManifestSchema, await text(store, path));
+          const manifest = parseJson(checkpointManifestSchema, (await readText(store, path)) ?? '');
           if (manifest) checkpoints.push({ ...manifest, host: '', stored: true, reasons: [] });
         }
-        const rows = await text(store, `${output}/metrics.jsonl`);
+        const rows = await readText(store, `${output}/metrics.jsonl`);
         return {
           config,
           checkpoints,
           epochs: jsonLines(epochResultSchema, rows),
-          receipt: await receiptOf(store, output),
+          receipt: await landedReceipt(host, run, config),
           outputFolder: `${store.address}/${output}`,
         };
       }),
     );
-
-const receiptOf = async (store: ArtifactStore, output: string): Promise<Receipt | null> =>
-  parse(receiptSchema, await text(store, `${output}/receipt.json`));
-
-async function text(store: ArtifactStore, path: string): Promise<string | null> {
-  const bytes = await store.read(path);
-  return bytes && Buffer.from(bytes).toString('utf8');
-}
-
-function parse<T extends z.ZodType>(schema: T, content: string | null): z.output<T> | null {
-  try {
-    return content === null ? null : (schema.safeParse(JSON.parse(content)).data ?? null);
-  } catch {
-    return null;
-  }
-}

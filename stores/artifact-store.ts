@@ -85,6 +85,18 @@ export class StoreError extends Error {
   }
 }
 
+/** Text at `path`, or null when there is none. */
+export async function readText(store: ArtifactStore, path: string): Promise<string | null> {
+  const bytes = await store.read(path);
+  return bytes && Buffer.from(bytes).toString('utf8');
+}
+
+/** For `catch`: a store that is away or refuses vouches for nothing. Any other error is thrown again. */
+export function notVouched(error: unknown): false {
+  if (error instanceof StoreError) return false;
+  throw error;
+}
+
 /** In the root of a store: a folder for each project. */
 export const experimentsFolder = 'experiments';
 

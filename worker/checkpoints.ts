@@ -10,7 +10,7 @@ import {
 } from '../contracts/checkpoint.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
 import type { Session } from '../contracts/session.ts';
-import type { ArtifactStore, TransferOptions } from '../stores/artifact-store.ts';
+import { type ArtifactStore, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { epochRows, parseJson, readManifest, readManifests } from './run-report.ts';
@@ -102,8 +102,7 @@ async function storeRows(folder: RunFolder, store: ArtifactStore, output: string
 
 /** `metrics.jsonl` as the store has it; empty where there is none. */
 async function storedRows(store: ArtifactStore, output: string): Promise<string> {
-  const bytes = await store.read(`${output}/metrics.jsonl`);
-  return bytes ? Buffer.from(bytes).toString('utf8') : '';
+  return (await readText(store, `${output}/metrics.jsonl`)) ?? '';
 }
 
 /** Drops rows after the first `epochs` epochs: of an epoch that was trained, and whose checkpoint was never whole. */
@@ -163,8 +162,7 @@ export async function fetchCheckpoint(
 
 /** The text of the manifest in the store, where it is that of this checkpoint. */
 async function storedManifest(entry: CheckpointManifest, store: ArtifactStore, from: string): Promise<string | null> {
-  const bytes = await store.read(`${from}/checkpoint.json`);
-  const text = bytes && Buffer.from(bytes).toString('utf8');
+  const text = await readText(store, `${from}/checkpoint.json`);
   const manifest = text ? parseJson(checkpointManifestSchema, text) : null;
   return manifest && sameFiles(manifest, entry) ? text : null;
 }
@@ -219,6 +217,12 @@ export async function storedFiles(
   return files;
 }
 
+/** The same, where its manifest is there as well; without that nobody takes the files for a checkpoint. */
+export const wholeInStore: typeof storedFiles = async (entry, store, output, options) =>
+  (await storedManifest(entry, store, `${output}/checkpoints/${entry.name}`))
+    ? storedFiles(entry, store, output, options)
+    : null;
+
 /**
  * Stores one checkpoint, its manifest last: a folder with a manifest is whole. The rows of its epochs go first, so that
  * a host that takes over finds both. What the store has whole stays, whatever became of it here. False when it is
@@ -233,7 +237,7 @@ export async function storeCheckpoint(
 ): Promise<boolean> {
   const path = join(folder.checkpoints, entry.name);
   const to = `${output}/checkpoints/${entry.name}`;
-  if ((await storedManifest(entry, store, to)) && (await storedFiles(entry, store, output, options))) return true;
+  if (await wholeInStore(entry, store, output, options)) return true;
   if ((await readManifest(path, entry.name)) === null) return false;
   await storeRows(folder, store, output);
   for (const file of entry.files) {
@@ -270,8 +274,8 @@ export async function removeStrays(
       for (const path of paths) if (!own.has(path)) await store.remove(`${folder}/${path}`);
       continue;
     }
-    const text = paths.includes('checkpoint.json') ? await store.read(`${folder}/checkpoint.json`) : null;
-    const manifest = text ? parseJson(checkpointManifestSchema, Buffer.from(text).toString('utf8')) : null;
+    const text = paths.includes('checkpoint.json') ? await readText(store, `${folder}/checkpoint.json`) : null;
+    const manifest = text ? parseJson(checkpointManifestSchema, text) : null;
     if (!manifest || !isBefore(newest, manifest)) await store.remove(folder);
   }
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { type CheckpointManifest, checkpointManifestSchema } from '../contracts/checkpoint.ts';
 import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
-import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { type ArtifactStore, readText } from '../stores/artifact-store.ts';
 import { openFolder } from '../stores/open-store.ts';
 import { fetchCheckpoint, isWhole, type Resume } from './checkpoints.ts';
 import type { RunFolder } from './run-folders.ts';
@@ -36,8 +36,8 @@ export async function findStart(
   const manifests: CheckpointManifest[] = [];
   for await (const { path } of store.list(`${output}/checkpoints`)) {
     if (basename(path) !== 'checkpoint.json') continue;
-    const text = await store.read(path);
-    const manifest = text && checkpointManifestSchema.safeParse(JSON.parse(Buffer.from(text).toString('utf8')));
+    const text = await readText(store, path);
+    const manifest = text === null ? null : checkpointManifestSchema.safeParse(JSON.parse(text));
     if (manifest?.success) manifests.push(manifest.data);
   }
   if (manifests.length === 0)
@@ -81,6 +81,6 @@ export async function fetchStart(
 }
 
 async function receiptOf(store: ArtifactStore, output: string): Promise<Receipt | null> {
-  const text = await store.read(`${output}/receipt.json`);
-  return text ? (receiptSchema.safeParse(JSON.parse(Buffer.from(text).toString('utf8'))).data ?? null) : null;
+  const text = await readText(store, `${output}/receipt.json`);
+  return text === null ? null : (receiptSchema.safeParse(JSON.parse(text)).data ?? null);
 }

@@ -23,6 +23,12 @@ const landingCheckEvery = 500;
 const decisionMs = 10_000;
 const decisionCheckEvery = 20;
 
+interface Limits {
+  milliseconds: number;
+  every: number;
+  tell?: (runs: readonly string[]) => void;
+}
+
 export class Host {
   readonly folders: RunFolders;
   readonly trainers: TrainerCatalog;
@@ -81,31 +87,34 @@ export class Host {
   }
 
   /** Resolves when no run is being landed whose files are here, or after `seconds`. */
-  async landed(seconds: number): Promise<void> {
-    const limit = performance.now() + seconds * 1000;
-    let runs = this.sessions.own;
-    while (runs.length > 0 && performance.now() < limit) {
-      const landing = await Promise.all(runs.map((run) => this.runs.isLanding(run).catch(() => false)));
-      runs = runs.filter((_, index) => landing[index]);
-      if (runs.length > 0) {
-        this.log.info({ runs }, 'waiting until these runs have landed');
-        await delay(landingCheckEvery);
-      }
-    }
+  landed(seconds: number): Promise<void> {
+    return this.#waitWhile((run) => this.runs.isLanding(run), this.sessions.own, {
+      milliseconds: seconds * 1000,
+      every: landingCheckEvery,
+      tell: (runs) => this.log.info({ runs }, 'waiting until these runs have landed'),
+    });
   }
 
   /**
    * Resolves when these runs, whose trainers have ended here, have decided what comes next, or after a while. A workflow task
    * that is under way as the worker goes would be lost with it, and the server waits 10 s before it asks another one.
    */
-  async decided(runs: readonly string[]): Promise<void> {
-    const limit = performance.now() + decisionMs;
-    const decides = async (run: string) => !(await this.runs.hasDecided(run, this.id).catch(() => true));
-    await Promise.all(
-      runs.map(async (run) => {
-        while (performance.now() < limit && (await decides(run))) await delay(decisionCheckEvery);
-      }),
-    );
+  decided(runs: readonly string[]): Promise<void> {
+    const isDeciding = (run: string) => this.runs.isDeciding(run, this.id);
+    return this.#waitWhile(isDeciding, runs, { milliseconds: decisionMs, every: decisionCheckEvery });
+  }
+
+  /** Asks again until none of the runs goes on with it, or the time is up. Of whom the server cannot tell, none does. */
+  async #waitWhile(goesOn: (run: string) => Promise<boolean>, runs: readonly string[], limits: Limits): Promise<void> {
+    const end = performance.now() + limits.milliseconds;
+    let left = runs;
+    while (left.length > 0 && performance.now() < end) {
+      const going = await Promise.all(left.map((run) => goesOn(run).catch(() => false)));
+      left = left.filter((_, index) => going[index]);
+      if (left.length === 0) return;
+      limits.tell?.(left);
+      await delay(limits.every);
+    }
   }
 
   /** The run folder here tells the rest. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { type Receipt, receiptSchema, supersedes } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
-import { outputPath } from '../stores/artifact-store.ts';
+import { outputPath, readText } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import type { Host } from './host.ts';
 import { filesBelow, isBookkeeping, type RunFolder } from './run-folders.ts';
@@ -46,11 +46,12 @@ export async function isStored(
   return true;
 }
 
-async function landedReceipt(
+/** `receipt.json` of a run's output folder; null when there is none that can be read. */
+export async function landedReceipt(
   host: Pick<Host, 'storeOf'>,
   run: string,
   destination: Destination,
 ): Promise<Receipt | null> {
-  const bytes = await host.storeOf(destination).read(`${outputPath(destination.project, run)}/receipt.json`);
-  return bytes && parseJson(receiptSchema, Buffer.from(bytes).toString('utf8'));
+  const text = await readText(host.storeOf(destination), `${outputPath(destination.project, run)}/receipt.json`);
+  return text === null ? null : parseJson(receiptSchema, text);
 }

@@ -50,14 +50,14 @@ export class Runs {
     return status.name === 'RUNNING' && ['stopping', 'uploading'].includes(state);
   }
 
-  /** Whether the run has decided what comes after the epoch that `host` trained. Throws when the server does not answer. */
-  async hasDecided(run: string, host: string): Promise<boolean> {
+  /** Whether the run has still to decide what comes after the epoch on `host`. Throws when the server does not answer. */
+  async isDeciding(run: string, host: string): Promise<boolean> {
     const { raw } = await this.client.workflow.getHandle(run).describe();
     const trainsHere = (raw.pendingActivities ?? []).some(
       ({ activityType, lastWorkerIdentity }) =>
         activityType?.name === 'trainEpoch' && lastWorkerIdentity?.endsWith(`:${host}`),
     );
-    return !trainsHere && !raw.pendingWorkflowTask;
+    return trainsHere || Boolean(raw.pendingWorkflowTask);
   }
 
   /** Has what is left of a closed run landed; a salvage that runs or has succeeded already is enough, unless `again`. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { receiptSchema } from '../contracts/receipt.ts';
-import { outputPath, StoreError } from '../stores/artifact-store.ts';
+import { notVouched, outputPath } from '../stores/artifact-store.ts';
 import type { Host } from './host.ts';
 import { type Destination, isStored, isSuperseded } from './landed.ts';
 import { endPredecessor } from './predecessor.ts';
@@ -101,14 +101,8 @@ export class Upkeep {
       const tooOld = keptDays > 0 && Date.now() - endedAt > keptDays * day;
       const tooFull = keptFreeBytes > 0 && bavail * bsize < keptFreeBytes;
       if (!tooOld && !tooFull) continue;
-      // A store that is away vouches for nothing.
       const destination = destinationOf(file);
-      const isSafe =
-        destination !== null &&
-        (await isStored(this.#host, folder, destination).catch((error) => {
-          if (error instanceof StoreError) return false;
-          throw error;
-        }));
+      const isSafe = destination !== null && (await isStored(this.#host, folder, destination).catch(notVouched));
       if (!isSafe) continue;
       this.#host.log.info(
         { run: folder.run, tooOld, tooFull },

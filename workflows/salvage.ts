@@ -27,9 +27,8 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   const host = onHost ? input.host : null;
   const landed = inStore.receipt;
   // Salvages of a run come one after the other, and the run is closed: nobody lands it between this and the end.
-  if (onHost && host !== null && landed && supersedes(landed, host, onHost.checkpoints.at(-1) ?? null)) {
-    if (wf.patched('superseded')) return tell(landed, config);
-  }
+  const isOlder = onHost && host !== null && landed && supersedes(landed, host, onHost.checkpoints.at(-1) ?? null);
+  if (isOlder && wf.patched('superseded')) return tell(landed, config);
   const best = config.checkpoints.best ?? { metric: '', mode: 'max' as const };
   const entries = newest([...input.ledger, ...inStore.checkpoints, ...(onHost?.checkpoints ?? [])]).filter(
     (entry) => entry.stored || host !== null,

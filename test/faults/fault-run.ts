@@ -10,7 +10,7 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import type { Position } from '../../contracts/checkpoint.ts';
-import { type Progress, progressSchema } from '../../contracts/progress.ts';
+import { type Progress, progressSchema, workProgressSchema } from '../../contracts/progress.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { failureTypes, type RunView, runQuery, runViewSchema } from '../../contracts/run-messages.ts';
@@ -97,6 +97,14 @@ export class FaultRun {
   async publishesAgain(seconds = 240): Promise<void> {
     const again = async () => ((await this.pending('publish'))?.attempt ?? 0) > 1 || null;
     await until(`${this.id}: publishes again`, again, seconds);
+  }
+
+  /** Waits until a session that is being opened waits for its store, before there is a trainer. */
+  async waitsForStore(): Promise<void> {
+    await until(`${this.id} waits for its store`, async () => {
+      const opening = workProgressSchema.safeParse((await this.pending('openSession'))?.details).data;
+      return opening?.doing.startsWith('wait for the store: ');
+    });
   }
 
   /** Waits until this batch, or a later one, is trained. */

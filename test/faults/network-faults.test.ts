@@ -2,13 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { salvageId } from '../../contracts/salvage-messages.ts';
-import { filesBelow } from '../../worker/run-folders.ts';
+import { contentOf } from '../support/content-of.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker, readJson } from './fault-host.ts';
@@ -75,6 +74,16 @@ const cut = () => ip('link', 'set', outside, 'down');
 const heal = () => ip('link', 'set', outside, 'up');
 const slow = { batches: 40, batch_seconds: 0.05 };
 
+/** A run of 320 batches whose worker is cut off once the store has something of it, and another worker. */
+async function cutOffForLong() {
+  const worker = await remoteWorker();
+  const run = await hosts.start({ epochs: 8, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
+  await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
+  await run.trainer(worker);
+  cut();
+  return { worker, run, other: await hosts.worker() };
+}
+
 describe.skipIf(!can('namespaces'))('a network cut between a worker and the server', () => {
   it('and healed within the heartbeat timeout: the trainer went on, and nothing is wasted', async () => {
     const worker = await remoteWorker();
@@ -83,7 +92,7 @@ describe.skipIf(!can('namespaces'))('a network cut between a worker and the serv
     const trainer = await run.trainer(worker);
     cut();
     // The trainer trains on through what it was granted, with nobody listening.
-    await until('its second epoch is on disk', () => hasEpoch(worker, run.id, 2));
+    await until('its second epoch is on disk', () => run.hasOnDisk(worker, 'epoch-0002'));
     heal();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
@@ -92,12 +101,7 @@ describe.skipIf(!can('namespaces'))('a network cut between a worker and the serv
   });
 
   it('for longer: another worker goes on from the store, and the one that was cut off cleans up when it is back', async () => {
-    const worker = await remoteWorker();
-    const run = await hosts.start({ epochs: 8, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
-    await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
-    await run.trainer(worker);
-    cut();
-    const other = await hosts.worker();
+    const { worker, run, other } = await cutOffForLong();
     await run.until('goes on elsewhere', ({ session }) => session?.host === other.host);
     await run.trainer(other);
     heal();
@@ -107,12 +111,7 @@ describe.skipIf(!can('namespaces'))('a network cut between a worker and the serv
   });
 
   it('until its run has landed elsewhere: the one that was cut off puts nothing over it', async () => {
-    const worker = await remoteWorker();
-    const run = await hosts.start({ epochs: 8, parameters: slow, deadlines: { heartbeatSeconds: 3 } });
-    await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
-    await run.trainer(worker);
-    cut();
-    const other = await hosts.worker();
+    const { worker, run, other } = await cutOffForLong();
     const { receipt } = await run.closed();
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 320 } });
     expect(await readJson(join(worker.runFolder(run.id), 'run.json'))).toMatchObject({ host: worker.host });
@@ -133,18 +132,4 @@ async function expectNothingOver(run: FaultRun, cutOff: FaultWorker, landed: Rec
   const { violations } = await checkLanded(run);
   expect(violations).toEqual([]);
   expect(await contentOf(run.outputFolder)).toEqual(landed);
-}
-
-/** Each file below a folder with all its bytes. */
-async function contentOf(folder: string): Promise<Record<string, string>> {
-  const content: Record<string, string> = {};
-  for await (const path of filesBelow(folder)) content[path] = (await readFile(join(folder, path))).toString('base64');
-  return content;
-}
-
-async function hasEpoch(worker: FaultWorker, run: string, epoch: number): Promise<boolean> {
-  const { readReport } = await import('../../worker/run-report.ts');
-  const { RunFolders } = await import('../../worker/run-folders.ts');
-  const report = await readReport(new RunFolders(worker.dataFolder).of(run), { epoch: 0, checkpoints: [] });
-  return report.position.epoch >= epoch;
 }

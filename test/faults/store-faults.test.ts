@@ -4,11 +4,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { workProgressSchema } from '../../contracts/progress.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
 import { type InItsPlace, takeAway } from '../support/store-away.ts';
-import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import type { FaultRun } from './fault-run.ts';
@@ -77,11 +75,7 @@ describe('a store', () => {
     await worker.kill();
     await run.ends(trainer);
     worker = await hosts.worker();
-    const waits = async () => {
-      const opening = workProgressSchema.safeParse((await run.pending('openSession'))?.details).data;
-      return opening?.doing.startsWith('wait for the store: ') || null;
-    };
-    await until(`${run.id} waits for its store`, waits);
+    await run.waitsForStore();
     await bringBack();
     await hold.release();
     const { receipt, violations } = await checkLanded(run);

@@ -1,7 +1,6 @@
 /** A worker is killed, drained, or never comes back. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { workProgressSchema } from '../../contracts/progress.ts';
 import { poolQueue } from '../../contracts/queues.ts';
 import { groupMembers } from '../../worker/process-groups.ts';
 import { takeAway } from '../support/store-away.ts';
@@ -266,10 +265,7 @@ describe('a worker', () => {
     const bringBack = await takeAway(hosts.store);
     await gone.kill();
     const worker = await hosts.worker();
-    await until('its session waits for the store', async () => {
-      const opening = workProgressSchema.safeParse((await run.pending('openSession'))?.details).data;
-      return opening?.doing.startsWith('wait for the store: ') || null;
-    });
+    await run.waitsForStore();
     await worker.kill();
     await run.handle.terminate('by a test');
     await bringBack();

@@ -9,6 +9,7 @@ import type { KeptFolder } from '../../contracts/host-messages.ts';
 import { salvageId } from '../../contracts/salvage-messages.ts';
 import { filesBelow, isBookkeeping } from '../../worker/run-folders.ts';
 import { Upkeep } from '../../worker/upkeep.ts';
+import { contentOf } from '../support/content-of.ts';
 import { TestHost, type TestRun } from '../support/test-host.ts';
 
 let host: TestHost;
@@ -54,12 +55,6 @@ async function kept(): Promise<string> {
   const run = await host.start(config);
   await run.handle.result().catch(() => undefined);
   return run.id;
-}
-
-async function contentOf(folder: string): Promise<Record<string, string>> {
-  const content: Record<string, string> = {};
-  for await (const path of filesBelow(folder)) content[path] = (await readFile(join(folder, path))).toString('base64');
-  return content;
 }
 
 describe('a folder that is older than what its run has landed', () => {

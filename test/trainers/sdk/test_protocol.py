@@ -37,17 +37,6 @@ def test_the_order_of_events(start: Start) -> None:
     assert on_disk["metrics"] == row["metrics"]
 
 
-def test_the_first_and_the_last_batch_are_always_told(start: Start) -> None:
-    trainer = start(epochs=2, parameters={"batches": 5000, "validation_batches": 300})
-    assert trainer.end() == 0
-    for epoch in (1, 2):
-        for phase, count in (("train", 5000), ("validate", 300)):
-            told = [e for e in trainer.of("batch") if (e["phase"], e["epoch"]) == (phase, epoch)]
-            assert (told[0]["batch"], told[-1]["batch"]) == (1, count)
-            assert all(event["batches"] == count for event in told)
-            assert len(told) < count / 10
-
-
 def test_an_epoch_waits_for_its_grant_which_is_not_counted(start: Start) -> None:
     trainer = start(epochs=2, grant=1)
     trainer.wait_for("epoch", epoch=1)
@@ -371,43 +360,3 @@ def test_going_on_where_all_is_trained(start: Start) -> None:
     assert again.end() == 0
     assert again.stopped == (1, 0)
     assert not again.of("epoch")
-
-
-LEAVES_EARLY = """
-import time
-import epochal
-trainer = epochal.Trainer(name="own", title="", description="", metrics=[epochal.Metric("m", "")], best=("m", "min"))
-@trainer.train
-def train(app):
-    app.state(save=lambda folder: (folder / "w").touch(), load=print)
-    for epoch in app.epochs():
-        for batch in app.batches(range(9)):
-            time.sleep(0.15)  # longer than between two live lines: each batch would be told at once
-            if batch == 2:
-                {leave}
-        {then}
-        app.end_epoch({{"m": 1}})
-trainer.main()
-"""
-
-
-def _trained(trainer: TrainerProcess) -> list[int]:
-    return [event["batch"] for event in trainer.of("batch") if event["phase"] == "train"]
-
-
-def test_a_batch_that_fails_is_not_told_as_trained(start: Start) -> None:
-    trainer = start(LEAVES_EARLY.format(leave='raise ValueError("no")', then="pass"), epochs=1)
-    assert trainer.end() != 0
-    trainer.wait_for("failed", kind="trainerError")
-    assert _trained(trainer) == [1, 2]
-
-
-@pytest.mark.parametrize(
-    "then",
-    ["pass", "for batch in app.validation_batches(range(2)): pass", "for batch in app.batches(range(1)): pass"],
-    ids=["the end of the epoch", "validation", "another loop"],
-)
-def test_a_batch_with_a_break_is_told_when_the_training_goes_on(start: Start, then: str) -> None:
-    trainer = start(LEAVES_EARLY.format(leave="break", then=then), epochs=1)
-    assert trainer.end() == 0
-    assert _trained(trainer)[:3] == [1, 2, 3]
