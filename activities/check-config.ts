@@ -42,7 +42,7 @@ async function checkParsed(host: Host, config: RunConfig, options: CallOptions):
   }
   const manifest = await host.trainers.describe(program, options);
   const check = await host.trainers.check(program, config, options);
-  const { store, problems: storeProblems } = await checkStore(host, config);
+  const { store, identity, problems: storeProblems } = await checkStore(host, config);
   const problems = [
     ...check.problems,
     ...checkpointProblems(config, manifest),
@@ -56,7 +56,14 @@ async function checkParsed(host: Host, config: RunConfig, options: CallOptions):
   const best = config.checkpoints.best ?? manifest.best;
   return {
     ok: true,
-    config: { ...config, parameters: check.parameters, checkpoints: { ...config.checkpoints, best } },
+    config: {
+      ...config,
+      parameters: check.parameters,
+      checkpoints: { ...config.checkpoints, best },
+      // Whichever host has the run from now on: what it stores belongs where the check has looked.
+      store: config.store ?? store.address,
+      ...(identity === null ? {} : { storeIdentity: identity }),
+    },
     best,
     canShrinkBatch: manifest.canShrinkBatch,
     outputFolder: `${store.address}/${outputPath(config.project, config.run ?? '')}`,
@@ -91,20 +98,21 @@ function checkpointProblems({ epochs, checkpoints }: RunConfig, manifest: Traine
 async function checkStore(
   host: Host,
   config: RunConfig,
-): Promise<{ store: ArtifactStore | null; problems: ConfigProblem[] }> {
+): Promise<{ store: ArtifactStore | null; identity: string | null; problems: ConfigProblem[] }> {
   const address = config.store ?? host.settings.store;
   try {
-    const store = openStore(address);
+    const store = openStore(address, config.storeIdentity);
     await host.knownStores.prepare(store);
     if (config.run !== undefined && (await store.read(`${outputPath(config.project, config.run)}/receipt.json`))) {
       const message = `must be new: ${store.address}/${outputPath(config.project, config.run)} holds the results of a run with this id`;
-      return { store, problems: [problem('run', config.run, message)] };
+      return { store, identity: null, problems: [problem('run', config.run, message)] };
     }
-    return { store, problems: [] };
+    return { store, identity: await store.identity(), problems: [] };
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     return {
       store: null,
+      identity: null,
       problems: [problem('store', address, `must be a store that can be written: ${error.message}`)],
     };
   }

@@ -23,7 +23,12 @@ export const openSession =
           throw ApplicationFailure.create({ type: noFreeSlotType, message: error.message, nonRetryable: true });
         }
         const nothing = { preempted: false, report: null, reached: null, host: host.id };
-        if (error instanceof SessionProblem) throw sessionFailed({ ...nothing, failure: error.failure });
+        if (error instanceof SessionProblem) {
+          // A host with another store is not where the run's files are: nothing is to be published from there.
+          const { host: at, ...noHost } = nothing;
+          const where = error.failure.kind === 'otherStore' ? noHost : { ...noHost, host: at };
+          throw sessionFailed({ ...where, failure: error.failure });
+        }
         if (error instanceof ContinueFromProblem) {
           throw sessionFailed({ ...nothing, failure: { kind: 'setUp', message: error.message } });
         }

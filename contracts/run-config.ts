@@ -89,6 +89,8 @@ export const runConfigSchema = z.strictObject({
   fairnessKey: z.string().min(1).max(64).optional(),
   /** Where artifacts go: an absolute path or a `file:` address; left out, the worker's own store. */
   store: z.string().min(1).max(4096).optional(),
+  /** Which store that is, filled in when the configuration is checked: a host with another one at this address refuses the run. */
+  storeIdentity: z.string().min(1).max(100).optional(),
   /** Start from a checkpoint of another run instead of from scratch. */
   continueFrom: z
     .strictObject({

@@ -24,7 +24,10 @@ export interface ArtifactStore {
    */
   checkWritable(isKnown: boolean): Promise<void>;
 
-  /** The same, and makes the store where there is none yet: a run will write there. */
+  /** Which store this is, wherever it is mounted: made with it. Null where it has lost its mark. */
+  identity(): Promise<string | null>;
+
+  /** The same as `checkWritable`, and makes the store where there is none yet: a run will write there. */
   prepare(isKnown: boolean): Promise<void>;
 
   /**
@@ -82,6 +85,14 @@ export class StoreError extends Error {
     options?: ErrorOptions,
   ) {
     super(message, options);
+  }
+}
+
+/** Another store is at this address than the one that was asked for. A host that has the right one may do the work. */
+export class OtherStoreError extends StoreError {
+  constructor(address: string, wanted: string, found: string) {
+    const both = `its identity is ${found}, and that of the store of this run is ${wanted}`;
+    super(`the store at ${address} is another one: ${both}. Is the right disk mounted?`, true);
   }
 }
 

@@ -13,7 +13,7 @@ import { type ArtifactStore, type StoredPart, StoreError, type TransferOptions }
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { codeOf, guarded, storeError } from './file-errors.ts';
 import { isPartFile, removeIfStale, removeStaleParts, withPartFile } from './part-file.ts';
-import { StoreRoot } from './store-root.ts';
+import { markName, StoreRoot } from './store-root.ts';
 import {
   copyFrom,
   entryAt,
@@ -33,11 +33,14 @@ export class FileStore implements ArtifactStore {
   readonly address: string;
   readonly #root: StoreRoot;
 
-  /** `folder` is absolute. `isStore` is false for a folder out of a store, or a copy of one, to read from. */
-  constructor(folder: string, isStore: boolean) {
+  /**
+   * `folder` is absolute. `isStore` is false for a folder out of a store, or a copy of one, to read from. `identity` is that of
+   * the store that is meant: with another one in its place every call throws OtherStoreError.
+   */
+  constructor(folder: string, isStore: boolean, identity: string | null = null) {
     if (folder.includes('\0')) throw new StoreError('its path has a NUL character', false);
     this.address = resolve(folder);
-    this.#root = new StoreRoot(this.address, isStore);
+    this.#root = new StoreRoot(this.address, isStore, identity);
   }
 
   async prepare(isKnown: boolean): Promise<void> {
@@ -45,9 +48,16 @@ export class FileStore implements ArtifactStore {
     await guarded(`cannot write in ${this.address}`, () => this.#root.mark());
   }
 
+  async identity(): Promise<string | null> {
+    return guarded(`cannot read ${this.#root.shown(markName)}`, async () => {
+      await this.#root.requirePresent();
+      return this.#root.identity();
+    });
+  }
+
   async checkWritable(isKnown: boolean): Promise<void> {
     await guarded(`cannot write in ${this.address}`, async () => {
-      if (isKnown) await this.#root.requirePresent();
+      if (isKnown || this.#root.wanted !== null) await this.#root.requirePresent();
       const root = await this.#root.make();
       const probe = join(root, 'writable');
       await withPartFile(probe, async (part) => {

@@ -4,25 +4,31 @@ import { fileURLToPath } from 'node:url';
 import { type ArtifactStore, StoreError } from './artifact-store.ts';
 import { FileStore } from './file-store.ts';
 
-const schemes: Readonly<Record<string, (address: string, isStore: boolean) => ArtifactStore>> = {
-  file: (address, isStore) => new FileStore(pathOfUrl(address), isStore),
+type Open = (address: string, isStore: boolean, identity: string | null) => ArtifactStore;
+
+const schemes: Readonly<Record<string, Open>> = {
+  file: (address, isStore, identity) => new FileStore(pathOfUrl(address), isStore, identity),
 };
 
-/** Touches nothing yet. Throws StoreError when the address is none that a store has. */
-export const openStore = (address: string): ArtifactStore => open(address, true);
+/**
+ * Touches nothing yet. Throws StoreError when the address is none that a store has. `identity` is that of the store that is
+ * meant: every call of another one throws OtherStoreError.
+ */
+export const openStore = (address: string, identity: string | null = null): ArtifactStore =>
+  open(address, true, identity);
 
 /** A folder out of a store, or a copy of one, to read from: it need not be a store itself. Throws as `openStore` does. */
-export const openFolder = (address: string): ArtifactStore => open(address, false);
+export const openFolder = (address: string): ArtifactStore => open(address, false, null);
 
-function open(address: string, isStore: boolean): ArtifactStore {
+function open(address: string, isStore: boolean, identity: string | null): ArtifactStore {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(address)?.[1]?.toLowerCase();
   if (scheme !== undefined) {
-    const opened = Object.hasOwn(schemes, scheme) ? schemes[scheme]?.(address, isStore) : undefined;
+    const opened = Object.hasOwn(schemes, scheme) ? schemes[scheme]?.(address, isStore, identity) : undefined;
     if (opened) return opened;
     throw new StoreError(`there is no store for "${scheme}:" addresses; ${allowed}`, false);
   }
   if (!isAbsolute(address)) throw new StoreError(`it is no absolute path; ${allowed}`, false);
-  return new FileStore(address, isStore);
+  return new FileStore(address, isStore, identity);
 }
 
 const allowed = 'a store is an absolute path or a file: address';

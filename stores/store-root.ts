@@ -4,25 +4,33 @@
  * A store whose disk is not mounted, or whose folder was moved, looks like one that holds nothing: a run that believed
  * that would start from scratch, or call its checkpoints lost. So a store has a mark, made before the first run writes
  * into it. Without a mark it is away: nothing is read from there, written there, or concluded.
+ *
+ * The mark holds the store's identity. An address alone does not tell one store from another: two hosts may each have a
+ * folder of that name, and a mount point may carry another disk.
  */
-import { mkdir, realpath, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import { experimentsFolder, StoreError } from './artifact-store.ts';
+import { experimentsFolder, OtherStoreError, StoreError } from './artifact-store.ts';
 import { codeOf } from './file-errors.ts';
 import { entryAt, syncFolder } from './whole-file.ts';
 
 /** In the root of every file store. */
 export const markName = '.epochal-store';
-const markText =
-  'This folder is an artifact store of Epochal. Without this file it counts as away: not mounted, moved.\n';
+const markText = (identity: string) =>
+  `This folder is an artifact store of Epochal. Without this file it counts as unavailable: not mounted, or moved.\nidentity: ${identity}\n`;
 /** What was written into a store says so, too: a copy may have left the mark behind. */
 const marks = [markName, experimentsFolder];
 
 export class StoreRoot {
-  /** `address` is an absolute path. `isStore`: a whole store, and not a folder out of one, or a copy of that. */
+  /**
+   * `address` is an absolute path. `isStore`: a whole store, and not a folder out of one, or a copy of that. `wanted` is the
+   * identity of the store that is meant, null when any will do.
+   */
   constructor(
     readonly address: string,
     readonly isStore: boolean,
+    readonly wanted: string | null,
   ) {}
 
   /** Made when it is missing, but not the folders above it: a mount that is away must not be written beside. */
@@ -35,10 +43,33 @@ export class StoreRoot {
     return realpath(this.address);
   }
 
+  /** Makes the mark, or completes one that a person made by hand, which has no identity. */
   async mark(): Promise<void> {
-    if (await entryAt(join(this.address, markName))) return;
-    await writeFile(join(this.address, markName), markText, { flush: true });
+    if ((await this.identity()) !== null) return;
+    const path = join(this.address, markName);
+    const identity = randomUUID();
+    const beside = `${path}.${identity}.tmp`;
+    try {
+      await writeFile(beside, markText(identity), { flush: true });
+      if (await entryAt(path)) await rename(beside, path);
+      // Of two hosts that make it at once the first one names it. A file system without links leaves it to the last.
+      else
+        await link(beside, path).catch(async (error: unknown) => {
+          if (codeOf(error) !== 'EEXIST') await rename(beside, path);
+        });
+    } finally {
+      await rm(beside, { force: true });
+    }
     await syncFolder(this.address);
+  }
+
+  /** What the mark says; null where there is no mark, or one without an identity. */
+  async identity(): Promise<string | null> {
+    const text = await readFile(join(this.address, markName), 'utf8').catch((error: unknown) => {
+      if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '')) return '';
+      throw error;
+    });
+    return /^identity: (\S+)$/m.exec(text)?.[1] ?? null;
   }
 
   /** The folder that the file at `path` is in, made if need be, as a real path inside the store. */
@@ -70,9 +101,16 @@ export class StoreRoot {
     }
   }
 
-  /** Throws StoreError, worth another try, when the store is away: to be asked after nothing was found, too. */
+  /**
+   * Throws StoreError, worth another try, when the store is away or another one is in its place: to be asked after nothing was
+   * found, too. A store that lost its mark cannot be told from the one that is meant, and passes for it.
+   */
   async requirePresent(): Promise<void> {
     if (!this.isStore) return;
+    if (this.wanted !== null) {
+      const found = await this.identity();
+      if (found !== null && found !== this.wanted) throw new OtherStoreError(this.address, this.wanted, found);
+    }
     for (const mark of marks) if (await entryAt(join(this.address, mark))) return;
     const why = `it has no ${markName}. Is its disk mounted? Make that file to begin anew there`;
     throw new StoreError(`the store ${this.address} is away: ${why}`, true);

@@ -63,8 +63,8 @@ export class Host {
     return new Host(id, settings, await Devices.read(), log.child({ host: id }));
   }
 
-  storeOf(config: Pick<RunConfig, 'store'>): ArtifactStore {
-    return openStore(config.store ?? this.settings.store);
+  storeOf(config: Pick<RunConfig, 'store' | 'storeIdentity'>): ArtifactStore {
+    return openStore(config.store ?? this.settings.store, config.storeIdentity);
   }
 
   /**

@@ -9,7 +9,7 @@ import { filesBelow, isBookkeeping, type RunFolder } from './run-folders.ts';
 import { parseJson, readManifests } from './run-report.ts';
 
 /** Where a run lands. */
-export type Destination = Pick<RunConfig, 'store' | 'project'>;
+export type Destination = Pick<RunConfig, 'store' | 'storeIdentity' | 'project'>;
 
 /** Whether what the run came to is in the store, and what is here is older. That the run is over is for the caller to know. */
 export async function isSuperseded(

@@ -5,7 +5,7 @@ import type { Position } from '../contracts/checkpoint.ts';
 import { type Failure, failureSchema } from '../contracts/failure.ts';
 import { protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
-import { outputPath, StoreError } from '../stores/artifact-store.ts';
+import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
 import { fetchStart } from './continue-from.ts';
@@ -95,6 +95,7 @@ export class Sessions {
     if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
     let begun: LiveSession | null = null;
     try {
+      await this.#requireStore(input.config);
       const folder = await this.#host.folders.make(run);
       // First of all: whatever kills this worker from here on, who finds the folder knows where its run lands.
       await replaceFile(folder.config, JSON.stringify({ run, config: input.config, host: this.#host.id }));
@@ -148,6 +149,16 @@ export class Sessions {
     }
   }
 
+  /** Throws when another store is at the address of the run's. One that is away may be the right one: it is waited for. */
+  async #requireStore(config: OpenSessionInput['config']): Promise<void> {
+    await this.#host
+      .storeOf(config)
+      .identity()
+      .catch((error: unknown) => {
+        if (error instanceof OtherStoreError || !(error instanceof StoreError)) throw error;
+      });
+  }
+
   async #resume(
     input: OpenSessionInput,
     folder: RunFolder,
@@ -186,6 +197,12 @@ export class Sessions {
       return new SessionProblem(failure ?? { kind: 'trainerError', message: 'the trainer ended before it was ready' });
     }
     if (error instanceof TrainerProblem) return new SessionProblem(error.failure);
+    if (error instanceof OtherStoreError) {
+      return new SessionProblem({
+        kind: 'otherStore',
+        message: `on ${this.#host.id}, ${error.message}`.slice(0, 4000),
+      });
+    }
     if (isDiskFull(error)) return new SessionProblem(failureSchema.parse({ kind: 'dataDisk', message: String(error) }));
     return error;
   }
@@ -265,7 +282,8 @@ async function whenStoreAnswers<T>(
       return await work();
     } catch (error) {
       // Where a checkpoint does not fit on this host another one may have the room.
-      if (!(error instanceof StoreError && error.retryable) || isDiskFull(error)) throw error;
+      if (!(error instanceof StoreError && error.retryable) || isDiskFull(error) || error instanceof OtherStoreError)
+        throw error;
       onProgress(`wait for the store: ${error.message}`);
       await delay(seconds * 1000, undefined, { signal });
     }

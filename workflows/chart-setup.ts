@@ -44,6 +44,15 @@ export const known = (context: RunContext) => ({
 const seconds = (value: number) => value * 1000;
 const deadlines = (context: RunContext) => planOf(context).config.deadlines;
 
+/**
+ * A run waits for a host that has its store for as long as it takes, ever less often: 2 s to 10 minutes, in milliseconds.
+ * Each attempt adds to its history.
+ */
+function otherStoreWait({ restarts }: RunContext): number {
+  const before = restarts.findLastIndex(({ failure }) => failure?.kind !== 'otherStore');
+  return seconds(Math.min(600, 2 ** (restarts.length - 1 - before)));
+}
+
 export const chartSetup = setup({
   types: {} as { context: RunContext; events: RunChartEvent; input: RunInput },
   actors: {
@@ -108,6 +117,7 @@ export const chartSetup = setup({
   },
   delays: {
     backoff: ({ context }) => {
+      if (context.failure?.kind === 'otherStore') return otherStoreWait(context);
       const { backoffSeconds, maxBackoffSeconds } = planOf(context).config.failures;
       return seconds(Math.min(maxBackoffSeconds, backoffSeconds * 2 ** Math.max(0, context.failuresInRow - 1)));
     },

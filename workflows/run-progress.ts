@@ -6,7 +6,7 @@ import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts
 import { adoptCheckpoints, landedOf, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
 import { planOf, type RunContext } from './run-context.ts';
-import { isHostTrouble } from './session-failures.ts';
+import { isHostTrouble, isOfHost } from './session-failures.ts';
 
 type Change = Partial<RunContext>;
 
@@ -157,7 +157,7 @@ export function adoptFailure(
     ...trainedUpTo(after, reached, batchesPerEpoch),
     handedOver: context.handedOver || preempted,
     failure,
-    failuresInRow: after.failuresInRow + (preempted || isHostTrouble(failure) ? 0 : 1),
+    failuresInRow: after.failuresInRow + (preempted || isOfHost(failure) ? 0 : 1),
     restarts: withRestart(context.restarts, {
       reason: preempted ? 'preemption' : 'failure',
       failure,
@@ -241,7 +241,7 @@ export function adoptPublished(context: RunContext, published: Published): Chang
   const isShort = isBefore(newest, context.position);
   const lost = published.lost.length > 0 ? published.lost.join(', ') : 'the newest checkpoint';
   const failure: Failure = {
-    kind: 'dataDisk',
+    kind: 'checkpointLost',
     message: `not in the store, and damaged on its host or gone with it: ${lost}`,
   };
   // A host publishes only once it has seen to the end of the run's last trainer.

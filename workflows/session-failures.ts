@@ -46,8 +46,11 @@ export function failureOf(error: unknown): Failure {
   };
 }
 
-/** Failures of the host, not of the training: they never use up the restarts budget. */
+/** The host, or its worker, stopped answering: another session is wanted at once. */
 export const isHostTrouble = (failure: Failure | null): boolean =>
   failure === null || failure.kind === 'hostLost' || failure.kind === 'workerLost';
+
+/** What a host lacks, or suffers, says nothing about the training: it never uses up the restarts budget. */
+export const isOfHost = (failure: Failure | null): boolean => isHostTrouble(failure) || failure?.kind === 'otherStore';
 
 export const isFinal = (failure: Failure): boolean => finalFailures.has(failure.kind);

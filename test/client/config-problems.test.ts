@@ -47,7 +47,7 @@ const cases: [what: string, change: object, ...told: string[]][] = [
   [
     'an unknown field like no other',
     { gpus: 2 },
-    'gpus is 2: unknown field; known here are run, project, trainer, epochs, parameters, data, seed, pool, priority, fairnessKey, store, continueFrom, checkpoints, failures, deadlines',
+    'gpus is 2: unknown field; known here are run, project, trainer, epochs, parameters, data, seed, pool, priority, fairnessKey, store, storeIdentity, continueFrom, checkpoints, failures, deadlines',
   ],
   [
     'an unknown field within another',

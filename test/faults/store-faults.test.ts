@@ -1,11 +1,13 @@
 /** The store is away, read-only or full; the disk of the run folders is full; a checkpoint is damaged. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
+import { openStore } from '../../stores/open-store.ts';
+import { markName } from '../../stores/store-root.ts';
 import { type InItsPlace, takeAway } from '../support/store-away.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
@@ -65,6 +67,28 @@ describe('a store', () => {
       await expectPatience(run, bringBack);
     },
   );
+
+  it('that is another one under the same address is refused with both named; the run waits for its own', async () => {
+    worker = await hosts.worker();
+    const { run, hold } = await held({ failures: { restarts: 0 } });
+    await run.until('has its first epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
+    await rename(hosts.store, `${hosts.store}-own`);
+    await openStore(hosts.store).prepare(false);
+    const other = await openStore(hosts.store).identity();
+    await worker.kill();
+    await hold.release();
+    await worker.start();
+    await run.until('is refused the other store, again and again', ({ restarts }) => {
+      const refused = restarts.filter(({ failure }) => failure?.kind === 'otherStore');
+      return refused.length > 1 && refused.every(({ failure }) => failure?.message.includes(`identity is ${other}`));
+    });
+    expect(await readdir(hosts.store)).toEqual([markName]);
+    await rm(hosts.store, { recursive: true });
+    await rename(`${hosts.store}-own`, hosts.store);
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: 2 } });
+  });
 
   it('that is away while another host takes over: the run waits, and goes on from its checkpoint there', async () => {
     worker = await hosts.worker();
@@ -237,7 +261,7 @@ describe('a damaged checkpoint', () => {
     expect(how).toBe('failed');
     expect(receipt).toMatchObject({
       outcome: 'failed',
-      cause: { failure: { kind: 'dataDisk', message: expect.stringContaining('epoch-0002') } },
+      cause: { failure: { kind: 'checkpointLost', message: expect.stringContaining('epoch-0002') } },
       epochs: { trained: 1 },
       best: { epoch: 1 },
       metrics: receipt.checkpoints[0]?.metrics,

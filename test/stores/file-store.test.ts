@@ -21,7 +21,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ArtifactStore, StoreError } from '../../stores/artifact-store.ts';
+import { type ArtifactStore, OtherStoreError, StoreError } from '../../stores/artifact-store.ts';
 import { openFolder, openStore } from '../../stores/open-store.ts';
 import { markName } from '../../stores/store-root.ts';
 
@@ -286,6 +286,38 @@ describe('a store that is away', () => {
     await rm(join(folder, 'store'), { recursive: true, force: true });
     await rename(join(folder, 'moved'), join(folder, 'store'));
     expect(await pathsIn(store, 'a')).toEqual(['a/b']);
+  });
+
+  it('since another one is in its place: every call names both, may be tried again, and leaves it as it is', async () => {
+    await store.write('a/b', 'x');
+    const identity = (await store.identity()) ?? '';
+    await rename(join(folder, 'store'), join(folder, 'own'));
+    const other = openStore(join(folder, 'store'));
+    await other.prepare(false);
+    const otherIdentity = (await other.identity()) ?? '';
+    expect(otherIdentity).not.toBe(identity);
+    const pinned = openStore(join(folder, 'store'), identity);
+    const calls = [
+      () => pinned.publish(join(folder, 'own/a/b'), 'a/c'),
+      () => pinned.write('a/b', 'y'),
+      () => pinned.read('a/b'),
+      () => pinned.verify('a/b'),
+      () => pinned.fetch('a/b', join(folder, 'fetched'), { size: 1, sha256: sha256('x') }),
+      () => pinned.remove('a'),
+      () => pathsIn(pinned, 'a'),
+      () => pinned.prepare(false),
+      () => pinned.identity(),
+    ];
+    for (const call of calls) {
+      const error = await storeErrorOf(call());
+      expect(error).toBeInstanceOf(OtherStoreError);
+      expect(error.message).toContain(identity);
+      expect(error.message).toContain(otherIdentity);
+      expect(error.retryable).toBe(true);
+    }
+    expect(await readdir(join(folder, 'store'))).toEqual([markName]);
+    // The same store elsewhere is the same store.
+    expect(await pathsIn(openStore(join(folder, 'own'), identity), 'a')).toEqual(['a/b']);
   });
 
   it('while it is listed: the listing does not pass for a whole one', async () => {

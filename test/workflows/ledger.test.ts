@@ -246,7 +246,7 @@ describe('until the newest checkpoint is stored, a run keeps what it replaces', 
     const after: RunContext = { ...context, ...adoptPublished(context, { ...published, host: 'host' }) };
     expect(composeReceipt(after, beginStory(new Date(at)), new Date(at))).toMatchObject({
       outcome: 'failed',
-      cause: { failure: { kind: 'dataDisk' } },
+      cause: { failure: { kind: 'checkpointLost' } },
       epochs: { trained: 3 },
       metrics: { loss: 3 },
       best: { epoch: 3, value: 3 },
