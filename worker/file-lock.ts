@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { programEnvironment } from './program-environment.ts';
 import type { PythonInterpreter } from './python-tools.ts';
 
 const locker = `
@@ -20,7 +21,11 @@ export async function lockFile(
   file: string,
   signal?: AbortSignal,
 ): Promise<() => Promise<void>> {
-  const holder = spawn(python.path, ['-I', '-c', locker, file], { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
+  const holder = spawn(python.path, ['-I', '-c', locker, file], {
+    env: programEnvironment(),
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+  });
   const ended = once(holder, 'close');
   const release = async () => {
     holder.kill('SIGKILL');

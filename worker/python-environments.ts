@@ -16,6 +16,7 @@ import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { lockFile } from './file-lock.ts';
 import { cacheFolder } from './machine-folders.ts';
+import { installerEnvironment } from './program-environment.ts';
 import { findPython, findUv, type PythonInterpreter, PythonSetUpError } from './python-tools.ts';
 import { runProgram } from './run-program.ts';
 
@@ -220,12 +221,6 @@ async function steps(
       command: [interpreter, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '-r', list],
     },
   ];
-}
-
-/** What a person's shell has set for another environment must not reach into this one. */
-function installerEnvironment(): NodeJS.ProcessEnv {
-  const { VIRTUAL_ENV: _1, CONDA_PREFIX: _2, PYTHONHOME: _3, PYTHONPATH: _4, ...env } = process.env;
-  return env;
 }
 
 function explain(tail: string): string {

@@ -1,9 +1,11 @@
 /** Runs another program to its end, with its output in hand and its whole process group ended on an abort. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { programEnvironment } from './program-environment.ts';
 
 export interface RunOptions {
   cwd?: string;
+  /** Left out: what any program may see of ours. */
   env?: NodeJS.ProcessEnv;
   signal?: AbortSignal | undefined;
   /** Milliseconds after which the program is killed, and the run counts as failed. */
@@ -37,7 +39,7 @@ export async function runProgram(
   // A group of its own, so that what the program itself started goes with it.
   const child = spawn(program, args, {
     cwd: options.cwd,
-    env: options.env ?? process.env,
+    env: options.env ?? programEnvironment(),
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     detached: true,
   });

@@ -8,6 +8,7 @@ import { problemSentence } from '../contracts/failure.ts';
 import { cacheFolder, dataFolder } from '../contracts/folders.ts';
 import { name } from '../contracts/names.ts';
 import { workflowQueue } from '../contracts/queues.ts';
+import { readTrainerVariables } from './program-environment.ts';
 
 export interface WorkerSettings {
   /** Absolute. */
@@ -52,6 +53,13 @@ const environmentSchema = z.object({
   EPOCHAL_KEPT_FREE_GB: count(0, 1_000_000).default(0),
   EPOCHAL_UPKEEP_SECONDS: count(1, 24 * 3600).default(600),
   EPOCHAL_HOST_RETURN_SECONDS: count(1, 7 * 24 * 3600).default(300),
+  EPOCHAL_TRAINER_ENV: z
+    .string()
+    .refine((text) => readTrainerVariables(text).refused.length === 0, {
+      error:
+        'must be names of variables, * for any characters, separated by commas; none of TEMPORAL_* and EPOCHAL_* is handed on',
+    })
+    .optional(),
   /** Read by the loggers, which are there before the settings are. */
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
 });

@@ -1,6 +1,6 @@
 /** The trainers of this host: where they are, what they say of themselves, and what they say of a configuration. */
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import type { Failure } from '../contracts/failure.ts';
 import type { TrainerList } from '../contracts/host-messages.ts';
 import { name } from '../contracts/names.ts';
@@ -11,6 +11,7 @@ import {
   trainerCheckSchema,
   trainerManifestSchema,
 } from '../contracts/trainer-manifest.ts';
+import { trainerSurroundings } from './program-environment.ts';
 import { ensureEnvironment, isEnvironmentReady, readRequirements } from './python-environments.ts';
 import { runProgram } from './run-program.ts';
 import { pythonSdkFolder } from './settings.ts';
@@ -159,12 +160,13 @@ export class TrainerCatalog {
 }
 
 /**
- * The environment of a trainer process: ours, with the SDK to import, and output that is not held back. Bytecode is kept
- * whatever our own environment says: compiling torch anew takes as long as importing it, in every process.
+ * The environment of a trainer process: what it may see of ours, the SDK to import, and output that is not held back.
+ * Bytecode is kept whatever our own environment says: compiling torch anew takes as long as importing it, in every process.
  */
 export function trainerEnvironment(): NodeJS.ProcessEnv {
-  const path = [pythonSdkFolder, process.env.PYTHONPATH].filter(Boolean).join(process.platform === 'win32' ? ';' : ':');
-  return { ...process.env, PYTHONPATH: path, PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '' };
+  const surroundings = trainerSurroundings();
+  const path = [pythonSdkFolder, surroundings.PYTHONPATH].filter(Boolean).join(delimiter);
+  return { ...surroundings, PYTHONPATH: path, PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '' };
 }
 
 const setUp = (program: TrainerProgram, message: string) =>

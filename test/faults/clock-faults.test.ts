@@ -27,6 +27,7 @@ describe.skipIf(!can('clock'))('a clock', () => {
         PYTHONPATH: hosts.folder,
         FAKETIME_TIMESTAMP_FILE: file,
         FAKETIME_NO_CACHE: '1',
+        EPOCHAL_TRAINER_ENV: 'FAKETIME*',
         FAKETIME_DONT_FAKE_MONOTONIC: '1',
         // The same for programs that take the monotonic clock by another name.
         DONT_FAKE_MONOTONIC: '1',

@@ -58,7 +58,10 @@ describe('ensureEnvironment', () => {
     const program = fileURLToPath(new URL('./prepare-an-environment.ts', import.meta.url));
     const answers = await Promise.all(
       [1, 2, 3].map(() =>
-        runProgram(process.execPath, ['--import', 'tsx', program, 'six==1.16.0'], { timeoutMs: 280_000 }),
+        runProgram(process.execPath, ['--import', 'tsx', program, 'six==1.16.0'], {
+          env: process.env,
+          timeoutMs: 280_000,
+        }),
       ),
     );
     const pythons = answers.map(({ stdout }) => stdout.split('\n').at(-1) ?? '');
