@@ -102,10 +102,12 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
       new RefusedError('tooMany', `too many requests: try again in ${Math.ceil(ttl / 1000)} s`),
   });
   app.addHook('onRequest', async (request, reply) => {
-    if (request.url.startsWith('/api') && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
-    // The web itself holds nothing: it asks for the token.
-    const isOpen = request.routeOptions.config.open === true || !request.url.startsWith('/api');
-    if (!isOpen && !access.isGranted(request)) {
+    // The route that was matched decides: an address has more spellings (percent-encoded, with a scheme before it) than a check of
+    // its text knows. The web itself holds nothing, and asks for the token; where there is no route there is nothing to guard.
+    const { open, web } = request.routeOptions.config;
+    const isWeb = (web === true || request.is404) && !request.url.startsWith('/api');
+    if (!isWeb && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    if (open !== true && !isWeb && !access.isGranted(request)) {
       throw new RefusedError('unauthorized', 'this server asks for its token: EPOCHAL_TOKEN says which');
     }
     const methods = methodsAt(request.url.split('?')[0] ?? '');

@@ -22,10 +22,11 @@ export type Handle = <N extends RouteName>(
   answer: (asked: Asked<N>) => Promise<AnswerOf<N>> | AnswerOf<N>,
 ) => void;
 
-/** Tells the hooks which routes are open without a token. */
+/** Tells the hooks which routes are open without a token, and which are the web's. What says neither is closed. */
 declare module 'fastify' {
   interface FastifyContextConfig {
     open?: boolean;
+    web?: boolean;
   }
 }
 

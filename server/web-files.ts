@@ -7,6 +7,14 @@ import { RefusedError } from './refusals.ts';
 
 /** Every address that is none of the API is a page of the web, which finds its own way from there. */
 export async function serveWeb(app: FastifyInstance, folder: string): Promise<void> {
+  // In a scope of its own: only what is registered here is open as the web.
+  await app.register(async (web) => webOf(web, folder));
+}
+
+async function webOf(app: FastifyInstance, folder: string): Promise<void> {
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, web: true };
+  });
   const isBuilt = existsSync(join(folder, 'index.html'));
   if (isBuilt) {
     await app.register(fastifyStatic, {

@@ -28,13 +28,20 @@ function raw(
   path: string,
   headers: Record<string, string> = {},
   method = 'GET',
-): Promise<{ status: number; text: string }> {
-  const { hostname, port } = new URL(server.address);
+  address = server.address,
+): Promise<{ status: number; text: string; type: string }> {
+  const { hostname, port } = new URL(address);
   return new Promise((resolve, reject) => {
     const sent = request({ hostname, port, path, method, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk) => chunks.push(chunk));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          text: Buffer.concat(chunks).toString(),
+          type: response.headers['content-type'] ?? '',
+        }),
+      );
     });
     sent.on('error', reject);
     sent.end();
@@ -109,7 +116,7 @@ describe('a token', () => {
   const token = `token-${randomUUID()}`;
   let guarded: TestServer;
   beforeAll(async () => {
-    guarded = await TestServer.start(host, { settings: { token, address: '0.0.0.0' } });
+    guarded = await TestServer.start(host, { settings: { token, address: '0.0.0.0', requestsPerMinute: 100_000 } });
   });
   afterAll(() => guarded?.stop());
 
@@ -132,6 +139,43 @@ describe('a token', () => {
     expect(asked).toBeGreaterThan(30);
     for (const path of ['/api/docs/', '/api/docs/json', '/api/nothing', '/api'])
       expect((await guarded.send('GET', path)).status).toBe(401);
+  });
+
+  it('is asked for in every spelling of an address', async () => {
+    const encoded = (text: string, at: number) =>
+      `${text.slice(0, at)}%${text.charCodeAt(at).toString(16)}${text.slice(at + 1)}`;
+    const spellings: ((path: string) => string)[] = [
+      (path) => path,
+      (path) => encoded(path, 1),
+      (path) => encoded(path, 6),
+      (path) => encoded(encoded(path, 6), 2),
+      (path) => `/${path}`,
+      (path) => `/.${path}`,
+      (path) => `/x/..${path}`,
+      (path) => path.replace('/api', '/API'),
+      (path) => `${path}/`,
+      (path) => `${path};x`,
+      (path) => `http://127.0.0.1${path}`,
+      (path) => `http://127.0.0.1${encoded(path, 1)}`,
+      (path) => `HTTP://x/..${path}`,
+    ];
+    const closed = Object.values(routes).filter((route) => !('open' in route));
+    const { host } = new URL(guarded.address);
+    let asked = 0;
+    for (const route of closed) {
+      const path = route.path.replace(/:[A-Za-z]+/g, 'x');
+      for (const method of route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]) {
+        for (const spelling of spellings) {
+          const target = spelling(path);
+          const { status, type } = await raw(target, { host }, method, guarded.address);
+          // What is no address of the API may be a page of the web, which holds nothing.
+          const isPage = status === 200 && type.startsWith('text/html');
+          expect([method, target, isPage ? 404 : status]).toEqual([method, target, expect.toBeOneOf([401, 404, 400])]);
+          asked++;
+        }
+      }
+    }
+    expect(asked).toBeGreaterThan(400);
   });
 
   it('opens with the header or the cookie, and with nothing else', async () => {
