@@ -7,6 +7,7 @@ import { salvageId } from '../contracts/salvage-messages.ts';
 import { notVouched, outputPath } from '../stores/artifact-store.ts';
 import { readGpus } from '../worker/gpus.ts';
 import type { Host } from '../worker/host.ts';
+import { inGroups } from '../worker/in-groups.ts';
 import { isSuperseded } from '../worker/landed.ts';
 import { hasPredecessor } from '../worker/predecessor.ts';
 import { folderBytes, type RunFolder } from '../worker/run-folders.ts';
@@ -37,7 +38,7 @@ export const listData = (host: Host): (() => Promise<KeptFolder[]>) => {
   return () =>
     working('list the run folders', async () => {
       const folders = await host.folders.list();
-      return Promise.all(folders.map((folder) => describeFolder(host, stored, folder)));
+      return inGroups(folders, (folder) => describeFolder(host, stored, folder));
     });
 };
 

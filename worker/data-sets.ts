@@ -18,6 +18,7 @@ import {
   dataSetKindSchema,
 } from '../contracts/data-set.ts';
 import type { StoredPart } from '../stores/artifact-store.ts';
+import { inGroups } from './in-groups.ts';
 import { ensureEnvironment } from './python-environments.ts';
 import { runProgram } from './run-program.ts';
 import { trainerEnvironment } from './trainer-catalog.ts';
@@ -187,6 +188,6 @@ async function newest(folder: string): Promise<number> {
   const names = await readdir(folder).catch(() => []);
   return Math.max(
     await modifiedAt(folder),
-    ...(await Promise.all(names.slice(0, 1000).map((name) => modifiedAt(join(folder, name))))),
+    ...(await inGroups(names.slice(0, 1000), (name) => modifiedAt(join(folder, name)))),
   );
 }

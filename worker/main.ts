@@ -158,7 +158,10 @@ async function tellLostSessions(host: Host): Promise<void> {
     if (!left || host.sessions.find(folder.run, left.session)) continue;
     await host.runs.tellLost(folder.run, left.session);
     const limits = (await readRunConfig(folder))?.deadlines ?? deadlinesSchema.parse({});
-    void endPredecessor(folder, limits, new AbortController().signal, host.log.child({ run: folder.run }));
+    const log = host.log.child({ run: folder.run });
+    void endPredecessor(folder, limits, new AbortController().signal, log).catch((error) =>
+      log.error({ err: error }, 'the trainer of the worker before may still run'),
+    );
   }
 }
 
@@ -179,6 +182,9 @@ export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']):
   const settings = readSettings();
   const log = createLogger();
   const signals = new Signals(log);
+  // One session's bad luck must not end those of all other runs; what failed is retried by whoever asked for it.
+  const onRejection = (error: unknown) => log.error({ err: error }, 'something failed that nobody waited for');
+  process.on('unhandledRejection', onRejection);
   try {
     const worker = await Promise.race([
       startWorker({ settings, log, ...(temporal ? { temporal } : {}) }),
@@ -188,6 +194,7 @@ export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']):
     return 0;
   } finally {
     signals.close();
+    process.off('unhandledRejection', onRejection);
   }
 }
 

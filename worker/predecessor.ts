@@ -1,7 +1,15 @@
 /** A trainer that a worker before this one started: its proven end comes before anything else is done with its run. */
 import type { Logger } from 'pino';
 import { deadline } from './deadline.ts';
-import { groupGone, isGroupAlive, processGone, signalGroup } from './process-groups.ts';
+import { endEscaped, tellEscaped } from './escaped-processes.ts';
+import {
+  groupGone,
+  isGroupAlive,
+  markedProcesses,
+  type ProcessIdentity,
+  processGone,
+  signalGroup,
+} from './process-groups.ts';
 import type { RunFolder } from './run-folders.ts';
 import { readProcessFile } from './trainer-process.ts';
 
@@ -23,7 +31,19 @@ export async function endPredecessor(
   log: Logger,
 ): Promise<void> {
   const leader = await readProcessFile(folder);
-  if (!leader || !(await isGroupAlive(leader))) return;
+  if (leader && (await isGroupAlive(leader))) await endGroup(leader, limits, signal, log);
+  // Also where no process is named: the worker may have died before it wrote that down.
+  const escaped = await endEscaped(folder, deadline(leader ? 0 : limits.stopSeconds * 1000, signal));
+  signal.throwIfAborted();
+  if (escaped && escaped.length > 0) await tellEscaped(folder, leader?.session ?? '', escaped);
+}
+
+async function endGroup(
+  leader: ProcessIdentity,
+  limits: PredecessorLimits,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
   log.info({ pid: leader.pid }, 'waiting for the trainer of the worker before to end');
   const ends = async (seconds: number) => {
     const ended = await processGone(leader, deadline(seconds * 1000, signal));
@@ -49,5 +69,6 @@ export async function endPredecessor(
 /** Whether a trainer of an earlier worker still runs there. */
 export async function hasPredecessor(folder: RunFolder): Promise<boolean> {
   const leader = await readProcessFile(folder);
-  return leader !== null && (await isGroupAlive(leader));
+  if (leader !== null && (await isGroupAlive(leader))) return true;
+  return ((await markedProcesses(folder.session)) ?? []).length > 0;
 }

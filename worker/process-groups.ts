@@ -27,7 +27,7 @@ export async function groupMembers(group: number): Promise<number[]> {
   for (const entry of numbers) {
     if (!/^\d+$/.test(entry)) continue;
     const found = await readProcess(Number(entry));
-    if (found?.group === group && found.state !== 'Z' && found.state !== 'X') members.push(Number(entry));
+    if (found?.group === group && !isOver(found)) members.push(Number(entry));
   }
   return members;
 }
@@ -39,18 +39,66 @@ export async function isGroupAlive(leader: ProcessIdentity): Promise<boolean> {
   return (await groupMembers(leader.pid)).length > 0;
 }
 
+/** A process that carries the marker of a session, wherever it went. */
+export interface MarkedProcess extends ProcessIdentity {
+  /** Its command, as the kernel shortens it: 15 characters. */
+  name: string;
+  /** Path of the session file that it was started for. */
+  session: string;
+}
+
+const marker = 'EPOCHAL_SESSION=';
+
+/**
+ * Processes that were started for a session whose file is at `path`, or below it, by their environment: also those that
+ * left the trainer's process group. Null where the system cannot tell. A process that was started with another
+ * environment is not found.
+ */
+export async function markedProcesses(path: string): Promise<MarkedProcess[] | null> {
+  const numbers = await readdir('/proc').catch(() => null);
+  if (!numbers) return null;
+  const found: MarkedProcess[] = [];
+  for (const entry of numbers) {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
+    const environment = await readFile(`/proc/${entry}/environ`, 'utf8').catch(() => '');
+    const session = environment
+      .split('\0')
+      .find((variable) => variable.startsWith(marker))
+      ?.slice(marker.length);
+    if (session === undefined || (session !== path && !session.startsWith(`${path}/`))) continue;
+    const status = await readProcess(Number(entry));
+    if (!status || isOver(status)) continue;
+    found.push({ pid: Number(entry), startTicks: status.startTicks, name: status.name, session });
+  }
+  return found;
+}
+
+/** SIGKILL, unless its number belongs to another process by now. */
+export async function killProcess({ pid, startTicks }: ProcessIdentity): Promise<void> {
+  if ((await readProcess(pid))?.startTicks !== startTicks) return;
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself a moment ago.
+  }
+}
+
 /** Resident memory of the group's processes in bytes; null where it cannot be read. */
 export async function groupMemory(group: number): Promise<number | null> {
   const numbers = await readdir('/proc').catch(() => null);
   if (!numbers) return null;
-  let pages = 0;
+  let bytes = 0;
   for (const entry of numbers) {
     if (!/^\d+$/.test(entry)) continue;
     const found = await readProcess(Number(entry));
-    if (found?.group === group) pages += found.residentPages;
+    if (found?.group !== group) continue;
+    bytes += residentBytes(await readFile(`/proc/${entry}/status`, 'utf8').catch(() => ''));
   }
-  return pages * 4096;
+  return bytes;
 }
+
+/** Resident memory by a /proc/<pid>/status, which tells it in KiB; /proc/<pid>/stat has pages, of 4 KiB to 64 KiB. */
+export const residentBytes = (status: string): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
 
 /** True when the signal reached someone. Signal 0 only asks. */
 export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
@@ -68,7 +116,7 @@ export async function processGone({ pid, startTicks }: ProcessIdentity, signal: 
   const isAlive = async () => {
     const now = await readProcess(pid);
     if (!now) return startTicks === null && signalGroup(pid, 0);
-    return now.state !== 'Z' && now.state !== 'X' && (startTicks === null || now.startTicks === startTicks);
+    return !isOver(now) && (startTicks === null || now.startTicks === startTicks);
   };
   for (let pause = 5; await isAlive(); pause = Math.min(100, pause * 2)) {
     if (signal.aborted) return false;
@@ -90,8 +138,11 @@ interface ProcessStatus {
   state: string;
   group: number;
   startTicks: string;
-  residentPages: number;
+  name: string;
 }
+
+/** A zombie has ended. */
+const isOver = ({ state }: ProcessStatus) => state === 'Z' || state === 'X';
 
 /** Fields of /proc/<pid>/stat after the command, which may hold spaces and brackets (proc(5)). */
 async function readProcess(pid: number): Promise<ProcessStatus | null> {
@@ -102,6 +153,6 @@ async function readProcess(pid: number): Promise<ProcessStatus | null> {
     state: fields[0] ?? '?',
     group: Number(fields[2]),
     startTicks: fields[19] ?? '',
-    residentPages: Number(fields[21] ?? 0),
+    name: text.slice(text.indexOf('(') + 1, text.lastIndexOf(')')),
   };
 }

@@ -1,6 +1,6 @@
 /** Runs another program to its end, with its output in hand and its whole process group ended on an abort. */
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { readLines } from './bounded-lines.ts';
 import { programEnvironment } from './program-environment.ts';
 
 export interface RunOptions {
@@ -25,10 +25,13 @@ export interface ProgramEnd {
 }
 
 const tailLines = 30;
+/** Bytes of stdout, and of one line of either: no answer and no message is longer. */
+const longestOutput = 16 * 1024 * 1024;
+const longestTailLine = 4_000;
 
 /**
- * Never throws for what the program does: a program that is missing, fails or takes too long has a `code` other
- * than 0. Throws the signal's reason when aborted, after the whole process group was killed.
+ * Never throws for what the program does: a program that is missing, fails, takes too long or writes too much has a
+ * `code` other than 0. Throws the signal's reason when aborted, after the whole process group was killed.
  */
 export async function runProgram(
   program: string,
@@ -46,18 +49,29 @@ export async function runProgram(
   const stdout: string[] = [];
   const tail: string[] = [];
   const keep = (line: string) => {
-    tail.push(line);
+    tail.push(line.slice(0, longestTailLine));
     if (tail.length > tailLines) tail.shift();
     options.onLine?.(line);
   };
   if (!child.stdout || !child.stderr) throw new Error('pipes were asked for');
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    stdout.push(line);
-    keep(line);
+  const onTooLong = () => {
+    keep(`it was ended: it wrote more than ${longestOutput} bytes`);
+    kill();
+  };
+  let length = 0;
+  void readLines(child.stdout, longestOutput, {
+    onLine: (line) => {
+      if (length > longestOutput) return;
+      length += line.length + 1;
+      if (length > longestOutput) return onTooLong();
+      stdout.push(line);
+      keep(line);
+    },
+    onTooLong,
   });
   // A program that ends without reading its input breaks the pipe: its exit code tells, not this error.
   child.stdin?.on('error', () => undefined).end(options.input);
-  createInterface({ input: child.stderr }).on('line', keep);
+  void readLines(child.stderr, longestOutput, { onLine: keep, onTooLong });
 
   const kill = () => {
     if (child.pid === undefined) return;

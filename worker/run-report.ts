@@ -8,6 +8,7 @@ import { type EpochResult, epochResultSchema, eventSchema, type TrainerEvent } f
 import type { Known } from '../contracts/run-activities.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { SessionReport } from '../contracts/session.ts';
+import { inGroups } from './in-groups.ts';
 import { type RunFolder, readIfThere } from './run-folders.ts';
 
 export const start: Position = { epoch: 0, batch: 0 };
@@ -23,10 +24,9 @@ export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null
 /** Whole checkpoints by their manifests, oldest first. Their files are not read; `checkpoints.ts` verifies. */
 export async function readManifests(folder: RunFolder): Promise<CheckpointManifest[]> {
   const entries = await readdir(folder.checkpoints).catch(() => []);
-  const manifests = await Promise.all(
-    entries
-      .filter((entry) => name.safeParse(entry).success)
-      .map((entry) => readManifest(join(folder.checkpoints, entry), entry)),
+  const manifests = await inGroups(
+    entries.filter((entry) => name.safeParse(entry).success),
+    (entry) => readManifest(join(folder.checkpoints, entry), entry),
   );
   return manifests.filter((manifest) => manifest !== null).sort((a, b) => (isBefore(a, b) ? -1 : 1));
 }

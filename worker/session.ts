@@ -10,6 +10,7 @@ import type { Known, StopRung } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
 import { deadline } from './deadline.ts';
+import { endEscaped, escapedNote, escapedUnknown } from './escaped-processes.ts';
 import type { GpuMemory } from './gpu-memory.ts';
 import { HangWatch } from './hang-watch.ts';
 import { RecentOomKills } from './oom-kills.ts';
@@ -274,10 +275,15 @@ export class LiveSession {
     this.#outOfMemory = (await this.#oomKills.count()) > 0;
     await Promise.all(watching);
     const leader = await process.identity;
-    if (!(await groupGone(leader, deadline(orphanGrace)))) {
+    const patience = deadline(orphanGrace);
+    if (!(await groupGone(leader, patience))) {
       process.killGroup();
       await groupGone(leader, new AbortController().signal);
     }
+    const escaped = await endEscaped(this.folder, patience);
+    if (escaped === null) this.#keep({ type: 'note', message: escapedUnknown });
+    else if (escaped.length > 0) this.#keep({ type: 'note', message: escapedNote(escaped) });
+    process.dismissGuard();
     // The last events may still be in the pipe when the process has gone.
     await Promise.race([process.drained, delay(orphanGrace)]);
     await this.#writing;

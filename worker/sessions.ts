@@ -126,13 +126,16 @@ export class Sessions {
           python,
           folder,
           begun.id,
+          input.config.deadlines,
           this.#host.devices.environment(slot, this.#host.slots.total),
           begun.listener,
         ),
         await gpuMemory,
       );
       void begun.over.then(() => this.#host.slots.give(slot));
-      void this.#endWhenIdle(begun);
+      void this.#endWhenIdle(begun).catch((error) =>
+        log.error({ err: error }, 'an idle session is not watched any more'),
+      );
       options.onProgress('the trainer sets up');
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.

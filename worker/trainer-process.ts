@@ -5,15 +5,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { problemsOf } from '../contracts/config-problems.ts';
 import { problemSentence } from '../contracts/failure.ts';
 import { type Command, eventSchema, type TrainerEvent } from '../contracts/protocol.ts';
+import { readLines } from './bounded-lines.ts';
 import { identify, type ProcessIdentity, signalGroup } from './process-groups.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { type TrainerProgram, trainerEnvironment } from './trainer-catalog.ts';
+import { type GuardLimits, TrainerGuard } from './trainer-guard.ts';
 
 export interface TrainerExit {
   code: number | null;
@@ -44,7 +45,10 @@ export async function readProcessFile(folder: RunFolder): Promise<ProcessFile | 
   }
 }
 
-const longestLine = 4_000;
+/** Of a line in an error message. */
+const longestShown = 4_000;
+/** Of an event, in bytes: a checkpoint of ten thousand files fits, and its session alone ends of more. */
+const longestEvent = 4 * 1024 * 1024;
 
 export class TrainerProcess {
   /** Resolves when the process itself has ended; others of its group may still be alive. */
@@ -54,19 +58,24 @@ export class TrainerProcess {
   readonly drained: Promise<void>;
   readonly #child: ChildProcess;
   readonly #commands: Writable;
+  readonly #guard: TrainerGuard;
 
   /** Throws when the program cannot be started at all. */
-  private constructor(child: ChildProcess, listener: TrainerListener) {
+  private constructor(child: ChildProcess, listener: TrainerListener, guard: TrainerGuard) {
     this.#child = child;
+    this.#guard = guard;
     this.exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
     this.identity = identify(this.pid);
     this.#commands = child.stdio[3] as Writable;
     // A trainer that has ended cannot take a command; its end is told by `exited`.
     this.#commands.on('error', () => undefined);
-    const events = createInterface({ input: child.stdio[4] as NodeJS.ReadableStream });
-    events.on('line', (line) => readEvent(line, listener));
-    events.on('error', () => undefined);
-    this.drained = new Promise((resolve) => events.once('close', resolve));
+    this.drained = readLines(child.stdio[4] as Readable, longestEvent, {
+      onLine: (line) => readEvent(line, listener),
+      onTooLong: (beginning) =>
+        listener.onGarbage(
+          `the trainer sent a line that is longer than ${longestEvent} bytes, which no event is: ${shown(beginning)}`,
+        ),
+    });
   }
 
   static async start(
@@ -74,26 +83,33 @@ export class TrainerProcess {
     python: string,
     folder: RunFolder,
     session: string,
+    limits: GuardLimits,
     extra: NodeJS.ProcessEnv,
     listener: TrainerListener,
   ): Promise<TrainerProcess> {
     const log = openSync(folder.trainerLog, 'a');
+    const guard = new TrainerGuard(python, folder, session, limits);
     let child: ChildProcess;
     try {
       child = spawn(python, [program.file, 'train'], {
         cwd: dirname(program.file),
-        env: { ...trainerEnvironment(), EPOCHAL_SESSION: folder.session, ...extra },
+        env: { ...trainerEnvironment(), EPOCHAL_SESSION: folder.session, EPOCHAL_SESSION_ID: session, ...extra },
         stdio: ['ignore', log, log, 'pipe', 'pipe'],
         detached: true,
       });
+      await new Promise<void>((resolve, reject) => {
+        child.once('spawn', resolve);
+        // Also later: a signal that cannot be sent must not end the worker.
+        child.on('error', reject);
+      });
+    } catch (error) {
+      guard.dismiss();
+      throw error;
     } finally {
       closeSync(log);
     }
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve);
-      child.once('error', reject);
-    });
-    const trainer = new TrainerProcess(child, listener);
+    const trainer = new TrainerProcess(child, listener, guard);
+    guard.watch(await trainer.identity);
     const file: ProcessFile = { session, ...(await trainer.identity) };
     await replaceFile(folder.process, JSON.stringify(file));
     return trainer;
@@ -117,6 +133,11 @@ export class TrainerProcess {
     this.#child.kill('SIGUSR1');
   }
 
+  /** Nothing of it is alive any more. */
+  dismissGuard(): void {
+    this.#guard.dismiss();
+  }
+
   /** To every process of the group. */
   killGroup(): void {
     signalGroup(this.pid, 'SIGKILL');
@@ -124,15 +145,16 @@ export class TrainerProcess {
 }
 
 function readEvent(line: string, { onEvent, onGarbage }: TrainerListener): void {
-  const shown = line.length > longestLine ? `${line.slice(0, longestLine)} …` : line;
   let json: unknown;
   try {
     json = JSON.parse(line);
   } catch {
-    return onGarbage(`the trainer sent a line that is not JSON: ${shown}`);
+    return onGarbage(`the trainer sent a line that is not JSON: ${shown(line)}`);
   }
   const event = eventSchema.safeParse(json);
   if (event.success) return onEvent(event.data);
   const problems = problemsOf(event.error, json, eventSchema).map(problemSentence).join('; ');
-  onGarbage(`the trainer sent an event that is not in the protocol (${problems}): ${shown}`);
+  onGarbage(`the trainer sent an event that is not in the protocol (${problems}): ${shown(line)}`);
 }
+
+const shown = (line: string) => (line.length > longestShown ? `${line.slice(0, longestShown)} …` : line);

@@ -85,6 +85,7 @@ function randomConfig(random: SeededRandom): Partial<RunConfigInput> {
       batch_seconds: random.pick([0.01, 0.03, 0.05]),
       save_seconds: random.pick([0, 0, 0.1]),
       children: random.pick([0, 0, 1]),
+      escaped: random.pick([0, 0, 1]),
     },
     checkpoints: {
       everyBatches: random.pick([0, 0, 7]),

@@ -73,6 +73,7 @@ class Parameters(epochal.Parameters):
     ignore_sigterm: bool = epochal.parameter(False, description="SIGTERM does nothing")
     artifacts: int = epochal.parameter(0, ge=0, le=100_000, description="Files to leave in the synced folder")
     children: int = epochal.parameter(0, ge=0, le=100, description="Child processes that sleep for ever")
+    escaped: int = epochal.parameter(0, ge=0, le=100, description="Child processes that leave the process group")
     draw: bool = epochal.parameter(False, description="Save a picture among the artifacts after every epoch")
     print_noise: bool = epochal.parameter(False, description="Print in every batch, by Python and by C")
     stamps: str = epochal.parameter("", description="File that gets a line for every trained batch; empty: none")
@@ -162,6 +163,8 @@ def prepare(parameters: Parameters) -> None:
     for _ in range(parameters.children):
         ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(10**6)"
         subprocess.Popen([sys.executable, "-c", ignore])
+    for _ in range(parameters.escaped):
+        subprocess.Popen(["sleep", "1000000"], start_new_session=True)
 
 
 def work(parameters: Parameters, where: str) -> None:

@@ -1,0 +1,48 @@
+/** Processes of a session that left the trainer's process group (`setsid`, `start_new_session=True`, a daemon). */
+import { appendFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { killProcess, type MarkedProcess, markedProcesses } from './process-groups.ts';
+import type { RunFolder } from './run-folders.ts';
+
+const namesShown = 5;
+const lookEvery = 50;
+
+/**
+ * Ends all that carries the marker of the folder's sessions, once `patience` is over, and answers what it had to end;
+ * null where the system cannot tell. Only for a session whose process group is gone.
+ */
+export async function endEscaped(folder: RunFolder, patience: AbortSignal): Promise<MarkedProcess[] | null> {
+  const ended = new Map<string, MarkedProcess>();
+  for (;;) {
+    const left = await markedProcesses(folder.session);
+    if (left === null) return null;
+    if (left.length === 0) return [...ended.values()];
+    if (patience.aborted) {
+      for (const one of left) {
+        ended.set(`${one.pid} ${one.startTicks}`, one);
+        await killProcess(one);
+      }
+    }
+    await delay(lookEvery);
+  }
+}
+
+export const escapedNote = (escaped: readonly MarkedProcess[]): string => {
+  const names = [...new Set(escaped.map(({ name }) => name))].sort().slice(0, namesShown);
+  const count = `${escaped.length} ${escaped.length === 1 ? 'process' : 'processes'}`;
+  return `ended ${count} that had left the trainer's process group: ${names.join(', ')}`;
+};
+
+export const escapedUnknown =
+  "whether processes left the trainer's process group is unknown: this system has no /proc to find them in";
+
+/** For the receipt, by the file that every report is read from. */
+export async function tellEscaped(
+  folder: RunFolder,
+  session: string,
+  escaped: readonly MarkedProcess[],
+): Promise<void> {
+  const event = { type: 'note', message: escapedNote(escaped) };
+  const line = JSON.stringify({ session, at: new Date().toISOString(), event });
+  await appendFile(folder.events, `${line}\n`).catch(() => undefined);
+}
