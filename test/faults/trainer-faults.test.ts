@@ -204,6 +204,16 @@ describe.concurrent('a trainer', () => {
     expect(receipt).toMatchObject({ outcome: 'completed', restarts: [] });
   });
 
+  it('that leaves processes behind in sessions of their own has them ended, which the receipt says', async ({
+    expect,
+  }) => {
+    const run = await hosts.start({ epochs: 1, parameters: { escaped: 2 } });
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed' });
+    expect(receipt.notes.join()).toContain("ended 2 processes that had left the trainer's process group: sleep");
+  });
+
   it('that cannot save loses that epoch and no checkpoint before it', async ({ expect }) => {
     const { receipt, violations } = await checkLanded(await failing('save'));
     expect(violations).toEqual([]);

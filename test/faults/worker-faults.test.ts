@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { poolQueue } from '../../contracts/queues.ts';
-import { groupMembers } from '../../worker/process-groups.ts';
+import { groupMembers, markedProcesses } from '../../worker/process-groups.ts';
 import { takeAway } from '../support/store-away.ts';
 import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
@@ -86,6 +86,20 @@ describe('a worker', () => {
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 36, wasted: 9 } });
     expect(receipt.restarts).toMatchObject([{ reason: 'failure', failure: { kind: 'hostLost' } }]);
     expect((await other.status()).slots.taken).toEqual([]);
+  });
+
+  it('killed and never back, while its trainer hangs: the trainer is ended all the same, with all that it started', async () => {
+    const worker = await hosts.worker();
+    const parameters = { ...told, ignore_stop: '1:3', ignore_sigterm: true, children: 1, escaped: 1 };
+    const run = await hosts.start({ parameters, deadlines: { stopSeconds: 1, terminateSeconds: 1 } });
+    await run.reaches(1, 2);
+    const trainer = await run.trainer(worker);
+    const session = `${worker.runFolder(run.id)}/session.json`;
+    expect(await markedProcesses(session)).toHaveLength(3);
+    await worker.kill();
+    await run.ends(trainer);
+    await until('nothing of its session is alive', async () => (await markedProcesses(session))?.length === 0);
+    await run.handle.terminate();
   });
 
   it('killed and never back, an epoch not in the store yet: that epoch is trained again', async () => {
