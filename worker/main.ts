@@ -16,13 +16,13 @@ import { deadlinesSchema } from '../contracts/run-config.ts';
 import { Host } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { endPredecessor } from './predecessor.ts';
-import { findPython } from './python-tools.ts';
 import { readRunConfig } from './run-report.ts';
 import { Runs } from './runs.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
 import { readProcessFile } from './trainer-process.ts';
 import { Upkeep } from './upkeep.ts';
+import { takeDataFolder } from './worker-lock.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 export interface StartOptions {
@@ -50,11 +50,24 @@ const atOnceMs = 5_000;
 const sweepMinutes = 10;
 const pollers = { type: 'simple-maximum', maximum: 2 } as const;
 
-/** Resolves when every queue is served. Throws when the server does not answer, or the data folder cannot be written. */
-export async function startWorker({ settings, log, temporal }: StartOptions): Promise<RunningWorker> {
-  installLogger(log);
-  // The first session needs it; a run that comes back after a crash waits for every second of this.
-  void findPython().catch(() => undefined);
+/**
+ * Resolves when every queue is served. Throws when the server does not answer, the data folder cannot be written, or
+ * another worker has it.
+ */
+export async function startWorker(options: StartOptions): Promise<RunningWorker> {
+  installLogger(options.log);
+  const giveBack = await takeDataFolder(options.settings.dataFolder);
+  try {
+    const worker = await serve(options);
+    void worker.stopped.catch(() => undefined).then(giveBack);
+    return worker;
+  } catch (error) {
+    await giveBack();
+    throw error;
+  }
+}
+
+async function serve({ settings, log, temporal }: StartOptions): Promise<RunningWorker> {
   const [host, bundle, { connection, namespace }] = await Promise.all([
     Host.open(settings, log),
     workflowBundle(settings.cacheFolder, log),
