@@ -96,17 +96,14 @@ test('Ctrl-C while a run trains checkpoints it, and the next start goes on with 
   expect(await third.ended()).toBe(0);
 });
 
-test('a second start uses the server of the first, and leaves it running', async () => {
+test('a second start on the same data folder is refused with the first one named, and leaves that running', async () => {
   await writeFile(join(folder, 'demo.json'), '{"run":"none"}');
   const first = launch();
   await first.until(/Epochal serves/);
   const server = await startedServer(folder);
-  env.EPOCHAL_POOL = 'second';
   const second = launch();
-  await second.until(/started by another Epochal/);
-  await second.until(/Epochal serves/);
-  second.signal('SIGINT');
-  expect(await second.ended()).toBe(0);
+  expect(await second.ended()).toBe(1);
+  expect(second.said).toMatch(/belongs to a worker that is running \(host \S+, process \d+ on \S+\)/);
   expect(isAlive(server.pid)).toBe(true);
   first.signal('SIGINT');
   expect(await first.ended()).toBe(0);
