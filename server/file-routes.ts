@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import type { FolderEntry } from '../contracts/http-api.ts';
 import { byteRange } from './byte-range.ts';
 import { fileHeaders, mediaTypeOf } from './media-types.ts';
-import { metricColumns } from './metric-columns.ts';
+import { metricColumns, noRows } from './metric-columns.ts';
 import { RefusedError } from './refusals.ts';
 import type { Asked, Handle } from './routes.ts';
 import { firstThatHas, PlacesOfRuns } from './run-places.ts';
@@ -85,9 +85,13 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
   handle('metrics', async ({ params, query }) => {
     const backend = await link.backend();
     const run = await places.of(backend, params.run);
+    const [nearest] = run.places;
     const { found } = await firstThatHas(run, `metrics.jsonl of run ${params.run}`, (at) =>
       metricColumns(backend.files, at, query),
-    );
+    ).catch((error: unknown) => {
+      if (!nearest || !(error instanceof RefusedError)) throw error;
+      return { found: noRows(nearest, query.after) };
+    });
     return found;
   });
 }

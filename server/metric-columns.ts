@@ -19,6 +19,13 @@ export async function metricColumns(
   return { source: place.source, total: rows.at(-1)?.epoch ?? after, ...columnsOf(kept) };
 }
 
+/** Of a run without a completed epoch of its own: also of one that continues another, whose rows stay where they are. */
+export const noRows = ({ source }: Pick<FilesPlace, 'source'>, after: number): MetricColumns => ({
+  source,
+  total: after,
+  ...columnsOf([]),
+});
+
 async function allRows(files: RunFiles, place: FilesPlace, size: number): Promise<EpochResult[]> {
   const rows: EpochResult[] = [];
   const decoder = new TextDecoder();

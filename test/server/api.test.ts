@@ -191,6 +191,8 @@ describe('a run over HTTP', () => {
       'is a draft',
       async () => (await server.ask('run', { params })).body.view?.detail === 'configuring.draft',
     );
+    // Without an epoch of its own a run has no rows, which is no error.
+    expect(await server.ask('metrics', { params })).toMatchObject({ status: 200, body: { total: 0, epoch: [] } });
     const refused = await server.ask('train', { params, body: {} });
     expect(refused).toMatchObject({ status: 400, body: { kind: 'invalid', problems: [{ field: 'epochs' }] } });
     const bad = await server.ask('configure', { params, body: { epochs: 0 } });
