@@ -276,7 +276,8 @@ describe('the end of a run', () => {
     const found = await until('visibility knows', async () =>
       (await listed({ outcome: 'salvaged', limit: 1000 })).find((one) => one.run === run),
     );
-    expect(found).toMatchObject({ state: 'stopped', outcome: 'salvaged' });
+    expect(found).toMatchObject({ state: 'stopped', standing: 'salvaged', outcome: 'salvaged' });
+    expect((await listed({ outcome: 'lost', limit: 1000 })).map((one) => one.run)).not.toContain(run);
   });
 
   it('is filtered by in lists', async () => {
@@ -290,10 +291,16 @@ describe('the end of a run', () => {
         (await listed({ project })).length === 2 && (await listed({ project, outcome: 'completed' })).length === 1,
     );
     expect(await listed({ project, state: 'configuring' })).toMatchObject([
-      { run: draft, state: 'configuring', outcome: null, trainer: 'counter', endedAt: null },
+      { run: draft, standing: 'draft', outcome: null, trainer: 'counter', startedAt: null, closedAt: null },
     ]);
     expect(await listed({ project, state: 'stopped' })).toMatchObject([
-      { run: done, outcome: 'completed', bestMetric: expect.any(Number) },
+      {
+        run: done,
+        standing: 'completed',
+        outcome: 'completed',
+        startedAt: expect.any(String),
+        bestMetric: expect.any(Number),
+      },
     ]);
     expect((await listed({ project, limit: 1 })).map(({ run }) => run)).toEqual([draft]);
     expect(await listed({ project, trainer: 'digits' })).toEqual([]);
