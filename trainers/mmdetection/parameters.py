@@ -56,7 +56,7 @@ class Parameters(SplitParameters):
         None,
         title="Learning rate",
         gt=0,
-        le=10,
+        le=1,
         description="Of the config's optimizer; left out, as the config has it",
     )
     scale_schedule: bool = epochal.parameter(

@@ -74,7 +74,7 @@ class Parameters(SplitParameters):
         )
     )
     lr0: float = epochal.parameter(
-        0.01, title="Learning rate", gt=0, le=10, description="Initial learning rate (unused with optimizer auto)"
+        0.01, title="Learning rate", gt=0, le=1, description="Initial learning rate (unused with optimizer auto)"
     )
     lrf: float = epochal.parameter(
         0.01,
