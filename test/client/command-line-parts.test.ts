@@ -12,7 +12,7 @@ import {
 import { patched, patchOf } from '../../client/cli/set-option.ts';
 import { tableText } from '../../client/cli/table.ts';
 import { newRunId } from '../../client/run-ids.ts';
-import { visibilityQuery } from '../../client/run-list.ts';
+import { visibilityQuery } from '../../client/run-query.ts';
 import { name } from '../../contracts/names.ts';
 
 describe('--set', () => {
