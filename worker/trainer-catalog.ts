@@ -41,7 +41,11 @@ const answerTimeout = 120_000;
 export class TrainerCatalog {
   readonly #manifests = new Map<string, { modified: number; manifest: TrainerManifest }>();
 
-  constructor(readonly folders: readonly string[]) {}
+  /** `tell` hears what is done that takes long: the environments that are made. */
+  constructor(
+    readonly folders: readonly string[],
+    readonly tell: (trainer: string, doing: string) => void = () => undefined,
+  ) {}
 
   /** `<folder>/<name>/trainer.py` or `<folder>/<name>.py`; the first folder that has it wins. */
   async list(): Promise<TrainerProgram[]> {
@@ -114,10 +118,14 @@ export class TrainerCatalog {
   }
 
   /** Its Python, with its packages installed; slow the first time. */
-  async environment(program: TrainerProgram, { signal, onProgress = () => undefined }: CallOptions): Promise<string> {
+  async environment(program: TrainerProgram, { signal, onProgress: hear }: CallOptions): Promise<string> {
+    const onProgress = (doing: string) => {
+      this.tell(program.name, doing);
+      hear?.(`Python environment of ${program.name}: ${doing}`);
+    };
     try {
       const requirements = await readRequirements(program.file);
-      return (await ensureEnvironment({ requirements, onProgress, ...(signal ? { signal } : {}) })).python;
+      return (await ensureEnvironment({ requirements, onProgress, signal })).python;
     } catch (error) {
       signal?.throwIfAborted();
       throw setUp(program, `its Python environment: ${error instanceof Error ? error.message : String(error)}`);
