@@ -110,7 +110,7 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
 
 /** A list does not tell whether a host has taken a run up; what is being done for it does. */
 function standingNow({ standing }: RunSummary, progress: LiveProgress[]): Standing {
-  const isTakenUp = trainingOf(progress) !== null || workOf(progress).length > 0;
+  const isTakenUp = waitingOf(progress) === null && (trainingOf(progress) !== null || workOf(progress).length > 0);
   return standing === 'waiting' && isTakenUp ? 'starting' : standing;
 }
 
