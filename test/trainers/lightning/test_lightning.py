@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from math import cos, pi
 from typing import Any
 
 import pytest
@@ -114,6 +115,10 @@ def test_more_epochs_after_the_end_and_weights_alone(start: Start, reference: Tr
     again = start(TRAINER, run="more", epochs=6, parameters=SETTINGS, resumeFrom=resume_from)
     assert again.end() == 0, again.account()
     assert [row["epoch"] for row in again.rows()] == [5, 6]
+    # Of the last batch of each: a warm-up of 13 steps, and a cosine over the other 125 of six epochs.
+    wanted = [0.01 * (0.505 + 0.495 * cos(pi * (23 * epoch - 1 - 13) / 125)) for epoch in (5, 6)]
+    assert metrics(again, "learning_rate") == pytest.approx(wanted)
+    assert [event for event in again.of("note") if "planned for 4 epochs and has 6 now" in event["message"]]
     fresh = start(TRAINER, run="fresh", epochs=1, parameters=SETTINGS, resumeFrom=resume_from, keepProgress=False)
     ended_well(fresh, 1)
     assert metrics(fresh, "train_loss")[0] < metrics(reference, "train_loss")[0] / 2

@@ -20,7 +20,7 @@ try:
 except ImportError:
     import pytorch_lightning as pl
 
-from epochal import lightning_state, torch_state
+from epochal import lightning_state, schedules, torch_state
 from epochal.application import Application
 from epochal.driven import Driven
 from epochal.errors import SetUpError
@@ -192,5 +192,14 @@ class EpochalCallback(pl.Callback):
 
     def _load(self, trainer: pl.Trainer, folder: Path) -> None:
         checkpoint = lightning_state.load(trainer, folder / lightning_state.FILE, self._driven.complete_epochs)
+        connector = trainer._checkpoint_connector
+        restore = connector.restore_optimizers_and_schedulers
+
+        def restore_rates() -> None:
+            scheduled = [config.scheduler for config in trainer.lr_scheduler_configs]
+            with schedules.over_new_total(self._app, scheduled, checkpoint["lr_schedulers"]):
+                restore()
+
+        connector.restore_optimizers_and_schedulers = restore_rates  # type: ignore[method-assign]
         if "epochal" in checkpoint:
             self._partial = lightning_state.Partial(**checkpoint["epochal"])
