@@ -26,6 +26,7 @@ class Parameters(SplitParameters):
     )
     weights: str | None = epochal.parameter(
         None,
+        path=True,
         title="Own weights",
         max_length=4096,
         description="Path of an ultralytics .pt file on the worker to start from; left out, the network starts from "
