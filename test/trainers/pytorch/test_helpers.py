@@ -155,6 +155,35 @@ def test_a_schedule_goes_on_over_the_new_total(name: str, tmp_path: Path) -> Non
         assert before == now or "planned for 8 epochs and has 12 now" in notes[0]
 
 
+def test_a_warm_up_by_batches_beside_steps_by_epochs(tmp_path: Path) -> None:
+    """Two schedules of one optimizer, each stepped as often as it was."""
+
+    def make(epochs: int) -> dict[str, Any]:
+        optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
+        return {
+            "steps": rates.MultiStepLR(optimizer, [epochs // 2, epochs * 3 // 4]),
+            "optimizer": optimizer,
+            "warm_up": rates.LinearLR(optimizer, 0.1, total_iters=7),
+        }
+
+    def follow(parts: dict[str, Any], epochs: int) -> float:
+        for _ in range(epochs):
+            for _ in range(5):
+                parts["optimizer"].step()
+                parts["warm_up"].step()
+            parts["steps"].step()
+        return parts["optimizer"].param_groups[0]["lr"]
+
+    first, second = make(4), make(8)
+    assert follow(first, 3) == pytest.approx(0.001)
+    save_training(first, tmp_path / "t")
+    app = SimpleNamespace(extended_from=4, planned_epochs=8, note=lambda _text: None)
+    load_training(second, tmp_path / "t", app)  # type: ignore[arg-type]
+    assert second["optimizer"].param_groups[0]["lr"] == pytest.approx(0.1)
+    assert second["warm_up"].last_epoch == 15
+    assert follow(second, 3) == pytest.approx(follow(make(8), 6))
+
+
 def test_schedules_that_have_no_total_go_on_as_they_are(tmp_path: Path) -> None:
     """A plateau's waiting and restarts at fractions of epochs cannot be stepped again, and need not be."""
 

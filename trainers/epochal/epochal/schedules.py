@@ -108,9 +108,12 @@ class _Moved:
 
 def _in_turn(schedules: Sequence[Any], steps: Sequence[int]) -> Iterator[Any]:
     """Each schedule as often as it was stepped, those that are stepped more often first: batches, then the epoch."""
-    turns = [((done / count, -count, index) for done in range(1, count + 1)) for index, count in enumerate(steps)]
-    for _, _, index in heapq.merge(*turns):
+    for _, _, index in heapq.merge(*(_turns(index, count) for index, count in enumerate(steps))):
         yield schedules[index]
+
+
+def _turns(index: int, count: int) -> Iterator[tuple[float, int, int]]:
+    return ((done / count, -count, index) for done in range(1, count + 1))
 
 
 def _steps(schedule: Any, saved: Mapping[str, Any]) -> int | None:
