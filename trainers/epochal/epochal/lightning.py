@@ -35,8 +35,11 @@ class EpochalCallback(pl.Callback):
     Metrics of an epoch are what the module logged with `on_epoch=True`, and `learning_rate`.
     """
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, *, weights_only: bool = True) -> None:
+        """`weights_only=False` reads checkpoints with objects in them, which can run code: see `torch.load`."""
         self._app = app
+        self._weights_only = weights_only
+        self._is_checked = not weights_only
         self._loaders: list[ResumableLoader] = []
         self._loss: Mapping[str, Any] = {}
         self._learning_rate = 0.0
@@ -189,9 +192,17 @@ class EpochalCallback(pl.Callback):
             partial = self._before_validation or lightning_state.Partial.of(trainer, self._learning_rate)
             checkpoint["epochal"] = partial.as_dict(in_validation=self._before_validation is not None)
         trainer.strategy.save_checkpoint(checkpoint, folder / lightning_state.FILE)
+        if not self._is_checked:  # in the first epoch, not when it is needed
+            lightning_state.check_readable(folder / lightning_state.FILE)
+            self._is_checked = True
 
     def _load(self, trainer: pl.Trainer, folder: Path) -> None:
-        checkpoint = lightning_state.load(trainer, folder / lightning_state.FILE, self._driven.complete_epochs)
+        checkpoint = lightning_state.load(
+            trainer,
+            folder / lightning_state.FILE,
+            self._driven.complete_epochs,
+            weights_only=self._weights_only,
+        )
         connector = trainer._checkpoint_connector
         restore = connector.restore_optimizers_and_schedulers
 
