@@ -23,8 +23,8 @@ try:
     from PIL import Image, ImageDraw, ImageFilter
 except ModuleNotFoundError as error:
     sys.exit(
-        f"{error.name} is not installed in this Python: run `uv run {sys.argv[0]}`, which installs what the file's header "
-        "names, or `pip install numpy pillow` first"
+        f"{error.name} is not installed in this Python: run `uv run {sys.argv[0]}`, which installs what the "
+        "file's header names, or `pip install numpy pillow` first"
     )
 
 CLASSES = ["sky", "building", "road", "vegetation", "car", "fence", "pole", "sign"]

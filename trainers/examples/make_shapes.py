@@ -23,16 +23,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "epochal"))
 
 try:
     import numpy as np
-    from PIL import Image, ImageDraw
-
     from epochal.datasets import coco, image_folder, supervisely, yolo
     from epochal.datasets.masks import box_of_bitmap, cropped
     from epochal.datasets.model import DataSet, Keypoint, Object, Picture, Polygon
     from epochal.datasets.splits import Split
+    from PIL import Image, ImageDraw
 except ModuleNotFoundError as error:
     sys.exit(
-        f"{error.name} is not installed in this Python: run `uv run {sys.argv[0]}`, which installs what the file's header "
-        "names, or `pip install numpy pillow PyYAML pydantic` first"
+        f"{error.name} is not installed in this Python: run `uv run {sys.argv[0]}`, which installs what the "
+        "file's header names, or `pip install numpy pillow PyYAML pydantic` first"
     )
 
 CLASSES = ["circle", "square", "triangle"]

@@ -27,7 +27,8 @@ class Parameters(SplitParameters):
         {},
         title="Overrides",
         description="Changes of the config, as mmdet's --cfg-options: dotted names and their values, e.g. "
-        "model.backbone.depth: 34. A type may name any Python object, which is then called: whoever sets them runs code",
+        "model.backbone.depth: 34. A type may name any Python object, which is then called: whoever sets them runs "
+        "code",
     )
     weights: str | None = epochal.parameter(
         None,

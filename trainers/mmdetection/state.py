@@ -49,7 +49,7 @@ class State:
         saved = self._read(folder)
         made, states = _flat(runner.param_schedulers or []), _flat(saved.get("param_schedulers", []))
         try:
-            with schedules.over_new_total(loop.app, made if len(made) == len(states) else [], states):
+            with schedules.over_new_total(loop.app, made, states):
                 runner.resume(str(folder / FILE), map_location="cpu" if not _on_gpu(runner) else "default")
         except (RuntimeError, ValueError) as error:
             raise epochal.SetUpError(

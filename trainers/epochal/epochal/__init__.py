@@ -10,12 +10,12 @@ except ModuleNotFoundError as error:
     if error.name != "pydantic":
         raise
     raise ModuleNotFoundError(
-        "Epochal's SDK needs pydantic, which is not installed in this Python: run a single file by `uv run <file>`, which "
-        "installs what its header names, or install it by `pip install 'pydantic>=2.7,<3'`",
+        "Epochal's SDK needs pydantic, which is not installed in this Python: run a single file by `uv run <file>`, "
+        "which installs what its header names, or install it by `pip install 'pydantic>=2.7,<3'`",
         name="pydantic",
     ) from None
 
-from epochal import stdout_guard  # noqa: E402
+from epochal import stdout_guard
 
 stdout_guard.install()
 

@@ -41,16 +41,19 @@ def over_new_total(app: Application, schedules: Sequence[Any], saved: Sequence[M
     if app.extended_from is None:
         yield
         return
-    steps = {index: count for index, one in enumerate(schedules) if (count := _steps(one, saved[index])) is not None}
-    for index, one in enumerate(schedules):
-        if index not in steps and type(one).__name__ not in _WITHOUT_TOTAL and not _needs_metrics(one):
+    known: list[tuple[Any, Mapping[str, Any], int]] = []
+    for one, state in zip(schedules, saved, strict=False):  # how many there are is for whoever loads them to say
+        steps = _steps(one, state)
+        if steps is not None:
+            known.append((one, state, steps))
+        elif type(one).__name__ not in _WITHOUT_TOTAL and not _needs_metrics(one):
             app.note(
                 f"the schedule {type(one).__name__} goes on as it was planned for {app.extended_from} epochs: "
                 f"where it would be in {app.planned_epochs} cannot be told"
             )
-    moved = _Moved([schedules[index] for index in steps], list(steps.values()))
+    moved = _Moved([one for one, _, _ in known], [steps for _, _, steps in known])
     yield
-    if moved.apply() or moved.states != [saved[index] for index in steps]:
+    if moved.apply() or moved.states != [state for _, state, _ in known]:
         tell(app)
 
 
@@ -71,19 +74,12 @@ class _Moved:
         optimizers = {id(one.optimizer): one.optimizer for one in schedules}
         self._optimizers = list(optimizers.values())
         names = _SCHEDULED | {one.param_name for one in schedules if hasattr(one, "param_name")}
-        began = self._values(names)
-        changed = [{"lr"} for _ in began]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # no step of the optimizer comes before these
             for one in _in_turn(schedules, steps):
                 one.step()
-                for known, group, first in zip(changed, self._groups(), began, strict=True):
-                    known.update(name for name in first if name not in known and group[name] != first[name])
         self.states = [deepcopy(one.state_dict()) for one in schedules]
-        self._rates = [
-            {name: value for name, value in group.items() if name in known}
-            for group, known in zip(self._values(names), changed, strict=True)
-        ]
+        self._rates = [{name: deepcopy(group[name]) for name in names if name in group} for group in self._groups()]
 
     def apply(self) -> bool:
         """Put states and rates in place; answers whether a rate is another one than what was loaded."""
@@ -101,9 +97,6 @@ class _Moved:
 
     def _groups(self) -> list[dict[str, Any]]:
         return [group for optimizer in self._optimizers for group in optimizer.param_groups]
-
-    def _values(self, names: frozenset[str]) -> list[dict[str, Any]]:
-        return [{name: deepcopy(group[name]) for name in names if name in group} for group in self._groups()]
 
 
 def _in_turn(schedules: Sequence[Any], steps: Sequence[int]) -> Iterator[Any]:
