@@ -28,7 +28,7 @@ export const trainEpoch =
         },
         async (signal) => {
           await session.waitEpoch(input.epoch, signal);
-          return readReport(session.folder, known);
+          return readReport(session.folder, known, session.id);
         },
       );
     } catch (error) {

@@ -7,7 +7,7 @@ export const runStateSchema = z.enum(['configuring', 'training', 'stopping', 'up
 export type RunState = z.infer<typeof runStateSchema>;
 
 /**
- * - completed: all epochs trained, everything published.
+ * - completed: all epochs trained, or as many as the trainer itself wanted (`cause.early`), everything published.
  * - stopped: someone stopped it; what was trained until then is published.
  * - failed: it ended by itself before its time; `cause` says why, `checkpoints` what was salvaged.
  * - salvaged: its end was not seen by the run itself (terminated, deleted); what was found was published.
@@ -20,7 +20,11 @@ export const stopModeSchema = z.enum(['batch', 'epoch', 'now']);
 export type StopMode = z.infer<typeof stopModeSchema>;
 
 export const causeSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('finished') }),
+  z.strictObject({
+    kind: z.literal('finished'),
+    /** The trainer ended before the last planned epoch, by its own decision; `epochs` of the receipt has both numbers. */
+    early: z.strictObject({ reason: z.string() }).optional(),
+  }),
   z.strictObject({ kind: z.literal('stop'), by: z.enum(['update', 'cancel']), mode: stopModeSchema }),
   z.strictObject({ kind: z.literal('failure'), failure: failureSchema }),
 ]);

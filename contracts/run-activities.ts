@@ -4,6 +4,7 @@ import type { LedgerEntry, Position } from './checkpoint.ts';
 import { positionSchema } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 import type { CheckedConfig } from './host-messages.ts';
+import type { EarlyEnd } from './protocol.ts';
 import type { PublishedFile, Receipt } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
 import type { Session, SessionEnd, SessionReport } from './session.ts';
@@ -28,6 +29,8 @@ export interface OpenSessionInput {
   /** Go on from here or before: set when what came later must be given up (NaN). */
   notAfter: Position | null;
   batchDivisor: number;
+  /** The trainer has decided to train no further; what follows its last epoch is still to be done. */
+  endedEarly?: EarlyEnd | null;
   known: Known;
 }
 

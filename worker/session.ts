@@ -33,7 +33,7 @@ const hangCheckEvery = 500;
 const stackDumpTime = 1_000;
 
 /** Events that a later worker needs to know of; the rest is live progress. */
-const kept: ReadonlySet<TrainerEvent['type']> = new Set(['hello', 'ready', 'note', 'failed', 'stopped']);
+const kept: ReadonlySet<TrainerEvent['type']> = new Set(['hello', 'ready', 'note', 'endedEarly', 'failed', 'stopped']);
 
 export interface SessionParts {
   run: string;
@@ -62,6 +62,7 @@ export class LiveSession {
   #ready = false;
   #isOver = false;
   #epochsDone = 0;
+  #endedEarly = false;
   #granted = 0;
   /** Furthest batch that was trained, checkpointed or not. */
   #reached: Position = { epoch: 0, batch: 0 };
@@ -164,9 +165,14 @@ export class LiveSession {
     this.#process?.send({ type: 'grant', through });
   }
 
-  /** Resolves when epoch `epoch` is complete and its checkpoint is on disk. Throws SessionOver, or the signal's reason. */
+  /**
+   * Resolves when epoch `epoch` is complete and its checkpoint is on disk, or the trainer has decided that it never will
+   * be. Throws SessionOver, or the signal's reason.
+   */
   async waitEpoch(epoch: number, signal: AbortSignal): Promise<void> {
-    await this.#until(() => this.#epochsDone >= epoch, signal);
+    await this.#until(() => this.#epochsDone >= epoch || this.#endedEarly, signal);
+    // A report is read from the disk.
+    if (this.#endedEarly) await this.#writing;
   }
 
   /** One rung of the ladder; `over` tells when it worked. */
@@ -238,6 +244,10 @@ export class LiveSession {
         // Its checkpoint landed while the next epoch trained: batches of that one may have been told before.
         if (this.#reached.epoch < event.epoch) this.#reached = { epoch: event.epoch, batch: 0 };
         this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
+        break;
+      case 'endedEarly':
+        this.#endedEarly = true;
+        this.log.info({ epoch: event.epoch }, `the trainer ends early: ${event.reason}`);
         break;
       case 'acknowledged':
         if (event.command === 'stop' && this.#stopAskedAt !== null) {

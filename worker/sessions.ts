@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
 import { type Failure, failureSchema } from '../contracts/failure.ts';
-import { protocolVersion, type SessionFile } from '../contracts/protocol.ts';
+import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
@@ -85,7 +85,11 @@ export class Sessions {
       if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
         log.info('the session still runs: attached again');
         live.spokenTo();
-        return { session: live.description, report: await readReport(live.folder, input.known), attached: true };
+        return {
+          session: live.description,
+          report: await readReport(live.folder, input.known, live.id),
+          attached: true,
+        };
       }
       options.onProgress('wait for the session before to end');
       live.ask('batch');
@@ -118,7 +122,8 @@ export class Sessions {
         log,
       });
       this.#live.set(run, begun);
-      await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume)));
+      const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
+      await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume, endedEarly)));
       options.onProgress('start the trainer');
       begun.attach(
         await TrainerProcess.start(
@@ -139,7 +144,7 @@ export class Sessions {
       options.onProgress('the trainer sets up');
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
-      return { session: begun.description, report: await readReport(folder, input.known) };
+      return { session: begun.description, report: await readReport(folder, input.known, previous?.id ?? null) };
     } catch (error) {
       if (begun?.started) {
         begun.kill();
@@ -323,12 +328,18 @@ async function endSession(session: LiveSession, { stopSeconds }: EndLimits, sign
   await session.over;
 }
 
-const sessionFile = (input: OpenSessionInput, session: LiveSession, from: Start | null): SessionFile => ({
+const sessionFile = (
+  input: OpenSessionInput,
+  session: LiveSession,
+  from: Start | null,
+  endedEarly: EarlyEnd | null,
+): SessionFile => ({
   protocol: protocolVersion,
   run: input.run,
   session: session.id,
   runFolder: session.folder.path,
   epochs: input.config.epochs,
+  endsAfter: endedEarly?.epoch ?? null,
   parameters: input.config.parameters,
   data: input.config.data ?? null,
   seed: input.config.seed,

@@ -57,6 +57,7 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
     metrics: last?.metrics ?? context.metrics,
     curve: extendCurve(context.curve, epochs),
     batchesPerEpoch: last?.batches ?? context.batchesPerEpoch,
+    endedEarly: report.endedEarly ?? context.endedEarly ?? null,
     notes: withNotes(context.notes, isFull ? [...report.notes, ledgerFull] : report.notes),
     // Progress: what failed before has been overcome.
     ...(epochs.length > 0 ? { failuresInRow: 0 } : {}),

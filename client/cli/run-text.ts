@@ -86,7 +86,7 @@ export function viewText(view: RunView): string {
 function causeText(cause: Cause): string {
   switch (cause.kind) {
     case 'finished':
-      return 'all epochs are trained';
+      return cause.early ? `the trainer ended early: ${plain(cause.early.reason)}` : 'all epochs are trained';
     case 'stop':
       return `stopped by ${cause.by === 'cancel' ? 'a cancel' : 'request'} (${cause.mode})`;
     case 'failure':

@@ -54,10 +54,17 @@ describe('a run', () => {
     expect(view).toMatchObject({ state: 'stopped', detail: 'stopped', position: { epoch: 3, batch: 0 } });
   });
 
-  it('publishes however many files, and its receipt stays small', async () => {
-    const run = await host.start(host.config({ epochs: 1, parameters: { artifacts: 400 } }));
+  it('completes where the trainer ends early, publishes however many files, and its receipt stays small', async () => {
+    const parameters = { artifacts: 400, early_end: '1:break' };
+    const run = await host.start(host.config({ epochs: 9, parameters, failures: { restarts: 0 } }));
     const receipt = await run.result();
-    expect(receipt).toMatchObject({ outcome: 'completed', localFolder: { kind: 'removed' } });
+    expect(receipt).toMatchObject({
+      outcome: 'completed',
+      cause: { kind: 'finished', early: { reason: 'no epoch followed epoch 1' } },
+      epochs: { trained: 1, planned: 9 },
+      restarts: [],
+      localFolder: { kind: 'removed' },
+    });
     await expectLanded(receipt);
     expect(JSON.stringify(receipt).length).toBeLessThan(100_000);
     expect(receipt.files.map(({ path }) => path)).toEqual(expect.arrayContaining(['metrics.jsonl', 'files.jsonl']));
