@@ -5,7 +5,7 @@ import type { ConfigProblem } from '../contracts/failure.ts';
 import type { CheckedConfig } from '../contracts/host-messages.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
-import { type ArtifactStore, outputPath, StoreError } from '../stores/artifact-store.ts';
+import { type ArtifactStore, notVouched, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { openStore } from '../stores/open-store.ts';
 import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
 import type { Host } from '../worker/host.ts';
@@ -41,18 +41,28 @@ async function checkParsed(host: Host, config: RunConfig, options: CallOptions):
     return refused([problem('trainer', config.trainer, `must be one of ${names || '(no trainer was found)'}`)]);
   }
   const manifest = await host.trainers.describe(program, options);
+  // First of all: nothing that is not allowed is opened, not even to say what is wrong with it.
+  const paths = await host.allowedPaths.problems(config, manifest, program.file);
+  if (paths.length > 0) return refused([...paths, ...checkpointProblems(config, manifest)]);
   const check = await host.trainers.check(program, config, options);
-  const { store, identity, problems: storeProblems } = await checkStore(host, config);
   const problems = [
     ...check.problems,
     ...checkpointProblems(config, manifest),
     ...(manifest.datasets.length === 0 && config.data !== undefined
       ? [problem('data', config.data, `must be left out: ${manifest.name} takes no data set`)]
       : []),
-    ...storeProblems,
+    ...(await storeProblems(host, config, (store) => host.knownStores.check(store))),
     ...(await continueProblems(config)),
   ];
-  if (problems.length > 0 || !store) return refused(problems);
+  if (problems.length > 0) return refused(problems);
+  // Last of all: a configuration that is refused leaves nothing behind.
+  let identity = null as string | null;
+  const late = await storeProblems(host, config, async (store) => {
+    await host.knownStores.prepare(store);
+    identity = await store.identity();
+  });
+  if (late.length > 0) return refused(late);
+  const store = host.storeOf(config);
   const best = config.checkpoints.best ?? manifest.best;
   return {
     ok: true,
@@ -95,26 +105,25 @@ function checkpointProblems({ epochs, checkpoints }: RunConfig, manifest: Traine
   ];
 }
 
-async function checkStore(
+/** What keeps the run from having its store, after `ask` has asked that. */
+async function storeProblems(
   host: Host,
   config: RunConfig,
-): Promise<{ store: ArtifactStore | null; identity: string | null; problems: ConfigProblem[] }> {
+  ask: (store: ArtifactStore) => Promise<void>,
+): Promise<ConfigProblem[]> {
   const address = config.store ?? host.settings.store;
   try {
     const store = openStore(address, config.storeIdentity);
-    await host.knownStores.prepare(store);
-    if (config.run !== undefined && (await store.read(`${outputPath(config.project, config.run)}/receipt.json`))) {
-      const message = `must be new: ${store.address}/${outputPath(config.project, config.run)} holds the results of a run with this id`;
-      return { store, identity: null, problems: [problem('run', config.run, message)] };
-    }
-    return { store, identity: await store.identity(), problems: [] };
+    await ask(store);
+    // A store that is to be made has no receipts.
+    if (config.run === undefined || !(await store.identity().then(() => true, notVouched))) return [];
+    const output = outputPath(config.project, config.run);
+    if (!(await store.read(`${output}/receipt.json`))) return [];
+    const message = `must be new: ${store.address}/${output} holds the results of a run with this id`;
+    return [problem('run', config.run, message)];
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return {
-      store: null,
-      identity: null,
-      problems: [problem('store', address, `must be a store that can be written: ${error.message}`)],
-    };
+    return [problem('store', address, `must be a store that can be written: ${error.message}`)];
   }
 }
 

@@ -33,7 +33,7 @@ export const surveyHost =
         const whole = await isWhole(`${folder.checkpoints}/${manifest.name}`, manifest, signal);
         if (whole) checkpoints.push({ ...manifest, host: host.id, stored: false, reasons: [] });
       }
-      const { epochs } = await readReport(folder, { epoch: 0, checkpoints: [] }, null);
+      const { epochs } = await readReport(folder, { epoch: 0, checkpoints: [] });
       return { config, checkpoints, epochs, receipt: (await readKept(folder))?.receipt ?? null, outputFolder: null };
     });
 

@@ -23,14 +23,16 @@ import {
 } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
 import { Calls } from './calls.ts';
+import { endedView } from './ended-view.ts';
 import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
 import { parseConfig, parseDraft, parsed, parseName } from './parse-config.ts';
 import { hostsOfPool } from './pool-hosts.ts';
 import type { RunFilter, RunSummary } from './run-filter.ts';
 import { newRunId } from './run-ids.ts';
-import { firstAttributes, listRuns } from './run-list.ts';
+import { listRuns } from './run-list.ts';
+import { firstAttributes } from './run-query.ts';
 import { runResult, type WaitOptions } from './run-result.ts';
-import { salvageEnd } from './salvaged.ts';
+import { presentSalvage, salvageEnd } from './salvaged.ts';
 import { isSilence, typedError } from './temporal-errors.ts';
 import { type WatchItem, type WatchOptions, watchRun } from './watch.ts';
 import { WorkerQuestions } from './worker-questions.ts';
@@ -132,15 +134,22 @@ export class TrainingClient {
     return this.#update(run, updateNames.resume);
   }
 
-  /** Also of a run that is over, for as long as the server keeps it. */
+  /**
+   * Also of a run that is over, for as long as the server keeps it. One that was ended by force is `stopped`, with the receipt of
+   * its salvage once there is one.
+   */
   async view(run: string): Promise<RunView> {
     parseName('run', run);
-    return this.#viewOf(
-      run,
-      await this.#calls.within(this.#workerSeconds, run, () =>
-        this.#client.workflow.getHandle(run).query<unknown>(runQuery),
-      ),
-    );
+    const handle = this.#client.workflow.getHandle(run);
+    const ask = async () =>
+      this.#viewOf(run, await this.#calls.within(this.#workerSeconds, run, () => handle.query<unknown>(runQuery)));
+    const view = await ask();
+    if (view.state === 'stopped') return view;
+    const { status } = await this.#calls.within(10, run, () => handle.describe());
+    if (status.name === 'RUNNING' || status.name === 'CONTINUED_AS_NEW') return view;
+    // It may have ended by itself between the two questions.
+    const last = await ask();
+    return last.state === 'stopped' ? last : endedView(last, await presentSalvage(this.#calls, run));
   }
 
   /** Items as they come, the end last; see WatchItem. Throws WorkerFailedError for a run of another version. */
@@ -235,7 +244,7 @@ export class TrainingClient {
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
         staticSummary: summary,
-        typedSearchAttributes: firstAttributes(trainer, project),
+        typedSearchAttributes: firstAttributes(input.draft ?? false, trainer, project),
         priority: { priorityKey: priority ?? 3, ...(fairnessKey === undefined ? {} : { fairnessKey }) },
       });
     } catch (error) {

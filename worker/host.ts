@@ -5,6 +5,7 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import type { SalvageInput } from '../contracts/salvage-messages.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { openStore } from '../stores/open-store.ts';
+import { AllowedPaths } from './allowed-paths.ts';
 import { DataSets } from './data-sets.ts';
 import { Devices } from './devices.ts';
 import { KnownStores } from './known-stores.ts';
@@ -34,6 +35,7 @@ export class Host {
   readonly trainers: TrainerCatalog;
   readonly dataSets: DataSets;
   readonly knownStores: KnownStores;
+  readonly allowedPaths: AllowedPaths;
   readonly slots: Slots;
   readonly sessions: Sessions;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
@@ -53,6 +55,7 @@ export class Host {
     this.trainers = new TrainerCatalog(settings.trainersFolders);
     this.dataSets = new DataSets(id, settings.dataSetsFolders, settings.cacheFolder);
     this.knownStores = new KnownStores(settings.dataFolder);
+    this.allowedPaths = new AllowedPaths(settings.allowedPaths);
     this.slots = new Slots(settings.slots ?? Math.max(1, devices.gpus.length));
     this.sessions = new Sessions(this);
   }

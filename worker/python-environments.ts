@@ -55,6 +55,12 @@ export async function ensureEnvironment(request: EnvironmentRequest): Promise<Py
   }
 }
 
+/**
+ * Where the bytecode goes of what an environment's interpreter imports: into the environment, whose end it shares, and
+ * not beside the sources, which are a person's folder.
+ */
+export const bytecodeFolder = (python: string): string => join(dirname(dirname(python)), 'bytecode');
+
 /** Whether `ensureEnvironment` would have nothing to build. Builds nothing. */
 export async function isEnvironmentReady(requirements: readonly string[], signal?: AbortSignal): Promise<boolean> {
   const python = await findPython(signal);
@@ -172,7 +178,8 @@ async function build(
       const [program, ...args] = command;
       const { code, tail } = await runProgram(program, args, {
         signal,
-        env: installerEnvironment(),
+        // What pip compiles is found where it will be looked for.
+        env: { ...installerEnvironment(), PYTHONPYCACHEPREFIX: bytecodeFolder(interpreter) },
         onLine: (line) => {
           if (line.trim() !== '') onProgress?.(line.trim().slice(0, 200));
         },

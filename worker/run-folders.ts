@@ -128,7 +128,8 @@ export async function hostId(dataFolder: string): Promise<string> {
   return name.parse(JSON.parse(await readFile(path, 'utf8')).host);
 }
 
-const ifMissing =
+/** A handler of errors: what is not there is `value`; everything else, too many open files for one, is thrown. */
+export const ifMissing =
   <T>(value: T) =>
   (error: NodeJS.ErrnoException): T => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return value;

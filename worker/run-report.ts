@@ -15,7 +15,7 @@ import type { Known } from '../contracts/run-activities.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { SessionReport } from '../contracts/session.ts';
 import { inGroups } from './in-groups.ts';
-import { type RunFolder, readIfThere } from './run-folders.ts';
+import { ifMissing, type RunFolder, readIfThere } from './run-folders.ts';
 
 export const start: Position = { epoch: 0, batch: 0 };
 
@@ -29,7 +29,7 @@ export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null
 
 /** Whole checkpoints by their manifests, oldest first. Their files are not read; `checkpoints.ts` verifies. */
 export async function readManifests(folder: RunFolder): Promise<CheckpointManifest[]> {
-  const entries = await readdir(folder.checkpoints).catch(() => []);
+  const entries = await readdir(folder.checkpoints).catch(ifMissing<string[]>([]));
   const manifests = await inGroups(
     entries.filter((entry) => name.safeParse(entry).success),
     (entry) => readManifest(join(folder.checkpoints, entry), entry),
@@ -44,20 +44,39 @@ export async function readManifest(path: string, checkpoint: string): Promise<Ch
   return manifest?.name === checkpoint ? manifest : null;
 }
 
+/** Checkpoints within epochs that a report tells of: the newest, and what there is where that turns out to be damaged. */
+const toldWithinEpochs = 2;
+
 /**
  * Complete epochs and checkpoints beyond what is known. An epoch counts once a checkpoint at or after its end is
- * on disk: what was trained but not saved is trained again, and would be told twice. Whether it ended early is told of
- * `session` alone: another one may have gone on elsewhere since.
+ * on disk: what was trained but not saved is trained again, and would be told twice.
+ *
+ * A report has an end, however many checkpoints lie in the folder: of those within epochs the newest count, and what a
+ * run has passed and does not keep was decided about.
+ *
+ * Whether the trainer ended early is told of `session` alone: another one may have gone on elsewhere since.
  */
-export async function readReport(folder: RunFolder, known: Known, session: string | null): Promise<SessionReport> {
+export async function readReport(
+  folder: RunFolder,
+  known: Known,
+  session: string | null = null,
+): Promise<SessionReport> {
   const manifests = await readManifests(folder);
   const position = manifests.at(-1) ?? start;
   const epochs = (await readEpochsAfter(folder, known.epoch)).filter(({ epoch }) => epoch <= position.epoch);
   const events = await readEvents(folder);
   const endedEarly = session === null ? null : earlyEndOf(await readSessionEvents(folder, session));
+  const newestKnown = manifests.findLastIndex(({ name }) => known.checkpoints.includes(name));
+  const within = manifests.slice(newestKnown + 1).filter(({ batch }) => batch > 0);
+  const told = new Set([
+    ...manifests.filter(
+      ({ name, epoch, batch }) => batch === 0 && epoch > known.epoch && !known.checkpoints.includes(name),
+    ),
+    ...within.slice(-toldWithinEpochs),
+  ]);
   return {
     epochs,
-    checkpoints: manifests.filter((manifest) => !known.checkpoints.includes(manifest.name)),
+    checkpoints: manifests.filter((manifest) => told.has(manifest)),
     position: { epoch: position.epoch, batch: position.batch },
     notes: events.flatMap((event) => (event.type === 'note' ? [event.message] : [])).slice(-50),
     ...(endedEarly ? { endedEarly } : {}),

@@ -64,6 +64,8 @@ export class LiveSession {
   #epochsDone = 0;
   #endedEarly = false;
   #granted = 0;
+  /** A checkpoint within an epoch landed that no report has told yet. */
+  #hasNews = false;
   /** Furthest batch that was trained, checkpointed or not. */
   #reached: Position = { epoch: 0, batch: 0 };
   #batchesPerEpoch: number | undefined;
@@ -166,13 +168,24 @@ export class LiveSession {
   }
 
   /**
-   * Resolves when epoch `epoch` is complete and its checkpoint is on disk, or the trainer has decided that it never will
-   * be. Throws SessionOver, or the signal's reason.
+   * Resolves when epoch `epoch` is complete and its checkpoint is on disk, and after `quietMs` also once a checkpoint
+   * within it is that was not waited for before; or at once where the trainer has decided that no epoch follows. Throws
+   * SessionOver, or the signal's reason.
    */
-  async waitEpoch(epoch: number, signal: AbortSignal): Promise<void> {
-    await this.#until(() => this.#epochsDone >= epoch || this.#endedEarly, signal);
-    // A report is read from the disk.
-    if (this.#endedEarly) await this.#writing;
+  async waitEpochOrCheckpoint(epoch: number, quietMs: number, signal: AbortSignal): Promise<void> {
+    let isQuiet = true;
+    const timer = setTimeout(() => {
+      isQuiet = false;
+      this.#wake();
+    }, quietMs);
+    try {
+      await this.#until(() => this.#epochsDone >= epoch || this.#endedEarly || (this.#hasNews && !isQuiet), signal);
+      this.#hasNews = false;
+      // A report is read from the disk.
+      if (this.#endedEarly) await this.#writing;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** One rung of the ladder; `over` tells when it worked. */
@@ -248,6 +261,9 @@ export class LiveSession {
       case 'endedEarly':
         this.#endedEarly = true;
         this.log.info({ epoch: event.epoch }, `the trainer ends early: ${event.reason}`);
+        break;
+      case 'checkpoint':
+        if (event.checkpoint.batch > 0) this.#hasNews = true;
         break;
       case 'acknowledged':
         if (event.command === 'stop' && this.#stopAskedAt !== null) {

@@ -19,7 +19,8 @@ import {
 import type { RunFilter, RunSummary } from '../../client/run-filter.ts';
 import { TrainingClient } from '../../client/training-client.ts';
 import type { WatchItem } from '../../client/watch.ts';
-import type { RunConfigInput } from '../../contracts/run-config.ts';
+import { type RunConfigInput, runConfigSchema } from '../../contracts/run-config.ts';
+import { SessionProblem } from '../../worker/sessions.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
 
@@ -112,8 +113,22 @@ describe('starting', () => {
     ],
     [
       'a store whose folder is missing',
-      () => ({ store: '/no/such/place' }),
-      /^store is "\/no\/such\/place": must be a store that can be written: cannot make \/no\/such\/place: \/no\/such does not exist$/,
+      (folder) => ({ store: join(folder, 'no', 'store') }),
+      /^store is ".*no\/store": must be a store that can be written: cannot make .*no\/store: .*no does not exist$/,
+    ],
+    [
+      'paths outside of the folders that the worker allows',
+      () => ({
+        store: 'file:///no/store',
+        continueFrom: { outputFolder: '/etc' },
+        parameters: { stamps: '/etc/../no/stamps' },
+      }),
+      /^parameters\.stamps is "\/etc\/\.\.\/no\/stamps": must be inside .* \(EPOCHAL_ALLOWED_PATHS of the worker\)\nstore is "\/no\/store": must be inside .*\ncontinueFrom\.outputFolder is "\/etc": must be inside /,
+    ],
+    [
+      'a new store together with a parameter that is wrong, and does not make it',
+      (folder) => ({ store: join(folder, 'new'), parameters: { batches: 0 } }),
+      /^parameters\.batches is 0: /,
     ],
     [
       'a store of an unknown kind',
@@ -140,6 +155,24 @@ describe('starting', () => {
     expect(error.message).toMatch(told);
     await errorOf(RunNotFoundError, client.view(run));
     expect(existsSync(join(folder, 'runs', run))).toBe(false);
+    expect(existsSync(join(folder, 'new'))).toBe(false);
+  });
+
+  it('refuses a path once more where it would train', async () => {
+    const config = runConfigSchema.parse({
+      ...host.config(),
+      store: '/no/store',
+      parameters: { stamps: '/no/stamps' },
+    });
+    const input = { run: 'elsewhere', config, ledger: [], previous: null, elsewhere: false, notAfter: null };
+    const known = { checkpoints: [], epoch: 0 };
+    const options = { byPermit: false, signal: new AbortController().signal, onProgress: () => undefined };
+    const opening = host.worker.host.sessions.open({ ...input, batchDivisor: 1, known }, options);
+    expect((await errorOf(SessionProblem, opening)).failure).toMatchObject({
+      kind: 'setUp',
+      message: expect.stringMatching(/^on .*, parameters\.stamps is "\/no\/stamps": must be inside .*; store is /),
+    });
+    await host.worker.host.folders.remove('elsewhere');
   });
 
   it('says which pool nobody serves', async () => {
@@ -276,7 +309,8 @@ describe('the end of a run', () => {
     const found = await until('visibility knows', async () =>
       (await listed({ outcome: 'salvaged', limit: 1000 })).find((one) => one.run === run),
     );
-    expect(found).toMatchObject({ state: 'stopped', outcome: 'salvaged' });
+    expect(found).toMatchObject({ state: 'stopped', standing: 'salvaged', outcome: 'salvaged' });
+    expect((await listed({ outcome: 'lost', limit: 1000 })).map((one) => one.run)).not.toContain(run);
   });
 
   it('is filtered by in lists', async () => {
@@ -290,10 +324,16 @@ describe('the end of a run', () => {
         (await listed({ project })).length === 2 && (await listed({ project, outcome: 'completed' })).length === 1,
     );
     expect(await listed({ project, state: 'configuring' })).toMatchObject([
-      { run: draft, state: 'configuring', outcome: null, trainer: 'counter', endedAt: null },
+      { run: draft, standing: 'draft', outcome: null, trainer: 'counter', startedAt: null, closedAt: null },
     ]);
     expect(await listed({ project, state: 'stopped' })).toMatchObject([
-      { run: done, outcome: 'completed', bestMetric: expect.any(Number) },
+      {
+        run: done,
+        standing: 'completed',
+        outcome: 'completed',
+        startedAt: expect.any(String),
+        bestMetric: expect.any(Number),
+      },
     ]);
     expect((await listed({ project, limit: 1 })).map(({ run }) => run)).toEqual([draft]);
     expect(await listed({ project, trainer: 'digits' })).toEqual([]);
