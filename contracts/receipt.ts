@@ -1,6 +1,13 @@
 /** The receipt: what a run came to, and what was saved where. Written once a run is over, and never kinder than the truth. */
 import { z } from 'zod';
-import { checkpointManifestSchema, isBefore, keepReasonSchema, metricsSchema, type Position } from './checkpoint.ts';
+import {
+  bestEpochSchema,
+  checkpointManifestSchema,
+  isBefore,
+  keepReasonSchema,
+  metricsSchema,
+  type Position,
+} from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 
 export const runStateSchema = z.enum(['configuring', 'training', 'stopping', 'uploading', 'stopped']);
@@ -68,7 +75,7 @@ export const receiptSchema = z.strictObject({
   }),
   /** Metrics of the last complete epoch. */
   metrics: metricsSchema,
-  best: z.strictObject({ metric: z.string(), value: z.number(), epoch: z.int() }).nullable(),
+  best: bestEpochSchema.nullable(),
   checkpoints: z.array(
     z.strictObject({
       ...checkpointManifestSchema.shape,

@@ -9,7 +9,7 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
-import { fetchStart } from './continue-from.ts';
+import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
 import type { Host } from './host.ts';
 import { endPredecessor } from './predecessor.ts';
@@ -198,8 +198,11 @@ export class Sessions {
     if (resume) return { resume, position, keepProgress: true };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
-    const fetched = await fetchStart(config.continueFrom, config.trainer, folder, signal);
-    const { keepProgress } = config.continueFrom;
+    const { continueFrom, trainer } = config;
+    const { keepProgress } = continueFrom;
+    const fetched = await (keepProgress
+      ? bringAlong(continueFrom, config, folder, signal)
+      : fetchStart(continueFrom, trainer, folder, signal));
     return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress };
   }
 

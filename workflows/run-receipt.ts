@@ -29,7 +29,8 @@ export function bestOf(context: RunContext): Receipt['best'] {
   const best = context.plan?.best;
   const entry = context.ledger.find(({ reasons }) => reasons.includes('best'));
   const value = best && entry?.metrics[best.metric];
-  return best && entry && value !== undefined ? { metric: best.metric, value, epoch: entry.epoch } : null;
+  if (!best || !entry || value === undefined) return null;
+  return { metric: best.metric, value, epoch: entry.epoch, ...(entry.from ? { from: entry.from } : {}) };
 }
 
 /** Why the run folder has to stay, or null when it may go: everything in it is in the store. */

@@ -28,7 +28,7 @@ export function receiptText(receipt: Receipt): string {
         `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${batches.wasted > 0 ? `, ${batches.wasted} trained in vain` : ''}`,
       ],
       ['metrics', metricsText(receipt.metrics)],
-      ['best', best && `${plain(best.metric)} ${numberText(best.value)} in epoch ${best.epoch}`],
+      ['best', best && bestText(best)],
       ['checkpoints', checkpoints.map(({ name, reasons }) => `${name} (${reasons.join(', ')})`).join(', ') || 'none'],
       ['published', `${files} files, ${sizeText(receipt.publishedBytes)}`],
       ['output folder', receipt.outputFolder && colors.bold(plain(receipt.outputFolder))],
@@ -61,7 +61,7 @@ export function viewText(view: RunView): string {
     ['trainer', `${config.trainer ?? '(not chosen)'}, project ${config.project ?? 'default'}`],
     ['trained', `${positionText(view.position)}${view.epochs === null ? '' : ` of ${view.epochs}`}`],
     ['metrics', metricsText(view.metrics)],
-    ['best', best && `${plain(best.metric)} ${numberText(best.value)} in epoch ${best.epoch}`],
+    ['best', best && bestText(best)],
     [
       'checkpoints',
       checkpoints.length > 0
@@ -82,6 +82,9 @@ export function viewText(view: RunView): string {
     ...(view.receipt ? ['', receiptText(view.receipt)] : []),
   ].join('\n');
 }
+
+const bestText = ({ metric, value, epoch, from }: NonNullable<Receipt['best']>): string =>
+  `${plain(metric)} ${numberText(value)} in epoch ${epoch}${from ? `, trained by ${from}` : ''}`;
 
 function causeText(cause: Cause): string {
   switch (cause.kind) {

@@ -23,7 +23,7 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
                 'Batches after the stop',
                 batches.afterStop === null ? 'none was stopped' : formatCount(batches.afterStop),
               ],
-              ['Best', best ? `${best.metric} ${formatMetric(best.value)} in epoch ${best.epoch}` : '–'],
+              ['Best', best ? bestText(best) : '–'],
               ['Restarts', formatCount(restarts.length)],
             ]}
           />
@@ -112,6 +112,9 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
     </Stack>
   );
 }
+
+const bestText = ({ metric, value, epoch, from }: NonNullable<Receipt['best']>) =>
+  `${metric} ${formatMetric(value)} in epoch ${epoch}${from ? `, trained by ${from}` : ''}`;
 
 function FileRow({ run, file }: { run: string; file: PublishedFile }) {
   return (
