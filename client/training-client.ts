@@ -44,6 +44,15 @@ export interface TrainingClientOptions {
   workflowQueue?: string;
 }
 
+export interface CheckOptions {
+  /** Hears what the worker that checks is doing, where that takes longer than a moment: the first use of a trainer makes its environment. */
+  onProgress?: (doing: string) => void;
+}
+
+export interface StartOptions extends CheckOptions {
+  draft?: boolean;
+}
+
 export interface StartedRun {
   run: string;
   /** With all defaults filled in; of a draft, what was given. */
@@ -84,10 +93,13 @@ export class TrainingClient {
    * Checks the configuration, on a worker too, and only then starts the run. A draft is not checked by a worker: it waits
    * for `configure` and `train`. Throws ConfigError, RunInUseError and WorkerFailedError; then nothing has started.
    */
-  async start(config: RunConfigInput): Promise<StartedRun>;
+  async start(config: RunConfigInput, options?: CheckOptions): Promise<StartedRun>;
   async start(config: DraftConfig, options: { draft: true }): Promise<StartedRun>;
-  async start(config: RunConfigInput | DraftConfig, options: { draft?: boolean }): Promise<StartedRun>;
-  async start(config: RunConfigInput | DraftConfig, { draft = false }: { draft?: boolean } = {}): Promise<StartedRun> {
+  async start(config: RunConfigInput | DraftConfig, options: StartOptions): Promise<StartedRun>;
+  async start(
+    config: RunConfigInput | DraftConfig,
+    { draft = false, ...options }: StartOptions = {},
+  ): Promise<StartedRun> {
     if (draft) {
       const given = parseDraft(config);
       const run = given.run ?? newRunId(given.trainer ?? 'run');
@@ -95,16 +107,16 @@ export class TrainingClient {
       await this.#startWorkflow(run, { config: whole, draft: true });
       return { run, config: whole, outputFolder: null };
     }
-    const passed = await this.check(config);
+    const passed = await this.check(config, options);
     const run = parseName('run', passed.config.run);
     await this.#startWorkflow(run, { config: passed.config });
     return { run, config: passed.config, outputFolder: passed.outputFolder };
   }
 
   /** The check alone, with the run id that it was made for. Throws ConfigError and WorkerFailedError. */
-  async check(config: unknown): Promise<PassedCheck> {
+  async check(config: unknown, { onProgress }: CheckOptions = {}): Promise<PassedCheck> {
     const own = parseConfig(config);
-    const answer = await this.#workers.checkConfig({ ...own, run: own.run ?? newRunId(own.trainer) });
+    const answer = await this.#workers.checkConfig({ ...own, run: own.run ?? newRunId(own.trainer) }, onProgress);
     if (!answer.ok) throw new ConfigError(answer.problems);
     return answer;
   }

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
-import type { TrainerEvent } from '../contracts/protocol.ts';
+import type { EarlyEnd, TrainerEvent } from '../contracts/protocol.ts';
 import type { Known, StopRung } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
@@ -62,7 +62,7 @@ export class LiveSession {
   #ready = false;
   #isOver = false;
   #epochsDone = 0;
-  #endedEarly = false;
+  #endedEarly: EarlyEnd | null = null;
   #granted = 0;
   /** A checkpoint within an epoch landed that no report has told yet. */
   #hasNews = false;
@@ -126,6 +126,11 @@ export class LiveSession {
     return performance.now() - this.#spokenTo;
   }
 
+  /** What its trainer said of an early end, also where the disk took no note of it. */
+  get endedEarly(): EarlyEnd | null {
+    return this.#endedEarly;
+  }
+
   get acknowledgedAfterMs(): number | null {
     return this.#acknowledgedAfterMs;
   }
@@ -179,10 +184,11 @@ export class LiveSession {
       this.#wake();
     }, quietMs);
     try {
-      await this.#until(() => this.#epochsDone >= epoch || this.#endedEarly || (this.#hasNews && !isQuiet), signal);
+      await this.#until(
+        () => this.#epochsDone >= epoch || this.#endedEarly !== null || (this.#hasNews && !isQuiet),
+        signal,
+      );
       this.#hasNews = false;
-      // A report is read from the disk.
-      if (this.#endedEarly) await this.#writing;
     } finally {
       clearTimeout(timer);
     }
@@ -259,7 +265,7 @@ export class LiveSession {
         this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
         break;
       case 'endedEarly':
-        this.#endedEarly = true;
+        this.#endedEarly = { epoch: event.epoch, reason: event.reason };
         this.log.info({ epoch: event.epoch }, `the trainer ends early: ${event.reason}`);
         break;
       case 'checkpoint':

@@ -41,7 +41,11 @@ const answerTimeout = 120_000;
 export class TrainerCatalog {
   readonly #manifests = new Map<string, { modified: number; manifest: TrainerManifest }>();
 
-  constructor(readonly folders: readonly string[]) {}
+  /** `tell` hears what is done that takes long: the environments that are made. */
+  constructor(
+    readonly folders: readonly string[],
+    readonly tell: (trainer: string, doing: string) => void = () => undefined,
+  ) {}
 
   /** `<folder>/<name>/trainer.py` or `<folder>/<name>.py`; the first folder that has it wins. */
   async list(): Promise<TrainerProgram[]> {
@@ -114,10 +118,14 @@ export class TrainerCatalog {
   }
 
   /** Its Python, with its packages installed; slow the first time. */
-  async environment(program: TrainerProgram, { signal, onProgress = () => undefined }: CallOptions): Promise<string> {
+  async environment(program: TrainerProgram, { signal, onProgress: hear }: CallOptions): Promise<string> {
+    const onProgress = (doing: string) => {
+      this.tell(program.name, doing);
+      hear?.(`Python environment of ${program.name}: ${doing}`);
+    };
     try {
       const requirements = await readRequirements(program.file);
-      return (await ensureEnvironment({ requirements, onProgress, ...(signal ? { signal } : {}) })).python;
+      return (await ensureEnvironment({ requirements, onProgress, signal })).python;
     } catch (error) {
       signal?.throwIfAborted();
       throw setUp(program, `its Python environment: ${error instanceof Error ? error.message : String(error)}`);
@@ -157,7 +165,7 @@ export class TrainerCatalog {
     }
     throw setUp(
       program,
-      `\`${verb[0]}\` ${code === null ? 'gave no answer' : `ended with code ${code}`}: ${tail.slice(-2000)}`,
+      `\`${verb[0]}\` ${code === null ? 'gave no answer' : `ended with code ${code}`}: ${pythonError(tail, program.file)}`,
     );
   }
 }
@@ -177,6 +185,19 @@ export function trainerEnvironment(python: string): NodeJS.ProcessEnv {
     PYTHONUNBUFFERED: '1',
     PYTHONDONTWRITEBYTECODE: '',
   };
+}
+
+/**
+ * What a Python program ended with, in one sentence for a table: the exception of its last traceback, and the line of `file` that
+ * led there. Without a traceback, its last words.
+ */
+export function pythonError(output: string, file: string): string {
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  const traceback = lines.slice(lines.lastIndexOf('Traceback (most recent call last):') + 1);
+  const error = traceback.length < lines.length ? traceback.find((line) => !/^\s/.test(line)) : lines.at(-1);
+  const place = lines.map((line) => /^\s+File "(.+)", line (\d+)/.exec(line)).findLast((found) => found?.[1] === file);
+  const words = error?.trim().slice(0, 500) ?? 'it said nothing';
+  return place ? `${words} (line ${place[2]} of ${basename(file)})` : words;
 }
 
 const setUp = (program: TrainerProgram, message: string) =>

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   ConfigError,
   NoReceiptError,
@@ -181,6 +181,19 @@ describe('starting', () => {
     expect(error.message).toBe(
       'no worker serves pool nobody: start one with "EPOCHAL_POOL=nobody epochal worker", or choose another pool',
     );
+  });
+
+  it('hears of a check that takes long what the worker is doing', async () => {
+    const heard: string[] = [];
+    const { trainers } = host.worker.host;
+    const describeTrainer = trainers.describe.bind(trainers);
+    vi.spyOn(trainers, 'describe').mockImplementationOnce(async (program, options) => {
+      options?.onProgress?.('installing torch');
+      await until('it is heard', async () => heard.includes('installing torch') || null);
+      return describeTrainer(program, options);
+    });
+    await client.check(host.config(), { onProgress: (doing) => heard.push(doing) });
+    expect(heard.filter((doing) => doing === 'installing torch')).toHaveLength(1);
   });
 
   it('checks without starting', async () => {

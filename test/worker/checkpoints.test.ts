@@ -153,3 +153,17 @@ describe('a folder with a checkpoint of every batch', () => {
     await expect(toldTo(folder, 0)).rejects.toThrow('ELOOP');
   });
 });
+
+it('a report tells each epoch since the last one, and the last notes, however long the files are', async () => {
+  const { folder } = await trainedOn('host', 3_000);
+  const told = async (epoch: number) => await readReport(folder, { epoch, checkpoints: [] });
+  expect((await told(0)).epochs.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 3_000 }, (_, i) => i + 1));
+  expect((await told(2_998)).epochs.map(({ epoch }) => epoch)).toEqual([2_999, 3_000]);
+  const note = (index: number) => {
+    const event = { type: 'note', message: `${index} ${'x'.repeat(3_000)}` };
+    return `${JSON.stringify({ session: 's', at: '2026-01-01T00:00:00.000Z', event })}\n`;
+  };
+  await writeFile(folder.events, Array.from({ length: 1_000 }, (_, index) => note(index)).join(''));
+  const { notes } = await told(3_000);
+  expect(notes.map((message) => message.split(' ')[0])).toEqual(Array.from({ length: 50 }, (_, i) => `${950 + i}`));
+});
