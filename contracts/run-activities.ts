@@ -96,6 +96,8 @@ export interface Published {
   lost: string[];
   /** Checkpoints that this host has put aside as damaged; older workers do not tell. */
   damaged?: string[];
+  /** What people should know of it, for the receipt; older workers do not tell. */
+  notes?: string[];
   /** The host that published; null when it did not answer, and the pool did from what the store holds. */
   host: string | null;
 }
