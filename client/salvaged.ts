@@ -1,8 +1,9 @@
 /** What became of a run that was ended by force: the workflow `salvage-<run>` knows. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type WorkflowExecutionDescription, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { type Outcome, outcomeSchema, type Receipt, receiptSchema, runStateSchema } from '../contracts/receipt.ts';
+import { outcomeSchema, type Receipt, receiptSchema, runStateSchema } from '../contracts/receipt.ts';
+import type { SalvageFacts } from '../contracts/run-summary.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
 import type { Calls } from './calls.ts';
 import { RunNotFoundError } from './errors.ts';
@@ -44,18 +45,23 @@ export async function salvageEnd(calls: Calls, run: string, signal?: AbortSignal
   }
 }
 
-/** `salvaged` or `lost`, once that is known; `lost` until then. */
-export async function salvagedOutcome(calls: Calls, run: string): Promise<Outcome> {
-  const description = await describeSalvage(calls, run);
-  return outcomeSchema.safeParse(description?.typedSearchAttributes.get(outcomeKey)).data ?? 'lost';
-}
-
-async function describeSalvage(calls: Calls, run: string): Promise<WorkflowExecutionDescription | null> {
+/** What the run's salvage has come to so far; null when there is none. */
+export async function describeSalvage(calls: Calls, run: string): Promise<SalvageFacts | null> {
   const id = salvageId(run);
   try {
-    return await calls.within(10, id, () => calls.client.workflow.getHandle(id).describe());
+    const { status, typedSearchAttributes } = await calls.within(10, id, () =>
+      calls.client.workflow.getHandle(id).describe(),
+    );
+    const outcome = outcomeSchema.safeParse(typedSearchAttributes.get(outcomeKey)).data ?? null;
+    return { isOpen: status.name === 'RUNNING', outcome };
   } catch (error) {
     if (error instanceof RunNotFoundError) return null;
     throw error;
   }
+}
+
+/** The receipt of the run's salvage, where it has one by now. */
+export async function presentSalvage(calls: Calls, run: string): Promise<Receipt | null> {
+  const salvage = await describeSalvage(calls, run);
+  return salvage && !salvage.isOpen && salvage.outcome !== null ? salvageEnd(calls, run) : null;
 }

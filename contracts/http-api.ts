@@ -15,6 +15,7 @@ import { progressSchema, workProgressSchema } from './progress.ts';
 import { outcomeSchema, receiptSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 import { fileSourceSchema, logLinesSchema } from './run-files.ts';
 import { configureSchema, runViewSchema } from './run-messages.ts';
+import { runSummarySchema } from './run-summary.ts';
 
 // ── Refusals
 
@@ -105,31 +106,6 @@ export type Access = z.infer<typeof accessSchema>;
 
 // ── Runs
 
-export const runSummarySchema = z.strictObject({
-  run: z.string(),
-  /** Null for a run that has not said it yet. */
-  state: runStateSchema.nullable(),
-  outcome: outcomeSchema.nullable(),
-  trainer: z.string().nullable(),
-  project: z.string().nullable(),
-  /** Value of the metric that chooses the best checkpoint. */
-  bestMetric: z.number().nullable(),
-  startedAt: z.iso.datetime(),
-  closedAt: z.iso.datetime().nullable(),
-  /** Temporal's own status. */
-  workflowStatus: z.enum([
-    'running',
-    'completed',
-    'failed',
-    'cancelled',
-    'terminated',
-    'timedOut',
-    'continuedAsNew',
-    'unknown',
-  ]),
-});
-export type RunSummary = z.infer<typeof runSummarySchema>;
-
 export const runSortSchema = z.enum([
   'recent',
   'oldest',
@@ -181,6 +157,13 @@ export const liveProgressSchema = z.union([
     activity: z.string(),
     ...workProgressSchema.shape,
     at: z.iso.datetime(),
+  }),
+  z.strictObject({
+    /** No host has taken it up: `ahead` runs of its pool come first, by priority and by how long they have waited. */
+    kind: z.literal('waiting'),
+    pool: z.string(),
+    ahead: z.int().min(0),
+    since: z.iso.datetime(),
   }),
 ]);
 export type LiveProgress = z.infer<typeof liveProgressSchema>;
@@ -597,7 +580,12 @@ export const routes = {
     path: '/api/kept-folders',
     tag: 'hosts',
     summary: 'Run folders that hosts still have',
-    answer: z.strictObject({ folders: z.array(keptFolderSchema), silent: z.array(silentHostSchema) }),
+    /** Hosts that are neither in `asked` nor in `silent` are not known to the server: nobody has asked them. */
+    answer: z.strictObject({
+      folders: z.array(keptFolderSchema),
+      asked: z.array(z.string()),
+      silent: z.array(silentHostSchema),
+    }),
   },
   removeKept: {
     method: 'DELETE',
@@ -624,7 +612,11 @@ export const routes = {
     tag: 'data sets',
     summary: 'Data sets that the workers of a pool offer',
     query: poolQuery,
-    answer: z.strictObject({ dataSets: z.array(dataSetSummarySchema), silent: z.array(silentHostSchema) }),
+    answer: z.strictObject({
+      dataSets: z.array(dataSetSummarySchema),
+      asked: z.array(z.string()),
+      silent: z.array(silentHostSchema),
+    }),
   },
   dataSet: {
     method: 'GET',

@@ -8,7 +8,10 @@ export const salvageType = 'salvage';
 export const sweepType = 'sweep';
 
 /** Workflow id of a run's salvage: one at a time. */
-export const salvageId = (run: string): string => `salvage-${run}`;
+const salvagePrefix = 'salvage-';
+export const salvageId = (run: string): string => `${salvagePrefix}${run}`;
+export const runOfSalvage = (id: string): string =>
+  id.startsWith(salvagePrefix) ? id.slice(salvagePrefix.length) : id;
 
 export interface SalvageInput {
   run: string;

@@ -52,11 +52,15 @@ export class Host {
     readonly log: Logger,
   ) {
     this.folders = new RunFolders(settings.dataFolder);
-    this.trainers = new TrainerCatalog(settings.trainersFolders);
+    this.trainers = new TrainerCatalog(settings.trainersFolders, (trainer, doing) =>
+      log.info({ trainer }, `Python environment: ${doing}`),
+    );
     this.dataSets = new DataSets(id, settings.dataSetsFolders, settings.cacheFolder);
     this.knownStores = new KnownStores(settings.dataFolder);
     this.allowedPaths = new AllowedPaths(settings.allowedPaths);
-    this.slots = new Slots(settings.slots ?? Math.max(1, devices.gpus.length));
+    this.slots = new Slots(settings.slots ?? Math.max(1, devices.gpus.length), (runs) =>
+      log.info({ runs }, `all ${runs.length} slots are taken: other runs of pool ${settings.pool} wait for one`),
+    );
     this.sessions = new Sessions(this);
   }
 

@@ -115,6 +115,21 @@ export const readIfThere = (path: string): Promise<string | null> =>
     return ifMissing(null)(error as NodeJS.ErrnoException);
   });
 
+/** The lines in the last `bytes` of a file, whole ones alone, and whether that is all of it. Empty where there is none. */
+export async function readEnd(path: string, bytes: number): Promise<{ text: string; isWhole: boolean }> {
+  const file = await open(path).catch(ifMissing(null));
+  if (!file) return { text: '', isWhole: true };
+  try {
+    const { size } = await file.stat();
+    const begin = Math.max(0, size - bytes);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - begin), 0, size - begin, begin);
+    const text = buffer.toString('utf8', 0, bytesRead);
+    return begin === 0 ? { text, isWhole: true } : { text: text.slice(text.indexOf('\n') + 1), isWhole: false };
+  } finally {
+    await file.close();
+  }
+}
+
 /** This host's id: made once, kept in the data folder, so that a restarted worker finds its runs and they find it. */
 export async function hostId(dataFolder: string): Promise<string> {
   const path = join(dataFolder, 'host.json');
@@ -139,7 +154,8 @@ export async function hostId(dataFolder: string): Promise<string> {
   return name.parse(JSON.parse(await readFile(path, 'utf8')).host);
 }
 
-const ifMissing =
+/** A handler of errors: what is not there is `value`; everything else, too many open files for one, is thrown. */
+export const ifMissing =
   <T>(value: T) =>
   (error: NodeJS.ErrnoException): T => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return value;

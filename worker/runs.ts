@@ -14,6 +14,7 @@ import { type SalvageInput, salvageId, salvageType, sweepType } from '../contrac
 /** Nobody is to wait for long for what only saves time: milliseconds. */
 const unstickMs = 2_000;
 const stateKey = defineSearchAttributeKey('EpochalState', SearchAttributeType.KEYWORD);
+const runKey = defineSearchAttributeKey('EpochalRun', SearchAttributeType.KEYWORD);
 /** `temporal.api.enums.v1.PendingActivityState`. */
 const scheduled = 1;
 
@@ -70,6 +71,7 @@ export class Runs {
         workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'USE_EXISTING',
         staticSummary: `salvage ${input.run}`,
+        typedSearchAttributes: [{ key: runKey, value: input.run }],
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -252,12 +252,21 @@ const keeper = chartSetup.createStateConfig({
           config: planOf(context).config,
           store: toStore(context),
           remove: toRemove(context),
+          known: known(context),
         }),
         onDone: {
           target: 'idle',
           actions: assign(({ context, event }) => adoptKept(context, event.output)),
         },
         onError: { target: 'waiting', actions: assign(({ context }) => adoptKeeperFailure(context)) },
+      },
+      // The worker that stored them has gone: the one after it begins anew, and nobody waits for a missed heartbeat.
+      on: {
+        SESSION_LOST: {
+          guard: 'isOpenSession',
+          target: 'idle',
+          actions: assign(({ context }) => adoptKeeperFailure(context)),
+        },
       },
     },
     waiting: { after: { keeperPause: 'idle' } },

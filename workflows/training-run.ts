@@ -5,7 +5,6 @@
  * receipt in its details. Whichever it is, artifacts were published and the run folder dealt with before.
  */
 
-import { defineSearchAttributeKey } from '@temporalio/common';
 import * as wf from '@temporalio/workflow';
 import { name } from '../contracts/names.ts';
 import type { Receipt } from '../contracts/receipt.ts';
@@ -17,7 +16,7 @@ import type {
   StopTrainerInput,
   TrainEpochInput,
 } from '../contracts/run-activities.ts';
-import { sessionLostSignal } from '../contracts/run-activities.ts';
+import { sessionLostSchema, sessionLostSignal } from '../contracts/run-activities.ts';
 import type { DraftConfig } from '../contracts/run-config.ts';
 import {
   type Configure,
@@ -26,12 +25,12 @@ import {
   type RunView,
   runQuery,
   type StopRequest,
-  type searchAttributes,
   stopRequestSchema,
   type TrainingRunInput,
   trainingRunInputSchema,
   updateNames,
 } from '../contracts/run-messages.ts';
+import { salvageId } from '../contracts/salvage-messages.ts';
 import { draftProblems, mergeDraft } from './draft.ts';
 import { type CarriedState, DurableChart } from './durable.ts';
 import { invalid, parse, wrongState } from './refusals.ts';
@@ -39,9 +38,11 @@ import * as activities from './run-activities.ts';
 import { runChart } from './run-chart.ts';
 import { firstContext, type RunContext } from './run-context.ts';
 import { tellChange } from './run-events.ts';
-import { composeReceipt, outcomeOf, reasonToKeep } from './run-receipt.ts';
+import { composeReceipt, reasonToKeep } from './run-receipt.ts';
 import { beginStory, enterState, type RunStory, tell } from './run-story.ts';
 import { chartPosition, detailsOf, viewOf } from './run-view.ts';
+import { ShownAttributes } from './search-attributes.ts';
+import { pageOf } from './temporal-page.ts';
 
 /** From one workflow run to the next, so that no history grows without end. */
 interface Carried {
@@ -73,7 +74,7 @@ class TrainingRun {
   readonly #run: string;
   #story: RunStory;
   #cancelled: unknown;
-  #shown = '';
+  readonly #attributes = new ShownAttributes();
   readonly #chart = new DurableChart<typeof runChart>({
     machine: runChart,
     perform: (src, input) => this.#perform(src, input),
@@ -183,9 +184,13 @@ class TrainingRun {
   #answerMessages(): void {
     const view = () => this.#view();
     wf.setHandler(wf.defineQuery<RunView>(runQuery), view);
-    wf.setHandler(wf.defineSignal<[string]>(sessionLostSignal), (session) =>
-      this.#chart.send({ type: 'SESSION_LOST', session }),
-    );
+    // Nothing may be thrown here: that would end the run, or wedge it. Nor is there a handler for signals of other names, which are
+    // ignored without one: the SDK wedges a workflow that has one and is sent a signal whose name it reserves for itself.
+    wf.setHandler(wf.defineSignal<[unknown]>(sessionLostSignal), (given) => {
+      const session = sessionLostSchema.safeParse(given);
+      if (session.success) this.#chart.send({ type: 'SESSION_LOST', session: session.data });
+      else this.#tell(`a signal ${sessionLostSignal} was ignored: it names no session`);
+    });
     wf.setHandler(
       wf.defineUpdate<RunView, [Configure]>(updateNames.configure),
       (patch) => {
@@ -268,10 +273,7 @@ class TrainingRun {
     const { state } = this.#position;
     if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
     this.#story = enterState(this.#story, state, now);
-    for (const message of tellChange(this.#before, this.#context, event)) {
-      this.#story = tell(this.#story, message, now);
-      wf.log.info(message, { state, epoch: this.#context.position.epoch });
-    }
+    for (const message of tellChange(this.#before, this.#context, event)) this.#tell(message);
     if (this.#context.restarts.at(-1) !== this.#before.restarts.at(-1)) {
       this.#story = { ...this.#story, restartTimes: [...this.#story.restartTimes, now.toISOString()].slice(-200) };
     }
@@ -284,28 +286,19 @@ class TrainingRun {
     }
   }
 
+  #tell(message: string): void {
+    this.#story = tell(this.#story, message, new Date());
+    wf.log.info(message, { state: this.#position.state, epoch: this.#context.position.epoch });
+  }
+
   #show(): void {
-    wf.setCurrentDetails(detailsOf(this.#context, this.#story, this.#position));
-    const view = this.#view();
-    const shown = {
-      EpochalState: view.state,
-      EpochalTrainer: view.config.trainer ?? 'unknown',
-      EpochalProject: view.config.project ?? 'default',
-      EpochalOutcome: view.state === 'stopped' ? outcomeOf(this.#context) : null,
-      EpochalBestMetric: view.best?.value ?? null,
-    };
-    if (JSON.stringify(shown) === this.#shown) return;
-    this.#shown = JSON.stringify(shown);
-    wf.upsertSearchAttributes([
-      ...(['EpochalState', 'EpochalTrainer', 'EpochalProject', 'EpochalOutcome'] as const).map((key) => ({
-        key: defineSearchAttributeKey(key, 'KEYWORD'),
-        value: shown[key],
-      })),
-      {
-        key: defineSearchAttributeKey('EpochalBestMetric' satisfies keyof typeof searchAttributes, 'DOUBLE'),
-        value: shown.EpochalBestMetric,
-      },
-    ]);
+    const details = detailsOf(this.#context, this.#story, this.#position);
+    // A run that is ended by force cannot say so any more: until it has ended, it says where to look then.
+    const isOver = this.#position.state === 'stopped';
+    const salvage = `If it is ended by force, what is left of it is landed by ${pageOf(salvageId(this.#run))}.`;
+    wf.setCurrentDetails(isOver ? details : `${details}\n\n${salvage}`);
+    const { config } = this.#view();
+    this.#attributes.show(this.#context, config, this.#story, this.#position, new Date());
   }
 
   #close(): Receipt {

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   ConfigError,
   NoReceiptError,
@@ -183,6 +183,19 @@ describe('starting', () => {
     );
   });
 
+  it('hears of a check that takes long what the worker is doing', async () => {
+    const heard: string[] = [];
+    const { trainers } = host.worker.host;
+    const describeTrainer = trainers.describe.bind(trainers);
+    vi.spyOn(trainers, 'describe').mockImplementationOnce(async (program, options) => {
+      options?.onProgress?.('installing torch');
+      await until('it is heard', async () => heard.includes('installing torch') || null);
+      return describeTrainer(program, options);
+    });
+    await client.check(host.config(), { onProgress: (doing) => heard.push(doing) });
+    expect(heard.filter((doing) => doing === 'installing torch')).toHaveLength(1);
+  });
+
   it('checks without starting', async () => {
     const passed = await client.check(host.config({ run: 'only-checked' }));
     expect(passed).toMatchObject({ best: { metric: 'score', mode: 'max' }, canShrinkBatch: true });
@@ -245,7 +258,7 @@ describe('messages to a run', () => {
       () => client.watch('no-such').next(),
     ]) {
       expect((await errorOf(RunNotFoundError, ask())).message).toBe(
-        'run is "no-such": no run has this id; "epochal ls" lists those that there are',
+        'run is "no-such": Temporal knows no run with this id, or no longer; "epochal ls" lists those that it knows',
       );
     }
     for (const hostile of ['..', '../x', '/etc/passwd', 'a\0b', '', 'x'.repeat(10_000)]) {
@@ -315,7 +328,8 @@ describe('the end of a run', () => {
     const found = await until('visibility knows', async () =>
       (await listed({ outcome: 'salvaged', limit: 1000 })).find((one) => one.run === run),
     );
-    expect(found).toMatchObject({ state: 'stopped', outcome: 'salvaged' });
+    expect(found).toMatchObject({ state: 'stopped', standing: 'salvaged', outcome: 'salvaged' });
+    expect((await listed({ outcome: 'lost', limit: 1000 })).map((one) => one.run)).not.toContain(run);
   });
 
   it('is filtered by in lists', async () => {
@@ -329,10 +343,16 @@ describe('the end of a run', () => {
         (await listed({ project })).length === 2 && (await listed({ project, outcome: 'completed' })).length === 1,
     );
     expect(await listed({ project, state: 'configuring' })).toMatchObject([
-      { run: draft, state: 'configuring', outcome: null, trainer: 'counter', endedAt: null },
+      { run: draft, standing: 'draft', outcome: null, trainer: 'counter', startedAt: null, closedAt: null },
     ]);
     expect(await listed({ project, state: 'stopped' })).toMatchObject([
-      { run: done, outcome: 'completed', bestMetric: expect.any(Number) },
+      {
+        run: done,
+        standing: 'completed',
+        outcome: 'completed',
+        startedAt: expect.any(String),
+        bestMetric: expect.any(Number),
+      },
     ]);
     expect((await listed({ project, limit: 1 })).map(({ run }) => run)).toEqual([draft]);
     expect(await listed({ project, trainer: 'digits' })).toEqual([]);

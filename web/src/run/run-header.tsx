@@ -13,6 +13,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { RunDetails } from '../../../contracts/http-api.ts';
 import { call, messageOf } from '../api/call.ts';
+import { useIsStale } from '../api/connection.ts';
 import { runQuery } from '../api/queries.ts';
 import { formatAge, formatInstant } from '../formatting.ts';
 import { useNow } from '../now.ts';
@@ -24,6 +25,7 @@ import { StopButton } from './stop-button.tsx';
 export function RunHeader({ details }: { details: RunDetails }) {
   const { summary, view, temporalUi } = details;
   const { run } = summary;
+  const began = summary.startedAt ?? summary.createdAt;
   const now = useNow(10_000);
   return (
     <Stack gap="xs">
@@ -32,11 +34,7 @@ export function RunHeader({ details }: { details: RunDetails }) {
           <Title order={1} size="h2" style={{ overflowWrap: 'anywhere' }}>
             {run}
           </Title>
-          <StateBadge
-            state={view?.state ?? summary.state}
-            outcome={view?.receipt?.outcome ?? summary.outcome ?? (summary.closedAt === null ? null : 'stopped')}
-            detail={view?.detail}
-          />
+          <StateBadge standing={summary.standing} />
         </Group>
         <Group gap="xs">
           <PauseButton details={details} />
@@ -85,8 +83,8 @@ export function RunHeader({ details }: { details: RunDetails }) {
         <span aria-hidden>·</span>
         <span>project {summary.project ?? view?.config.project ?? 'default'}</span>
         <span aria-hidden>·</span>
-        <time dateTime={summary.startedAt} title={formatInstant(summary.startedAt)}>
-          started {formatAge(summary.startedAt, now)}
+        <time dateTime={began} title={formatInstant(began)}>
+          {summary.startedAt ? 'started' : 'created'} {formatAge(began, now)}
         </time>
         {view?.session && (
           <>
@@ -114,6 +112,7 @@ export function RunHeader({ details }: { details: RunDetails }) {
 }
 
 function PauseButton({ details }: { details: RunDetails }) {
+  const isStale = useIsStale();
   const { view, summary } = details;
   const queries = useQueryClient();
   const inner = view?.detail.split('.')[1];
@@ -130,6 +129,7 @@ function PauseButton({ details }: { details: RunDetails }) {
       <Button
         leftSection={<IconPlayerPlay size={17} aria-hidden />}
         loading={change.isPending}
+        disabled={isStale}
         onClick={() => change.mutate('resume')}
       >
         Resume
@@ -140,6 +140,7 @@ function PauseButton({ details }: { details: RunDetails }) {
       variant="default"
       leftSection={<IconPlayerPause size={17} aria-hidden />}
       loading={change.isPending || isPaused}
+      disabled={isStale}
       title="Saves a checkpoint at the batch boundary and gives the GPU back"
       onClick={() => change.mutate('pause')}
     >

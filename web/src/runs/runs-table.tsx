@@ -2,11 +2,21 @@ import { Anchor, Card, Checkbox, Group, Progress, Table, Text, UnstyledButton, V
 import { IconArrowDown, IconArrowsSort, IconArrowUp } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { LiveProgress, RunSort, RunSummary } from '../../../contracts/http-api.ts';
+import type { LiveProgress, RunSort } from '../../../contracts/http-api.ts';
+import type { RunSummary, Standing } from '../../../contracts/run-summary.ts';
 import { call } from '../api/call.ts';
 import { formatAge, formatInstant, formatMetric, formatPercent, formatSeconds, secondsBetween } from '../formatting.ts';
 import { useNow } from '../now.ts';
-import { partDone, partTrained, phaseNames, trainingOf, workOf, workText } from './progress-text.ts';
+import {
+  partDone,
+  partTrained,
+  phaseNames,
+  trainingOf,
+  waitingOf,
+  waitingText,
+  workOf,
+  workText,
+} from './progress-text.ts';
 import { StateBadge } from './state-badge.tsx';
 
 interface RunsTableProps {
@@ -71,7 +81,7 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
                   </Anchor>
                 </Table.Td>
                 <Table.Td>
-                  <StateBadge state={run.state} outcome={run.outcome ?? outcomeOfStatus(run)} />
+                  <StateBadge standing={standingNow(run, progress?.[run.run] ?? [])} />
                 </Table.Td>
                 <Table.Td>
                   <RowProgress progress={progress?.[run.run] ?? []} />
@@ -80,12 +90,14 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
                 <Table.Td>{run.trainer ?? '–'}</Table.Td>
                 <Table.Td>{run.project ?? '–'}</Table.Td>
                 <Table.Td className="figures">
-                  <time dateTime={run.startedAt} title={formatInstant(run.startedAt)}>
-                    {formatAge(run.startedAt, now)}
-                  </time>
+                  {run.startedAt && (
+                    <time dateTime={run.startedAt} title={formatInstant(run.startedAt)}>
+                      {formatAge(run.startedAt, now)}
+                    </time>
+                  )}
                 </Table.Td>
                 <Table.Td className="figures">
-                  {formatSeconds(secondsBetween(run.startedAt, run.closedAt ?? now))}
+                  {run.startedAt ? formatSeconds(secondsBetween(run.startedAt, run.closedAt ?? now)) : '–'}
                 </Table.Td>
               </Table.Tr>
             ))}
@@ -96,17 +108,23 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
   );
 }
 
-/** A run that ended before it could say how: Temporal's status says enough. */
-function outcomeOfStatus({ closedAt, workflowStatus }: RunSummary) {
-  if (closedAt === null) return null;
-  if (workflowStatus === 'failed') return 'failed' as const;
-  if (workflowStatus === 'terminated' || workflowStatus === 'timedOut') return 'lost' as const;
-  return 'stopped' as const;
+/** A list does not tell whether a host has taken a run up; what is being done for it does. */
+function standingNow({ standing }: RunSummary, progress: LiveProgress[]): Standing {
+  const isTakenUp = waitingOf(progress) === null && (trainingOf(progress) !== null || workOf(progress).length > 0);
+  return standing === 'waiting' && isTakenUp ? 'starting' : standing;
 }
 
 function RowProgress({ progress }: { progress: LiveProgress[] }) {
   const training = trainingOf(progress);
   const work = workOf(progress)[0];
+  const waiting = waitingOf(progress);
+  if (waiting) {
+    return (
+      <Text size="xs" className="figures" c="dimmed">
+        {waitingText(waiting)}
+      </Text>
+    );
+  }
   if (training) {
     const part = partTrained(training);
     return (
