@@ -260,6 +260,14 @@ const keeper = chartSetup.createStateConfig({
         },
         onError: { target: 'waiting', actions: assign(({ context }) => adoptKeeperFailure(context)) },
       },
+      // The worker that stored them has gone: the one after it begins anew, and nobody waits for a missed heartbeat.
+      on: {
+        SESSION_LOST: {
+          guard: 'isOpenSession',
+          target: 'idle',
+          actions: assign(({ context }) => adoptKeeperFailure(context)),
+        },
+      },
     },
     waiting: { after: { keeperPause: 'idle' } },
   },
