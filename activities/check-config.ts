@@ -3,26 +3,31 @@ import type { z } from 'zod';
 import { problemsOf, shownValue } from '../contracts/config-problems.ts';
 import type { ConfigProblem } from '../contracts/failure.ts';
 import type { CheckedConfig } from '../contracts/host-messages.ts';
+import { claimFile, type Life } from '../contracts/life.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
 import { type ArtifactStore, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { openStore } from '../stores/open-store.ts';
+import { claimPlace } from '../worker/claims.ts';
 import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
 import type { Host } from '../worker/host.ts';
 import { TrainerProblem } from '../worker/trainer-catalog.ts';
-import { failed, working } from './activity-support.ts';
+import { failed, withStore, working } from './activity-support.ts';
 
 /** Kept for good, each costs ledger space in the workflow's state. */
 const mostKeptForGood = 100;
 
 export const checkConfig =
   (host: Host) =>
-  (config: unknown): Promise<CheckedConfig> =>
+  (config: unknown, chain?: readonly string[]): Promise<CheckedConfig> =>
     working('check the configuration', async (signal, progress) => {
       const parsed = runConfigSchema.safeParse(config);
       if (!parsed.success) return refused(problemsOf(parsed.error, config));
       try {
-        return await checkParsed(host, parsed.data, { signal, onProgress: (doing) => (progress.doing = doing) });
+        return await checkParsed(host, parsed.data, chain ? host.life(chain) : null, {
+          signal,
+          onProgress: (doing) => (progress.doing = doing),
+        });
       } catch (error) {
         if (error instanceof TrainerProblem) throw failed(error.failure, false, error);
         throw error;
@@ -34,7 +39,13 @@ interface CallOptions {
   onProgress: (doing: string) => void;
 }
 
-async function checkParsed(host: Host, config: RunConfig, options: CallOptions): Promise<CheckedConfig> {
+/** `life`: of the run that asks, which claims its output folder when nothing is wrong; null for a client, before there is one. */
+async function checkParsed(
+  host: Host,
+  config: RunConfig,
+  life: Life | null,
+  options: CallOptions,
+): Promise<CheckedConfig> {
   const program = await host.trainers.find(config.trainer);
   if (!program) {
     const names = (await host.trainers.list()).map(({ name }) => name).join(', ');
@@ -42,7 +53,7 @@ async function checkParsed(host: Host, config: RunConfig, options: CallOptions):
   }
   const manifest = await host.trainers.describe(program, options);
   const check = await host.trainers.check(program, config, options);
-  const { store, identity, problems: storeProblems } = await checkStore(host, config);
+  const { store, identity, problems: storeProblems } = await checkStore(host, config, life);
   const problems = [
     ...check.problems,
     ...checkpointProblems(config, manifest),
@@ -54,6 +65,8 @@ async function checkParsed(host: Host, config: RunConfig, options: CallOptions):
   ];
   if (problems.length > 0 || !store) return refused(problems);
   const best = config.checkpoints.best ?? manifest.best;
+  const { project, run = '' } = config;
+  const place = life && run ? await withStore(() => claimPlace(store, { project, run }, life)) : null;
   return {
     ok: true,
     config: {
@@ -66,7 +79,8 @@ async function checkParsed(host: Host, config: RunConfig, options: CallOptions):
     },
     best,
     canShrinkBatch: manifest.canShrinkBatch,
-    outputFolder: `${store.address}/${outputPath(config.project, config.run ?? '')}`,
+    outputFolder: `${store.address}/${outputPath(project, place ?? run)}`,
+    ...(place === null ? {} : { place }),
   };
 }
 
@@ -98,13 +112,15 @@ function checkpointProblems({ epochs, checkpoints }: RunConfig, manifest: Traine
 async function checkStore(
   host: Host,
   config: RunConfig,
+  life: Life | null,
 ): Promise<{ store: ArtifactStore | null; identity: string | null; problems: ConfigProblem[] }> {
   const address = config.store ?? host.settings.store;
   try {
     const store = openStore(address, config.storeIdentity);
     await host.knownStores.prepare(store);
-    if (config.run !== undefined && (await store.read(`${outputPath(config.project, config.run)}/receipt.json`))) {
-      const message = `must be new: ${store.address}/${outputPath(config.project, config.run)} holds the results of a run with this id`;
+    // A run that was reset finds what it left before, and takes a place beside that.
+    if (life === null && config.run !== undefined && (await isTaken(store, outputPath(config.project, config.run)))) {
+      const message = `must be new: ${store.address}/${outputPath(config.project, config.run)} holds files of a run with this id`;
       return { store, identity: null, problems: [problem('run', config.run, message)] };
     }
     return { store, identity: await store.identity(), problems: [] };
@@ -116,6 +132,11 @@ async function checkStore(
       problems: [problem('store', address, `must be a store that can be written: ${error.message}`)],
     };
   }
+}
+
+async function isTaken(store: ArtifactStore, output: string): Promise<boolean> {
+  for (const file of ['receipt.json', claimFile]) if ((await store.read(`${output}/${file}`)) !== null) return true;
+  return false;
 }
 
 async function continueProblems(config: RunConfig): Promise<ConfigProblem[]> {

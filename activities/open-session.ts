@@ -13,7 +13,7 @@ export const openSession =
     working('open a session', async (signal, progress) => {
       try {
         // An attempt that the server gave up may still be opening here: two trainers must not meet in one folder.
-        return await host.openings.take(input.run, signal, () =>
+        return await host.openings.take(input.place, signal, () =>
           withStore(() =>
             host.sessions.open(input, { byPermit, signal, onProgress: (doing) => (progress.doing = doing) }),
           ),

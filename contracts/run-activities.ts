@@ -4,6 +4,7 @@ import type { LedgerEntry, Position } from './checkpoint.ts';
 import { positionSchema } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 import type { CheckedConfig } from './host-messages.ts';
+import type { Owner } from './life.ts';
 import type { PublishedFile, Receipt } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
 import type { Session, SessionEnd, SessionReport } from './session.ts';
@@ -16,7 +17,7 @@ export interface Known {
   checkpoints: readonly string[];
 }
 
-export interface OpenSessionInput {
+export interface OpenSessionInput extends Owner {
   run: string;
   config: RunConfig;
   /** Checkpoints to go on from, by the ledger. */
@@ -38,7 +39,7 @@ export interface OpenedSession {
   attached?: boolean;
 }
 
-export interface TrainEpochInput {
+export interface TrainEpochInput extends Owner {
   run: string;
   config: RunConfig;
   session: Session;
@@ -49,7 +50,7 @@ export interface TrainEpochInput {
   known: Known;
 }
 
-export interface KeepCheckpointsInput {
+export interface KeepCheckpointsInput extends Owner {
   run: string;
   config: RunConfig;
   store: readonly LedgerEntry[];
@@ -68,7 +69,7 @@ export interface KeptCheckpoints {
 export const stopRungs = ['finish', 'epoch', 'batch', 'terminate', 'kill'] as const;
 export type StopRung = (typeof stopRungs)[number];
 
-export interface StopTrainerInput {
+export interface StopTrainerInput extends Owner {
   run: string;
   config: RunConfig;
   session: Session;
@@ -76,7 +77,7 @@ export interface StopTrainerInput {
   known: Known;
 }
 
-export interface PublishInput {
+export interface PublishInput extends Owner {
   run: string;
   config: RunConfig;
   ledger: readonly LedgerEntry[];
@@ -100,7 +101,7 @@ export interface Published {
   host: string | null;
 }
 
-export interface CleanUpInput {
+export interface CleanUpInput extends Owner {
   run: string;
   config: RunConfig;
   host: string | null;
@@ -108,6 +109,31 @@ export interface CleanUpInput {
   keep: string | null;
   receipt: Receipt;
 }
+
+/** For a life that found another one's files at its place: what it goes on from is brought to a place of its own. */
+export interface MoveInInput extends Owner {
+  run: string;
+  config: RunConfig;
+  /** Checkpoints that the history of this life knows. */
+  ledger: readonly LedgerEntry[];
+  /** Complete epochs, by the same history. */
+  epochs: number;
+  host: string | null;
+}
+
+export interface MovedIn {
+  place: string;
+  outputFolder: string;
+  /** Where the other life's files are. */
+  before: string;
+  /** Checkpoints of the ledger that are in the store at the new place now, verified. */
+  brought: string[];
+  /** No trainer of the other life is alive; null where nobody could ask its host. */
+  processGroupGone: boolean | null;
+}
+
+/** An input as the chart makes it: whose it is, is added for all of them where they are sent. */
+export type Asked<Input> = Omit<Input, keyof Owner>;
 
 /** Details of an application failure `SessionFailed`: the session is over, and this is what it left. */
 export const sessionFailureSchema = z.strictObject({
@@ -132,7 +158,9 @@ export const noFreeSlotType = 'NoFreeSlot';
 export const sessionLostSignal = 'sessionLost';
 
 export interface RunActivities {
-  checkConfig(config: DraftConfig): Promise<CheckedConfig>;
+  /** With `chain`, for a run that begins: its output folder is claimed. */
+  checkConfig(config: DraftConfig, chain?: readonly string[]): Promise<CheckedConfig>;
+  moveIn(input: MoveInInput): Promise<MovedIn>;
   openSession(input: OpenSessionInput): Promise<OpenedSession>;
   trainEpoch(input: TrainEpochInput): Promise<SessionReport>;
   keepCheckpoints(input: KeepCheckpointsInput): Promise<KeptCheckpoints>;

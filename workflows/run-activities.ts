@@ -4,6 +4,7 @@ import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../con
 import {
   type CleanUpInput,
   type KeepCheckpointsInput,
+  type MoveInInput,
   noFreeSlotType,
   type OpenSessionInput,
   type PublishInput,
@@ -40,14 +41,14 @@ const priorityOf = ({ priority, fairnessKey }: RunConfig) => ({
   ...(fairnessKey ? { fairnessKey } : {}),
 });
 
-export const checkConfig = (draft: DraftConfig) => {
+export const checkConfig = (draft: DraftConfig, chain: readonly string[]) => {
   const pool = draftConfigSchema.shape.pool.safeParse(draft.pool).data ?? 'gpu';
   return activitiesOn(poolControlQueue(pool), {
     startToCloseTimeout: '10m',
     heartbeatTimeout: '60s',
     retry: { maximumAttempts: 5 },
     summary: 'check the configuration',
-  }).checkConfig(draft);
+  }).checkConfig(draft, chain);
 };
 
 /** On the host that had the run, if it answers and is not going down; else on any host of the pool with a free slot. */
@@ -112,6 +113,18 @@ export const stopTrainer = (input: StopTrainerInput) =>
     retry: { initialInterval: '0.2s', maximumAttempts: 10 },
     summary: `stop: ${input.rung}`,
   }).stopTrainer(input);
+
+/** On the host that has the other life's files, if it answers; without it, the store has what it has. */
+export const moveIn = (input: MoveInInput) =>
+  onHostElsePool(input, (queue, limits, host) =>
+    activitiesOn(queue, {
+      heartbeatTimeout: '60s',
+      scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
+      retry: untilItWorks,
+      summary: 'take a place of its own, beside that of the life before',
+      ...limits,
+    }).moveIn({ ...input, host }),
+  );
 
 /** On the host that has the files; without it, what the store holds is counted by any worker of the pool. */
 export const publish = (input: PublishInput) =>
