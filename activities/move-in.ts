@@ -21,6 +21,7 @@ import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
 import { readRunFile } from '../worker/run-report.ts';
+import { readKept } from '../worker/upkeep.ts';
 import { withStore, working } from './activity-support.ts';
 
 export const moveIn =
@@ -53,6 +54,7 @@ export const moveIn =
           const rows = [await readText(store, `${before}/metrics.jsonl`), await readIfThere(folder.metrics)];
           await store.write(`${output}/metrics.jsonl`, mergedRows(rows, epochs));
         });
+        if (await isLeft(host, folder)) await host.runs.salvage(host.salvageInput(folder));
         const shown = (path: string) => `${store.address}/${path}`;
         return { place, outputFolder: shown(output), before: shown(before), brought, processGroupGone };
       }),
@@ -65,6 +67,13 @@ async function endOther(host: Host, folder: RunFolder, { run, config }: MoveInIn
   await host.sessions.endRun(folder.place, config.deadlines, signal);
   await endPredecessor(folder, config.deadlines, signal, host.log.child({ run }));
   return true;
+}
+
+/** The other life is over, and nobody has landed what it left here: it was ended from outside. */
+async function isLeft(host: Host, folder: RunFolder): Promise<boolean> {
+  const file = await readRunFile(folder);
+  if (!file || (await readKept(folder)) !== null) return false;
+  return !(await isElsewhere(host, folder.run, file.life));
 }
 
 const isElsewhere = async (host: Host, run: string, life: Life) =>
