@@ -6,7 +6,7 @@ import type { CheckedConfig } from '../contracts/host-messages.ts';
 import { claimFile, type Life } from '../contracts/life.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
-import { type ArtifactStore, outputPath, StoreError } from '../stores/artifact-store.ts';
+import { type ArtifactStore, notVouched, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { openStore } from '../stores/open-store.ts';
 import { claimPlace } from '../worker/claims.ts';
 import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
@@ -52,18 +52,28 @@ async function checkParsed(
     return refused([problem('trainer', config.trainer, `must be one of ${names || '(no trainer was found)'}`)]);
   }
   const manifest = await host.trainers.describe(program, options);
+  // First of all: nothing that is not allowed is opened, not even to say what is wrong with it.
+  const paths = await host.allowedPaths.problems(config, manifest, program.file);
+  if (paths.length > 0) return refused([...paths, ...checkpointProblems(config, manifest)]);
   const check = await host.trainers.check(program, config, options);
-  const { store, identity, problems: storeProblems } = await checkStore(host, config, life);
   const problems = [
     ...check.problems,
     ...checkpointProblems(config, manifest),
     ...(manifest.datasets.length === 0 && config.data !== undefined
       ? [problem('data', config.data, `must be left out: ${manifest.name} takes no data set`)]
       : []),
-    ...storeProblems,
+    ...(await storeProblems(host, config, life, (store) => host.knownStores.check(store))),
     ...(await continueProblems(config)),
   ];
-  if (problems.length > 0 || !store) return refused(problems);
+  if (problems.length > 0) return refused(problems);
+  // Last of all: a configuration that is refused leaves nothing behind.
+  let identity = null as string | null;
+  const late = await storeProblems(host, config, life, async (store) => {
+    await host.knownStores.prepare(store);
+    identity = await store.identity();
+  });
+  if (late.length > 0) return refused(late);
+  const store = host.storeOf(config);
   const best = config.checkpoints.best ?? manifest.best;
   const { project, run = '' } = config;
   const place = life && run ? await withStore(() => claimPlace(store, { project, run }, life)) : null;
@@ -109,28 +119,28 @@ function checkpointProblems({ epochs, checkpoints }: RunConfig, manifest: Traine
   ];
 }
 
-async function checkStore(
+/** What keeps the run from having its store, after `ask` has asked that. */
+async function storeProblems(
   host: Host,
   config: RunConfig,
   life: Life | null,
-): Promise<{ store: ArtifactStore | null; identity: string | null; problems: ConfigProblem[] }> {
+  ask: (store: ArtifactStore) => Promise<void>,
+): Promise<ConfigProblem[]> {
   const address = config.store ?? host.settings.store;
   try {
     const store = openStore(address, config.storeIdentity);
-    await host.knownStores.prepare(store);
+    await ask(store);
     // A run that was reset finds what it left before, and takes a place beside that.
-    if (life === null && config.run !== undefined && (await isTaken(store, outputPath(config.project, config.run)))) {
-      const message = `must be new: ${store.address}/${outputPath(config.project, config.run)} holds files of a run with this id`;
-      return { store, identity: null, problems: [problem('run', config.run, message)] };
-    }
-    return { store, identity: await store.identity(), problems: [] };
+    if (config.run === undefined || life !== null) return [];
+    // A store that is to be made holds nothing.
+    if (!(await store.identity().then(() => true, notVouched))) return [];
+    const output = outputPath(config.project, config.run);
+    if (!(await isTaken(store, output))) return [];
+    const message = `must be new: ${store.address}/${output} holds files of a run with this id`;
+    return [problem('run', config.run, message)];
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return {
-      store: null,
-      identity: null,
-      problems: [problem('store', address, `must be a store that can be written: ${error.message}`)],
-    };
+    return [problem('store', address, `must be a store that can be written: ${error.message}`)];
   }
 }
 

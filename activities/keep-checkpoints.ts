@@ -1,13 +1,13 @@
 /**
- * Stores what the ledger chose and removes what it dropped, while the trainer goes on. What is damaged is put aside; then
- * nothing is removed, for what was to go may be all that is left.
+ * Stores what the ledger chose and removes what it dropped, and what was never told as there was something newer, while
+ * the trainer goes on. What is damaged is put aside; then nothing is removed, for what was to go may be all that is left.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { name as nameSchema } from '../contracts/names.ts';
 import type { KeepCheckpointsInput, KeptCheckpoints } from '../contracts/run-activities.ts';
 import { outputPath } from '../stores/artifact-store.ts';
-import { putAside, storeCheckpoint } from '../worker/checkpoints.ts';
+import { putAside, removePassed, storeCheckpoint } from '../worker/checkpoints.ts';
 import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import { withStore, working } from './activity-support.ts';
@@ -43,6 +43,7 @@ export const keepCheckpoints =
             await store.remove(`${output}/checkpoints/${checkpoint}`);
             kept.removed.push(checkpoint);
           }
+          if (input.known && kept.damaged.length === 0) await removePassed(folder, input.store, input.known, signal);
           kept.bytes = progress.bytes ?? 0;
           return kept;
         }),

@@ -1,16 +1,22 @@
 /** Takes a slot, starts or finds the trainer, and answers when it is ready. */
-import { ApplicationFailure } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import { noFreeSlotType, type OpenedSession, type OpenSessionInput } from '../contracts/run-activities.ts';
 import { ContinueFromProblem } from '../worker/continue-from.ts';
 import type { Host } from '../worker/host.ts';
 import { NoFreeSlot, SessionProblem } from '../worker/sessions.ts';
 import { sessionFailed, withStore, working } from './activity-support.ts';
 
+/** In seconds. */
+const noticedWait = 3;
+
 /** `byPermit`: this is the pool's queue, polled only while a slot is free. */
 export const openSession =
   (host: Host, byPermit: boolean) =>
   (input: OpenSessionInput): Promise<OpenedSession> =>
     working('open a session', async (signal, progress) => {
+      const { scheduledTimestampMs } = Context.current().info;
+      const waited = Math.round((Date.now() - scheduledTimestampMs) / 1000);
+      if (byPermit && waited >= noticedWait) host.log.info({ run: input.run }, `it waited ${waited} s for a free slot`);
       try {
         // An attempt that the server gave up may still be opening here: two trainers must not meet in one folder.
         return await host.openings.take(input.place, signal, () =>

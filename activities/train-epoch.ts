@@ -1,10 +1,16 @@
-/** One epoch: grants it and the next, heartbeats its progress, and answers with its report. */
+/**
+ * One epoch: grants it and the next, heartbeats its progress, and answers with its report. Where checkpoints are saved
+ * within the epoch, it answers as soon as there is one, and is asked again.
+ */
 import type { TrainEpochInput } from '../contracts/run-activities.ts';
 import type { SessionReport } from '../contracts/session.ts';
 import type { Host } from '../worker/host.ts';
 import { readReport } from '../worker/run-report.ts';
 import { type LiveSession, SessionOver } from '../worker/session.ts';
 import { heartbeating, isForsaken, ownSession, sessionFailed } from './activity-support.ts';
+
+/** Each report within an epoch adds to the run's history: milliseconds between two of them. */
+const reportEvery = 5_000;
 
 export const trainEpoch =
   (host: Host) =>
@@ -27,7 +33,7 @@ export const trainEpoch =
           return session.meter.current;
         },
         async (signal) => {
-          await session.waitEpoch(input.epoch, signal);
+          await session.waitEpochOrCheckpoint(input.epoch, reportEvery, signal);
           return readReport(session.folder, known);
         },
       );

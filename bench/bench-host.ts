@@ -49,6 +49,8 @@ export class BenchHost {
         EPOCHAL_DATA_DIR: join(folder, 'data'),
         EPOCHAL_STORE: join(folder, 'store'),
         EPOCHAL_POOL: pool,
+        // The data sets of a benchmark are in folders of its own.
+        EPOCHAL_ALLOWED_PATHS: '*',
         EPOCHAL_SLOTS: String(slots),
         EPOCHAL_TRAINERS: [join(root, 'test', 'trainers'), join(root, 'trainers')].join(delimiter),
         ...environment,

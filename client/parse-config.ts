@@ -1,11 +1,11 @@
 /** Configurations as people write them: YAML in a file, checked as far as no worker is needed. */
 import { readFile } from 'node:fs/promises';
-import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { problemsOf } from '../contracts/config-problems.ts';
 import { name } from '../contracts/names.ts';
 import { type DraftConfig, draftConfigSchema, type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
-import { ConfigError, type EpochalError } from './errors.ts';
+import { type BoundedYaml, readBoundedYaml, YamlError } from './bounded-yaml.ts';
+import { ConfigError } from './errors.ts';
 
 /** With all defaults filled in. Throws ConfigError. */
 export const parseConfig = (input: unknown): RunConfig => parsed(runConfigSchema, input);
@@ -31,29 +31,24 @@ export function parsed<T extends z.ZodType>(schema: T, input: unknown): z.output
   throw new ConfigError(problemsOf(result.error, input, schema));
 }
 
-/** A configuration is written by hand: what is larger is some other file. */
-const longestText = 1_000_000;
+/**
+ * JSON is YAML too. Throws ConfigError that names the text (`file`) and, where there is one, the line and the column of what is
+ * wrong. How large a text may be, and what it may ask for, is in `yamlLimits`.
+ */
+export const parseYaml = (text: string, file: string): unknown => readYaml(text, file).value;
 
-/** JSON is YAML too. Throws ConfigError that names the place (`file`), the line and the column of a syntax error. */
-export function parseYaml(text: string, file: string): unknown {
-  if (text.length > longestText)
-    throw syntaxError(`${file} is too long for a configuration: at most ${longestText} characters`);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
-  const [error] = document.errors;
-  if (error) {
-    const { line, col } = lines.linePos(error.pos[0]);
-    throw syntaxError(`${file} is no YAML in line ${line}, column ${col}: ${error.message.split('\n')[0]}`);
-  }
+/** The same, with the places of what was read. */
+export function readYaml(text: string, file: string): BoundedYaml {
   try {
-    // A chain of aliases that grows without end is refused here.
-    return document.toJS({ maxAliasCount: 100 });
+    return readBoundedYaml(text);
   } catch (cause) {
-    throw syntaxError(`${file} is no YAML: ${cause instanceof Error ? cause.message : cause}`, cause);
+    if (!(cause instanceof YamlError)) throw cause;
+    const place = cause.place === null ? '' : ` in line ${cause.place.line}, column ${cause.place.column}`;
+    throw new ConfigError([], { cause, message: `${file} cannot be read as YAML${place}: ${cause.message}` });
   }
 }
 
-/** Throws EpochalError when the file cannot be read, ConfigError when it is no YAML. */
+/** Throws EpochalError when the file cannot be read, ConfigError when it is not YAML. */
 export async function readYamlFile(file: string): Promise<unknown> {
   let text: string;
   try {
@@ -76,5 +71,3 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-const syntaxError = (message: string, cause?: unknown): EpochalError => new ConfigError([], { message, cause });

@@ -1,7 +1,9 @@
-/** Which runs a list is of, and what it tells of each. */
+/** Which runs a list is of. */
 import { z } from 'zod';
 import { name } from '../contracts/names.ts';
-import { type Outcome, outcomeSchema, type RunState, runStateSchema } from '../contracts/receipt.ts';
+import { outcomeSchema, runStateSchema } from '../contracts/receipt.ts';
+
+export type { RunSummary } from '../contracts/run-summary.ts';
 
 export const runFilterSchema = z.strictObject({
   state: runStateSchema.optional(),
@@ -12,14 +14,3 @@ export const runFilterSchema = z.strictObject({
   limit: z.int().min(1).max(100_000).optional(),
 });
 export type RunFilter = z.input<typeof runFilterSchema>;
-
-export interface RunSummary {
-  run: string;
-  state: RunState;
-  trainer: string | null;
-  project: string | null;
-  outcome: Outcome | null;
-  bestMetric: number | null;
-  startedAt: string;
-  endedAt: string | null;
-}

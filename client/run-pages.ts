@@ -1,19 +1,34 @@
 /** Runs as visibility lists them, a page at a time, for tables of any length. No worker is asked. */
 import type { temporal } from '@temporalio/proto';
 import { z } from 'zod';
-import type { LiveProgress, RunSummary } from '../contracts/http-api.ts';
+import type { LiveProgress } from '../contracts/http-api.ts';
 import { outcomeSchema, runStateSchema } from '../contracts/receipt.ts';
 import { trainingRunType } from '../contracts/run-messages.ts';
+import {
+  mayHaveSalvage,
+  outcomeOf,
+  type RunFacts,
+  type RunSummary,
+  type SalvageFacts,
+  standingOf,
+  stateOf,
+  type WorkflowStatus,
+} from '../contracts/run-summary.ts';
+import { runOfSalvage } from '../contracts/salvage-messages.ts';
 import type { Calls } from './calls.ts';
 import { RunNotFoundError } from './errors.ts';
 import { liveProgress, type LiveProgress as ReportedProgress } from './live-progress.ts';
-import type { RunFilter } from './run-filter.ts';
-import { visibilityQuery } from './run-list.ts';
+import {
+  isOfSalvages,
+  type PageFilter,
+  runsQuery,
+  salvagesOfQuery,
+  salvagesQuery,
+  visibilityQuery,
+} from './run-query.ts';
+import { describeSalvage, placeIn } from './salvaged.ts';
 
-export interface PageFilter extends Omit<RunFilter, 'limit'> {
-  /** Runs whose id begins with this: a run id has no character that a query would need quoted. */
-  text?: string | undefined;
-}
+export type { PageFilter } from './run-query.ts';
 
 export interface PageOfRuns {
   runs: RunSummary[];
@@ -21,8 +36,12 @@ export interface PageOfRuns {
   next: string | null;
 }
 
+type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
+
 const callSeconds = 10;
 const largestServerPage = 1_000;
+/** Ids in one query: the server limits its length. */
+const idsAtOnce = 50;
 
 /** Open runs first, then by when they closed, newest first: the server's own order. */
 export async function pageOfRuns(
@@ -31,25 +50,23 @@ export async function pageOfRuns(
   limit: number,
   cursor: string | null,
 ): Promise<PageOfRuns> {
-  const { client } = calls;
-  const answer = await calls.within(callSeconds, null, () =>
-    client.connection.workflowService.listWorkflowExecutions({
-      namespace: client.options.namespace,
-      query: pageQuery(filter),
-      pageSize: Math.min(limit, largestServerPage),
-      ...(cursor === null ? {} : { nextPageToken: Buffer.from(cursor, 'base64url') }),
-    }),
-  );
-  const token = answer.nextPageToken;
-  return {
-    runs: (answer.executions ?? []).flatMap((execution) => summaryOf(execution) ?? []),
-    next: token && token.length > 0 ? Buffer.from(token).toString('base64url') : null,
-  };
+  const { outcome, state = 'stopped' } = filter;
+  const ofSalvages = isOfSalvages(outcome);
+  if (outcome !== undefined && state !== 'stopped') return { runs: [], next: null };
+  const query = ofSalvages ? salvagesQuery(filter) : visibilityQuery(filter);
+  const { executions, next } = await list(calls, query, Math.min(limit, largestServerPage), cursor);
+  const found = ofSalvages ? await runsSalvagedBy(calls, executions) : executions;
+  const salvages = await salvagesOf(calls, found);
+  const runs = found.flatMap((one) => summaryOf(one, salvages.get(one.execution?.workflowId ?? '') ?? null) ?? []);
+  return { runs: outcome === undefined ? runs : runs.filter((run) => run.outcome === outcome), next };
 }
 
-export async function countRuns(calls: Calls, filter: PageFilter): Promise<number> {
+/** Null where only a look at each of them could tell. */
+export async function countRuns(calls: Calls, filter: PageFilter): Promise<number | null> {
+  // A run that was salvaged twice, or failed and was salvaged later, would be counted wrongly.
+  if (isOfSalvages(filter.outcome) || filter.outcome === 'failed') return null;
   const { client } = calls;
-  const { count } = await calls.within(callSeconds, null, () => client.workflow.count(pageQuery(filter)));
+  const { count } = await calls.within(callSeconds, null, () => client.workflow.count(visibilityQuery(filter)));
   return count;
 }
 
@@ -60,10 +77,18 @@ export async function describeRun(
 ): Promise<{ summary: RunSummary; progress: LiveProgress[] }> {
   const description = await calls.within(callSeconds, run, () => calls.client.workflow.getHandle(run).describe());
   const info = description.raw.workflowExecutionInfo;
-  const summary = info ? summaryOf(info) : null;
-  if (summary === null || info?.type?.name !== trainingRunType) throw new RunNotFoundError(run);
+  if (!info || info.type?.name !== trainingRunType) throw new RunNotFoundError(run);
+  const salvage = mayHaveSalvage(factsOf(info)) ? await describeSalvage(calls, placeIn(description, run)) : null;
+  const isTakenUp = !(description.raw.pendingActivities ?? []).some(
+    ({ activityType, state }) => activityType?.name === 'openSession' && state === scheduled,
+  );
+  const summary = summaryOf(info, salvage, isTakenUp);
+  if (summary === null) throw new RunNotFoundError(run);
   return { summary, progress: liveProgress(description).map(shownProgress) };
 }
+
+/** `temporal.api.enums.v1.PendingActivityState`. */
+const scheduled = 1;
 
 /** As the HTTP API tells it. */
 export function shownProgress(live: ReportedProgress): LiveProgress {
@@ -71,12 +96,73 @@ export function shownProgress(live: ReportedProgress): LiveProgress {
   return { kind: 'work', activity: live.activity, ...live.work, at: new Date().toISOString() };
 }
 
-const pageQuery = ({ text, ...filter }: PageFilter): string =>
-  text ? `${visibilityQuery(filter)} AND WorkflowId STARTS_WITH '${text}'` : visibilityQuery(filter);
+async function list(
+  calls: Calls,
+  query: string,
+  pageSize: number,
+  cursor: string | null,
+): Promise<{ executions: Execution[]; next: string | null }> {
+  const { client } = calls;
+  const answer = await calls.within(callSeconds, null, () =>
+    client.connection.workflowService.listWorkflowExecutions({
+      namespace: client.options.namespace,
+      query,
+      pageSize,
+      ...(cursor === null ? {} : { nextPageToken: Buffer.from(cursor, 'base64url') }),
+    }),
+  );
+  const token = answer.nextPageToken;
+  return {
+    executions: answer.executions ?? [],
+    next: token && token.length > 0 ? Buffer.from(token).toString('base64url') : null,
+  };
+}
 
-type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
+/** All that a query over a few ids finds. */
+async function listAll(calls: Calls, query: string): Promise<Execution[]> {
+  const all: Execution[] = [];
+  let cursor: string | null = null;
+  do {
+    const page = await list(calls, query, largestServerPage, cursor);
+    all.push(...page.executions);
+    cursor = page.next;
+  } while (cursor !== null);
+  return all;
+}
 
-const statuses: readonly RunSummary['workflowStatus'][] = [
+async function inChunks(ids: readonly string[], ask: (chunk: string[]) => Promise<Execution[]>): Promise<Execution[]> {
+  const found: Execution[] = [];
+  for (let at = 0; at < ids.length; at += idsAtOnce) found.push(...(await ask(ids.slice(at, at + idsAtOnce))));
+  return found;
+}
+
+/** In the order of their salvages, each once; what the server does not remember any more is left out. */
+async function runsSalvagedBy(calls: Calls, salvages: readonly Execution[]): Promise<Execution[]> {
+  const ids = [...new Set(salvages.map(({ execution }) => runOfSalvage(execution?.workflowId ?? '')))];
+  const runs = await inChunks(ids, (chunk) => listAll(calls, runsQuery(chunk)));
+  return ids.flatMap((id) => runs.find(({ execution }) => execution?.workflowId === id) ?? []);
+}
+
+/** By run, for those whose salvage could know more than they do. */
+async function salvagesOf(calls: Calls, runs: readonly Execution[]): Promise<Map<string, SalvageFacts>> {
+  const ids = runs.flatMap((run) => (mayHaveSalvage(factsOf(run)) ? (run.execution?.workflowId ?? []) : []));
+  const salvages = await inChunks(ids, (chunk) => listAll(calls, salvagesOfQuery(chunk)));
+  const newestFirst = salvages.sort((a, b) => Number(b.startTime?.seconds ?? 0) - Number(a.startTime?.seconds ?? 0));
+  const found = new Map<string, SalvageFacts>();
+  for (const salvage of newestFirst) {
+    const run = runOfSalvage(salvage.execution?.workflowId ?? '');
+    const { outcome, workflowStatus } = factsOf(salvage);
+    const newer = found.get(run);
+    found.set(run, {
+      isOpen: newer?.isOpen ?? workflowStatus === 'running',
+      // One that is under way, or found nothing, takes nothing back of what the one before found.
+      outcome: newer?.outcome ?? outcome,
+    });
+  }
+  return found;
+}
+
+const statuses: readonly WorkflowStatus[] = [
   'unknown',
   'running',
   'completed',
@@ -87,35 +173,46 @@ const statuses: readonly RunSummary['workflowStatus'][] = [
   'timedOut',
 ];
 
-function summaryOf({ execution, status, startTime, closeTime, searchAttributes }: Execution): RunSummary | null {
-  const run = execution?.workflowId;
-  const startedAt = instantOf(startTime);
-  if (!run || startedAt === null) return null;
-  const workflowStatus = statuses[Number(status ?? 0)] ?? 'unknown';
-  const attribute = (key: string): unknown => {
-    const data = searchAttributes?.indexedFields?.[key]?.data;
-    return data && data.length > 0 ? JSON.parse(Buffer.from(data).toString('utf8')) : undefined;
-  };
-  const text = (key: string) => z.string().safeParse(attribute(key)).data ?? null;
-  const isOver = workflowStatus !== 'running';
-  const isForced = workflowStatus === 'terminated' || workflowStatus === 'timedOut';
+const attributeOf = ({ searchAttributes }: Execution, key: string): unknown => {
+  const data = searchAttributes?.indexedFields?.[key]?.data;
+  return data && data.length > 0 ? JSON.parse(Buffer.from(data).toString('utf8')) : undefined;
+};
+
+const textOf = (execution: Execution, key: string): string | null =>
+  z.string().safeParse(attributeOf(execution, key)).data ?? null;
+
+const factsOf = (execution: Execution): Omit<RunFacts, 'salvage'> => ({
+  workflowStatus: statuses[Number(execution.status ?? 0)] ?? 'unknown',
+  state: runStateSchema.safeParse(attributeOf(execution, 'EpochalState')).data ?? null,
+  detail: textOf(execution, 'EpochalDetail'),
+  outcome: outcomeSchema.safeParse(attributeOf(execution, 'EpochalOutcome')).data ?? null,
+});
+
+function summaryOf(execution: Execution, salvage: SalvageFacts | null, isTakenUp?: boolean): RunSummary | null {
+  const run = execution.execution?.workflowId;
+  const createdAt = instantOf(execution.startTime);
+  if (!run || createdAt === null) return null;
+  const facts: RunFacts = { ...factsOf(execution), salvage, ...(isTakenUp === undefined ? {} : { isTakenUp }) };
+  const startedAt = z.iso.datetime().safeParse(textOf(execution, 'EpochalStarted')).data ?? null;
+  const state = stateOf(facts);
   return {
     run,
-    // A run that was ended by force keeps the attributes that it had.
-    state: isOver ? 'stopped' : (runStateSchema.safeParse(attribute('EpochalState')).data ?? null),
-    outcome: outcomeSchema.safeParse(attribute('EpochalOutcome')).data ?? (isForced ? 'lost' : null),
-    trainer: text('EpochalTrainer'),
-    project: text('EpochalProject'),
-    bestMetric: z.number().safeParse(attribute('EpochalBestMetric')).data ?? null,
+    standing: standingOf(facts),
+    state,
+    detail: state === 'stopped' ? state : facts.detail,
+    outcome: outcomeOf(facts),
+    trainer: textOf(execution, 'EpochalTrainer'),
+    project: textOf(execution, 'EpochalProject'),
+    bestMetric: z.number().safeParse(attributeOf(execution, 'EpochalBestMetric')).data ?? null,
+    // Of a run that is one execution after the other, this is the newest one's, which began later than the run.
+    createdAt: startedAt !== null && startedAt < createdAt ? startedAt : createdAt,
     startedAt,
-    closedAt: instantOf(closeTime),
-    workflowStatus,
+    closedAt: instantOf(execution.closeTime),
+    workflowStatus: facts.workflowStatus,
   };
 }
 
-type Instant = Execution['startTime'];
-
-function instantOf(time: Instant): string | null {
+function instantOf(time: Execution['startTime']): string | null {
   if (!time) return null;
   const milliseconds = Number(time.seconds ?? 0) * 1000 + Math.floor((time.nanos ?? 0) / 1_000_000);
   return milliseconds > 0 ? new Date(milliseconds).toISOString() : null;

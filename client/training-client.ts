@@ -23,14 +23,16 @@ import {
 } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
 import { Calls } from './calls.ts';
+import { endedView } from './ended-view.ts';
 import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
 import { parseConfig, parseDraft, parsed, parseName } from './parse-config.ts';
 import { hostsOfPool } from './pool-hosts.ts';
 import type { RunFilter, RunSummary } from './run-filter.ts';
 import { newRunId } from './run-ids.ts';
-import { firstAttributes, listRuns } from './run-list.ts';
+import { listRuns } from './run-list.ts';
+import { firstAttributes } from './run-query.ts';
 import { runResult, type WaitOptions } from './run-result.ts';
-import { salvageEnd } from './salvaged.ts';
+import { presentSalvage, salvageEnd } from './salvaged.ts';
 import { isSilence, typedError } from './temporal-errors.ts';
 import { type WatchItem, type WatchOptions, watchRun } from './watch.ts';
 import { WorkerQuestions } from './worker-questions.ts';
@@ -40,6 +42,15 @@ export interface TrainingClientOptions {
   workerSeconds?: number;
   /** Where `trainingRun` workflows are served. */
   workflowQueue?: string;
+}
+
+export interface CheckOptions {
+  /** Hears what the worker that checks is doing, where that takes longer than a moment: the first use of a trainer makes its environment. */
+  onProgress?: (doing: string) => void;
+}
+
+export interface StartOptions extends CheckOptions {
+  draft?: boolean;
 }
 
 export interface StartedRun {
@@ -82,10 +93,13 @@ export class TrainingClient {
    * Checks the configuration, on a worker too, and only then starts the run. A draft is not checked by a worker: it waits
    * for `configure` and `train`. Throws ConfigError, RunInUseError and WorkerFailedError; then nothing has started.
    */
-  async start(config: RunConfigInput): Promise<StartedRun>;
+  async start(config: RunConfigInput, options?: CheckOptions): Promise<StartedRun>;
   async start(config: DraftConfig, options: { draft: true }): Promise<StartedRun>;
-  async start(config: RunConfigInput | DraftConfig, options: { draft?: boolean }): Promise<StartedRun>;
-  async start(config: RunConfigInput | DraftConfig, { draft = false }: { draft?: boolean } = {}): Promise<StartedRun> {
+  async start(config: RunConfigInput | DraftConfig, options: StartOptions): Promise<StartedRun>;
+  async start(
+    config: RunConfigInput | DraftConfig,
+    { draft = false, ...options }: StartOptions = {},
+  ): Promise<StartedRun> {
     if (draft) {
       const given = parseDraft(config);
       const run = given.run ?? newRunId(given.trainer ?? 'run');
@@ -93,16 +107,16 @@ export class TrainingClient {
       await this.#startWorkflow(run, { config: whole, draft: true });
       return { run, config: whole, outputFolder: null };
     }
-    const passed = await this.check(config);
+    const passed = await this.check(config, options);
     const run = parseName('run', passed.config.run);
     await this.#startWorkflow(run, { config: passed.config });
     return { run, config: passed.config, outputFolder: passed.outputFolder };
   }
 
   /** The check alone, with the run id that it was made for. Throws ConfigError and WorkerFailedError. */
-  async check(config: unknown): Promise<PassedCheck> {
+  async check(config: unknown, { onProgress }: CheckOptions = {}): Promise<PassedCheck> {
     const own = parseConfig(config);
-    const answer = await this.#workers.checkConfig({ ...own, run: own.run ?? newRunId(own.trainer) });
+    const answer = await this.#workers.checkConfig({ ...own, run: own.run ?? newRunId(own.trainer) }, onProgress);
     if (!answer.ok) throw new ConfigError(answer.problems);
     return answer;
   }
@@ -132,15 +146,22 @@ export class TrainingClient {
     return this.#update(run, updateNames.resume);
   }
 
-  /** Also of a run that is over, for as long as the server keeps it. */
+  /**
+   * Also of a run that is over, for as long as the server keeps it. One that was ended by force is `stopped`, with the receipt of
+   * its salvage once there is one.
+   */
   async view(run: string): Promise<RunView> {
     parseName('run', run);
-    return this.#viewOf(
-      run,
-      await this.#calls.within(this.#workerSeconds, run, () =>
-        this.#client.workflow.getHandle(run).query<unknown>(runQuery),
-      ),
-    );
+    const handle = this.#client.workflow.getHandle(run);
+    const ask = async () =>
+      this.#viewOf(run, await this.#calls.within(this.#workerSeconds, run, () => handle.query<unknown>(runQuery)));
+    const view = await ask();
+    if (view.state === 'stopped') return view;
+    const { status } = await this.#calls.within(10, run, () => handle.describe());
+    if (status.name === 'RUNNING' || status.name === 'CONTINUED_AS_NEW') return view;
+    // It may have ended by itself between the two questions.
+    const last = await ask();
+    return last.state === 'stopped' ? last : endedView(last, await presentSalvage(this.#calls, run));
   }
 
   /** Items as they come, the end last; see WatchItem. Throws WorkerFailedError for a run of another version. */
@@ -235,7 +256,7 @@ export class TrainingClient {
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
         staticSummary: summary,
-        typedSearchAttributes: firstAttributes(trainer, project),
+        typedSearchAttributes: firstAttributes(input.draft ?? false, trainer, project),
         priority: { priorityKey: priority ?? 3, ...(fairnessKey === undefined ? {} : { fairnessKey }) },
       });
     } catch (error) {

@@ -1,6 +1,6 @@
 /** Questions that workers answer without a run: standalone activities on the control queues. */
 import { randomUUID } from 'node:crypto';
-import { ActivityExecutionFailedError, TimeoutFailure } from '@temporalio/client';
+import { ActivityExecutionFailedError, type ActivityHandle, TimeoutFailure } from '@temporalio/client';
 import { z } from 'zod';
 import {
   type CheckedConfig,
@@ -12,11 +12,16 @@ import {
   type TrainerList,
   trainerListSchema,
 } from '../contracts/host-messages.ts';
+import { workProgressSchema } from '../contracts/progress.ts';
 import { hostControlQueue, poolControlQueue } from '../contracts/queues.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Calls } from './calls.ts';
 import { NoWorkerError, WorkerFailedError } from './errors.ts';
 import { typedError } from './temporal-errors.ts';
+
+const lookEveryMs = 500;
+
+export type Hear = (doing: string) => void;
 
 export interface Question<T> {
   queue: string;
@@ -30,6 +35,8 @@ export interface Question<T> {
   /** Who does not answer, as a sentence. */
   nobody: string;
   summary: string;
+  /** Hears what the worker is doing, where that takes longer than a moment. */
+  onProgress?: Hear | undefined;
   /** The server need not remember question and answer: there are many, or they are large. */
   leavesNoTrace?: true;
 }
@@ -43,9 +50,10 @@ export class WorkerQuestions {
     this.#waitSeconds = waitSeconds;
   }
 
-  checkConfig(config: RunConfig): Promise<CheckedConfig> {
+  checkConfig(config: RunConfig, onProgress?: Hear): Promise<CheckedConfig> {
     return this.ask({
       ...this.poolQuestion(config.pool),
+      onProgress,
       activity: 'checkConfig',
       args: [config],
       answer: checkedConfigSchema,
@@ -136,9 +144,11 @@ export class WorkerQuestions {
           summary: question.summary,
         }),
       );
+      const stopListening = question.onProgress ? this.#listen(asked, question.onProgress) : () => undefined;
       try {
         answer = await asked.result();
       } finally {
+        stopListening();
         if (question.leavesNoTrace) this.#forget(asked);
       }
     } catch (error) {
@@ -155,6 +165,24 @@ export class WorkerQuestions {
     throw new WorkerFailedError(`the worker's answer to ${question.activity} is of another version of Epochal`, {
       cause: parsed.error,
     });
+  }
+
+  /** Tells what the heartbeats say, each thing once. Best effort; answers how to end it. */
+  #listen(asked: ActivityHandle, hear: Hear): () => void {
+    let last = '';
+    let isOver = false;
+    const look = async () => {
+      const description = await asked.describe({ includeHeartbeatDetails: true });
+      const work = workProgressSchema.safeParse(await description.getHeartbeatDetails());
+      if (isOver || !work.success || work.data.doing === last) return;
+      last = work.data.doing;
+      hear(last);
+    };
+    const timer = setInterval(() => void look().catch(() => undefined), lookEveryMs);
+    return () => {
+      isOver = true;
+      clearInterval(timer);
+    };
   }
 
   /** In the background, and best effort: a server that does not know how forgets it after its retention time. */

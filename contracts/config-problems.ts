@@ -8,9 +8,12 @@ import { runConfigSchema } from './run-config.ts';
 
 const longestValue = 80;
 
+/** More help nobody. They travel in answers and payloads, and each costs some work. */
+export const mostProblems = 50;
+
 /**
- * The problems that `error` found in `input`, in its order, the first of each field. Unknown fields are compared
- * with those that `schema` has at that place, to suggest the one that was meant.
+ * The problems that `error` found in `input`, in its order, the first of each field; where there are more than `mostProblems`, the
+ * last one says so. Unknown fields are compared with those that `schema` has at that place, to suggest the one that was meant.
  */
 export function problemsOf(error: z.ZodError, input: unknown, schema: z.ZodType = runConfigSchema): ConfigProblem[] {
   const problems = new Map<string, ConfigProblem>();
@@ -18,7 +21,12 @@ export function problemsOf(error: z.ZodError, input: unknown, schema: z.ZodType 
   const issues = [...error.issues].sort((a, b) => Number('note' in a) - Number('note' in b));
   for (const issue of issues) {
     for (const problem of problemsOfIssue(issue, input, schema)) {
-      if (!problems.has(problem.field)) problems.set(problem.field, problem);
+      if (problems.has(problem.field)) continue;
+      if (problems.size === mostProblems) {
+        const more = { field: '', value: 'wrong in more places', message: `only the first ${mostProblems} are told` };
+        return [...problems.values(), more];
+      }
+      problems.set(problem.field, problem);
     }
   }
   return [...problems.values()];
@@ -53,23 +61,29 @@ export function fieldPath(path: readonly PropertyKey[]): string {
   return text;
 }
 
-function problemsOfIssue(issue: z.core.$ZodIssue, input: unknown, schema: z.ZodType): ConfigProblem[] {
+function* problemsOfIssue(issue: z.core.$ZodIssue, input: unknown, schema: z.ZodType): Generator<ConfigProblem> {
   if (issue.code === 'unrecognized_keys') {
     const parent = valueAt(input, issue.path);
     const known = knownKeys(schema, issue.path);
-    return issue.keys.map((key) => ({
-      field: fieldPath([...issue.path, key]),
-      value: shownValue(valueAt(parent, [key])),
-      message: `unknown field; ${suggestion(key, known)}`,
-    }));
+    let isListed = false;
+    for (const key of issue.keys) {
+      // What is known is said once of each place.
+      const near = nearest(key, known);
+      const others = isListed || known.length === 0 ? 'leave it out' : `known here are ${known.join(', ')}`;
+      if (near === null) isListed = true;
+      yield {
+        field: fieldPath([...issue.path, key]),
+        value: shownValue(valueAt(parent, [key])),
+        message: `unknown field; ${near === null ? others : `did you mean ${near}?`}`,
+      };
+    }
+    return;
   }
-  return [
-    {
-      field: fieldPath(issue.path),
-      value: shownValue(valueAt(input, issue.path)),
-      message: allowed(issue, schemaAt(schema, issue.path)),
-    },
-  ];
+  yield {
+    field: fieldPath(issue.path),
+    value: shownValue(valueAt(input, issue.path)),
+    message: allowed(issue, schemaAt(schema, issue.path)),
+  };
 }
 
 /** What is allowed, as a clause that follows "field is value: ". */
@@ -182,17 +196,14 @@ function unwrapped(schema: unknown): unknown {
   return at;
 }
 
-function suggestion(key: string, known: readonly string[]): string {
-  if (known.length === 0) return 'leave it out';
-  const near = known
+function nearest(key: string, known: readonly string[]): string | null {
+  const [near] = known
     .map((candidate) => ({
       candidate,
       distance: editDistance(key.slice(0, 100).toLowerCase(), candidate.toLowerCase()),
     }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  return near && near.distance <= Math.max(1, Math.floor(near.candidate.length / 3))
-    ? `did you mean ${near.candidate}?`
-    : `known here are ${known.join(', ')}`;
+    .sort((a, b) => a.distance - b.distance);
+  return near && near.distance <= Math.max(1, Math.floor(near.candidate.length / 3)) ? near.candidate : null;
 }
 
 /** Levenshtein's distance, with a swap of two neighbours counted as one edit. */

@@ -15,6 +15,7 @@ import { progressSchema, workProgressSchema } from './progress.ts';
 import { outcomeSchema, receiptSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 import { fileSourceSchema, logLinesSchema } from './run-files.ts';
 import { configureSchema, runViewSchema } from './run-messages.ts';
+import { runSummarySchema } from './run-summary.ts';
 
 // ── Refusals
 
@@ -104,31 +105,6 @@ export const accessSchema = z.strictObject({ tokenRequired: z.boolean(), granted
 export type Access = z.infer<typeof accessSchema>;
 
 // ── Runs
-
-export const runSummarySchema = z.strictObject({
-  run: z.string(),
-  /** Null for a run that has not said it yet. */
-  state: runStateSchema.nullable(),
-  outcome: outcomeSchema.nullable(),
-  trainer: z.string().nullable(),
-  project: z.string().nullable(),
-  /** Value of the metric that chooses the best checkpoint. */
-  bestMetric: z.number().nullable(),
-  startedAt: z.iso.datetime(),
-  closedAt: z.iso.datetime().nullable(),
-  /** Temporal's own status. */
-  workflowStatus: z.enum([
-    'running',
-    'completed',
-    'failed',
-    'cancelled',
-    'terminated',
-    'timedOut',
-    'continuedAsNew',
-    'unknown',
-  ]),
-});
-export type RunSummary = z.infer<typeof runSummarySchema>;
 
 export const runSortSchema = z.enum([
   'recent',

@@ -16,3 +16,6 @@ export const hostQueue = (host: string): string => `host.${host}`;
 
 /** Stop and status on one host: never waits behind an epoch. */
 export const hostControlQueue = (host: string): string => `host.${host}.control`;
+
+/** Of one host, not of a pool. */
+export const isHostQueue = (queue: string): boolean => queue.startsWith('host.');

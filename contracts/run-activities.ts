@@ -55,6 +55,8 @@ export interface KeepCheckpointsInput extends Owner {
   config: RunConfig;
   store: readonly LedgerEntry[];
   remove: readonly string[];
+  /** What the host has beyond it is of no use once the newest of `store` is stored. Workflows of old do not tell. */
+  known?: Known;
 }
 
 export interface KeptCheckpoints {

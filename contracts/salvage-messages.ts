@@ -1,5 +1,6 @@
 /** Runs that could not end themselves: what is asked of whom to land what is left of them. */
 import type { LedgerEntry } from './checkpoint.ts';
+import { runAt } from './life.ts';
 import type { EpochResult } from './protocol.ts';
 import type { Receipt } from './receipt.ts';
 import type { RunConfig } from './run-config.ts';
@@ -8,7 +9,10 @@ export const salvageType = 'salvage';
 export const sweepType = 'sweep';
 
 /** Workflow id of the salvage of what is at `place`, a run's or one of its lives': one at a time. */
-export const salvageId = (place: string): string => `salvage-${place}`;
+const salvagePrefix = 'salvage-';
+export const salvageId = (place: string): string => `${salvagePrefix}${place}`;
+export const runOfSalvage = (id: string): string =>
+  id.startsWith(salvagePrefix) ? runAt(id.slice(salvagePrefix.length)) : id;
 
 export interface SalvageInput {
   run: string;

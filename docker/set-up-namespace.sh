@@ -16,7 +16,11 @@ temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" >/dev/nul
 # What exists with the same type is no error.
 temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" \
   --name EpochalState --type Keyword \
+  --name EpochalDetail --type Keyword \
   --name EpochalTrainer --type Keyword \
   --name EpochalProject --type Keyword \
   --name EpochalOutcome --type Keyword \
-  --name EpochalBestMetric --type Double
+  --name EpochalBestMetric --type Double \
+  --name EpochalStarted --type Datetime \
+  --name EpochalQueue --type Keyword \
+  --name EpochalRun --type Keyword

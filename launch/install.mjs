@@ -7,21 +7,10 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { requireNode } from './node-version.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const oldestNode = [20, 19];
-
 const say = (line) => process.stderr.write(`${line}\n`);
-
-function checkNode() {
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
-  say(
-    `Epochal needs Node ${oldestNode.join('.')} or newer; this is ${process.versions.node}. ` +
-      'Install a current one from https://nodejs.org, or with your version manager (nvm install 22), and start again.',
-  );
-  process.exit(1);
-}
 
 /** By npm's own record, which it writes last: an install that was broken off has none. */
 function hasEveryPackage() {
@@ -38,7 +27,7 @@ function hasEveryPackage() {
 
 /** Ends the process with a sentence when this Node is too old. */
 export function isInstalled() {
-  checkNode();
+  requireNode();
   return hasEveryPackage();
 }
 

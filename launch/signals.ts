@@ -1,4 +1,7 @@
-/** Ctrl-C and SIGTERM, twice: the first asks for an orderly end, the second for one at once. */
+/**
+ * Ctrl-C and SIGTERM, twice: the first asks for an orderly end, the second for one at once. A SIGHUP asks, and never
+ * urges: it says that nobody looks on any more (the terminal, or npm, is gone), which follows many a first signal.
+ */
 
 export interface Signals {
   /** Aborted by the first signal. */
@@ -20,6 +23,7 @@ export function listenForSignals(onAsked: () => void): Signals {
   const listener = (signal: NodeJS.Signals) => {
     const now = performance.now();
     if (now - lastAt < sameMs) return;
+    if (signal === 'SIGHUP' && asked.signal.aborted) return;
     lastAt = now;
     if (asked.signal.aborted) urged.abort(new Error(signal));
     else {

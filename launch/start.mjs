@@ -3,7 +3,10 @@
  * TypeScript, so that a signal has one process to reach.
  */
 import { install, isInstalled } from './install.mjs';
+import { hangUpWithoutNpm } from './npm-parent.mjs';
 import { warmUp } from './warm-up.mjs';
+
+hangUpWithoutNpm();
 
 try {
   if (!isInstalled()) {

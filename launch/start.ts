@@ -41,6 +41,8 @@ export async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const onlyDemo = args.includes('--demo');
+  // Who read what is said may go first (a terminal that is closed, a pipe): nothing ends of that but the saying.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const signals = listenForSignals(() =>
     say('\nending: trainers checkpoint at their batch boundary; Ctrl-C again: at once'),
   );

@@ -1,7 +1,7 @@
 /** The log of `npm start`: everything goes into a file, and to the terminal while no run is shown there. */
 import { join } from 'node:path';
 import { type Logger, multistream, pino } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 
 export interface TerminalLog {
   log: Logger;
@@ -15,14 +15,14 @@ const error = 50;
 export function openTerminalLog(dataFolder: string): TerminalLog {
   const file = join(dataFolder, 'logs', 'launcher.log');
   const level = process.env.LOG_LEVEL ?? 'info';
-  const terminal = process.stderr.isTTY
-    ? pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss', singleLine: true })
-    : process.stderr;
+  const pretty = prettyFactory({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss', singleLine: true });
+  const shown = process.stderr.isTTY ? pretty : (line: string) => line;
   let quiet = false;
   const gate = {
     write(line: string): void {
       if (quiet && Number(/"level":(\d+)/.exec(line)?.[1] ?? error) < error) return;
-      terminal.write(line);
+      // By the stream that the rest is said on: what becomes of a terminal that is closed is decided there.
+      process.stderr.write(shown(line));
     },
   };
   // Written at once: the last lines before an end are the ones that matter.

@@ -10,6 +10,7 @@ import { dataSetRoutes } from './data-set-routes.ts';
 import { fileRoutes } from './file-routes.ts';
 import { hostRoutes } from './host-routes.ts';
 import { HostsSeen } from './hosts-seen.ts';
+import { isDeeper } from './json-depth.ts';
 import { describeApi } from './openapi.ts';
 import { invalidInput, RefusedError, refusalOf } from './refusals.ts';
 import { methodsAt, routesOf, serializeBy, validateBy } from './routes.ts';
@@ -21,6 +22,9 @@ import type { TemporalLink } from './temporal-link.ts';
 import { serveWeb } from './web-files.ts';
 
 const largestBody = 1024 * 1024;
+/** Objects and lists within each other. */
+const deepestBody = 64;
+const requestMs = 60_000;
 /** Guesses of a token, a minute and address. */
 const guessesPerMinute = 20;
 
@@ -43,6 +47,8 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: largestBody,
+    // Until all of a request is there: nobody keeps a connection by sending a byte now and then.
+    requestTimeout: requestMs,
     // An address is matched as it is written: no second spelling of a path goes past a check.
     routerOptions: { maxParamLength: 200, caseSensitive: true, ignoreDuplicateSlashes: false },
     trustProxy: (_, hop) => hop < settings.proxies,
@@ -123,6 +129,11 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
   // To the validators of fastify, a body that is JSON's null and one that is not there are the same.
   app.addHook('preValidation', async (request) => {
     if (request.body === null) throw invalidInput([{ field: 'body', value: 'null', message: 'must be an object' }]);
+    // What checks it, and what writes it again, calls itself once for each level.
+    if (isDeeper(request.body, deepestBody)) {
+      const message = `must have at most ${deepestBody} objects and lists within each other`;
+      throw invalidInput([{ field: 'body', value: 'not shown', message }]);
+    }
   });
   app.addHook('onResponse', async (request, reply) => {
     // Without the query: a path is enough to see what is slow.

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { ConfigError } from '../client/errors.ts';
 import { countRuns, type PageFilter, pageOfRuns } from '../client/run-pages.ts';
 import { shownValue } from '../contracts/config-problems.ts';
-import type { RunSort, RunSummary, RunsPage } from '../contracts/http-api.ts';
+import type { RunSort, RunsPage } from '../contracts/http-api.ts';
+import type { RunSummary } from '../contracts/run-summary.ts';
 import { BriefMemory } from './brief-memory.ts';
 import type { Backend } from './temporal-link.ts';
 
@@ -23,7 +24,7 @@ const pageToCollect = 1_000;
 
 export class RunLists {
   readonly #sorted = new BriefMemory<Sorted>(15_000, 8);
-  readonly #counts = new BriefMemory<number>(1_000);
+  readonly #counts = new BriefMemory<number | null>(1_000);
 
   async page(backend: Backend, { sort, limit, cursor, ...filter }: PageQuestion): Promise<RunsPage> {
     const [token, offset] = sort === 'recent' ? [unsealed(cursor), 0] : [null, offsetOf(cursor)];
@@ -85,7 +86,7 @@ const by = <T extends string | number>(keyOf: (run: RunSummary) => T | null, dir
 
 const orders: Readonly<Record<RunSort, Order>> = {
   recent: () => 0,
-  oldest: by(({ startedAt }) => startedAt, 1),
+  oldest: by(({ startedAt, createdAt }) => startedAt ?? createdAt, 1),
   bestMetric: by(({ bestMetric }) => bestMetric, 1),
   '-bestMetric': by(({ bestMetric }) => bestMetric, -1),
   run: by(({ run }) => run, 1),

@@ -151,9 +151,15 @@ class RunWatch {
         this.#tellTrouble(null);
         return;
       case 'end': {
-        const view = this.#details?.view;
-        const details = await runDetails(await this.link.backend(), this.run, view ?? undefined);
-        this.#tellDetails({ ...details, progress: [], trouble: item.problem?.message ?? details.trouble });
+        // Of one that was ended by force its salvage may have told the rest meanwhile.
+        const known = this.#details?.view;
+        const details = await runDetails(await this.link.backend(), this.run, known?.receipt ? known : undefined);
+        this.#tellDetails({
+          ...details,
+          view: details.view ?? known ?? null,
+          progress: [],
+          trouble: item.problem?.message ?? details.trouble,
+        });
         this.#end = { kind: 'receipt', receipt: item.receipt };
         this.#tell(this.#end);
         return;

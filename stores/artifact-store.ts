@@ -19,7 +19,7 @@ export interface ArtifactStore {
   readonly address: string;
 
   /**
-   * Throws StoreError with a sentence when a file could not be written there now; leaves nothing behind. `isKnown`: it was
+   * Throws StoreError with a sentence when a file could not be written there now. Leaves nothing behind, and makes no store. `isKnown`: it was
    * a store before, and is away when it is none now.
    */
   checkWritable(isKnown: boolean): Promise<void>;

@@ -45,8 +45,11 @@ export class FileStore implements ArtifactStore {
   }
 
   async prepare(isKnown: boolean): Promise<void> {
-    await this.checkWritable(isKnown);
-    await guarded(`cannot write in ${this.address}`, () => this.#root.mark());
+    await guarded(`cannot write in ${this.address}`, async () => {
+      await this.#requireKnown(isKnown);
+      await probe(await this.#root.make());
+      await this.#root.mark();
+    });
   }
 
   async identity(): Promise<string | null> {
@@ -58,18 +61,14 @@ export class FileStore implements ArtifactStore {
 
   async checkWritable(isKnown: boolean): Promise<void> {
     await guarded(`cannot write in ${this.address}`, async () => {
-      if (isKnown || this.#root.wanted !== null) await this.#root.requirePresent();
-      const root = await this.#root.make();
-      const probe = join(root, 'writable');
-      await withPartFile(probe, async (part) => {
-        await removeStaleParts(probe);
-        // A full disk takes a new name but no bytes.
-        await withFile(part, newFile, async (file) => {
-          await writeAll(file, Buffer.alloc(4096));
-          await file.sync();
-        });
-      });
+      await this.#requireKnown(isKnown);
+      if (await entryAt(this.address)) await probe(await this.#root.make());
+      else await this.#root.requireMakeable();
     });
+  }
+
+  async #requireKnown(isKnown: boolean): Promise<void> {
+    if (isKnown || this.#root.wanted !== null) await this.#root.requirePresent();
   }
 
   async publish(localFile: string, path: string, options: TransferOptions = {}): Promise<PublishedFile> {
@@ -254,6 +253,19 @@ async function createFrom(part: string, target: string): Promise<boolean> {
     if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
+}
+
+/** Throws when nothing can be written in the folder. */
+async function probe(folder: string): Promise<void> {
+  const file = join(folder, 'writable');
+  await withPartFile(file, async (part) => {
+    await removeStaleParts(file);
+    // A full disk takes a new name but no bytes.
+    await withFile(part, newFile, async (opened) => {
+      await writeAll(opened, Buffer.alloc(4096));
+      await opened.sync();
+    });
+  });
 }
 
 function checkedPath(path: string): string {

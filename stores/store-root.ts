@@ -9,7 +9,8 @@
  * folder of that name, and a mount point may carry another disk.
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { experimentsFolder, OtherStoreError, StoreError } from './artifact-store.ts';
 import { codeOf } from './file-errors.ts';
@@ -35,12 +36,22 @@ export class StoreRoot {
 
   /** Made when it is missing, but not the folders above it: a mount that is away must not be written beside. */
   async make(): Promise<string> {
-    await makeFolder(this.address).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      const missing = `cannot make ${this.address}: ${dirname(this.address)} does not exist`;
-      throw new StoreError(missing, true, { cause: error });
-    });
+    await makeFolder(this.address).catch((error: unknown) => this.#cannotMake(error));
     return realpath(this.address);
+  }
+
+  /** Throws where `make` could not make it. Makes nothing. */
+  async requireMakeable(): Promise<void> {
+    // With a dot, so that a file in the place of the folder is told as such.
+    await access(`${dirname(this.address)}/.`, constants.W_OK | constants.X_OK).catch((error: unknown) =>
+      this.#cannotMake(error),
+    );
+  }
+
+  #cannotMake(error: unknown): never {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    const missing = `cannot make ${this.address}: ${dirname(this.address)} does not exist`;
+    throw new StoreError(missing, true, { cause: error });
   }
 
   /** Makes the mark, or completes one that a person made by hand, which has no identity. */

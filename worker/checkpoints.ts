@@ -9,11 +9,12 @@ import {
   type Position,
 } from '../contracts/checkpoint.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
+import type { Known } from '../contracts/run-activities.ts';
 import type { Session } from '../contracts/session.ts';
 import { type ArtifactStore, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
-import { epochRows, parseJson, readManifest, readManifests } from './run-report.ts';
+import { epochRows, parseJson, readManifest, readManifests, start } from './run-report.ts';
 
 export interface Resume {
   manifest: CheckpointManifest;
@@ -182,6 +183,26 @@ export async function removeLater(
   for (const { name } of later) {
     await rm(join(folder.checkpoints, name), { recursive: true, force: true });
     await store.remove(`${output}/checkpoints/${name}`);
+  }
+}
+
+/**
+ * Removes from this host what the run has passed by: checkpoints older than the newest of `stored` that are not in its
+ * ledger. The end of an epoch that the run has not heard of yet is for its ledger to decide about.
+ */
+export async function removePassed(
+  folder: RunFolder,
+  stored: readonly CheckpointManifest[],
+  known: Known,
+  signal: AbortSignal,
+): Promise<void> {
+  const newest = stored.reduce<Position>((last, entry) => (isBefore(last, entry) ? entry : last), start);
+  const isPassed = ({ name, epoch, batch }: CheckpointManifest) =>
+    !known.checkpoints.includes(name) && (batch > 0 || epoch <= known.epoch);
+  for (const manifest of await readManifests(folder)) {
+    if (!isBefore(manifest, newest)) break;
+    signal.throwIfAborted();
+    if (isPassed(manifest)) await rm(join(folder.checkpoints, manifest.name), { recursive: true, force: true });
   }
 }
 

@@ -155,7 +155,7 @@ export class DataSets {
   async #python(args: string[], { signal, onProgress }: CallOptions) {
     const { python } = await ensureEnvironment({ requirements, onProgress, signal });
     return runProgram(python, ['-m', readers, ...args], {
-      env: trainerEnvironment(),
+      env: trainerEnvironment(python),
       timeoutMs: longestReadMs,
       signal,
     });

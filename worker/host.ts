@@ -6,6 +6,7 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import type { SalvageInput } from '../contracts/salvage-messages.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { openStore } from '../stores/open-store.ts';
+import { AllowedPaths } from './allowed-paths.ts';
 import { DataSets } from './data-sets.ts';
 import { Devices } from './devices.ts';
 import { KnownStores } from './known-stores.ts';
@@ -35,6 +36,7 @@ export class Host {
   readonly trainers: TrainerCatalog;
   readonly dataSets: DataSets;
   readonly knownStores: KnownStores;
+  readonly allowedPaths: AllowedPaths;
   readonly slots: Slots;
   readonly sessions: Sessions;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
@@ -51,10 +53,15 @@ export class Host {
     readonly log: Logger,
   ) {
     this.folders = new RunFolders(settings.dataFolder);
-    this.trainers = new TrainerCatalog(settings.trainersFolders);
+    this.trainers = new TrainerCatalog(settings.trainersFolders, (trainer, doing) =>
+      log.info({ trainer }, `Python environment: ${doing}`),
+    );
     this.dataSets = new DataSets(id, settings.dataSetsFolders, settings.cacheFolder);
     this.knownStores = new KnownStores(settings.dataFolder);
-    this.slots = new Slots(settings.slots ?? Math.max(1, devices.gpus.length));
+    this.allowedPaths = new AllowedPaths(settings.allowedPaths);
+    this.slots = new Slots(settings.slots ?? Math.max(1, devices.gpus.length), (runs) =>
+      log.info({ runs }, `all ${runs.length} slots are taken: other runs of pool ${settings.pool} wait for one`),
+    );
     this.sessions = new Sessions(this);
   }
 

@@ -194,7 +194,7 @@ async function connect(
   return { connection, namespace: namespace ?? 'default' };
 }
 
-/** `epochal worker`: first SIGTERM or SIGINT drains, the second ends at once. Answers the exit code. */
+/** `epochal worker`: first SIGTERM or SIGINT drains, the second ends at once; SIGHUP drains. Answers the exit code. */
 export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']): Promise<number> {
   const settings = readSettings();
   const log = createLogger();
@@ -215,7 +215,12 @@ export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']):
   }
 }
 
-/** SIGTERM and SIGINT from the beginning: one that comes while the worker starts is obeyed as soon as it serves. */
+const listened = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/**
+ * SIGTERM and SIGINT from the beginning: one that comes while the worker starts is obeyed as soon as it serves. SIGHUP
+ * (the terminal, or npm, is gone) is a first one, and never a second.
+ */
 class Signals {
   readonly #log: Logger;
   #count = 0;
@@ -229,7 +234,7 @@ class Signals {
 
   constructor(log: Logger) {
     this.#log = log;
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, this.#listener);
+    for (const signal of listened) process.on(signal, this.#listener);
   }
 
   async obeyedBy(worker: RunningWorker): Promise<void> {
@@ -239,10 +244,11 @@ class Signals {
   }
 
   close(): void {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.#listener);
+    for (const signal of listened) process.off(signal, this.#listener);
   }
 
   #hear(signal: NodeJS.Signals): void {
+    if (signal === 'SIGHUP' && this.#count > 0) return;
     this.#count++;
     const how =
       this.#count === 1 ? 'draining: trainers checkpoint, their runs go on elsewhere; again: at once' : 'at once';

@@ -19,11 +19,12 @@ import { cacheFolder } from './machine-folders.ts';
 import { installerEnvironment } from './program-environment.ts';
 import { findPython, findUv, type PythonInterpreter, PythonSetUpError } from './python-tools.ts';
 import { runProgram } from './run-program.ts';
+import { signsOfLife } from './signs-of-life.ts';
 
 export interface EnvironmentRequest {
   /** Lines of a requirements file. What the Python SDK needs is always added. */
   requirements: readonly string[];
-  /** One short line on what is being done; called only when something has to be built. */
+  /** One short line on what is being done, and every few seconds that it still is; only when something has to be built. */
   onProgress?: ((message: string) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -46,14 +47,34 @@ export async function ensureEnvironment(request: EnvironmentRequest): Promise<Py
   if (built !== null) return built;
 
   await mkdir(environment.parent, { recursive: true });
-  onProgress?.('preparing a Python environment');
-  const release = await lockFile(python, join(environment.parent, `${environment.key}.lock`), signal);
+  const { tell, end } = signsOfLife((line) => onProgress?.(line));
   try {
-    return (await builtEnvironment(environment)) ?? (await build(environment, python, requirements, request));
+    tell(`preparing ${environment.key}, or waiting for whoever prepares it already: ${shownList(requirements)}`);
+    const release = await lockFile(python, join(environment.parent, `${environment.key}.lock`), signal);
+    try {
+      return (await builtEnvironment(environment)) ?? (await build(environment, python, requirements, tell, signal));
+    } finally {
+      await release();
+    }
   } finally {
-    await release();
+    end();
   }
 }
+
+const longestList = 120;
+
+/** `3 requirements (numpy>=1.26, …)` */
+function shownList(requirements: readonly string[]): string {
+  const list = requirements.join(', ');
+  const shown = list.length > longestList ? `${list.slice(0, longestList)}…` : list;
+  return `${requirements.length} ${requirements.length === 1 ? 'requirement' : 'requirements'} (${shown})`;
+}
+
+/**
+ * Where the bytecode goes of what an environment's interpreter imports: into the environment, whose end it shares, and
+ * not beside the sources, which are a person's folder.
+ */
+export const bytecodeFolder = (python: string): string => join(dirname(dirname(python)), 'bytecode');
 
 /** Whether `ensureEnvironment` would have nothing to build. Builds nothing. */
 export async function isEnvironmentReady(requirements: readonly string[], signal?: AbortSignal): Promise<boolean> {
@@ -154,7 +175,8 @@ async function build(
   { parent, key, pointer }: EnvironmentAddress,
   python: PythonInterpreter,
   requirements: readonly string[],
-  { onProgress, signal }: EnvironmentRequest,
+  tell: (doing: string) => void,
+  signal: AbortSignal | undefined,
 ): Promise<PythonEnvironment> {
   // Left by builds that were killed; nothing names them.
   for (const left of await readdir(parent)) {
@@ -168,13 +190,16 @@ async function build(
     await writeFile(list, requirements.map((requirement) => `${requirement}\n`).join(''));
     const interpreter = join(environment, 'bin', 'python');
     for (const { doing, command } of await steps(python, environment, interpreter, list, signal)) {
-      onProgress?.(doing);
+      tell(doing);
       const [program, ...args] = command;
       const { code, tail } = await runProgram(program, args, {
         signal,
-        env: installerEnvironment(),
+        // What pip compiles is found where it will be looked for.
+        env: { ...installerEnvironment(), PYTHONPYCACHEPREFIX: bytecodeFolder(interpreter) },
         onLine: (line) => {
-          if (line.trim() !== '') onProgress?.(line.trim().slice(0, 200));
+          const said = line.trim();
+          // What uv lists at its end, a line per package, is installed by then.
+          if (said !== '' && !/^[+~-] /.test(said)) tell(`${doing}: ${said.slice(0, 200)}`);
         },
       });
       if (code !== 0) throw new PythonSetUpError(`${doing} failed:\n${explain(tail)}`);

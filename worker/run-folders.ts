@@ -108,6 +108,21 @@ export async function replaceFile(path: string, content: string): Promise<void> 
 /** The content of a file, or null where there is none. */
 export const readIfThere = (path: string): Promise<string | null> => readFile(path, 'utf8').catch(ifMissing(null));
 
+/** The lines in the last `bytes` of a file, whole ones alone, and whether that is all of it. Empty where there is none. */
+export async function readEnd(path: string, bytes: number): Promise<{ text: string; isWhole: boolean }> {
+  const file = await open(path).catch(ifMissing(null));
+  if (!file) return { text: '', isWhole: true };
+  try {
+    const { size } = await file.stat();
+    const begin = Math.max(0, size - bytes);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - begin), 0, size - begin, begin);
+    const text = buffer.toString('utf8', 0, bytesRead);
+    return begin === 0 ? { text, isWhole: true } : { text: text.slice(text.indexOf('\n') + 1), isWhole: false };
+  } finally {
+    await file.close();
+  }
+}
+
 /** How what is in a data folder is laid out: 2 since run folders say which life of their run they belong to. */
 const layout = 2;
 
@@ -164,7 +179,8 @@ async function requireOwnLayout(dataFolder: string, found: unknown): Promise<voi
   );
 }
 
-const ifMissing =
+/** A handler of errors: what is not there is `value`; everything else, too many open files for one, is thrown. */
+export const ifMissing =
   <T>(value: T) =>
   (error: NodeJS.ErrnoException): T => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return value;

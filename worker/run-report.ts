@@ -10,7 +10,7 @@ import type { Known } from '../contracts/run-activities.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { SessionReport } from '../contracts/session.ts';
 import { inGroups } from './in-groups.ts';
-import { type RunFolder, readIfThere } from './run-folders.ts';
+import { ifMissing, type RunFolder, readEnd, readIfThere } from './run-folders.ts';
 
 export const start: Position = { epoch: 0, batch: 0 };
 
@@ -29,7 +29,7 @@ export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null
 
 /** Whole checkpoints by their manifests, oldest first. Their files are not read; `checkpoints.ts` verifies. */
 export async function readManifests(folder: RunFolder): Promise<CheckpointManifest[]> {
-  const entries = await readdir(folder.checkpoints).catch(() => []);
+  const entries = await readdir(folder.checkpoints).catch(ifMissing<string[]>([]));
   const manifests = await inGroups(
     entries.filter((entry) => name.safeParse(entry).success),
     (entry) => readManifest(join(folder.checkpoints, entry), entry),
@@ -44,18 +44,32 @@ export async function readManifest(path: string, checkpoint: string): Promise<Ch
   return manifest?.name === checkpoint ? manifest : null;
 }
 
+/** Checkpoints within epochs that a report tells of: the newest, and what there is where that turns out to be damaged. */
+const toldWithinEpochs = 2;
+
 /**
  * Complete epochs and checkpoints beyond what is known. An epoch counts once a checkpoint at or after its end is
  * on disk: what was trained but not saved is trained again, and would be told twice.
+ *
+ * A report has an end, however many checkpoints lie in the folder: of those within epochs the newest count, and what a
+ * run has passed and does not keep was decided about.
  */
 export async function readReport(folder: RunFolder, known: Known): Promise<SessionReport> {
   const manifests = await readManifests(folder);
   const position = manifests.at(-1) ?? start;
   const epochs = (await readEpochsAfter(folder, known.epoch)).filter(({ epoch }) => epoch <= position.epoch);
   const events = await readEvents(folder);
+  const newestKnown = manifests.findLastIndex(({ name }) => known.checkpoints.includes(name));
+  const within = manifests.slice(newestKnown + 1).filter(({ batch }) => batch > 0);
+  const told = new Set([
+    ...manifests.filter(
+      ({ name, epoch, batch }) => batch === 0 && epoch > known.epoch && !known.checkpoints.includes(name),
+    ),
+    ...within.slice(-toldWithinEpochs),
+  ]);
   return {
     epochs,
-    checkpoints: manifests.filter((manifest) => !known.checkpoints.includes(manifest.name)),
+    checkpoints: manifests.filter((manifest) => told.has(manifest)),
     position: { epoch: position.epoch, batch: position.batch },
     notes: events.flatMap((event) => (event.type === 'note' ? [event.message] : [])).slice(-50),
   };
@@ -63,31 +77,29 @@ export async function readReport(folder: RunFolder, known: Known): Promise<Sessi
 
 /** Rows after `epoch`, in order. Read from the end, so that a long run's thousandth epoch costs what its first did. */
 async function readEpochsAfter(folder: RunFolder, epoch: number): Promise<EpochResult[]> {
-  const lines = ((await readIfThere(folder.metrics)) ?? '').split('\n');
-  const rows: EpochResult[] = [];
-  for (const line of lines.reverse()) {
-    const row = line === '' ? null : parseJson(epochResultSchema, line);
-    if (row && row.epoch <= epoch) break;
-    if (row) rows.unshift(row);
+  for (let bytes = 1 << 16; ; bytes *= 8) {
+    const { text, isWhole } = await readEnd(folder.metrics, bytes);
+    const rows = jsonLines(epochResultSchema, text);
+    const known = rows.findLastIndex((row) => row.epoch <= epoch);
+    if (known >= 0 || isWhole) return rows.slice(known + 1);
   }
-  return rows;
 }
 
 /** Rows of a `metrics.jsonl` by their epochs; of two with one epoch the later. */
 export const epochRows = (text: string): Map<number, EpochResult> =>
   new Map(jsonLines(epochResultSchema, text).map((row) => [row.epoch, row]));
 
-/** Events that were kept, of all sessions of this folder, in order. */
-export async function readEvents(folder: RunFolder): Promise<TrainerEvent[]> {
-  return jsonLines(keptEventSchema, await readIfThere(folder.events)).map(({ event }) => event);
-}
+/** How much of `events.jsonl` is read: a trainer may have noted any number of things, and the last ones are what is told. */
+const mostOfEvents = 1 << 20;
 
 /** One line of `events.jsonl`. */
 export const keptEventSchema = z.strictObject({ session: z.string(), at: z.iso.datetime(), event: eventSchema });
 
-export async function readSessionEvents(folder: RunFolder, session: string): Promise<TrainerEvent[]> {
-  const lines = jsonLines(keptEventSchema, await readIfThere(folder.events));
-  return lines.filter((line) => line.session === session).map(({ event }) => event);
+/** The last events that were kept of a session, or of all sessions of this folder, in order. */
+export async function readEvents(folder: RunFolder, session: string | null = null): Promise<TrainerEvent[]> {
+  const { text } = await readEnd(folder.events, mostOfEvents);
+  const lines = jsonLines(keptEventSchema, text);
+  return lines.filter((line) => session === null || line.session === session).map(({ event }) => event);
 }
 
 /** A last line that a crash cut short is no line. */

@@ -15,6 +15,7 @@ import { type SalvageInput, salvageId, salvageType, sweepType } from '../contrac
 /** Nobody is to wait for long for what only saves time: milliseconds. */
 const unstickMs = 2_000;
 const stateKey = defineSearchAttributeKey('EpochalState', SearchAttributeType.KEYWORD);
+const runKey = defineSearchAttributeKey('EpochalRun', SearchAttributeType.KEYWORD);
 /** `temporal.api.enums.v1.PendingActivityState`. */
 const scheduled = 1;
 /** `temporal.api.enums.v1.HistoryEventFilterType`. */
@@ -103,6 +104,7 @@ export class Runs {
         workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'USE_EXISTING',
         staticSummary: `salvage ${input.place}`,
+        typedSearchAttributes: [{ key: runKey, value: input.run }],
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -7,7 +7,7 @@ type Operator = Pick<Connection, 'operatorService'>;
 type AttributeName = keyof typeof searchAttributes;
 
 /** As the server's API numbers them (temporal.api.enums.v1.IndexedValueType). */
-const typeNumbers = { Keyword: 2, Double: 4 } as const;
+const typeNumbers = { Keyword: 2, Double: 4, Datetime: 6 } as const;
 
 export class SearchAttributesError extends Error {
   override readonly name = 'SearchAttributesError';

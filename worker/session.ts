@@ -66,6 +66,8 @@ export class LiveSession {
   #isOver = false;
   #epochsDone = 0;
   #granted = 0;
+  /** A checkpoint within an epoch landed that no report has told yet. */
+  #hasNews = false;
   /** Furthest batch that was trained, checkpointed or not. */
   #reached: Position = { epoch: 0, batch: 0 };
   #batchesPerEpoch: number | undefined;
@@ -169,9 +171,22 @@ export class LiveSession {
     this.#process?.send({ type: 'grant', through });
   }
 
-  /** Resolves when epoch `epoch` is complete and its checkpoint is on disk. Throws SessionOver, or the signal's reason. */
-  async waitEpoch(epoch: number, signal: AbortSignal): Promise<void> {
-    await this.#until(() => this.#epochsDone >= epoch, signal);
+  /**
+   * Resolves when epoch `epoch` is complete and its checkpoint is on disk, and after `quietMs` also once a checkpoint
+   * within it is that was not waited for before. Throws SessionOver, or the signal's reason.
+   */
+  async waitEpochOrCheckpoint(epoch: number, quietMs: number, signal: AbortSignal): Promise<void> {
+    let isQuiet = true;
+    const timer = setTimeout(() => {
+      isQuiet = false;
+      this.#wake();
+    }, quietMs);
+    try {
+      await this.#until(() => this.#epochsDone >= epoch || (this.#hasNews && !isQuiet), signal);
+      this.#hasNews = false;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** One rung of the ladder; `over` tells when it worked. */
@@ -243,6 +258,9 @@ export class LiveSession {
         // Its checkpoint landed while the next epoch trained: batches of that one may have been told before.
         if (this.#reached.epoch < event.epoch) this.#reached = { epoch: event.epoch, batch: 0 };
         this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
+        break;
+      case 'checkpoint':
+        if (event.checkpoint.batch > 0) this.#hasNews = true;
         break;
       case 'acknowledged':
         if (event.command === 'stop' && this.#stopAskedAt !== null) {

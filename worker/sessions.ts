@@ -2,10 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
-import { type Failure, failureSchema } from '../contracts/failure.ts';
+import { type Failure, failureSchema, problemSentence } from '../contracts/failure.ts';
 import { isSameLife, type Life, type Owner } from '../contracts/life.ts';
 import { protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
@@ -17,7 +18,7 @@ import { endPredecessor } from './predecessor.ts';
 import { type RunFolder, replaceFile } from './run-folders.ts';
 import { readManifests, readReport, start } from './run-report.ts';
 import { LiveSession, SessionOver } from './session.ts';
-import { TrainerProblem } from './trainer-catalog.ts';
+import { TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
 import { TrainerProcess } from './trainer-process.ts';
 
 /** The session could not be opened, or ended by itself: the typed cause. */
@@ -120,6 +121,7 @@ export class Sessions {
       options.onProgress('prepare the Python environment');
       const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
+      await this.#requireAllowed(program, input.config, options);
       const resume = await this.#resume(input, folder, options);
       const position = resume?.position ?? start;
       begun = new LiveSession({
@@ -173,6 +175,15 @@ export class Sessions {
   async #requireStore({ run, place, config }: OpenSessionInput, life: Life, options: OpenOptions): Promise<void> {
     const store = this.#host.storeOf(config);
     await whenStoreAnswers(options, () => claimOutput(store, outputPath(config.project, place), run, life));
+  }
+
+  /** A pool's hosts may each allow other paths than the one that checked the configuration. */
+  async #requireAllowed(program: TrainerProgram, config: RunConfig, options: OpenOptions): Promise<void> {
+    const manifest = await this.#host.trainers.describe(program, options);
+    const problems = await this.#host.allowedPaths.problems(config, manifest, program.file);
+    if (problems.length === 0) return;
+    const message = `on ${this.#host.id}, ${problems.map(problemSentence).join('; ')}`;
+    throw new SessionProblem({ kind: 'setUp', message: message.slice(0, 4000) });
   }
 
   async #resume(

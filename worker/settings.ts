@@ -1,6 +1,6 @@
 /** Settings of a worker, from its environment. Bad values are refused before anything starts. */
 import { homedir, platform } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { problemsOf } from '../contracts/config-problems.ts';
@@ -8,6 +8,7 @@ import { problemSentence } from '../contracts/failure.ts';
 import { cacheFolder, dataFolder } from '../contracts/folders.ts';
 import { name } from '../contracts/names.ts';
 import { workflowQueue } from '../contracts/queues.ts';
+import { folderOf } from './allowed-paths.ts';
 import { readTrainerVariables } from './program-environment.ts';
 
 export interface WorkerSettings {
@@ -23,6 +24,8 @@ export interface WorkerSettings {
   trainersFolders: string[];
   /** Folders whose folders are data sets. */
   dataSetsFolders: string[];
+  /** Folders that the paths of a configuration must be in, links resolved; null: any path will do. */
+  allowedPaths: string[] | null;
   workflowQueue: string;
   /** How long a session may go without a word from its run before it checkpoints and ends. */
   sessionIdleSeconds: number;
@@ -47,6 +50,12 @@ const environmentSchema = z.object({
   EPOCHAL_SLOTS: count(1, 1024).optional(),
   EPOCHAL_TRAINERS: z.string().optional(),
   EPOCHAL_DATA_SETS: z.string().optional(),
+  EPOCHAL_ALLOWED_PATHS: z
+    .string()
+    .refine((text) => text === '*' || foldersOf(text).every((folder) => isAbsolute(folder)), {
+      error: `must be absolute paths of folders, separated by "${delimiter}", or * alone, which allows every path`,
+    })
+    .optional(),
   EPOCHAL_WORKFLOW_QUEUE: name.default(workflowQueue),
   EPOCHAL_SESSION_IDLE_SECONDS: count(5, 7 * 24 * 3600).default(300),
   EPOCHAL_KEPT_DAYS: count(0, 3650).default(0),
@@ -64,6 +73,22 @@ const environmentSchema = z.object({
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
 });
 
+const foldersOf = (text = '') => text.split(delimiter).filter(Boolean);
+
+/** Runs that name no store have `store`, whatever the variable says. `own`: what else is allowed where it says nothing. */
+function allowedPaths(value: string | undefined, store: string, own: readonly string[]): string[] | null {
+  if (value === '*') return null;
+  const started = process.cwd();
+  const folders =
+    value === undefined
+      ? [...own, ...(isRootFolder(started) ? [] : [started])]
+      : foldersOf(value).map((folder) => resolve(folder));
+  return [...new Set([...folders, folderOf(store)])].filter(Boolean);
+}
+
+/** A service that was started in the root folder was started nowhere in particular. */
+const isRootFolder = (folder: string) => resolve(folder, '..') === folder;
+
 /** Throws an Error with one sentence a bad variable. An empty variable counts as unset. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettings {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
@@ -74,24 +99,20 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
   const values = parsed.data;
   const machine = { env, platform: platform(), home: homedir() };
   const data = resolve(dataFolder(machine));
+  const store = values.EPOCHAL_STORE ?? join(data, 'store');
+  const trainersFolders = [...foldersOf(values.EPOCHAL_TRAINERS).map((folder) => resolve(folder)), builtInTrainers];
+  const dataSetsFolders = values.EPOCHAL_DATA_SETS
+    ? foldersOf(values.EPOCHAL_DATA_SETS).map((folder) => resolve(folder))
+    : [join(data, 'data-sets')];
   return {
     dataFolder: data,
     cacheFolder: resolve(cacheFolder(machine)),
-    store: values.EPOCHAL_STORE ?? join(data, 'store'),
+    store,
     pool: values.EPOCHAL_POOL,
     slots: values.EPOCHAL_SLOTS ?? null,
-    trainersFolders: [
-      ...(values.EPOCHAL_TRAINERS ?? '')
-        .split(delimiter)
-        .filter(Boolean)
-        .map((folder) => resolve(folder)),
-      builtInTrainers,
-    ],
-    dataSetsFolders: values.EPOCHAL_DATA_SETS
-      ? values.EPOCHAL_DATA_SETS.split(delimiter)
-          .filter(Boolean)
-          .map((folder) => resolve(folder))
-      : [join(data, 'data-sets')],
+    trainersFolders,
+    dataSetsFolders,
+    allowedPaths: allowedPaths(values.EPOCHAL_ALLOWED_PATHS, store, [...dataSetsFolders, ...trainersFolders]),
     workflowQueue: values.EPOCHAL_WORKFLOW_QUEUE,
     sessionIdleSeconds: values.EPOCHAL_SESSION_IDLE_SECONDS,
     keptDays: values.EPOCHAL_KEPT_DAYS,

@@ -20,7 +20,11 @@ export class Slots {
   #closed = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(readonly total: number) {}
+  /** `onFull`: the last slot was taken, by the last of these runs. */
+  constructor(
+    readonly total: number,
+    readonly onFull: (runs: readonly string[]) => void = () => undefined,
+  ) {}
 
   get taken(): string[] {
     return [...this.#holders.values()];
@@ -40,6 +44,7 @@ export class Slots {
         this.#permits--;
         this.#converted++;
       }
+      if (this.#free === 0) this.onFull(this.taken);
       return { index };
     }
     return null;

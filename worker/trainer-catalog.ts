@@ -1,6 +1,7 @@
 /** The trainers of this host: where they are, what they say of themselves, and what they say of a configuration. */
-import { readdir, stat } from 'node:fs/promises';
-import { basename, delimiter, dirname, join } from 'node:path';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, delimiter, join } from 'node:path';
 import type { Failure } from '../contracts/failure.ts';
 import type { TrainerList } from '../contracts/host-messages.ts';
 import { name } from '../contracts/names.ts';
@@ -12,7 +13,7 @@ import {
   trainerManifestSchema,
 } from '../contracts/trainer-manifest.ts';
 import { trainerSurroundings } from './program-environment.ts';
-import { ensureEnvironment, isEnvironmentReady, readRequirements } from './python-environments.ts';
+import { bytecodeFolder, ensureEnvironment, isEnvironmentReady, readRequirements } from './python-environments.ts';
 import { runProgram } from './run-program.ts';
 import { pythonSdkFolder } from './settings.ts';
 
@@ -40,7 +41,11 @@ const answerTimeout = 120_000;
 export class TrainerCatalog {
   readonly #manifests = new Map<string, { modified: number; manifest: TrainerManifest }>();
 
-  constructor(readonly folders: readonly string[]) {}
+  /** `tell` hears what is done that takes long: the environments that are made. */
+  constructor(
+    readonly folders: readonly string[],
+    readonly tell: (trainer: string, doing: string) => void = () => undefined,
+  ) {}
 
   /** `<folder>/<name>/trainer.py` or `<folder>/<name>.py`; the first folder that has it wins. */
   async list(): Promise<TrainerProgram[]> {
@@ -113,10 +118,14 @@ export class TrainerCatalog {
   }
 
   /** Its Python, with its packages installed; slow the first time. */
-  async environment(program: TrainerProgram, { signal, onProgress = () => undefined }: CallOptions): Promise<string> {
+  async environment(program: TrainerProgram, { signal, onProgress: hear }: CallOptions): Promise<string> {
+    const onProgress = (doing: string) => {
+      this.tell(program.name, doing);
+      hear?.(`Python environment of ${program.name}: ${doing}`);
+    };
     try {
       const requirements = await readRequirements(program.file);
-      return (await ensureEnvironment({ requirements, onProgress, ...(signal ? { signal } : {}) })).python;
+      return (await ensureEnvironment({ requirements, onProgress, signal })).python;
     } catch (error) {
       signal?.throwIfAborted();
       throw setUp(program, `its Python environment: ${error instanceof Error ? error.message : String(error)}`);
@@ -140,13 +149,15 @@ export class TrainerCatalog {
     verb: string[],
     options: CallOptions & { input?: string },
   ): Promise<unknown> {
+    // Its own folder is a person's: what it writes by a relative path while it is asked goes nowhere.
+    const folder = await mkdtemp(join(tmpdir(), 'epochal-trainer-'));
     const { code, stdout, tail } = await runProgram(python, [program.file, ...verb], {
-      cwd: dirname(program.file),
-      env: trainerEnvironment(),
+      cwd: folder,
+      env: trainerEnvironment(python),
       timeoutMs: answerTimeout,
       signal: options.signal,
       ...(options.input === undefined ? {} : { input: options.input }),
-    });
+    }).finally(() => rm(folder, { recursive: true, force: true }));
     try {
       if (code === 0) return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
     } catch {
@@ -160,13 +171,20 @@ export class TrainerCatalog {
 }
 
 /**
- * The environment of a trainer process: what it may see of ours, the SDK to import, and output that is not held back.
- * Bytecode is kept whatever our own environment says: compiling torch anew takes as long as importing it, in every process.
+ * The environment of a trainer process on this interpreter: what it may see of ours, the SDK to import, and output that
+ * is not held back. Bytecode is kept whatever our own environment says (compiling torch anew takes as long as importing
+ * it, in every process), but not in the trainers' folders.
  */
-export function trainerEnvironment(): NodeJS.ProcessEnv {
+export function trainerEnvironment(python: string): NodeJS.ProcessEnv {
   const surroundings = trainerSurroundings();
   const path = [pythonSdkFolder, surroundings.PYTHONPATH].filter(Boolean).join(delimiter);
-  return { ...surroundings, PYTHONPATH: path, PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '' };
+  return {
+    PYTHONPYCACHEPREFIX: bytecodeFolder(python),
+    ...surroundings,
+    PYTHONPATH: path,
+    PYTHONUNBUFFERED: '1',
+    PYTHONDONTWRITEBYTECODE: '',
+  };
 }
 
 const setUp = (program: TrainerProgram, message: string) =>

@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { problemsOf } from '../contracts/config-problems.ts';
@@ -92,8 +91,9 @@ export class TrainerProcess {
     let child: ChildProcess;
     try {
       child = spawn(python, [program.file, 'train'], {
-        cwd: dirname(program.file),
-        env: { ...trainerEnvironment(), EPOCHAL_SESSION: folder.session, EPOCHAL_SESSION_ID: session, ...extra },
+        // What it writes by a relative path belongs to the run, and is published with it.
+        cwd: folder.artifacts,
+        env: { ...trainerEnvironment(python), EPOCHAL_SESSION: folder.session, EPOCHAL_SESSION_ID: session, ...extra },
         stdio: ['ignore', log, log, 'pipe', 'pipe'],
         detached: true,
       });

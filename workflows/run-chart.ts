@@ -265,6 +265,7 @@ const keeper = chartSetup.createStateConfig({
           config: planOf(context).config,
           store: toStore(context),
           remove: toRemove(context),
+          known: known(context),
         }),
         onDone: {
           target: 'idle',

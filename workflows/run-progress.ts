@@ -20,6 +20,8 @@ type Change = Partial<RunContext>;
 const mostNotes = 50;
 const longestNote = 500;
 const mostRestarts = 200;
+/** Where a store is away for long. The host removes by itself what the run has passed by, publishing what the store has too much. */
+const mostDropped = 500;
 const longestOldMessage = 300;
 
 const ledgerFull =
@@ -29,6 +31,12 @@ const withNotes = (notes: readonly string[], more: readonly string[]): string[] 
   [...new Set([...notes, ...more.map((note) => shortened(note, longestNote))])].slice(-mostNotes);
 
 const shortened = (text: string, limit: number) => (text.length > limit ? `${text.slice(0, limit - 1)}…` : text);
+
+const withDropped = (
+  dropped: readonly string[],
+  more: readonly string[],
+  isGone: (name: string) => boolean,
+): string[] => [...new Set([...dropped, ...more])].filter((name) => !isGone(name)).slice(-mostDropped);
 
 /** The newest failure with its traceback; of those before, what happened is enough. */
 function withRestart(restarts: RunContext['restarts'], newest: RunContext['restarts'][number]): RunContext['restarts'] {
@@ -55,9 +63,7 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
   const position = isBefore(context.position, report.position) ? report.position : context.position;
   return {
     ledger,
-    dropped: [...new Set([...context.dropped, ...dropped])].filter(
-      (name) => !ledger.some((entry) => entry.name === name),
-    ),
+    dropped: withDropped(context.dropped, dropped, (name) => ledger.some((entry) => entry.name === name)),
     position,
     reached: isBefore(context.reached, position) ? position : context.reached,
     metrics: last?.metrics ?? context.metrics,
@@ -92,7 +98,7 @@ export function adoptKept(context: RunContext, { stored, removed, damaged }: Kep
   return {
     ledger,
     storing: [],
-    dropped: [...new Set([...context.dropped, ...dropped])].filter((name) => !removed.includes(name)),
+    dropped: withDropped(context.dropped, dropped, (name) => removed.includes(name)),
     notes: withNotes(context.notes, damaged.map(wasDamaged)),
   };
 }

@@ -51,7 +51,7 @@ export function composeReceipt(context: RunContext, story: RunStory, now: Date):
     trainer: config?.trainer ?? '',
     outcome: outcomeOf(context),
     cause: causeOf(context),
-    startedAt: story.startedAt,
+    startedAt: story.beganAt ?? story.startedAt,
     endedAt: now.toISOString(),
     epochs: { trained: context.position.epoch, planned: config?.epochs ?? 0 },
     batches: {

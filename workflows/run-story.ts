@@ -7,6 +7,8 @@ const longestMessage = 300;
 
 export interface RunStory {
   startedAt: string;
+  /** When it left `configuring` to train: a draft may have waited for long. Absent from what older versions carried on. */
+  beganAt?: string | null;
   state: RunState;
   enteredStateAt: string;
   /** Of the states that are over; the present one is added when asked. */
@@ -18,13 +20,22 @@ export interface RunStory {
 
 export function beginStory(now: Date): RunStory {
   const at = now.toISOString();
-  return { startedAt: at, state: 'configuring', enteredStateAt: at, pastSeconds: {}, events: [], restartTimes: [] };
+  return {
+    startedAt: at,
+    beganAt: null,
+    state: 'configuring',
+    enteredStateAt: at,
+    pastSeconds: {},
+    events: [],
+    restartTimes: [],
+  };
 }
 
 export function enterState(story: RunStory, state: RunState, now: Date): RunStory {
   if (state === story.state) return story;
   return {
     ...story,
+    beganAt: story.beganAt ?? (state === 'training' ? now.toISOString() : null),
     state,
     enteredStateAt: now.toISOString(),
     pastSeconds: stateSeconds(story, now),

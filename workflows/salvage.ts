@@ -13,13 +13,16 @@ import { type SalvageActivities, type SalvageInput, type Survey, salvageId } fro
 import { adoptCheckpoints, landedOf } from './ledger.ts';
 import { cleanUp, publish } from './run-activities.ts';
 import { failureOf } from './session-failures.ts';
+import { pageOf } from './temporal-page.ts';
 
 /** A host that is rebooting gets this long, unless who asks says otherwise. */
 const hostReturnSeconds = 300;
+const runKey = defineSearchAttributeKey('EpochalRun', 'KEYWORD');
 const nothing: Survey = { config: null, chain: null, checkpoints: [], epochs: [], receipt: null, outputFolder: null };
 
 export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   const { run, place, pool } = input;
+  wf.setCurrentDetails(`Lands what is left of the run ${pageOf(run)}.`);
   const onHost = input.host === null ? null : await surveyHost(input.host, input);
   const config = input.config ?? onHost?.config ?? null;
   if (!config) throw wf.ApplicationFailure.nonRetryable(`nobody knows how ${place} was configured`, 'NothingLeft');
@@ -68,7 +71,9 @@ function tell(final: Receipt, config: RunConfig): Receipt {
     { key: defineSearchAttributeKey('EpochalProject', 'KEYWORD'), value: config.project },
     { key: defineSearchAttributeKey('EpochalTrainer', 'KEYWORD'), value: config.trainer },
   ]);
-  wf.setCurrentDetails(`### ${final.outcome}\n- **run** ${final.run}\n- **output folder** \`${final.outputFolder}\``);
+  wf.setCurrentDetails(
+    `### ${final.outcome}\n- **run** ${pageOf(final.run)}\n- **output folder** \`${final.outputFolder}\``,
+  );
   return final;
 }
 
@@ -193,6 +198,7 @@ export async function sweep(): Promise<string[]> {
         workflowId: salvageId(input.place),
         args: [input],
         parentClosePolicy: 'ABANDON',
+        typedSearchAttributes: [{ key: runKey, value: input.run }],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
       });
       started.push(input.place);

@@ -5,7 +5,6 @@
  * receipt in its details. Whichever it is, artifacts were published and the run folder dealt with before.
  */
 
-import { defineSearchAttributeKey } from '@temporalio/common';
 import * as wf from '@temporalio/workflow';
 import { chainWith, type Owner, otherLifeType, placeMemo } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
@@ -28,12 +27,12 @@ import {
   type RunView,
   runQuery,
   type StopRequest,
-  type searchAttributes,
   stopRequestSchema,
   type TrainingRunInput,
   trainingRunInputSchema,
   updateNames,
 } from '../contracts/run-messages.ts';
+import { salvageId } from '../contracts/salvage-messages.ts';
 import { draftProblems, mergeDraft } from './draft.ts';
 import { type CarriedState, DurableChart } from './durable.ts';
 import { invalid, parse, wrongState } from './refusals.ts';
@@ -41,9 +40,11 @@ import * as activities from './run-activities.ts';
 import { runChart } from './run-chart.ts';
 import { firstContext, type RunContext } from './run-context.ts';
 import { tellChange } from './run-events.ts';
-import { composeReceipt, outcomeOf, reasonToKeep } from './run-receipt.ts';
+import { composeReceipt, reasonToKeep } from './run-receipt.ts';
 import { beginStory, enterState, type RunStory, tell } from './run-story.ts';
 import { chartPosition, detailsOf, viewOf } from './run-view.ts';
+import { ShownAttributes } from './search-attributes.ts';
+import { pageOf } from './temporal-page.ts';
 
 /** From one workflow run to the next, so that no history grows without end. */
 interface Carried {
@@ -82,10 +83,10 @@ class TrainingRun {
   readonly #run: string;
   #story: RunStory;
   #cancelled: unknown;
-  #shown = '';
   /** Whose files those of the run are; told to activities alone, for a reset replays what another execution did. */
   #chain: string[];
   #moving: Promise<void> | null = null;
+  readonly #attributes = new ShownAttributes();
   readonly #chart = new DurableChart<typeof runChart>({
     machine: runChart,
     perform: (src, input) => this.#perform(src, input),
@@ -330,27 +331,13 @@ class TrainingRun {
   }
 
   #show(): void {
-    wf.setCurrentDetails(detailsOf(this.#context, this.#story, this.#position));
-    const view = this.#view();
-    const shown = {
-      EpochalState: view.state,
-      EpochalTrainer: view.config.trainer ?? 'unknown',
-      EpochalProject: view.config.project ?? 'default',
-      EpochalOutcome: view.state === 'stopped' ? outcomeOf(this.#context) : null,
-      EpochalBestMetric: view.best?.value ?? null,
-    };
-    if (JSON.stringify(shown) === this.#shown) return;
-    this.#shown = JSON.stringify(shown);
-    wf.upsertSearchAttributes([
-      ...(['EpochalState', 'EpochalTrainer', 'EpochalProject', 'EpochalOutcome'] as const).map((key) => ({
-        key: defineSearchAttributeKey(key, 'KEYWORD'),
-        value: shown[key],
-      })),
-      {
-        key: defineSearchAttributeKey('EpochalBestMetric' satisfies keyof typeof searchAttributes, 'DOUBLE'),
-        value: shown.EpochalBestMetric,
-      },
-    ]);
+    const details = detailsOf(this.#context, this.#story, this.#position);
+    // A run that is ended by force cannot say so any more: until it has ended, it says where to look then.
+    const isOver = this.#position.state === 'stopped';
+    const salvage = `If it is ended by force, what is left of it is landed by ${pageOf(salvageId(this.#run))}.`;
+    wf.setCurrentDetails(isOver ? details : `${details}\n\n${salvage}`);
+    const { config } = this.#view();
+    this.#attributes.show(this.#context, config, this.#story, this.#position, new Date());
   }
 
   #close(): Receipt {

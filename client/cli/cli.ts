@@ -32,6 +32,9 @@ export class Cli {
     this.stderr.write(`${text}\n`);
   }
 
+  /** What a worker is doing meanwhile. */
+  readonly tellProgress = (doing: string): void => this.note(colors.dim(plain(doing)));
+
   /** Connects on the first call. */
   connection(): Promise<Connected> {
     // Temporal's client takes a while to load, and help or a misspelt command need none.

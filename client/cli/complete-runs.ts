@@ -23,7 +23,8 @@ export async function completeRuns(cli: Cli, command: string | undefined, curren
   try {
     const runs: string[] = [];
     for await (const { run, state } of (await cli.client()).list({ limit: most })) {
-      if (run.startsWith(current) && (states.length === 0 || states.includes(state))) runs.push(run);
+      if (run.startsWith(current) && (states.length === 0 || (state !== null && states.includes(state))))
+        runs.push(run);
     }
     return runs;
   } catch {

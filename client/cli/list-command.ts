@@ -34,22 +34,18 @@ export const listCommand = (root: Root, cli: Cli): Root =>
       for await (const run of (await cli.client()).list(filter)) runs.push(run);
       if (json) cli.printJson(runs);
       else if (runs.length === 0) cli.note('no runs');
-      else
-        cli.print(
-          tableText(['run', 'state', 'outcome', 'trainer', 'project', 'best', 'started', 'ended'], runs.map(rowOf)),
-        );
+      else cli.print(tableText(['run', 'state', 'trainer', 'project', 'best', 'started', 'ended'], runs.map(rowOf)));
       if (runs.length === limit && !json) cli.note(`the newest ${limit}; --limit lists more`);
       return exitCodes.ok;
     }),
   );
 
-const rowOf = ({ run, state, outcome, trainer, project, bestMetric, startedAt, endedAt }: RunSummary): string[] => [
+const rowOf = ({ run, standing, trainer, project, bestMetric, startedAt, closedAt }: RunSummary): string[] => [
   run,
-  state,
-  outcome ?? '',
+  standing,
   trainer ?? '',
   project ?? '',
   bestMetric === null ? '' : numberText(bestMetric),
-  timeText(startedAt),
-  endedAt === null ? '' : timeText(endedAt),
+  startedAt === null ? '' : timeText(startedAt),
+  closedAt === null ? '' : timeText(closedAt),
 ];

@@ -39,7 +39,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
         if (draft) parseDraft(config);
         else parseConfig(config);
         const client = await cli.client();
-        const started = await client.start(config as DraftConfig, { draft });
+        const started = await client.start(config as DraftConfig, { draft, onProgress: cli.tellProgress });
         if (wait) {
           cli.note(`run ${started.run} → ${started.outputFolder}`);
           return followRun(cli, started.run, json);
@@ -127,7 +127,13 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
         const config = patched(await readYamlFile(file), patchOf(set));
         try {
           parseConfig(config);
-          const { config: whole, best, outputFolder } = await (await cli.client()).check(config);
+          const {
+            config: whole,
+            best,
+            outputFolder,
+          } = await (await cli.client()).check(config, {
+            onProgress: cli.tellProgress,
+          });
           if (json) cli.printJson({ ok: true, config: whole, best, outputFolder });
           else
             cli.print(

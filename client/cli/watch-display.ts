@@ -36,10 +36,18 @@ class JsonLines implements WatchDisplay {
   close(): void {}
 }
 
-/** Lines that tell what is new in a view. */
+/** Lines that tell what is new in a view, and in what is done before there are epochs. */
 class Story {
   #detail = '';
   #epoch = 0;
+  #doing = '';
+
+  /** Of a set-up, which may take minutes, and of the wait for a slot. Storing runs beside the epochs, and publishing is a state. */
+  linesOfWork(activity: string, { doing }: WorkProgress): string[] {
+    if (!setUps.includes(activity) || doing === this.#doing) return [];
+    this.#doing = doing;
+    return [doing];
+  }
 
   linesOf(view: RunView): string[] {
     const lines: string[] = [];
@@ -56,8 +64,12 @@ class Story {
   }
 }
 
+const setUps: readonly string[] = ['checkConfig', 'openSession'];
+
 function linesOf(item: WatchItem, story: Story): string[] {
   switch (item.kind) {
+    case 'work':
+      return story.linesOfWork(item.activity, item.work).map((line) => stamped(new Date().toISOString(), plain(line)));
     case 'view':
       return story.linesOf(item.view).map((line) => stamped(new Date().toISOString(), line));
     case 'event':
@@ -122,7 +134,8 @@ class Bars implements WatchDisplay {
 
   show(item: WatchItem): void {
     if (item.kind === 'end') this.close();
-    const lines = linesOf(item, this.#story);
+    // Work has a line of its own below the bars.
+    const lines = item.kind === 'work' ? [] : linesOf(item, this.#story);
     if (item.kind === 'end') {
       this.#out.write(`${lines.join('\n')}\n`);
       return;

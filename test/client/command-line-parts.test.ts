@@ -12,7 +12,7 @@ import {
 import { patched, patchOf } from '../../client/cli/set-option.ts';
 import { tableText } from '../../client/cli/table.ts';
 import { newRunId } from '../../client/run-ids.ts';
-import { visibilityQuery } from '../../client/run-list.ts';
+import { visibilityQuery } from '../../client/run-query.ts';
 import { name } from '../../contracts/names.ts';
 
 describe('--set', () => {
@@ -37,7 +37,7 @@ describe('--set', () => {
       '__proto__.polluted=1',
       '--set is "__proto__.polluted=1": "__proto__.polluted" is no field, e.g. parameters.batch_size',
     ],
-    ['a=[1', 'the value of --set a is no YAML in line 1, column 3: Flow sequence must end with a ]'],
+    ['a=[1', 'the value of --set a cannot be read as YAML in line 1, column 3: Flow sequence must end with a ]'],
   ])('refuses %s', (setting, message) => {
     expect(() => patchOf([setting])).toThrow(message);
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();

@@ -191,7 +191,7 @@ describe('epochal train', () => {
     await writeFile(syntax, 'trainer: counter\nepochs: [1\n');
     const broken = await epochal('train', syntax);
     expect(broken).toMatchObject({ code: 2, stdout: '' });
-    expect(broken.stderr).toMatch(/^epochal: .*syntax\.yaml is no YAML in line \d+, column \d+: [^\n]*\n$/);
+    expect(broken.stderr).toMatch(/^epochal: .*syntax\.yaml cannot be read as YAML in line \d+, column \d+: [^\n]*\n$/);
     const invalid = await epochal('validate', await config({ parameters: { batches: -1 } }), '--json');
     expect(invalid.code).toBe(2);
     expect(JSON.parse(invalid.stdout)).toMatchObject({

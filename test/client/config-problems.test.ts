@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../client/errors.ts';
 import { parseConfig, parseDraft, parsed, parseName, parseYaml } from '../../client/parse-config.ts';
-import { fieldPath, problemsOf, shownValue } from '../../contracts/config-problems.ts';
+import { fieldPath, mostProblems, problemsOf, shownValue } from '../../contracts/config-problems.ts';
 import { problemSentence } from '../../contracts/failure.ts';
 import { draftConfigSchema, runConfigSchema } from '../../contracts/run-config.ts';
 import { configureSchema, stopRequestSchema } from '../../contracts/run-messages.ts';
+import { readConfig } from '../../server/written-config.ts';
 
 const good = { trainer: 'digits', epochs: 3 };
 const nameRule =
@@ -172,6 +173,14 @@ describe('a bad configuration', () => {
   });
 });
 
+const tooLarge = (what: string) =>
+  new RegExp(`^run\\.yaml cannot be read as YAML: it is too large for a configuration: at most ${what}`);
+const names = (count: number) => Array.from({ length: count }, (_, index) => `name${index}: 1`).join(', ');
+function mergesOfMerges(depth: number): string {
+  const lines = Array.from({ length: depth }, (_, i) => `a${i + 1}: &a${i + 1} {<<: [*a${i}, *a${i}], k${i}: 1}`);
+  return ['a0: &a0 {x: 1}', ...lines].join('\n');
+}
+
 describe('YAML', () => {
   const message = (text: string) => {
     try {
@@ -189,12 +198,23 @@ describe('YAML', () => {
   });
 
   it.each([
-    ['a: [1', /^run\.yaml is no YAML in line 1, column 6: Flow sequence/],
-    ['a: 1\n b: 2\n', /^run\.yaml is no YAML in line 1, column 4: Nested mappings are not allowed/],
-    ['a: 1\na: 2\n', /^run\.yaml is no YAML in line 2, column 1: Map keys must be unique/],
-    ['a: "x\n', /^run\.yaml is no YAML in line 2, column 1: Missing closing "quote/],
-    ['a: *b\n', /^run\.yaml is no YAML.*Unresolved alias/],
-    ['x'.repeat(1_000_001), /^run\.yaml is too long for a configuration: at most 1000000 characters$/],
+    ['a: [1', /^run\.yaml cannot be read as YAML in line 1, column 6: Flow sequence/],
+    ['a: 1\n b: 2\n', /^run\.yaml cannot be read as YAML in line 1, column 4: Nested mappings are not allowed/],
+    ['a: 1\na: 2\n', /^run\.yaml cannot be read as YAML in line 2, column 1: Map keys must be unique/],
+    ['a: "x\n', /^run\.yaml cannot be read as YAML in line 2, column 1: Missing closing "quote/],
+    ['a: *b\n', /^run\.yaml cannot be read as YAML: Unresolved alias/],
+    ['a: &a [*a]\n', /^run\.yaml cannot be read as YAML in line 1, column 8: \*a stands within what it stands for/],
+    ['a: 1\n--- b\n', /^run\.yaml cannot be read as YAML in line 2, column 1: it has more than one document/],
+    [']'.repeat(200_000), /^run\.yaml cannot be read as YAML in line 1, column 1: Unexpected flow-seq-end/],
+    ['x'.repeat(200_001), tooLarge('200000 characters')],
+    [`[${','.repeat(100_000)}`, /^run\.yaml cannot be read as YAML in line 1, column 3: a comma follows a comma/],
+    [`[${'1,'.repeat(30_000)}]`, tooLarge('25000 values')],
+    ['- '.repeat(70), tooLarge('64 mappings and lists within each other')],
+    ['['.repeat(100_000), tooLarge('64 mappings and lists within each other')],
+    [`a: &a 1\nb: [${'*a, '.repeat(1_001)}]`, tooLarge('1000 aliases')],
+    [`a: &a ${'x'.repeat(100_000)}\nb: [${'*a, '.repeat(20)}]`, tooLarge('1000000 characters, with aliases')],
+    [`a: &a {${names(1_000)}}\nb: {<<: [${'*a, '.repeat(30)}]}`, tooLarge('25000 values, with aliases and merges')],
+    [mergesOfMerges(20), tooLarge('25000 values, with aliases and merges')],
   ])('%.12s is refused with its place', (text, told) => {
     expect(message(text)).toMatch(told);
   });
@@ -207,6 +227,33 @@ describe('YAML', () => {
           .fill(`*a${i - 1}`)
           .join(', ')}]`,
       );
-    expect(message(lines.join('\n'))).toMatch(/^run\.yaml is no YAML: Excessive alias count/);
+    expect(message(lines.join('\n'))).toMatch(tooLarge('25000 values, with aliases and merges written out'));
+  });
+
+  it('with many keys and problems takes time in proportion to its length', () => {
+    // Two lengths on the same machine, the best of three: eight times the keys took 64 times as long when each was compared with all.
+    const seconds = (keys: number) => {
+      const text = `trainer: a\nepochs: 0\n${names(keys).replaceAll(', ', '\n')}`;
+      const tries = [1, 2, 3].map(() => {
+        const begun = performance.now();
+        const { problems } = readConfig(text);
+        expect(problems).toHaveLength(mostProblems + 1);
+        return performance.now() - begun;
+      });
+      return Math.min(...tries);
+    };
+    seconds(1_000);
+    expect(seconds(12_000) / seconds(1_500)).toBeLessThan(32);
+  });
+
+  it('tells the first problems of many, each with its place, and what is known once', () => {
+    const { problems } = readConfig(`trainer: a\nepochs: 1\nzzz: 1\n${names(100).replaceAll(', ', '\n')}`);
+    expect(problems[0]).toMatchObject({ field: 'zzz', line: 3, message: expect.stringContaining('known here are') });
+    expect(problems[1]).toMatchObject({ field: 'name0', line: 4, message: 'unknown field; leave it out' });
+    expect(problems.at(-1)).toMatchObject({ field: '', message: `only the first ${mostProblems} are told` });
+  });
+
+  it('merges as the language says', () => {
+    expect(message('a: &a {x: 1, y: 1}\nb: {<<: [*a, {z: 3}], y: 2}')).toMatchObject({ b: { x: 1, y: 2, z: 3 } });
   });
 });

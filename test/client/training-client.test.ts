@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   ConfigError,
   NoReceiptError,
@@ -19,7 +19,8 @@ import {
 import type { RunFilter, RunSummary } from '../../client/run-filter.ts';
 import { TrainingClient } from '../../client/training-client.ts';
 import type { WatchItem } from '../../client/watch.ts';
-import type { RunConfigInput } from '../../contracts/run-config.ts';
+import { type RunConfigInput, runConfigSchema } from '../../contracts/run-config.ts';
+import { SessionProblem } from '../../worker/sessions.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
 
@@ -112,8 +113,22 @@ describe('starting', () => {
     ],
     [
       'a store whose folder is missing',
-      () => ({ store: '/no/such/place' }),
-      /^store is "\/no\/such\/place": must be a store that can be written: cannot make \/no\/such\/place: \/no\/such does not exist$/,
+      (folder) => ({ store: join(folder, 'no', 'store') }),
+      /^store is ".*no\/store": must be a store that can be written: cannot make .*no\/store: .*no does not exist$/,
+    ],
+    [
+      'paths outside of the folders that the worker allows',
+      () => ({
+        store: 'file:///no/store',
+        continueFrom: { outputFolder: '/etc' },
+        parameters: { stamps: '/etc/../no/stamps' },
+      }),
+      /^parameters\.stamps is "\/etc\/\.\.\/no\/stamps": must be inside .* \(EPOCHAL_ALLOWED_PATHS of the worker\)\nstore is "\/no\/store": must be inside .*\ncontinueFrom\.outputFolder is "\/etc": must be inside /,
+    ],
+    [
+      'a new store together with a parameter that is wrong, and does not make it',
+      (folder) => ({ store: join(folder, 'new'), parameters: { batches: 0 } }),
+      /^parameters\.batches is 0: /,
     ],
     [
       'a store of an unknown kind',
@@ -140,6 +155,25 @@ describe('starting', () => {
     expect(error.message).toMatch(told);
     await errorOf(RunNotFoundError, client.view(run));
     expect(existsSync(join(folder, 'runs', run))).toBe(false);
+    expect(existsSync(join(folder, 'new'))).toBe(false);
+  });
+
+  it('refuses a path once more where it would train', async () => {
+    const config = runConfigSchema.parse({
+      ...host.config(),
+      store: '/no/store',
+      parameters: { stamps: '/no/stamps' },
+    });
+    const owner = { place: 'elsewhere', chain: ['an-execution'] };
+    const input = { run: 'elsewhere', ...owner, config, ledger: [], previous: null, elsewhere: false, notAfter: null };
+    const known = { checkpoints: [], epoch: 0 };
+    const options = { byPermit: false, signal: new AbortController().signal, onProgress: () => undefined };
+    const opening = host.worker.host.sessions.open({ ...input, batchDivisor: 1, known }, options);
+    expect((await errorOf(SessionProblem, opening)).failure).toMatchObject({
+      kind: 'setUp',
+      message: expect.stringMatching(/^on .*, parameters\.stamps is "\/no\/stamps": must be inside .*; store is /),
+    });
+    await host.worker.host.folders.remove('elsewhere');
   });
 
   it('says which pool nobody serves', async () => {
@@ -148,6 +182,19 @@ describe('starting', () => {
     expect(error.message).toBe(
       'no worker serves pool nobody: start one with "EPOCHAL_POOL=nobody epochal worker", or choose another pool',
     );
+  });
+
+  it('hears of a check that takes long what the worker is doing', async () => {
+    const heard: string[] = [];
+    const { trainers } = host.worker.host;
+    const describeTrainer = trainers.describe.bind(trainers);
+    vi.spyOn(trainers, 'describe').mockImplementationOnce(async (program, options) => {
+      options?.onProgress?.('installing torch');
+      await until('it is heard', async () => heard.includes('installing torch') || null);
+      return describeTrainer(program, options);
+    });
+    await client.check(host.config(), { onProgress: (doing) => heard.push(doing) });
+    expect(heard.filter((doing) => doing === 'installing torch')).toHaveLength(1);
   });
 
   it('checks without starting', async () => {
@@ -276,7 +323,8 @@ describe('the end of a run', () => {
     const found = await until('visibility knows', async () =>
       (await listed({ outcome: 'salvaged', limit: 1000 })).find((one) => one.run === run),
     );
-    expect(found).toMatchObject({ state: 'stopped', outcome: 'salvaged' });
+    expect(found).toMatchObject({ state: 'stopped', standing: 'salvaged', outcome: 'salvaged' });
+    expect((await listed({ outcome: 'lost', limit: 1000 })).map((one) => one.run)).not.toContain(run);
   });
 
   it('is filtered by in lists', async () => {
@@ -290,10 +338,16 @@ describe('the end of a run', () => {
         (await listed({ project })).length === 2 && (await listed({ project, outcome: 'completed' })).length === 1,
     );
     expect(await listed({ project, state: 'configuring' })).toMatchObject([
-      { run: draft, state: 'configuring', outcome: null, trainer: 'counter', endedAt: null },
+      { run: draft, standing: 'draft', outcome: null, trainer: 'counter', startedAt: null, closedAt: null },
     ]);
     expect(await listed({ project, state: 'stopped' })).toMatchObject([
-      { run: done, outcome: 'completed', bestMetric: expect.any(Number) },
+      {
+        run: done,
+        standing: 'completed',
+        outcome: 'completed',
+        startedAt: expect.any(String),
+        bestMetric: expect.any(Number),
+      },
     ]);
     expect((await listed({ project, limit: 1 })).map(({ run }) => run)).toEqual([draft]);
     expect(await listed({ project, trainer: 'digits' })).toEqual([]);

@@ -153,6 +153,7 @@ export class FaultWorker {
         EPOCHAL_POOL: this.hosts.pool,
         EPOCHAL_SLOTS: String(this.options.slots ?? 1),
         EPOCHAL_TRAINERS: testTrainers,
+        EPOCHAL_ALLOWED_PATHS: tmpdir(),
         EPOCHAL_WORKFLOW_QUEUE: this.hosts.workflowQueue,
         EPOCHAL_UPKEEP_SECONDS: '2',
         TEMPORAL_ADDRESS: this.options.address ?? this.hosts.address,

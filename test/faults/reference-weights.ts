@@ -44,8 +44,10 @@ async function train({ seed, epochs, parameters }: Shape): Promise<ReadonlyMap<s
     };
     await writeFile(join(folder, 'session.json'), JSON.stringify(session));
     await mkdir(join(folder, 'artifacts'));
-    const child = spawn(await catalog.environment(program, {}), [program.file, 'train'], {
-      env: { ...trainerEnvironment(), EPOCHAL_SESSION: join(folder, 'session.json') },
+    const python = await catalog.environment(program, {});
+    const child = spawn(python, [program.file, 'train'], {
+      cwd: join(folder, 'artifacts'),
+      env: { ...trainerEnvironment(python), EPOCHAL_SESSION: join(folder, 'session.json') },
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
     });
     child.stdio[4]?.on('data', () => undefined);

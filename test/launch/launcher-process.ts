@@ -1,13 +1,16 @@
-/** `npm start` as a real process, in a data folder of its own, with what it says at hand. */
+/** The launcher as a real process, by itself or by `npm start`, in a data folder of its own, with what it says at hand. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { startedServerSchema } from '../../launch/find-temporal.ts';
 
-const program = fileURLToPath(new URL('../../launch/start.mjs', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const launcher = [process.execPath, join(root, 'launch', 'start.mjs')] as const;
+export const npmStart = ['npm', '--silent', 'start', '--'] as const;
 
 export class LauncherProcess {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
@@ -15,10 +18,11 @@ export class LauncherProcess {
   #said = '';
   stdout = '';
 
-  constructor(args: string[], env: NodeJS.ProcessEnv) {
+  constructor(args: string[], env: NodeJS.ProcessEnv, [program, ...first]: readonly [string, ...string[]] = launcher) {
     // What the machine's own configuration says of Temporal is not part of the test.
     const { TEMPORAL_ADDRESS: _1, TEMPORAL_NAMESPACE: _2, TEMPORAL_PROFILE: _3, ...inherited } = process.env;
-    this.#child = spawn(process.execPath, [program, ...args], {
+    this.#child = spawn(program, [...first, ...args], {
+      cwd: root,
       env: { ...inherited, TEMPORAL_CONFIG_FILE: '/no-such-file.toml', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -55,6 +59,12 @@ export class LauncherProcess {
     this.#child.kill(signal);
   }
 
+  /** Nobody reads any more what it says. */
+  stopReading(): void {
+    this.#child.stdout.destroy();
+    this.#child.stderr.destroy();
+  }
+
   /** Its exit code, or null when a signal ended it. */
   ended(): Promise<number | null> {
     return this.#ended;
@@ -64,6 +74,12 @@ export class LauncherProcess {
 /** The server that an Epochal process left the address of. */
 export async function startedServer(dataFolder: string) {
   return startedServerSchema.parse(JSON.parse(await readFile(join(dataFolder, 'temporal.json'), 'utf8')));
+}
+
+/** The process that serves the data folder: the launcher itself, whoever started it. */
+export async function servingProcess(dataFolder: string): Promise<number> {
+  const holder: unknown = JSON.parse(await readFile(join(dataFolder, 'worker.lock'), 'utf8'));
+  return z.object({ pid: z.number() }).parse(holder).pid;
 }
 
 export const isAlive = (pid: number): boolean => {

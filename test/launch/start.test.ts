@@ -8,7 +8,7 @@ import { parseConfig, readYamlFile } from '../../client/parse-config.ts';
 import { TrainingClient } from '../../client/training-client.ts';
 import { receiptSchema } from '../../contracts/receipt.ts';
 import { runProgram } from '../../worker/run-program.ts';
-import { isAlive, LauncherProcess, startedServer } from './launcher-process.ts';
+import { isAlive, LauncherProcess, npmStart, servingProcess, startedServer } from './launcher-process.ts';
 
 // Each trains the demo, some twice: on two busy cores that takes a while.
 vi.setConfig({ testTimeout: 600_000 });
@@ -18,6 +18,11 @@ let env: NodeJS.ProcessEnv;
 const launched: LauncherProcess[] = [];
 const launch = (...args: string[]) => {
   const launcher = new LauncherProcess(args, env);
+  launched.push(launcher);
+  return launcher;
+};
+const launchByNpm = () => {
+  const launcher = new LauncherProcess([], env, npmStart);
   launched.push(launcher);
   return launcher;
 };
@@ -71,7 +76,7 @@ async function trainLonger(): Promise<void> {
   await connection.close();
 }
 
-test('Ctrl-C while a run trains checkpoints it, and the next start goes on with it', async () => {
+test('Ctrl-C while a run trains checkpoints it; the next start goes on with it, and ends with its npm', async () => {
   const first = launch();
   await first.until(/Epochal serves/);
   expect(first.said).toMatch(/completed.*all epochs are trained/);
@@ -82,18 +87,24 @@ test('Ctrl-C while a run trains checkpoints it, and the next start goes on with 
   expect(isAlive(server.pid)).toBe(false);
   expect(await leftOver()).toEqual([]);
 
-  const second = launch();
+  const second = launchByNpm();
   await second.until(/Epochal serves/);
   expect(second.said).toMatch(/completed.*all epochs are trained/);
   expect(second.said).toMatch(/restarts.*(preemption|workerLost)/);
+  const launcher = await servingProcess(folder);
   second.signal('SIGTERM');
   expect(await second.ended()).toBe(0);
+  expect(isAlive(launcher)).toBe(false);
 
-  const third = launch();
+  const third = launchByNpm();
   await third.until(/Epochal serves/);
   expect(third.said).not.toMatch(/completed/);
-  third.signal('SIGINT');
-  expect(await third.ended()).toBe(0);
+  const orphan = await servingProcess(folder);
+  third.stopReading();
+  third.signal('SIGKILL');
+  await vi.waitFor(() => expect(isAlive(orphan)).toBe(false), { timeout: 120_000, interval: 250 });
+  // It ended in good order: the address of its server went with that.
+  expect(existsSync(join(folder, 'temporal.json'))).toBe(false);
 });
 
 test('a second start on the same data folder is refused with the first one named, and leaves that running', async () => {

@@ -374,6 +374,9 @@ describe('bad input', () => {
     expect(
       await server.send('POST', '/api/runs', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }),
     ).toMatchObject({ status: 400, body: { kind: 'invalid' } });
+    const deep = `{"config": {"parameters": {"x": ${'['.repeat(100_000)}${']'.repeat(100_000)}}}}`;
+    for (const path of ['/api/runs', '/api/check', '/api/config/write', '/api/runs/a/configure'])
+      expect(await server.send('POST', path, deep), path).toMatchObject({ status: 400, body: { kind: 'invalid' } });
     expect(await server.send('GET', '/api/nothing')).toMatchObject({ status: 404, body: { kind: 'notFound' } });
     const patched = await server.send('PATCH', '/api/runs');
     expect([patched.status, patched.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);

@@ -443,9 +443,11 @@ describe('what cannot be written', () => {
     expect((await storeErrorOf(store.publish(join(folder, 'pipe'), 'a'))).message).toContain('it is no regular file');
   });
 
-  it('leaves no probe behind', async () => {
+  it('leaves no probe behind, and no store that was only asked about', async () => {
     await store.checkWritable(false);
     expect(await readdir(join(folder, 'store'))).toEqual([markName]);
+    await openStore(join(folder, 'new')).checkWritable(false);
+    expect(await readdir(folder)).toEqual(['store']);
   });
 
   it('says that a folder is read-only', async (context) => {

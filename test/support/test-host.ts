@@ -45,6 +45,8 @@ export class TestHost {
       slots: options.slots ?? 1,
       trainersFolders: [testTrainers, builtInTrainers],
       dataSetsFolders: [join(dataFolder, 'data-sets')],
+      // What tests make themselves is in the folder for temporary files.
+      allowedPaths: [tmpdir(), testTrainers, builtInTrainers],
       workflowQueue: `workflows-${randomUUID().slice(0, 8)}`,
       sessionIdleSeconds: 300,
       keptDays: 0,

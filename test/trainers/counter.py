@@ -59,13 +59,15 @@ class Parameters(epochal.Parameters):
     )
     fail_kind: FailKind = epochal.parameter("error", description="How it fails there")
     fail_times: int = epochal.parameter(1, ge=0, description="How often it fails there; 0: every time")
-    marker: str = epochal.parameter("", description="Folder that counts the failures; empty: the run folder")
+    marker: str = epochal.parameter("", path=True, description="Folder that counts the failures; empty: the run folder")
     checkpoint_bytes: int = epochal.parameter(0, ge=0, unit="bytes", description="Size of another file to save")
     save_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep in every save")
     set_up_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep before training")
     finish_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep after training")
     holds: str = epochal.parameter(
-        "", description="Folder; where it has a file epoch:batch or finish, it waits there until that file is removed"
+        "",
+        path=True,
+        description="Folder; where it has a file epoch:batch or finish, it waits there until that file is removed",
     )
     ignore_stop: str = epochal.parameter(
         "", pattern=r"^(\d+:\d+|)$", description="epoch:batch in which it hangs for ever, whatever it is told"
@@ -76,7 +78,9 @@ class Parameters(epochal.Parameters):
     escaped: int = epochal.parameter(0, ge=0, le=100, description="Child processes that leave the process group")
     draw: bool = epochal.parameter(False, description="Save a picture among the artifacts after every epoch")
     print_noise: bool = epochal.parameter(False, description="Print in every batch, by Python and by C")
-    stamps: str = epochal.parameter("", description="File that gets a line for every trained batch; empty: none")
+    stamps: str = epochal.parameter(
+        "", path=True, description="File that gets a line for every trained batch; empty: none"
+    )
 
 
 trainer = epochal.Trainer(

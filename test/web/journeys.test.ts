@@ -182,7 +182,7 @@ it(
     const page = await stage.page({ timezoneId: 'Asia/Tokyo', locale: 'en-GB' });
     await page.goto(`/runs/${run}`);
     await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor();
-    const { startedAt } = (await stage.details(run)).summary;
+    const startedAt = (await stage.details(run)).summary.startedAt ?? '';
     const inTokyo = new Intl.DateTimeFormat('en-GB', {
       dateStyle: 'medium',
       timeStyle: 'medium',

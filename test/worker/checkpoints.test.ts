@@ -1,14 +1,22 @@
 /** Checkpoints of a host and its store: two hosts that have had the run, and damaged ones. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CheckpointManifest } from '../../contracts/checkpoint.ts';
 import { openStore } from '../../stores/open-store.ts';
-import { chooseResume, damagedHere, putAside, storeCheckpoint, storedFiles } from '../../worker/checkpoints.ts';
+import {
+  chooseResume,
+  damagedHere,
+  putAside,
+  removePassed,
+  storeCheckpoint,
+  storedFiles,
+} from '../../worker/checkpoints.ts';
 import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
+import { readReport } from '../../worker/run-report.ts';
 
 let scratch: string;
 beforeEach(async () => {
@@ -92,4 +100,70 @@ describe('a checkpoint that is damaged here', () => {
       expect((await damagedHere(folder)).length).toBe(Math.min(epochs, 3));
     }
   });
+});
+
+describe('a folder with a checkpoint of every batch', () => {
+  const nameOf = (epoch: number, batch: number) => `epoch-${epoch}${batch > 0 ? `-batch-${batch}` : ''}`;
+  const manifest = (epoch: number, batch: number): CheckpointManifest => ({
+    ...{ name: nameOf(epoch, batch), epoch, batch, metrics: {}, files: [] },
+    ...{ createdAt: '2026-01-01T00:00:00.000Z', session: 's' },
+  });
+
+  /** the ends of epochs 1 and 2, and 60 batches of the epoch after each. */
+  async function full(): Promise<RunFolder> {
+    const folder = await new RunFolders(join(scratch, 'host')).make('run');
+    for (const epoch of [1, 2]) {
+      for (let batch = 0; batch <= 60; batch++) {
+        await mkdir(join(folder.checkpoints, nameOf(epoch, batch)));
+        await writeFile(
+          join(folder.checkpoints, nameOf(epoch, batch), 'checkpoint.json'),
+          JSON.stringify(manifest(epoch, batch)),
+        );
+      }
+    }
+    return folder;
+  }
+  const toldTo = async (folder: RunFolder, epoch: number, ...checkpoints: string[]) =>
+    (await readReport(folder, { epoch, checkpoints })).checkpoints.map(({ name }) => name);
+
+  it('is told by the ends of epochs that the run has not passed, and the newest two within an epoch', async () => {
+    const folder = await full();
+    expect(await toldTo(folder, 0)).toEqual(['epoch-1', 'epoch-2', 'epoch-2-batch-59', 'epoch-2-batch-60']);
+    expect(await toldTo(folder, 1, 'epoch-1')).toEqual(['epoch-2', 'epoch-2-batch-59', 'epoch-2-batch-60']);
+    expect(await toldTo(folder, 2, 'epoch-2-batch-59')).toEqual(['epoch-2-batch-60']);
+    expect(await toldTo(folder, 2, 'epoch-2-batch-60')).toEqual([]);
+  });
+
+  it('keeps nothing older than what is stored, but what the ledger has and what the run has not heard of', async () => {
+    const folder = await full();
+    const remove = (epoch: number, ...checkpoints: string[]) =>
+      removePassed(folder, [manifest(2, 58)], { epoch, checkpoints }, new AbortController().signal);
+    const newer = ['epoch-2-batch-58', 'epoch-2-batch-59', 'epoch-2-batch-60'];
+    await remove(1, 'epoch-1-batch-7', 'epoch-2-batch-58');
+    expect((await readdir(folder.checkpoints)).sort()).toEqual(['epoch-1-batch-7', 'epoch-2', ...newer]);
+    await remove(2, 'epoch-2-batch-58');
+    expect((await readdir(folder.checkpoints)).sort()).toEqual(newer);
+  });
+
+  it('that cannot be read is not taken for an empty one', async () => {
+    const folder = await new RunFolders(join(scratch, 'host')).make('run');
+    await rm(folder.checkpoints, { recursive: true });
+    await expect(toldTo(folder, 0)).resolves.toEqual([]);
+    await symlink(folder.checkpoints, folder.checkpoints);
+    await expect(toldTo(folder, 0)).rejects.toThrow('ELOOP');
+  });
+});
+
+it('a report tells each epoch since the last one, and the last notes, however long the files are', async () => {
+  const { folder } = await trainedOn('host', 3_000);
+  const told = async (epoch: number) => await readReport(folder, { epoch, checkpoints: [] });
+  expect((await told(0)).epochs.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 3_000 }, (_, i) => i + 1));
+  expect((await told(2_998)).epochs.map(({ epoch }) => epoch)).toEqual([2_999, 3_000]);
+  const note = (index: number) => {
+    const event = { type: 'note', message: `${index} ${'x'.repeat(3_000)}` };
+    return `${JSON.stringify({ session: 's', at: '2026-01-01T00:00:00.000Z', event })}\n`;
+  };
+  await writeFile(folder.events, Array.from({ length: 1_000 }, (_, index) => note(index)).join(''));
+  const { notes } = await told(3_000);
+  expect(notes.map((message) => message.split(' ')[0])).toEqual(Array.from({ length: 50 }, (_, i) => `${950 + i}`));
 });

@@ -36,7 +36,8 @@ describe('ensureEnvironment', () => {
     const progress: string[] = [];
     const first = await ensureEnvironment({ requirements: ['six==1.16.0'], onProgress: (line) => progress.push(line) });
     expect(await imports(first.python, 'six', 'pydantic')).toBe(true);
-    expect(progress.join('\n')).toMatch(/installing Python packages/);
+    expect(progress[0]).toMatch(/^preparing [0-9a-f]{16}, .*\d requirements \(.*six==1\.16\.0/);
+    expect(progress.join('\n')).toMatch(/installing Python packages with \w+: .*(six|packages)/);
     expect(await isEnvironmentReady(['six==1.16.0'])).toBe(true);
 
     const again: string[] = [];

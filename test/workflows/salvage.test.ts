@@ -43,6 +43,8 @@ describe('a run that is terminated', () => {
       await readFile(join(host.settings.store, 'experiments/default', run.id, 'receipt.json'), 'utf8'),
     );
     expect(stored).toEqual(receipt);
+    const salvage = await host.client.workflow.getHandle(salvageId(run.id)).describe();
+    expect(salvage.searchAttributes).toMatchObject({ EpochalRun: [run.id], EpochalOutcome: ['salvaged'] });
     await until('its slot is free', () => !host.worker.host.slots.taken.includes(run.id));
   });
 });

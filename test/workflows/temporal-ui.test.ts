@@ -25,9 +25,15 @@ it('tells state, epoch, metrics and output folder while it trains and after', as
   expect(live).toContain(`${host.settings.store}/experiments/shown/${run.id}`);
   expect((await run.handle.describe()).searchAttributes).toMatchObject({
     EpochalState: ['training'],
+    EpochalDetail: ['training.epoch'],
     EpochalTrainer: ['counter'],
     EpochalProject: ['shown'],
   });
+
+  // Where to look once it is terminated, as nothing can be said of it then.
+  expect(live).toContain(`[salvage-${run.id}](/namespaces/default/workflows/salvage-${run.id})`);
+  const [began] = (await run.handle.describe()).searchAttributes.EpochalStarted ?? [];
+  expect(began).toBeInstanceOf(Date);
 
   await run.update('stop');
   await run.result();

@@ -1,7 +1,7 @@
 /** A run, end to end: a real server, a real worker, a real trainer process, real files. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ApplicationFailure, CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,9 @@ import type { Receipt } from '../../contracts/receipt.ts';
 import { receiptSchema } from '../../contracts/receipt.ts';
 import { runViewSchema } from '../../contracts/run-messages.ts';
 import { groupMembers } from '../../worker/process-groups.ts';
+import { Hold } from '../faults/hold.ts';
 import { TestHost } from '../support/test-host.ts';
+import { until } from '../support/until.ts';
 
 let host: TestHost;
 beforeAll(async () => {
@@ -67,6 +69,26 @@ describe('a run', () => {
       const { path, size } = JSON.parse(line);
       expect((await stat(join(receipt.outputFolder as string, path))).size).toBe(size);
     }
+  });
+
+  it('stores what is saved within an epoch while that trains, and removes here what is older', async () => {
+    const hold = await Hold.at(host.settings.dataFolder, ['1:40']);
+    const parameters = { batches: 40, ...hold.parameters };
+    const run = await host.start(host.config({ epochs: 1, parameters, checkpoints: { everyBatches: 1 } }));
+    await hold.reached();
+    const newest = 'epoch-0000-batch-000039';
+    await run.until('knows the newest', ({ position }) => position.epoch === 0 && position.batch === 39);
+    const here = join(host.settings.dataFolder, 'runs', run.id, 'checkpoints');
+    const { outputFolder } = await run.view();
+    await until('the newest is stored, and nothing else is left', async () => {
+      const stored = await readdir(join(outputFolder ?? '', 'checkpoints')).catch(() => []);
+      return [stored, await readdir(here)].every(([first, ...more]) => first === newest && more.length === 0);
+    });
+    await hold.release();
+    const receipt = await run.result();
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 40, wasted: 0 } });
+    expect(receipt.localFolder).toEqual({ kind: 'removed' });
+    await expectLanded(receipt);
   });
 
   it('stops at the batch boundary on an update, and completes with what it has', async () => {

@@ -11,13 +11,22 @@ class DataParameters(epochal.Parameters):
     """Where the domains are, and how their pictures are taken."""
 
     source: str = epochal.parameter(
-        "source", max_length=4096, title="Source", description="Folder of the labelled domain, within the data set"
+        "source",
+        path=True,
+        max_length=4096,
+        title="Source",
+        description="Folder of the labelled domain, within the data set",
     )
     target: str = epochal.parameter(
-        "target", max_length=4096, title="Target", description="Folder of the unlabelled domain, within the data set"
+        "target",
+        path=True,
+        max_length=4096,
+        title="Target",
+        description="Folder of the unlabelled domain, within the data set",
     )
     validation: str = epochal.parameter(
         "validation",
+        path=True,
         max_length=4096,
         title="Validation",
         description="Folder of labelled pictures of the target domain, within the data set; never trained on",
@@ -94,6 +103,7 @@ class ModelParameters(DataParameters):
     )
     encoder_weights: str = epochal.parameter(
         "",
+        path=True,
         max_length=4096,
         title="Encoder weights",
         description="Pretrained weights: a local folder of transformers' format (of timm: a file), hub:<name> from a "
@@ -101,6 +111,7 @@ class ModelParameters(DataParameters):
     )
     weights: str = epochal.parameter(
         "",
+        path=True,
         max_length=4096,
         title="Weights",
         description="A weights.safetensors of this trainer and this network to start from; empty: none",

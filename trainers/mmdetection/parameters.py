@@ -16,6 +16,7 @@ class Parameters(SplitParameters):
     )
     config: str = epochal.parameter(
         "retinanet_r18_fpn_1x_coco",
+        path=True,
         title="Config",
         min_length=1,
         max_length=4096,
@@ -30,6 +31,7 @@ class Parameters(SplitParameters):
     )
     weights: str | None = epochal.parameter(
         None,
+        path=True,
         title="Own weights",
         max_length=4096,
         description="Path of an mmdet .pth file on the worker to start from; left out, the network starts from scratch",
@@ -54,7 +56,7 @@ class Parameters(SplitParameters):
         None,
         title="Learning rate",
         gt=0,
-        le=10,
+        le=1,
         description="Of the config's optimizer; left out, as the config has it",
     )
     scale_schedule: bool = epochal.parameter(

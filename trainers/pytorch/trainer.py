@@ -61,7 +61,10 @@ class Parameters(epochal.Parameters):
         0.2, ge=0.05, le=0.5, title="Validation part", description="Part of the images that is kept for validation"
     )
     weights: str = epochal.parameter(
-        "", title="Weights", description="A weights.safetensors of this network to start from; empty: from scratch"
+        "",
+        path=True,
+        title="Weights",
+        description="A weights.safetensors of this network to start from; empty: from scratch",
     )
     device: str = epochal.parameter(
         "auto",

@@ -26,6 +26,7 @@ class Parameters(SplitParameters):
     )
     weights: str | None = epochal.parameter(
         None,
+        path=True,
         title="Own weights",
         max_length=4096,
         description="Path of an ultralytics .pt file on the worker to start from; left out, the network starts from "
@@ -73,7 +74,7 @@ class Parameters(SplitParameters):
         )
     )
     lr0: float = epochal.parameter(
-        0.01, title="Learning rate", gt=0, le=10, description="Initial learning rate (unused with optimizer auto)"
+        0.01, title="Learning rate", gt=0, le=1, description="Initial learning rate (unused with optimizer auto)"
     )
     lrf: float = epochal.parameter(
         0.01,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,62 @@ def test_image_folder(shapes: Make) -> None:
     for path in (folder / "val" / "circle").iterdir():
         path.unlink()
     assert _kinds(folder) == {"unreadable picture": 1, "class without pictures": 1}
+
+
+def test_names_that_lead_out_of_the_data_set(shapes: Make, tmp_path: Path) -> None:
+    """Nothing outside of a data set's folder becomes a part of it, whatever the data set says."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    secret = outside / "secret.png"
+    secret.write_bytes(next(shapes("coco").glob("images/train/*")).read_bytes())
+
+    coco = tmp_path / "made-coco"
+    names = iter(["../../../outside/secret.png", str(secret), "../images/train/\0.png", 7])
+
+    def rename(content: Any) -> None:
+        for image, name in zip(content["images"], names, strict=False):
+            image["file_name"] = name
+
+    _edit(coco / "annotations" / "train.json", rename)
+    yolo = shapes("yolo")
+    (yolo / "list.txt").write_text(f"../outside/secret.png\n{secret}\n./images/train/../../../outside/secret.png\n")
+    (yolo / "data.yaml").write_text(
+        f"path: {outside}\ntrain: [list.txt, ../outside]\nval: images/val\nnames: [a, b, c]\n"
+    )
+    for folder, kinds in ((coco, {"path outside": 2, "unreadable name": 2}), (yolo, {"path outside": 5})):
+        data_set = reading.read(folder)
+        found = {one.kind: one.count for one in data_set.findings}
+        assert {kind: found.get(kind) for kind in kinds} == kinds
+        assert all(picture.path.is_relative_to(folder) for picture in data_set.pictures)
+        with pytest.raises(DataError, match="is not in the data set's folder"):
+            checked(str(folder), "detect", SplitParameters())
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (zlib.compress(b"\0" * 50_000_000), "more than the 98304 bytes"),  # 48 kB that unpack to 50 MB
+        (zlib.compress(b"not a picture"), "cannot identify image"),
+        (b"not packed", "not a packed mask"),
+        (zlib.compress(b"\x89PNG")[:-4], "cut off"),
+    ],
+    ids=["bomb", "no picture", "no zlib", "cut off"],
+)
+def test_a_packed_mask_is_no_larger_than_its_picture(shapes: Make, data: bytes, words: str) -> None:
+    folder = shapes("supervisely")
+    file = next((folder / "train" / "ann").iterdir())
+    _edit(file, lambda content: content["objects"][0]["bitmap"].update(data=base64.b64encode(data).decode()))
+    (finding,) = reading.read(folder).findings
+    assert finding.kind == "unreadable annotation"
+    assert words in finding.first
+
+
+def test_run_lengths_are_no_longer_than_their_picture(shapes: Make) -> None:
+    folder = shapes("coco")
+    mask = {"size": [10**6, 10**6], "counts": [10**12]}
+    _edit(folder / "annotations" / "train.json", lambda content: content["annotations"][0].update(segmentation=mask))
+    sentence = next(iter(reading.read(folder).findings)).first
+    assert "a mask of 1000000 × 1000000 pixels on a picture of 64 × 64" in sentence
 
 
 def test_what_a_task_needs(shapes: Make) -> None:

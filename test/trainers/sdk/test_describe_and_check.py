@@ -65,6 +65,11 @@ def test_a_parameter_has_its_range_and_unit() -> None:
     assert (delay["minimum"], delay["maximum"], delay["default"], delay["unit"]) == (0, 10, 0.0, "s")
 
 
+def test_a_path_is_told_by_its_format() -> None:
+    stamps = json.loads(_run(COUNTER, "describe"))["parameters"]["properties"]["stamps"]
+    assert (stamps["type"], stamps["format"], stamps["default"]) == ("string", "path", "")
+
+
 def test_they_answer_without_what_they_train_with() -> None:
     """So they answer at once: an import of scikit-learn alone takes seconds."""
     imported = _ask(DIGITS, "describe", PYTHONPROFILEIMPORTTIME="1").stderr

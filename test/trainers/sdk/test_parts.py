@@ -16,6 +16,7 @@ from epochal.control import Control
 from epochal.durable_files import sha256_and_sync
 from epochal.errors import failure_traceback, shortened
 from epochal.metrics_file import MetricsFile
+from epochal.progress import MOST_NAMES, MetricNames
 from epochal.shuffled_batches import ShuffledBatches
 from epochal.stopwatch import Stopwatch
 
@@ -161,3 +162,19 @@ def test_a_trainer_says_what_it_lacks() -> None:
         epochal.Trainer("x", "", "", metrics, ("m", "min"), NoDescription)
     with pytest.raises(TypeError, match="none of the metrics"):
         epochal.Trainer("x", "", "", metrics, ("other", "min"))
+
+
+def test_names_of_metrics_are_bounded() -> None:
+    """Many at once, and one more in every epoch: what the run remembers has an end, and the best is told all the same."""
+    told: list[dict[str, object]] = []
+
+    class Sink:
+        def send(self, event: dict[str, object], *, may_drop: bool = False) -> None:
+            told.append(event)
+
+    names = MetricNames(Sink(), always="accuracy")
+    assert len(names.reported({f"layer_{number}": 1.0 for number in range(100_000)})) == MOST_NAMES
+    assert names.reported({"layer_0": 2.0, "loss_epoch_7": 1.0, "accuracy": 0.5}) == {"layer_0": 2.0, "accuracy": 0.5}
+    (note,) = told
+    assert note["type"] == "note"
+    assert f"the metric layer_{MOST_NAMES} is left out" in str(note["message"])

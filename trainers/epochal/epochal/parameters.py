@@ -42,13 +42,19 @@ class Parameters(BaseModel):
     )
 
 
-def parameter(default: Any = ..., *, description: str, unit: str | None = None, **rules: Any) -> Any:
+def parameter(
+    default: Any = ..., *, description: str, unit: str | None = None, path: bool = False, **rules: Any
+) -> Any:
     """A pydantic field with what a form needs: a description, a default (none: required), a range and a unit.
 
-    `rules` are pydantic's: `gt`, `ge`, `lt`, `le`, `multiple_of`, `min_length`, `max_length`, `pattern`.
+    `path`: it names a file or folder of the host that trains, and has to lead where that host allows it; a field of the
+    type `pathlib.Path` does so anyway. `rules` are pydantic's: `gt`, `ge`, `lt`, `le`, `multiple_of`, `min_length`,
+    `max_length`, `pattern`.
     """
-    extra: dict[str, Any] | None = {"unit": unit} if unit else None
-    return Field(default, description=description, json_schema_extra=extra, **rules)
+    extra: dict[str, Any] = {"unit": unit} if unit else {}
+    if path:
+        extra["format"] = "path"
+    return Field(default, description=description, json_schema_extra=extra or None, **rules)
 
 
 def as_json(value: Any) -> str:

@@ -10,6 +10,41 @@ from epochal.channel import EventSink
 from epochal.errors import NotFinite
 
 _SECONDS_BETWEEN = 0.1
+#: Names that a training may give to metrics of its epochs, and as many to those of its batches: they travel in
+#: messages, receipts and pages.
+MOST_NAMES = 500
+
+
+class MetricNames:
+    """The names of the metrics that are reported: the first of those that the training gives, and no more."""
+
+    def __init__(self, sink: EventSink, always: str | None = None) -> None:
+        """`always` is reported whatever came before it: the metric that tells the best epoch."""
+        self._sink = sink
+        self._always = always
+        self._known: set[str] = set()
+        self._is_told = False
+
+    def reported(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """`metrics` without those that have no room; the first one that is left out is noted."""
+        kept = {}
+        for name, value in metrics.items():
+            if name in self._known or len(self._known) < MOST_NAMES:
+                self._known.add(name)
+            elif name != self._always:
+                self._tell(name)
+                continue
+            kept[name] = value
+        return kept
+
+    def _tell(self, name: str) -> None:
+        if not self._is_told:
+            self._is_told = True
+            message = (
+                f"the metric {name} is left out, and others after it: a training may report {MOST_NAMES} different "
+                "names. Give those that differ by a number one name"
+            )
+            self._sink.send({"type": "note", "message": message})
 
 
 def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -30,6 +65,7 @@ class Progress:
 
     def __init__(self, sink: EventSink) -> None:
         self._sink = sink
+        self._names = MetricNames(sink)
         self._phase = ""
         self._epoch = 0
         self._told_phase = ("", 0)
@@ -100,7 +136,7 @@ class Progress:
                 "epoch": self._epoch,
                 "batch": done,
                 "batches": self._batches,
-                "metrics": finite(self._metrics),
+                "metrics": self._names.reported(finite(self._metrics)),
             },
             may_drop=may_drop,
         )

@@ -16,7 +16,7 @@ from epochal.errors import DataError, StopException
 from epochal.landing import Landing
 from epochal.metrics_file import MetricsFile
 from epochal.moment import Moment
-from epochal.progress import Progress, finite
+from epochal.progress import MetricNames, Progress, finite
 from epochal.random_state import restore, seed_everything
 from epochal.ranks import NoCheckpoints, NoMetricsFile, Ranks
 from epochal.session import Session
@@ -49,6 +49,7 @@ class TrainingLoop:
         self.state = TrainingState()
         self.averages = Averages()
         self.progress = Progress(sink)
+        self._names = MetricNames(sink, always=best[0] if best else None)
         self.best: dict[str, Any] | None = None
         self.is_ready = False
         self.was_stopped = False
@@ -173,7 +174,7 @@ class TrainingLoop:
         self._watch.pause()
         self.progress.catch_up()
         self._settle(goes_on=False)
-        numbers = finite(metrics)
+        numbers = self._names.reported(finite(metrics))
         row = {
             "epoch": self._complete + 1,
             "batches": self._batch,

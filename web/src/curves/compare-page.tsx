@@ -182,15 +182,7 @@ function Differences({ compared }: { compared: Compared[] }) {
             <Table.Tr>
               <Table.Th scope="row">state</Table.Th>
               {compared.map(({ run, details }) => (
-                <Table.Td key={run}>
-                  {details && (
-                    <StateBadge
-                      state={details.summary.state}
-                      outcome={details.summary.outcome}
-                      detail={details.view?.detail}
-                    />
-                  )}
-                </Table.Td>
+                <Table.Td key={run}>{details && <StateBadge standing={details.summary.standing} />}</Table.Td>
               ))}
             </Table.Tr>
             <Table.Tr>

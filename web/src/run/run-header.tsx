@@ -24,6 +24,7 @@ import { StopButton } from './stop-button.tsx';
 export function RunHeader({ details }: { details: RunDetails }) {
   const { summary, view, temporalUi } = details;
   const { run } = summary;
+  const began = summary.startedAt ?? summary.createdAt;
   const now = useNow(10_000);
   return (
     <Stack gap="xs">
@@ -32,11 +33,7 @@ export function RunHeader({ details }: { details: RunDetails }) {
           <Title order={1} size="h2" style={{ overflowWrap: 'anywhere' }}>
             {run}
           </Title>
-          <StateBadge
-            state={view?.state ?? summary.state}
-            outcome={view?.receipt?.outcome ?? summary.outcome ?? (summary.closedAt === null ? null : 'stopped')}
-            detail={view?.detail}
-          />
+          <StateBadge standing={summary.standing} />
         </Group>
         <Group gap="xs">
           <PauseButton details={details} />
@@ -85,8 +82,8 @@ export function RunHeader({ details }: { details: RunDetails }) {
         <span aria-hidden>·</span>
         <span>project {summary.project ?? view?.config.project ?? 'default'}</span>
         <span aria-hidden>·</span>
-        <time dateTime={summary.startedAt} title={formatInstant(summary.startedAt)}>
-          started {formatAge(summary.startedAt, now)}
+        <time dateTime={began} title={formatInstant(began)}>
+          {summary.startedAt ? 'started' : 'created'} {formatAge(began, now)}
         </time>
         {view?.session && (
           <>

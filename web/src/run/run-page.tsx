@@ -3,7 +3,8 @@ import { IconHourglass, IconMapOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { lazy, Suspense } from 'react';
 import type { RunDetails } from '../../../contracts/http-api.ts';
-import { CallError, messageOf } from '../api/call.ts';
+import type { Standing } from '../../../contracts/run-summary.ts';
+import { CallError, isAway, messageOf } from '../api/call.ts';
 import { type LiveRun, useLiveRun } from '../api/live-run.ts';
 import { runQuery } from '../api/queries.ts';
 import { type RunTab, runRoute } from '../routes.tsx';
@@ -36,9 +37,15 @@ const tabNames: Readonly<Record<RunTab, string>> = {
 
 export function RunPage() {
   const { run } = runRoute.useParams();
-  const asked = useQuery(runQuery(run));
+  const asked = useQuery({
+    ...runQuery(run),
+    // Nothing tells of a salvage that begins later; what else changes comes live.
+    refetchInterval: ({ state: { data, error } }) =>
+      (data && data.summary.closedAt !== null && data.summary.outcome === null) || isAway(error) ? 3_000 : false,
+  });
   const live = useLiveRun(run);
-  const details = live.details ?? asked.data ?? null;
+  // What comes live is put there, too.
+  const details = asked.data ?? live.details ?? null;
   if (!details) {
     if (asked.error instanceof CallError && asked.error.refusal?.kind === 'notFound')
       return (
@@ -57,6 +64,16 @@ export function RunPage() {
     return <PageLoading />;
   }
   return <LoadedRun key={run} details={details} live={live} />;
+}
+
+function EndedByForce({ standing }: { standing: Standing }) {
+  return (
+    <Alert color="orange" title="Ended by force, outside of Epochal" data-testid="ended-by-force">
+      {standing === 'salvaging'
+        ? 'What is left of it is being published. The receipt will say what that is.'
+        : 'What is left of it is not known yet. Its host publishes it as soon as it notices, or when it is back.'}
+    </Alert>
+  );
 }
 
 function NothingYet() {
@@ -87,6 +104,7 @@ function LoadedRun({ details, live }: { details: RunDetails; live: LiveRun }) {
     <Stack>
       <RunHeader details={details} />
       <div aria-live="polite">
+        {summary.closedAt !== null && summary.outcome === null && <EndedByForce standing={summary.standing} />}
         {live.trouble && summary.closedAt === null && (
           <Alert color="orange" title="Nothing new at the moment">
             {live.trouble}

@@ -2,7 +2,8 @@ import { Anchor, Card, Checkbox, Group, Progress, Table, Text, UnstyledButton, V
 import { IconArrowDown, IconArrowsSort, IconArrowUp } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { LiveProgress, RunSort, RunSummary } from '../../../contracts/http-api.ts';
+import type { LiveProgress, RunSort } from '../../../contracts/http-api.ts';
+import type { RunSummary } from '../../../contracts/run-summary.ts';
 import { call } from '../api/call.ts';
 import { formatAge, formatInstant, formatMetric, formatPercent, formatSeconds, secondsBetween } from '../formatting.ts';
 import { useNow } from '../now.ts';
@@ -71,7 +72,7 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
                   </Anchor>
                 </Table.Td>
                 <Table.Td>
-                  <StateBadge state={run.state} outcome={run.outcome ?? outcomeOfStatus(run)} />
+                  <StateBadge standing={run.standing} />
                 </Table.Td>
                 <Table.Td>
                   <RowProgress progress={progress?.[run.run] ?? []} />
@@ -80,12 +81,14 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
                 <Table.Td>{run.trainer ?? '–'}</Table.Td>
                 <Table.Td>{run.project ?? '–'}</Table.Td>
                 <Table.Td className="figures">
-                  <time dateTime={run.startedAt} title={formatInstant(run.startedAt)}>
-                    {formatAge(run.startedAt, now)}
-                  </time>
+                  {run.startedAt && (
+                    <time dateTime={run.startedAt} title={formatInstant(run.startedAt)}>
+                      {formatAge(run.startedAt, now)}
+                    </time>
+                  )}
                 </Table.Td>
                 <Table.Td className="figures">
-                  {formatSeconds(secondsBetween(run.startedAt, run.closedAt ?? now))}
+                  {run.startedAt ? formatSeconds(secondsBetween(run.startedAt, run.closedAt ?? now)) : '–'}
                 </Table.Td>
               </Table.Tr>
             ))}
@@ -94,14 +97,6 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
       </Table.ScrollContainer>
     </Card>
   );
-}
-
-/** A run that ended before it could say how: Temporal's status says enough. */
-function outcomeOfStatus({ closedAt, workflowStatus }: RunSummary) {
-  if (closedAt === null) return null;
-  if (workflowStatus === 'failed') return 'failed' as const;
-  if (workflowStatus === 'terminated' || workflowStatus === 'timedOut') return 'lost' as const;
-  return 'stopped' as const;
 }
 
 function RowProgress({ progress }: { progress: LiveProgress[] }) {

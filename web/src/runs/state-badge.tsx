@@ -1,37 +1,33 @@
 import { Badge } from '@mantine/core';
-import type { Outcome, RunState } from '../../../contracts/receipt.ts';
+import type { Standing } from '../../../contracts/run-summary.ts';
 
-const stateColors: Readonly<Record<RunState, string>> = {
-  configuring: 'gray',
-  training: 'indigo',
-  stopping: 'orange',
-  uploading: 'violet',
-  stopped: 'gray',
+const looks: Readonly<Record<Standing, { color: string; means?: string }>> = {
+  draft: { color: 'gray' },
+  checking: { color: 'gray', means: 'A worker checks its configuration' },
+  waiting: { color: 'yellow', means: 'Waits for a free slot' },
+  starting: { color: 'indigo', means: 'Its trainer is being made ready' },
+  training: { color: 'indigo' },
+  recovering: { color: 'orange', means: 'Waits before another attempt' },
+  pausing: { color: 'yellow' },
+  paused: { color: 'yellow' },
+  stopping: { color: 'orange' },
+  uploading: { color: 'violet' },
+  salvaging: { color: 'orange', means: 'It was ended by force; what is left of it is being published' },
+  ended: { color: 'orange', means: 'It was ended by force; what is left of it is not known yet' },
+  unknown: { color: 'gray', means: 'No worker has taken it up yet' },
+  completed: { color: 'teal' },
+  stopped: { color: 'gray' },
+  salvaged: { color: 'orange', means: 'It was ended by force; what was found of it is published' },
+  failed: { color: 'red' },
+  lost: { color: 'pink', means: 'It was ended by force, and nothing of it was found' },
 };
-const outcomeColors: Readonly<Record<Outcome, string>> = {
-  completed: 'teal',
-  stopped: 'gray',
-  salvaged: 'orange',
-  failed: 'red',
-  lost: 'pink',
-};
 
-interface StateBadgeProps {
-  state: RunState | null;
-  outcome: Outcome | null;
-  /** `training.paused` says more than `training`. */
-  detail?: string | undefined;
-}
-
-/** Where a run is; once it is over, what it came to. */
-export function StateBadge({ state, outcome, detail }: StateBadgeProps) {
-  const inner = detail?.split('.')[1];
-  const paused = inner === 'paused';
-  const shown = outcome ?? (paused ? 'paused' : state === 'configuring' ? 'draft' : (state ?? 'starting'));
-  const color = outcome ? outcomeColors[outcome] : paused ? 'yellow' : state ? stateColors[state] : 'gray';
+/** Where a run stands; once it is over, what it came to. */
+export function StateBadge({ standing }: { standing: Standing }) {
+  const { color, means } = looks[standing];
   return (
-    <Badge color={color} className={`badge-${color}`} tt="none" size="md">
-      {shown}
+    <Badge color={color} className={`badge badge-${color}`} tt="none" size="md" title={means} data-standing={standing}>
+      {standing}
     </Badge>
   );
 }

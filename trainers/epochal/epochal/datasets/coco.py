@@ -9,7 +9,7 @@ from typing import Any
 
 from epochal.datasets.masks import cropped, full_mask, mask_of_rle, rle_of_mask
 from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
-from epochal.datasets.pictures import size_of, unique_name
+from epochal.datasets.pictures import named, size_of, unique_name
 from epochal.datasets.splits import Split, split_name
 from epochal.errors import DataError
 
@@ -113,9 +113,9 @@ def _pictures(
     by_id: dict[Any, Picture] = {}
     gone = set()
     for image in content["images"]:
-        path = _find(image["file_name"], file, folder, split)
-        size = size_of(path, findings)
-        if size is None:
+        path = named(image.get("file_name"), folder, _places(file, folder, split), findings, str(file))
+        size = size_of(path, findings) if path else None
+        if path is None or size is None:
             gone.add(image["id"])
             continue
         if "width" in image and size != (image["width"], image["height"]):
@@ -134,7 +134,7 @@ def _pictures(
             findings.add("unknown class", f"{where} has category {annotation.get('category_id')}, which is not listed")
         else:
             try:
-                one = _object(annotation, category["name"])
+                one = _object(annotation, category["name"], picture)
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 findings.add("unreadable annotation", f"{where}: {error}")
                 continue
@@ -147,8 +147,9 @@ def _pictures(
     return list(by_id.values())
 
 
-def _find(name: str, file: Path, folder: Path, split: str | None) -> Path:
-    places = [file.parent, folder, folder / "images", folder / file.stem]
+def _places(file: Path, folder: Path, split: str | None) -> list[Path]:
+    """Where pictures may be; what is nowhere is missing from the data set's own folder."""
+    places = [file.parent, folder / "images", folder / file.stem]
     if split:
         places += [
             folder / split,
@@ -156,15 +157,15 @@ def _find(name: str, file: Path, folder: Path, split: str | None) -> Path:
             folder / f"{split}2017",
             folder / "images" / f"{split}2017",
         ]
-    return next((place / name for place in places if (place / name).is_file()), folder / name)
+    return [*places, folder]
 
 
-def _object(annotation: dict[str, Any], class_name: str) -> Object:
+def _object(annotation: dict[str, Any], class_name: str, picture: Picture) -> Object:
     box = Box(*(float(value) for value in annotation["bbox"]))
     segmentation = annotation.get("segmentation")
     one = Object(class_name, box, crowd=bool(annotation.get("iscrowd", 0)))
     if isinstance(segmentation, dict):
-        one.bitmap = cropped(mask_of_rle(segmentation))
+        one.bitmap = cropped(mask_of_rle(segmentation, picture.width, picture.height))
     elif segmentation:
         one.polygons = [
             Polygon(list(zip(ring[::2], ring[1::2], strict=True))) for ring in segmentation if len(ring) >= 6

@@ -129,16 +129,28 @@ def polygons_of(one: Object, width: int, height: int) -> list[list[Point]]:
     return [[(x, y), (x + w, y), (x + w, y + h), (x, y + h)]]
 
 
-def mask_of_rle(segmentation: dict[str, Any]) -> np.ndarray:
-    """COCO's run lengths, plain or compressed, as a mask. Runs go down the columns, beginning with what is not set."""
+def mask_of_rle(segmentation: dict[str, Any], most_width: int, most_height: int) -> np.ndarray:
+    """COCO's run lengths, plain or compressed, as a mask. Runs go down the columns, beginning with what is not set.
+
+    `ValueError` for a mask that is larger than its picture, before anything of that size is allocated.
+    """
     height, width = segmentation["size"]
+    _check_size(width, height, most_width, most_height)
     counts = segmentation["counts"]
     if isinstance(counts, str):
         counts = _decompressed(counts)
+    pixels = sum(counts)
+    if pixels != height * width or min(counts, default=0) < 0:
+        raise ValueError(f"run lengths of {pixels} pixels in a mask of {height} × {width}")
     flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    if len(flat) != height * width:
-        raise ValueError(f"run lengths of {len(flat)} pixels in a mask of {height} × {width}")
     return flat.reshape((width, height)).T
+
+
+def _check_size(width: int, height: int, most_width: int, most_height: int) -> None:
+    if not (0 <= width <= most_width and 0 <= height <= most_height):
+        raise ValueError(
+            f"a mask of {width} × {height} pixels on a picture of {most_width} × {most_height}: it may not be larger"
+        )
 
 
 def rle_of_mask(mask: np.ndarray) -> dict[str, Any]:
@@ -187,9 +199,25 @@ def _palette(mask: np.ndarray) -> Image.Image:
     return picture
 
 
-def unpacked(data: str) -> np.ndarray:
-    """The opposite of `packed`; of pictures without alpha, whatever is not black."""
-    picture = Image.open(io.BytesIO(zlib.decompress(base64.b64decode(data))))
+def unpacked(data: str, most_width: int, most_height: int) -> np.ndarray:
+    """The opposite of `packed`; of pictures without alpha, whatever is not black.
+
+    `ValueError` for a mask that is larger than its picture: a few bytes can unpack to more than there is memory.
+    """
+    # Four channels of 16 bits, uncompressed, and what else is in a PNG.
+    most_bytes = 8 * most_width * most_height + 65_536
+    try:
+        unpacking = zlib.decompressobj()
+        content = unpacking.decompress(base64.b64decode(data), most_bytes)
+        if unpacking.unconsumed_tail or not unpacking.eof:
+            raise ValueError(
+                f"more than the {most_bytes} bytes of a mask of {most_width} × {most_height} pixels, or cut off"
+            )
+        picture = Image.open(io.BytesIO(content), formats=["PNG"])
+        _check_size(*picture.size, most_width, most_height)
+        picture.load()
+    except (zlib.error, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"not a packed mask: {error}") from error
     if picture.mode == "P" and "transparency" not in picture.info:
         picture = picture.convert("RGB")
     if picture.mode in ("P", "LA", "RGBA"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -15,6 +16,24 @@ def pictures_in(folder: Path) -> Iterator[Path]:
     return iter(
         sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
     )
+
+
+def named(name: object, folder: Path, places: Sequence[Path], findings: Findings, where: str) -> Path | None:
+    """What the data set in `folder` calls `name`: the first that exists beneath `places`, or where it should be.
+
+    Whoever made a data set wrote its names: one that leads out of the folder is among the findings, and None. Links
+    that lie in the folder are followed: they were put there by somebody on this machine.
+    """
+    if not isinstance(name, str) or not name or "\0" in name:
+        findings.add("unreadable name", f"{where} names {name!r}, which is not a path")
+        return None
+    root = os.path.abspath(folder)
+    paths = [os.path.abspath(place / name) for place in places]
+    inside = [Path(path) for path in paths if os.path.commonpath([root, path]) == root]
+    if not inside:
+        findings.add("path outside", f"{where} names {name}, which is not in the data set's folder {folder}")
+        return None
+    return next((path for path in inside if os.path.exists(path)), inside[-1])
 
 
 def size_of(path: Path, findings: Findings) -> tuple[int, int] | None:

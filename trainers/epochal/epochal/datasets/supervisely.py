@@ -10,7 +10,7 @@ from typing import Any
 
 from epochal.datasets.masks import box_of_bitmap, box_of_points, packed, unpacked
 from epochal.datasets.model import Bitmap, Box, DataSet, Findings, Keypoint, Object, Picture, Point, Polygon
-from epochal.datasets.pictures import size_of, unique_name
+from epochal.datasets.pictures import named, size_of, unique_name
 from epochal.datasets.splits import Split, split_name
 from epochal.errors import DataError
 
@@ -82,9 +82,9 @@ def _pictures(
 ) -> Iterator[Picture]:
     split = split_name(data_set.name)
     for file in sorted((data_set / "ann").glob("*.json")):
-        path = data_set / "img" / file.name.removesuffix(".json")
-        size = size_of(path, findings)
-        if size is None:
+        path = named(file.name.removesuffix(".json"), folder, [data_set / "img"], findings, str(file))
+        size = size_of(path, findings) if path else None
+        if path is None or size is None:
             continue
         try:
             content = json.loads(file.read_bytes())
@@ -113,7 +113,7 @@ def _add(
         findings.add("unknown class", f"{where} has the class {title}, which meta.json has not")
         return
     try:
-        one = _object(mark, title, nodes)
+        one = _object(mark, title, nodes, picture)
     except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
         findings.add("unreadable annotation", f"{where}: {error!r}")
         return
@@ -127,7 +127,7 @@ def _add(
     picture.objects.append(one)
 
 
-def _object(mark: dict[str, Any], title: str, nodes: list[str]) -> Object | None:
+def _object(mark: dict[str, Any], title: str, nodes: list[str], picture: Picture) -> Object | None:
     kind = mark.get("geometryType")
     if kind == "rectangle":
         (x0, y0), (x1, y1) = mark["points"]["exterior"]
@@ -139,7 +139,7 @@ def _object(mark: dict[str, Any], title: str, nodes: list[str]) -> Object | None
         return Object(title, box_of_points(exterior), polygons=[polygon])
     if kind == "bitmap":
         x, y = mark["bitmap"]["origin"]
-        bitmap = Bitmap(x, y, unpacked(mark["bitmap"]["data"]))
+        bitmap = Bitmap(x, y, unpacked(mark["bitmap"]["data"], picture.width, picture.height))
         return Object(title, box_of_bitmap(bitmap), bitmap=bitmap)
     if kind == "graph":
         found = mark["nodes"]

@@ -10,7 +10,7 @@ import yaml
 
 from epochal.datasets.masks import box_of_points, polygons_of
 from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
-from epochal.datasets.pictures import pictures_in, size_of, unique_name
+from epochal.datasets.pictures import named, pictures_in, size_of, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
@@ -29,18 +29,19 @@ def read(folder: Path) -> DataSet:
     if file is None:
         return _read_plain(folder)
     config = _load(file)
-    root = folder / config["path"] if isinstance(config.get("path"), str) and config["path"] != "." else folder
-    if not root.is_dir():
-        root = folder  # a `path` of the machine where it was made
+    findings = Findings()
+    root = folder
+    if isinstance(config.get("path"), str) and (folder / config["path"]).is_dir():
+        # Else it is a `path` of the machine where it was made.
+        root = named(config["path"], folder, [folder], findings, f"path of {file}") or folder
     classes = _classes(config, file)
     shape = config.get("kpt_shape")
-    findings = Findings()
     pictures: list[Picture] = []
     taken: set[str] = set()
     for split in ("train", "val", "test"):
         wanted = config.get(split)
         for place in [wanted] if isinstance(wanted, str) else wanted or []:
-            found = _listed(root, place, findings)
+            found = _listed(folder, root, place, findings, f"{split} of {file}")
             if not found:
                 findings.add("empty split", f"{split} of {file} is {place}, where there is no picture")
             for path in found:
@@ -104,13 +105,17 @@ def _classes(config: dict[str, Any], file: Path) -> list[str]:
     return [str(name) for name in names]
 
 
-def _listed(root: Path, place: str, findings: Findings) -> list[Path]:
-    """Pictures of a split: of a folder, or of a text file with a path a line."""
-    path = root / place
+def _listed(folder: Path, root: Path, place: Any, findings: Findings, where: str) -> list[Path]:
+    """Pictures of a split: of a folder, or of a text file with one path per line."""
+    path = named(place, folder, [root], findings, where)
+    if path is None:
+        return []
     if path.is_dir():
         return list(pictures_in(path))
     if path.suffix == ".txt" and path.is_file():
-        return [root / line.strip() for line in path.read_text().splitlines() if line.strip()]
+        lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        listed = [named(line, folder, [root], findings, str(path)) for line in lines]
+        return [one for one in listed if one]
     findings.add("missing folder", f"{path} is not there")
     return []
 

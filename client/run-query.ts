@@ -1,0 +1,76 @@
+/** Questions to the server's visibility about runs and their salvages, and the search attributes that runs start with. */
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { Outcome, RunState } from '../contracts/receipt.ts';
+import { trainingRunType } from '../contracts/run-messages.ts';
+import { salvageId, salvageType } from '../contracts/salvage-messages.ts';
+import type { RunFilter } from './run-filter.ts';
+
+export interface PageFilter extends Omit<RunFilter, 'limit'> {
+  /** Runs whose id begins with this: a run id has no character that a query would need quoted. */
+  text?: string | undefined;
+}
+
+export function visibilityQuery({ state, trainer, project, outcome, text }: PageFilter): string {
+  const conditions = [
+    `WorkflowType = ${quoted(trainingRunType)}`,
+    // A long run is one execution after the other.
+    `ExecutionStatus != 'ContinuedAsNew'`,
+  ];
+  // A run that was ended by force keeps the state that it had.
+  if (state === 'stopped') conditions.push(`ExecutionStatus != 'Running'`);
+  else if (state !== undefined) conditions.push(`EpochalState = ${quoted(state)}`, `ExecutionStatus = 'Running'`);
+  conditions.push(...shared({ trainer, project }));
+  if (outcome !== undefined) conditions.push(ofOutcome(outcome));
+  if (text) conditions.push(`WorkflowId STARTS_WITH ${quoted(text)}`);
+  return conditions.join(' AND ');
+}
+
+/** What runs that were ended by force came to is known to their salvages alone. */
+export const isOfSalvages = (outcome: Outcome | undefined): outcome is 'salvaged' | 'lost' =>
+  outcome === 'salvaged' || outcome === 'lost';
+
+/** The salvages that came to it; their runs are then asked for by their ids. */
+export function salvagesQuery({ trainer, project, outcome, text }: PageFilter): string {
+  return [
+    `WorkflowType = ${quoted(salvageType)}`,
+    `EpochalOutcome = ${quoted(outcome ?? 'salvaged')}`,
+    ...shared({ trainer, project }),
+    ...(text ? [`WorkflowId STARTS_WITH ${quoted(salvageId(text))}`] : []),
+  ].join(' AND ');
+}
+
+export const runsQuery = (runs: readonly string[]): string =>
+  `WorkflowType = ${quoted(trainingRunType)} AND ExecutionStatus != 'ContinuedAsNew' AND ${oneOf(runs)}`;
+
+export const salvagesOfQuery = (runs: readonly string[]): string =>
+  `WorkflowType = ${quoted(salvageType)} AND ${oneOf(runs.map(salvageId))}`;
+
+const oneOf = (ids: readonly string[]): string => `WorkflowId IN (${ids.map(quoted).join(', ')})`;
+
+function shared({ trainer, project }: Pick<PageFilter, 'trainer' | 'project'>): string[] {
+  return [
+    ...(trainer === undefined ? [] : [`EpochalTrainer = ${quoted(trainer)}`]),
+    ...(project === undefined ? [] : [`EpochalProject = ${quoted(project)}`]),
+  ];
+}
+
+/** As `outcomeOf` has it (contracts/run-summary.ts), apart from what only a salvage knows. */
+function ofOutcome(outcome: Outcome): string {
+  const told = `EpochalOutcome = ${quoted(outcome)}`;
+  if (outcome === 'failed') return `(${told} OR (ExecutionStatus = 'Failed' AND EpochalOutcome IS NULL))`;
+  if (outcome !== 'stopped') return told;
+  const neverTrained = `ExecutionStatus != 'Running' AND ExecutionStatus != 'Failed' AND EpochalOutcome IS NULL AND (EpochalState = 'configuring' OR EpochalState IS NULL)`;
+  return `(${told} OR (${neverTrained}))`;
+}
+
+const quoted = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+
+const keyword = (key: string) => defineSearchAttributeKey(key, SearchAttributeType.KEYWORD);
+
+/** So that a run is found before a worker has seen it. */
+export const firstAttributes = (isDraft: boolean, trainer: string | undefined, project: string | undefined) => [
+  { key: keyword('EpochalState'), value: 'configuring' satisfies RunState },
+  { key: keyword('EpochalDetail'), value: isDraft ? 'configuring.draft' : 'configuring.validating' },
+  ...(trainer === undefined ? [] : [{ key: keyword('EpochalTrainer'), value: trainer }]),
+  { key: keyword('EpochalProject'), value: project ?? 'default' },
+];

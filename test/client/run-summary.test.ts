@@ -1,0 +1,96 @@
+/** The one rule for what a run is and came to. What is not known is not guessed. */
+import { expect, it } from 'vitest';
+import { endedView } from '../../client/ended-view.ts';
+import type { Receipt } from '../../contracts/receipt.ts';
+import type { RunView } from '../../contracts/run-messages.ts';
+import { mayHaveSalvage, outcomeOf, type RunFacts, standingOf, stateOf } from '../../contracts/run-summary.ts';
+
+const training: RunFacts = {
+  workflowStatus: 'running',
+  state: 'training',
+  detail: 'training.epoch',
+  outcome: null,
+  salvage: null,
+};
+const forced: RunFacts = { ...training, workflowStatus: 'terminated' };
+
+it.each<[string, Partial<RunFacts>, string, RunFacts['outcome']]>([
+  ['trains', {}, 'training', null],
+  ['is between two executions', { workflowStatus: 'continuedAsNew' }, 'training', null],
+  ['is paused', { detail: 'training.paused' }, 'paused', null],
+  ['waits for a slot', { detail: 'training.acquiring', isTakenUp: false }, 'waiting', null],
+  ['is set up on a host', { detail: 'training.acquiring', isTakenUp: true }, 'starting', null],
+  ['is a draft', { state: 'configuring', detail: 'configuring.draft' }, 'draft', null],
+  ['has not been taken up by a worker', { state: null, detail: null }, 'unknown', null],
+  ['completed', { workflowStatus: 'completed', state: 'stopped', outcome: 'completed' }, 'completed', 'completed'],
+  ['failed without a word', { workflowStatus: 'failed' }, 'failed', 'failed'],
+  [
+    'failed, and was salvaged',
+    { workflowStatus: 'failed', salvage: { isOpen: false, outcome: 'salvaged' } },
+    'salvaged',
+    'salvaged',
+  ],
+  ['was terminated just now', { workflowStatus: 'terminated' }, 'ended', null],
+  ['ran into a time limit', { workflowStatus: 'timedOut' }, 'ended', null],
+  ['is being salvaged', { workflowStatus: 'terminated', salvage: { isOpen: true, outcome: null } }, 'salvaging', null],
+  [
+    'was salvaged',
+    { workflowStatus: 'terminated', salvage: { isOpen: false, outcome: 'salvaged' } },
+    'salvaged',
+    'salvaged',
+  ],
+  ['is lost', { workflowStatus: 'terminated', salvage: { isOpen: false, outcome: 'lost' } }, 'lost', 'lost'],
+  [
+    'has a salvage that found nothing to tell',
+    { workflowStatus: 'terminated', salvage: { isOpen: false, outcome: null } },
+    'ended',
+    null,
+  ],
+  ['was terminated as a draft', { workflowStatus: 'terminated', state: 'configuring' }, 'stopped', 'stopped'],
+])('of a run that %s', (_, facts, standing, outcome) => {
+  const whole = { ...training, ...facts };
+  expect(standingOf(whole)).toBe(standing);
+  expect(outcomeOf(whole)).toBe(outcome);
+});
+
+it('takes no state from a run that was ended by force, and asks its salvage', () => {
+  expect(stateOf(forced)).toBe('stopped');
+  expect(mayHaveSalvage(forced)).toBe(true);
+  expect(mayHaveSalvage(training)).toBe(false);
+  expect(mayHaveSalvage({ workflowStatus: 'completed', outcome: 'completed' })).toBe(false);
+});
+
+it('shows of such a run what its salvage landed, and nothing that it still counted on', () => {
+  const entry = (name: string, epoch: number) => ({
+    ...{ name, epoch, batch: 0, metrics: {}, createdAt: '2026-01-01T00:00:00.000Z', session: 's', host: 'gpu-1' },
+    ...{ files: [{ path: 'weights.npz', size: 1, sha256: 'a'.repeat(64) }], stored: false, reasons: ['last' as const] },
+  });
+  const view = {
+    ...{
+      state: 'training',
+      detail: 'training.epoch',
+      session: { host: 'gpu-1' },
+      receipt: null,
+      outputFolder: '/store/x',
+    },
+    ...{ checkpoints: [entry('epoch-0001', 1), entry('epoch-0002', 2)] },
+  } as unknown as RunView;
+  expect(endedView(view, null)).toMatchObject({ state: 'stopped', detail: 'stopped', session: null, receipt: null });
+  const { host: _, stored: __, ...landed } = entry('epoch-0001', 1);
+  const receipt = {
+    ...{
+      outcome: 'salvaged',
+      epochs: { trained: 1, planned: 9 },
+      metrics: { loss: 1 },
+      best: null,
+      outputFolder: null,
+    },
+    ...{ checkpoints: [{ ...landed, files: [{ path: 'checkpoints/epoch-0001/weights.npz', size: 1, sha256: 'a' }] }] },
+  } as unknown as Receipt;
+  expect(endedView(view, receipt)).toMatchObject({
+    receipt,
+    position: { epoch: 1, batch: 0 },
+    outputFolder: '/store/x',
+    checkpoints: [{ name: 'epoch-0001', stored: true, host: 'gpu-1', files: [{ path: 'weights.npz' }] }],
+  });
+});

@@ -1,0 +1,112 @@
+/**
+ * Paths that a configuration may name on this host. Whoever may start a run chooses them, so they stay inside the folders that
+ * the host's operator named (`EPOCHAL_ALLOWED_PATHS`), links resolved.
+ */
+import { lstat, readlink, realpath } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { shownValue } from '../contracts/config-problems.ts';
+import type { ConfigProblem } from '../contracts/failure.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
+import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
+import { StoreError } from '../stores/artifact-store.ts';
+import { codeOf } from '../stores/file-errors.ts';
+import { openFolder } from '../stores/open-store.ts';
+import { pathParameters } from './path-parameters.ts';
+
+/** The path fields of a configuration outside of what is allowed. */
+export class AllowedPaths {
+  /** `roots`: absolute folders; null allows every path. `base`: the folder that a relative path may start from. */
+  constructor(
+    readonly roots: readonly string[] | null,
+    readonly base: string = process.cwd(),
+  ) {}
+
+  /** `trainerFile`: relative paths may be meant to start from its folder, too. */
+  async problems(config: RunConfig, manifest: TrainerManifest, trainerFile: string): Promise<ConfigProblem[]> {
+    if (this.roots === null) return [];
+    const roots = await Promise.all(this.roots.map((root) => realPath(root)));
+    const bases = [this.base, dirname(trainerFile)];
+    const problems: ConfigProblem[] = [];
+    for (const { field, value } of pathFields(config, manifest)) {
+      const places = await placesOf(value, bases);
+      const isInside = await Promise.all(places.map(async (place) => isBelow(await realPath(place), roots)));
+      if (!isInside.every(Boolean))
+        problems.push({ field, value: shownValue(value), message: `must be inside ${inWords(this.roots)}` });
+    }
+    return problems;
+  }
+}
+
+interface PathField {
+  field: string;
+  value: string;
+}
+
+/** Every value that is opened as a path of this host. */
+function pathFields(config: RunConfig, manifest: TrainerManifest): PathField[] {
+  const { data, store, continueFrom, parameters } = config;
+  const fields: PathField[] = pathParameters(manifest.parameters, parameters);
+  // A trainer without data sets gets none: that is refused for its own reason.
+  if (data !== undefined && manifest.datasets.length > 0) fields.push({ field: 'data', value: data });
+  if (store !== undefined) fields.push({ field: 'store', value: folderOf(store) });
+  if (continueFrom) fields.push({ field: 'continueFrom.outputFolder', value: folderOf(continueFrom.outputFolder) });
+  return fields;
+}
+
+/** The folder behind a store's address; empty where it is not one, which whoever opens it says better. */
+export function folderOf(address: string): string {
+  try {
+    return openFolder(address).address;
+  } catch (error) {
+    if (error instanceof StoreError) return '';
+    throw error;
+  }
+}
+
+/** Where `value` may lead: a relative one starts from any of the bases, and `~` is a home folder to Python. */
+async function placesOf(value: string, bases: readonly string[]): Promise<string[]> {
+  if (value === '') return [];
+  const home = /^~([^/]*)(\/.*)?$/.exec(value);
+  if (home) return [home[1] ? join(dirname(homedir()), value.slice(1)) : join(homedir(), home[2] ?? '')];
+  if (isAbsolute(value)) return [value];
+  const places = bases.map((base) => resolve(base, value));
+  if (value.split('/').includes('..')) return places;
+  // A name of something that the trainer brings along is a relative path, too: it leads nowhere unless something is there.
+  return (await Promise.all(places.map(async (place) => ((await isThere(place)) ? [place] : [])))).flat();
+}
+
+const isThere = (path: string) =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** A chain of links longer than the kernel follows. */
+const mostLinks = 40;
+
+/**
+ * With every link resolved; what is not there yet is taken as it is named, below what is. Null where nobody could say: a circle of
+ * links, a path that no file system takes.
+ */
+async function realPath(path: string, links = 0): Promise<string | null> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR', 'EACCES'].includes(codeOf(error) ?? '') || links > mostLinks) return null;
+    // A link to nothing: whoever makes a file there makes it where the link leads.
+    const target = await readlink(path).catch(() => null);
+    if (target !== null) return realPath(resolve(dirname(path), target), links + 1);
+    const parent = dirname(path);
+    if (parent === path) return path;
+    const real = await realPath(parent, links);
+    return real === null ? null : join(real, basename(path));
+  }
+}
+
+const isBelow = (path: string | null, roots: readonly (string | null)[]) =>
+  path !== null &&
+  roots.some((root) => root !== null && (path === root || path.startsWith(root.endsWith(sep) ? root : root + sep)));
+
+const inWords = (roots: readonly string[]) =>
+  `${[...new Set(roots)].join(', ') || '(no folder)'} (EPOCHAL_ALLOWED_PATHS of the worker)`;
