@@ -1,4 +1,5 @@
 /** A whole check of a configuration, on a worker, before anything starts. */
+import { isAbsolute } from 'node:path';
 import type { z } from 'zod';
 import { problemsOf, shownValue } from '../contracts/config-problems.ts';
 import type { ConfigProblem } from '../contracts/failure.ts';
@@ -52,6 +53,8 @@ async function checkParsed(
     return refused([problem('trainer', config.trainer, `must be one of ${names || '(no trainer was found)'}`)]);
   }
   const manifest = await host.trainers.describe(program, options);
+  const relative = relativeDataProblems(config, manifest);
+  if (relative.length > 0) return refused([...relative, ...checkpointProblems(config, manifest)]);
   // First of all: nothing that is not allowed is opened, not even to say what is wrong with it.
   const paths = await host.allowedPaths.problems(config, manifest, program.file);
   if (paths.length > 0) return refused([...paths, ...checkpointProblems(config, manifest)]);
@@ -118,6 +121,15 @@ function checkpointProblems({ epochs, checkpoints }: RunConfig, manifest: Traine
       : []),
   ];
 }
+
+/** Nobody who wrote a relative path knows which folder of the worker it would start from. A name is no path. */
+export const relativeDataProblems = (
+  { data }: Pick<RunConfig, 'data'>,
+  { datasets }: Pick<TrainerManifest, 'datasets'>,
+): ConfigProblem[] =>
+  datasets.length > 0 && data?.includes('/') && !isAbsolute(data) && !data.startsWith('~')
+    ? [problem('data', data, 'must be an absolute path on the worker')]
+    : [];
 
 /** What keeps the run from having its store, after `ask` has asked that. */
 async function storeProblems(

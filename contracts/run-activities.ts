@@ -4,11 +4,14 @@ import type { LedgerEntry, Position } from './checkpoint.ts';
 import { positionSchema } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 import type { CheckedConfig } from './host-messages.ts';
+<<<<<<< HEAD
 import type { Owner } from './life.ts';
 import type { PublishedFile, Receipt } from './receipt.ts';
+=======
+import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
+>>>>>>> main
 import type { DraftConfig, RunConfig } from './run-config.ts';
-import type { Session, SessionEnd, SessionReport } from './session.ts';
-import { sessionReportSchema } from './session.ts';
+import { type Session, type SessionEnd, type SessionReport, sessionReportSchema, sessionSchema } from './session.ts';
 
 /** What the workflow knows already, so that a report can leave it out. */
 export interface Known {
@@ -32,12 +35,13 @@ export interface OpenSessionInput extends Owner {
   known: Known;
 }
 
-export interface OpenedSession {
-  session: Session;
-  report: SessionReport;
+export const openedSessionSchema = z.strictObject({
+  session: sessionSchema,
+  report: sessionReportSchema,
   /** It is the session before, which still runs: nothing is trained again. Answers of old have no such word. */
-  attached?: boolean;
-}
+  attached: z.boolean().optional(),
+});
+export type OpenedSession = z.infer<typeof openedSessionSchema>;
 
 export interface TrainEpochInput extends Owner {
   run: string;
@@ -59,13 +63,14 @@ export interface KeepCheckpointsInput extends Owner {
   known?: Known;
 }
 
-export interface KeptCheckpoints {
-  stored: string[];
-  removed: string[];
+export const keptCheckpointsSchema = z.strictObject({
+  stored: z.array(z.string()),
+  removed: z.array(z.string()),
   /** Checkpoints that were to be stored and are no longer whole on disk: put aside. Then nothing is removed. */
-  damaged: string[];
-  bytes: number;
-}
+  damaged: z.array(z.string()),
+  bytes: z.int().min(0),
+});
+export type KeptCheckpoints = z.infer<typeof keptCheckpointsSchema>;
 
 /** Rungs of the ladder, gentlest first. */
 export const stopRungs = ['finish', 'epoch', 'batch', 'terminate', 'kill'] as const;
@@ -91,17 +96,18 @@ export interface PublishInput extends Owner {
   receipt: Receipt;
 }
 
-export interface Published {
-  checkpoints: Receipt['checkpoints'];
-  files: PublishedFile[];
-  bytes: number;
+export const publishedSchema = z.strictObject({
+  checkpoints: receiptSchema.shape.checkpoints,
+  files: z.array(publishedFileSchema),
+  bytes: z.int().min(0),
   /** Checkpoints of the ledger that neither the store nor the host has whole. */
-  lost: string[];
+  lost: z.array(z.string()),
   /** Checkpoints that this host has put aside as damaged; older workers do not tell. */
-  damaged?: string[];
+  damaged: z.array(z.string()).optional(),
   /** The host that published; null when it did not answer, and the pool did from what the store holds. */
-  host: string | null;
-}
+  host: z.string().nullable(),
+});
+export type Published = z.infer<typeof publishedSchema>;
 
 export interface CleanUpInput extends Owner {
   run: string;
@@ -156,8 +162,9 @@ export const sessionFailedType = 'SessionFailed';
 /** Failure type of `openSession`: ask again, here or elsewhere. */
 export const noFreeSlotType = 'NoFreeSlot';
 
-/** Signal to a run from a restarted worker: the session died with the worker before. */
+/** Signal to a run from a restarted worker: the session, by its id, died with the worker before. */
 export const sessionLostSignal = 'sessionLost';
+export const sessionLostSchema = sessionSchema.shape.id;
 
 export interface RunActivities {
   /** With `chain`, for a run that begins: its output folder is claimed. */

@@ -78,7 +78,7 @@ export const runConfigSchema = z.strictObject({
       message: `must have at most ${longestParameters} characters as JSON; what is larger belongs into a file`,
     })
     .default({}),
-  /** Path of the data set on the workers, or the name of one that the trainer brings along. */
+  /** Absolute path of the data set on the workers, or the name of one that the trainer brings along. */
   data: z.string().min(1).max(4096).optional(),
   seed: z.int().min(0).max(4_294_967_295).default(0),
   /** The pool of workers that may train it. */

@@ -165,7 +165,7 @@ export class TrainerCatalog {
     }
     throw setUp(
       program,
-      `\`${verb[0]}\` ${code === null ? 'gave no answer' : `ended with code ${code}`}: ${tail.slice(-2000)}`,
+      `\`${verb[0]}\` ${code === null ? 'gave no answer' : `ended with code ${code}`}: ${pythonError(tail, program.file)}`,
     );
   }
 }
@@ -185,6 +185,19 @@ export function trainerEnvironment(python: string): NodeJS.ProcessEnv {
     PYTHONUNBUFFERED: '1',
     PYTHONDONTWRITEBYTECODE: '',
   };
+}
+
+/**
+ * What a Python program ended with, in one sentence for a table: the exception of its last traceback, and the line of `file` that
+ * led there. Without a traceback, its last words.
+ */
+export function pythonError(output: string, file: string): string {
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  const traceback = lines.slice(lines.lastIndexOf('Traceback (most recent call last):') + 1);
+  const error = traceback.length < lines.length ? traceback.find((line) => !/^\s/.test(line)) : lines.at(-1);
+  const place = lines.map((line) => /^\s+File "(.+)", line (\d+)/.exec(line)).findLast((found) => found?.[1] === file);
+  const words = error?.trim().slice(0, 500) ?? 'it said nothing';
+  return place ? `${words} (line ${place[2]} of ${basename(file)})` : words;
 }
 
 const setUp = (program: TrainerProgram, message: string) =>

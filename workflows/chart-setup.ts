@@ -16,8 +16,18 @@ import type {
 import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
 import { planOf, type RunContext, type RunInput } from './run-context.ts';
+
+<<<<<<< HEAD
+
 import { adoptFailure, adoptMove, toStore } from './run-progress.ts';
 import { isFinal, isHostTrouble } from './session-failures.ts';
+
+=======
+
+import { adoptFailure, toStore } from './run-progress.ts';
+import { isFinal, isHostTrouble, isUnexpected } from './session-failures.ts';
+
+>>>>>>> main
 
 export type RunChartEvent =
   | { type: 'CONFIGURE'; draft: Configure }
@@ -118,6 +128,8 @@ export const chartSetup = setup({
     wantsNow: ({ context }) => context.stop?.mode === 'now',
     wantsEpochEnd: ({ context }) => context.stop?.mode === 'epoch',
     isOpenSession: ({ context, event }) => event.type === 'SESSION_LOST' && event.session === context.session?.id,
+    /** The trainer is still there, whoever was to ask it. */
+    isUnexpected: (_, { error }: { error: unknown }) => isUnexpected(error),
     hasKeeping: ({ context }) => !context.renewalDue && (context.dropped.length > 0 || toStore(context).length > 0),
   },
   delays: {

@@ -1,18 +1,12 @@
 /** How reports of a session change what the run remembers. Pure. */
 import { isBefore, isFallback, type LedgerEntry, type Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
-import type {
-  KeptCheckpoints,
-  MovedIn,
-  OpenedSession,
-  Published,
-  SessionFailure,
-} from '../contracts/run-activities.ts';
+import type { KeptCheckpoints, MovedIn, OpenedSession, Published } from '../contracts/run-activities.ts';
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
 import { adoptCheckpoints, landedOf, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
 import { planOf, type RunContext } from './run-context.ts';
-import { isHostTrouble, isOfHost } from './session-failures.ts';
+import { isHostTrouble, isOfHost, type SessionTrouble } from './session-failures.ts';
 
 type Change = Partial<RunContext>;
 
@@ -196,19 +190,19 @@ function adoptBeginning(context: RunContext, session: Session, report: SessionRe
 /** A session is over without being asked: remember what it left, and why. */
 export function adoptFailure(
   context: RunContext,
-  { failure, preempted, report, reached, batchesPerEpoch, host: at, gpuMemoryReleased = null }: SessionFailure,
+  { failure, preempted, report, reached, batchesPerEpoch, host: at, gpuMemoryReleased = null, unseen }: SessionTrouble,
 ): Change {
+  const mayStillRun = unseen || (isHostTrouble(failure) && !preempted);
   const host = context.session?.host ?? context.lastSession?.host ?? '';
   const adopted = report ? adoptReport(context, report, host) : {};
   const after = { ...context, ...adopted };
   return {
     ...adopted,
-    // A host in trouble may still have the trainer: a stop has to reach it there.
-    session: isHostTrouble(failure) && !preempted ? context.session : null,
+    // Where its end was not seen, the trainer may still be there: a stop has to reach it.
+    session: mayStillRun ? context.session : null,
     // The folder of the last session says more than that of an attempt elsewhere.
     lastHost: context.lastSession?.host ?? at ?? context.lastHost,
-    // A session that ended by itself was seen to its end; of a host in trouble nobody knows yet.
-    processGroupGone: isHostTrouble(failure) && !preempted ? null : true,
+    processGroupGone: mayStillRun ? null : true,
     gpuMemoryReleased,
     ...trainedUpTo(after, reached, batchesPerEpoch),
     handedOver: context.handedOver || preempted,
@@ -249,17 +243,21 @@ function answerTo(failure: Failure | null, context: RunContext): Change {
   return {};
 }
 
+const isAllTrained = (context: RunContext) => context.position.epoch >= planOf(context).config.epochs;
+
 /** The trainer has ended as asked. */
 export function adoptEnd(context: RunContext, end: SessionEnd): Change {
   const host = context.session?.host ?? '';
   const adopted = adoptReport(context, end.report, host);
   const failure = context.stop && isHostTrouble(end.failure) ? null : end.failure;
+  // Whatever was believed of it before: a trainer that ended well with all that it had to do is done.
+  const isDone = end.finished && failure === null && isAllTrained({ ...context, ...adopted });
   return {
     ...adopted,
     // What it had not saved when it was killed is counted as wasted.
     ...trainedUpTo({ ...context, ...adopted }, end.reached, end.batchesPerEpoch),
     session: null,
-    failure: context.failure ?? failure,
+    failure: isDone ? null : (context.failure ?? failure),
     finished: end.finished,
     batchesAfterStop: end.batchesAfterStop,
     processGroupGone: end.processGroupGone,

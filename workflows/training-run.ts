@@ -18,7 +18,7 @@ import type {
   StopTrainerInput,
   TrainEpochInput,
 } from '../contracts/run-activities.ts';
-import { sessionLostSignal } from '../contracts/run-activities.ts';
+import { sessionLostSchema, sessionLostSignal } from '../contracts/run-activities.ts';
 import type { DraftConfig } from '../contracts/run-config.ts';
 import {
   type Configure,
@@ -229,9 +229,13 @@ class TrainingRun {
   #answerMessages(): void {
     const view = () => this.#view();
     wf.setHandler(wf.defineQuery<RunView>(runQuery), view);
-    wf.setHandler(wf.defineSignal<[string]>(sessionLostSignal), (session) =>
-      this.#chart.send({ type: 'SESSION_LOST', session }),
-    );
+    // Nothing may be thrown here: that would end the run, or wedge it. Nor is there a handler for signals of other names, which are
+    // ignored without one: the SDK wedges a workflow that has one and is sent a signal whose name it reserves for itself.
+    wf.setHandler(wf.defineSignal<[unknown]>(sessionLostSignal), (given) => {
+      const session = sessionLostSchema.safeParse(given);
+      if (session.success) this.#chart.send({ type: 'SESSION_LOST', session: session.data });
+      else this.#tell(`a signal ${sessionLostSignal} was ignored: it names no session`);
+    });
     wf.setHandler(
       wf.defineUpdate<RunView, [Configure]>(updateNames.configure),
       (patch) => {
@@ -314,10 +318,7 @@ class TrainingRun {
     const { state } = this.#position;
     if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
     this.#story = enterState(this.#story, state, now);
-    for (const message of tellChange(this.#before, this.#context, event)) {
-      this.#story = tell(this.#story, message, now);
-      wf.log.info(message, { state, epoch: this.#context.position.epoch });
-    }
+    for (const message of tellChange(this.#before, this.#context, event)) this.#tell(message);
     if (this.#context.restarts.at(-1) !== this.#before.restarts.at(-1)) {
       this.#story = { ...this.#story, restartTimes: [...this.#story.restartTimes, now.toISOString()].slice(-200) };
     }
@@ -328,6 +329,11 @@ class TrainingRun {
     if (isLong && !this.#context.renewalDue && state === 'training') {
       this.#chart.send({ type: 'RENEWAL_DUE' });
     }
+  }
+
+  #tell(message: string): void {
+    this.#story = tell(this.#story, message, new Date());
+    wf.log.info(message, { state: this.#position.state, epoch: this.#context.position.epoch });
   }
 
   #show(): void {

@@ -253,7 +253,7 @@ describe('messages to a run', () => {
       () => client.watch('no-such').next(),
     ]) {
       expect((await errorOf(RunNotFoundError, ask())).message).toBe(
-        'run is "no-such": no run has this id; "epochal ls" lists those that there are',
+        'run is "no-such": Temporal knows no run with this id, or no longer; "epochal ls" lists those that it knows',
       );
     }
     for (const hostile of ['..', '../x', '/etc/passwd', 'a\0b', '', 'x'.repeat(10_000)]) {

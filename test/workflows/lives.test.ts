@@ -98,7 +98,7 @@ describe('a run that is reset while it trains', () => {
     const execution = await resetRun(host.client, run.id, { before: 'pause' });
     const life = lifeOf(run.id, execution);
     const place = placeOf(run.id, [execution]);
-    await life.until('has gone on, too', ({ position, place: at }) => at === place && position.epoch >= 2);
+    await life.until('has gone on, too', ({ position, place: at }) => at === place && position.epoch >= 2, 40);
     await life.handle.terminate('by hand');
     const [first, second] = await Promise.all([salvaged(run.id), salvaged(place)]);
     expect(first.epochs.trained).toBeGreaterThanOrEqual(3);

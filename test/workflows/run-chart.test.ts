@@ -2,9 +2,9 @@
  * The chart, model-checked: every reachable state with every event, without a server. Children answer in every way
  * they can, timers fire or do not.
  */
-import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
-import type { AnyEventObject, SnapshotFrom } from 'xstate';
+import { type AnyEventObject, type SnapshotFrom, transition } from 'xstate';
 import { getAdjacencyMap } from 'xstate/graph';
 import { type SessionFailure, sessionFailedType } from '../../contracts/run-activities.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
@@ -40,6 +40,16 @@ const failure = (details: Partial<SessionFailure>) =>
     }),
   );
 
+const defect = new Error('a defect');
+const silence = new ActivityFailure(
+  'timed out',
+  'stopTrainer',
+  'id',
+  'TIMEOUT',
+  'worker',
+  new TimeoutFailure('no answer', undefined, 'HEARTBEAT'),
+);
+
 const foundAgain = ({ context }: Snapshot) => ({
   session: context.lastSession,
   report: { ...emptyReport, position: context.position },
@@ -74,7 +84,7 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
     error(failure({ failure: { kind: 'outOfMemory', message: 'full' } })),
     error(failure({ failure: { kind: 'nan', message: 'nan' } })),
     error(failure({ failure: { kind: 'data', message: 'no data' } })),
-    error(new Error('a defect')),
+    error(defect),
   ];
   const { epoch } = snapshot.context.position;
   switch (id) {
@@ -119,7 +129,8 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
         done(end),
         ...(epoch === epochs ? [done({ ...end, finished: true })] : []),
         done({ ...end, failure: { kind: 'trainerError', message: 'while it ended' } }),
-        error(new Error('host gone')),
+        error(defect),
+        error(silence),
       ];
     }
     case 'publish':
@@ -163,7 +174,7 @@ const key = ({ value, context, children }: Snapshot) =>
     context.pauseWanted,
     context.renewalDue,
     context.ledger.map((entry) => entry.stored),
-    context.dropped.length > 0,
+    context.dropped.length > 0 && !context.renewalDue,
     context.isDraft,
     context.problems.length > 0,
     context.notAfter?.epoch ?? null,
@@ -254,6 +265,36 @@ describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDra
   it('never asks a trainer to end that was never opened, nor trains without a session', () => {
     for (const { children, context } of snapshots) {
       if ('stopTrainer' in children || 'trainEpoch' in children) expect(context.session).not.toBeNull();
+    }
+  });
+
+  it('never forgets a session whose end nobody saw: its trainer is asked to stop before anything is published', () => {
+    const asked = steps.filter(({ from, event }) => 'trainEpoch' in from.children && event.error === defect);
+    expect(asked.length).toBeGreaterThan(0);
+    for (const { from, to } of asked) {
+      expect(to.context.session).toEqual(from.context.session);
+      expect(chartPosition(to.value).state).toBe('stopping');
+    }
+    const climbed = steps.filter(({ from, event }) => 'stopTrainer' in from.children && event.error === defect);
+    for (const { from, to } of climbed) {
+      const { detail } = chartPosition(from.value);
+      if (/\.(epoch|batch|terminate)$/.test(detail)) expect(to.context.session, detail).not.toBeNull();
+    }
+  });
+
+  it('stores anew at once where the worker that was storing was lost', () => {
+    const storing = snapshots.filter(
+      ({ children, context }) =>
+        'keepCheckpoints' in children &&
+        context.session?.id === 's' &&
+        context.dropped.length > 0 &&
+        !context.renewalDue,
+    );
+    expect(storing.length).toBeGreaterThan(0);
+    for (const snapshot of storing) {
+      const [, effects] = transition(runChart, snapshot, { type: 'SESSION_LOST', session: 's' });
+      const ofKeeper = effects.filter(({ params }) => Reflect.get(Object(params), 'id') === 'keepCheckpoints');
+      expect(ofKeeper.map(({ type }) => type)).toEqual(['xstate.stopChild', 'xstate.spawnChild']);
     }
   });
 

@@ -117,6 +117,14 @@ class Application:
         return self._session.epochs
 
     @property
+    def extended_from(self) -> int | None:
+        """Planned epochs of the training that wrote the checkpoint, where this one goes on with another number.
+
+        What depends on the number of epochs (a schedule) has to be made anew then: what was saved is of the other.
+        """
+        return self._training.extended_from
+
+    @property
     def seed(self) -> int:
         """The run's seed."""
         return self._session.seed

@@ -87,6 +87,12 @@ class TrainingLoop:
         return min(self._complete + 1, max(self._session.epochs, 1))
 
     @property
+    def extended_from(self) -> int | None:
+        """See `Application.extended_from`."""
+        planned = self._from.progress.get("epochs") if self._from and self._session.keep_progress else None
+        return planned if planned != self._session.epochs else None
+
+    @property
     def in_epoch(self) -> bool:
         """Whether an epoch is under way."""
         return self._in_epoch
@@ -360,6 +366,7 @@ class TrainingLoop:
             "epochBegan": self._epoch_began.encode() if self._batch and self._epoch_began else None,
             "seconds": self._watch.seconds,
             "best": self.best,
+            "epochs": self._session.epochs,
         }
         if self._ranks.count > 1:
             progress["ranks"] = self._ranks.gather({name: progress[name] for name in ("moment", "epochBegan")})

@@ -18,7 +18,8 @@ _HARMLESS = {"picture without labels", "picture without annotation", "unused sha
 def recognise(folder: Path) -> Kind:
     """The format of the data set in `folder`; `DataError` where it is none of those known."""
     if not folder.exists():
-        raise DataError(f"there is no data set at {folder}")
+        hint = "" if folder.is_absolute() else f" in {Path.cwd()}: give an absolute path"
+        raise DataError(f"there is no data set at {folder}{hint}")
     if not folder.is_dir():
         raise DataError(f"{folder} is a file: a data set is a folder")
     if (folder / "meta.json").is_file() and any(folder.rglob("ann")):
