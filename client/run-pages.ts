@@ -26,12 +26,8 @@ import {
   salvagesQuery,
   visibilityQuery,
 } from './run-query.ts';
-<<<<<<< HEAD
-import { describeSalvage, placeIn } from './salvaged.ts';
-=======
 import { type Waiting, waitingOf } from './run-queue.ts';
-import { describeSalvage } from './salvaged.ts';
->>>>>>> main
+import { describeSalvage, placeIn } from './salvaged.ts';
 
 export type { PageFilter } from './run-query.ts';
 

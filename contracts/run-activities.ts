@@ -4,12 +4,9 @@ import type { LedgerEntry, Position } from './checkpoint.ts';
 import { positionSchema } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 import type { CheckedConfig } from './host-messages.ts';
-<<<<<<< HEAD
 import type { Owner } from './life.ts';
-import type { PublishedFile, Receipt } from './receipt.ts';
-=======
+import { placeName } from './names.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
->>>>>>> main
 import type { DraftConfig, RunConfig } from './run-config.ts';
 import { type Session, type SessionEnd, type SessionReport, sessionReportSchema, sessionSchema } from './session.ts';
 
@@ -129,16 +126,17 @@ export interface MoveInInput extends Owner {
   host: string | null;
 }
 
-export interface MovedIn {
-  place: string;
-  outputFolder: string;
+export const movedInSchema = z.strictObject({
+  place: placeName,
+  outputFolder: z.string(),
   /** Where the other life's files are. */
-  before: string;
+  before: z.string(),
   /** Checkpoints of the ledger that are in the store at the new place now, verified. */
-  brought: string[];
+  brought: z.array(z.string()),
   /** No trainer of the other life is alive; null where nobody could ask its host. */
-  processGroupGone: boolean | null;
-}
+  processGroupGone: z.boolean().nullable(),
+});
+export type MovedIn = z.infer<typeof movedInSchema>;
 
 /** An input as the chart makes it: whose it is, is added for all of them where they are sent. */
 export type Asked<Input> = Omit<Input, keyof Owner>;

@@ -17,17 +17,8 @@ import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
 import { planOf, type RunContext, type RunInput } from './run-context.ts';
 
-<<<<<<< HEAD
-
 import { adoptFailure, adoptMove, toStore } from './run-progress.ts';
-import { isFinal, isHostTrouble } from './session-failures.ts';
-
-=======
-
-import { adoptFailure, toStore } from './run-progress.ts';
 import { isFinal, isHostTrouble, isUnexpected } from './session-failures.ts';
-
->>>>>>> main
 
 export type RunChartEvent =
   | { type: 'CONFIGURE'; draft: Configure }

@@ -3,14 +3,12 @@ import * as wf from '@temporalio/workflow';
 import { checkedConfigSchema } from '../contracts/host-messages.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { receiptSchema } from '../contracts/receipt.ts';
-import type {
-  CleanUpInput,
-  KeepCheckpointsInput,
-<<<<<<< HEAD
-  type MoveInInput,
-=======
+import {
+  type CleanUpInput,
+  type KeepCheckpointsInput,
   keptCheckpointsSchema,
->>>>>>> main
+  type MoveInInput,
+  movedInSchema,
   noFreeSlotType,
   type OpenSessionInput,
   openedSessionSchema,
@@ -59,12 +57,8 @@ export const checkConfig = (draft: DraftConfig, chain: readonly string[]) => {
     heartbeatTimeout: '60s',
     retry: { maximumAttempts: 5 },
     summary: 'check the configuration',
-<<<<<<< HEAD
-  }).checkConfig(draft, chain);
-=======
   });
-  return answerOf('checkConfig', checkedConfigSchema, () => ask(draft));
->>>>>>> main
+  return answerOf('checkConfig', checkedConfigSchema, () => ask(draft, chain));
 };
 
 /** On the host that had the run, if it answers and is not going down; else on any host of the pool with a free slot. */
@@ -143,15 +137,16 @@ export const stopTrainer = (input: StopTrainerInput) => {
 
 /** On the host that has the other life's files, if it answers; without it, the store has what it has. */
 export const moveIn = (input: MoveInInput) =>
-  onHostElsePool(input, (queue, limits, host) =>
-    activitiesOn(queue, {
+  onHostElsePool(input, (queue, limits, host) => {
+    const { moveIn: ask } = activitiesOn(queue, {
       heartbeatTimeout: '60s',
       scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
       retry: untilItWorks,
       summary: 'take a place of its own, beside that of the life before',
       ...limits,
-    }).moveIn({ ...input, host }),
-  );
+    });
+    return answerOf('moveIn', movedInSchema, () => ask({ ...input, host }));
+  });
 
 /** On the host that has the files; without it, what the store holds is counted by any worker of the pool. */
 export const publish = (input: PublishInput) =>

@@ -273,20 +273,17 @@ const keeper = chartSetup.createStateConfig({
         },
         onError: { target: 'waiting', actions: assign(({ context }) => adoptKeeperFailure(context)) },
       },
-<<<<<<< HEAD
-      on: { MOVED: 'idle' },
-=======
-      // The worker that stored them has gone: the one after it begins anew, and nobody waits for a missed heartbeat.
       on: {
+        MOVED: 'idle',
+        // The worker that stored them has gone: the one after it begins anew, and nobody waits for a missed heartbeat.
         SESSION_LOST: {
           guard: 'isOpenSession',
           target: 'idle',
           actions: assign(({ context }) => adoptKeeperFailure(context)),
         },
       },
->>>>>>> main
     },
-    waiting: { keeperPause: 'idle' },
+    waiting: { after: { keeperPause: 'idle' } },
   },
 });
 
