@@ -101,6 +101,8 @@ export const publishedSchema = z.strictObject({
   lost: z.array(z.string()),
   /** Checkpoints that this host has put aside as damaged; older workers do not tell. */
   damaged: z.array(z.string()).optional(),
+  /** What people should know of it, for the receipt; older workers do not tell. */
+  notes: z.array(z.string()).optional(),
   /** The host that published; null when it did not answer, and the pool did from what the store holds. */
   host: z.string().nullable(),
 });

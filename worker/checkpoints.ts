@@ -13,6 +13,7 @@ import type { Known } from '../contracts/run-activities.ts';
 import type { Session } from '../contracts/session.ts';
 import { type ArtifactStore, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
+import { fileInside } from './inside.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { epochRows, parseJson, readManifest, readManifests, start } from './run-report.ts';
 
@@ -125,14 +126,16 @@ function linesOf(rows: ReadonlyMap<number, unknown>, epochs = Number.POSITIVE_IN
   return wanted.map(([, row]) => `${JSON.stringify(row)}\n`).join('');
 }
 
-/** Every file of the manifest is there with its size and sha256. */
+/** Every file of the manifest is there, in the checkpoint's own folder, with its size and sha256. */
 export async function isWhole(path: string, manifest: CheckpointManifest, signal: AbortSignal): Promise<boolean> {
   if ((await readManifest(path, manifest.name)) === null) return false;
   for (const file of manifest.files) {
-    const digest = await digestFile(join(path, file.path), { signal }).catch((error: unknown) => {
-      signal.throwIfAborted();
-      return isUnreadable(error);
-    });
+    const digest = await fileInside(path, file.path)
+      .then((real) => (real === null ? null : digestFile(real, { signal })))
+      .catch((error: unknown) => {
+        signal.throwIfAborted();
+        return isUnreadable(error);
+      });
     if (!digest || digest.size !== file.size || digest.sha256 !== file.sha256) return false;
   }
   return true;
@@ -262,7 +265,8 @@ export async function storeCheckpoint(
 ): Promise<boolean> {
   const path = join(folder.checkpoints, entry.name);
   if (await wholeInStore(entry, store, output, options)) return true;
-  if ((await readManifest(path, entry.name)) === null) return false;
+  const manifest = await fileInside(path, 'checkpoint.json');
+  if (manifest === null || (await readManifest(path, entry.name)) === null) return false;
   await storeRows(folder, store, output);
   return publishCheckpoint(path, entry, store, output, options);
 }
@@ -277,13 +281,14 @@ export async function publishCheckpoint(
 ): Promise<boolean> {
   const to = `${output}/checkpoints/${entry.name}`;
   for (const file of entry.files) {
-    if ((await sizeOf(join(path, file.path))) !== file.size) return false;
-    const copy = await store.publish(join(path, file.path), `${to}/${file.path}`, options);
+    const local = await fileInside(path, file.path);
+    if (local === null || (await sizeOf(local)) !== file.size) return false;
+    const copy = await store.publish(local, `${to}/${file.path}`, options);
     if (isSame(copy, file)) continue;
     await store.remove(to);
     return false;
   }
-  await store.publish(join(path, 'checkpoint.json'), `${to}/checkpoint.json`, options);
+  await store.publish(manifest, `${to}/checkpoint.json`, options);
   return true;
 }
 

@@ -306,7 +306,7 @@ export function adoptPublished(context: RunContext, published: Published): Chang
     published: { ...published, checkpoints },
     ledger,
     processGroupGone,
-    notes: withNotes(context.notes, (published.damaged ?? []).map(wasDamaged)),
+    notes: withNotes(context.notes, [...(published.damaged ?? []).map(wasDamaged), ...(published.notes ?? [])]),
     ...(isShort ? { position: newest, metrics: last?.metrics ?? {} } : {}),
     ...(isFailure ? { publishFailure: failure } : {}),
   };

@@ -55,7 +55,8 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
     const landed = landedOf(ledger, published.checkpoints, config.checkpoints, best);
     const told = own ? landedLate(own, outputFolder) : composeLost(found, landed.ledger);
     const { files, bytes } = published;
-    receipt = { ...told, checkpoints: landed.checkpoints, files, publishedBytes: bytes };
+    const notes = [...told.notes, ...(published.notes ?? [])];
+    receipt = { ...told, notes, checkpoints: landed.checkpoints, files, publishedBytes: bytes };
   } catch (error) {
     const failure = failureOf(error);
     keep = `publishing failed: ${failure.message}`;
