@@ -265,8 +265,7 @@ export async function storeCheckpoint(
 ): Promise<boolean> {
   const path = join(folder.checkpoints, entry.name);
   if (await wholeInStore(entry, store, output, options)) return true;
-  const manifest = await fileInside(path, 'checkpoint.json');
-  if (manifest === null || (await readManifest(path, entry.name)) === null) return false;
+  if ((await readManifest(path, entry.name)) === null) return false;
   await storeRows(folder, store, output);
   return publishCheckpoint(path, entry, store, output, options);
 }
@@ -280,6 +279,8 @@ export async function publishCheckpoint(
   options: TransferOptions,
 ): Promise<boolean> {
   const to = `${output}/checkpoints/${entry.name}`;
+  const manifest = await fileInside(path, 'checkpoint.json');
+  if (manifest === null) return false;
   for (const file of entry.files) {
     const local = await fileInside(path, file.path);
     if (local === null || (await sizeOf(local)) !== file.size) return false;
