@@ -6,6 +6,7 @@ import { failureSchema } from './failure.ts';
 import type { CheckedConfig } from './host-messages.ts';
 import type { Owner } from './life.ts';
 import { placeName } from './names.ts';
+import type { EarlyEnd } from './protocol.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
 import { type Session, type SessionEnd, type SessionReport, sessionReportSchema, sessionSchema } from './session.ts';
@@ -29,6 +30,8 @@ export interface OpenSessionInput extends Owner {
   /** Go on from here or before: set when what came later must be given up (NaN). */
   notAfter: Position | null;
   batchDivisor: number;
+  /** The trainer has decided to train no further; what follows its last epoch is still to be done. */
+  endedEarly?: EarlyEnd | null;
   known: Known;
 }
 

@@ -141,13 +141,13 @@ export async function isWhole(path: string, manifest: CheckpointManifest, signal
   return true;
 }
 
-/** False when the store's copy is not whole. It appears at `path` by a rename. */
+/** False when the store's copy is not whole. It appears at `path` by a rename, as one of `run` where that is another one. */
 export async function fetchCheckpoint(
   store: ArtifactStore,
   from: string,
   manifest: CheckpointManifest,
   path: string,
-  options: TransferOptions,
+  options: TransferOptions & { run?: string },
 ): Promise<boolean> {
   const beside = `${path}.fetching`;
   await rm(beside, { recursive: true, force: true });
@@ -160,7 +160,8 @@ export async function fetchCheckpoint(
     }
     const stored = await storedManifest(manifest, store, from);
     if (!stored) return false;
-    await writeFile(join(beside, 'checkpoint.json'), stored);
+    const ofRun = options.run === undefined ? stored : JSON.stringify({ ...JSON.parse(stored), from: options.run });
+    await writeFile(join(beside, 'checkpoint.json'), ofRun);
     await rename(beside, path);
     return true;
   } finally {

@@ -4,14 +4,14 @@ import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
 import { type Failure, failureSchema, problemSentence } from '../contracts/failure.ts';
 import { isSameLife, type Life, type Owner } from '../contracts/life.ts';
-import { protocolVersion, type SessionFile } from '../contracts/protocol.ts';
+import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
 import { claimFolder, claimOutput, OtherLife, requireFolder } from './claims.ts';
-import { fetchStart } from './continue-from.ts';
+import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
 import type { Host } from './host.ts';
 import { endPredecessor } from './predecessor.ts';
@@ -99,7 +99,11 @@ export class Sessions {
       if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
         log.info('the session still runs: attached again');
         live.spokenTo();
-        return { session: live.description, report: await readReport(live.folder, input.known), attached: true };
+        return {
+          session: live.description,
+          report: await readReport(live.folder, input.known, live.id),
+          attached: true,
+        };
       }
       options.onProgress('wait for the session before to end');
       live.ask('batch');
@@ -134,7 +138,8 @@ export class Sessions {
         log,
       });
       this.#live.set(place, begun);
-      await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume)));
+      const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
+      await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume, endedEarly)));
       options.onProgress('start the trainer');
       begun.attach(
         await TrainerProcess.start(
@@ -155,7 +160,7 @@ export class Sessions {
       options.onProgress('the trainer sets up');
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
-      return { session: begun.description, report: await readReport(folder, input.known) };
+      return { session: begun.description, report: await readReport(folder, input.known, previous?.id ?? null) };
     } catch (error) {
       if (begun?.started) {
         begun.kill();
@@ -206,8 +211,11 @@ export class Sessions {
     if (resume) return { resume, position, keepProgress: true };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
-    const fetched = await fetchStart(config.continueFrom, config.trainer, folder, signal);
-    const { keepProgress } = config.continueFrom;
+    const { continueFrom, trainer } = config;
+    const { keepProgress } = continueFrom;
+    const fetched = await (keepProgress
+      ? bringAlong(continueFrom, config, folder, signal)
+      : fetchStart(continueFrom, trainer, folder, signal));
     return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress };
   }
 
@@ -347,12 +355,18 @@ async function endSession(session: LiveSession, { stopSeconds }: EndLimits, sign
   await session.over;
 }
 
-const sessionFile = (input: OpenSessionInput, session: LiveSession, from: Start | null): SessionFile => ({
+const sessionFile = (
+  input: OpenSessionInput,
+  session: LiveSession,
+  from: Start | null,
+  endedEarly: EarlyEnd | null,
+): SessionFile => ({
   protocol: protocolVersion,
   run: input.run,
   session: session.id,
   runFolder: session.folder.path,
   epochs: input.config.epochs,
+  endsAfter: endedEarly?.epoch ?? null,
   parameters: input.config.parameters,
   data: input.config.data ?? null,
   seed: input.config.seed,

@@ -165,12 +165,15 @@ function composeLost(
         message: 'the run was terminated or deleted from outside; this is what was found',
       },
     },
-    startedAt: ledger[0]?.createdAt ?? now,
+    startedAt: ledger.find(({ from }) => !from)?.createdAt ?? now,
     endedAt: now,
     epochs: { trained: position.epoch, planned: config.epochs },
     batches: { trained: position.epoch * (last?.batches ?? 0) + position.batch, wasted: 0, afterStop: null },
     metrics: last?.metrics ?? {},
-    best: best && bestEntry && value !== undefined ? { metric: best.metric, value, epoch: bestEntry.epoch } : null,
+    best:
+      best && bestEntry && value !== undefined
+        ? { metric: best.metric, value, epoch: bestEntry.epoch, ...(bestEntry.from ? { from: bestEntry.from } : {}) }
+        : null,
     checkpoints: [],
     files: [],
     outputFolder,

@@ -120,6 +120,7 @@ function MetricsCard({ view }: { view: RunView }) {
               {formatMetric(view.best.value)}
             </Text>{' '}
             in epoch {view.best.epoch}
+            {view.best.from && `, trained by ${view.best.from}`}
           </Text>
         )}
       </Stack>
