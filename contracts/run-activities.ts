@@ -4,6 +4,9 @@ import type { LedgerEntry, Position } from './checkpoint.ts';
 import { positionSchema } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 import type { CheckedConfig } from './host-messages.ts';
+import type { Owner } from './life.ts';
+import { placeName } from './names.ts';
+import type { EarlyEnd } from './protocol.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
 import { type Session, type SessionEnd, type SessionReport, sessionReportSchema, sessionSchema } from './session.ts';
@@ -15,7 +18,7 @@ export interface Known {
   checkpoints: readonly string[];
 }
 
-export interface OpenSessionInput {
+export interface OpenSessionInput extends Owner {
   run: string;
   config: RunConfig;
   /** Checkpoints to go on from, by the ledger. */
@@ -27,6 +30,8 @@ export interface OpenSessionInput {
   /** Go on from here or before: set when what came later must be given up (NaN). */
   notAfter: Position | null;
   batchDivisor: number;
+  /** The trainer has decided to train no further; what follows its last epoch is still to be done. */
+  endedEarly?: EarlyEnd | null;
   known: Known;
 }
 
@@ -38,7 +43,7 @@ export const openedSessionSchema = z.strictObject({
 });
 export type OpenedSession = z.infer<typeof openedSessionSchema>;
 
-export interface TrainEpochInput {
+export interface TrainEpochInput extends Owner {
   run: string;
   config: RunConfig;
   session: Session;
@@ -49,7 +54,7 @@ export interface TrainEpochInput {
   known: Known;
 }
 
-export interface KeepCheckpointsInput {
+export interface KeepCheckpointsInput extends Owner {
   run: string;
   config: RunConfig;
   store: readonly LedgerEntry[];
@@ -71,7 +76,7 @@ export type KeptCheckpoints = z.infer<typeof keptCheckpointsSchema>;
 export const stopRungs = ['finish', 'epoch', 'batch', 'terminate', 'kill'] as const;
 export type StopRung = (typeof stopRungs)[number];
 
-export interface StopTrainerInput {
+export interface StopTrainerInput extends Owner {
   run: string;
   config: RunConfig;
   session: Session;
@@ -79,7 +84,7 @@ export interface StopTrainerInput {
   known: Known;
 }
 
-export interface PublishInput {
+export interface PublishInput extends Owner {
   run: string;
   config: RunConfig;
   ledger: readonly LedgerEntry[];
@@ -106,7 +111,7 @@ export const publishedSchema = z.strictObject({
 });
 export type Published = z.infer<typeof publishedSchema>;
 
-export interface CleanUpInput {
+export interface CleanUpInput extends Owner {
   run: string;
   config: RunConfig;
   host: string | null;
@@ -114,6 +119,32 @@ export interface CleanUpInput {
   keep: string | null;
   receipt: Receipt;
 }
+
+/** For a life that found another one's files at its place: what it goes on from is brought to a place of its own. */
+export interface MoveInInput extends Owner {
+  run: string;
+  config: RunConfig;
+  /** Checkpoints that the history of this life knows. */
+  ledger: readonly LedgerEntry[];
+  /** Complete epochs, by the same history. */
+  epochs: number;
+  host: string | null;
+}
+
+export const movedInSchema = z.strictObject({
+  place: placeName,
+  outputFolder: z.string(),
+  /** Where the other life's files are. */
+  before: z.string(),
+  /** Checkpoints of the ledger that are in the store at the new place now, verified. */
+  brought: z.array(z.string()),
+  /** No trainer of the other life is alive; null where nobody could ask its host. */
+  processGroupGone: z.boolean().nullable(),
+});
+export type MovedIn = z.infer<typeof movedInSchema>;
+
+/** An input as the chart makes it: whose it is, is added for all of them where they are sent. */
+export type Asked<Input> = Omit<Input, keyof Owner>;
 
 /** Details of an application failure `SessionFailed`: the session is over, and this is what it left. */
 export const sessionFailureSchema = z.strictObject({
@@ -139,7 +170,9 @@ export const sessionLostSignal = 'sessionLost';
 export const sessionLostSchema = sessionSchema.shape.id;
 
 export interface RunActivities {
-  checkConfig(config: DraftConfig): Promise<CheckedConfig>;
+  /** With `chain`, for a run that begins: its output folder is claimed. */
+  checkConfig(config: DraftConfig, chain?: readonly string[]): Promise<CheckedConfig>;
+  moveIn(input: MoveInInput): Promise<MovedIn>;
   openSession(input: OpenSessionInput): Promise<OpenedSession>;
   trainEpoch(input: TrainEpochInput): Promise<SessionReport>;
   keepCheckpoints(input: KeepCheckpointsInput): Promise<KeptCheckpoints>;

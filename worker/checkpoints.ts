@@ -107,6 +107,10 @@ async function storedRows(store: ArtifactStore, output: string): Promise<string>
   return (await readText(store, `${output}/metrics.jsonl`)) ?? '';
 }
 
+/** Rows of the first `epochs` epochs, of several `metrics.jsonl`; of two with one epoch that of the earlier text. */
+export const mergedRows = (texts: readonly (string | null)[], epochs: number): string =>
+  linesOf(new Map([...texts].reverse().flatMap((text) => [...epochRows(text ?? '')])), epochs);
+
 /** Drops rows after the first `epochs` epochs: of an epoch that was trained, and whose checkpoint was never whole. */
 export async function cutRows(folder: RunFolder, epochs: number): Promise<void> {
   const text = await readIfThere(folder.metrics);
@@ -137,13 +141,13 @@ export async function isWhole(path: string, manifest: CheckpointManifest, signal
   return true;
 }
 
-/** False when the store's copy is not whole. It appears at `path` by a rename. */
+/** False when the store's copy is not whole. It appears at `path` by a rename, as one of `run` where that is another one. */
 export async function fetchCheckpoint(
   store: ArtifactStore,
   from: string,
   manifest: CheckpointManifest,
   path: string,
-  options: TransferOptions,
+  options: TransferOptions & { run?: string },
 ): Promise<boolean> {
   const beside = `${path}.fetching`;
   await rm(beside, { recursive: true, force: true });
@@ -156,7 +160,8 @@ export async function fetchCheckpoint(
     }
     const stored = await storedManifest(manifest, store, from);
     if (!stored) return false;
-    await writeFile(join(beside, 'checkpoint.json'), stored);
+    const ofRun = options.run === undefined ? stored : JSON.stringify({ ...JSON.parse(stored), from: options.run });
+    await writeFile(join(beside, 'checkpoint.json'), ofRun);
     await rename(beside, path);
     return true;
   } finally {
@@ -260,11 +265,23 @@ export async function storeCheckpoint(
   options: TransferOptions,
 ): Promise<boolean> {
   const path = join(folder.checkpoints, entry.name);
-  const to = `${output}/checkpoints/${entry.name}`;
   if (await wholeInStore(entry, store, output, options)) return true;
-  const manifest = await fileInside(path, 'checkpoint.json');
-  if (manifest === null || (await readManifest(path, entry.name)) === null) return false;
+  if ((await readManifest(path, entry.name)) === null) return false;
   await storeRows(folder, store, output);
+  return publishCheckpoint(path, entry, store, output, options);
+}
+
+/** Copies the checkpoint at `path` into the store, its manifest last. False, and nothing is there, when it is damaged here. */
+export async function publishCheckpoint(
+  path: string,
+  entry: CheckpointManifest,
+  store: ArtifactStore,
+  output: string,
+  options: TransferOptions,
+): Promise<boolean> {
+  const to = `${output}/checkpoints/${entry.name}`;
+  const manifest = await fileInside(path, 'checkpoint.json');
+  if (manifest === null) return false;
   for (const file of entry.files) {
     const local = await fileInside(path, file.path);
     if (local === null || (await sizeOf(local)) !== file.size) return false;

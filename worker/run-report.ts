@@ -3,8 +3,15 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type CheckpointManifest, checkpointManifestSchema, isBefore, type Position } from '../contracts/checkpoint.ts';
+import { lifeSchema } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
-import { type EpochResult, epochResultSchema, eventSchema, type TrainerEvent } from '../contracts/protocol.ts';
+import {
+  type EarlyEnd,
+  type EpochResult,
+  epochResultSchema,
+  eventSchema,
+  type TrainerEvent,
+} from '../contracts/protocol.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { SessionReport } from '../contracts/session.ts';
@@ -14,12 +21,17 @@ import { ifMissing, type RunFolder, readEnd, readIfThere } from './run-folders.t
 export const start: Position = { epoch: 0, batch: 0 };
 
 /** `run.json`, the first thing that a session writes. */
-export const runFileSchema = z.object({ run: z.string(), config: runConfigSchema, host: z.string() });
+export const runFileSchema = z.object({ run: z.string(), config: runConfigSchema, host: z.string(), life: lifeSchema });
+export type RunFile = z.infer<typeof runFileSchema>;
 
-export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null> => {
+/** Null where there is none, or none that can be read. */
+export const readRunFile = async (folder: RunFolder): Promise<RunFile | null> => {
   const text = await readIfThere(folder.config);
-  return text === null ? null : (parseJson(runFileSchema, text)?.config ?? null);
+  return text === null ? null : parseJson(runFileSchema, text);
 };
+
+export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null> =>
+  (await readRunFile(folder))?.config ?? null;
 
 /** Whole checkpoints by their manifests, oldest first. Their files are not read; `checkpoints.ts` verifies. */
 export async function readManifests(folder: RunFolder): Promise<CheckpointManifest[]> {
@@ -47,12 +59,19 @@ const toldWithinEpochs = 2;
  *
  * A report has an end, however many checkpoints lie in the folder: of those within epochs the newest count, and what a
  * run has passed and does not keep was decided about.
+ *
+ * Whether the trainer ended early is told of `session` alone: another one may have gone on elsewhere since.
  */
-export async function readReport(folder: RunFolder, known: Known): Promise<SessionReport> {
+export async function readReport(
+  folder: RunFolder,
+  known: Known,
+  session: string | null = null,
+): Promise<SessionReport> {
   const manifests = await readManifests(folder);
   const position = manifests.at(-1) ?? start;
   const epochs = (await readEpochsAfter(folder, known.epoch)).filter(({ epoch }) => epoch <= position.epoch);
   const events = await readEvents(folder);
+  const endedEarly = session === null ? null : earlyEndOf(await readEvents(folder, session));
   const newestKnown = manifests.findLastIndex(({ name }) => known.checkpoints.includes(name));
   const within = manifests.slice(newestKnown + 1).filter(({ batch }) => batch > 0);
   const told = new Set([
@@ -66,7 +85,13 @@ export async function readReport(folder: RunFolder, known: Known): Promise<Sessi
     checkpoints: manifests.filter((manifest) => told.has(manifest)),
     position: { epoch: position.epoch, batch: position.batch },
     notes: events.flatMap((event) => (event.type === 'note' ? [event.message] : [])).slice(-50),
+    ...(endedEarly ? { endedEarly } : {}),
   };
+}
+
+function earlyEndOf(events: readonly TrainerEvent[]): EarlyEnd | null {
+  const told = events.findLast((event) => event.type === 'endedEarly');
+  return told ? { epoch: told.epoch, reason: told.reason } : null;
 }
 
 /** Rows after `epoch`, in order. Read from the end, so that a long run's thousandth epoch costs what its first did. */

@@ -65,7 +65,7 @@ export function detailsOf(context: RunContext, story: RunStory, { detail }: Char
       `- **epoch** ${position.epoch} of ${plan.config.epochs}${position.batch ? ` and ${position.batch} batches` : ''}`,
     );
     if (Object.keys(context.metrics).length > 0) lines.push(`- **metrics** ${metricText(context.metrics)}`);
-    if (best) lines.push(`- **best** ${plain(best.metric)} ${number(best.value)} in epoch ${best.epoch}`);
+    if (best) lines.push(`- **best** ${bestText(best)}`);
     lines.push(`- **output folder** ${code(plan.outputFolder)}`);
   }
   if (context.session) lines.push(`- **host** ${plain(context.session.host)}`);
@@ -85,6 +85,9 @@ export function detailsOf(context: RunContext, story: RunStory, { detail }: Char
   if (events.length > 0) lines.push('', ...events);
   return lines.join('\n');
 }
+
+const bestText = ({ metric, value, epoch, from }: NonNullable<ReturnType<typeof bestOf>>) =>
+  `${plain(metric)} ${number(value)} in epoch ${epoch}${from ? `, trained by ${plain(from)}` : ''}`;
 
 const metricText = (metrics: Metrics) =>
   Object.entries(metrics)

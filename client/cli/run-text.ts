@@ -28,7 +28,7 @@ export function receiptText(receipt: Receipt): string {
         `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${batches.wasted > 0 ? `, ${batches.wasted} trained in vain` : ''}`,
       ],
       ['metrics', metricsText(receipt.metrics)],
-      ['best', best && `${plain(best.metric)} ${numberText(best.value)} in epoch ${best.epoch}`],
+      ['best', best && bestText(best)],
       ['checkpoints', checkpoints.map(({ name, reasons }) => `${name} (${reasons.join(', ')})`).join(', ') || 'none'],
       ['published', `${files} files, ${sizeText(receipt.publishedBytes)}`],
       ['output folder', receipt.outputFolder && colors.bold(plain(receipt.outputFolder))],
@@ -63,7 +63,7 @@ export function viewText(view: RunView, waiting: { pool: string; ahead: number }
     ['trainer', `${config.trainer ?? '(not chosen)'}, project ${config.project ?? 'default'}`],
     ['trained', `${positionText(view.position)}${view.epochs === null ? '' : ` of ${view.epochs}`}`],
     ['metrics', metricsText(view.metrics)],
-    ['best', best && `${plain(best.metric)} ${numberText(best.value)} in epoch ${best.epoch}`],
+    ['best', best && bestText(best)],
     [
       'checkpoints',
       checkpoints.length > 0
@@ -88,13 +88,16 @@ export function viewText(view: RunView, waiting: { pool: string; ahead: number }
   ].join('\n');
 }
 
+const bestText = ({ metric, value, epoch, from }: NonNullable<Receipt['best']>): string =>
+  `${plain(metric)} ${numberText(value)} in epoch ${epoch}${from ? `, trained by ${from}` : ''}`;
+
 const aheadText = (ahead: number): string =>
   ahead === 0 ? 'first in the queue' : `${ahead} ${ahead === 1 ? 'run' : 'runs'} ahead of it`;
 
 function causeText(cause: Cause): string {
   switch (cause.kind) {
     case 'finished':
-      return 'all epochs are trained';
+      return cause.early ? `the trainer ended early: ${plain(cause.early.reason)}` : 'all epochs are trained';
     case 'stop':
       return `stopped by ${cause.by === 'cancel' ? 'a cancel' : 'request'} (${cause.mode})`;
     case 'failure':

@@ -1,8 +1,8 @@
 /** Which checkpoints a run keeps, and that what it remembers stays small, whatever a trainer reports. */
 import { describe, expect, it } from 'vitest';
-import type { CheckpointManifest, LedgerEntry } from '../../contracts/checkpoint.ts';
+import { type CheckpointManifest, isBetter, type LedgerEntry } from '../../contracts/checkpoint.ts';
 import { checkpointPolicySchema, runConfigSchema } from '../../contracts/run-config.ts';
-import { adoptCheckpoints, isBetter, landedOf, withoutHost } from '../../workflows/ledger.ts';
+import { adoptCheckpoints, landedOf, withoutHost } from '../../workflows/ledger.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
 import {
   adoptFailure,
@@ -230,6 +230,17 @@ describe('until the newest checkpoint is stored, a run keeps what it replaces', 
       ...adoptSession(lost, { ...opened, session: session('other', { epoch: 4, batch: 0 }) }),
     };
     expect(untold.ledger.at(-1)).toMatchObject({ epoch: 4, host: 'other', stored: true, reasons: ['last', 'resume'] });
+  });
+
+  it('and names what is stored, where publishing fails', () => {
+    const publishFailure = { kind: 'store', message: 'the store is away' } as const;
+    const receipt = composeReceipt({ ...trains(third, 4), publishFailure }, beginStory(new Date(at)), new Date(at));
+    expect(receipt).toMatchObject({ outcome: 'failed', files: [], publishedBytes: 0 });
+    expect(receipt.checkpoints.map(({ name, files }) => [name, files[0]?.path])).toEqual([
+      ['epoch-0001', 'checkpoints/epoch-0001/part-0'],
+      ['epoch-0003', 'checkpoints/epoch-0003/part-0'],
+    ]);
+    expect(composeReceipt(third, beginStory(new Date(at)), new Date(at)).checkpoints).toEqual([]);
   });
 
   it('which is the result where the newest is lost: reasons, best and metrics are those of what landed', () => {

@@ -78,6 +78,11 @@ class CheckpointFolder:
         """Whether this session landed, or was resumed from, a checkpoint here that is still there."""
         return position in self._written and (self._folder / position.name / MANIFEST).is_file()
 
+    @property
+    def has_any(self) -> bool:
+        """Whether this session landed a checkpoint, or was resumed from one."""
+        return bool(self._written)
+
     def knows(self, checkpoint: Checkpoint) -> None:
         """`checkpoint` need not be written again if it lies in this folder."""
         if checkpoint.folder.resolve() == (self._folder / checkpoint.position.name).resolve():

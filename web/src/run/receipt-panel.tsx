@@ -30,7 +30,7 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
                     ? 'not known'
                     : 'there was no stop',
               ],
-              ['Best', best ? `${best.metric} ${formatMetric(best.value)} in epoch ${best.epoch}` : '–'],
+              ['Best', best ? bestText(best) : '–'],
               ['Restarts', unlessForced(formatCount(restarts.length))],
             ]}
           />
@@ -119,6 +119,9 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
     </Stack>
   );
 }
+
+const bestText = ({ metric, value, epoch, from }: NonNullable<Receipt['best']>) =>
+  `${metric} ${formatMetric(value)} in epoch ${epoch}${from ? `, trained by ${from}` : ''}`;
 
 function FileRow({ run, file }: { run: string; file: PublishedFile }) {
   return (
