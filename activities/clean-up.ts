@@ -10,17 +10,20 @@ import { withStore, working } from './activity-support.ts';
 export const cleanUp =
   (host: Host) =>
   (input: CleanUpInput): Promise<Receipt> =>
-    working('clean up', async () => {
-      const localFolder = await dealWithFolder(host, input);
-      const receipt: Receipt = { ...input.receipt, localFolder, endedAt: new Date().toISOString() };
-      const path = `${outputPath(input.config.project, input.run)}/receipt.json`;
-      // Where publishing failed for good, the receipt is beside the files that were kept.
-      const write = withStore(() => host.storeOf(input.config).write(path, `${JSON.stringify(receipt, null, 2)}\n`));
-      if (input.receipt.publishedBytes > 0) await write;
-      else await write.catch(() => undefined);
-      host.sessions.forget(input.run);
-      return receipt;
-    });
+    // One at a time: the receipt of an attempt that was given up must not go over that of the next one.
+    working('clean up', (signal) =>
+      host.outputs.take(input.run, signal, async () => {
+        const localFolder = await dealWithFolder(host, input);
+        const receipt: Receipt = { ...input.receipt, localFolder, endedAt: new Date().toISOString() };
+        const path = `${outputPath(input.config.project, input.run)}/receipt.json`;
+        // Where publishing failed for good, the receipt is beside the files that were kept.
+        const write = withStore(() => host.storeOf(input.config).write(path, `${JSON.stringify(receipt, null, 2)}\n`));
+        if (input.receipt.publishedBytes > 0) await write;
+        else await write.catch(() => undefined);
+        host.sessions.forget(input.run);
+        return receipt;
+      }),
+    );
 
 async function dealWithFolder(
   host: Host,

@@ -67,7 +67,9 @@ export async function trainingRun(input: TrainingRunInput, carried?: Carried): P
       },
     ]);
   }
-  return new TrainingRun(run).live({ ...config, run } as Configure, isDraft, carried);
+  // Anyone may start a run with anything: only what a run before this one gave it is state.
+  const isContinued = wf.workflowInfo().continuedFromExecutionRunId !== undefined;
+  return new TrainingRun(run).live({ ...config, run } as Configure, isDraft, isContinued ? carried : undefined);
 }
 
 class TrainingRun {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
 import { readProcessFile } from '../../worker/trainer-process.ts';
+import { ByHand } from '../support/by-hand.ts';
 import { until } from '../support/until.ts';
 import { checkLanded, type Landed } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
@@ -27,6 +28,10 @@ export const faultKinds = [
   'worker drained, then ended',
   'trainer killed',
   'server killed',
+  'activity failed',
+  'activity completed',
+  'activity paused',
+  'activity reset',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -36,6 +41,8 @@ export interface Step {
   epoch: number;
   batch: number;
   kind: FaultKind;
+  /** Which one of several, from 0 to 1. */
+  pick: number;
 }
 
 export interface Schedule {
@@ -54,10 +61,12 @@ export interface ScheduleResult {
 const commonFaults = [
   ...['worker killed', 'worker killed', 'trainer killed', 'worker drained', 'server killed'],
   ...['pause and resume', 'pause and resume', 'worker killed, back late', 'worker drained, then ended'],
+  ...['activity failed', 'activity completed', 'activity paused', 'activity reset'],
 ] as const satisfies FaultKind[];
 const ends = ['stop', 'stop', 'second stop', 'cancel', 'pause, then stop'] as const satisfies FaultKind[];
 
-export function scheduleOf(seed: number): Schedule {
+/** `faults`: those to draw from, one as often as it is named. */
+export function scheduleOf(seed: number, faults: readonly [FaultKind, ...FaultKind[]] = commonFaults): Schedule {
   const random = new SeededRandom(seed);
   const configs = Array.from({ length: random.between(1, 3) }, () => randomConfig(random));
   const steps: Step[] = [];
@@ -65,13 +74,16 @@ export function scheduleOf(seed: number): Schedule {
     const moment = () => ({
       epoch: random.between(1, epochs),
       batch: random.between(0, Number(parameters?.batches)),
+      pick: random.next(),
     });
     const count = random.between(0, 2);
-    for (let index = 0; index < count; index++) steps.push({ run, ...moment(), kind: random.pick(commonFaults) });
+    for (let index = 0; index < count; index++) steps.push({ run, ...moment(), kind: random.pick(faults) });
     if (random.next() < 0.45) steps.push({ run, ...moment(), kind: random.pick(ends) });
   }
   steps.sort((a, b) => a.epoch - b.epoch || a.batch - b.batch);
-  if (steps.length === 0) steps.push({ run: 0, epoch: 1, batch: 3, kind: random.pick(commonFaults) });
+  if (steps.length === 0) {
+    steps.push({ run: 0, epoch: 1, batch: 3, kind: random.pick(faults), pick: random.next() });
+  }
   return { seed, configs, steps };
 }
 
@@ -168,12 +180,12 @@ class Play {
     };
   }
 
-  async #step({ run: index, epoch, batch, kind }: Step): Promise<void> {
+  async #step({ run: index, epoch, batch, kind, pick }: Step): Promise<void> {
     const run = this.#runs[index];
     if (!run || !(await this.#comesTo(run, epoch, batch))) return;
     this.#tell(`  ${run.id} in batch ${batch} of epoch ${epoch}: ${kind}`);
     this.#happened.push(kind);
-    await this.#do(kind, run);
+    await this.#do(kind, run, pick);
   }
 
   /** False when the run is over before. */
@@ -200,7 +212,7 @@ class Play {
     return arrived === 'there';
   }
 
-  async #do(kind: FaultKind, run: FaultRun): Promise<void> {
+  async #do(kind: FaultKind, run: FaultRun, pick: number): Promise<void> {
     const { server } = this.#arena;
     switch (kind) {
       case 'stop':
@@ -229,10 +241,32 @@ class Play {
       case 'server killed':
         await server.kill();
         return server.restart();
+      case 'activity failed':
+        return this.#byHand(run, pick, (hand, id) => hand.fail(id));
+      case 'activity completed':
+        return this.#byHand(run, pick, (hand, id) => hand.complete(id));
+      case 'activity paused':
+        return this.#byHand(run, pick, (hand, id) => hand.pause(id));
+      case 'activity reset':
+        return this.#byHand(run, pick, (hand, id) => hand.reset(id));
       default: {
         const worker = await this.#current(run);
         if (worker) await this.#harm(kind, worker);
       }
+    }
+  }
+
+  /** To one of the activities that are under way. */
+  async #byHand(run: FaultRun, pick: number, act: (hand: ByHand, id: string) => Promise<void>): Promise<void> {
+    const hand = new ByHand(this.#arena.hosts.client, run.id);
+    try {
+      const started = (await hand.activities()).filter(({ isStarted }) => isStarted);
+      const one = started[Math.floor(pick * started.length)];
+      this.#tell(`    of ${started.map(({ type }) => type).join(', ') || 'none'}: ${one?.type}`);
+      if (one) await act(hand, one.id);
+    } catch (error) {
+      // It ended by itself a moment ago.
+      this.#tell(`    that was refused: ${error}`);
     }
   }
 
