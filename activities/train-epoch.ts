@@ -34,7 +34,8 @@ export const trainEpoch =
         },
         async (signal) => {
           await session.waitEpochOrCheckpoint(input.epoch, reportEvery, signal);
-          return readReport(session.folder, known);
+          const report = await readReport(session.folder, known, session.id);
+          return session.endedEarly ? { ...report, endedEarly: session.endedEarly } : report;
         },
       );
     } catch (error) {

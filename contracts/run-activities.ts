@@ -4,6 +4,7 @@ import type { LedgerEntry, Position } from './checkpoint.ts';
 import { positionSchema } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 import type { CheckedConfig } from './host-messages.ts';
+import type { EarlyEnd } from './protocol.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
 import { type Session, type SessionEnd, type SessionReport, sessionReportSchema, sessionSchema } from './session.ts';
@@ -27,6 +28,8 @@ export interface OpenSessionInput {
   /** Go on from here or before: set when what came later must be given up (NaN). */
   notAfter: Position | null;
   batchDivisor: number;
+  /** The trainer has decided to train no further; what follows its last epoch is still to be done. */
+  endedEarly?: EarlyEnd | null;
   known: Known;
 }
 
@@ -99,6 +102,8 @@ export const publishedSchema = z.strictObject({
   lost: z.array(z.string()),
   /** Checkpoints that this host has put aside as damaged; older workers do not tell. */
   damaged: z.array(z.string()).optional(),
+  /** What people should know of it, for the receipt; older workers do not tell. */
+  notes: z.array(z.string()).optional(),
   /** The host that published; null when it did not answer, and the pool did from what the store holds. */
   host: z.string().nullable(),
 });

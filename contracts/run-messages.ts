@@ -1,6 +1,6 @@
 /** Everything that goes in and out of a `trainingRun` workflow. */
 import { z } from 'zod';
-import { ledgerEntrySchema, metricsSchema, positionSchema } from './checkpoint.ts';
+import { bestEpochSchema, ledgerEntrySchema, metricsSchema, positionSchema } from './checkpoint.ts';
 import { receiptSchema, restartSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 import { draftConfigSchema } from './run-config.ts';
 import { sessionSchema } from './session.ts';
@@ -57,7 +57,7 @@ export const runViewSchema = z.strictObject({
   epochs: z.int().min(1).nullable(),
   /** Metrics of the last complete epoch. */
   metrics: metricsSchema,
-  best: z.strictObject({ metric: z.string(), value: z.number(), epoch: z.int() }).nullable(),
+  best: bestEpochSchema.nullable(),
   checkpoints: z.array(ledgerEntrySchema),
   curve: z.array(curvePointSchema),
   session: sessionSchema.nullable(),

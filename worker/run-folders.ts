@@ -1,9 +1,11 @@
 /** The folders of runs on this host. All paths are made here, from names that the contracts have checked. */
 import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { name } from '../contracts/names.ts';
+import { codeOf } from '../stores/file-errors.ts';
 
 export interface RunFolder {
   run: string;
@@ -72,13 +74,18 @@ export async function folderBytes(path: string): Promise<number> {
   return bytes;
 }
 
-/** Relative paths of all regular files below a folder, in order; links are not followed. */
-export async function* filesBelow(path: string, prefix = ''): AsyncGenerator<string> {
+/** Relative paths of all regular files below a folder, in order; links are not followed, but told to `onLink`. */
+export async function* filesBelow(
+  path: string,
+  prefix = '',
+  onLink: (path: string) => void = () => undefined,
+): AsyncGenerator<string> {
   const entries = await readdir(join(path, prefix), { withFileTypes: true }).catch(ifMissing([]));
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const inside = prefix ? `${prefix}/${entry.name}` : entry.name;
-    if (entry.isDirectory()) yield* filesBelow(path, inside);
+    if (entry.isDirectory()) yield* filesBelow(path, inside, onLink);
     else if (entry.isFile()) yield inside;
+    else if (entry.isSymbolicLink()) onLink(inside);
   }
 }
 
@@ -101,8 +108,12 @@ export async function replaceFile(path: string, content: string): Promise<void> 
   await rename(beside, path);
 }
 
-/** The content of a file, or null where there is none. */
-export const readIfThere = (path: string): Promise<string | null> => readFile(path, 'utf8').catch(ifMissing(null));
+/** The content of a file, or null where there is none. A link in its place is none: a trainer may have put it there. */
+export const readIfThere = (path: string): Promise<string | null> =>
+  readFile(path, { encoding: 'utf8', flag: constants.O_RDONLY | constants.O_NOFOLLOW }).catch((error: unknown) => {
+    if (codeOf(error) === 'ELOOP') return null;
+    return ifMissing(null)(error as NodeJS.ErrnoException);
+  });
 
 /** The lines in the last `bytes` of a file, whole ones alone, and whether that is all of it. Empty where there is none. */
 export async function readEnd(path: string, bytes: number): Promise<{ text: string; isWhole: boolean }> {

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type CheckpointManifest, checkpointManifestSchema, isBefore, type Position } from '../contracts/checkpoint.ts';
 import { name } from '../contracts/names.ts';
-import { type EpochResult, epochResultSchema, eventSchema, type TrainerEvent } from '../contracts/protocol.ts';
+import {
+  type EarlyEnd,
+  type EpochResult,
+  epochResultSchema,
+  eventSchema,
+  type TrainerEvent,
+} from '../contracts/protocol.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { SessionReport } from '../contracts/session.ts';
@@ -47,12 +53,19 @@ const toldWithinEpochs = 2;
  *
  * A report has an end, however many checkpoints lie in the folder: of those within epochs the newest count, and what a
  * run has passed and does not keep was decided about.
+ *
+ * Whether the trainer ended early is told of `session` alone: another one may have gone on elsewhere since.
  */
-export async function readReport(folder: RunFolder, known: Known): Promise<SessionReport> {
+export async function readReport(
+  folder: RunFolder,
+  known: Known,
+  session: string | null = null,
+): Promise<SessionReport> {
   const manifests = await readManifests(folder);
   const position = manifests.at(-1) ?? start;
   const epochs = (await readEpochsAfter(folder, known.epoch)).filter(({ epoch }) => epoch <= position.epoch);
   const events = await readEvents(folder);
+  const endedEarly = session === null ? null : earlyEndOf(await readEvents(folder, session));
   const newestKnown = manifests.findLastIndex(({ name }) => known.checkpoints.includes(name));
   const within = manifests.slice(newestKnown + 1).filter(({ batch }) => batch > 0);
   const told = new Set([
@@ -66,7 +79,13 @@ export async function readReport(folder: RunFolder, known: Known): Promise<Sessi
     checkpoints: manifests.filter((manifest) => told.has(manifest)),
     position: { epoch: position.epoch, batch: position.batch },
     notes: events.flatMap((event) => (event.type === 'note' ? [event.message] : [])).slice(-50),
+    ...(endedEarly ? { endedEarly } : {}),
   };
+}
+
+function earlyEndOf(events: readonly TrainerEvent[]): EarlyEnd | null {
+  const told = events.findLast((event) => event.type === 'endedEarly');
+  return told ? { epoch: told.epoch, reason: told.reason } : null;
 }
 
 /** Rows after `epoch`, in order. Read from the end, so that a long run's thousandth epoch costs what its first did. */

@@ -36,7 +36,7 @@ export async function sessionEnd(
   // A trainer without the SDK may leave with nothing but its exit code.
   const finished = stopped ? stopped.finished : exit?.code === 0 && !killedByUs;
   return {
-    report: await readReport(folder, known),
+    report: await readReport(folder, known, session),
     reached: circumstances.reached,
     batchesPerEpoch: circumstances.batchesPerEpoch,
     exit,

@@ -3,13 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
 import { type Failure, failureSchema, problemSentence } from '../contracts/failure.ts';
-import { protocolVersion, type SessionFile } from '../contracts/protocol.ts';
+import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
-import { fetchStart } from './continue-from.ts';
+import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
 import type { Host } from './host.ts';
 import { endPredecessor } from './predecessor.ts';
@@ -86,7 +86,11 @@ export class Sessions {
       if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
         log.info('the session still runs: attached again');
         live.spokenTo();
-        return { session: live.description, report: await readReport(live.folder, input.known), attached: true };
+        return {
+          session: live.description,
+          report: await readReport(live.folder, input.known, live.id),
+          attached: true,
+        };
       }
       options.onProgress('wait for the session before to end');
       live.ask('batch');
@@ -120,7 +124,8 @@ export class Sessions {
         log,
       });
       this.#live.set(run, begun);
-      await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume)));
+      const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
+      await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume, endedEarly)));
       options.onProgress('start the trainer');
       begun.attach(
         await TrainerProcess.start(
@@ -141,7 +146,7 @@ export class Sessions {
       options.onProgress('the trainer sets up');
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
-      return { session: begun.description, report: await readReport(folder, input.known) };
+      return { session: begun.description, report: await readReport(folder, input.known, previous?.id ?? null) };
     } catch (error) {
       if (begun?.started) {
         begun.kill();
@@ -193,8 +198,11 @@ export class Sessions {
     if (resume) return { resume, position, keepProgress: true };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
-    const fetched = await fetchStart(config.continueFrom, config.trainer, folder, signal);
-    const { keepProgress } = config.continueFrom;
+    const { continueFrom, trainer } = config;
+    const { keepProgress } = continueFrom;
+    const fetched = await (keepProgress
+      ? bringAlong(continueFrom, config, folder, signal)
+      : fetchStart(continueFrom, trainer, folder, signal));
     return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress };
   }
 
@@ -334,12 +342,18 @@ async function endSession(session: LiveSession, { stopSeconds }: EndLimits, sign
   await session.over;
 }
 
-const sessionFile = (input: OpenSessionInput, session: LiveSession, from: Start | null): SessionFile => ({
+const sessionFile = (
+  input: OpenSessionInput,
+  session: LiveSession,
+  from: Start | null,
+  endedEarly: EarlyEnd | null,
+): SessionFile => ({
   protocol: protocolVersion,
   run: input.run,
   session: session.id,
   runFolder: session.folder.path,
   epochs: input.config.epochs,
+  endsAfter: endedEarly?.epoch ?? null,
   parameters: input.config.parameters,
   data: input.config.data ?? null,
   seed: input.config.seed,

@@ -13,7 +13,7 @@ import type {
 } from '../contracts/run-activities.ts';
 import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
-import { planOf, type RunContext, type RunInput } from './run-context.ts';
+import { lastEpochOf, planOf, type RunContext, type RunInput } from './run-context.ts';
 import { adoptFailure, toStore } from './run-progress.ts';
 import { isFinal, isHostTrouble, isUnexpected } from './session-failures.ts';
 
@@ -97,7 +97,7 @@ export const chartSetup = setup({
     pauseWanted: ({ context }) => context.pauseWanted,
     renewalDue: ({ context }) => context.renewalDue,
     finished: ({ context }) => context.finished,
-    allTrained: ({ context }) => context.position.epoch >= planOf(context).config.epochs,
+    allTrained: ({ context }) => context.position.epoch >= lastEpochOf(context),
     failed: ({ context }) => context.failure !== null,
     givenUp: ({ context }) => {
       const { failure, failuresInRow } = context;

@@ -95,6 +95,7 @@ const sessions = chartSetup.createStateConfig({
           elsewhere: context.handedOver,
           notAfter: context.notAfter,
           batchDivisor: context.batchDivisor,
+          endedEarly: context.endedEarly ?? null,
           known: known(context),
         }),
         onDone: {

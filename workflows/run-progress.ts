@@ -5,7 +5,7 @@ import type { KeptCheckpoints, OpenedSession, Published } from '../contracts/run
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
 import { adoptCheckpoints, landedOf, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
-import { planOf, type RunContext } from './run-context.ts';
+import { lastEpochOf, planOf, type RunContext } from './run-context.ts';
 import { isHostTrouble, isOfHost, type SessionTrouble } from './session-failures.ts';
 
 type Change = Partial<RunContext>;
@@ -63,6 +63,7 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
     metrics: last?.metrics ?? context.metrics,
     curve: extendCurve(context.curve, epochs),
     batchesPerEpoch: last?.batches ?? context.batchesPerEpoch,
+    endedEarly: report.endedEarly ?? context.endedEarly ?? null,
     notes: withNotes(context.notes, isFull ? [...report.notes, ledgerFull] : report.notes),
     // Progress: what failed before has been overcome.
     ...(epochs.length > 0 ? { failuresInRow: 0 } : {}),
@@ -199,7 +200,7 @@ function answerTo(failure: Failure | null, context: RunContext): Change {
   return {};
 }
 
-const isAllTrained = (context: RunContext) => context.position.epoch >= planOf(context).config.epochs;
+const isAllTrained = (context: RunContext) => context.position.epoch >= lastEpochOf(context);
 
 /** The trainer has ended as asked. */
 export function adoptEnd(context: RunContext, end: SessionEnd): Change {
@@ -262,7 +263,7 @@ export function adoptPublished(context: RunContext, published: Published): Chang
     published: { ...published, checkpoints },
     ledger,
     processGroupGone,
-    notes: withNotes(context.notes, (published.damaged ?? []).map(wasDamaged)),
+    notes: withNotes(context.notes, [...(published.damaged ?? []).map(wasDamaged), ...(published.notes ?? [])]),
     ...(isShort ? { position: newest, metrics: last?.metrics ?? {} } : {}),
     ...(isFailure ? { publishFailure: failure } : {}),
   };

@@ -54,7 +54,8 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
     const landed = landedOf(ledger, published.checkpoints, config.checkpoints, best);
     const told = own ? landedLate(own, outputFolder) : composeLost(found, landed.ledger);
     const { files, bytes } = published;
-    receipt = { ...told, checkpoints: landed.checkpoints, files, publishedBytes: bytes };
+    const notes = [...told.notes, ...(published.notes ?? [])];
+    receipt = { ...told, notes, checkpoints: landed.checkpoints, files, publishedBytes: bytes };
   } catch (error) {
     const failure = failureOf(error);
     keep = `publishing failed: ${failure.message}`;
@@ -163,12 +164,15 @@ function composeLost(
         message: 'the run was terminated or deleted from outside; this is what was found',
       },
     },
-    startedAt: ledger[0]?.createdAt ?? now,
+    startedAt: ledger.find(({ from }) => !from)?.createdAt ?? now,
     endedAt: now,
     epochs: { trained: position.epoch, planned: config.epochs },
     batches: { trained: position.epoch * (last?.batches ?? 0) + position.batch, wasted: 0, afterStop: null },
     metrics: last?.metrics ?? {},
-    best: best && bestEntry && value !== undefined ? { metric: best.metric, value, epoch: bestEntry.epoch } : null,
+    best:
+      best && bestEntry && value !== undefined
+        ? { metric: best.metric, value, epoch: bestEntry.epoch, ...(bestEntry.from ? { from: bestEntry.from } : {}) }
+        : null,
     checkpoints: [],
     files: [],
     outputFolder,

@@ -56,6 +56,8 @@ const foundAgain = ({ context }: Snapshot) => ({
   attached: true,
 });
 
+const endedEarly = { epoch: 1, reason: 'it learns no more' };
+
 const reportOf = (epoch: number) => ({
   epochs: [{ epoch, batches: 3, seconds: 1, metrics: { loss: 1 / epoch }, at: '2026-01-01T00:00:00.000Z' }],
   checkpoints: [
@@ -101,7 +103,11 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
         ...trouble,
       ];
     case 'trainEpoch':
-      return [done(reportOf(epoch + 1)), ...trouble];
+      return [
+        done(reportOf(epoch + 1)),
+        ...(epoch === 1 ? [done({ ...emptyReport, position: { epoch, batch: 0 }, endedEarly })] : []),
+        ...trouble,
+      ];
     case 'keepCheckpoints':
       return [
         done({
@@ -114,6 +120,7 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
         error(new Error('store down')),
       ];
     case 'stopTrainer': {
+      const isLast = epoch >= (snapshot.context.endedEarly?.epoch ?? epochs);
       const end = {
         report: { ...emptyReport, position: snapshot.context.position },
         reached: { epoch, batch: 2 },
@@ -127,7 +134,7 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
       };
       return [
         done(end),
-        ...(epoch === epochs ? [done({ ...end, finished: true })] : []),
+        ...(isLast ? [done({ ...end, finished: true })] : []),
         done({ ...end, failure: { kind: 'trainerError', message: 'while it ended' } }),
         error(defect),
         error(silence),
@@ -181,6 +188,7 @@ const key = ({ value, context, children }: Snapshot) =>
     context.publishFailure !== null,
     context.published !== null,
     context.finished,
+    context.endedEarly !== null,
   ]);
 
 /** Timers that are set in this snapshot, as the events that they raise. */
@@ -329,7 +337,7 @@ describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDra
   it('ends in the outcome that was: never completed with anything missing or with a failure', () => {
     for (const { context } of ends) {
       if (!context.plan || outcomeOf(context) !== 'completed') continue;
-      expect(context.position.epoch).toBe(epochs);
+      expect(context.position.epoch).toBe(context.endedEarly?.epoch ?? epochs);
       expect(context.finished).toBe(true);
       expect(context.failure).toBeNull();
       expect(context.publishFailure).toBeNull();

@@ -4,6 +4,7 @@ import { lazy, Suspense } from 'react';
 import type { LiveProgress, RunDetails } from '../../../contracts/http-api.ts';
 import type { RunView } from '../../../contracts/run-messages.ts';
 import { chartQuery } from '../api/queries.ts';
+import { chunk } from '../chunk.ts';
 import { formatMetric, secondsBetween } from '../formatting.ts';
 import { useNow } from '../now.ts';
 import { PageLoading } from '../shell/shell.tsx';
@@ -13,8 +14,12 @@ import type { TracePoint } from './live-trace.ts';
 import { ProgressCard } from './progress-card.tsx';
 import { ReceiptSummary } from './receipt-summary.tsx';
 
-const StateChart = lazy(() => import('./state-chart.tsx').then((module) => ({ default: module.StateChart })));
-const RunCurves = lazy(() => import('../curves/run-curves.tsx').then((module) => ({ default: module.RunCurves })));
+const StateChart = lazy(() =>
+  chunk(() => import('./state-chart.tsx')).then((module) => ({ default: module.StateChart })),
+);
+const RunCurves = lazy(() =>
+  chunk(() => import('../curves/run-curves.tsx')).then((module) => ({ default: module.RunCurves })),
+);
 
 interface OverviewProps {
   details: RunDetails;
@@ -115,6 +120,7 @@ function MetricsCard({ view }: { view: RunView }) {
               {formatMetric(view.best.value)}
             </Text>{' '}
             in epoch {view.best.epoch}
+            {view.best.from && `, trained by ${view.best.from}`}
           </Text>
         )}
       </Stack>
