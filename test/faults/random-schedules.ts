@@ -5,14 +5,16 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { placeOf } from '../../contracts/life.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
 import { readProcessFile } from '../../worker/trainer-process.ts';
 import { ByHand } from '../support/by-hand.ts';
+import { type ResetPoint, resetRun } from '../support/reset-run.ts';
 import { until } from '../support/until.ts';
 import { checkLanded, type Landed } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
-import type { FaultRun } from './fault-run.ts';
+import { FaultRun } from './fault-run.ts';
 import { FaultServer } from './fault-server.ts';
 import { SeededRandom } from './seeded-random.ts';
 
@@ -32,6 +34,9 @@ export const faultKinds = [
   'activity completed',
   'activity paused',
   'activity reset',
+  'run reset to its first task',
+  'run reset to a task in the middle',
+  'run reset to its last task',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -62,6 +67,7 @@ const commonFaults = [
   ...['worker killed', 'worker killed', 'trainer killed', 'worker drained', 'server killed'],
   ...['pause and resume', 'pause and resume', 'worker killed, back late', 'worker drained, then ended'],
   ...['activity failed', 'activity completed', 'activity paused', 'activity reset'],
+  ...['run reset to its first task', 'run reset to a task in the middle', 'run reset to its last task'],
 ] as const satisfies FaultKind[];
 const ends = ['stop', 'stop', 'second stop', 'cancel', 'pause, then stop'] as const satisfies FaultKind[];
 
@@ -150,6 +156,8 @@ class Play {
   readonly #killed = new Set<FaultRun>();
   /** What was asked of a run that may end it before its time. */
   readonly #asked = new Map<FaultRun, 'stop' | 'cancel'>();
+  /** What a reset ended: each has to land what it left, beside the life that goes on. */
+  readonly #before: FaultRun[] = [];
   #late: FaultWorker[] = [];
 
   constructor(arena: Arena, schedule: Schedule, tell: (line: string) => void) {
@@ -162,16 +170,18 @@ class Play {
     const { seed, configs, steps } = this.#schedule;
     const { hosts } = this.#arena;
     for (const config of configs) this.#runs.push(await hosts.start(config));
-    for (const run of this.#runs) {
-      void run.handle.result().then(
-        () => this.#over.add(run),
-        (error: Error) => error.name === 'WorkflowFailedError' && this.#over.add(run),
-      );
-    }
+    for (const run of this.#runs) this.#follow(run);
     try {
       for (const step of steps) await this.#step(step);
       await this.#bringBack();
-      for (const run of this.#runs) this.#expect(run, await checkLanded(run));
+      for (const run of this.#runs) {
+        await until(`${run.place} ends`, () => this.#isOver(run), 480);
+        this.#expect(run, await checkLanded(run));
+      }
+      for (const life of this.#before) {
+        const { violations } = await checkLanded(life, 480, { how: 'terminated', receipt: null });
+        this.#violations.push(...violations);
+      }
       await this.#expectIdle();
     } catch (error) {
       this.#violations.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -182,6 +192,21 @@ class Play {
       happened: this.#happened,
       violations: this.#violations.map((one) => `seed ${seed}: ${one}`),
     };
+  }
+
+  #follow(run: FaultRun): void {
+    void run.handle.result().then(
+      () => this.#over.add(run),
+      (error: Error) => error.name === 'WorkflowFailedError' && this.#over.add(run),
+    );
+  }
+
+  /** A life after a reset hears again what the one before was asked, and may have paused for good by that: it is resumed. */
+  async #isOver(run: FaultRun): Promise<boolean> {
+    if (this.#over.has(run)) return true;
+    const isPaused = async () => (await run.view().catch(() => null))?.detail === 'training.paused';
+    if (run.place !== run.id && (await isPaused())) await this.#request(run, 'resume');
+    return false;
   }
 
   async #step({ run: index, epoch, batch, kind, pick }: Step): Promise<void> {
@@ -198,7 +223,7 @@ class Play {
       `${run.id} comes to batch ${batch} of epoch ${epoch}`,
       async () => {
         await this.#rememberTrainers();
-        if (this.#over.has(run)) return 'over';
+        if (await this.#isOver(run)) return 'over';
         const now = await run.progress();
         // What publishes trains no more, and may have to wait for a worker that is away.
         if (now === null) return (await run.view().catch(() => null))?.state === 'uploading' ? 'over' : null;
@@ -237,7 +262,7 @@ class Play {
         return;
       case 'trainer killed': {
         const holder = this.#holder(run);
-        const trainer = holder ? await readProcessFile(new RunFolders(holder.dataFolder).of(run.id)) : null;
+        const trainer = holder ? await readProcessFile(new RunFolders(holder.dataFolder).of(run.place)) : null;
         if (trainer) kill(trainer.pid);
         this.#killed.add(run);
         return;
@@ -253,11 +278,30 @@ class Play {
         return this.#byHand(run, pick, (hand, id) => hand.pause(id));
       case 'activity reset':
         return this.#byHand(run, pick, (hand, id) => hand.reset(id));
+      case 'run reset to its first task':
+        return this.#reset(run, 'first');
+      case 'run reset to a task in the middle':
+        return this.#reset(run, { part: pick });
+      case 'run reset to its last task':
+        return this.#reset(run, 'last');
       default: {
         const worker = await this.#current(run);
         if (worker) await this.#harm(kind, worker);
       }
     }
+  }
+
+  async #reset(run: FaultRun, point: ResetPoint): Promise<void> {
+    const { hosts } = this.#arena;
+    const execution = await resetRun(hosts.client, run.id, point);
+    const handle = hosts.client.workflow.getHandle(run.id, execution);
+    const life = new FaultRun(handle, run.config, hosts, placeOf(run.id, [execution]));
+    this.#before.push(run);
+    this.#runs[this.#runs.indexOf(run)] = life;
+    this.#follow(life);
+    const asked = this.#asked.get(run);
+    if (asked) this.#asked.set(life, asked);
+    if (this.#killed.has(run)) this.#killed.add(life);
   }
 
   /** To one of the activities that are under way. */
