@@ -66,8 +66,6 @@ export interface ScheduleResult {
 const commonFaults = [
   ...['worker killed', 'worker killed', 'trainer killed', 'worker drained', 'server killed'],
   ...['pause and resume', 'pause and resume', 'worker killed, back late', 'worker drained, then ended'],
-  ...['activity failed', 'activity completed', 'activity paused', 'activity reset'],
-  ...['run reset to its first task', 'run reset to a task in the middle', 'run reset to its last task'],
 ] as const satisfies FaultKind[];
 const ends = ['stop', 'stop', 'second stop', 'cancel', 'pause, then stop'] as const satisfies FaultKind[];
 
