@@ -250,6 +250,21 @@ describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDra
     }
   });
 
+  it('goes on in a place of its own from wherever another life was found: no session, nothing published, nowhere back', () => {
+    for (const from of snapshots.filter(({ children }) => Object.keys(children).some((id) => id !== 'checkConfig'))) {
+      const names = from.context.ledger.map(({ name }) => name);
+      for (const brought of [names, []]) {
+        const moved = { place: 'model@00000001', outputFolder: '/2', before: '/1', brought, processGroupGone: true };
+        const [to] = transition(runChart, from, { type: 'MOVED', moved });
+        const [before, after] = [chartPosition(from.value), chartPosition(to.value)];
+        expect(allowed[before.state], `${before.detail} --MOVED--> ${after.detail}`).toContain(after.state);
+        expect(to.context).toMatchObject({ plan: { place: moved.place }, session: null, published: null, dropped: [] });
+        expect(to.context.ledger.every(({ stored, name }) => stored && brought.includes(name))).toBe(true);
+        if (from.context.stop) expect(after.state).not.toBe('training');
+      }
+    }
+  });
+
   it('publishes and cleans up before every end that follows training', () => {
     for (const end of ends.filter(trained)) {
       expect(end.context.published !== null || end.context.publishFailure !== null).toBe(true);
