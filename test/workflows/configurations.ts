@@ -181,8 +181,6 @@ function valid({ config, ending, fails, isHurried }: Case): Case {
       parameters: {
         ...config.parameters,
         ...(ending === 'finish' ? {} : { batch_seconds: 0.05 }),
-        // What it does not heed it is given time to heed, up to an hour.
-        ...(isHurried ? { ignore_sigterm: false } : {}),
         ...(failing && { ...failing, marker: '' }),
       },
       checkpoints: { ...config.checkpoints, everyEpochs: everyEpochs === 0 ? 0 : Math.max(everyEpochs, epochs / 100) },
@@ -191,7 +189,11 @@ function valid({ config, ending, fails, isHurried }: Case): Case {
         restarts,
         maxBackoffSeconds: Math.min(0.2, config.failures?.maxBackoffSeconds ?? 0.2),
       },
-      deadlines: deadlinesOf(config.deadlines ?? {}, isHurried),
+      deadlines: {
+        ...deadlinesOf(config.deadlines ?? {}, isHurried),
+        // A trainer that does not heed SIGTERM is given as long as this to heed it: up to an hour.
+        ...(config.parameters?.ignore_sigterm ? { terminateSeconds: 0.5 } : {}),
+      },
     },
   };
 }
