@@ -1,6 +1,5 @@
 /** Publishes a run: every kept checkpoint verified in the store, then everything else, then the receipt. */
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { isFallback, type LedgerEntry } from '../contracts/checkpoint.ts';
 import { name as nameSchema } from '../contracts/names.ts';
@@ -20,9 +19,11 @@ import {
   storedFiles,
   wholeInStore,
 } from '../worker/checkpoints.ts';
+import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
-import { filesBelow, isBookkeeping, type RunFolder, readIfThere } from '../worker/run-folders.ts';
+import { leftOutNotes, publishedFiles } from '../worker/published-files.ts';
+import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
 import { withStore, working } from './activity-support.ts';
 
 /** Files that a receipt names: it travels through Temporal, whose payloads are small. */
@@ -33,17 +34,20 @@ export const publish =
   (input: PublishInput): Promise<Published> =>
     working('publish', (signal, progress) =>
       withStore(() =>
-        host.outputs.take(input.run, signal, async () => {
-          const { run, config, receipt } = input;
+        host.outputs.take(input.place, signal, async () => {
+          const { run, place, config, receipt } = input;
           const store = host.storeOf(config);
-          const output = outputPath(config.project, run);
+          const output = outputPath(config.project, place);
+          const life = host.life(input.chain);
+          await claimOutput(store, output, run, life);
           const options: TransferOptions = {
             signal,
             onBytes: (bytes) => {
               progress.bytes = (progress.bytes ?? 0) + bytes;
             },
           };
-          const folder = input.host === null ? null : host.folders.of(run);
+          const folder = input.host === null ? null : host.folders.of(place);
+          if (folder) await requireFolder(folder, life);
           // Nothing may still write into what is read now.
           if (folder) await endPredecessor(folder, config.deadlines, signal, host.log.child({ run }));
           progress.totalBytes = await bytesToMove(input.ledger, folder);
@@ -74,7 +78,8 @@ export const publish =
             const kept = rows && firstRows(rows, epochs);
             if (kept !== null) files.push(inside(output, await store.write(`${output}/metrics.jsonl`, kept)));
           }
-          for await (const [path, local] of otherFiles(folder)) {
+          const leftOut: string[] = [];
+          for await (const [path, local] of otherFiles(folder, (link) => leftOut.push(link))) {
             progress.doing = `publish ${path}`;
             files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
           }
@@ -89,7 +94,8 @@ export const publish =
           const preliminary: Receipt = { ...receipt, checkpoints, files: named, publishedBytes: bytes };
           await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
           const damaged = folder ? await damagedHere(folder) : [];
-          return { checkpoints, files: named, bytes, lost, damaged, host: input.host };
+          const notes = leftOutNotes(leftOut);
+          return { checkpoints, files: named, bytes, lost, damaged, notes, host: input.host };
         }),
       ),
     );
@@ -139,11 +145,9 @@ const inside = (output: string, file: PublishedFile): PublishedFile => ({
   path: file.path.slice(output.length + 1),
 });
 
-/** Everything of the run folder that is no checkpoint and no bookkeeping of this host: path in the store, and here. */
-async function* otherFiles(folder: RunFolder | null): AsyncGenerator<[string, string]> {
-  if (!folder) return;
-  for await (const path of filesBelow(folder.path)) {
-    if (path.startsWith('checkpoints/') || isBookkeeping(path)) continue;
-    yield [path, join(folder.path, path)];
-  }
+async function* otherFiles(
+  folder: RunFolder | null,
+  onLeftOut?: (link: string) => void,
+): AsyncGenerator<[string, string]> {
+  if (folder) yield* publishedFiles(folder, onLeftOut);
 }

@@ -42,7 +42,10 @@ export class RunNotFoundError extends EpochalError {
     readonly run: string,
     options?: ErrorOptions,
   ) {
-    super(`run is ${JSON.stringify(run)}: no run has this id; "epochal ls" lists those that there are`, options);
+    super(
+      `run is ${JSON.stringify(run)}: Temporal knows no run with this id, or no longer; "epochal ls" lists those that it knows`,
+      options,
+    );
   }
 }
 

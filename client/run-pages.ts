@@ -1,5 +1,4 @@
 /** Runs as visibility lists them, a page at a time, for tables of any length. No worker is asked. */
-import type { temporal } from '@temporalio/proto';
 import { z } from 'zod';
 import type { LiveProgress } from '../contracts/http-api.ts';
 import { outcomeSchema, runStateSchema } from '../contracts/receipt.ts';
@@ -18,6 +17,7 @@ import { runOfSalvage } from '../contracts/salvage-messages.ts';
 import type { Calls } from './calls.ts';
 import { RunNotFoundError } from './errors.ts';
 import { liveProgress, type LiveProgress as ReportedProgress } from './live-progress.ts';
+import { attributeOf, callSeconds, type Execution, list, textOf } from './run-executions.ts';
 import {
   isOfSalvages,
   type PageFilter,
@@ -26,7 +26,8 @@ import {
   salvagesQuery,
   visibilityQuery,
 } from './run-query.ts';
-import { describeSalvage } from './salvaged.ts';
+import { type Waiting, waitingOf } from './run-queue.ts';
+import { describeSalvage, placeIn } from './salvaged.ts';
 
 export type { PageFilter } from './run-query.ts';
 
@@ -36,12 +37,9 @@ export interface PageOfRuns {
   next: string | null;
 }
 
-type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
-
-const callSeconds = 10;
 const largestServerPage = 1_000;
 /** Ids in one query: the server limits its length. */
-const idsAtOnce = 50;
+const idsAtOnce = 200;
 
 /** Open runs first, then by when they closed, newest first: the server's own order. */
 export async function pageOfRuns(
@@ -74,17 +72,18 @@ export async function countRuns(calls: Calls, filter: PageFilter): Promise<numbe
 export async function describeRun(
   calls: Calls,
   run: string,
-): Promise<{ summary: RunSummary; progress: LiveProgress[] }> {
+): Promise<{ summary: RunSummary; progress: LiveProgress[]; waiting: Waiting | null }> {
   const description = await calls.within(callSeconds, run, () => calls.client.workflow.getHandle(run).describe());
   const info = description.raw.workflowExecutionInfo;
   if (!info || info.type?.name !== trainingRunType) throw new RunNotFoundError(run);
-  const salvage = mayHaveSalvage(factsOf(info)) ? await describeSalvage(calls, run) : null;
+  const salvage = mayHaveSalvage(factsOf(info)) ? await describeSalvage(calls, placeIn(description, run)) : null;
   const isTakenUp = !(description.raw.pendingActivities ?? []).some(
     ({ activityType, state }) => activityType?.name === 'openSession' && state === scheduled,
   );
   const summary = summaryOf(info, salvage, isTakenUp);
   if (summary === null) throw new RunNotFoundError(run);
-  return { summary, progress: liveProgress(description).map(shownProgress) };
+  const waiting = summary.standing === 'waiting' ? waitingOf(textOf(info, 'EpochalQueue')) : null;
+  return { summary, progress: liveProgress(description).map(shownProgress), waiting };
 }
 
 /** `temporal.api.enums.v1.PendingActivityState`. */
@@ -94,28 +93,6 @@ const scheduled = 1;
 export function shownProgress(live: ReportedProgress): LiveProgress {
   if (live.kind === 'progress') return { kind: 'training', ...live.progress };
   return { kind: 'work', activity: live.activity, ...live.work, at: new Date().toISOString() };
-}
-
-async function list(
-  calls: Calls,
-  query: string,
-  pageSize: number,
-  cursor: string | null,
-): Promise<{ executions: Execution[]; next: string | null }> {
-  const { client } = calls;
-  const answer = await calls.within(callSeconds, null, () =>
-    client.connection.workflowService.listWorkflowExecutions({
-      namespace: client.options.namespace,
-      query,
-      pageSize,
-      ...(cursor === null ? {} : { nextPageToken: Buffer.from(cursor, 'base64url') }),
-    }),
-  );
-  const token = answer.nextPageToken;
-  return {
-    executions: answer.executions ?? [],
-    next: token && token.length > 0 ? Buffer.from(token).toString('base64url') : null,
-  };
 }
 
 /** All that a query over a few ids finds. */
@@ -131,9 +108,9 @@ async function listAll(calls: Calls, query: string): Promise<Execution[]> {
 }
 
 async function inChunks(ids: readonly string[], ask: (chunk: string[]) => Promise<Execution[]>): Promise<Execution[]> {
-  const found: Execution[] = [];
-  for (let at = 0; at < ids.length; at += idsAtOnce) found.push(...(await ask(ids.slice(at, at + idsAtOnce))));
-  return found;
+  const chunks: string[][] = [];
+  for (let at = 0; at < ids.length; at += idsAtOnce) chunks.push(ids.slice(at, at + idsAtOnce));
+  return (await Promise.all(chunks.map(ask))).flat();
 }
 
 /** In the order of their salvages, each once; what the server does not remember any more is left out. */
@@ -172,14 +149,6 @@ const statuses: readonly WorkflowStatus[] = [
   'continuedAsNew',
   'timedOut',
 ];
-
-const attributeOf = ({ searchAttributes }: Execution, key: string): unknown => {
-  const data = searchAttributes?.indexedFields?.[key]?.data;
-  return data && data.length > 0 ? JSON.parse(Buffer.from(data).toString('utf8')) : undefined;
-};
-
-const textOf = (execution: Execution, key: string): string | null =>
-  z.string().safeParse(attributeOf(execution, key)).data ?? null;
 
 const factsOf = (execution: Execution): Omit<RunFacts, 'salvage'> => ({
   workflowStatus: statuses[Number(execution.status ?? 0)] ?? 'unknown',

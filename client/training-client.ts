@@ -30,7 +30,9 @@ import { hostsOfPool } from './pool-hosts.ts';
 import type { RunFilter, RunSummary } from './run-filter.ts';
 import { newRunId } from './run-ids.ts';
 import { listRuns } from './run-list.ts';
+import { describeRun } from './run-pages.ts';
 import { firstAttributes } from './run-query.ts';
+import { queueOf, runsAhead } from './run-queue.ts';
 import { runResult, type WaitOptions } from './run-result.ts';
 import { presentSalvage, salvageEnd } from './salvaged.ts';
 import { isSilence, typedError } from './temporal-errors.ts';
@@ -162,6 +164,13 @@ export class TrainingClient {
     // It may have ended by itself between the two questions.
     const last = await ask();
     return last.state === 'stopped' ? last : endedView(last, await presentSalvage(this.#calls, run));
+  }
+
+  /** Where a run waits for a slot, and how many runs of its pool come first; null for one that does not. */
+  async waiting(run: string): Promise<{ pool: string; ahead: number } | null> {
+    const { waiting } = await describeRun(this.#calls, parseName('run', run));
+    if (waiting === null) return null;
+    return { pool: waiting.pool, ahead: runsAhead(await queueOf(this.#calls, waiting.pool), waiting) };
   }
 
   /** Items as they come, the end last; see WatchItem. Throws WorkerFailedError for a run of another version. */

@@ -37,8 +37,27 @@ export const checkpointManifestSchema = z.strictObject({
   createdAt: instant,
   /** Session that wrote it: a checkpoint that the ledger does not know is only trusted from the run's last session. */
   session: z.string(),
+  /** The run that trained it, where another one that continues that run has brought it along. */
+  from: z.string().optional(),
 });
 export type CheckpointManifest = z.infer<typeof checkpointManifestSchema>;
+
+/** The best epoch of a run. `from`: the run that trained it, where it was brought along by one that continues that run. */
+export const bestEpochSchema = z.strictObject({
+  metric: z.string(),
+  value: z.number(),
+  epoch: z.int(),
+  from: z.string().optional(),
+});
+
+/** Whether metrics `a` are better than `b`; equal is not better, so the earliest of equals stays best. */
+export function isBetter(best: { metric: string; mode: 'min' | 'max' }, a: Metrics, b: Metrics | null): boolean {
+  const value = a[best.metric];
+  if (value === undefined) return false;
+  const other = b?.[best.metric];
+  if (other === undefined) return true;
+  return best.mode === 'max' ? value > other : value < other;
+}
 
 /** Why the ledger keeps a checkpoint. `fallback`: until the newest one, which it would be dropped for, is stored. */
 export const keepReasonSchema = z.enum(['best', 'last', 'every', 'resume', 'fallback']);

@@ -158,6 +158,13 @@ export const liveProgressSchema = z.union([
     ...workProgressSchema.shape,
     at: z.iso.datetime(),
   }),
+  z.strictObject({
+    /** No host has taken it up: `ahead` runs of its pool come first, by priority and by how long they have waited. */
+    kind: z.literal('waiting'),
+    pool: z.string(),
+    ahead: z.int().min(0),
+    since: z.iso.datetime(),
+  }),
 ]);
 export type LiveProgress = z.infer<typeof liveProgressSchema>;
 
@@ -573,7 +580,12 @@ export const routes = {
     path: '/api/kept-folders',
     tag: 'hosts',
     summary: 'Run folders that hosts still have',
-    answer: z.strictObject({ folders: z.array(keptFolderSchema), silent: z.array(silentHostSchema) }),
+    /** Hosts that are neither in `asked` nor in `silent` are not known to the server: nobody has asked them. */
+    answer: z.strictObject({
+      folders: z.array(keptFolderSchema),
+      asked: z.array(z.string()),
+      silent: z.array(silentHostSchema),
+    }),
   },
   removeKept: {
     method: 'DELETE',
@@ -600,7 +612,11 @@ export const routes = {
     tag: 'data sets',
     summary: 'Data sets that the workers of a pool offer',
     query: poolQuery,
-    answer: z.strictObject({ dataSets: z.array(dataSetSummarySchema), silent: z.array(silentHostSchema) }),
+    answer: z.strictObject({
+      dataSets: z.array(dataSetSummarySchema),
+      asked: z.array(z.string()),
+      silent: z.array(silentHostSchema),
+    }),
   },
   dataSet: {
     method: 'GET',

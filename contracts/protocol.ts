@@ -35,6 +35,10 @@ export const epochResultSchema = z.strictObject({
 });
 export type EpochResult = z.infer<typeof epochResultSchema>;
 
+/** A trainer's own decision to train no further: after `epoch` complete epochs, fewer than were planned. */
+export const earlyEndSchema = z.strictObject({ epoch: z.int().min(0), reason: z.string().min(1).max(500) });
+export type EarlyEnd = z.infer<typeof earlyEndSchema>;
+
 export const eventSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('hello'),
@@ -64,13 +68,18 @@ export const eventSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('acknowledged'), command: z.enum(['grant', 'stop', 'checkpoint', 'shutdown']) }),
   /** A line for the people watching: something was changed or switched off. */
   z.strictObject({ type: z.literal('note'), message: z.string().max(4000) }),
+  /**
+   * The trainer itself has decided that no epoch follows, with `epoch` of them complete; what follows the last one is
+   * still to come. Never told of an end that was asked for.
+   */
+  z.strictObject({ type: z.literal('endedEarly'), ...earlyEndSchema.shape }),
   /** It has ended by itself, with this much trained. */
   z.strictObject({
     type: z.literal('stopped'),
     ...positionSchema.shape,
     /** Batches begun after a stop was known. */
     batchesAfterStop: z.int().min(0),
-    /** All epochs are trained, and what follows the last one was done. */
+    /** All epochs are trained, or it ended early by its own decision, and what follows the last one was done. */
     finished: z.boolean(),
   }),
   z.strictObject({
@@ -93,6 +102,8 @@ export const sessionFileSchema = z.strictObject({
   /** Absolute; the trainer writes `checkpoints/`, `artifacts/` and `metrics.jsonl` in it, and locks `lock`. */
   runFolder: z.string(),
   epochs: z.int().min(1),
+  /** A session before has ended early: no epoch follows this many, and what follows the last one is to be done. */
+  endsAfter: z.int().min(0).nullable(),
   /** As checked by the trainer. */
   parameters: z.record(z.string(), z.json()),
   data: z.string().nullable(),

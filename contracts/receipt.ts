@@ -1,13 +1,20 @@
 /** The receipt: what a run came to, and what was saved where. Written once a run is over, and never kinder than the truth. */
 import { z } from 'zod';
-import { checkpointManifestSchema, isBefore, keepReasonSchema, metricsSchema, type Position } from './checkpoint.ts';
+import {
+  bestEpochSchema,
+  checkpointManifestSchema,
+  isBefore,
+  keepReasonSchema,
+  metricsSchema,
+  type Position,
+} from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 
 export const runStateSchema = z.enum(['configuring', 'training', 'stopping', 'uploading', 'stopped']);
 export type RunState = z.infer<typeof runStateSchema>;
 
 /**
- * - completed: all epochs trained, everything published.
+ * - completed: all epochs trained, or as many as the trainer itself wanted (`cause.early`), everything published.
  * - stopped: someone stopped it; what was trained until then is published.
  * - failed: it ended by itself before its time; `cause` says why, `checkpoints` what was salvaged.
  * - salvaged: its end was not seen by the run itself (terminated, deleted); what was found was published.
@@ -20,7 +27,11 @@ export const stopModeSchema = z.enum(['batch', 'epoch', 'now']);
 export type StopMode = z.infer<typeof stopModeSchema>;
 
 export const causeSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('finished') }),
+  z.strictObject({
+    kind: z.literal('finished'),
+    /** The trainer ended before the last planned epoch, by its own decision; `epochs` of the receipt has both numbers. */
+    early: z.strictObject({ reason: z.string() }).optional(),
+  }),
   z.strictObject({ kind: z.literal('stop'), by: z.enum(['update', 'cancel']), mode: stopModeSchema }),
   z.strictObject({ kind: z.literal('failure'), failure: failureSchema }),
 ]);
@@ -64,7 +75,7 @@ export const receiptSchema = z.strictObject({
   }),
   /** Metrics of the last complete epoch. */
   metrics: metricsSchema,
-  best: z.strictObject({ metric: z.string(), value: z.number(), epoch: z.int() }).nullable(),
+  best: bestEpochSchema.nullable(),
   checkpoints: z.array(
     z.strictObject({
       ...checkpointManifestSchema.shape,

@@ -4,10 +4,12 @@ import type { LedgerEntry, Position } from './checkpoint.ts';
 import { positionSchema } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 import type { CheckedConfig } from './host-messages.ts';
-import type { PublishedFile, Receipt } from './receipt.ts';
+import type { Owner } from './life.ts';
+import { placeName } from './names.ts';
+import type { EarlyEnd } from './protocol.ts';
+import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
-import type { Session, SessionEnd, SessionReport } from './session.ts';
-import { sessionReportSchema } from './session.ts';
+import { type Session, type SessionEnd, type SessionReport, sessionReportSchema, sessionSchema } from './session.ts';
 
 /** What the workflow knows already, so that a report can leave it out. */
 export interface Known {
@@ -16,7 +18,7 @@ export interface Known {
   checkpoints: readonly string[];
 }
 
-export interface OpenSessionInput {
+export interface OpenSessionInput extends Owner {
   run: string;
   config: RunConfig;
   /** Checkpoints to go on from, by the ledger. */
@@ -28,17 +30,20 @@ export interface OpenSessionInput {
   /** Go on from here or before: set when what came later must be given up (NaN). */
   notAfter: Position | null;
   batchDivisor: number;
+  /** The trainer has decided to train no further; what follows its last epoch is still to be done. */
+  endedEarly?: EarlyEnd | null;
   known: Known;
 }
 
-export interface OpenedSession {
-  session: Session;
-  report: SessionReport;
+export const openedSessionSchema = z.strictObject({
+  session: sessionSchema,
+  report: sessionReportSchema,
   /** It is the session before, which still runs: nothing is trained again. Answers of old have no such word. */
-  attached?: boolean;
-}
+  attached: z.boolean().optional(),
+});
+export type OpenedSession = z.infer<typeof openedSessionSchema>;
 
-export interface TrainEpochInput {
+export interface TrainEpochInput extends Owner {
   run: string;
   config: RunConfig;
   session: Session;
@@ -49,7 +54,7 @@ export interface TrainEpochInput {
   known: Known;
 }
 
-export interface KeepCheckpointsInput {
+export interface KeepCheckpointsInput extends Owner {
   run: string;
   config: RunConfig;
   store: readonly LedgerEntry[];
@@ -58,19 +63,20 @@ export interface KeepCheckpointsInput {
   known?: Known;
 }
 
-export interface KeptCheckpoints {
-  stored: string[];
-  removed: string[];
+export const keptCheckpointsSchema = z.strictObject({
+  stored: z.array(z.string()),
+  removed: z.array(z.string()),
   /** Checkpoints that were to be stored and are no longer whole on disk: put aside. Then nothing is removed. */
-  damaged: string[];
-  bytes: number;
-}
+  damaged: z.array(z.string()),
+  bytes: z.int().min(0),
+});
+export type KeptCheckpoints = z.infer<typeof keptCheckpointsSchema>;
 
 /** Rungs of the ladder, gentlest first. */
 export const stopRungs = ['finish', 'epoch', 'batch', 'terminate', 'kill'] as const;
 export type StopRung = (typeof stopRungs)[number];
 
-export interface StopTrainerInput {
+export interface StopTrainerInput extends Owner {
   run: string;
   config: RunConfig;
   session: Session;
@@ -78,7 +84,7 @@ export interface StopTrainerInput {
   known: Known;
 }
 
-export interface PublishInput {
+export interface PublishInput extends Owner {
   run: string;
   config: RunConfig;
   ledger: readonly LedgerEntry[];
@@ -90,19 +96,22 @@ export interface PublishInput {
   receipt: Receipt;
 }
 
-export interface Published {
-  checkpoints: Receipt['checkpoints'];
-  files: PublishedFile[];
-  bytes: number;
+export const publishedSchema = z.strictObject({
+  checkpoints: receiptSchema.shape.checkpoints,
+  files: z.array(publishedFileSchema),
+  bytes: z.int().min(0),
   /** Checkpoints of the ledger that neither the store nor the host has whole. */
-  lost: string[];
+  lost: z.array(z.string()),
   /** Checkpoints that this host has put aside as damaged; older workers do not tell. */
-  damaged?: string[];
+  damaged: z.array(z.string()).optional(),
+  /** What people should know of it, for the receipt; older workers do not tell. */
+  notes: z.array(z.string()).optional(),
   /** The host that published; null when it did not answer, and the pool did from what the store holds. */
-  host: string | null;
-}
+  host: z.string().nullable(),
+});
+export type Published = z.infer<typeof publishedSchema>;
 
-export interface CleanUpInput {
+export interface CleanUpInput extends Owner {
   run: string;
   config: RunConfig;
   host: string | null;
@@ -110,6 +119,32 @@ export interface CleanUpInput {
   keep: string | null;
   receipt: Receipt;
 }
+
+/** For a life that found another one's files at its place: what it goes on from is brought to a place of its own. */
+export interface MoveInInput extends Owner {
+  run: string;
+  config: RunConfig;
+  /** Checkpoints that the history of this life knows. */
+  ledger: readonly LedgerEntry[];
+  /** Complete epochs, by the same history. */
+  epochs: number;
+  host: string | null;
+}
+
+export const movedInSchema = z.strictObject({
+  place: placeName,
+  outputFolder: z.string(),
+  /** Where the other life's files are. */
+  before: z.string(),
+  /** Checkpoints of the ledger that are in the store at the new place now, verified. */
+  brought: z.array(z.string()),
+  /** No trainer of the other life is alive; null where nobody could ask its host. */
+  processGroupGone: z.boolean().nullable(),
+});
+export type MovedIn = z.infer<typeof movedInSchema>;
+
+/** An input as the chart makes it: whose it is, is added for all of them where they are sent. */
+export type Asked<Input> = Omit<Input, keyof Owner>;
 
 /** Details of an application failure `SessionFailed`: the session is over, and this is what it left. */
 export const sessionFailureSchema = z.strictObject({
@@ -130,11 +165,14 @@ export const sessionFailedType = 'SessionFailed';
 /** Failure type of `openSession`: ask again, here or elsewhere. */
 export const noFreeSlotType = 'NoFreeSlot';
 
-/** Signal to a run from a restarted worker: the session died with the worker before. */
+/** Signal to a run from a restarted worker: the session, by its id, died with the worker before. */
 export const sessionLostSignal = 'sessionLost';
+export const sessionLostSchema = sessionSchema.shape.id;
 
 export interface RunActivities {
-  checkConfig(config: DraftConfig): Promise<CheckedConfig>;
+  /** With `chain`, for a run that begins: its output folder is claimed. */
+  checkConfig(config: DraftConfig, chain?: readonly string[]): Promise<CheckedConfig>;
+  moveIn(input: MoveInInput): Promise<MovedIn>;
   openSession(input: OpenSessionInput): Promise<OpenedSession>;
   trainEpoch(input: TrainEpochInput): Promise<SessionReport>;
   keepCheckpoints(input: KeepCheckpointsInput): Promise<KeptCheckpoints>;

@@ -658,6 +658,13 @@ export const runChartGraph: ChartGraph = {
     },
     {
       "from": "training.sessions.pausing.batch",
+      "to": "training.sessions.pausing.terminate",
+      "label": "stopTrainer error",
+      "kind": "error",
+      "guard": "isUnexpected"
+    },
+    {
+      "from": "training.sessions.pausing.batch",
       "to": "training.sessions.pausing.ended",
       "label": "stopTrainer error",
       "kind": "error",
@@ -676,6 +683,13 @@ export const runChartGraph: ChartGraph = {
       "label": "stopTrainer done",
       "kind": "done",
       "guard": null
+    },
+    {
+      "from": "training.sessions.pausing.terminate",
+      "to": "training.sessions.pausing.kill",
+      "label": "stopTrainer error",
+      "kind": "error",
+      "guard": "isUnexpected"
     },
     {
       "from": "training.sessions.pausing.terminate",
@@ -725,6 +739,13 @@ export const runChartGraph: ChartGraph = {
       "label": "",
       "kind": "always",
       "guard": "hasKeeping"
+    },
+    {
+      "from": "training.keeper.keeping",
+      "to": "training.keeper.idle",
+      "label": "SESSION_LOST",
+      "kind": "event",
+      "guard": "isOpenSession"
     },
     {
       "from": "training.keeper.keeping",
@@ -805,6 +826,13 @@ export const runChartGraph: ChartGraph = {
     },
     {
       "from": "stopping.epoch",
+      "to": "stopping.batch",
+      "label": "stopTrainer error",
+      "kind": "error",
+      "guard": "isUnexpected"
+    },
+    {
+      "from": "stopping.epoch",
       "to": "stopping.ended",
       "label": "stopTrainer error",
       "kind": "error",
@@ -833,6 +861,13 @@ export const runChartGraph: ChartGraph = {
     },
     {
       "from": "stopping.batch",
+      "to": "stopping.terminate",
+      "label": "stopTrainer error",
+      "kind": "error",
+      "guard": "isUnexpected"
+    },
+    {
+      "from": "stopping.batch",
       "to": "stopping.ended",
       "label": "stopTrainer error",
       "kind": "error",
@@ -858,6 +893,13 @@ export const runChartGraph: ChartGraph = {
       "label": "stopTrainer done",
       "kind": "done",
       "guard": null
+    },
+    {
+      "from": "stopping.terminate",
+      "to": "stopping.kill",
+      "label": "stopTrainer error",
+      "kind": "error",
+      "guard": "isUnexpected"
     },
     {
       "from": "stopping.terminate",

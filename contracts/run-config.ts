@@ -8,6 +8,20 @@ const seconds = (allowed: { min: number; max: number; default: number }) =>
 /** Characters of JSON: the configuration travels with every message of a run. */
 const longestParameters = 50_000;
 
+const bytesOf = (text: string) => new TextEncoder().encode(text).length;
+
+/** Bytes: most systems know no path of more than 4,095, and those in a store go on with names, and with what a trainer saves. */
+export const mostOfStore = 2000;
+
+/** An address of a store. */
+export const storeAddress = z
+  .string()
+  .min(1)
+  .refine((address) => bytesOf(address) <= mostOfStore, { message: `must have at most ${mostOfStore} bytes` });
+
+/** Bytes: Temporal takes no longer one, and a run whose activities it refuses could neither train nor end. */
+const mostOfFairnessKey = 64;
+
 const week = 7 * 24 * 3600;
 
 export const bestSchema = z.strictObject({
@@ -78,7 +92,7 @@ export const runConfigSchema = z.strictObject({
       message: `must have at most ${longestParameters} characters as JSON; what is larger belongs into a file`,
     })
     .default({}),
-  /** Path of the data set on the workers, or the name of one that the trainer brings along. */
+  /** Absolute path of the data set on the workers, or the name of one that the trainer brings along. */
   data: z.string().min(1).max(4096).optional(),
   seed: z.int().min(0).max(4_294_967_295).default(0),
   /** The pool of workers that may train it. */
@@ -86,9 +100,16 @@ export const runConfigSchema = z.strictObject({
   /** 1 is served first, 5 last. */
   priority: z.int().min(1).max(5).default(3),
   /** Runs with the same key share their pool's slots fairly with other keys. */
-  fairnessKey: z.string().min(1).max(64).optional(),
+  fairnessKey: z
+    .string()
+    .min(1)
+    .max(mostOfFairnessKey)
+    .refine((key) => bytesOf(key) <= mostOfFairnessKey && !/[\p{Cc}\p{Cs}]/u.test(key), {
+      message: `must be plain text of at most ${mostOfFairnessKey} bytes; letters beyond ASCII have more than one`,
+    })
+    .optional(),
   /** Where artifacts go: an absolute path or a `file:` address; left out, the worker's own store. */
-  store: z.string().min(1).max(4096).optional(),
+  store: storeAddress.optional(),
   /** Which store that is, filled in when the configuration is checked: a host with another one at this address refuses the run. */
   storeIdentity: z.string().min(1).max(100).optional(),
   /** Start from a checkpoint of another run instead of from scratch. */

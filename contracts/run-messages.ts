@@ -1,6 +1,7 @@
 /** Everything that goes in and out of a `trainingRun` workflow. */
 import { z } from 'zod';
-import { ledgerEntrySchema, metricsSchema, positionSchema } from './checkpoint.ts';
+import { bestEpochSchema, ledgerEntrySchema, metricsSchema, positionSchema } from './checkpoint.ts';
+import { placeName } from './names.ts';
 import { receiptSchema, restartSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 import { draftConfigSchema } from './run-config.ts';
 import { sessionSchema } from './session.ts';
@@ -57,11 +58,15 @@ export const runViewSchema = z.strictObject({
   epochs: z.int().min(1).nullable(),
   /** Metrics of the last complete epoch. */
   metrics: metricsSchema,
-  best: z.strictObject({ metric: z.string(), value: z.number(), epoch: z.int() }).nullable(),
+  best: bestEpochSchema.nullable(),
   checkpoints: z.array(ledgerEntrySchema),
   curve: z.array(curvePointSchema),
   session: sessionSchema.nullable(),
   outputFolder: z.string().nullable(),
+  /** Where its files are: the run id, or `<run>@<8 digits>` for another life of it. */
+  place: placeName.optional(),
+  /** Executions of this life, oldest first. */
+  chain: z.array(z.string()).optional(),
   restarts: z.array(restartSchema),
   events: z.array(runEventSchema),
   /** When each state was entered first, and the seconds spent in it so far. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { checkpointManifestSchema, positionSchema } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
-import { epochResultSchema } from './protocol.ts';
+import { earlyEndSchema, epochResultSchema } from './protocol.ts';
 
 export const sessionSchema = z.strictObject({
   id: z.string(),
@@ -23,6 +23,8 @@ export const sessionReportSchema = z.strictObject({
   checkpoints: z.array(checkpointManifestSchema),
   position: positionSchema,
   notes: z.array(z.string()),
+  /** The session's trainer has decided to train no further. */
+  endedEarly: earlyEndSchema.optional(),
 });
 export type SessionReport = z.infer<typeof sessionReportSchema>;
 
@@ -43,7 +45,7 @@ export const sessionEndSchema = z.strictObject({
   /** Milliseconds from the stop activity's start to the trainer's acknowledgement. */
   acknowledgedAfterMs: z.number().nullable(),
   failure: failureSchema.nullable(),
-  /** All epochs are trained, and what follows the last one was done: nothing is missing among the artifacts. */
+  /** No epoch follows, as planned or by the trainer's decision, and what follows the last one was done: nothing is missing among the artifacts. */
   finished: z.boolean(),
 });
 export type SessionEnd = z.infer<typeof sessionEndSchema>;

@@ -32,13 +32,19 @@ export function configRoutes(handle: Handle, link: TemporalLink, defaultPool: st
     const { checkpoint } = query;
     if (checkpoint === undefined) return writeConfig(asJson({ ...rest, ...(continueFrom ? { continueFrom } : {}) }));
     if (outputFolder === null) throw new RefusedError('wrongState', `run ${params.run} has no checkpoint yet`);
-    if (checkpoint !== 'best' && checkpoint !== 'last' && !checkpoints.some((entry) => entry.name === checkpoint)) {
-      const names = checkpoints.map((entry) => entry.name).join(', ');
+    const entry = checkpoints.find(({ name, reasons }) =>
+      checkpoint === 'best' || checkpoint === 'last' ? reasons.includes(checkpoint) : name === checkpoint,
+    );
+    if (!entry && checkpoint !== 'best' && checkpoint !== 'last') {
+      const names = checkpoints.map(({ name }) => name).join(', ');
       const message = `must be best, last or one that the run keeps: ${names || 'there is none'}`;
       throw new ConfigError([{ field: 'checkpoint', value: JSON.stringify(checkpoint), message }]);
     }
     const keepProgress = query.keepProgress === 'true';
-    return writeConfig(asJson({ ...rest, continueFrom: { outputFolder, checkpoint, keepProgress } }));
+    // A run that keeps its progress has to train more epochs than it has: as many again, unless some were left.
+    const trained = keepProgress && entry ? entry.epoch : 0;
+    const epochs = rest.epochs !== undefined && rest.epochs <= trained ? trained + rest.epochs : rest.epochs;
+    return writeConfig(asJson({ ...rest, epochs, continueFrom: { outputFolder, checkpoint, keepProgress } }));
   });
 
   handle('trainers', async ({ query: { pool = defaultPool } }) => {

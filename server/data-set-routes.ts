@@ -20,7 +20,7 @@ export function dataSetRoutes(handle: Handle, link: TemporalLink, hosts: HostsSe
   handle('dataSets', async ({ query: { pool = defaultPool } }): Promise<Answer<'dataSets'>> => {
     const offered = await dataSets();
     const seen = (await hosts.all(await link.backend())).filter((host) => host.pool === pool);
-    const answer: Answer<'dataSets'> = { dataSets: [], silent: [] };
+    const answer: Answer<'dataSets'> = { dataSets: [], asked: [], silent: [] };
     await Promise.all(
       seen.map(async ({ host, status, problem }) => {
         if (status === null) {
@@ -29,6 +29,7 @@ export function dataSetRoutes(handle: Handle, link: TemporalLink, hosts: HostsSe
         }
         try {
           answer.dataSets.push(...(await listed.get(host, () => offered.list(host))));
+          answer.asked.push(host);
         } catch (error) {
           if (!(error instanceof NoWorkerError || error instanceof WorkerFailedError)) throw error;
           answer.silent.push({ host, problem: error.message });

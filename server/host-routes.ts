@@ -17,7 +17,11 @@ export function hostRoutes(handle: Handle, link: TemporalLink, hosts: HostsSeen)
         status === null ? silent(host, problem ?? '') : whatIsKept(host, () => backend.workers.keptFolders(host)),
       ),
     );
-    return { folders: answers.flatMap(({ folders }) => folders), silent: answers.flatMap((answer) => answer.silent) };
+    return {
+      folders: answers.flatMap(({ folders }) => folders),
+      asked: answers.flatMap(({ asked }) => asked),
+      silent: answers.flatMap((answer) => answer.silent),
+    };
   });
 
   handle('removeKept', async ({ params }) => {
@@ -34,11 +38,11 @@ export function hostRoutes(handle: Handle, link: TemporalLink, hosts: HostsSeen)
 
 type Kept = Answer<'keptFolders'>;
 
-const silent = (host: string, problem: string): Kept => ({ folders: [], silent: [{ host, problem }] });
+const silent = (host: string, problem: string): Kept => ({ folders: [], asked: [], silent: [{ host, problem }] });
 
 async function whatIsKept(host: string, ask: () => Promise<KeptFolder[]>): Promise<Kept> {
   try {
-    return { folders: await ask(), silent: [] };
+    return { folders: await ask(), asked: [host], silent: [] };
   } catch (error) {
     if (!(error instanceof NoWorkerError || error instanceof WorkerFailedError)) throw error;
     return silent(host, error.message);

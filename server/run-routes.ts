@@ -5,6 +5,7 @@ import type { LiveProgress } from '../contracts/http-api.ts';
 import { name } from '../contracts/names.ts';
 import { BriefMemory } from './brief-memory.ts';
 import { streamRun } from './live-stream.ts';
+import { Queues } from './queues.ts';
 import { invalidInput, RefusedError } from './refusals.ts';
 import type { Handle } from './routes.ts';
 import { runDetails } from './run-details.ts';
@@ -16,6 +17,7 @@ const mostRows = 200;
 const mostStreams = 2_000;
 
 export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatches): void {
+  const queues = new Queues();
   const lists = new RunLists();
   const progress = new BriefMemory<LiveProgress[]>(500, 1_000);
   let streams = 0;
@@ -42,7 +44,7 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     const rows = await inTurns(
       runs,
       8,
-      async (run) => [run, await progress.get(run, () => progressOf(backend, run))] as const,
+      async (run) => [run, await progress.get(run, () => progressOf(backend, queues, run))] as const,
     );
     return Object.fromEntries(rows);
   });
@@ -77,10 +79,11 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
   handle('resume', async ({ params }) => (await link.backend()).training.resume(params.run));
 }
 
-async function progressOf({ calls }: Backend, run: string): Promise<LiveProgress[]> {
+async function progressOf({ calls }: Backend, queues: Queues, run: string): Promise<LiveProgress[]> {
   try {
-    const { summary, progress } = await describeRun(calls, run);
-    return summary.workflowStatus === 'running' ? progress : [];
+    const { summary, progress, waiting } = await describeRun(calls, run);
+    if (summary.workflowStatus !== 'running') return [];
+    return [...progress, ...(await queues.placeOf(calls, waiting))];
   } catch (error) {
     // A row of a table that is a moment old.
     if (error instanceof RunNotFoundError) return [];

@@ -80,15 +80,18 @@ export async function withFile<T>(path: string, flags: number, work: (file: File
   }
 }
 
-/** Opens for reading. A pipe in its place must not hang us, hence O_NONBLOCK. */
+/** Opens for reading. A pipe in its place must not hang us, nor a link lead us somewhere else. */
 export async function withRegularFile<T>(path: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
   const doing = `cannot read ${path}`;
-  const opened = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
-    // The caller's own file is missing: no store can mend that.
-    if (codeOf(error) === 'ENOENT')
-      throw new StoreError(`${doing}: it does not exist (ENOENT)`, false, { cause: error });
-    throw storeError(doing, error);
-  });
+  const opened = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW).catch(
+    (error: unknown) => {
+      // The caller's own file is missing: no store can mend that.
+      if (codeOf(error) === 'ENOENT')
+        throw new StoreError(`${doing}: it does not exist (ENOENT)`, false, { cause: error });
+      if (codeOf(error) === 'ELOOP') throw new StoreError(`${doing}: it is a symbolic link`, false, { cause: error });
+      throw storeError(doing, error);
+    },
+  );
   try {
     if (!(await opened.stat()).isFile()) throw new StoreError(`${doing}: it is no regular file`, false);
     return await work(opened);

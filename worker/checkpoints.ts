@@ -13,6 +13,7 @@ import type { Known } from '../contracts/run-activities.ts';
 import type { Session } from '../contracts/session.ts';
 import { type ArtifactStore, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
+import { fileInside } from './inside.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { epochRows, parseJson, readManifest, readManifests, start } from './run-report.ts';
 
@@ -106,6 +107,10 @@ async function storedRows(store: ArtifactStore, output: string): Promise<string>
   return (await readText(store, `${output}/metrics.jsonl`)) ?? '';
 }
 
+/** Rows of the first `epochs` epochs, of several `metrics.jsonl`; of two with one epoch that of the earlier text. */
+export const mergedRows = (texts: readonly (string | null)[], epochs: number): string =>
+  linesOf(new Map([...texts].reverse().flatMap((text) => [...epochRows(text ?? '')])), epochs);
+
 /** Drops rows after the first `epochs` epochs: of an epoch that was trained, and whose checkpoint was never whole. */
 export async function cutRows(folder: RunFolder, epochs: number): Promise<void> {
   const text = await readIfThere(folder.metrics);
@@ -121,26 +126,28 @@ function linesOf(rows: ReadonlyMap<number, unknown>, epochs = Number.POSITIVE_IN
   return wanted.map(([, row]) => `${JSON.stringify(row)}\n`).join('');
 }
 
-/** Every file of the manifest is there with its size and sha256. */
+/** Every file of the manifest is there, in the checkpoint's own folder, with its size and sha256. */
 export async function isWhole(path: string, manifest: CheckpointManifest, signal: AbortSignal): Promise<boolean> {
   if ((await readManifest(path, manifest.name)) === null) return false;
   for (const file of manifest.files) {
-    const digest = await digestFile(join(path, file.path), { signal }).catch((error: unknown) => {
-      signal.throwIfAborted();
-      return isUnreadable(error);
-    });
+    const digest = await fileInside(path, file.path)
+      .then((real) => (real === null ? null : digestFile(real, { signal })))
+      .catch((error: unknown) => {
+        signal.throwIfAborted();
+        return isUnreadable(error);
+      });
     if (!digest || digest.size !== file.size || digest.sha256 !== file.sha256) return false;
   }
   return true;
 }
 
-/** False when the store's copy is not whole. It appears at `path` by a rename. */
+/** False when the store's copy is not whole. It appears at `path` by a rename, as one of `run` where that is another one. */
 export async function fetchCheckpoint(
   store: ArtifactStore,
   from: string,
   manifest: CheckpointManifest,
   path: string,
-  options: TransferOptions,
+  options: TransferOptions & { run?: string },
 ): Promise<boolean> {
   const beside = `${path}.fetching`;
   await rm(beside, { recursive: true, force: true });
@@ -153,7 +160,8 @@ export async function fetchCheckpoint(
     }
     const stored = await storedManifest(manifest, store, from);
     if (!stored) return false;
-    await writeFile(join(beside, 'checkpoint.json'), stored);
+    const ofRun = options.run === undefined ? stored : JSON.stringify({ ...JSON.parse(stored), from: options.run });
+    await writeFile(join(beside, 'checkpoint.json'), ofRun);
     await rename(beside, path);
     return true;
   } finally {
@@ -257,18 +265,32 @@ export async function storeCheckpoint(
   options: TransferOptions,
 ): Promise<boolean> {
   const path = join(folder.checkpoints, entry.name);
-  const to = `${output}/checkpoints/${entry.name}`;
   if (await wholeInStore(entry, store, output, options)) return true;
   if ((await readManifest(path, entry.name)) === null) return false;
   await storeRows(folder, store, output);
+  return publishCheckpoint(path, entry, store, output, options);
+}
+
+/** Copies the checkpoint at `path` into the store, its manifest last. False, and nothing is there, when it is damaged here. */
+export async function publishCheckpoint(
+  path: string,
+  entry: CheckpointManifest,
+  store: ArtifactStore,
+  output: string,
+  options: TransferOptions,
+): Promise<boolean> {
+  const to = `${output}/checkpoints/${entry.name}`;
+  const manifest = await fileInside(path, 'checkpoint.json');
+  if (manifest === null) return false;
   for (const file of entry.files) {
-    if ((await sizeOf(join(path, file.path))) !== file.size) return false;
-    const copy = await store.publish(join(path, file.path), `${to}/${file.path}`, options);
+    const local = await fileInside(path, file.path);
+    if (local === null || (await sizeOf(local)) !== file.size) return false;
+    const copy = await store.publish(local, `${to}/${file.path}`, options);
     if (isSame(copy, file)) continue;
     await store.remove(to);
     return false;
   }
-  await store.publish(join(path, 'checkpoint.json'), `${to}/checkpoint.json`, options);
+  await store.publish(manifest, `${to}/checkpoint.json`, options);
   return true;
 }
 

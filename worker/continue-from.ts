@@ -1,7 +1,13 @@
 /** A run that goes on from a checkpoint of another one: found through that run's receipt, fetched, verified. */
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type CheckpointManifest, checkpointManifestSchema } from '../contracts/checkpoint.ts';
+import {
+  type CheckpointManifest,
+  checkpointManifestSchema,
+  isBefore,
+  isBetter,
+  type Metrics,
+} from '../contracts/checkpoint.ts';
 import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { type ArtifactStore, readText } from '../stores/artifact-store.ts';
@@ -22,15 +28,19 @@ export class ContinueFromProblem extends Error {
 }
 
 type ContinueFrom = NonNullable<RunConfig['continueFrom']>;
+type Best = NonNullable<RunConfig['checkpoints']['best']>;
+
+interface Start {
+  manifest: CheckpointManifest;
+  /** All that the run there has, oldest first. */
+  manifests: CheckpointManifest[];
+}
 
 /**
  * The manifest that is meant, without fetching its files. Throws ContinueFromProblem with a clause for the field, also
  * where the run there was trained by another trainer than `trainer`: each has a format of its own.
  */
-export async function findStart(
-  { outputFolder, checkpoint }: ContinueFrom,
-  trainer: string,
-): Promise<{ manifest: CheckpointManifest; from: string }> {
+export async function findStart({ outputFolder, checkpoint }: ContinueFrom, trainer: string): Promise<Start> {
   const store = openFolder(dirname(outputFolder));
   const output = basename(outputFolder);
   const manifests: CheckpointManifest[] = [];
@@ -61,24 +71,69 @@ export async function findStart(
     const names = manifests.map(({ name }) => name).join(', ');
     throw new ContinueFromProblem('continueFrom.checkpoint', checkpoint, `must be best, last or one of ${names}`);
   }
-  return { manifest, from: `${output}/checkpoints/${manifest.name}` };
+  return { manifest, manifests };
 }
 
+/** The weights to begin with, for a training of its own: no checkpoint of this run. */
 export async function fetchStart(
   wanted: ContinueFrom,
   trainer: string,
   folder: RunFolder,
   signal: AbortSignal,
 ): Promise<Resume> {
-  const { manifest, from } = await findStart(wanted, trainer);
+  const { manifest } = await findStart(wanted, trainer);
   const path = join(folder.path, 'start', manifest.name);
-  if (!(await isWhole(path, manifest, signal))) {
-    await rm(path, { recursive: true, force: true });
-    const whole = await fetchCheckpoint(openFolder(dirname(wanted.outputFolder)), from, manifest, path, { signal });
-    if (!whole) throw new ContinueFromProblem('continueFrom.checkpoint', manifest.name, 'is damaged in the store');
-  }
+  if (!(await isWhole(path, manifest, signal)) && !(await fetch(wanted, manifest, path, signal)))
+    throw damaged(manifest);
   return { manifest, path };
 }
+
+/**
+ * What a run that goes on with another one's training begins with, as checkpoints of its own: the one that it continues,
+ * and the best before that. So the best of all that was trained stays the best, and nothing of it has to be fetched again.
+ */
+export async function bringAlong(
+  wanted: ContinueFrom,
+  { trainer, checkpoints: { best } }: Pick<RunConfig, 'trainer' | 'checkpoints'>,
+  folder: RunFolder,
+  signal: AbortSignal,
+): Promise<Resume> {
+  const { manifest, manifests } = await findStart(wanted, trainer);
+  const bring = (one: CheckpointManifest) => fetch(wanted, one, join(folder.checkpoints, one.name), signal);
+  if (!(await bring(manifest))) throw damaged(manifest);
+  if (best) {
+    // A checkpoint within an epoch is never the best: its metrics are of the epoch before.
+    const own = manifest.batch === 0 ? manifest.metrics : null;
+    const better = manifests
+      .filter((one) => one.batch === 0 && one.epoch > 0 && isBefore(one, manifest) && notWorse(best, one, own))
+      .sort((a, b) => (isBetter(best, a.metrics, b.metrics) ? -1 : isBetter(best, b.metrics, a.metrics) ? 1 : 0));
+    for (const one of better) if (await bring(one)) break;
+  }
+  return { manifest, path: join(folder.checkpoints, manifest.name) };
+}
+
+/** Of equals the earlier one is the best. */
+const notWorse = (best: Best, { metrics }: CheckpointManifest, own: Metrics | null): boolean =>
+  metrics[best.metric] !== undefined && (own === null || !isBetter(best, own, metrics));
+
+/** False when it is damaged in the store. */
+async function fetch(
+  { outputFolder }: ContinueFrom,
+  manifest: CheckpointManifest,
+  path: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const run = basename(outputFolder);
+  await rm(path, { recursive: true, force: true });
+  const from = `${run}/checkpoints/${manifest.name}`;
+  return fetchCheckpoint(openFolder(dirname(outputFolder)), from, manifest, path, {
+    signal,
+    run: manifest.from ?? run,
+  });
+}
+
+const damaged = ({ name }: CheckpointManifest) =>
+  new ContinueFromProblem('continueFrom.checkpoint', name, 'is damaged in the store');
 
 async function receiptOf(store: ArtifactStore, output: string): Promise<Receipt | null> {
   const text = await readText(store, `${output}/receipt.json`);

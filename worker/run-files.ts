@@ -34,7 +34,7 @@ export class HostRunFiles implements RunFiles {
       if (entries.length === mostEntries) return { entries: inOrder(entries), all: false };
       const path = join(real, entry.name);
       if (entry.isDirectory()) entries.push({ name: entry.name, kind: 'folder', size: await bytesBelow(path) });
-      // Links are left out: whoever lists a folder sees what the store will have.
+      // Links are left out here; what they lead to is published in their place, if it is a file of the run.
       else if (entry.isFile()) entries.push({ name: entry.name, kind: 'file', size: await sizeOf(path) });
     }
     return { entries: inOrder(entries), all: true };

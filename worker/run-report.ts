@@ -3,23 +3,35 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type CheckpointManifest, checkpointManifestSchema, isBefore, type Position } from '../contracts/checkpoint.ts';
+import { lifeSchema } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
-import { type EpochResult, epochResultSchema, eventSchema, type TrainerEvent } from '../contracts/protocol.ts';
+import {
+  type EarlyEnd,
+  type EpochResult,
+  epochResultSchema,
+  eventSchema,
+  type TrainerEvent,
+} from '../contracts/protocol.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { SessionReport } from '../contracts/session.ts';
 import { inGroups } from './in-groups.ts';
-import { ifMissing, type RunFolder, readIfThere } from './run-folders.ts';
+import { ifMissing, type RunFolder, readEnd, readIfThere } from './run-folders.ts';
 
 export const start: Position = { epoch: 0, batch: 0 };
 
 /** `run.json`, the first thing that a session writes. */
-export const runFileSchema = z.object({ run: z.string(), config: runConfigSchema, host: z.string() });
+export const runFileSchema = z.object({ run: z.string(), config: runConfigSchema, host: z.string(), life: lifeSchema });
+export type RunFile = z.infer<typeof runFileSchema>;
 
-export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null> => {
+/** Null where there is none, or none that can be read. */
+export const readRunFile = async (folder: RunFolder): Promise<RunFile | null> => {
   const text = await readIfThere(folder.config);
-  return text === null ? null : (parseJson(runFileSchema, text)?.config ?? null);
+  return text === null ? null : parseJson(runFileSchema, text);
 };
+
+export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null> =>
+  (await readRunFile(folder))?.config ?? null;
 
 /** Whole checkpoints by their manifests, oldest first. Their files are not read; `checkpoints.ts` verifies. */
 export async function readManifests(folder: RunFolder): Promise<CheckpointManifest[]> {
@@ -47,12 +59,19 @@ const toldWithinEpochs = 2;
  *
  * A report has an end, however many checkpoints lie in the folder: of those within epochs the newest count, and what a
  * run has passed and does not keep was decided about.
+ *
+ * Whether the trainer ended early is told of `session` alone: another one may have gone on elsewhere since.
  */
-export async function readReport(folder: RunFolder, known: Known): Promise<SessionReport> {
+export async function readReport(
+  folder: RunFolder,
+  known: Known,
+  session: string | null = null,
+): Promise<SessionReport> {
   const manifests = await readManifests(folder);
   const position = manifests.at(-1) ?? start;
   const epochs = (await readEpochsAfter(folder, known.epoch)).filter(({ epoch }) => epoch <= position.epoch);
   const events = await readEvents(folder);
+  const endedEarly = session === null ? null : earlyEndOf(await readEvents(folder, session));
   const newestKnown = manifests.findLastIndex(({ name }) => known.checkpoints.includes(name));
   const within = manifests.slice(newestKnown + 1).filter(({ batch }) => batch > 0);
   const told = new Set([
@@ -66,36 +85,40 @@ export async function readReport(folder: RunFolder, known: Known): Promise<Sessi
     checkpoints: manifests.filter((manifest) => told.has(manifest)),
     position: { epoch: position.epoch, batch: position.batch },
     notes: events.flatMap((event) => (event.type === 'note' ? [event.message] : [])).slice(-50),
+    ...(endedEarly ? { endedEarly } : {}),
   };
+}
+
+function earlyEndOf(events: readonly TrainerEvent[]): EarlyEnd | null {
+  const told = events.findLast((event) => event.type === 'endedEarly');
+  return told ? { epoch: told.epoch, reason: told.reason } : null;
 }
 
 /** Rows after `epoch`, in order. Read from the end, so that a long run's thousandth epoch costs what its first did. */
 async function readEpochsAfter(folder: RunFolder, epoch: number): Promise<EpochResult[]> {
-  const lines = ((await readIfThere(folder.metrics)) ?? '').split('\n');
-  const rows: EpochResult[] = [];
-  for (const line of lines.reverse()) {
-    const row = line === '' ? null : parseJson(epochResultSchema, line);
-    if (row && row.epoch <= epoch) break;
-    if (row) rows.unshift(row);
+  for (let bytes = 1 << 16; ; bytes *= 8) {
+    const { text, isWhole } = await readEnd(folder.metrics, bytes);
+    const rows = jsonLines(epochResultSchema, text);
+    const known = rows.findLastIndex((row) => row.epoch <= epoch);
+    if (known >= 0 || isWhole) return rows.slice(known + 1);
   }
-  return rows;
 }
 
 /** Rows of a `metrics.jsonl` by their epochs; of two with one epoch the later. */
 export const epochRows = (text: string): Map<number, EpochResult> =>
   new Map(jsonLines(epochResultSchema, text).map((row) => [row.epoch, row]));
 
-/** Events that were kept, of all sessions of this folder, in order. */
-export async function readEvents(folder: RunFolder): Promise<TrainerEvent[]> {
-  return jsonLines(keptEventSchema, await readIfThere(folder.events)).map(({ event }) => event);
-}
+/** How much of `events.jsonl` is read: a trainer may have noted any number of things, and the last ones are what is told. */
+const mostOfEvents = 1 << 20;
 
 /** One line of `events.jsonl`. */
 export const keptEventSchema = z.strictObject({ session: z.string(), at: z.iso.datetime(), event: eventSchema });
 
-export async function readSessionEvents(folder: RunFolder, session: string): Promise<TrainerEvent[]> {
-  const lines = jsonLines(keptEventSchema, await readIfThere(folder.events));
-  return lines.filter((line) => line.session === session).map(({ event }) => event);
+/** The last events that were kept of a session, or of all sessions of this folder, in order. */
+export async function readEvents(folder: RunFolder, session: string | null = null): Promise<TrainerEvent[]> {
+  const { text } = await readEnd(folder.events, mostOfEvents);
+  const lines = jsonLines(keptEventSchema, text);
+  return lines.filter((line) => session === null || line.session === session).map(({ event }) => event);
 }
 
 /** A last line that a crash cut short is no line. */

@@ -5,7 +5,7 @@ import type { TrainerEvent } from '../contracts/protocol.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import type { SessionEnd } from '../contracts/session.ts';
 import type { RunFolder } from './run-folders.ts';
-import { readReport, readSessionEvents } from './run-report.ts';
+import { readEvents, readReport } from './run-report.ts';
 import type { TrainerExit } from './trainer-process.ts';
 
 export interface EndCircumstances {
@@ -30,13 +30,13 @@ export async function sessionEnd(
   known: Known,
   circumstances: EndCircumstances,
 ): Promise<SessionEnd> {
-  const events = await readSessionEvents(folder, session);
+  const events = await readEvents(folder, session);
   const stopped = events.findLast((event) => event.type === 'stopped');
   const { exit, killedByUs } = circumstances;
   // A trainer without the SDK may leave with nothing but its exit code.
   const finished = stopped ? stopped.finished : exit?.code === 0 && !killedByUs;
   return {
-    report: await readReport(folder, known),
+    report: await readReport(folder, known, session),
     reached: circumstances.reached,
     batchesPerEpoch: circumstances.batchesPerEpoch,
     exit,

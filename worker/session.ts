@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
-import type { TrainerEvent } from '../contracts/protocol.ts';
+import type { Life } from '../contracts/life.ts';
+import type { EarlyEnd, TrainerEvent } from '../contracts/protocol.ts';
 import type { Known, StopRung } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
@@ -33,12 +34,14 @@ const hangCheckEvery = 500;
 const stackDumpTime = 1_000;
 
 /** Events that a later worker needs to know of; the rest is live progress. */
-const kept: ReadonlySet<TrainerEvent['type']> = new Set(['hello', 'ready', 'note', 'failed', 'stopped']);
+const kept: ReadonlySet<TrainerEvent['type']> = new Set(['hello', 'ready', 'note', 'endedEarly', 'failed', 'stopped']);
 
 export interface SessionParts {
   run: string;
   host: string;
   folder: RunFolder;
+  /** The life that opened it. */
+  life: Life;
   config: RunConfig;
   /** Complete epochs at its start. */
   startEpoch: number;
@@ -62,6 +65,7 @@ export class LiveSession {
   #ready = false;
   #isOver = false;
   #epochsDone = 0;
+  #endedEarly: EarlyEnd | null = null;
   #granted = 0;
   /** A checkpoint within an epoch landed that no report has told yet. */
   #hasNews = false;
@@ -89,14 +93,16 @@ export class LiveSession {
   readonly run: string;
   readonly host: string;
   readonly folder: RunFolder;
+  readonly life: Life;
   readonly log: Logger;
   readonly config: RunConfig;
   readonly #hangWatch: HangWatch;
 
-  constructor({ run, host, folder, config, startEpoch, log }: SessionParts) {
+  constructor({ run, host, folder, life, config, startEpoch, log }: SessionParts) {
     this.run = run;
     this.host = host;
     this.folder = folder;
+    this.life = life;
     this.log = log;
     this.config = config;
     this.#hangWatch = new HangWatch(config.deadlines);
@@ -123,6 +129,11 @@ export class LiveSession {
   /** Milliseconds since a run last asked for something. */
   get idleMs(): number {
     return performance.now() - this.#spokenTo;
+  }
+
+  /** What its trainer said of an early end, also where the disk took no note of it. */
+  get endedEarly(): EarlyEnd | null {
+    return this.#endedEarly;
   }
 
   get acknowledgedAfterMs(): number | null {
@@ -168,7 +179,8 @@ export class LiveSession {
 
   /**
    * Resolves when epoch `epoch` is complete and its checkpoint is on disk, and after `quietMs` also once a checkpoint
-   * within it is that was not waited for before. Throws SessionOver, or the signal's reason.
+   * within it is that was not waited for before; or at once where the trainer has decided that no epoch follows. Throws
+   * SessionOver, or the signal's reason.
    */
   async waitEpochOrCheckpoint(epoch: number, quietMs: number, signal: AbortSignal): Promise<void> {
     let isQuiet = true;
@@ -177,7 +189,10 @@ export class LiveSession {
       this.#wake();
     }, quietMs);
     try {
-      await this.#until(() => this.#epochsDone >= epoch || (this.#hasNews && !isQuiet), signal);
+      await this.#until(
+        () => this.#epochsDone >= epoch || this.#endedEarly !== null || (this.#hasNews && !isQuiet),
+        signal,
+      );
       this.#hasNews = false;
     } finally {
       clearTimeout(timer);
@@ -253,6 +268,10 @@ export class LiveSession {
         // Its checkpoint landed while the next epoch trained: batches of that one may have been told before.
         if (this.#reached.epoch < event.epoch) this.#reached = { epoch: event.epoch, batch: 0 };
         this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
+        break;
+      case 'endedEarly':
+        this.#endedEarly = { epoch: event.epoch, reason: event.reason };
+        this.log.info({ epoch: event.epoch }, `the trainer ends early: ${event.reason}`);
         break;
       case 'checkpoint':
         if (event.checkpoint.batch > 0) this.#hasNews = true;

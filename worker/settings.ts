@@ -8,6 +8,7 @@ import { problemSentence } from '../contracts/failure.ts';
 import { cacheFolder, dataFolder } from '../contracts/folders.ts';
 import { name } from '../contracts/names.ts';
 import { workflowQueue } from '../contracts/queues.ts';
+import { storeAddress } from '../contracts/run-config.ts';
 import { folderOf } from './allowed-paths.ts';
 import { readTrainerVariables } from './program-environment.ts';
 
@@ -45,7 +46,7 @@ export const pythonSdkFolder = join(builtInTrainers, 'epochal');
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
 const environmentSchema = z.object({
-  EPOCHAL_STORE: z.string().min(1).optional(),
+  EPOCHAL_STORE: storeAddress.optional(),
   EPOCHAL_POOL: name.default('gpu'),
   EPOCHAL_SLOTS: count(1, 1024).optional(),
   EPOCHAL_TRAINERS: z.string().optional(),

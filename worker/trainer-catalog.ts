@@ -161,11 +161,11 @@ export class TrainerCatalog {
     try {
       if (code === 0) return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
     } catch {
-      throw setUp(program, `\`${verb[0]}\` printed no JSON: ${stdout.slice(-500)}`);
+      throw setUp(program, `\`${verb[0]}\` printed no JSON: ${stdout.trim().split('\n').at(-1)?.slice(0, 200)}`);
     }
     throw setUp(
       program,
-      `\`${verb[0]}\` ${code === null ? 'gave no answer' : `ended with code ${code}`}: ${tail.slice(-2000)}`,
+      `\`${verb[0]}\` ${code === null ? 'gave no answer' : `ended with code ${code}`}: ${pythonError(tail, program.file)}`,
     );
   }
 }
@@ -187,6 +187,19 @@ export function trainerEnvironment(python: string): NodeJS.ProcessEnv {
   };
 }
 
+/**
+ * What a Python program ended with, in one sentence for a table: the exception of its last traceback, and the line of `file` that
+ * led there. Without a traceback, its last words.
+ */
+export function pythonError(output: string, file: string): string {
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  const traceback = lines.slice(lines.lastIndexOf('Traceback (most recent call last):') + 1);
+  const error = traceback.length < lines.length ? traceback.find((line) => !/^\s/.test(line)) : lines.at(-1);
+  const place = lines.map((line) => /^\s+File "(.+)", line (\d+)/.exec(line)).findLast((found) => found?.[1] === file);
+  const words = error?.trim().slice(0, 500) ?? 'it said nothing';
+  return place ? `${words} (line ${place[2]} of ${basename(file)})` : words;
+}
+
 const setUp = (program: TrainerProgram, message: string) =>
   new TrainerProblem({
     kind: 'setUp',
@@ -194,7 +207,10 @@ const setUp = (program: TrainerProgram, message: string) =>
   });
 
 const issueText = (issues: readonly { path: readonly PropertyKey[]; message: string }[]) =>
-  issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+  issues
+    .slice(0, 3)
+    .map(({ path, message }) => `${path.join('.')}: ${message}`)
+    .join('; ');
 
 const isFile = (path: string) =>
   stat(path).then(

@@ -10,13 +10,15 @@ import { temporalLogger } from './log.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const workflowsPath = join(root, 'workflows', 'workflows.ts');
+const payloadConverterPath = join(root, 'workflows', 'payload-converter.ts');
 
 export async function workflowBundle(cacheFolder: string, log: Logger): Promise<WorkflowBundleWithSourceMap> {
   const path = join(cacheFolder, 'workflows', `${await sourceHash()}.js`);
   const kept = await readFile(path, 'utf8').catch(() => null);
   if (kept !== null) return { code: kept, sourceMap: '' };
   log.info('bundling the workflow code (once for each version)');
-  const bundle = await bundleWorkflowCode({ workflowsPath, logger: temporalLogger(log.child({}, { level: 'warn' })) });
+  const logger = temporalLogger(log.child({}, { level: 'warn' }));
+  const bundle = await bundleWorkflowCode({ workflowsPath, payloadConverterPath, logger });
   await mkdir(join(cacheFolder, 'workflows'), { recursive: true });
   const beside = `${path}.${process.pid}`;
   await writeFile(beside, bundle.code);

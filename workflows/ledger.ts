@@ -2,9 +2,9 @@
 import {
   type CheckpointManifest,
   isBefore,
+  isBetter,
   type KeepReason,
   type LedgerEntry,
-  type Metrics,
 } from '../contracts/checkpoint.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type { CheckpointPolicy } from '../contracts/run-config.ts';
@@ -24,15 +24,6 @@ export interface LedgerChange {
 
 /** The ledger travels in payloads, several times an epoch: this much of them, in characters of JSON. */
 const ledgerLimit = 128_000;
-
-/** Whether metrics `a` are better than `b`; equal is not better, so the earliest of equals stays best. */
-export function isBetter(best: Best, a: Metrics, b: Metrics | null): boolean {
-  const value = a[best.metric];
-  if (value === undefined) return false;
-  const other = b?.[best.metric];
-  if (other === undefined) return true;
-  return best.mode === 'max' ? value > other : value < other;
-}
 
 /**
  * Adds checkpoints that were written on `host`, and applies the policy to all. Those of `storing` are being stored now:

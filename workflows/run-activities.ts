@@ -1,17 +1,27 @@
 /** Where each child of the run chart is performed: which activity, on which queue, with which limits. */
 import * as wf from '@temporalio/workflow';
+import { checkedConfigSchema } from '../contracts/host-messages.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
+import { receiptSchema } from '../contracts/receipt.ts';
 import {
   type CleanUpInput,
   type KeepCheckpointsInput,
+  keptCheckpointsSchema,
+  type MoveInInput,
+  movedInSchema,
   noFreeSlotType,
   type OpenSessionInput,
+  openedSessionSchema,
   type PublishInput,
+  publishedSchema,
   type RunActivities,
   type StopTrainerInput,
   type TrainEpochInput,
 } from '../contracts/run-activities.ts';
+
 import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contracts/run-config.ts';
+import { sessionEndSchema, sessionReportSchema } from '../contracts/session.ts';
+import { answerOf } from './answers.ts';
 
 /** How long a host that had the run may take to answer before the run goes on elsewhere, in seconds. */
 const reattachSeconds = 2;
@@ -40,18 +50,22 @@ const priorityOf = ({ priority, fairnessKey }: RunConfig) => ({
   ...(fairnessKey ? { fairnessKey } : {}),
 });
 
-export const checkConfig = (draft: DraftConfig) => {
+export const checkConfig = (draft: DraftConfig, chain: readonly string[]) => {
   const pool = draftConfigSchema.shape.pool.safeParse(draft.pool).data ?? 'gpu';
-  return activitiesOn(poolControlQueue(pool), {
+  const { checkConfig: ask } = activitiesOn(poolControlQueue(pool), {
     startToCloseTimeout: '10m',
     heartbeatTimeout: '60s',
     retry: { maximumAttempts: 5 },
     summary: 'check the configuration',
-  }).checkConfig(draft);
+  });
+  return answerOf('checkConfig', checkedConfigSchema, () => ask(draft, chain));
 };
 
 /** On the host that had the run, if it answers and is not going down; else on any host of the pool with a free slot. */
-export async function openSession(input: OpenSessionInput) {
+export const openSession = (input: OpenSessionInput) =>
+  answerOf('openSession', openedSessionSchema, () => openAnywhere(input));
+
+async function openAnywhere(input: OpenSessionInput) {
   const { config, previous, elsewhere } = input;
   const options = { heartbeatTimeout: heartbeat(config), retry: once, priority: priorityOf(config) };
   if (previous && !elsewhere) {
@@ -89,53 +103,76 @@ const isBusy = (error: unknown) =>
   error.cause instanceof wf.ApplicationFailure &&
   error.cause.type === noFreeSlotType;
 
-export const trainEpoch = (input: TrainEpochInput) =>
-  activitiesOn(hostQueue(input.session.host), {
+export const trainEpoch = (input: TrainEpochInput) => {
+  const { trainEpoch: ask } = activitiesOn(hostQueue(input.session.host), {
     heartbeatTimeout: heartbeat(input.config),
     scheduleToStartTimeout: heartbeat(input.config),
     retry: once,
     summary: `epoch ${input.epoch} of ${input.config.epochs}`,
-  }).trainEpoch(input);
+  });
+  return answerOf('trainEpoch', sessionReportSchema, () => ask(input));
+};
 
-export const keepCheckpoints = (input: KeepCheckpointsInput, host: string) =>
-  activitiesOn(hostQueue(host), {
-    heartbeatTimeout: '60s',
-    scheduleToStartTimeout: '60s',
+/** Checkpoints pile up while nobody stores them: a host that went away is not waited for longer than by the epoch. */
+export const keepCheckpoints = (input: KeepCheckpointsInput, host: string) => {
+  const patience = `${Math.min(60, Math.max(5, input.config.deadlines.heartbeatSeconds))}s` as const;
+  const { keepCheckpoints: ask } = activitiesOn(hostQueue(host), {
+    heartbeatTimeout: patience,
+    scheduleToStartTimeout: patience,
     retry: untilItWorks,
     summary: `store ${input.store.map(({ name }) => name).join(', ') || 'nothing'}`,
-  }).keepCheckpoints(input);
+  });
+  return answerOf('keepCheckpoints', keptCheckpointsSchema, () => ask(input));
+};
 
-export const stopTrainer = (input: StopTrainerInput) =>
-  activitiesOn(hostControlQueue(input.session.host), {
+export const stopTrainer = (input: StopTrainerInput) => {
+  const { stopTrainer: ask } = activitiesOn(hostControlQueue(input.session.host), {
     heartbeatTimeout: heartbeat(input.config),
     scheduleToStartTimeout: `${input.config.deadlines.heartbeatSeconds * 2}s`,
     retry: { initialInterval: '0.2s', maximumAttempts: 10 },
     summary: `stop: ${input.rung}`,
-  }).stopTrainer(input);
+  });
+  return answerOf('stopTrainer', sessionEndSchema, () => ask(input));
+};
+
+/** On the host that has the other life's files, if it answers; without it, the store has what it has. */
+export const moveIn = (input: MoveInInput) =>
+  onHostElsePool(input, (queue, limits, host) => {
+    const { moveIn: ask } = activitiesOn(queue, {
+      heartbeatTimeout: '60s',
+      scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
+      retry: untilItWorks,
+      summary: 'take a place of its own, beside that of the life before',
+      ...limits,
+    });
+    return answerOf('moveIn', movedInSchema, () => ask({ ...input, host }));
+  });
 
 /** On the host that has the files; without it, what the store holds is counted by any worker of the pool. */
 export const publish = (input: PublishInput) =>
-  onHostElsePool(input, (queue, limits, host) =>
-    activitiesOn(queue, {
+  onHostElsePool(input, (queue, limits, host) => {
+    const { publish: ask } = activitiesOn(queue, {
       heartbeatTimeout: '60s',
       scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
       retry: untilItWorks,
       summary: 'publish',
       ...limits,
-    }).publish({ ...input, host }),
-  );
+    });
+    return answerOf('publish', publishedSchema, () => ask({ ...input, host }));
+  });
 
 /** Without the host its folder stays, which the receipt says; the host deals with it when it is back. */
 export const cleanUp = (input: CleanUpInput) =>
-  onHostElsePool(input, (queue, limits, host) =>
-    activitiesOn(queue, {
+  onHostElsePool(input, (queue, limits, host) => {
+    const { cleanUp: ask } = activitiesOn(queue, {
       heartbeatTimeout: '60s',
       scheduleToCloseTimeout: '30m',
       retry: untilItWorks,
       summary: input.keep === null ? 'remove the run folder' : 'keep the run folder',
       ...limits,
-    }).cleanUp({ ...input, host }),
-  );
+    });
+    return answerOf('cleanUp', receiptSchema, () => ask({ ...input, host }));
+  });
 
 async function onHostElsePool<T>(
   { host, config }: { host: string | null; config: RunConfig },

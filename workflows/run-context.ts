@@ -1,6 +1,7 @@
 /** What a run remembers: the chart's context, as plain JSON, and its beginning. */
 import type { LedgerEntry, Metrics, Position } from '../contracts/checkpoint.ts';
 import type { ConfigProblem, Failure } from '../contracts/failure.ts';
+import type { EarlyEnd } from '../contracts/protocol.ts';
 import type { Receipt, Restart, StopMode } from '../contracts/receipt.ts';
 import type { Published } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
@@ -15,6 +16,8 @@ export interface Plan {
   best: Best;
   canShrinkBatch: boolean;
   outputFolder: string;
+  /** Where its files are, on hosts and in the store. Plans of old have none: it is the run id. */
+  place?: string | undefined;
 }
 
 export interface RunContext {
@@ -59,6 +62,8 @@ export interface RunContext {
   failure: Failure | null;
   /** The trainer did all that it does after the last epoch. */
   finished: boolean;
+  /** The trainer has decided to train no further. Absent from what older versions carried on. */
+  endedEarly?: EarlyEnd | null;
   batchesAfterStop: number | null;
   processGroupGone: boolean | null;
   gpuMemoryReleased: boolean | null;
@@ -105,6 +110,7 @@ export function firstContext(input: RunInput | undefined): RunContext {
     stop: null,
     failure: null,
     finished: false,
+    endedEarly: null,
     batchesAfterStop: null,
     processGroupGone: null,
     gpuMemoryReleased: null,
@@ -119,6 +125,9 @@ export function planOf(context: RunContext): Plan {
   if (!context.plan) throw new Error('a run without a plan cannot train');
   return context.plan;
 }
+
+/** Complete epochs after which none follows: as many as planned, or as the trainer itself wanted. */
+export const lastEpochOf = (context: RunContext): number => context.endedEarly?.epoch ?? planOf(context).config.epochs;
 
 export function sessionOf(context: RunContext): Session {
   if (!context.session) throw new Error('no session is open');

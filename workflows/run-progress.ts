@@ -1,12 +1,12 @@
 /** How reports of a session change what the run remembers. Pure. */
 import { isBefore, isFallback, type LedgerEntry, type Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
-import type { KeptCheckpoints, OpenedSession, Published, SessionFailure } from '../contracts/run-activities.ts';
+import type { KeptCheckpoints, MovedIn, OpenedSession, Published } from '../contracts/run-activities.ts';
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
 import { adoptCheckpoints, landedOf, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
-import { planOf, type RunContext } from './run-context.ts';
-import { isHostTrouble, isOfHost } from './session-failures.ts';
+import { lastEpochOf, planOf, type RunContext } from './run-context.ts';
+import { isHostTrouble, isOfHost, type SessionTrouble } from './session-failures.ts';
 
 type Change = Partial<RunContext>;
 
@@ -63,6 +63,7 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
     metrics: last?.metrics ?? context.metrics,
     curve: extendCurve(context.curve, epochs),
     batchesPerEpoch: last?.batches ?? context.batchesPerEpoch,
+    endedEarly: report.endedEarly ?? context.endedEarly ?? null,
     notes: withNotes(context.notes, isFull ? [...report.notes, ledgerFull] : report.notes),
     // Progress: what failed before has been overcome.
     ...(epochs.length > 0 ? { failuresInRow: 0 } : {}),
@@ -115,6 +116,50 @@ export function adoptSession(context: RunContext, { session, report, attached }:
   };
 }
 
+/**
+ * A life with a place of its own: it goes on from what could be brought there. The session that it knew was the other life's,
+ * and has been ended.
+ */
+export function adoptMove(context: RunContext, moved: MovedIn): Change {
+  const plan = planOf(context);
+  const left = context.ledger
+    .filter(({ name }) => moved.brought.includes(name))
+    .map((entry) => ({ ...entry, stored: true }));
+  const { ledger } = adoptCheckpoints(left, [], '', plan.config.checkpoints, plan.best);
+  const gone = context.ledger.filter(({ name }) => !moved.brought.includes(name)).map(({ name }) => name);
+  const newest = ledger.at(-1);
+  const position: Position = newest ? { epoch: newest.epoch, batch: newest.batch } : { epoch: 0, batch: 0 };
+  const isBack = isBefore(position, context.position);
+  const notes = [
+    `this is another life of the run (it was reset, or its id was taken): what the one before left stays in ${moved.before}, and this one goes on in ${moved.outputFolder}`,
+    ...(gone.length > 0 ? [`not to be had from the life before any more: ${gone.join(', ')}`] : []),
+  ];
+  return {
+    plan: { ...plan, place: moved.place, outputFolder: moved.outputFolder },
+    ledger,
+    dropped: [],
+    storing: [],
+    session: null,
+    lastSession: null,
+    lastHost: null,
+    handedOver: false,
+    ...(isBack
+      ? {
+          position,
+          metrics: newest?.metrics ?? {},
+          curve: { ...context.curve, points: context.curve.points.filter(({ epoch }) => epoch <= position.epoch) },
+          // What follows the last epoch belongs to a training that got there.
+          finished: false,
+        }
+      : {}),
+    processGroupGone: moved.processGroupGone,
+    published: null,
+    publishFailure: null,
+    receipt: null,
+    notes: withNotes(context.notes, notes),
+  };
+}
+
 /** A session begins from where it says: what was trained beyond is trained again; hosts that are gone are given up. */
 function adoptBeginning(context: RunContext, session: Session, report: SessionReport): Change {
   const start = session.resumedFrom ?? { epoch: 0, batch: 0 };
@@ -146,19 +191,19 @@ function adoptBeginning(context: RunContext, session: Session, report: SessionRe
 /** A session is over without being asked: remember what it left, and why. */
 export function adoptFailure(
   context: RunContext,
-  { failure, preempted, report, reached, batchesPerEpoch, host: at, gpuMemoryReleased = null }: SessionFailure,
+  { failure, preempted, report, reached, batchesPerEpoch, host: at, gpuMemoryReleased = null, unseen }: SessionTrouble,
 ): Change {
+  const mayStillRun = unseen || (isHostTrouble(failure) && !preempted);
   const host = context.session?.host ?? context.lastSession?.host ?? '';
   const adopted = report ? adoptReport(context, report, host) : {};
   const after = { ...context, ...adopted };
   return {
     ...adopted,
-    // A host in trouble may still have the trainer: a stop has to reach it there.
-    session: isHostTrouble(failure) && !preempted ? context.session : null,
+    // Where its end was not seen, the trainer may still be there: a stop has to reach it.
+    session: mayStillRun ? context.session : null,
     // The folder of the last session says more than that of an attempt elsewhere.
     lastHost: context.lastSession?.host ?? at ?? context.lastHost,
-    // A session that ended by itself was seen to its end; of a host in trouble nobody knows yet.
-    processGroupGone: isHostTrouble(failure) && !preempted ? null : true,
+    processGroupGone: mayStillRun ? null : true,
     gpuMemoryReleased,
     ...trainedUpTo(after, reached, batchesPerEpoch),
     handedOver: context.handedOver || preempted,
@@ -199,17 +244,21 @@ function answerTo(failure: Failure | null, context: RunContext): Change {
   return {};
 }
 
+const isAllTrained = (context: RunContext) => context.position.epoch >= lastEpochOf(context);
+
 /** The trainer has ended as asked. */
 export function adoptEnd(context: RunContext, end: SessionEnd): Change {
   const host = context.session?.host ?? '';
   const adopted = adoptReport(context, end.report, host);
   const failure = context.stop && isHostTrouble(end.failure) ? null : end.failure;
+  // Whatever was believed of it before: a trainer that ended well with all that it had to do is done.
+  const isDone = end.finished && failure === null && isAllTrained({ ...context, ...adopted });
   return {
     ...adopted,
     // What it had not saved when it was killed is counted as wasted.
     ...trainedUpTo({ ...context, ...adopted }, end.reached, end.batchesPerEpoch),
     session: null,
-    failure: context.failure ?? failure,
+    failure: isDone ? null : (context.failure ?? failure),
     finished: end.finished,
     batchesAfterStop: end.batchesAfterStop,
     processGroupGone: end.processGroupGone,
@@ -258,7 +307,7 @@ export function adoptPublished(context: RunContext, published: Published): Chang
     published: { ...published, checkpoints },
     ledger,
     processGroupGone,
-    notes: withNotes(context.notes, (published.damaged ?? []).map(wasDamaged)),
+    notes: withNotes(context.notes, [...(published.damaged ?? []).map(wasDamaged), ...(published.notes ?? [])]),
     ...(isShort ? { position: newest, metrics: last?.metrics ?? {} } : {}),
     ...(isFailure ? { publishFailure: failure } : {}),
   };

@@ -1,7 +1,7 @@
 /** The receipt, composed from what the run remembers. Pure, clock given. */
 import type { Cause, Outcome, Receipt } from '../contracts/receipt.ts';
 import { draftConfigSchema } from '../contracts/run-config.ts';
-import type { RunContext } from './run-context.ts';
+import { lastEpochOf, type RunContext } from './run-context.ts';
 import { batchesBetween } from './run-progress.ts';
 import { type RunStory, stateSeconds } from './run-story.ts';
 
@@ -10,7 +10,8 @@ export function causeOf(context: RunContext): Cause {
   if (context.publishFailure) return { kind: 'failure', failure: context.publishFailure };
   if (context.failure) return { kind: 'failure', failure: context.failure };
   if (context.stop && !(allTrained(context) && context.finished)) return { kind: 'stop', ...context.stop };
-  return { kind: 'finished' };
+  const { endedEarly } = context;
+  return endedEarly ? { kind: 'finished', early: { reason: endedEarly.reason } } : { kind: 'finished' };
 }
 
 export function outcomeOf(context: RunContext): Outcome {
@@ -18,8 +19,7 @@ export function outcomeOf(context: RunContext): Outcome {
   return cause.kind === 'failure' ? 'failed' : cause.kind === 'stop' ? 'stopped' : 'completed';
 }
 
-const allTrained = (context: RunContext) =>
-  context.plan !== null && context.position.epoch >= context.plan.config.epochs;
+const allTrained = (context: RunContext) => context.plan !== null && context.position.epoch >= lastEpochOf(context);
 
 /** Batches that are part of the result; epochs of one run have one length, the trainer's own report says which. */
 const batchesTrained = (context: RunContext) =>
@@ -29,7 +29,8 @@ export function bestOf(context: RunContext): Receipt['best'] {
   const best = context.plan?.best;
   const entry = context.ledger.find(({ reasons }) => reasons.includes('best'));
   const value = best && entry?.metrics[best.metric];
-  return best && entry && value !== undefined ? { metric: best.metric, value, epoch: entry.epoch } : null;
+  if (!best || !entry || value === undefined) return null;
+  return { metric: best.metric, value, epoch: entry.epoch, ...(entry.from ? { from: entry.from } : {}) };
 }
 
 /** Why the run folder has to stay, or null when it may go: everything in it is in the store. */

@@ -64,7 +64,10 @@ export function detailsOf(context: RunContext, story: RunStory, { detail }: Char
       `- **epoch** ${position.epoch} of ${plan.config.epochs}${position.batch ? ` and ${position.batch} batches` : ''}`,
     );
     if (Object.keys(context.metrics).length > 0) lines.push(`- **metrics** ${metricText(context.metrics)}`);
-    if (best) lines.push(`- **best** ${best.metric} ${number(best.value)} in epoch ${best.epoch}`);
+    if (best)
+      lines.push(
+        `- **best** ${best.metric} ${number(best.value)} in epoch ${best.epoch}${best.from ? `, trained by ${best.from}` : ''}`,
+      );
     lines.push(`- **output folder** \`${plan.outputFolder}\``);
   }
   if (context.session) lines.push(`- **host** ${context.session.host}`);

@@ -1,11 +1,20 @@
 /** What an activity's error means for the run. Pure. */
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import { type Failure, finalFailures } from '../contracts/failure.ts';
+import { otherLifeType } from '../contracts/life.ts';
 import { progressSchema } from '../contracts/progress.ts';
-import { type SessionFailure, sessionFailedType, sessionFailureSchema } from '../contracts/run-activities.ts';
+import {
+  noFreeSlotType,
+  type SessionFailure,
+  sessionFailedType,
+  sessionFailureSchema,
+} from '../contracts/run-activities.ts';
+
+/** `unseen`: nobody saw the session end, and the trainer may well train on. */
+export type SessionTrouble = SessionFailure & { unseen?: true };
 
 /** The failure, and where the session got to, as far as it can be told. */
-export function sessionFailureOf(error: unknown): SessionFailure {
+export function sessionFailureOf(error: unknown): SessionTrouble {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   const nothing = { preempted: false, report: null, reached: null };
   if (cause instanceof ApplicationFailure && cause.type === sessionFailedType) {
@@ -29,8 +38,20 @@ export function sessionFailureOf(error: unknown): SessionFailure {
   if (cause instanceof CancelledFailure) {
     return { ...nothing, failure: { kind: 'workerLost', message: 'the worker gave the session up' } };
   }
-  return { ...nothing, failure: failureOf(cause) };
+  return { ...nothing, failure: failureOf(cause), unseen: true };
 }
+
+/**
+ * Whether an activity failed in a way that none of ours does: someone failed or paused it by hand, its worker had no file handles left, its
+ * answer makes no sense. It says nothing about the training, and asking again may well do.
+ */
+export function isUnexpected(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof TimeoutFailure || cause instanceof CancelledFailure) return false;
+  if (cause instanceof ApplicationFailure && expectedTypes.has(cause.type ?? '')) return false;
+  return failureOf(cause).kind === 'internal';
+}
+const expectedTypes: ReadonlySet<string> = new Set([sessionFailedType, noFreeSlotType, otherLifeType]);
 
 /** Any error as a failure; `internal` when nothing better is known. */
 export function failureOf(error: unknown): Failure {

@@ -6,9 +6,11 @@
  */
 
 import * as wf from '@temporalio/workflow';
+import { chainWith, type Owner, otherLifeType, placeMemo } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type {
+  Asked,
   CleanUpInput,
   KeepCheckpointsInput,
   OpenSessionInput,
@@ -16,7 +18,7 @@ import type {
   StopTrainerInput,
   TrainEpochInput,
 } from '../contracts/run-activities.ts';
-import { sessionLostSignal } from '../contracts/run-activities.ts';
+import { sessionLostSchema, sessionLostSignal } from '../contracts/run-activities.ts';
 import type { DraftConfig } from '../contracts/run-config.ts';
 import {
   type Configure,
@@ -48,6 +50,8 @@ import { pageOf } from './temporal-page.ts';
 interface Carried {
   chart: CarriedState;
   story: RunStory;
+  /** Executions of this life before this one; what older versions carried on has none. */
+  chain?: string[];
 }
 
 /** Well below the 10,000 events that a run's history may have; a state of its own waits for a quiet moment. */
@@ -67,13 +71,21 @@ export async function trainingRun(input: TrainingRunInput, carried?: Carried): P
       },
     ]);
   }
-  return new TrainingRun(run).live({ ...config, run } as Configure, isDraft, carried);
+  return new TrainingRun(run, carried?.chain ?? []).live({ ...config, run } as Configure, isDraft, carried);
 }
+
+const isOtherLife = (error: unknown) =>
+  error instanceof wf.ActivityFailure &&
+  error.cause instanceof wf.ApplicationFailure &&
+  error.cause.type === otherLifeType;
 
 class TrainingRun {
   readonly #run: string;
   #story: RunStory;
   #cancelled: unknown;
+  /** Whose files those of the run are; told to activities alone, for a reset replays what another execution did. */
+  #chain: string[];
+  #moving: Promise<void> | null = null;
   readonly #attributes = new ShownAttributes();
   readonly #chart = new DurableChart<typeof runChart>({
     machine: runChart,
@@ -82,8 +94,9 @@ class TrainingRun {
   });
   #before: RunContext = firstContext(undefined);
 
-  constructor(run: string) {
+  constructor(run: string, before: readonly string[]) {
     this.#run = run;
+    this.#chain = chainWith(before, wf.workflowInfo().runId);
     this.#story = beginStory(new Date());
   }
 
@@ -127,24 +140,55 @@ class TrainingRun {
 
   async #renew(draft: Configure, isDraft: boolean): Promise<void> {
     const { value, context } = this.#chart.snapshot;
-    const carried: Carried = { chart: { value, context }, story: this.#story };
+    const carried: Carried = { chart: { value, context }, story: this.#story, chain: this.#chain };
     await wf.continueAsNew<typeof trainingRun>({ config: draft as DraftConfig, draft: isDraft }, carried);
   }
 
-  #perform(src: string, input: unknown): Promise<unknown> {
+  /** Another life's files at this one's place: from then on the chart goes on with a place of its own. */
+  async #perform(src: string, input: unknown): Promise<unknown> {
+    const { place } = this.#owner;
+    try {
+      return await this.#ask(src, input);
+    } catch (error) {
+      if (!isOtherLife(error)) throw error;
+      // Nobody waits for this answer any more: the chart has left the state that asked.
+      if (place !== this.#owner.place) return null;
+      this.#moving ??= this.#moveIn().finally(() => {
+        this.#moving = null;
+      });
+      await this.#moving;
+      return null;
+    }
+  }
+
+  get #owner(): Owner {
+    return { place: this.#context.plan?.place ?? this.#run, chain: this.#chain };
+  }
+
+  async #moveIn(): Promise<void> {
+    const { ledger, position, session, lastHost } = this.#context;
+    const asked = { run: this.#run, ...this.#owner, config: this.#config(), ledger, epochs: position.epoch };
+    const host = session?.host ?? lastHost;
+    const moved = await wf.CancellationScope.nonCancellable(() => activities.moveIn({ ...asked, host }));
+    wf.upsertMemo({ [placeMemo]: moved.place });
+    this.#chart.send({ type: 'MOVED', moved });
+  }
+
+  #ask(src: string, input: unknown): Promise<unknown> {
     const context = this.#context;
     const host = context.session?.host ?? context.lastHost;
+    const owned = <T extends object>(asked: unknown) => ({ ...(asked as T), ...this.#owner });
     switch (src) {
       case 'checkConfig':
-        return activities.checkConfig(input as DraftConfig);
+        return activities.checkConfig(input as DraftConfig, this.#chain);
       case 'openSession':
-        return activities.openSession(input as OpenSessionInput);
+        return activities.openSession(owned<Asked<OpenSessionInput>>(input));
       case 'trainEpoch':
-        return activities.trainEpoch(input as TrainEpochInput);
+        return activities.trainEpoch(owned<Asked<TrainEpochInput>>(input));
       case 'keepCheckpoints':
-        return activities.keepCheckpoints(input as KeepCheckpointsInput, host ?? '');
+        return activities.keepCheckpoints(owned<Asked<KeepCheckpointsInput>>(input), host ?? '');
       case 'stopTrainer':
-        return activities.stopTrainer(input as StopTrainerInput);
+        return activities.stopTrainer(owned<Asked<StopTrainerInput>>(input));
       case 'publish':
         return activities.publish(this.#publishInput(host));
       case 'cleanUp':
@@ -159,6 +203,7 @@ class TrainingRun {
     const config = this.#config();
     return {
       run: this.#run,
+      ...this.#owner,
       config,
       ledger,
       dropped,
@@ -172,7 +217,7 @@ class TrainingRun {
     // Nobody waits twice for a host that is gone.
     const gone = this.#context.published?.host === null;
     const keep = reasonToKeep(this.#context);
-    return { run: this.#run, config: this.#config(), host: gone ? null : host, keep, receipt };
+    return { run: this.#run, ...this.#owner, config: this.#config(), host: gone ? null : host, keep, receipt };
   }
 
   #config() {
@@ -184,9 +229,13 @@ class TrainingRun {
   #answerMessages(): void {
     const view = () => this.#view();
     wf.setHandler(wf.defineQuery<RunView>(runQuery), view);
-    wf.setHandler(wf.defineSignal<[string]>(sessionLostSignal), (session) =>
-      this.#chart.send({ type: 'SESSION_LOST', session }),
-    );
+    // Nothing may be thrown here: that would end the run, or wedge it. Nor is there a handler for signals of other names, which are
+    // ignored without one: the SDK wedges a workflow that has one and is sent a signal whose name it reserves for itself.
+    wf.setHandler(wf.defineSignal<[unknown]>(sessionLostSignal), (given) => {
+      const session = sessionLostSchema.safeParse(given);
+      if (session.success) this.#chart.send({ type: 'SESSION_LOST', session: session.data });
+      else this.#tell(`a signal ${sessionLostSignal} was ignored: it names no session`);
+    });
     wf.setHandler(
       wf.defineUpdate<RunView, [Configure]>(updateNames.configure),
       (patch) => {
@@ -253,7 +302,7 @@ class TrainingRun {
   }
 
   #view(): RunView {
-    return viewOf(this.#context, this.#story, this.#position, new Date());
+    return { ...viewOf(this.#context, this.#story, this.#position, new Date()), ...this.#owner, chain: this.#chain };
   }
 
   #allow(update: string, states: string[]): void {
@@ -269,10 +318,7 @@ class TrainingRun {
     const { state } = this.#position;
     if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
     this.#story = enterState(this.#story, state, now);
-    for (const message of tellChange(this.#before, this.#context, event)) {
-      this.#story = tell(this.#story, message, now);
-      wf.log.info(message, { state, epoch: this.#context.position.epoch });
-    }
+    for (const message of tellChange(this.#before, this.#context, event)) this.#tell(message);
     if (this.#context.restarts.at(-1) !== this.#before.restarts.at(-1)) {
       this.#story = { ...this.#story, restartTimes: [...this.#story.restartTimes, now.toISOString()].slice(-200) };
     }
@@ -283,6 +329,11 @@ class TrainingRun {
     if (isLong && !this.#context.renewalDue && state === 'training') {
       this.#chart.send({ type: 'RENEWAL_DUE' });
     }
+  }
+
+  #tell(message: string): void {
+    this.#story = tell(this.#story, message, new Date());
+    wf.log.info(message, { state: this.#position.state, epoch: this.#context.position.epoch });
   }
 
   #show(): void {

@@ -167,7 +167,10 @@ function tellFolders(cli: Cli, answers: readonly KeptAnswer[]): void {
   const folders = answers.flatMap((answer) => (answer.ok ? answer.folders : []));
   for (const answer of answers) if (!answer.ok) cli.note(answer.problem);
   if (folders.length === 0) {
-    cli.note('no run folders');
+    const asked = answers.flatMap((answer) => (answer.ok ? [answer.host] : []));
+    cli.note(
+      asked.length > 0 ? `no run folders on ${asked.join(', ')}` : 'no host answered: what they keep is not known',
+    );
     return;
   }
   const rows = folders.map(({ run, host, path, bytes, modifiedAt, state, why, stored }) => [

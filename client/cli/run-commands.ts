@@ -1,6 +1,6 @@
 /** `epochal status`, `watch`, `checkpoints`, `stop`, `pause`, `resume`: one run that is there. */
 import { stopModeSchema } from '../../contracts/receipt.ts';
-import type { RunView } from '../../contracts/run-messages.ts';
+import { type RunView, waitingDetail } from '../../contracts/run-messages.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
@@ -17,9 +17,10 @@ export const runCommands = (root: Root, cli: Cli): Root =>
       (command) =>
         command.positional('run', runArgument).example('$0 status my-run', 'state, metrics, checkpoints, events'),
       cli.action(async ({ run, json }) => {
-        const view = await (await cli.client()).view(run);
+        const client = await cli.client();
+        const view = await client.view(run);
         if (json) cli.printJson(view);
-        else cli.print(viewText(view));
+        else cli.print(viewText(view, view.detail === waitingDetail ? await client.waiting(run) : null));
         return exitCodes.ok;
       }),
     )

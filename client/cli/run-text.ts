@@ -28,7 +28,7 @@ export function receiptText(receipt: Receipt): string {
         `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${batches.wasted > 0 ? `, ${batches.wasted} trained in vain` : ''}`,
       ],
       ['metrics', metricsText(receipt.metrics)],
-      ['best', best && `${plain(best.metric)} ${numberText(best.value)} in epoch ${best.epoch}`],
+      ['best', best && bestText(best)],
       ['checkpoints', checkpoints.map(({ name, reasons }) => `${name} (${reasons.join(', ')})`).join(', ') || 'none'],
       ['published', `${files} files, ${sizeText(receipt.publishedBytes)}`],
       ['output folder', receipt.outputFolder && colors.bold(plain(receipt.outputFolder))],
@@ -53,15 +53,17 @@ export function receiptText(receipt: Receipt): string {
   ].join('\n');
 }
 
-export function viewText(view: RunView): string {
+/** `waiting`: its place in its pool's queue, where it has one. */
+export function viewText(view: RunView, waiting: { pool: string; ahead: number } | null = null): string {
   const { config, best, session, problems, checkpoints } = view;
   const facts = factsText([
     ['run', view.run],
     ['state', `${colors.bold(view.detail)} since ${timeText(view.enteredStateAt)}`],
+    ['waiting', waiting && `for a free slot in pool ${waiting.pool}, ${aheadText(waiting.ahead)}`],
     ['trainer', `${config.trainer ?? '(not chosen)'}, project ${config.project ?? 'default'}`],
     ['trained', `${positionText(view.position)}${view.epochs === null ? '' : ` of ${view.epochs}`}`],
     ['metrics', metricsText(view.metrics)],
-    ['best', best && `${plain(best.metric)} ${numberText(best.value)} in epoch ${best.epoch}`],
+    ['best', best && bestText(best)],
     [
       'checkpoints',
       checkpoints.length > 0
@@ -76,17 +78,26 @@ export function viewText(view: RunView): string {
     ...problems.map((problem): [string, string] => ['problem', colors.red(plain(problem))]),
   ]);
   const events = view.events.slice(-10).map(({ at, message }) => `${colors.dim(clockText(at))}  ${plain(message)}`);
+  // Of a run that was ended by force nobody may know yet what is left of it.
+  const isEnded = view.state === 'stopped' && view.receipt === null;
   return [
     facts,
+    ...(isEnded ? ['', colors.yellow('It is over, and has no receipt: what is left of it is not known yet.')] : []),
     ...(events.length > 0 ? ['', ...events] : []),
     ...(view.receipt ? ['', receiptText(view.receipt)] : []),
   ].join('\n');
 }
 
+const bestText = ({ metric, value, epoch, from }: NonNullable<Receipt['best']>): string =>
+  `${plain(metric)} ${numberText(value)} in epoch ${epoch}${from ? `, trained by ${from}` : ''}`;
+
+const aheadText = (ahead: number): string =>
+  ahead === 0 ? 'first in the queue' : `${ahead} ${ahead === 1 ? 'run' : 'runs'} ahead of it`;
+
 function causeText(cause: Cause): string {
   switch (cause.kind) {
     case 'finished':
-      return 'all epochs are trained';
+      return cause.early ? `the trainer ended early: ${plain(cause.early.reason)}` : 'all epochs are trained';
     case 'stop':
       return `stopped by ${cause.by === 'cancel' ? 'a cancel' : 'request'} (${cause.mode})`;
     case 'failure':

@@ -6,6 +6,7 @@ import { ConfigError } from '../errors.ts';
 import { parseConfig, parseDraft, readYamlFile } from '../parse-config.ts';
 import type { Cli } from './cli.ts';
 import { colors } from './colors.ts';
+import { withAbsoluteData } from './data-path.ts';
 import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { patched, patchOf } from './set-option.ts';
@@ -34,7 +35,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
         if (draft && wait)
           throw new ConfigError([], { message: 'a draft does not train yet: leave out --draft or --wait' });
         const patch = { ...patchOf(set), ...(run === undefined ? {} : { run }) };
-        const config = patched(await readYamlFile(file), patch);
+        const config = await withAbsoluteData(patched(await readYamlFile(file), patch));
         // What can be told without a server is told without one.
         if (draft) parseDraft(config);
         else parseConfig(config);
@@ -76,7 +77,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
           throw new ConfigError([], { message: `${file} is no mapping of fields to values` });
         }
         // Not `patched`, which would drop the nulls that remove a field.
-        const patch = merged(changes as Configure, patchOf(set));
+        const patch = await withAbsoluteData(merged(changes as Configure, patchOf(set)));
         if (Object.keys(patch).length === 0)
           throw new ConfigError([], { message: 'nothing to change: give a YAML file or --set field=value' });
         const view = await (await cli.client()).configure(run, patch);
@@ -124,7 +125,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
           .option('set', setOption)
           .example('$0 validate digits.yaml', 'check the file'),
       cli.action(async ({ config: file, set, json }) => {
-        const config = patched(await readYamlFile(file), patchOf(set));
+        const config = await withAbsoluteData(patched(await readYamlFile(file), patchOf(set)));
         try {
           parseConfig(config);
           const {

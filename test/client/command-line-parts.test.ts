@@ -1,5 +1,10 @@
 /** Small parts of the command line: settings, texts, ids. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { relativeDataProblems } from '../../activities/check-config.ts';
+import { withAbsoluteData } from '../../client/cli/data-path.ts';
 import {
   durationText,
   metricsText,
@@ -14,6 +19,34 @@ import { tableText } from '../../client/cli/table.ts';
 import { newRunId } from '../../client/run-ids.ts';
 import { visibilityQuery } from '../../client/run-query.ts';
 import { name } from '../../contracts/names.ts';
+
+describe('data', () => {
+  it('is made absolute from where the command is given; a name and an absolute path stay', async () => {
+    const here = await mkdtemp(join(tmpdir(), 'epochal-data-'));
+    try {
+      await mkdir(join(here, 'shapes', 'small'), { recursive: true });
+      const made = async (data: unknown) => (await withAbsoluteData({ data, epochs: 1 }, here)).data;
+      expect(await made('shapes')).toBe(join(here, 'shapes'));
+      expect(await made('./shapes/small/')).toBe(join(here, 'shapes', 'small'));
+      for (const data of ['/data/shapes', '~/shapes', 'mnist', '', null, 7]) expect(await made(data)).toBe(data);
+      expect(await withAbsoluteData({ epochs: 1 }, here)).toEqual({ epochs: 1 });
+      await expect(made('shapes/large')).rejects.toThrow(
+        `data is "shapes/large": must be an absolute path on the workers, or a folder below ${here}, and there is no folder ${join(here, 'shapes', 'large')}`,
+      );
+    } finally {
+      await rm(here, { recursive: true });
+    }
+  });
+
+  it('is refused by a worker where it is relative: nobody knows where that starts', () => {
+    const reads = { datasets: [{ kind: 'coco', description: 'a folder' }] };
+    for (const data of ['/data/shapes', '~/shapes', 'mnist', undefined])
+      expect(relativeDataProblems(data === undefined ? {} : { data }, reads)).toEqual([]);
+    const wrong = { field: 'data', value: '"data/shapes"', message: 'must be an absolute path on the worker' };
+    expect(relativeDataProblems({ data: 'data/shapes' }, reads)).toEqual([wrong]);
+    expect(relativeDataProblems({ data: 'data/shapes' }, { datasets: [] })).toEqual([]);
+  });
+});
 
 describe('--set', () => {
   it('makes nested fields, values as YAML, the last one wins', () => {

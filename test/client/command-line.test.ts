@@ -346,7 +346,7 @@ describe('wrong calls', () => {
     [
       ['status', 'no-such-run'],
       2,
-      /^epochal: run is "no-such-run": no run has this id; "epochal ls" lists those that there are\n$/,
+      /^epochal: run is "no-such-run": Temporal knows no run with this id, or no longer; "epochal ls" lists those that it knows\n$/,
     ],
     [['data'], 2, /^epochal: data needs a command: ls, publish or rm; /],
   ];

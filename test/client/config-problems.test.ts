@@ -104,9 +104,14 @@ const cases: [what: string, change: object, ...told: string[]][] = [
     `fairnessKey is "${'k'.repeat(65)}": must have at most 64 characters`,
   ],
   [
+    'a fairness key of few letters with many bytes',
+    { fairnessKey: 'é'.repeat(33) },
+    `fairnessKey is "${'é'.repeat(33)}": must be plain text of at most 64 bytes; letters beyond ASCII have more than one`,
+  ],
+  [
     'a store address too long',
     { store: '/x'.repeat(3000) },
-    `store is "${'/x'.repeat(38)}/…": must have at most 4096 characters`,
+    `store is "${'/x'.repeat(38)}/…": must have at most 2000 bytes`,
   ],
   ['restarts as true', { failures: { restarts: true } }, 'failures.restarts is true: must be a whole number'],
   [

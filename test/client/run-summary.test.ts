@@ -1,8 +1,9 @@
 /** The one rule for what a run is and came to. What is not known is not guessed. */
 import { expect, it } from 'vitest';
 import { endedView } from '../../client/ended-view.ts';
+import { runsAhead, waitingOf } from '../../client/run-queue.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
-import type { RunView } from '../../contracts/run-messages.ts';
+import { type RunView, waitingPlace } from '../../contracts/run-messages.ts';
 import { mayHaveSalvage, outcomeOf, type RunFacts, standingOf, stateOf } from '../../contracts/run-summary.ts';
 
 const training: RunFacts = {
@@ -51,6 +52,18 @@ it.each<[string, Partial<RunFacts>, string, RunFacts['outcome']]>([
   const whole = { ...training, ...facts };
   expect(standingOf(whole)).toBe(standing);
   expect(outcomeOf(whole)).toBe(outcome);
+});
+
+it('counts the runs ahead by priority, then by who has waited longer, in one pool', () => {
+  const place = (pool: string, priority: number, minute: string) =>
+    waitingPlace(pool, priority, `2026-01-01T00:${minute}:00.000Z`);
+  const queue = [place('gpu', 2, '09'), place('gpu', 3, '01'), place('gpu', 3, '05')];
+  const mine = waitingOf(place('gpu', 3, '05'));
+  expect(mine).toMatchObject({ pool: 'gpu', since: '2026-01-01T00:05:00.000Z' });
+  expect(mine && runsAhead(queue, mine)).toBe(2);
+  expect(runsAhead(queue, { place: place('gpu', 1, '59') })).toBe(0);
+  expect(waitingOf(null)).toBe(null);
+  expect(waitingOf('gpu/3/some day')).toBe(null);
 });
 
 it('takes no state from a run that was ended by force, and asks its salvage', () => {

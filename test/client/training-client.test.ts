@@ -1,7 +1,7 @@
 /** The typed client against a real server, a real worker and real trainer processes. */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -164,7 +164,8 @@ describe('starting', () => {
       store: '/no/store',
       parameters: { stamps: '/no/stamps' },
     });
-    const input = { run: 'elsewhere', config, ledger: [], previous: null, elsewhere: false, notAfter: null };
+    const owner = { place: 'elsewhere', chain: ['an-execution'] };
+    const input = { run: 'elsewhere', ...owner, config, ledger: [], previous: null, elsewhere: false, notAfter: null };
     const known = { checkpoints: [], epoch: 0 };
     const options = { byPermit: false, signal: new AbortController().signal, onProgress: () => undefined };
     const opening = host.worker.host.sessions.open({ ...input, batchDivisor: 1, known }, options);
@@ -237,9 +238,15 @@ describe('messages to a run', () => {
     expect((await errorOf(WrongStateError, client.pause(run))).message).toMatch(/^pause is refused/);
     expect((await client.resume(run)).state).toBe('training');
     await trains(run);
+    await symlink('/etc/hostname', join(host.settings.dataFolder, 'runs', run, 'artifacts', 'host'));
     expect((await client.stop(run, 'epoch')).state).toBe('stopping');
     expect((await client.stop(run, 'now')).state).toBe('stopping');
-    expect(await client.result(run)).toMatchObject({ outcome: 'stopped' });
+    const receipt = await client.result(run);
+    expect(receipt).toMatchObject({ outcome: 'stopped' });
+    expect(receipt.files.map(({ path }) => path)).not.toContain('artifacts/host');
+    expect(receipt.notes).toContain(
+      'not published: symbolic links to what is no file of the run folder: "artifacts/host"',
+    );
     expect((await errorOf(WrongStateError, client.stop(run))).message).toBe(`run ${run} has stopped already`);
     await errorOf(ConfigError, client.stop(run, 'soon' as never));
   });
@@ -252,7 +259,7 @@ describe('messages to a run', () => {
       () => client.watch('no-such').next(),
     ]) {
       expect((await errorOf(RunNotFoundError, ask())).message).toBe(
-        'run is "no-such": no run has this id; "epochal ls" lists those that there are',
+        'run is "no-such": Temporal knows no run with this id, or no longer; "epochal ls" lists those that it knows',
       );
     }
     for (const hostile of ['..', '../x', '/etc/passwd', 'a\0b', '', 'x'.repeat(10_000)]) {

@@ -64,7 +64,12 @@ const checkReceipt: Check = async (run, receipt, output) => {
   if ((receipt.outcome === 'completed') !== (receipt.cause.kind === 'finished')) {
     wrong.push(`outcome ${receipt.outcome} with cause ${receipt.cause.kind}`);
   }
-  if (receipt.outcome === 'completed' && trained !== run.config.epochs) wrong.push(`completed with ${trained} epochs`);
+  const wanted = earlyEndOf(run) ?? run.config.epochs;
+  if (receipt.outcome === 'completed' && trained !== wanted) wrong.push(`completed with ${trained} epochs`);
+  const isEarly = receipt.cause.kind === 'finished' && receipt.cause.early !== undefined;
+  if (receipt.outcome === 'completed' && isEarly !== (wanted !== run.config.epochs)) {
+    wrong.push(`completed ${isEarly ? '' : 'not '}early with ${trained} of ${run.config.epochs} epochs`);
+  }
   // A host that is gone cannot be asked, and the receipt says so.
   const gone = receipt.localFolder.kind === 'unknown' ? null : true;
   if (receipt.processGroupGone !== gone) wrong.push(`processGroupGone is ${receipt.processGroupGone}`);
@@ -193,6 +198,12 @@ async function checkSlots(run: FaultRun): Promise<string[]> {
       wrong.push(`a slot of ${worker.host} is still taken`);
   }
   return wrong;
+}
+
+/** After which epoch the trainer of this run ends by itself, where it was asked to. */
+function earlyEndOf({ config }: FaultRun): number | null {
+  const [epoch] = z.string().default('').parse(config.parameters?.early_end).split(':');
+  return epoch && Number(epoch) < Number(config.epochs) ? Number(epoch) : null;
 }
 
 const batchesPerEpoch = (run: FaultRun): number => z.int().default(5).parse(run.config.parameters?.batches);

@@ -76,8 +76,10 @@ export function scheduleOf(seed: number): Schedule {
 }
 
 function randomConfig(random: SeededRandom): Partial<RunConfigInput> {
+  const epochs = random.between(2, 5);
+  const endsEarly = random.pick([false, false, false, true]);
   return {
-    epochs: random.between(2, 5),
+    epochs,
     seed: random.between(0, 3),
     parameters: {
       batches: random.pick([8, 20, 40]),
@@ -86,6 +88,8 @@ function randomConfig(random: SeededRandom): Partial<RunConfigInput> {
       save_seconds: random.pick([0, 0, 0.1]),
       children: random.pick([0, 0, 1]),
       escaped: random.pick([0, 0, 1]),
+      // After the last epoch it is no early end.
+      early_end: endsEarly ? `${random.between(1, epochs)}:call` : '',
     },
     checkpoints: {
       everyBatches: random.pick([0, 0, 7]),

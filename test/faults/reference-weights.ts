@@ -40,7 +40,7 @@ async function train({ seed, epochs, parameters }: Shape): Promise<ReadonlyMap<s
     const session: SessionFile = {
       ...{ protocol: 1, run: 'reference', session: 'reference', runFolder: folder },
       ...{ epochs, parameters, data: null, seed, everyBatches: 1 },
-      ...{ resumeFrom: null, keepProgress: true, batchDivisor: 1 },
+      ...{ endsAfter: null, resumeFrom: null, keepProgress: true, batchDivisor: 1 },
     };
     await writeFile(join(folder, 'session.json'), JSON.stringify(session));
     await mkdir(join(folder, 'artifacts'));

@@ -99,13 +99,16 @@ describe.concurrent('a trainer', () => {
 
   it('killed after its last epoch is started again, and does all that follows it', async ({ expect }) => {
     const hold = await hosts.hold('finish');
-    const run = await hosts.start({ epochs: 2, parameters: hold.parameters, failures: atOnce });
+    // Also where it was the last one by its own decision: another trainer knows of it.
+    const parameters = { ...hold.parameters, early_end: '2:call' };
+    const run = await hosts.start({ epochs: 4, parameters, failures: atOnce });
     await run.until('finishes', ({ detail }) => detail === 'training.finishing');
     await hold.reached();
     process.kill((await run.trainer(worker)).pid, 'SIGKILL');
     await hold.release();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
+    expect(receipt.cause).toEqual({ kind: 'finished', early: { reason: 'asked to end early' } });
     expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: 2 }, batches: { wasted: 0 } });
     expect(receipt.restarts).toMatchObject([{ failure: { kind: 'trainerKilled' }, epoch: 2 }]);
   });

@@ -258,6 +258,10 @@ describe('a configuration', () => {
       outputFolder: expect.stringContaining(finished),
     });
     expect((await server.ask('check', { body: { config: fork.config } })).body).toMatchObject({ ok: true });
+    // All four epochs are trained: one that goes on has to train more.
+    const { body: longer } = await server.ask('clone', { params, query: { checkpoint: 'last' } });
+    expect(longer.config).toMatchObject({ epochs: 8, continueFrom: { checkpoint: 'last' } });
+    expect((await server.ask('check', { body: { config: longer.config } })).body).toMatchObject({ ok: true });
     expect(await server.ask('clone', { params, query: { checkpoint: 'epoch-0999' } })).toMatchObject({
       status: 400,
       body: { problems: [{ field: 'checkpoint' }] },
@@ -305,6 +309,48 @@ describe('lists', () => {
     expect(text.runs.map(({ run }) => run)).toEqual([runs[0]]);
   });
 
+  it('tell who waits behind how many, and what became of a run that was ended by force', async () => {
+    const project = `queue-${finished.slice(-4)}`;
+    const start = async () =>
+      (await server.ask('start', { body: { config: host.config({ epochs: 50, project, parameters: slow }) } })).body
+        .run;
+    const training = [await start(), await start()];
+    for (const run of training) {
+      await until(`${run} trains`, async () => {
+        const { body } = await server.ask('run', { params: { run } });
+        return body.view?.detail === 'training.epoch';
+      });
+    }
+    const waiting = [await start(), await start()];
+    for (const [ahead, run] of waiting.entries()) {
+      await until(`${run} waits behind ${ahead}`, async () => {
+        const { body } = await server.ask('progress', { query: { runs: run } });
+        return body[run]?.some((live) => live.kind === 'waiting' && live.ahead === ahead);
+      });
+    }
+    expect((await server.ask('run', { params: { run: waiting[0] ?? '' } })).body.summary).toMatchObject({
+      standing: 'waiting',
+      startedAt: expect.any(String),
+    });
+    for (const run of waiting) await server.ask('stop', { params: { run }, body: {} });
+    const [run = '', other = ''] = training;
+    await host.client.workflow.getHandle(run).terminate('a test');
+    await until('its salvage is told', async () => {
+      const { body } = await server.ask('run', { params: { run } });
+      expect(body.summary).toMatchObject({ state: 'stopped', detail: 'stopped', closedAt: expect.any(String) });
+      expect(['ended', 'salvaging', 'salvaged', 'lost']).toContain(body.summary.standing);
+      return body.summary.outcome !== null && body.view?.receipt?.outcome === body.summary.outcome;
+    });
+    for (const outcome of ['salvaged', 'lost'] as const) {
+      const { body } = await server.ask('runs', { query: { project, outcome } });
+      expect(body.total).toBe(null);
+      const { summary } = (await server.ask('run', { params: { run } })).body;
+      expect(body.runs.map((one) => one.run)).toEqual(summary.outcome === outcome ? [run] : []);
+    }
+    await server.ask('stop', { params: { run: other }, body: { mode: 'now' } });
+    await stopped(other);
+  });
+
   it('hosts, with slots, and the folders that they keep', async () => {
     const { body: hosts } = await server.ask('hosts');
     expect(hosts).toMatchObject([{ host: host.worker.host.id, status: { slots: { total: 2 } }, problem: null }]);
@@ -312,7 +358,11 @@ describe('lists', () => {
     const { body } = await server.ask('start', { body: { config } });
     await stopped(body.run);
     const { body: kept } = await server.ask('keptFolders');
-    expect(kept).toMatchObject({ silent: [], folders: [{ run: body.run, state: 'kept', stored: true }] });
+    expect(kept).toMatchObject({
+      silent: [],
+      asked: [host.worker.host.id],
+      folders: [{ run: body.run, state: 'kept', stored: true }],
+    });
     const params = { host: host.worker.host.id, run: body.run };
     expect(await server.ask('removeKept', { params })).toMatchObject({ status: 200, body: { removed: true } });
     expect(await server.ask('removeKept', { params })).toMatchObject({ status: 400, body: { kind: 'invalid' } });

@@ -62,6 +62,9 @@ class Parameters(epochal.Parameters):
     marker: str = epochal.parameter("", path=True, description="Folder that counts the failures; empty: the run folder")
     checkpoint_bytes: int = epochal.parameter(0, ge=0, unit="bytes", description="Size of another file to save")
     save_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep in every save")
+    early_end: str = epochal.parameter(
+        "", pattern=r"^(\d+:(call|break|exit|stop)|)$", description="epoch:how it ends after that epoch, before its time"
+    )
     set_up_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep before training")
     finish_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep after training")
     holds: str = epochal.parameter(
@@ -151,6 +154,8 @@ def train(app: epochal.Application) -> None:
         app.end_epoch({"loss": mean_loss.value, "score": score})
         if parameters.draw:
             draw(Path(app.get_synced_data_dir(), "plots"), epoch)
+        if ends_early(app, parameters, epoch):
+            break
 
     hold(app, parameters, "finish")
     failing.at("finish")
@@ -158,6 +163,20 @@ def train(app: epochal.Application) -> None:
     for number in range(parameters.artifacts):
         Path(app.get_synced_data_dir(), f"{number:06d}.txt").write_text(str(number))
     Path(app.get_synced_data_dir(), "final.json").write_text(json.dumps({"count": chain.count, "link": chain.link}))
+
+
+def ends_early(app: epochal.Application, parameters: Parameters, epoch: int) -> bool:
+    """End after this epoch, where that was asked for; whether by leaving the loop."""
+    at, _, how = parameters.early_end.partition(":")
+    if not at or epoch != int(at):
+        return False
+    if how == "call":
+        app.end_early("asked to end early")
+    elif how == "exit":
+        sys.exit()
+    elif how == "stop":
+        app.stop()
+    return how == "break"
 
 
 def prepare(parameters: Parameters) -> None:

@@ -20,7 +20,10 @@ beforeAll(async () => {
   await stage.train({ run: 'done', trainer: 'digits', epochs: 2 });
   await stage.train({ run: 'live', trainer: 'digits', epochs: 900, parameters: { batch_delay_seconds: 0.05 } });
   await stage.ask('/api/runs', { config: { run: 'draft', trainer: 'digits', epochs: 2 }, draft: true });
+  const broken = { fail_at: '1:2', fail_kind: 'error', fail_times: 0 };
+  await stage.train({ run: 'broken', trainer: 'counter', epochs: 2, parameters: broken, failures: { restarts: 0 } });
   await stage.inDetail('done', 'stopped');
+  await stage.inDetail('broken', 'stopped');
   await stage.atEpoch('live', 1);
 }, 600_000);
 afterAll(() => stage?.stop());
@@ -49,8 +52,9 @@ const pages: Record<string, (page: Page) => Promise<unknown>> = {
   '/runs/live?tab=configuration': (page) => page.getByLabel('Configuration as YAML').waitFor(),
   '/runs/done': (page) => page.getByTestId('outcome').waitFor(),
   '/runs/done?tab=receipt': (page) => page.getByTestId('receipt').waitFor(),
+  '/runs/broken': (page) => page.getByTestId('outcome').waitFor(),
   '/runs/draft': (page) => page.getByText('A draft: nothing runs yet').waitFor(),
-  '/runs/nowhere': (page) => page.getByText('There is no run nowhere').waitFor(),
+  '/runs/nowhere': (page) => page.getByText('There is no run nowhere').and(page.locator('h2')).waitFor(),
   '/compare?runs=done,live': (page) => page.locator('.plot canvas').first().waitFor(),
   '/hosts': (page) => page.locator('[data-kept]').first().waitFor(),
   '/new': async (page) => {
@@ -60,6 +64,12 @@ const pages: Record<string, (page: Page) => Promise<unknown>> = {
   '/new?from=done': (page) => page.locator('[data-check=fine]').waitFor(),
   '/no-such-page': (page) => page.getByText('There is no such page').waitFor(),
 };
+
+/** Badges and messages whose text does not fit. */
+const cutTexts = `[...document.querySelectorAll('.mantine-Badge-label, .mantine-Alert-message, .mantine-Alert-message *')]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1 && !['inline', 'contents'].includes(getComputedStyle(one).display))
+  .filter((one) => getComputedStyle(one).overflowX !== 'auto')
+  .map((one) => one.textContent.slice(0, 60))`;
 
 const looks = {
   light: { colorScheme: 'light' },
@@ -83,6 +93,13 @@ it.each(Object.entries(looks))(
       // Nothing reaches beyond a phone's width but what scrolls by itself.
       const overflow = z.number().parse(await page.evaluate('document.documentElement.scrollWidth - innerWidth'));
       if (overflow > 0) problems[`${path} width`] = [`${overflow} px too wide`];
+      const given = page.viewportSize() ?? { width: 1280, height: 900 };
+      for (const width of new Set([given.width, Math.min(given.width, 1024)])) {
+        await page.setViewportSize({ ...given, width });
+        const cut = z.array(z.string()).parse(await page.evaluate(cutTexts));
+        if (cut.length > 0) problems[`${path} cut at ${width}`] = cut;
+      }
+      await page.setViewportSize(given);
     }
     await page.goto('/new?from=done');
     for (const name of [/Trainer/, /Parameters/, /Checkpoints and failures/, /Where/]) {

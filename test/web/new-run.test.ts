@@ -38,6 +38,15 @@ it(
     await page.getByTestId('check').getByText('parameters.learning_rate is 7: must be at most 1').waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();
     expect(new URL(page.url()).pathname).toBe('/new');
+    // In sight on a small page, too, in front of what is at its foot.
+    await page.setViewportSize({ width: 390, height: 844 });
+    const isOnTop = `(() => {
+      const told = document.querySelector('[data-testid=check] button');
+      const { x, y, width, height } = told.getBoundingClientRect();
+      return told.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+    })()`;
+    await expect.poll(() => page.evaluate(isOnTop)).toBe(true);
+    await page.setViewportSize({ width: 1280, height: 900 });
     // What only the trainer itself can know comes from its check on a worker.
     await page.getByLabel('Learning Rate').fill('0.01');
     await page.getByLabel('Hidden Layers-1').fill('100000');
@@ -58,6 +67,13 @@ it(
     await expect.poll(() => page.getByLabel('Epochs').inputValue()).toBe('4');
     await page.getByLabel('Epochs').fill('6');
     await expect.poll(() => editor.textContent()).toMatch(/# mine[\s\S]*epochs: 6 # few/);
+    // What is written survives a reload, and a walk to another page and back.
+    await page.reload();
+    await expect.poll(() => editor.textContent()).toMatch(/# mine[\s\S]*epochs: 6 # few/);
+    await page.getByRole('link', { name: 'Hosts' }).click();
+    await page.getByRole('heading', { name: 'Hosts', level: 1 }).waitFor();
+    await page.goBack();
+    await expect.poll(() => page.getByLabel('Epochs').inputValue()).toBe('6');
     await editor.fill('trainer: digits\nepochs: [');
     await page.getByText(/The YAML cannot be read: line/).waitFor();
     expect(await page.getByLabel('Epochs').isDisabled()).toBe(true);
@@ -168,6 +184,8 @@ it(
       return (await stage.details(run)).view;
     };
     await trainOn('Continue from here');
+    // Both epochs are trained: one that goes on has to train more.
+    expect(await page.getByLabel('Epochs').inputValue()).toBe('4');
     await page.getByLabel('Epochs').fill('3');
     const continued = await started();
     // The third epoch alone was left to train.

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { until } from '../support/until.ts';
 import { manyEpochs } from './many-epochs.ts';
 import { Stage } from './stage.ts';
 
@@ -39,7 +40,17 @@ it(
     await page.goto('/?project=comparing');
     await page.getByRole('checkbox', { name: 'Compare compare-a' }).check();
     await page.getByRole('checkbox', { name: 'Compare compare-b' }).check();
+    let isHeld = true;
+    await page.route(/\/metrics\?/, async (route) => {
+      await until('they may be read', () => !isHeld);
+      await route.continue();
+    });
     await page.getByRole('link', { name: 'Compare 2' }).click();
+    // Until they are read, nothing is said of them.
+    await page.getByRole('row', { name: /parameters.learning_rate/ }).waitFor();
+    await page.getByRole('status', { name: 'Loading' }).waitFor();
+    expect(await page.getByText('None of them has completed').count()).toBe(0);
+    isHeld = false;
     await page
       .getByRole('row', { name: /parameters.learning_rate/ })
       .getByText('0.01', { exact: true })

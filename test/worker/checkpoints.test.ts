@@ -1,7 +1,7 @@
 /** Checkpoints of a host and its store: two hosts that have had the run, and damaged ones. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,12 +10,14 @@ import { openStore } from '../../stores/open-store.ts';
 import {
   chooseResume,
   damagedHere,
+  isWhole,
   putAside,
   removePassed,
   storeCheckpoint,
   storedFiles,
 } from '../../worker/checkpoints.ts';
-import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
+import { leftOutNotes, publishedFiles } from '../../worker/published-files.ts';
+import { type RunFolder, RunFolders, readIfThere } from '../../worker/run-folders.ts';
 import { readReport } from '../../worker/run-report.ts';
 
 let scratch: string;
@@ -59,6 +61,59 @@ it('a host that stores late takes no rows away, and finds all of them when it go
   });
   expect(resume?.manifest.name).toBe('epoch-0003');
   expect(await readFile(late.folder.metrics, 'utf8')).toBe(`${row(1)}\n${row(2)}\n${row(3)}\n`);
+});
+
+it('a link in a checkpoint is followed inside of it alone', async () => {
+  const store = openStore(join(scratch, 'store'));
+  await store.prepare(false);
+  const { signal } = new AbortController();
+  const linked = async (target: string, host: string, content?: string) => {
+    const { folder, newest } = await trainedOn(host, 1);
+    const path = join(folder.checkpoints, newest.name);
+    await rename(join(path, 'weights'), join(path, 'other'));
+    await symlink(target, join(path, 'weights'));
+    if (content !== undefined) await writeFile(join(scratch, host, 'outside'), content);
+    return [await isWhole(path, newest, signal), await storeCheckpoint(folder, newest, store, host, {})];
+  };
+  expect(await linked('other', 'inside')).toEqual([true, true]);
+  // What it leads to has the very bytes: it may change at any time, and is none of the run's.
+  expect(await linked('../../../../outside', 'out', 'weights after 1')).toEqual([false, false]);
+  expect(await store.read('out/checkpoints/epoch-0001/weights')).toBe(null);
+
+  const { folder, newest } = await trainedOn('whole', 1);
+  const path = join(folder.checkpoints, newest.name);
+  await rename(path, join(scratch, 'elsewhere'));
+  await symlink(join(scratch, 'elsewhere'), path);
+  expect(await isWhole(path, newest, signal)).toBe(false);
+  await putAside(folder, newest);
+  expect(existsSync(join(scratch, 'elsewhere', 'weights'))).toBe(true);
+});
+
+it('in the place of a link to a file of the run its content is published, and other links are told', async () => {
+  const { folder } = await trainedOn('host', 1);
+  const links = { best: '../checkpoints/epoch-0001/weights', out: '../../../outside', folder: '.', none: 'none' };
+  for (const [name, target] of Object.entries(links)) await symlink(target, join(folder.artifacts, name));
+  await symlink('session.json', join(folder.path, 'own.json'));
+  await writeFile(folder.session, '{}');
+  await writeFile(join(folder.artifacts, 'plot'), 'x');
+  await symlink('/etc/hostname', folder.trainerLog);
+  const left: string[] = [];
+  const found: Record<string, string> = {};
+  for await (const [path, local] of publishedFiles(folder, (link) => left.push(link)))
+    found[path] = await readFile(local, 'utf8');
+  expect(found).toEqual({
+    'artifacts/best': 'weights after 1',
+    'artifacts/plot': 'x',
+    'metrics.jsonl': `${row(1)}\n`,
+  });
+  expect(left.sort()).toEqual(['artifacts/folder', 'artifacts/none', 'artifacts/out', 'logs/trainer.log', 'own.json']);
+  expect(leftOutNotes([...left, 'one-more'])).toEqual([
+    'not published: symbolic links to what is no file of the run folder: "artifacts/folder", "artifacts/none", "artifacts/out", "logs/trainer.log", "own.json" and 1 more',
+  ]);
+
+  await rm(folder.metrics);
+  await symlink('/etc/passwd', folder.metrics);
+  expect(await readIfThere(folder.metrics)).toBe(null);
 });
 
 describe('a checkpoint that is damaged here', () => {
@@ -152,4 +207,18 @@ describe('a folder with a checkpoint of every batch', () => {
     await symlink(folder.checkpoints, folder.checkpoints);
     await expect(toldTo(folder, 0)).rejects.toThrow('ELOOP');
   });
+});
+
+it('a report tells each epoch since the last one, and the last notes, however long the files are', async () => {
+  const { folder } = await trainedOn('host', 3_000);
+  const told = async (epoch: number) => await readReport(folder, { epoch, checkpoints: [] });
+  expect((await told(0)).epochs.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 3_000 }, (_, i) => i + 1));
+  expect((await told(2_998)).epochs.map(({ epoch }) => epoch)).toEqual([2_999, 3_000]);
+  const note = (index: number) => {
+    const event = { type: 'note', message: `${index} ${'x'.repeat(3_000)}` };
+    return `${JSON.stringify({ session: 's', at: '2026-01-01T00:00:00.000Z', event })}\n`;
+  };
+  await writeFile(folder.events, Array.from({ length: 1_000 }, (_, index) => note(index)).join(''));
+  const { notes } = await told(3_000);
+  expect(notes.map((message) => message.split(' ')[0])).toEqual(Array.from({ length: 50 }, (_, i) => `${950 + i}`));
 });

@@ -1,8 +1,8 @@
 /** Which checkpoints a run keeps, and that what it remembers stays small, whatever a trainer reports. */
 import { describe, expect, it } from 'vitest';
-import type { CheckpointManifest, LedgerEntry } from '../../contracts/checkpoint.ts';
+import { type CheckpointManifest, isBetter, type LedgerEntry } from '../../contracts/checkpoint.ts';
 import { checkpointPolicySchema, runConfigSchema } from '../../contracts/run-config.ts';
-import { adoptCheckpoints, isBetter, landedOf, withoutHost } from '../../workflows/ledger.ts';
+import { adoptCheckpoints, landedOf, withoutHost } from '../../workflows/ledger.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
 import {
   adoptFailure,

@@ -2,9 +2,9 @@
  * The chart, model-checked: every reachable state with every event, without a server. Children answer in every way
  * they can, timers fire or do not.
  */
-import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
-import type { AnyEventObject, SnapshotFrom } from 'xstate';
+import { type AnyEventObject, type SnapshotFrom, transition } from 'xstate';
 import { getAdjacencyMap } from 'xstate/graph';
 import { type SessionFailure, sessionFailedType } from '../../contracts/run-activities.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
@@ -40,11 +40,23 @@ const failure = (details: Partial<SessionFailure>) =>
     }),
   );
 
+const defect = new Error('a defect');
+const silence = new ActivityFailure(
+  'timed out',
+  'stopTrainer',
+  'id',
+  'TIMEOUT',
+  'worker',
+  new TimeoutFailure('no answer', undefined, 'HEARTBEAT'),
+);
+
 const foundAgain = ({ context }: Snapshot) => ({
   session: context.lastSession,
   report: { ...emptyReport, position: context.position },
   attached: true,
 });
+
+const endedEarly = { epoch: 1, reason: 'it learns no more' };
 
 const reportOf = (epoch: number) => ({
   epochs: [{ epoch, batches: 3, seconds: 1, metrics: { loss: 1 / epoch }, at: '2026-01-01T00:00:00.000Z' }],
@@ -74,7 +86,7 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
     error(failure({ failure: { kind: 'outOfMemory', message: 'full' } })),
     error(failure({ failure: { kind: 'nan', message: 'nan' } })),
     error(failure({ failure: { kind: 'data', message: 'no data' } })),
-    error(new Error('a defect')),
+    error(defect),
   ];
   const { epoch } = snapshot.context.position;
   switch (id) {
@@ -91,7 +103,11 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
         ...trouble,
       ];
     case 'trainEpoch':
-      return [done(reportOf(epoch + 1)), ...trouble];
+      return [
+        done(reportOf(epoch + 1)),
+        ...(epoch === 1 ? [done({ ...emptyReport, position: { epoch, batch: 0 }, endedEarly })] : []),
+        ...trouble,
+      ];
     case 'keepCheckpoints':
       return [
         done({
@@ -104,6 +120,7 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
         error(new Error('store down')),
       ];
     case 'stopTrainer': {
+      const isLast = epoch >= (snapshot.context.endedEarly?.epoch ?? epochs);
       const end = {
         report: { ...emptyReport, position: snapshot.context.position },
         reached: { epoch, batch: 2 },
@@ -117,9 +134,10 @@ function answers(id: string, snapshot: Snapshot): AnyEventObject[] {
       };
       return [
         done(end),
-        ...(epoch === epochs ? [done({ ...end, finished: true })] : []),
+        ...(isLast ? [done({ ...end, finished: true })] : []),
         done({ ...end, failure: { kind: 'trainerError', message: 'while it ended' } }),
-        error(new Error('host gone')),
+        error(defect),
+        error(silence),
       ];
     }
     case 'publish':
@@ -163,13 +181,14 @@ const key = ({ value, context, children }: Snapshot) =>
     context.pauseWanted,
     context.renewalDue,
     context.ledger.map((entry) => entry.stored),
-    context.dropped.length > 0,
+    context.dropped.length > 0 && !context.renewalDue,
     context.isDraft,
     context.problems.length > 0,
     context.notAfter?.epoch ?? null,
     context.publishFailure !== null,
     context.published !== null,
     context.finished,
+    context.endedEarly !== null,
   ]);
 
 /** Timers that are set in this snapshot, as the events that they raise. */
@@ -257,6 +276,36 @@ describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDra
     }
   });
 
+  it('never forgets a session whose end nobody saw: its trainer is asked to stop before anything is published', () => {
+    const asked = steps.filter(({ from, event }) => 'trainEpoch' in from.children && event.error === defect);
+    expect(asked.length).toBeGreaterThan(0);
+    for (const { from, to } of asked) {
+      expect(to.context.session).toEqual(from.context.session);
+      expect(chartPosition(to.value).state).toBe('stopping');
+    }
+    const climbed = steps.filter(({ from, event }) => 'stopTrainer' in from.children && event.error === defect);
+    for (const { from, to } of climbed) {
+      const { detail } = chartPosition(from.value);
+      if (/\.(epoch|batch|terminate)$/.test(detail)) expect(to.context.session, detail).not.toBeNull();
+    }
+  });
+
+  it('stores anew at once where the worker that was storing was lost', () => {
+    const storing = snapshots.filter(
+      ({ children, context }) =>
+        'keepCheckpoints' in children &&
+        context.session?.id === 's' &&
+        context.dropped.length > 0 &&
+        !context.renewalDue,
+    );
+    expect(storing.length).toBeGreaterThan(0);
+    for (const snapshot of storing) {
+      const [, effects] = transition(runChart, snapshot, { type: 'SESSION_LOST', session: 's' });
+      const ofKeeper = effects.filter(({ params }) => Reflect.get(Object(params), 'id') === 'keepCheckpoints');
+      expect(ofKeeper.map(({ type }) => type)).toEqual(['xstate.stopChild', 'xstate.spawnChild']);
+    }
+  });
+
   it('can be stopped from everywhere: a stop leads out of training, or is remembered until a child has answered', () => {
     for (const { from, event, to } of steps) {
       if (event.type !== 'STOP' || chartPosition(from.value).state !== 'training') continue;
@@ -278,7 +327,7 @@ describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDra
   it('ends in the outcome that was: never completed with anything missing or with a failure', () => {
     for (const { context } of ends) {
       if (!context.plan || outcomeOf(context) !== 'completed') continue;
-      expect(context.position.epoch).toBe(epochs);
+      expect(context.position.epoch).toBe(context.endedEarly?.epoch ?? epochs);
       expect(context.finished).toBe(true);
       expect(context.failure).toBeNull();
       expect(context.publishFailure).toBeNull();

@@ -56,10 +56,18 @@ describe('a run', () => {
     expect(view).toMatchObject({ state: 'stopped', detail: 'stopped', position: { epoch: 3, batch: 0 } });
   });
 
-  it('publishes however many files, and its receipt stays small', async () => {
-    const run = await host.start(host.config({ epochs: 1, parameters: { artifacts: 400 } }));
+  it('completes where the trainer ends early, publishes however many files, and its receipt stays small', async () => {
+    const parameters = { artifacts: 400, early_end: '3:break', score_peak: 2 };
+    const run = await host.start(host.config({ epochs: 9, parameters, failures: { restarts: 0 } }));
     const receipt = await run.result();
-    expect(receipt).toMatchObject({ outcome: 'completed', localFolder: { kind: 'removed' } });
+    expect(receipt).toMatchObject({
+      outcome: 'completed',
+      cause: { kind: 'finished', early: { reason: 'no epoch followed epoch 3' } },
+      epochs: { trained: 3, planned: 9 },
+      best: { metric: 'score', value: 2, epoch: 2 },
+      restarts: [],
+      localFolder: { kind: 'removed' },
+    });
     await expectLanded(receipt);
     expect(JSON.stringify(receipt).length).toBeLessThan(100_000);
     expect(receipt.files.map(({ path }) => path)).toEqual(expect.arrayContaining(['metrics.jsonl', 'files.jsonl']));
@@ -69,6 +77,27 @@ describe('a run', () => {
       const { path, size } = JSON.parse(line);
       expect((await stat(join(receipt.outputFolder as string, path))).size).toBe(size);
     }
+
+    // Continued, it trains on, from a checkpoint of its own by then, and what was best before stays the best.
+    const continueFrom = { outputFolder: receipt.outputFolder as string };
+    const again = { early_end: '3:break', score_peak: 2, fail_at: '4:2', fail_kind: 'kill' };
+    const more = host.config({ epochs: 5, parameters: again, continueFrom, failures: { backoffSeconds: 0 } });
+    const continued = await host.start(more);
+    const extended = await continued.result();
+    const best = { metric: 'score', value: 2, epoch: 2, from: run.id };
+    expect(extended).toMatchObject({
+      outcome: 'completed',
+      cause: { kind: 'finished' },
+      best,
+      restarts: [{ epoch: 3 }],
+    });
+    expect(extended.checkpoints.find(({ reasons }) => reasons.includes('best'))).toMatchObject({
+      epoch: 2,
+      from: run.id,
+    });
+    expect((await continued.view()).best).toEqual(best);
+    expect(await epochsOf(extended)).toEqual([4, 5]);
+    await expectLanded(extended);
   });
 
   it('stores what is saved within an epoch while that trains, and removes here what is older', async () => {

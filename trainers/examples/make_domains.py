@@ -1,6 +1,10 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["numpy>=1.26,<3", "pillow>=10"]
+# ///
 """Make two domains of small street scenes: labelled source, unlabelled target, labelled validation of the target.
 
-    python trainers/examples/make_domains.py --seed 0 domains/
+    uv run trainers/examples/make_domains.py --seed 0 domains/
 
 The same pictures for the same seed. Both domains have the same classes and the same geometry; they differ in colour,
 texture, light, sharpness and noise. Poles and the bars of fences are 4 pixels wide, which half the resolution cannot
@@ -10,11 +14,18 @@ keep apart; signs are small and rare.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+try:
+    import numpy as np
+    from PIL import Image, ImageDraw, ImageFilter
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"{error.name} is not installed in this Python: run `uv run {sys.argv[0]}`, which installs what the "
+        "file's header names, or `pip install numpy pillow` first"
+    )
 
 CLASSES = ["sky", "building", "road", "vegetation", "car", "fence", "pole", "sign"]
 SKY, BUILDING, ROAD, VEGETATION, CAR, FENCE, POLE, SIGN = range(len(CLASSES))

@@ -1,6 +1,10 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["numpy>=1.26,<3", "pillow>=10", "PyYAML>=6", "pydantic>=2.7,<3"]
+# ///
 """Make a small data set of coloured shapes: the same pictures for the same seed, in any format that is known here.
 
-    python trainers/examples/make_shapes.py --format coco --count 80 --seed 0 shapes/
+    uv run trainers/examples/make_shapes.py --format coco --count 80 --seed 0 shapes/
 
 Each picture has one to three shapes that do not overlap, on a noisy background: circle, square and triangle, with
 boxes, masks and three keypoints (top, left, right). Format `images` has one shape a picture, for classification.
@@ -15,15 +19,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "epochal"))
 
-from epochal.datasets import coco, image_folder, supervisely, yolo
-from epochal.datasets.masks import box_of_bitmap, cropped
-from epochal.datasets.model import DataSet, Keypoint, Object, Picture, Polygon
-from epochal.datasets.splits import Split
+try:
+    import numpy as np
+    from epochal.datasets import coco, image_folder, supervisely, yolo
+    from epochal.datasets.masks import box_of_bitmap, cropped
+    from epochal.datasets.model import DataSet, Keypoint, Object, Picture, Polygon
+    from epochal.datasets.splits import Split
+    from PIL import Image, ImageDraw
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"{error.name} is not installed in this Python: run `uv run {sys.argv[0]}`, which installs what the "
+        "file's header names, or `pip install numpy pillow PyYAML pydantic` first"
+    )
 
 CLASSES = ["circle", "square", "triangle"]
 FORMATS = (

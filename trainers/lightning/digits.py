@@ -92,6 +92,5 @@ class DigitsModule(pl.LightningModule):
             part = min(max(step - warm_up, 0) / max(steps - warm_up, 1), 1.0)
             return min((step + 1) / warm_up, 0.505 + 0.495 * math.cos(math.pi * part))
 
-        # OneCycleLR keeps its length in its state: a run could not be extended with more epochs.
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

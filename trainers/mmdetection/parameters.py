@@ -27,14 +27,16 @@ class Parameters(SplitParameters):
         {},
         title="Overrides",
         description="Changes of the config, as mmdet's --cfg-options: dotted names and their values, e.g. "
-        "model.backbone.depth: 34",
+        "model.backbone.depth: 34. A type may name any Python object, which is then called: whoever sets them runs "
+        "code",
     )
     weights: str | None = epochal.parameter(
         None,
         path=True,
         title="Own weights",
         max_length=4096,
-        description="Path of an mmdet .pth file on the worker to start from; left out, the network starts from scratch",
+        description="Path of an mmdet .pth file on the worker to start from; left out, the network starts from "
+        "scratch. It is a pickle: use files that you trust",
     )
     image_size: int | None = epochal.parameter(
         None,

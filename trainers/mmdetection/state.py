@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import epochal
+from epochal import schedules
 from mmengine.hooks import EMAHook
 
 FILE = "checkpoint.pth"
@@ -45,13 +46,16 @@ class State:
         """Read everything."""
         runner, loop = self._runner, self._loop
         runner._resume = True  # the hooks that average weights ask for it
+        saved = self._read(folder)
+        made, states = _flat(runner.param_schedulers or []), _flat(saved.get("param_schedulers", []))
         try:
-            runner.resume(str(folder / FILE), map_location="cpu" if not _on_gpu(runner) else "default")
+            with schedules.over_new_total(loop.app, made, states):
+                runner.resume(str(folder / FILE), map_location="cpu" if not _on_gpu(runner) else "default")
         except (RuntimeError, ValueError) as error:
             raise epochal.SetUpError(
                 f"the checkpoint does not fit: config, overrides and classes must be as they were ({error})"
             ) from error
-        meta = self._meta(folder)
+        meta = saved["meta"]
         loop._iter = meta["iter"]
         ours = meta["epochal"]
         loop.trained, loop.batch, loop.rate = ours["trained"], ours["batch"], ours["rate"]
@@ -61,10 +65,15 @@ class State:
         """The weights alone."""
         self._runner.load_checkpoint(str(folder / FILE), map_location="cpu", strict=True)
 
-    def _meta(self, folder: Path) -> dict[str, Any]:
+    def _read(self, folder: Path) -> dict[str, Any]:
         import torch
 
-        return torch.load(folder / FILE, map_location="cpu", weights_only=False)["meta"]
+        return torch.load(folder / FILE, map_location="cpu", weights_only=False)
+
+
+def _flat(schedulers: Any) -> list[Any]:
+    """mmengine has a list of them, or one for each of several optimizers."""
+    return [one for part in schedulers.values() for one in part] if isinstance(schedulers, dict) else list(schedulers)
 
 
 def _on_gpu(runner: Any) -> bool:

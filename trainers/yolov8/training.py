@@ -9,7 +9,7 @@ from typing import Any
 
 import epochal
 import settings
-from epochal import torch_processes
+from epochal import schedules, torch_processes
 from epochal.datasets import image_folder, yolo
 from epochal.datasets.checking import checked
 from parameters import Parameters
@@ -201,7 +201,9 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
         app.state(save=state.save, load=state.load, load_weights=state.load_weights)
         trainer.epochs_to_train = app.epochs()
         trainer.start_epoch = advance(trainer) - 1
-        trainer.scheduler.last_epoch = trainer.start_epoch - 1
+        trainer.scheduler.last_epoch = trainer.start_epoch - 1  # the schedule is over the run's epochs
+        if app.extended_from is not None and parameters.lrf != 1:
+            schedules.tell(app)
         trainer.train_loader.begin(trainer.start_epoch)
         trainer.is_first = True
         model = bare(trainer.model)

@@ -11,9 +11,13 @@ const queries = new QueryClient({
     queries: {
       staleTime: 2_000,
       retry: false,
+      // A browser that is offline is to say so at once, not to wait: what fails is asked for again below.
+      networkMode: 'always',
+      refetchOnReconnect: true,
       // What is away comes back: every query that failed for that asks again by itself.
       refetchInterval: (query) => (isAway(query.state.error) ? 2_000 : false),
     },
+    mutations: { networkMode: 'always' },
   },
 });
 

@@ -1,8 +1,10 @@
 /** Addresses of the pages. Each page is a chunk of its own, fetched when it is first visited or about to be. */
+
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { runSortSchema } from '../../contracts/http-api.ts';
 import { outcomeSchema, runStateSchema } from '../../contracts/receipt.ts';
+import { chunk } from './chunk.ts';
 import { NotFound } from './shell/not-found.tsx';
 import { PageTrouble } from './shell/page-trouble.tsx';
 import { Shell } from './shell/shell.tsx';
@@ -30,7 +32,7 @@ export const runsRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/',
   validateSearch: (search) => runsSearch.parse(search),
-  component: lazyRouteComponent(() => import('./runs/runs-page.tsx'), 'RunsPage'),
+  component: lazyRouteComponent(() => chunk(() => import('./runs/runs-page.tsx')), 'RunsPage'),
 });
 
 export const newRunRoute = createRoute({
@@ -47,27 +49,27 @@ export const newRunRoute = createRoute({
         draft: text,
       })
       .parse(search),
-  component: lazyRouteComponent(() => import('./wizard/new-run-page.tsx'), 'NewRunPage'),
+  component: lazyRouteComponent(() => chunk(() => import('./wizard/new-run-page.tsx')), 'NewRunPage'),
 });
 
 export const runRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/runs/$run',
   validateSearch: (search) => z.object({ tab: lenient(z.enum(runTabs)), folder: text }).parse(search),
-  component: lazyRouteComponent(() => import('./run/run-page.tsx'), 'RunPage'),
+  component: lazyRouteComponent(() => chunk(() => import('./run/run-page.tsx')), 'RunPage'),
 });
 
 export const compareRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/compare',
   validateSearch: (search) => z.object({ runs: lenient(z.string().max(2000)) }).parse(search),
-  component: lazyRouteComponent(() => import('./curves/compare-page.tsx'), 'ComparePage'),
+  component: lazyRouteComponent(() => chunk(() => import('./curves/compare-page.tsx')), 'ComparePage'),
 });
 
 export const hostsRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/hosts',
-  component: lazyRouteComponent(() => import('./hosts/hosts-page.tsx'), 'HostsPage'),
+  component: lazyRouteComponent(() => chunk(() => import('./hosts/hosts-page.tsx')), 'HostsPage'),
 });
 
 export const router = createRouter({

@@ -10,7 +10,9 @@ export const theme = createTheme({
   headings: { fontWeight: '650', textWrap: 'balance' },
   components: {
     Tooltip: { defaultProps: { withArrow: true, openDelay: 250, events: { hover: true, focus: true, touch: true } } },
-    Badge: { defaultProps: { variant: 'light', radius: 'sm', miw: 'fit-content' } },
+    Badge: { defaultProps: { variant: 'light', radius: 'sm', miw: 'max-content' } },
+    // A name, a path or a traceback has no place to break a line at.
+    Alert: { styles: { message: { overflowWrap: 'anywhere' }, body: { minWidth: 0 } } },
     // A value out of range is shown with its problem, never changed in silence.
     NumberInput: { defaultProps: { clampBehavior: 'none' } },
     Card: { defaultProps: { withBorder: true, padding: 'md', radius: 'md' } },

@@ -89,6 +89,7 @@ def test_a_finished_run_is_extended(start: Start, reference: TrainerProcess) -> 
     assert again.end() == 0, again.account()
     assert again.stopped == (4, 0)
     assert metrics(again, "learning_rate") == [pytest.approx(0.001 * (1 - 23 / 24))]
+    assert [event for event in again.of("note") if "planned for 3 epochs and has 4 now" in event["message"]]
 
 
 def test_from_the_weights_of_another_training(start: Start, reference: TrainerProcess) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from math import cos, pi
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,9 +66,37 @@ def test_its_checkpoint_is_lightnings(reference: TrainerProcess) -> None:
     from safetensors.torch import load_file
 
     folder = reference.folder / "checkpoints" / "epoch-0004"
-    module = DigitsModule.load_from_checkpoint(folder / "lightning.ckpt", map_location="cpu", weights_only=False)
+    module = DigitsModule.load_from_checkpoint(folder / "lightning.ckpt", map_location="cpu", weights_only=True)
     weights = load_file(folder / "weights.safetensors")
     assert all(torch.equal(tensor, weights[name]) for name, tensor in module.state_dict().items())
+
+
+class Opens:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return open, (self.path, "w")
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    """Of a run to continue from, when it is read; of one's own module, when the first one is written."""
+    import lightning.pytorch as pl
+    import torch
+    from epochal import SetUpError, lightning_state
+
+    path, marker = tmp_path / "lightning.ckpt", tmp_path / "marker"
+    torch.save({"hyper_parameters": {"loss": Opens(str(marker))}}, path)
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    for read in (
+        lambda: lightning_state.check_readable(path),
+        lambda: lightning_state.load(trainer, path, 0, weights_only=True),
+    ):
+        with pytest.raises(SetUpError, match=r"holds objects beside tensors and plain values \(\S*open\)"):
+            read()
+    assert not marker.exists()
 
 
 def test_the_end_is_done_again(start: Start, reference: TrainerProcess) -> None:
@@ -114,6 +144,10 @@ def test_more_epochs_after_the_end_and_weights_alone(start: Start, reference: Tr
     again = start(TRAINER, run="more", epochs=6, parameters=SETTINGS, resumeFrom=resume_from)
     assert again.end() == 0, again.account()
     assert [row["epoch"] for row in again.rows()] == [5, 6]
+    # Of the last batch of each: a warm-up of 13 steps, and a cosine over the other 125 of six epochs.
+    wanted = [0.01 * (0.505 + 0.495 * cos(pi * (23 * epoch - 1 - 13) / 125)) for epoch in (5, 6)]
+    assert metrics(again, "learning_rate") == pytest.approx(wanted)
+    assert [event for event in again.of("note") if "planned for 4 epochs and has 6 now" in event["message"]]
     fresh = start(TRAINER, run="fresh", epochs=1, parameters=SETTINGS, resumeFrom=resume_from, keepProgress=False)
     ended_well(fresh, 1)
     assert metrics(fresh, "train_loss")[0] < metrics(reference, "train_loss")[0] / 2

@@ -85,6 +85,9 @@ def test_a_finished_run_is_extended(start: Start, reference: TrainerProcess) -> 
     assert again.stopped == (4, 0)
     assert {event["epoch"] for event in again.of("batch")} == {4}
     assert _saved(again, "epoch-0004")["meta"]["iter"] == 20
+    # Steps down after epochs 2 and 3 of three are ones after epochs 3 and 4 of four: the second is still to come.
+    assert metrics(again, "lr") == pytest.approx(metrics(reference, "lr")[2:])
+    assert [event for event in again.of("note") if "planned for 3 epochs and has 4 now" in event["message"]]
 
 
 def test_weights_alone_and_from_a_file(start: Start, reference: TrainerProcess) -> None:

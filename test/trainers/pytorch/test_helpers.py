@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from epochal.torch_batches import Batches
 from epochal.torch_parts import parts_of
 from epochal.torch_state import bare, load_training, load_weights, save_training, save_weights
 from torch import nn
+from torch.optim import lr_scheduler as rates
 
 
 class Tied(nn.Module):
@@ -94,6 +96,146 @@ def test_optimizer_schedule_and_scaler_go_on(tmp_path: Path) -> None:
     assert torch.equal(second["model"].weight, straight["model"].weight)
     with pytest.raises(SetUpError, match="has optimizer, schedule, steps; this trainer goes on with optimizer"):
         load_training({"optimizer": first["parts"]["optimizer"]}, tmp_path / "t")
+
+
+def _linear_then_cosine(optimizer: Any, total: int) -> Any:
+    warm_up = rates.LinearLR(optimizer, 0.1, total_iters=total // 4)
+    return rates.SequentialLR(optimizer, [warm_up, rates.CosineAnnealingLR(optimizer, total)], [total // 4])
+
+
+SCHEDULES: dict[str, Callable[[Any, int], Any]] = {
+    "LambdaLR": lambda optimizer, total: rates.LambdaLR(optimizer, lambda step: 1 - step / total),
+    "MultiplicativeLR": lambda optimizer, total: rates.MultiplicativeLR(optimizer, lambda step: 1 - step / total / 2),
+    "MultiStepLR": lambda optimizer, total: rates.MultiStepLR(optimizer, [total // 3, total // 2]),
+    "CosineAnnealingLR": lambda optimizer, total: rates.CosineAnnealingLR(optimizer, total, eta_min=0.01),
+    "LinearLR": lambda optimizer, total: rates.LinearLR(optimizer, total_iters=total),
+    "PolynomialLR": lambda optimizer, total: rates.PolynomialLR(optimizer, total, power=2.0),
+    "OneCycleLR": lambda optimizer, total: rates.OneCycleLR(optimizer, 0.1, total_steps=total + 1),
+    "SequentialLR": _linear_then_cosine,
+    "ChainedScheduler": lambda optimizer, total: rates.ChainedScheduler(
+        [rates.ConstantLR(optimizer, total_iters=total // 3), rates.PolynomialLR(optimizer, total)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_goes_on_over_the_new_total(name: str, tmp_path: Path) -> None:
+    """Extended from 8 steps to 12 after the 6th, and not extended: the rates of a run that was never interrupted."""
+
+    def make(total: int) -> dict[str, Any]:
+        layer = nn.Linear(2, 1)
+        groups = [{"params": [layer.weight]}, {"params": [layer.bias], "lr": 0.02}]
+        optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+        return {"optimizer": optimizer, "schedule": SCHEDULES[name](optimizer, total)}
+
+    def follow(parts: dict[str, Any], steps: int) -> list[Any]:
+        seen = []
+        for _ in range(steps):
+            parts["optimizer"].step()
+            parts["schedule"].step()
+            seen.append([(group["lr"], group["momentum"]) for group in parts["optimizer"].param_groups])
+        return seen
+
+    for before, now in ((8, 12), (12, 12)):
+        notes: list[str] = []
+        app = SimpleNamespace(
+            extended_from=before if before != now else None,
+            planned_epochs=now,
+            note=lambda text, to=notes: to.append(text),
+        )
+        straight, first, second = make(now), make(before), make(now)
+        wanted = follow(straight, now)
+        follow(first, 6)
+        save_training(first, tmp_path / "t")
+        load_training(second, tmp_path / "t", app)  # type: ignore[arg-type]
+        assert [(group["lr"], group["momentum"]) for group in second["optimizer"].param_groups] == wanted[5]
+        assert follow(second, now - 6) == wanted[6:]
+        assert second["schedule"].state_dict().keys() == straight["schedule"].state_dict().keys()
+        assert len(notes) == (before != now)
+        assert before == now or "planned for 8 epochs and has 12 now" in notes[0]
+
+
+def test_a_warm_up_by_batches_beside_steps_by_epochs(tmp_path: Path) -> None:
+    """Two schedules of one optimizer, each stepped as often as it was."""
+
+    def make(epochs: int) -> dict[str, Any]:
+        optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
+        return {
+            "steps": rates.MultiStepLR(optimizer, [epochs // 2, epochs * 3 // 4]),
+            "optimizer": optimizer,
+            "warm_up": rates.LinearLR(optimizer, 0.1, total_iters=7),
+        }
+
+    def follow(parts: dict[str, Any], epochs: int) -> float:
+        for _ in range(epochs):
+            for _ in range(5):
+                parts["optimizer"].step()
+                parts["warm_up"].step()
+            parts["steps"].step()
+        return parts["optimizer"].param_groups[0]["lr"]
+
+    first, second = make(4), make(8)
+    assert follow(first, 3) == pytest.approx(0.001)
+    save_training(first, tmp_path / "t")
+    app = SimpleNamespace(extended_from=4, planned_epochs=8, note=lambda _text: None)
+    load_training(second, tmp_path / "t", app)  # type: ignore[arg-type]
+    assert second["optimizer"].param_groups[0]["lr"] == pytest.approx(0.1)
+    assert second["warm_up"].last_epoch == 15
+    assert follow(second, 3) == pytest.approx(follow(make(8), 6))
+
+
+def test_schedules_that_have_no_total_go_on_as_they_are(tmp_path: Path) -> None:
+    """A plateau's waiting and restarts at fractions of epochs cannot be stepped again, and need not be."""
+
+    def make() -> dict[str, Any]:
+        optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
+        other = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
+        return {
+            "plateau": rates.ReduceLROnPlateau(optimizer, patience=0),
+            "restarts": rates.CosineAnnealingWarmRestarts(other, 4),
+            "optimizer": optimizer,
+            "other": other,
+        }
+
+    first, second = make(), make()
+    for loss in (1.0, 2.0, 3.0):
+        first["plateau"].step(loss)
+        first["restarts"].step(loss / 2)
+    save_training(first, tmp_path / "t")
+    app = SimpleNamespace(extended_from=3, planned_epochs=5, note=lambda text: pytest.fail(text))
+    load_training(second, tmp_path / "t", app)  # type: ignore[arg-type]
+    for name in ("plateau", "restarts"):
+        assert second[name].state_dict() == first[name].state_dict()
+        assert second[name].optimizer.param_groups[0]["lr"] == first[name].optimizer.param_groups[0]["lr"]
+
+
+class ByEpoch:
+    """As timm's schedules are: it is told the epoch, and does not count."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+        self.rate = 1.0
+
+    def step(self, epoch: int) -> None:
+        self.rate = 1 / epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rate": self.rate}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rate = state["rate"]
+
+
+def test_a_schedule_that_cannot_be_stepped_again_is_noted(tmp_path: Path) -> None:
+    first, second = (ByEpoch(torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)) for _ in range(2))
+    first.step(4)
+    save_training({"schedule": first}, tmp_path / "t")
+    notes: list[str] = []
+    app = SimpleNamespace(extended_from=4, planned_epochs=8, note=notes.append)
+    load_training({"schedule": second}, tmp_path / "t", app)  # type: ignore[arg-type]
+    assert second.rate == 0.25
+    (note,) = notes
+    assert note.startswith("the schedule ByEpoch goes on as it was planned for 4 epochs")
 
 
 class Noisy(torch.utils.data.Dataset[Any]):

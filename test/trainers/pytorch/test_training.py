@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import cos, pi
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,10 @@ def test_more_epochs_after_the_end(start: Start, reference: TrainerProcess) -> N
     assert again.wait_for("ready")["resumedFrom"] == {"epoch": 4, "batch": 0}
     assert [row["epoch"] for row in again.rows()] == [5, 6]  # a host that never saw the first four
     assert progress(again, "epoch-0006")["best"]["value"] >= progress(reference, "epoch-0004")["best"]["value"]
+    # Where a cosine over six epochs is, not where one over four ended.
+    wanted = [0.003 * (0.02 + 0.98 * (1 + cos(pi * epoch / 6)) / 2) for epoch in (4, 5)]
+    assert metrics(again, "learning_rate") == pytest.approx(wanted)
+    assert [event for event in again.of("note") if "planned for 4 epochs and has 6 now" in event["message"]]
 
 
 def test_from_the_weights_of_another_training(start: Start, reference: TrainerProcess) -> None:

@@ -83,6 +83,7 @@ _events: dict[str, dict[str, Check]] = {
     "checkpoint": {"checkpoint": lambda value: _matches(value, _manifest)},
     "acknowledged": {"command": _one_of("grant", "stop", "checkpoint", "shutdown")},
     "note": {"message": _text(4000)},
+    "endedEarly": {"epoch": _int(0), "reason": _text(500)},
     "stopped": {**_position, "batchesAfterStop": _int(0), "finished": lambda value: isinstance(value, bool)},
     "failed": {
         "kind": _one_of("outOfMemory", "nan", "data", "gpuMissing", "setUp", "trainerError"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import epochal
 import pytest
 from trainer_process import REPOSITORY
 
@@ -168,3 +170,17 @@ print("after main")
     assert _sentences(_check(script, 1, {"size": 1}, "/here")) == ['data is "/here": must be /there']
     assert _sentences(_check(script, 1, {"size": 1}, "/broken")) == ['data is "/broken": must be a folder of images']
     assert _check(script, 1, {"size": 1}, "/there") == {"problems": [], "parameters": {"size": 1}}
+
+
+@pytest.mark.parametrize(
+    ("lists", "sentence"),
+    [
+        ({"datasets": ["coco"]}, "datasets of t has 'coco': it must be a list of epochal.Dataset("),
+        ({"datasets": "coco"}, "datasets of t has 'coco': it must be a list of epochal.Dataset("),
+        ({"metrics": [{"name": "loss"}]}, "metrics of t has {'name': 'loss'}: it must be a list of epochal.Metric("),
+    ],
+)
+def test_lists_of_something_else_are_refused(lists: dict[str, Any], sentence: str) -> None:
+    declared = {"metrics": [epochal.Metric("loss", "Mean loss")], **lists}
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        epochal.Trainer(name="t", title="T", description="D", best=("loss", "min"), **declared)

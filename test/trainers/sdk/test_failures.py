@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from conftest import Start
 from test_application import HEAD
@@ -143,7 +145,14 @@ def test_a_checkpoint_of_the_same_position_is_replaced(start: Start) -> None:
     assert verify_checkpoint(broken.parent)["session"] == again.session["session"]
 
 
-@pytest.mark.parametrize("body", ["(folder / 'l').symlink_to('/etc/passwd')", "(folder / 'checkpoint.json').touch()"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "(folder / 'l').symlink_to('/etc/passwd')",
+        "(folder / 'l').symlink_to(folder)",
+        "(folder / 'checkpoint.json').touch()",
+    ],
+)
 def test_a_checkpoint_holds_plain_files_of_the_trainers_own(start: Start, body: str) -> None:
     script = f"""
 def save(folder):
@@ -162,10 +171,14 @@ def test_folders_in_a_checkpoint(start: Start) -> None:
 def save(folder):
     (folder / "a" / "b").mkdir(parents=True)
     (folder / "a" / "b" / "c.txt").write_text("c")
+    (folder / "newest.txt").symlink_to("a/b/c.txt")
 app = epochal.Application(trainer)
 train_epochs(app)
 """
     trainer = start(HEAD + script, epochs=1)
     assert trainer.end() == 0
-    assert "a/b/c.txt" in {file["path"] for file in trainer.of("checkpoint")[0]["checkpoint"]["files"]}
+    assert {"a/b/c.txt", "newest.txt"} <= {file["path"] for file in trainer.of("checkpoint")[0]["checkpoint"]["files"]}
+    newest = Path(trainer.last_checkpoint, "newest.txt")
+    assert newest.read_text() == "c"
+    assert not newest.is_symlink()
     assert trainer.checkpoints

@@ -165,7 +165,7 @@ def test_a_trainer_says_what_it_lacks() -> None:
 
 
 def test_names_of_metrics_are_bounded() -> None:
-    """Many at once, and one more in every epoch: what the run remembers has an end, and the best is told all the same."""
+    """Many at once, and one more in every epoch: what the run remembers has an end, and the best is always told."""
     told: list[dict[str, object]] = []
 
     class Sink:

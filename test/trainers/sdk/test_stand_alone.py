@@ -101,3 +101,33 @@ def test_help(tmp_path: Path) -> None:
     done = _run(tmp_path, "--help")
     assert done.returncode == 0
     assert "--resume" in done.stdout
+
+
+EXAMPLES = REPOSITORY / "trainers" / "examples"
+
+
+@pytest.mark.parametrize(
+    ("file", "module"),
+    [("make_shapes.py", "numpy"), ("make_domains.py", "numpy"), ("my_trainer.py", "pydantic")],
+)
+def test_an_example_says_what_to_install(tmp_path: Path, file: str, module: str) -> None:
+    """By a Python without any packages."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal")}
+    command = [sys.executable, "-S", str(EXAMPLES / file), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert module in last
+    assert "`uv run " in last
+    assert "`pip install " in last
+
+
+def test_a_missing_package_is_a_sentence(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text((EXAMPLES / "my_trainer.py").read_text().replace("import numpy as np", "import nunpy as np"))
+    process = _start(tmp_path, "--epochs", "1", script=script)
+    _, errors = process.communicate(timeout=LIMIT)
+    assert process.returncode == 1
+    last = errors.decode().strip().splitlines()[-1]
+    assert last.startswith("failed: the module nunpy is not installed in ")
+    assert f"run it by `uv run {script}`" in last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import cos, pi
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,10 @@ def test_more_epochs_after_the_end_and_weights_alone(start: Start, reference: Tr
     again = start(TRAINER, run="more", epochs=6, parameters=SETTINGS, resumeFrom=resume_from)
     assert again.end() == 0, again.account()
     assert [row["epoch"] for row in again.rows()] == [5, 6]
+    # Of the last batch of each: a warm-up of 14 steps, and a cosine over the other 124 of six epochs.
+    wanted = [0.002 * (1 + cos(pi * (23 * epoch - 1 - 14) / 124)) / 2 for epoch in (5, 6)]
+    assert metrics(again, "learning_rate") == pytest.approx(wanted)
+    assert [event for event in again.of("note") if "planned for 4 epochs and has 6 now" in event["message"]]
     fresh = start(TRAINER, run="fresh", epochs=1, parameters=SETTINGS, resumeFrom=resume_from, keepProgress=False)
     ended_well(fresh, 1)
     assert metrics(fresh, "train_loss")[0] < metrics(reference, "train_loss")[0]

@@ -4,6 +4,17 @@ A trainer says what it is (`Trainer`), what it can be told (`Parameters`), and t
 knows when to stop, what to save and where to go on. `docs/trainers.md` has a complete example.
 """
 
+try:
+    import pydantic as _pydantic  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "pydantic":
+        raise
+    raise ModuleNotFoundError(
+        "Epochal's SDK needs pydantic, which is not installed in this Python: run a single file by `uv run <file>`, "
+        "which installs what its header names, or install it by `pip install 'pydantic>=2.7,<3'`",
+        name="pydantic",
+    ) from None
+
 from epochal import stdout_guard
 
 stdout_guard.install()

@@ -117,6 +117,14 @@ class Application:
         return self._session.epochs
 
     @property
+    def extended_from(self) -> int | None:
+        """Planned epochs of the training that wrote the checkpoint, where this one goes on with another number.
+
+        What depends on the number of epochs (a schedule) has to be made anew then: what was saved is of the other.
+        """
+        return self._training.extended_from
+
+    @property
     def seed(self) -> int:
         """The run's seed."""
         return self._session.seed
@@ -230,6 +238,15 @@ class Application:
         """A line for the people who watch: something was changed or switched off."""
         self._sink.send({"type": "note", "message": shortened(message, 4000)})
 
+    def end_early(self, reason: str) -> None:
+        """No epoch follows the one under way: the trainer's own decision, told with `reason`, which completes the run.
+
+        `app.epochs()` ends after it. Leaving its loop by `break` after `app.end_epoch(metrics)` does the same; said here,
+        it is also known where what follows the loop is interrupted and done again. Nothing happens after a stop, or in
+        the last epoch.
+        """
+        self._training.end_early(reason)
+
     def save(self) -> None:
         """Write a checkpoint at the next batch boundary, and go on. `end_epoch` does so by itself."""
         self._control.ask_checkpoint()
@@ -283,7 +300,7 @@ class Application:
         On any other thread: asks for a stop, which the main thread obeys at its next batch boundary.
         """
         if threading.current_thread() is not threading.main_thread():
-            self._control.stop("batch", "app.stop() was called")
+            self._control.stop("batch", "app.stop() was called", by_itself=True)
             return
         self._end(sys.exc_info()[1])
         raise SystemExit(self._exit_code)
@@ -430,6 +447,11 @@ class Application:
         if not self._ending.acquire(blocking=False):
             return
         error = self._with_landing(error)
+        if self._loop is not None and _is_orderly(error):
+            trouble = self._loop.conclude()
+            if trouble is not None:
+                log(str(trouble))
+                error = trouble
         failed = error is not None and not isinstance(error, (StopException, SystemExit))
         if failed and error is not None:
             self._exit_code = 130 if isinstance(error, KeyboardInterrupt) else 1
@@ -457,3 +479,7 @@ class Application:
                 }
             )
         self._has_ended = True
+
+
+def _is_orderly(error: BaseException | None) -> bool:
+    return error is None or isinstance(error, StopException) or (isinstance(error, SystemExit) and not error.code)

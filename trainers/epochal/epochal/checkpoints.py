@@ -78,6 +78,11 @@ class CheckpointFolder:
         """Whether this session landed, or was resumed from, a checkpoint here that is still there."""
         return position in self._written and (self._folder / position.name / MANIFEST).is_file()
 
+    @property
+    def has_any(self) -> bool:
+        """Whether this session landed a checkpoint, or was resumed from one."""
+        return bool(self._written)
+
     def knows(self, checkpoint: Checkpoint) -> None:
         """`checkpoint` need not be written again if it lies in this folder."""
         if checkpoint.folder.resolve() == (self._folder / checkpoint.position.name).resolve():
@@ -149,7 +154,9 @@ def _files(folder: Path) -> list[dict[str, Any]]:
     for parent, folders, names in os.walk(folder):
         for name in sorted(names):
             path = Path(parent, name)
-            if path.is_symlink() or not path.is_file():
+            if path.is_symlink():
+                _put_file_in_place_of_link(path, folder)
+            if not path.is_file():
                 raise ValueError(f"{name} is not a plain file: a checkpoint holds plain files alone")
             if path.parent == folder and name == MANIFEST:
                 raise ValueError(f"{MANIFEST} is written by the SDK: give the trainer's file another name")
@@ -163,6 +170,23 @@ def _files(folder: Path) -> list[dict[str, Any]]:
     if len(files) > MOST_FILES:
         raise ValueError(f"a checkpoint of {len(files)} files: it may have {MOST_FILES}; put many into one archive")
     return sorted(files, key=lambda file: file["path"])
+
+
+def _put_file_in_place_of_link(link: Path, folder: Path) -> None:
+    """A link to another file of the checkpoint becomes that file; one that leads out is refused."""
+    target = link.resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise ValueError(
+            f"{link.name} is a link that leads out of the checkpoint: a checkpoint holds its own files alone"
+        )
+    if not target.is_file():
+        raise ValueError(f"{link.name} is a link to what is no file: a checkpoint holds plain files alone")
+    beside = link.with_name(f".{link.name}.tmp")
+    try:
+        os.link(target, beside)
+    except OSError:
+        shutil.copyfile(target, beside)
+    os.replace(beside, link)
 
 
 def _remove(path: Path) -> None:

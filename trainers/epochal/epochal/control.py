@@ -15,6 +15,8 @@ class Control:
         self.stop_mode: StopMode | None = None
         #: Why, for the log.
         self.stop_reason = ""
+        #: Whether the trainer itself asked first.
+        self.stops_by_itself = False
         self.checkpoint_asked = False
         self.no_more_epochs = False
         #: Training and validation batches begun so far, counted by the training loop.
@@ -31,11 +33,12 @@ class Control:
         """Batches begun after it was known that the next batch boundary is the end."""
         return 0 if self._begun_at_stop is None else self.batches_begun - self._begun_at_stop
 
-    def stop(self, mode: StopMode, reason: str) -> None:
+    def stop(self, mode: StopMode, reason: str, *, by_itself: bool = False) -> None:
         """Ask for the end. A second stop may bring it nearer (`epoch`, then `batch`), and never takes it back."""
         with self._changed:
             if self.stop_mode is None:
                 self.stop_reason = reason
+                self.stops_by_itself = by_itself
             if self.stop_mode != "batch":
                 self.stop_mode = mode
                 if mode == "batch":

@@ -130,7 +130,11 @@ class Driven:
         """The epoch is complete; what the framework saves now is what the next epoch begins with."""
         self.app.end_epoch(metrics)
 
+    def end_early(self, reason: str) -> None:
+        """Before `end_epoch`: the framework trains no epoch after the one under way."""
+        self.app.end_early(reason)
+
     def finish(self) -> None:
-        """The planned end. Raises the stop where one came in the meantime."""
-        if self.complete_epochs == self.app.planned_epochs:
+        """The planned end, or an early one. Raises the stop where one came in the meantime."""
+        if not self._loop._goes_on:
             next(self._epochs, None)

@@ -1,7 +1,10 @@
 """What can go wrong in a trainer, told apart as the protocol's `failed` event tells it."""
 
 import errno
+import os
+import sys
 import traceback
+from pathlib import Path
 
 MESSAGE_LIMIT = 4_000
 TRACEBACK_LIMIT = 16_000
@@ -78,9 +81,23 @@ def failure_message(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" while writing {error.filename}" if error.filename else ""
         return shortened(f"the disk is full{where}", MESSAGE_LIMIT)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return shortened(_missing_module(error.name), MESSAGE_LIMIT)
     text = str(error).strip()
     name = type(error).__name__
     return shortened(f"{name}: {text}" if text else name, MESSAGE_LIMIT)
+
+
+def _missing_module(name: str) -> str:
+    """What is not installed, and how to install it: by hand nobody has made an environment for the trainer."""
+    where = f"the module {name} is not installed in {sys.executable}"
+    file = Path(sys.argv[0])
+    requirements = file.with_name("requirements.txt")
+    if os.environ.get("EPOCHAL_SESSION"):
+        return f"{where}: its package belongs into {requirements}, or into the PEP 723 header of {file.name}"
+    if requirements.is_file():
+        return f"{where}: install the trainer's packages by `pip install -r {requirements}`"
+    return f"{where}: run it by `uv run {file}`, which installs what its header names, or install its package by pip"
 
 
 def failure_traceback(error: BaseException) -> str:

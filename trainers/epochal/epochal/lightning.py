@@ -20,7 +20,7 @@ try:
 except ImportError:
     import pytorch_lightning as pl
 
-from epochal import lightning_state, torch_state
+from epochal import lightning_state, schedules, torch_state
 from epochal.application import Application
 from epochal.driven import Driven
 from epochal.errors import SetUpError
@@ -35,8 +35,11 @@ class EpochalCallback(pl.Callback):
     Metrics of an epoch are what the module logged with `on_epoch=True`, and `learning_rate`.
     """
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, *, weights_only: bool = True) -> None:
+        """`weights_only=False` reads checkpoints with objects in them, which can run code: see `torch.load`."""
         self._app = app
+        self._weights_only = weights_only
+        self._is_checked = not weights_only
         self._loaders: list[ResumableLoader] = []
         self._loss: Mapping[str, Any] = {}
         self._learning_rate = 0.0
@@ -189,8 +192,25 @@ class EpochalCallback(pl.Callback):
             partial = self._before_validation or lightning_state.Partial.of(trainer, self._learning_rate)
             checkpoint["epochal"] = partial.as_dict(in_validation=self._before_validation is not None)
         trainer.strategy.save_checkpoint(checkpoint, folder / lightning_state.FILE)
+        if not self._is_checked:  # in the first epoch, not when it is needed
+            lightning_state.check_readable(folder / lightning_state.FILE)
+            self._is_checked = True
 
     def _load(self, trainer: pl.Trainer, folder: Path) -> None:
-        checkpoint = lightning_state.load(trainer, folder / lightning_state.FILE, self._driven.complete_epochs)
+        checkpoint = lightning_state.load(
+            trainer,
+            folder / lightning_state.FILE,
+            self._driven.complete_epochs,
+            weights_only=self._weights_only,
+        )
+        connector = trainer._checkpoint_connector
+        restore = connector.restore_optimizers_and_schedulers
+
+        def restore_rates() -> None:
+            scheduled = [config.scheduler for config in trainer.lr_scheduler_configs]
+            with schedules.over_new_total(self._app, scheduled, checkpoint["lr_schedulers"]):
+                restore()
+
+        connector.restore_optimizers_and_schedulers = restore_rates  # type: ignore[method-assign]
         if "epochal" in checkpoint:
             self._partial = lightning_state.Partial(**checkpoint["epochal"])

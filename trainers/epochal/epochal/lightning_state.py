@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,23 @@ def epoch_metrics(trainer: Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items() if not name.endswith("_step")}
 
 
-def load(trainer: Trainer, path: Path, epochs: int) -> dict[str, Any]:
+def check_readable(path: Path) -> None:
+    """`SetUpError` for a checkpoint that holds what cannot be read back without running code from it."""
+    import torch
+
+    try:
+        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        raise SetUpError(f"the module's checkpoint {_with_objects(error)}") from error
+
+
+def load(trainer: Trainer, path: Path, epochs: int, *, weights_only: bool) -> dict[str, Any]:
     """Give Lightning a checkpoint after `epochs` complete epochs; it takes optimizers and schedules by itself later."""
     connector = trainer._checkpoint_connector
     try:
-        checkpoint: dict[str, Any] = trainer.strategy.load_checkpoint(path, weights_only=False)
+        checkpoint: dict[str, Any] = trainer.strategy.load_checkpoint(path, weights_only=weights_only)
+    except pickle.UnpicklingError as error:
+        raise SetUpError(f"the checkpoint {path} {_with_objects(error)}") from error
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         raise SetUpError(f"the checkpoint {path} cannot be read: {error}") from error
     progress = checkpoint.pop("loops")["fit_loop"]  # with it Lightning would restart in its own way
@@ -56,6 +70,15 @@ def load(trainer: Trainer, path: Path, epochs: int) -> dict[str, Any]:
     for position in (fit.epoch_progress.current, fit.epoch_progress.total):
         position.ready = position.started = position.processed = position.completed = epochs
     return checkpoint
+
+
+def _with_objects(error: pickle.UnpicklingError) -> str:
+    found = re.search(r"Unsupported (?:global|class|operand)[^\n]*?([\w.]+) was not", str(error))
+    what = f" ({found[1]})" if found else ""
+    return (
+        f"holds objects beside tensors and plain values{what}, and reading them runs code from it: leave them out of "
+        "hyper-parameters and callbacks, or give EpochalCallback(app, weights_only=False) where you trust who wrote it"
+    )
 
 
 class Partial:

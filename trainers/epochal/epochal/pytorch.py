@@ -100,7 +100,7 @@ class Torch:
         def load(folder: Path) -> None:
             for name, module in files.items():
                 torch_state.load_weights(module, folder / name)
-            torch_state.load_training(rest, folder / torch_state.TRAINING)
+            torch_state.load_training(rest, folder / torch_state.TRAINING, self._app)
 
         def load_weights(folder: Path) -> None:
             for name, module in files.items():

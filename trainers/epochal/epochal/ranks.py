@@ -97,10 +97,10 @@ class SharedControl(Control):
         self._ranks = ranks
         self._heard = Control()
 
-    def stop(self, mode: StopMode, reason: str) -> None:
+    def stop(self, mode: StopMode, reason: str, *, by_itself: bool = False) -> None:
         if mode == "batch" and self._begun_at_stop is None:
             self._begun_at_stop = self.batches_begun
-        self._heard.stop(mode, reason)
+        self._heard.stop(mode, reason, by_itself=by_itself)
 
     def grant(self, through: int) -> None:
         self._heard.grant(through)
@@ -123,7 +123,8 @@ class SharedControl(Control):
         )
         if stop:
             begun = self._begun_at_stop
-            super().stop(_stops[stop] or "batch", heard.stop_reason or "another process was told to")
+            reason = heard.stop_reason or "another process was told to"
+            super().stop(_stops[stop] or "batch", reason, by_itself=heard.stops_by_itself)
             if begun is not None:
                 self._begun_at_stop = begun  # counted from when it was heard, not from when all knew
         self.checkpoint_asked = self.checkpoint_asked or bool(checkpoint)
@@ -143,6 +144,9 @@ class Silent:
 
 class NoCheckpoints:
     """The checkpoints of a rank that does not save."""
+
+    #: Rank 0 knows.
+    has_any = True
 
     def has(self, position: Position) -> bool:
         """No: rank 0 knows."""

@@ -27,6 +27,7 @@ class Session(BaseModel):
     session: str
     run_folder: str
     epochs: int = Field(ge=1)
+    ends_after: int | None = Field(default=None, ge=0)
     parameters: dict[str, Any]
     data: str | None
     seed: int = Field(ge=0)

@@ -94,6 +94,8 @@ class Terminal:
             self._remove_older(event["checkpoint"]["name"])
         elif kind == "note":
             self._line(event["message"])
+        elif kind == "endedEarly":
+            self._line(f"ends early, after {event['epoch']} epochs: {event['reason']}")
         elif kind == "failed":
             self._line(f"failed: {event['message']}")
         elif kind == "stopped":

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from epochal import schedules
 from epochal.errors import SetUpError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from epochal.application import Application
 
 WEIGHTS = "weights.safetensors"
 #: Optimizers, schedules, scalers: whatever has a `state_dict`, by name.
@@ -85,8 +89,11 @@ def save_training(parts: dict[str, Stateful], path: Path) -> None:
     torch.save({name: part.state_dict() for name, part in parts.items()}, path)
 
 
-def load_training(parts: dict[str, Stateful], path: Path) -> None:
-    """The opposite of `save_training`. Nothing in the file is executed; `SetUpError` where it does not fit."""
+def load_training(parts: dict[str, Stateful], path: Path, app: Application | None = None) -> None:
+    """The opposite of `save_training`. Nothing in the file is executed; `SetUpError` where it does not fit.
+
+    In an `app` that was extended, schedules go on as those of the new length.
+    """
     import torch
 
     try:
@@ -96,11 +103,14 @@ def load_training(parts: dict[str, Stateful], path: Path) -> None:
     if set(saved) != set(parts):
         has, needs = ", ".join(sorted(saved)) or "nothing", ", ".join(sorted(parts)) or "nothing"
         raise SetUpError(f"the training state {path} has {has}; this trainer goes on with {needs}")
-    for name, part in parts.items():
-        try:
-            part.load_state_dict(saved[name])
-        except (ValueError, KeyError, RuntimeError) as error:
-            raise SetUpError(f"the state of {name} in {path} does not fit: {error}") from error
+    scheduled = [name for name, part in parts.items() if schedules.is_schedule(part)]
+    states = [saved[name] for name in scheduled]
+    with schedules.over_new_total(app, [parts[name] for name in scheduled], states) if app else nullcontext():
+        for name, part in parts.items():
+            try:
+                part.load_state_dict(saved[name])
+            except (ValueError, KeyError, RuntimeError) as error:
+                raise SetUpError(f"the state of {name} in {path} does not fit: {error}") from error
 
 
 def _first_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

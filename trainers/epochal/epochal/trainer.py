@@ -76,6 +76,14 @@ class Trainer:
         for name, info in self.parameters.model_fields.items():
             if not info.description:
                 raise TypeError(f"the parameter {name} of {self.name} has no description")
+        for name, wanted, example in (
+            ("datasets", Dataset, 'Dataset("coco", "a folder with COCO json files")'),
+            ("metrics", Metric, 'Metric("accuracy", "part that was read correctly")'),
+        ):
+            given = getattr(self, name)
+            for one in given if isinstance(given, (list, tuple)) else [given]:
+                if not isinstance(one, wanted):
+                    raise TypeError(f"{name} of {self.name} has {one!r}: it must be a list of epochal.{example}, …")
         if self.best[0] not in {metric.name for metric in self.metrics}:
             raise TypeError(f"best names {self.best[0]}, which is none of the metrics of {self.name}")
 

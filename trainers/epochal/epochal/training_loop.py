@@ -12,7 +12,7 @@ from epochal.averages import Averages
 from epochal.channel import Event, EventSink
 from epochal.checkpoints import Checkpoint, CheckpointFolder, Position, now
 from epochal.control import Control
-from epochal.errors import DataError, StopException
+from epochal.errors import DataError, StopException, shortened
 from epochal.landing import Landing
 from epochal.metrics_file import MetricsFile
 from epochal.moment import Moment
@@ -53,6 +53,12 @@ class TrainingLoop:
         self.best: dict[str, Any] | None = None
         self.is_ready = False
         self.was_stopped = False
+        self.is_over = False
+        #: Epochs after which none follows.
+        self._last_epoch = session.epochs if session.ends_after is None else min(session.epochs, session.ends_after)
+        self._early_reason: str | None = None  # the trainer's own, for training no further
+        self._early_told = False
+        self._left_early = False  # out of the loop over epochs, when nobody had asked for an end
         self._watch = Stopwatch()
         self._landing = Landing()
         self._metrics: dict[str, float] = {}
@@ -73,8 +79,10 @@ class TrainingLoop:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all epochs are trained, and no stop cut off what follows them."""
-        return self._complete >= self._session.epochs and not self.was_stopped
+        """Whether no epoch follows, as planned or by the trainer's own decision, and no stop cut off what comes after."""
+        if self.was_stopped and not self._control.stops_by_itself:
+            return False
+        return self._complete >= self._last_epoch or self._early_reason is not None
 
     @property
     def position(self) -> Position:
@@ -85,6 +93,12 @@ class TrainingLoop:
     def epoch(self) -> int:
         """1-based number of the epoch under way, or of the next one; of the last one after training."""
         return min(self._complete + 1, max(self._session.epochs, 1))
+
+    @property
+    def extended_from(self) -> int | None:
+        """See `Application.extended_from`."""
+        planned = self._from.progress.get("epochs") if self._from and self._session.keep_progress else None
+        return planned if planned != self._session.epochs else None
 
     @property
     def in_epoch(self) -> bool:
@@ -99,20 +113,59 @@ class TrainingLoop:
         """See `Application.epochs`."""
         if not self.is_ready:
             self._get_ready()
-        while self._complete < self._session.epochs and self._may_train(self._complete + 1):
+        while self._goes_on and self._may_train(self._complete + 1):
             self._begin_epoch()
             try:
                 yield self._complete + 1
-            except GeneratorExit:  # The loop is left early: what follows it may read the checkpoint.
-                self._landing.wait()
+            except GeneratorExit:
+                # Left by `break`, or by an error: which one shows in how the application ends.
+                self._left_early = self._control.stop_mode is None and not self._control.no_more_epochs
+                self._landing.wait()  # What follows may read the checkpoint.
+                if not self.is_over:
+                    self.progress.phase("finish", max(self._complete, 1))
                 raise
             if self._in_epoch:
                 raise RuntimeError(f"epoch {self._complete + 1} is over, but app.end_epoch(metrics) was not called")
-        if self._complete < self._session.epochs and self._control.stops_at_batch:
+        if self._goes_on and self._control.stops_at_batch:
             self._leave()
         self._settle()
+        if self._early_reason is not None and not self._early_told:
+            self._tell_early_end()
         # Once all is trained there is nothing left to stop: what follows is done whole, or not at all.
         self.progress.phase("finish", max(self._complete, 1))
+
+    def end_early(self, reason: str) -> None:
+        """See `Application.end_early`."""
+        asked = self._control.stop_mode is not None or self._control.no_more_epochs
+        ends_here = self._complete + (1 if self._in_epoch else 0) < self._last_epoch
+        if ends_here and not asked and self._early_reason is None:
+            self._early_reason = shortened(reason, 500) or "for no reason that was given"
+
+    def conclude(self) -> Exception | None:
+        """The process ends in good order: whether the trainer itself wanted that before the last epoch, and tells it.
+
+        Answers what is wrong with the end where nothing was trained.
+        """
+        self.is_over = True
+        asked = self._control.stop_mode is not None and not self._control.stops_by_itself
+        by_itself = self._left_early or not (asked or self._control.no_more_epochs)
+        ends_early = self._complete < self._last_epoch and by_itself and self._early_reason is None
+        if not self.is_ready or not ends_early or (self.was_stopped and not self._control.stops_by_itself):
+            return None
+        if not self._checkpoints.has_any:
+            return RuntimeError("the trainer ended before its first epoch was complete, and nobody had asked it to")
+        stop = self._control.stop_reason if self._control.stops_by_itself else ""
+        self._early_reason = stop or f"no epoch followed epoch {self._complete}"
+        self._tell_early_end()
+        return None
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._complete < self._last_epoch and self._early_reason is None
+
+    def _tell_early_end(self) -> None:
+        self._early_told = True
+        self._sink.send({"type": "endedEarly", "epoch": self._complete, "reason": self._early_reason})
 
     def batches(self, loader: Iterable[Batch], total: int | None) -> Iterator[Batch]:
         """See `Application.batches`."""
@@ -360,6 +413,7 @@ class TrainingLoop:
             "epochBegan": self._epoch_began.encode() if self._batch and self._epoch_began else None,
             "seconds": self._watch.seconds,
             "best": self.best,
+            "epochs": self._session.epochs,
         }
         if self._ranks.count > 1:
             progress["ranks"] = self._ranks.gather({name: progress[name] for name in ("moment", "epochBegan")})
@@ -376,6 +430,8 @@ class TrainingLoop:
         self._sink.send({"type": "checkpoint", "checkpoint": manifest})
         if report:
             self._sink.send(report)
+            if self._early_reason is not None:
+                self._tell_early_end()  # whatever becomes of what follows, no epoch does
 
     def _moment(self) -> Moment:
         """State of the SDK at the position, which may be before the present: validation, or skipped batches."""

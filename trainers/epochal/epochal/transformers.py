@@ -15,16 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import SaveStrategy
 
+from epochal import schedules
 from epochal.application import Application
 from epochal.driven import Driven
 from epochal.errors import SetUpError
 
 _WEIGHTS = "model.safetensors"
 _STATE = "trainer_state.json"
+_SCHEDULE = "scheduler.pt"
 #: Metrics of an evaluation that say how fast this machine is, not how good the model.
 _SPEED = ("runtime", "_per_second", "_compilation_time", "epoch")
 
@@ -106,7 +109,7 @@ class EpochalCallback(transformers.TrainerCallback):
 
     def _take_hold(self, trainer: Any) -> None:
         train, training_step, run_epoch = trainer.train, trainer.training_step, trainer._run_epoch
-        init_state = trainer._init_training_state
+        init_state, load_rates = trainer._init_training_state, trainer._load_optimizer_and_scheduler
 
         def train_from_checkpoint(*_: Any, **options: Any) -> Any:
             folder = self._driven.resume_folder
@@ -123,6 +126,14 @@ class EpochalCallback(transformers.TrainerCallback):
             init_state(*args, **options)
             # By steps alone the Trainer takes an epoch whose evaluation is still to come for a complete one.
             return self._driven.complete_epochs, self._driven.batch * trainer.args.gradient_accumulation_steps
+
+        def optimizer_and_schedule(checkpoint: str | None) -> None:
+            if checkpoint is None or self._app.extended_from is None:
+                load_rates(checkpoint)
+                return
+            saved = torch.load(Path(checkpoint, _SCHEDULE), map_location="cpu", weights_only=True)
+            with schedules.over_new_total(self._app, [trainer.lr_scheduler], [saved]):
+                load_rates(checkpoint)
 
         def epoch(**options: Any) -> None:
             if not self._driven.begin_epoch():
@@ -141,6 +152,7 @@ class EpochalCallback(transformers.TrainerCallback):
             "train": train_from_checkpoint,
             "training_step": step,
             "_init_training_state": at_position,
+            "_load_optimizer_and_scheduler": optimizer_and_schedule,
             "_run_epoch": epoch,
             "_load_rng_state": lambda _folder: self._driven.reached(),
             # The Trainer only logs which weights it did not find, and trains on with random ones in their place.

@@ -50,7 +50,11 @@ export async function call<N extends RouteName>(route: N, request: Request<N>): 
       ...(request.signal ? { signal: request.signal } : {}),
     });
   } catch (error) {
-    if (request.signal?.aborted) throw error;
+    if (
+      request.signal?.aborted &&
+      !(request.signal.reason instanceof DOMException && request.signal.reason.name === 'TimeoutError')
+    )
+      throw error;
     throw new CallError('The Epochal server does not answer.', null);
   }
   const told: unknown = await response.json().catch(() => null);

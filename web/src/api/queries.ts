@@ -2,9 +2,13 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { call } from './call.ts';
 
+/** The server itself waits for Temporal and for workers. */
+const healthMs = 15_000;
+
 export const healthQuery = queryOptions({
   queryKey: ['health'],
-  queryFn: ({ signal }) => call('health', { signal }),
+  // A network that takes everything and gives nothing back is noticed, too.
+  queryFn: ({ signal }) => call('health', { signal: AbortSignal.any([signal, AbortSignal.timeout(healthMs)]) }),
   refetchInterval: 4_000,
 });
 

@@ -10,6 +10,7 @@ import { formatMetric } from '../formatting.ts';
 import { compareRoute } from '../routes.tsx';
 import { StateBadge } from '../runs/state-badge.tsx';
 import { EmptyState } from '../shell/empty-state.tsx';
+import { PageLoading } from '../shell/shell.tsx';
 import { curveColors } from '../theme.ts';
 import { changedFields } from './changed-fields.ts';
 import { CurveControls, type CurveLook, useCurveLook } from './curve-controls.tsx';
@@ -42,6 +43,9 @@ export function ComparePage() {
     details: details[index]?.data,
     columns: metrics[index]?.data,
   }));
+  // What was not asked for, as there is nothing yet, is not awaited.
+  const isLoading = details.some(({ isPending }) => isPending) || metrics.some(({ isLoading: loading }) => loading);
+  const unread = metrics.find(({ error, data }) => error && !data)?.error ?? null;
   const broken = details.find(({ error }) => error)?.error;
   return (
     <Stack>
@@ -82,7 +86,7 @@ export function ComparePage() {
       {names.length > 0 && (
         <>
           <CurveControls look={look} onChange={setLook} />
-          <ComparedPlots compared={compared} look={look} />
+          <ComparedPlots compared={compared} look={look} isLoading={isLoading} problem={unread} />
           <Differences compared={compared} />
         </>
       )}
@@ -124,8 +128,23 @@ function AddRun({ known, onAdd }: { known: string[]; onAdd: (run: string) => voi
   );
 }
 
-function ComparedPlots({ compared, look }: { compared: Compared[]; look: CurveLook }) {
+interface ComparedPlotsProps {
+  compared: Compared[];
+  look: CurveLook;
+  isLoading: boolean;
+  /** Why curves could not be read. */
+  problem: Error | null;
+}
+
+function ComparedPlots({ compared, look, isLoading, problem }: ComparedPlotsProps) {
   const metrics = [...new Set(compared.flatMap(({ columns }) => Object.keys(columns?.metrics ?? {})))];
+  if (metrics.length === 0 && isLoading) return <PageLoading />;
+  if (metrics.length === 0 && (problem || compared.some(({ details }) => !details?.view)))
+    return (
+      <Text c="dimmed" size="sm">
+        Their curves are not known at the moment{problem ? `: ${messageOf(problem)}` : '.'}
+      </Text>
+    );
   if (metrics.length === 0)
     return (
       <Text c="dimmed" size="sm">
@@ -156,8 +175,12 @@ function ComparedPlots({ compared, look }: { compared: Compared[]; look: CurveLo
   );
 }
 
+const notKnown = (details: RunDetails | undefined): string => (details ? 'not known' : '…');
+
 function Differences({ compared }: { compared: Compared[] }) {
-  const fields = changedFields(compared.map(({ details }) => details?.view?.config ?? {}));
+  // Of a run that no worker answers for, the configuration is not known: it differs in nothing.
+  const known = compared.filter(({ details }) => details?.view);
+  const fields = changedFields(known.map(({ details }) => details?.view?.config ?? {}));
   return (
     <Card>
       <Title order={2} size="h5" mb="sm">
@@ -189,9 +212,11 @@ function Differences({ compared }: { compared: Compared[] }) {
               <Table.Th scope="row">best</Table.Th>
               {compared.map(({ run, details }) => (
                 <Table.Td key={run} className="figures">
-                  {details?.view?.best
-                    ? `${details.view.best.metric} ${formatMetric(details.view.best.value)} (epoch ${details.view.best.epoch})`
-                    : '–'}
+                  {!details?.view
+                    ? notKnown(details)
+                    : details.view.best
+                      ? `${details.view.best.metric} ${formatMetric(details.view.best.value)} (epoch ${details.view.best.epoch})`
+                      : '–'}
                 </Table.Td>
               ))}
             </Table.Tr>
@@ -200,9 +225,9 @@ function Differences({ compared }: { compared: Compared[] }) {
                 <Table.Th scope="row" fw={500}>
                   {field}
                 </Table.Th>
-                {compared.map(({ run }, index) => (
-                  <Table.Td key={run} className="figures">
-                    {values[index]}
+                {compared.map((one) => (
+                  <Table.Td key={one.run} className="figures">
+                    {known.includes(one) ? values[known.indexOf(one)] : notKnown(one.details)}
                   </Table.Td>
                 ))}
               </Table.Tr>

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { HostAnswer } from '../../../contracts/http-api.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
-import { formatAge, formatBytes } from '../formatting.ts';
+import { formatBytes, formatClock } from '../formatting.ts';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { PageLoading } from '../shell/shell.tsx';
 import { KeptFolders } from './kept-folders.tsx';
@@ -61,7 +61,9 @@ function HostCard({ host: { host, pool, seenAt, status, problem } }: { host: Hos
         </Group>
         <Text size="sm" c="dimmed">
           pool {pool}
-          {seenAt && ` · asked for work ${formatAge(seenAt)}`}
+          {seenAt &&
+            !status &&
+            ` · last asked for work at ${formatClock(seenAt)}; whether it still trains is not known`}
         </Text>
         {problem && (
           <Text size="sm" c="var(--mantine-color-error)">

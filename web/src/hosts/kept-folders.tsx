@@ -5,12 +5,23 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { KeptFolder } from '../../../contracts/host-messages.ts';
+import type { Answer } from '../../../contracts/http-api.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
-import { formatAge, formatBytes } from '../formatting.ts';
+import { useIsStale } from '../api/connection.ts';
+import { counted, formatAge, formatBytes } from '../formatting.ts';
+
+/** Of hosts that were not asked, or did not answer, nobody knows what they have. */
+function nothingText({ asked, silent }: Pick<Answer<'keptFolders'>, 'asked' | 'silent'>): string {
+  if (asked.length > 0) return `None on ${asked.join(', ')}.`;
+  return silent.length > 0
+    ? `Not known: ${counted(silent.length, 'host')} did not answer.`
+    : 'Not known: no worker is there to be asked.';
+}
 
 export function KeptFolders() {
   const [removing, setRemoving] = useState<KeptFolder | null>(null);
   const queries = useQueryClient();
+  const isStale = useIsStale();
   const { data, error } = useQuery({
     queryKey: ['kept-folders'],
     queryFn: ({ signal }) => call('keptFolders', { signal }),
@@ -58,7 +69,7 @@ export function KeptFolders() {
       {data?.folders.length === 0 && (
         <Card>
           <Text size="sm" c="dimmed">
-            None: nothing is left over.
+            {nothingText(data)}
           </Text>
         </Card>
       )}
@@ -112,6 +123,7 @@ export function KeptFolders() {
                             size="xs"
                             variant="default"
                             leftSection={<IconUpload size={15} aria-hidden />}
+                            disabled={isStale}
                             loading={publish.isPending && publish.variables?.run === folder.run}
                             onClick={() => publish.mutate(folder)}
                           >
@@ -121,6 +133,7 @@ export function KeptFolders() {
                             size="xs"
                             variant="light"
                             color="red"
+                            disabled={isStale}
                             leftSection={<IconTrash size={15} aria-hidden />}
                             onClick={() => setRemoving(folder)}
                           >
@@ -157,7 +170,12 @@ export function KeptFolders() {
               <Button variant="default" onClick={() => setRemoving(null)} data-autofocus>
                 Keep it
               </Button>
-              <Button color="red.9" loading={remove.isPending} onClick={() => remove.mutate(removing)}>
+              <Button
+                color="red.9"
+                disabled={isStale}
+                loading={remove.isPending}
+                onClick={() => remove.mutate(removing)}
+              >
                 Remove
               </Button>
             </Group>

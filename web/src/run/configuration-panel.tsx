@@ -3,13 +3,16 @@ import { IconCopy } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { lazy, Suspense } from 'react';
 import { call } from '../api/call.ts';
+import { chunk } from '../chunk.ts';
 import { CopyLine } from '../shell/copy-line.tsx';
 import { LinkButton } from '../shell/link-button.tsx';
 import { PageLoading } from '../shell/shell.tsx';
 import { yamlOf } from '../wizard/config-yaml.ts';
 import { plainJson } from '../wizard/plain-json.ts';
 
-const YamlEditor = lazy(() => import('../wizard/yaml-editor.tsx').then((module) => ({ default: module.YamlEditor })));
+const YamlEditor = lazy(() =>
+  chunk(() => import('../wizard/yaml-editor.tsx')).then((module) => ({ default: module.YamlEditor })),
+);
 
 export function ConfigurationPanel({ run, config }: { run: string; config: object }) {
   const plain = plainJson(config);

@@ -30,7 +30,7 @@ export function LandingCard({ view, progress }: { view: RunView; progress: LiveP
       <Timeline active={active} bulletSize={24} lineWidth={2}>
         <Timeline.Item title="Stop the trainer" bullet={bullet('stop')}>
           <Text size="sm" c="dimmed">
-            {now === 'stop' ? rungText(view, progress) : 'It ended, and none of its processes is left.'}
+            {now === 'stop' ? rungText(view, progress) : 'It ended.'}
           </Text>
         </Timeline.Item>
         <Timeline.Item title="Publish and verify" bullet={bullet('publish')}>
@@ -61,14 +61,14 @@ export function LandingCard({ view, progress }: { view: RunView; progress: LiveP
           ) : (
             <Text size="sm" c="dimmed">
               {active > 1
-                ? 'Every copy was compared by size and sha256.'
+                ? 'Done, as far as it could be: the receipt says what was saved.'
                 : `Checkpoints, log and metrics go to ${view.outputFolder ?? 'the store'}.`}
             </Text>
           )}
         </Timeline.Item>
         <Timeline.Item title="Clean up" bullet={bullet('clean')}>
           <Text size="sm" c="dimmed">
-            The run's folder on {host} is removed, now that the copies are verified.
+            The run's folder on {host} is removed if every copy was verified; else it stays.
           </Text>
         </Timeline.Item>
         <Timeline.Item title="Receipt">

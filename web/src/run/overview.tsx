@@ -4,6 +4,7 @@ import { lazy, Suspense } from 'react';
 import type { LiveProgress, RunDetails } from '../../../contracts/http-api.ts';
 import type { RunView } from '../../../contracts/run-messages.ts';
 import { chartQuery } from '../api/queries.ts';
+import { chunk } from '../chunk.ts';
 import { formatMetric, secondsBetween } from '../formatting.ts';
 import { useNow } from '../now.ts';
 import { PageLoading } from '../shell/shell.tsx';
@@ -13,8 +14,12 @@ import type { TracePoint } from './live-trace.ts';
 import { ProgressCard } from './progress-card.tsx';
 import { ReceiptSummary } from './receipt-summary.tsx';
 
-const StateChart = lazy(() => import('./state-chart.tsx').then((module) => ({ default: module.StateChart })));
-const RunCurves = lazy(() => import('../curves/run-curves.tsx').then((module) => ({ default: module.RunCurves })));
+const StateChart = lazy(() =>
+  chunk(() => import('./state-chart.tsx')).then((module) => ({ default: module.StateChart })),
+);
+const RunCurves = lazy(() =>
+  chunk(() => import('../curves/run-curves.tsx')).then((module) => ({ default: module.RunCurves })),
+);
 
 interface OverviewProps {
   details: RunDetails;
@@ -79,7 +84,8 @@ function ChartCard({ view, isOver }: { view: RunView; isOver: boolean }) {
 
 /** The view's seconds are as of when it was made; the present state goes on. */
 export function secondsNow(view: RunView, now: number, isOver: boolean): Record<string, number> {
-  if (view.receipt) return view.receipt.stateSeconds;
+  // A salvage does not know them: the run's own last word does.
+  if (view.receipt && Object.keys(view.receipt.stateSeconds).length > 0) return view.receipt.stateSeconds;
   if (isOver || view.state === 'stopped') return view.stateSeconds;
   const sinceEntered = secondsBetween(view.enteredStateAt, now);
   return { ...view.stateSeconds, [view.state]: Math.max(view.stateSeconds[view.state] ?? 0, sinceEntered) };
@@ -115,6 +121,7 @@ function MetricsCard({ view }: { view: RunView }) {
               {formatMetric(view.best.value)}
             </Text>{' '}
             in epoch {view.best.epoch}
+            {view.best.from && `, trained by ${view.best.from}`}
           </Text>
         )}
       </Stack>

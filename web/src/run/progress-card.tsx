@@ -8,6 +8,8 @@ import {
   phaseNames,
   type TrainingProgress,
   trainingOf,
+  waitingOf,
+  waitingText,
   workOf,
   workText,
 } from '../runs/progress-text.ts';
@@ -20,6 +22,7 @@ interface ProgressCardProps {
 
 export function ProgressCard({ view, progress, isOver }: ProgressCardProps) {
   const training = isOver ? null : trainingOf(progress);
+  const waiting = isOver ? null : waitingOf(progress);
   const trained = view.position.epoch;
   const epochs = view.epochs ?? training?.epochs ?? null;
   const part = training ? partTrained(training) : epochs ? trained / epochs : 0;
@@ -56,6 +59,11 @@ export function ProgressCard({ view, progress, isOver }: ProgressCardProps) {
         {training?.memoryBytes != null && (
           <Text size="sm" c="dimmed" className="figures">
             Memory {formatBytes(training.memoryBytes)}
+          </Text>
+        )}
+        {waiting && (
+          <Text size="sm" c="dimmed" className="figures">
+            {capital(waitingText(waiting))}
           </Text>
         )}
         {workOf(progress).map((work) => (

@@ -8,6 +8,9 @@ import { ReceiptSummary } from './receipt-summary.tsx';
 
 export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
   const { run, epochs, batches, best, localFolder, stateSeconds, restarts, notes, files, checkpoints } = receipt;
+  // A salvage finds files; what went before they were written it cannot know.
+  const isForced = receipt.cause.kind === 'failure' && receipt.cause.failure.kind === 'forceStopped';
+  const unlessForced = (text: string): string => (isForced ? 'not known' : text);
   return (
     <Stack data-testid="receipt">
       <ReceiptSummary receipt={receipt} />
@@ -18,13 +21,17 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
             facts={[
               ['Epochs', `${formatCount(epochs.trained)} of ${formatCount(epochs.planned)}`],
               ['Batches in the result', formatCount(batches.trained)],
-              ['Batches trained again or given up', formatCount(batches.wasted)],
+              ['Batches trained again or given up', unlessForced(formatCount(batches.wasted))],
               [
                 'Batches after the stop',
-                batches.afterStop === null ? 'none was stopped' : formatCount(batches.afterStop),
+                batches.afterStop !== null
+                  ? formatCount(batches.afterStop)
+                  : receipt.cause.kind === 'stop'
+                    ? 'not known'
+                    : 'there was no stop',
               ],
-              ['Best', best ? `${best.metric} ${formatMetric(best.value)} in epoch ${best.epoch}` : '–'],
-              ['Restarts', formatCount(restarts.length)],
+              ['Best', best ? bestText(best) : '–'],
+              ['Restarts', unlessForced(formatCount(restarts.length))],
             ]}
           />
         </Grid.Col>
@@ -32,9 +39,9 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
           <Facts
             title="Landing"
             facts={[
-              ['Started', formatInstant(receipt.startedAt)],
+              ['Started', unlessForced(formatInstant(receipt.startedAt))],
               ['Ended', formatInstant(receipt.endedAt)],
-              ['Took', formatSeconds(secondsBetween(receipt.startedAt, receipt.endedAt))],
+              ['Took', unlessForced(formatSeconds(secondsBetween(receipt.startedAt, receipt.endedAt)))],
               ['Published', formatBytes(receipt.publishedBytes)],
               ['Folder on the host', localFolderText(localFolder)],
               [
@@ -112,6 +119,9 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
     </Stack>
   );
 }
+
+const bestText = ({ metric, value, epoch, from }: NonNullable<Receipt['best']>) =>
+  `${metric} ${formatMetric(value)} in epoch ${epoch}${from ? `, trained by ${from}` : ''}`;
 
 function FileRow({ run, file }: { run: string; file: PublishedFile }) {
   return (

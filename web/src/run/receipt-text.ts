@@ -6,7 +6,7 @@ import { counted } from '../formatting.ts';
 export function causeText(cause: Cause): string {
   switch (cause.kind) {
     case 'finished':
-      return 'All epochs were trained.';
+      return cause.early ? `The trainer ended early: ${cause.early.reason}` : 'All epochs were trained.';
     case 'stop': {
       const when = { batch: 'after the batch', epoch: 'after the epoch', now: 'at once' }[cause.mode];
       return cause.by === 'cancel' ? `Cancelled in Temporal; stopped ${when}.` : `Stopped by request, ${when}.`;

@@ -13,6 +13,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { RunDetails } from '../../../contracts/http-api.ts';
 import { call, messageOf } from '../api/call.ts';
+import { useIsStale } from '../api/connection.ts';
 import { runQuery } from '../api/queries.ts';
 import { formatAge, formatInstant } from '../formatting.ts';
 import { useNow } from '../now.ts';
@@ -111,6 +112,7 @@ export function RunHeader({ details }: { details: RunDetails }) {
 }
 
 function PauseButton({ details }: { details: RunDetails }) {
+  const isStale = useIsStale();
   const { view, summary } = details;
   const queries = useQueryClient();
   const inner = view?.detail.split('.')[1];
@@ -127,6 +129,7 @@ function PauseButton({ details }: { details: RunDetails }) {
       <Button
         leftSection={<IconPlayerPlay size={17} aria-hidden />}
         loading={change.isPending}
+        disabled={isStale}
         onClick={() => change.mutate('resume')}
       >
         Resume
@@ -137,6 +140,7 @@ function PauseButton({ details }: { details: RunDetails }) {
       variant="default"
       leftSection={<IconPlayerPause size={17} aria-hidden />}
       loading={change.isPending || isPaused}
+      disabled={isStale}
       title="Saves a checkpoint at the batch boundary and gives the GPU back"
       onClick={() => change.mutate('pause')}
     >

@@ -1,28 +1,36 @@
 import { Alert, Stack, Tabs } from '@mantine/core';
 import { IconHourglass, IconMapOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense } from 'react';
+import { lazy, Suspense, useMemo } from 'react';
 import type { RunDetails } from '../../../contracts/http-api.ts';
 import type { Standing } from '../../../contracts/run-summary.ts';
-import { CallError, isAway, messageOf } from '../api/call.ts';
+import { CallError, call, isAway, messageOf } from '../api/call.ts';
 import { type LiveRun, useLiveRun } from '../api/live-run.ts';
 import { runQuery } from '../api/queries.ts';
+import { chunk } from '../chunk.ts';
 import { type RunTab, runRoute } from '../routes.tsx';
+import { waitingOf } from '../runs/progress-text.ts';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { PageLoading } from '../shell/shell.tsx';
 import { useLiveTrace } from './live-trace.ts';
 import { Overview } from './overview.tsx';
 import { RunHeader } from './run-header.tsx';
 
-const CurvesPanel = lazy(() => import('../curves/run-curves.tsx').then((module) => ({ default: module.RunCurves })));
-const CheckpointsPanel = lazy(() =>
-  import('./checkpoints-panel.tsx').then((module) => ({ default: module.CheckpointsPanel })),
+const CurvesPanel = lazy(() =>
+  chunk(() => import('../curves/run-curves.tsx')).then((module) => ({ default: module.RunCurves })),
 );
-const LogPanel = lazy(() => import('./log-panel.tsx').then((module) => ({ default: module.LogPanel })));
-const FilesPanel = lazy(() => import('./files-panel.tsx').then((module) => ({ default: module.FilesPanel })));
-const ReceiptPanel = lazy(() => import('./receipt-panel.tsx').then((module) => ({ default: module.ReceiptPanel })));
+const CheckpointsPanel = lazy(() =>
+  chunk(() => import('./checkpoints-panel.tsx')).then((module) => ({ default: module.CheckpointsPanel })),
+);
+const LogPanel = lazy(() => chunk(() => import('./log-panel.tsx')).then((module) => ({ default: module.LogPanel })));
+const FilesPanel = lazy(() =>
+  chunk(() => import('./files-panel.tsx')).then((module) => ({ default: module.FilesPanel })),
+);
+const ReceiptPanel = lazy(() =>
+  chunk(() => import('./receipt-panel.tsx')).then((module) => ({ default: module.ReceiptPanel })),
+);
 const ConfigurationPanel = lazy(() =>
-  import('./configuration-panel.tsx').then((module) => ({ default: module.ConfigurationPanel })),
+  chunk(() => import('./configuration-panel.tsx')).then((module) => ({ default: module.ConfigurationPanel })),
 );
 
 const tabNames: Readonly<Record<RunTab, string>> = {
@@ -52,7 +60,7 @@ export function RunPage() {
         <EmptyState
           icon={<IconMapOff size={32} />}
           title={`There is no run ${run}`}
-          text="It may be older than what Temporal keeps. Its output folder is still there: the receipt is in it."
+          text="Temporal knows none of this name: there never was one, or it is older than what Temporal keeps. If it trained, its receipt is in its output folder in the store."
         />
       );
     if (asked.error)
@@ -90,7 +98,16 @@ function LoadedRun({ details, live }: { details: RunDetails; live: LiveRun }) {
   const { tab = 'overview' } = runRoute.useSearch();
   const navigate = runRoute.useNavigate();
   const { view, summary } = details;
-  const progress = live.details ? live.progress : details.progress;
+  const waiting = useQuery({
+    queryKey: ['progress', [summary.run]],
+    queryFn: ({ signal }) => call('progress', { query: { runs: summary.run }, signal }),
+    // Its place in the queue changes with what other runs do.
+    enabled: summary.standing === 'waiting',
+    refetchInterval: 2_000,
+  });
+  const place = summary.standing === 'waiting' ? waitingOf(waiting.data?.[summary.run] ?? []) : null;
+  const told = live.details ? live.progress : details.progress;
+  const progress = useMemo(() => (place ? [...told, place] : told), [told, place]);
   const trace = useLiveTrace(progress);
   // Before its first session there is no folder of it anywhere.
   const hasRun =

@@ -7,6 +7,7 @@ import type { RunDetails } from '../../../contracts/http-api.ts';
 import type { StopMode } from '../../../contracts/receipt.ts';
 import type { RunView } from '../../../contracts/run-messages.ts';
 import { call, messageOf } from '../api/call.ts';
+import { useIsStale } from '../api/connection.ts';
 import { runQuery } from '../api/queries.ts';
 import { counted, formatSeconds } from '../formatting.ts';
 import { trainingOf } from '../runs/progress-text.ts';
@@ -15,6 +16,7 @@ import { trainingOf } from '../runs/progress-text.ts';
 export function StopButton({ details }: { details: RunDetails }) {
   const { view, summary } = details;
   const [opened, { open, close }] = useDisclosure(false);
+  const isStale = useIsStale();
   const state = view?.state ?? summary.state;
   if (summary.closedAt !== null || state === 'stopped' || state === 'uploading') return null;
   const isDraft = state === 'configuring';
@@ -35,7 +37,7 @@ export function StopButton({ details }: { details: RunDetails }) {
             <IconPlayerStop size={17} aria-hidden />
           )
         }
-        disabled={isKilling}
+        disabled={isKilling || isStale}
         onClick={open}
       >
         {isDraft ? 'Discard' : isStopping ? 'Stop now' : 'Stop'}
@@ -66,6 +68,7 @@ function StopForm({ details, kind, onDone }: StopFormProps) {
   const { view, summary } = details;
   const [mode, setMode] = useState<StopMode>(kind === 'now' ? 'now' : 'batch');
   const queries = useQueryClient();
+  const isStale = useIsStale();
   const stop = useMutation({
     mutationFn: () => call('stop', { params: { run: summary.run }, body: { mode } }),
     onSuccess: (after) => {
@@ -110,7 +113,7 @@ function StopForm({ details, kind, onDone }: StopFormProps) {
         <Button variant="default" onClick={onDone}>
           {kind === 'discard' ? 'Keep it' : 'Go on training'}
         </Button>
-        <Button color="red.9" loading={stop.isPending} onClick={() => stop.mutate()}>
+        <Button color="red.9" disabled={isStale} loading={stop.isPending} onClick={() => stop.mutate()}>
           {kind === 'discard' ? 'Discard draft' : mode === 'now' ? 'Stop now' : 'Stop run'}
         </Button>
       </Group>

@@ -1,14 +1,21 @@
 /** What a run does now, in a few words and as a part of one. Pure. */
 import type { LiveProgress } from '../../../contracts/http-api.ts';
-import { formatBytes } from '../formatting.ts';
+import { counted, formatBytes } from '../formatting.ts';
 
 export type TrainingProgress = Extract<LiveProgress, { kind: 'training' }>;
 export type Work = Extract<LiveProgress, { kind: 'work' }>;
+export type Waiting = Extract<LiveProgress, { kind: 'waiting' }>;
 
 export const trainingOf = (progress: readonly LiveProgress[]): TrainingProgress | null =>
   progress.find((one) => one.kind === 'training') ?? null;
 
 export const workOf = (progress: readonly LiveProgress[]): Work[] => progress.filter((one) => one.kind === 'work');
+
+export const waitingOf = (progress: readonly LiveProgress[]): Waiting | null =>
+  progress.find((one) => one.kind === 'waiting') ?? null;
+
+export const waitingText = ({ pool, ahead }: Waiting): string =>
+  ahead === 0 ? `next in pool ${pool}` : `${counted(ahead, 'run')} ahead in pool ${pool}`;
 
 /** Part of all epochs that is trained, 0 to 1. Validation is counted as the end of its epoch. */
 export function partTrained({ phase, epoch, epochs, batch, batches }: TrainingProgress): number {

@@ -3,11 +3,20 @@ import { IconArrowDown, IconArrowsSort, IconArrowUp } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { LiveProgress, RunSort } from '../../../contracts/http-api.ts';
-import type { RunSummary } from '../../../contracts/run-summary.ts';
+import type { RunSummary, Standing } from '../../../contracts/run-summary.ts';
 import { call } from '../api/call.ts';
 import { formatAge, formatInstant, formatMetric, formatPercent, formatSeconds, secondsBetween } from '../formatting.ts';
 import { useNow } from '../now.ts';
-import { partDone, partTrained, phaseNames, trainingOf, workOf, workText } from './progress-text.ts';
+import {
+  partDone,
+  partTrained,
+  phaseNames,
+  trainingOf,
+  waitingOf,
+  waitingText,
+  workOf,
+  workText,
+} from './progress-text.ts';
 import { StateBadge } from './state-badge.tsx';
 
 interface RunsTableProps {
@@ -72,7 +81,7 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
                   </Anchor>
                 </Table.Td>
                 <Table.Td>
-                  <StateBadge standing={run.standing} />
+                  <StateBadge standing={standingNow(run, progress?.[run.run] ?? [])} />
                 </Table.Td>
                 <Table.Td>
                   <RowProgress progress={progress?.[run.run] ?? []} />
@@ -81,6 +90,7 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
                 <Table.Td>{run.trainer ?? '–'}</Table.Td>
                 <Table.Td>{run.project ?? '–'}</Table.Td>
                 <Table.Td className="figures">
+                  {run.startedAt === null && '–'}
                   {run.startedAt && (
                     <time dateTime={run.startedAt} title={formatInstant(run.startedAt)}>
                       {formatAge(run.startedAt, now)}
@@ -99,9 +109,23 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
   );
 }
 
+/** A list does not tell whether a host has taken a run up; what is being done for it does. */
+function standingNow({ standing }: RunSummary, progress: LiveProgress[]): Standing {
+  const isTakenUp = waitingOf(progress) === null && (trainingOf(progress) !== null || workOf(progress).length > 0);
+  return standing === 'waiting' && isTakenUp ? 'starting' : standing;
+}
+
 function RowProgress({ progress }: { progress: LiveProgress[] }) {
   const training = trainingOf(progress);
   const work = workOf(progress)[0];
+  const waiting = waitingOf(progress);
+  if (waiting) {
+    return (
+      <Text size="xs" className="figures" c="dimmed">
+        {waitingText(waiting)}
+      </Text>
+    );
+  }
   if (training) {
     const part = partTrained(training);
     return (

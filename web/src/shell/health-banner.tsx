@@ -1,27 +1,44 @@
 import { Alert } from '@mantine/core';
 import { IconPlugConnectedX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import type { Health } from '../../../contracts/http-api.ts';
 import { type CallError, isAway } from '../api/call.ts';
+import { useIsCutOff, useIsOnline, useIsStale, useNetworkChanges } from '../api/connection.ts';
 import { healthQuery } from '../api/queries.ts';
+import { formatClock } from '../formatting.ts';
 
 /** Says what is away, what that means, and goes by itself when it is back. */
 export function HealthBanner() {
   const { data, error } = useQuery(healthQuery);
-  const away = error ? fromError(error) : data ? fromHealth(data) : null;
+  const isOnline = useIsOnline();
+  const isCutOff = useIsCutOff();
+  const isStale = useIsStale();
+  useNetworkChanges();
+  const away = isCutOff ? offline : error ? fromError(error, isOnline) : data ? fromHealth(data) : null;
+  // Old from then on: nobody has told anything newer.
+  const [heardAt, setHeardAt] = useState<string | null>(null);
+  if (data && !error && data.temporal.reachable && data.at !== heardAt) setHeardAt(data.at);
   return (
     <div aria-live="polite">
       {away && (
         <Alert color="orange" icon={<IconPlugConnectedX />} title={away.title} mb="md" data-testid="health-banner">
           {away.text}
+          {isStale && heardAt && ` What is shown is as of ${formatClock(heardAt)}.`}
         </Alert>
       )}
     </div>
   );
 }
 
-function fromError(error: Error): { title: string; text: string } {
+const offline = {
+  title: 'This browser is offline',
+  text: 'Trainings go on without it. This page connects again by itself.',
+};
+
+function fromError(error: Error, isOnline: boolean): { title: string; text: string } {
   const refusal = (error as CallError).refusal;
+  if (isAway(error) && !refusal && !isOnline) return offline;
   if (isAway(error) && !refusal)
     return {
       title: 'The Epochal server does not answer',

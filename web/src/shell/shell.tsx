@@ -3,6 +3,7 @@ import { IconList, IconPlus, IconServer } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { type ReactNode, Suspense, useEffect, useRef } from 'react';
+import { useIsStale } from '../api/connection.ts';
 import { accessQuery } from '../api/queries.ts';
 import { ColorSchemeMenu } from './color-scheme-menu.tsx';
 import { HealthBanner } from './health-banner.tsx';
@@ -37,20 +38,23 @@ export function Shell() {
       </AppShell.Header>
       <AppShell.Main id="content" tabIndex={-1}>
         <Container size={1400} py="lg">
-          {locked ? (
-            <TokenGate />
-          ) : (
-            <>
-              <HealthBanner />
-              <Suspense fallback={<PageLoading />}>
-                <Outlet />
-              </Suspense>
-            </>
-          )}
+          {locked ? <TokenGate /> : <Content />}
         </Container>
       </AppShell.Main>
       <PageAnnouncer />
     </AppShell>
+  );
+}
+
+function Content() {
+  const isStale = useIsStale();
+  return (
+    <div data-stale={isStale || undefined}>
+      <HealthBanner />
+      <Suspense fallback={<PageLoading />}>
+        <Outlet />
+      </Suspense>
+    </div>
   );
 }
 

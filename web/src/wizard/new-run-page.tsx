@@ -56,6 +56,7 @@ export function NewRunPage() {
   return (
     <Wizard
       key={key}
+      memoryKey={key}
       first={data.config}
       firstText={data.text}
       draft={search.draft}

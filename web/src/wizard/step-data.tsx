@@ -84,7 +84,9 @@ export function StepData({ written, problems, pool, manifest }: StepProps & { ma
       </Radio.Group>
       {data && offered.length === 0 && (
         <Text size="sm" c="dimmed">
-          The workers offer none. They look into the folders that EPOCHAL_DATA_SETS names; a path works without that.
+          {data.asked.length > 0
+            ? `${data.asked.join(', ')} offered none. Workers look into the folders that EPOCHAL_DATA_SETS names; a path works without that.`
+            : 'Not known: no worker of this pool answered. A path works without that.'}
         </Text>
       )}
       <TextInput

@@ -21,11 +21,11 @@ interface State {
 }
 
 export function useConfig(first: ConfigObject, firstText?: string): WrittenConfig {
-  const [state, setState] = useState<State>(() => ({
-    config: first,
-    text: firstText ?? yamlOf(first),
-    textProblem: null,
-  }));
+  const [state, setState] = useState<State>(() => {
+    const text = firstText ?? yamlOf(first);
+    const { config, problem } = readYaml(text);
+    return { config: config ?? first, text, textProblem: problem };
+  });
   const change = useCallback(
     (edit: (config: ConfigObject) => ConfigObject) =>
       setState((before) => {

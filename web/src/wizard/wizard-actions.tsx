@@ -3,8 +3,10 @@ import { notifications } from '@mantine/notifications';
 import { IconChevronDown, IconCopy, IconDeviceFloppy, IconPlayerPlay } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
 import { problemSentence } from '../../../contracts/failure.ts';
 import { CallError, call, messageOf } from '../api/call.ts';
+import { useIsStale } from '../api/connection.ts';
 import { type ConfigObject, isMapping } from './plain-json.ts';
 
 interface WizardActionsProps {
@@ -15,9 +17,14 @@ interface WizardActionsProps {
   isReady: () => boolean;
   /** Goes to the first problem. */
   onProblems: () => void;
+  /** What was written is a run now, or a draft. */
+  onSaved: () => void;
+  /** What is known of the configuration. */
+  children: ReactNode;
 }
 
-export function WizardActions({ config, text, draft, isReady, onProblems }: WizardActionsProps) {
+export function WizardActions({ config, text, draft, isReady, onProblems, onSaved, children }: WizardActionsProps) {
+  const isStale = useIsStale();
   const navigate = useNavigate();
   const queries = useQueryClient();
   const act = useMutation({
@@ -33,6 +40,7 @@ export function WizardActions({ config, text, draft, isReady, onProblems }: Wiza
       return draft;
     },
     onSuccess: (run) => {
+      onSaved();
       void queries.invalidateQueries({ queryKey: ['runs'] });
       void queries.invalidateQueries({ queryKey: ['run', run] });
       return navigate({ to: '/runs/$run', params: { run } });
@@ -56,6 +64,8 @@ export function WizardActions({ config, text, draft, isReady, onProblems }: Wiza
           ))}
         </Alert>
       )}
+      {/* In the bar, which would hide it at the foot of a small page. */}
+      <div className="actions-problems">{children}</div>
       <Group justify="space-between">
         <Menu shadow="md" position="top-start">
           <Menu.Target>
@@ -83,6 +93,7 @@ export function WizardActions({ config, text, draft, isReady, onProblems }: Wiza
           <Button
             variant="default"
             leftSection={<IconDeviceFloppy size={17} aria-hidden />}
+            disabled={isStale}
             loading={act.isPending && act.variables}
             onClick={() => act.mutate(true)}
           >
@@ -90,6 +101,7 @@ export function WizardActions({ config, text, draft, isReady, onProblems }: Wiza
           </Button>
           <Button
             leftSection={<IconPlayerPlay size={17} aria-hidden />}
+            disabled={isStale}
             loading={act.isPending && !act.variables}
             onClick={() => (isReady() ? act.mutate(false) : onProblems())}
           >

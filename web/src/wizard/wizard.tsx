@@ -2,12 +2,13 @@ import { Alert, Box, Button, Card, Grid, Group, Stack, Stepper, Text, Title } fr
 import { useMediaQuery } from '@mantine/hooks';
 import { IconCode, IconCodeOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useMemo, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
 import { problemSentence } from '../../../contracts/failure.ts';
 import { trainersQuery } from '../api/queries.ts';
+import { chunk } from '../chunk.ts';
 import { PageLoading } from '../shell/shell.tsx';
 import { CheckLine } from './check-line.tsx';
-import { placeOf } from './config-yaml.ts';
+import { placeOf, yamlOf } from './config-yaml.ts';
 import { type ConfigObject, valueAt } from './plain-json.ts';
 import { StepData } from './step-data.tsx';
 import { StepSafety } from './step-safety.tsx';
@@ -17,13 +18,18 @@ import { stepOf, steps } from './steps.ts';
 import { useConfig } from './use-config.ts';
 import { useProblems } from './use-problems.ts';
 import { WizardActions } from './wizard-actions.tsx';
+import { useWritten } from './written-memory.ts';
 
 const StepParameters = lazy(() =>
-  import('./step-parameters.tsx').then((module) => ({ default: module.StepParameters })),
+  chunk(() => import('./step-parameters.tsx')).then((module) => ({ default: module.StepParameters })),
 );
-const YamlEditor = lazy(() => import('./yaml-editor.tsx').then((module) => ({ default: module.YamlEditor })));
+const YamlEditor = lazy(() =>
+  chunk(() => import('./yaml-editor.tsx')).then((module) => ({ default: module.YamlEditor })),
+);
 
 interface WizardProps {
+  /** Under which what is written here survives a reload, and is there on the way back. */
+  memoryKey: string;
   first: ConfigObject;
   firstText: string | undefined;
   /** The draft that is edited, where it is one. */
@@ -32,10 +38,12 @@ interface WizardProps {
   defaultPool: string | undefined;
 }
 
-export function Wizard({ first, firstText, draft, from, defaultPool }: WizardProps) {
-  const written = useConfig(first, firstText);
+export function Wizard({ memoryKey, first, firstText, draft, from, defaultPool }: WizardProps) {
+  const memory = useWritten(memoryKey);
+  const [begun, setBegun] = useState(memory.before);
+  const written = useConfig(first, begun?.text ?? firstText);
   const { config, text, textProblem } = written;
-  const [step, setStep] = useState(0);
+  const [step, setStep] = useState(begun?.step ?? 0);
   const [hasAsked, setAsked] = useState(false);
   const isNarrow = useMediaQuery('(max-width: 62em)') ?? false;
   const [yamlShown, setYamlShown] = useState<boolean | null>(null);
@@ -58,6 +66,17 @@ export function Wizard({ first, firstText, draft, from, defaultPool }: WizardPro
     [textProblem, problems.all, text],
   );
   const current = steps[step]?.name ?? 'data';
+  // Untouched, it is made anew whenever the page is opened.
+  const isTouched = begun !== null || text !== (firstText ?? yamlOf(first)) || step > 0;
+  useEffect(() => {
+    if (isTouched) memory.remember({ text, step });
+  }, [isTouched, memory, text, step]);
+  const startOver = () => {
+    memory.forget();
+    setBegun(null);
+    written.setText(firstText ?? yamlOf(first));
+    setStep(0);
+  };
   const shared = { written, problems, pool, manifest };
 
   /** Shows every problem, and goes to the first; answers whether there was none. */
@@ -72,15 +91,27 @@ export function Wizard({ first, firstText, draft, from, defaultPool }: WizardPro
         <Title order={1} size="h2">
           {draft ? `Draft ${draft}` : from ? `New run like ${from}` : 'New run'}
         </Title>
-        <Button
-          variant="default"
-          size="xs"
-          aria-pressed={showsYaml}
-          leftSection={showsYaml ? <IconCodeOff size={16} aria-hidden /> : <IconCode size={16} aria-hidden />}
-          onClick={() => setYamlShown(!showsYaml)}
-        >
-          {showsYaml ? 'Hide YAML' : 'Show YAML'}
-        </Button>
+        <Group gap="xs">
+          {begun && (
+            <Button
+              variant="subtle"
+              size="xs"
+              onClick={startOver}
+              title="What is here was written before, and not started"
+            >
+              Start over
+            </Button>
+          )}
+          <Button
+            variant="default"
+            size="xs"
+            aria-pressed={showsYaml}
+            leftSection={showsYaml ? <IconCodeOff size={16} aria-hidden /> : <IconCode size={16} aria-hidden />}
+            onClick={() => setYamlShown(!showsYaml)}
+          >
+            {showsYaml ? 'Hide YAML' : 'Show YAML'}
+          </Button>
+        </Group>
       </Group>
 
       <Stepper active={step} onStepClick={setStep} size="sm" iconSize={32} wrap={false} className="wizard-steps">
@@ -155,7 +186,6 @@ export function Wizard({ first, firstText, draft, from, defaultPool }: WizardPro
         )}
       </Grid>
 
-      <CheckLine problems={problems} onGo={(index) => setStep(index)} />
       <WizardActions
         config={config}
         text={text}
@@ -165,7 +195,10 @@ export function Wizard({ first, firstText, draft, from, defaultPool }: WizardPro
           const firstBad = countsByStep.findIndex((count) => count > 0);
           if (firstBad >= 0) setStep(firstBad);
         }}
-      />
+        onSaved={memory.forget}
+      >
+        <CheckLine problems={problems} onGo={(index) => setStep(index)} />
+      </WizardActions>
     </Stack>
   );
 }
