@@ -6,6 +6,7 @@ import { dataSetDetails, dataSetItems, listDataSets, readDataSetImage, sizeOfDat
 import { findLostRuns } from './find-lost-runs.ts';
 import { hostStatus, listData, listTrainers, publishData, removeData } from './host-questions.ts';
 import { keepCheckpoints } from './keep-checkpoints.ts';
+import { moveIn } from './move-in.ts';
 import { openSession } from './open-session.ts';
 import { publish } from './publish.ts';
 import { listRunFiles, readRunFile, readRunLog, sizeOfRunFile } from './run-files.ts';
@@ -28,6 +29,7 @@ export const poolControlActivities = (host: Host) => ({
   checkConfig: checkConfig(host),
   listTrainers: listTrainers(host),
   surveyStore: surveyStore(host),
+  moveIn: moveIn(host),
   publish: publish(host),
   cleanUp: cleanUp(host),
   ...runFiles(host),
@@ -39,6 +41,7 @@ export const hostActivities = (host: Host) => ({
   trainEpoch: trainEpoch(host),
   keepCheckpoints: keepCheckpoints(host),
   surveyHost: surveyHost(host),
+  moveIn: moveIn(host),
   publish: publish(host),
   cleanUp: cleanUp(host),
 });

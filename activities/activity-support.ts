@@ -1,9 +1,14 @@
 /** What every activity needs: heartbeats that tell what is being done, and failures that keep their type. */
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import type { Failure } from '../contracts/failure.ts';
+import { type Owner, otherLifeType } from '../contracts/life.ts';
 import type { Progress, WorkProgress } from '../contracts/progress.ts';
 import { type SessionFailure, sessionFailedType } from '../contracts/run-activities.ts';
+import type { Session } from '../contracts/session.ts';
 import { StoreError } from '../stores/artifact-store.ts';
+import { OtherLife } from '../worker/claims.ts';
+import type { Host } from '../worker/host.ts';
+import type { LiveSession } from '../worker/session.ts';
 
 const beat = 200;
 
@@ -22,7 +27,7 @@ export async function heartbeating<T>(
     return await work(context.cancellationSignal);
   } catch (error) {
     if (context.cancellationSignal.aborted) throw new CancelledFailure(`cancelled: ${reason(context)}`);
-    throw error;
+    throw asFailure(error);
   } finally {
     clearInterval(timer);
   }
@@ -44,6 +49,18 @@ const reason = (context: Context) =>
   Object.entries(context.cancellationDetails ?? {})
     .flatMap(([name, set]) => (set === true ? [name] : []))
     .join(', ');
+
+/** The session of this life; null when it is not open here. Throws the failure `OtherLife`. */
+export function ownSession(host: Host, input: Owner & { session: Session }): LiveSession | null {
+  try {
+    return host.sessions.findOwn(input, input.session.id);
+  } catch (error) {
+    throw asFailure(error);
+  }
+}
+
+const asFailure = (error: unknown): unknown =>
+  error instanceof OtherLife ? ApplicationFailure.nonRetryable(error.message, otherLifeType) : error;
 
 /** The workflow no longer waits for this activity: it closed, or went on without us. */
 export const isForsaken = (): boolean => Context.current().cancellationDetails?.notFound === true;

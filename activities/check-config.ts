@@ -4,26 +4,31 @@ import type { z } from 'zod';
 import { problemsOf, shownValue } from '../contracts/config-problems.ts';
 import type { ConfigProblem } from '../contracts/failure.ts';
 import type { CheckedConfig } from '../contracts/host-messages.ts';
+import { claimFile, type Life } from '../contracts/life.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
 import { type ArtifactStore, notVouched, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { openStore } from '../stores/open-store.ts';
+import { claimPlace } from '../worker/claims.ts';
 import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
 import type { Host } from '../worker/host.ts';
 import { TrainerProblem } from '../worker/trainer-catalog.ts';
-import { failed, working } from './activity-support.ts';
+import { failed, withStore, working } from './activity-support.ts';
 
 /** Kept for good, each costs ledger space in the workflow's state. */
 const mostKeptForGood = 100;
 
 export const checkConfig =
   (host: Host) =>
-  (config: unknown): Promise<CheckedConfig> =>
+  (config: unknown, chain?: readonly string[]): Promise<CheckedConfig> =>
     working('check the configuration', async (signal, progress) => {
       const parsed = runConfigSchema.safeParse(config);
       if (!parsed.success) return refused(problemsOf(parsed.error, config));
       try {
-        return await checkParsed(host, parsed.data, { signal, onProgress: (doing) => (progress.doing = doing) });
+        return await checkParsed(host, parsed.data, chain ? host.life(chain) : null, {
+          signal,
+          onProgress: (doing) => (progress.doing = doing),
+        });
       } catch (error) {
         if (error instanceof TrainerProblem) throw failed(error.failure, false, error);
         throw error;
@@ -35,7 +40,13 @@ interface CallOptions {
   onProgress: (doing: string) => void;
 }
 
-async function checkParsed(host: Host, config: RunConfig, options: CallOptions): Promise<CheckedConfig> {
+/** `life`: of the run that asks, which claims its output folder when nothing is wrong; null for a client, before there is one. */
+async function checkParsed(
+  host: Host,
+  config: RunConfig,
+  life: Life | null,
+  options: CallOptions,
+): Promise<CheckedConfig> {
   const program = await host.trainers.find(config.trainer);
   if (!program) {
     const names = (await host.trainers.list()).map(({ name }) => name).join(', ');
@@ -54,19 +65,21 @@ async function checkParsed(host: Host, config: RunConfig, options: CallOptions):
     ...(manifest.datasets.length === 0 && config.data !== undefined
       ? [problem('data', config.data, `must be left out: ${manifest.name} takes no data set`)]
       : []),
-    ...(await storeProblems(host, config, (store) => host.knownStores.check(store))),
+    ...(await storeProblems(host, config, life, (store) => host.knownStores.check(store))),
     ...(await continueProblems(config)),
   ];
   if (problems.length > 0) return refused(problems);
   // Last of all: a configuration that is refused leaves nothing behind.
   let identity = null as string | null;
-  const late = await storeProblems(host, config, async (store) => {
+  const late = await storeProblems(host, config, life, async (store) => {
     await host.knownStores.prepare(store);
     identity = await store.identity();
   });
   if (late.length > 0) return refused(late);
   const store = host.storeOf(config);
   const best = config.checkpoints.best ?? manifest.best;
+  const { project, run = '' } = config;
+  const place = life && run ? await withStore(() => claimPlace(store, { project, run }, life)) : null;
   return {
     ok: true,
     config: {
@@ -79,7 +92,8 @@ async function checkParsed(host: Host, config: RunConfig, options: CallOptions):
     },
     best,
     canShrinkBatch: manifest.canShrinkBatch,
-    outputFolder: `${store.address}/${outputPath(config.project, config.run ?? '')}`,
+    outputFolder: `${store.address}/${outputPath(project, place ?? run)}`,
+    ...(place === null ? {} : { place }),
   };
 }
 
@@ -121,22 +135,30 @@ export const relativeDataProblems = (
 async function storeProblems(
   host: Host,
   config: RunConfig,
+  life: Life | null,
   ask: (store: ArtifactStore) => Promise<void>,
 ): Promise<ConfigProblem[]> {
   const address = config.store ?? host.settings.store;
   try {
     const store = openStore(address, config.storeIdentity);
     await ask(store);
-    // A store that is to be made has no receipts.
-    if (config.run === undefined || !(await store.identity().then(() => true, notVouched))) return [];
+    // A run that was reset finds what it left before, and takes a place beside that.
+    if (config.run === undefined || life !== null) return [];
+    // A store that is to be made holds nothing.
+    if (!(await store.identity().then(() => true, notVouched))) return [];
     const output = outputPath(config.project, config.run);
-    if (!(await store.read(`${output}/receipt.json`))) return [];
-    const message = `must be new: ${store.address}/${output} holds the results of a run with this id`;
+    if (!(await isTaken(store, output))) return [];
+    const message = `must be new: ${store.address}/${output} holds files of a run with this id`;
     return [problem('run', config.run, message)];
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     return [problem('store', address, `must be a store that can be written: ${error.message}`)];
   }
+}
+
+async function isTaken(store: ArtifactStore, output: string): Promise<boolean> {
+  for (const file of ['receipt.json', claimFile]) if ((await store.read(`${output}/${file}`)) !== null) return true;
+  return false;
 }
 
 async function continueProblems(config: RunConfig): Promise<ConfigProblem[]> {

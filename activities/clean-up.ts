@@ -3,33 +3,43 @@ import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Receipt } from '../contracts/receipt.ts';
 import type { CleanUpInput } from '../contracts/run-activities.ts';
-import { outputPath } from '../stores/artifact-store.ts';
+import { outputPath, StoreError } from '../stores/artifact-store.ts';
+import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import { withStore, working } from './activity-support.ts';
 
 export const cleanUp =
   (host: Host) =>
   (input: CleanUpInput): Promise<Receipt> =>
-    working('clean up', async () => {
-      const localFolder = await dealWithFolder(host, input);
-      const receipt: Receipt = { ...input.receipt, localFolder, endedAt: new Date().toISOString() };
-      const path = `${outputPath(input.config.project, input.run)}/receipt.json`;
-      // Where publishing failed for good, the receipt is beside the files that were kept.
-      const write = withStore(() => host.storeOf(input.config).write(path, `${JSON.stringify(receipt, null, 2)}\n`));
-      if (input.receipt.publishedBytes > 0) await write;
-      else await write.catch(() => undefined);
-      host.sessions.forget(input.run);
-      return receipt;
-    });
+    working('clean up', () =>
+      withStore(async () => {
+        const life = host.life(input.chain);
+        if (input.host !== null) await requireFolder(host.folders.of(input.place), life);
+        const store = host.storeOf(input.config);
+        const output = outputPath(input.config.project, input.place);
+        await claimOutput(store, output, input.run, life).catch((error) => {
+          // Where publishing failed for good, the store may be away for good.
+          if (!(error instanceof StoreError) || input.receipt.publishedBytes > 0) throw error;
+        });
+        const localFolder = await dealWithFolder(host, input);
+        const receipt: Receipt = { ...input.receipt, localFolder, endedAt: new Date().toISOString() };
+        // Then the receipt is beside the files that were kept.
+        const write = store.write(`${output}/receipt.json`, `${JSON.stringify(receipt, null, 2)}\n`);
+        if (input.receipt.publishedBytes > 0) await write;
+        else await write.catch(() => undefined);
+        host.sessions.forget(input.place);
+        return receipt;
+      }),
+    );
 
 async function dealWithFolder(
   host: Host,
-  { run, keep, receipt, host: owner }: CleanUpInput,
+  { run, place, keep, receipt, host: owner }: CleanUpInput,
 ): Promise<Receipt['localFolder']> {
   if (owner === null) return receipt.localFolder;
-  const { path } = host.folders.of(run);
+  const { path } = host.folders.of(place);
   if (keep === null) {
-    await host.folders.remove(run);
+    await host.folders.remove(place);
     return { kind: 'removed' };
   }
   if (

@@ -2,6 +2,7 @@
 import { stat, statfs } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
+import type { Life } from '../contracts/life.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
 import { notVouched, outputPath } from '../stores/artifact-store.ts';
@@ -11,7 +12,7 @@ import { inGroups } from '../worker/in-groups.ts';
 import { isSuperseded } from '../worker/landed.ts';
 import { hasPredecessor } from '../worker/predecessor.ts';
 import { folderBytes, type RunFolder } from '../worker/run-folders.ts';
-import { readRunConfig } from '../worker/run-report.ts';
+import { readRunFile } from '../worker/run-report.ts';
 import { StoredAnswers } from '../worker/stored-answers.ts';
 import { destinationOf, readKept } from '../worker/upkeep.ts';
 import { working } from './activity-support.ts';
@@ -45,56 +46,69 @@ export const listData = (host: Host): (() => Promise<KeptFolder[]>) => {
 /** Refuses a folder that is in use, and one that is not there. */
 export const removeData =
   (host: Host) =>
-  (run: string): Promise<void> =>
+  (place: string): Promise<void> =>
     working('remove a run folder', async () => {
-      const folder = (await host.folders.list()).find((found) => found.run === run);
-      if (!folder) throw refusal(`run is ${JSON.stringify(run)}: ${host.id} keeps no folder of it`);
+      const folder = (await host.folders.list()).find((found) => found.place === place);
+      if (!folder) throw refusal(`run is ${JSON.stringify(place)}: ${host.id} keeps no folder of it`);
       const why = (await whyTrains(host, folder)) ?? (await whyOpen(host, folder));
-      if (why !== null) throw refusal(`run is ${JSON.stringify(run)}: its folder is in use (${why})`);
-      await host.folders.remove(run);
+      if (why !== null) throw refusal(`run is ${JSON.stringify(place)}: its folder is in use (${why})`);
+      await host.folders.remove(place);
     });
 
 /** Has a kept folder published again, now; `epochal watch salvage-<run>` and the Temporal UI show how it goes. */
 export const publishData =
   (host: Host) =>
-  (run: string): Promise<string> =>
+  (place: string): Promise<string> =>
     working('publish a run folder', async () => {
-      const folder = (await host.folders.list()).find((found) => found.run === run);
-      if (!folder) throw refusal(`run is ${JSON.stringify(run)}: ${host.id} keeps no folder of it`);
-      if (await host.runs.isOpen(run))
-        throw refusal(`run is ${JSON.stringify(run)}: it is not over, and publishes by itself`);
-      const config = await readRunConfig(folder);
+      const folder = (await host.folders.list()).find((found) => found.place === place);
+      if (!folder) throw refusal(`run is ${JSON.stringify(place)}: ${host.id} keeps no folder of it`);
+      const file = await readRunFile(folder);
+      if (file && host.runs.isForeign(file.life))
+        throw refusal(`run is ${JSON.stringify(place)}: its folder on ${host.id} is ${ofAnother(file.life)}`);
+      if (await host.runs.isOpen(folder.run, file?.life ?? null))
+        throw refusal(`run is ${JSON.stringify(place)}: it is not over, and publishes by itself`);
+      const config = file?.config;
       if (!config)
         throw refusal(
-          `run is ${JSON.stringify(run)}: its folder on ${host.id} has no run.json to say where it belongs`,
+          `run is ${JSON.stringify(place)}: its folder on ${host.id} has no run.json to say where it belongs`,
         );
       // Where the store is away the salvage waits for it, and looks then.
       if (await isSuperseded(host, folder, config).catch(notVouched)) {
-        const output = `${host.storeOf(config).address}/${outputPath(config.project, run)}`;
+        const output = `${host.storeOf(config).address}/${outputPath(config.project, place)}`;
         throw refusal(
-          `run is ${JSON.stringify(run)}: what ${host.id} has of it is older than what has landed in ${output}, and is not published over it`,
+          `run is ${JSON.stringify(place)}: what ${host.id} has of it is older than what has landed in ${output}, and is not published over it`,
         );
       }
-      await host.runs.salvage(host.salvageInput(run), true);
-      return salvageId(run);
+      await host.runs.salvage(host.salvageInput(folder), true);
+      return salvageId(place);
     });
 
 const refusal = (message: string) => ApplicationFailure.create({ type: 'Invalid', message, nonRetryable: true });
 
 const whyTrains = async (host: Host, folder: RunFolder) =>
-  host.sessions.isLive(folder.run) || (await hasPredecessor(folder)) ? 'its trainer runs' : null;
-const whyOpen = async (host: Host, { run }: RunFolder) =>
-  (await host.runs.isOpen(run)) ? 'its run is not over' : null;
+  host.sessions.isLive(folder.place) || (await hasPredecessor(folder)) ? 'its trainer runs' : null;
+/** Of a run in another namespace nobody here can tell whether it is over. */
+async function whyOpen(host: Host, folder: RunFolder): Promise<string | null> {
+  const life = (await readRunFile(folder))?.life ?? null;
+  if (life && host.runs.isForeign(life)) return `it is ${ofAnother(life)}`;
+  return (await host.runs.isOpen(folder.run, life)) ? 'its run is not over' : null;
+}
+
+const ofAnother = ({ namespace }: Life) =>
+  `of a run in another Temporal namespace (id ${namespace}), and left to a worker of that one`;
 
 async function describeFolder(host: Host, stored: StoredAnswers, folder: RunFolder): Promise<KeptFolder> {
   const bytes = await folderBytes(folder.path);
   const modifiedAt = (await stat(folder.path)).mtime.toISOString();
-  const about = { run: folder.run, host: host.id, path: folder.path, bytes, modifiedAt };
+  const about = { run: folder.place, host: host.id, path: folder.path, bytes, modifiedAt };
   const kept = await readKept(folder);
-  if (kept) return { ...about, state: 'kept', ...(await stored.of(folder, destinationOf(kept), kept.why)) };
+  if (kept) return { ...about, state: 'kept', ...(await stored.of(folder, destinationOf(folder, kept), kept.why)) };
+  const file = await readRunFile(folder);
+  if (file && host.runs.isForeign(file.life))
+    return { ...about, state: 'unknown', why: ofAnother(file.life), stored: false };
   const inUse = (await whyTrains(host, folder)) ?? (await whyOpen(host, folder));
   if (inUse !== null) return { ...about, state: 'live', why: inUse, stored: false };
-  const config = await readRunConfig(folder);
+  const config = file?.config ?? null;
   return { ...about, state: 'left', ...(await stored.of(folder, config, await whyLeft(host, folder, config))) };
 }
 

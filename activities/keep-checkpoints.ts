@@ -8,6 +8,7 @@ import { name as nameSchema } from '../contracts/names.ts';
 import type { KeepCheckpointsInput, KeptCheckpoints } from '../contracts/run-activities.ts';
 import { outputPath } from '../stores/artifact-store.ts';
 import { putAside, removePassed, storeCheckpoint } from '../worker/checkpoints.ts';
+import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import { withStore, working } from './activity-support.ts';
 
@@ -16,11 +17,14 @@ export const keepCheckpoints =
   (input: KeepCheckpointsInput): Promise<KeptCheckpoints> =>
     working('store checkpoints', (signal, progress) =>
       withStore(() =>
-        host.outputs.take(input.run, signal, async () => {
-          const { run, config } = input;
+        host.outputs.take(input.place, signal, async () => {
+          const { run, place, config } = input;
+          const life = host.life(input.chain);
           const store = host.storeOf(config);
-          const folder = host.folders.of(run);
-          const output = outputPath(config.project, run);
+          const folder = host.folders.of(place);
+          const output = outputPath(config.project, place);
+          await requireFolder(folder, life);
+          await claimOutput(store, output, run, life);
           const kept: KeptCheckpoints = { stored: [], removed: [], damaged: [], bytes: 0 };
           progress.totalBytes = input.store.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
           const onBytes = (bytes: number) => {

@@ -19,6 +19,7 @@ import {
   storedFiles,
   wholeInStore,
 } from '../worker/checkpoints.ts';
+import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { leftOutNotes, publishedFiles } from '../worker/published-files.ts';
@@ -33,17 +34,20 @@ export const publish =
   (input: PublishInput): Promise<Published> =>
     working('publish', (signal, progress) =>
       withStore(() =>
-        host.outputs.take(input.run, signal, async () => {
-          const { run, config, receipt } = input;
+        host.outputs.take(input.place, signal, async () => {
+          const { run, place, config, receipt } = input;
           const store = host.storeOf(config);
-          const output = outputPath(config.project, run);
+          const output = outputPath(config.project, place);
+          const life = host.life(input.chain);
+          await claimOutput(store, output, run, life);
           const options: TransferOptions = {
             signal,
             onBytes: (bytes) => {
               progress.bytes = (progress.bytes ?? 0) + bytes;
             },
           };
-          const folder = input.host === null ? null : host.folders.of(run);
+          const folder = input.host === null ? null : host.folders.of(place);
+          if (folder) await requireFolder(folder, life);
           // Nothing may still write into what is read now.
           if (folder) await endPredecessor(folder, config.deadlines, signal, host.log.child({ run }));
           progress.totalBytes = await bytesToMove(input.ledger, folder);

@@ -1,15 +1,17 @@
 /** One rung of the ladder: asks the trainer to end in its way, and answers when its whole process group is gone. */
 import type { StopTrainerInput } from '../contracts/run-activities.ts';
 import type { SessionEnd } from '../contracts/session.ts';
+import { requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { sessionEnd } from '../worker/session-end.ts';
-import { heartbeating } from './activity-support.ts';
+import { heartbeating, ownSession } from './activity-support.ts';
 
 export const stopTrainer =
   (host: Host) =>
-  async ({ run, config, session, rung, known }: StopTrainerInput): Promise<SessionEnd> => {
-    const live = host.sessions.find(run, session.id);
+  async (input: StopTrainerInput): Promise<SessionEnd> => {
+    const { run, place, config, session, rung, known } = input;
+    const live = ownSession(host, input);
     if (live) {
       live.ask(rung);
       return heartbeating(
@@ -21,13 +23,13 @@ export const stopTrainer =
           await endedOr(live.over, signal);
           const end = await live.end(known);
           // Cut off by the host's own end: another one goes on from the store.
-          if (live.preempted && !end.finished) await host.sessions.storeNewest({ run, config }, signal);
+          if (live.preempted && !end.finished) await host.sessions.storeNewest({ place, config }, signal);
           return end;
         },
       );
     }
     // The worker before opened it; the trainer saw the end-of-file and is ending by itself, or has.
-    const folder = host.folders.of(run);
+    const folder = host.folders.of(place);
     const { stopSeconds, terminateSeconds } = config.deadlines;
     const limits =
       rung === 'terminate' || rung === 'kill'
@@ -36,6 +38,7 @@ export const stopTrainer =
     return heartbeating(
       () => ({ doing: 'wait for the trainer of the worker before to end' }),
       async (signal) => {
+        await requireFolder(folder, host.life(input.chain));
         await endPredecessor(folder, limits, signal, host.log.child({ run }));
         return sessionEnd(folder, session.id, known, {
           exit: null,

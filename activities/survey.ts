@@ -11,23 +11,29 @@ import type { Host } from '../worker/host.ts';
 import { landedReceipt } from '../worker/landed.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { readIfThere } from '../worker/run-folders.ts';
-import { jsonLines, parseJson, readManifests, readRunConfig } from '../worker/run-report.ts';
+import { jsonLines, parseJson, readManifests, readRunFile } from '../worker/run-report.ts';
 import { surveyed, surveyedEpochs } from '../worker/survey-bounds.ts';
 import { readKept } from '../worker/upkeep.ts';
 import { withStore, working } from './activity-support.ts';
 
 export const surveyHost =
   (host: Host): SalvageActivities['surveyHost'] =>
-  (run) =>
+  (place) =>
     working('survey the run folder', async (signal, progress) => {
-      if (await host.runs.isOpen(run)) {
-        throw ApplicationFailure.nonRetryable(`run is ${JSON.stringify(run)}: it is not over`, 'Invalid');
+      const folder = host.folders.of(place);
+      const { run } = folder;
+      const file = await readRunFile(folder);
+      if (file && host.runs.isForeign(file.life)) {
+        const message = `run is ${JSON.stringify(place)}: ${folder.path} is of a run in another namespace`;
+        throw ApplicationFailure.nonRetryable(message, 'Invalid');
       }
-      const folder = host.folders.of(run);
-      const config = await readRunConfig(folder);
+      if (await host.runs.isOpen(run, file?.life ?? null)) {
+        throw ApplicationFailure.nonRetryable(`run is ${JSON.stringify(place)}: it is not over`, 'Invalid');
+      }
+      const config = file?.config ?? null;
       const limits = config?.deadlines ?? { stopSeconds: 60, terminateSeconds: 15 };
       progress.doing = 'end what still trains';
-      await host.sessions.endRun(run, limits, signal);
+      await host.sessions.endRun(place, limits, signal);
       await endPredecessor(folder, limits, signal, host.log.child({ run }));
       const manifests = await surveyed(await readManifests(folder), config, (manifest) => {
         progress.doing = `verify ${manifest.name}`;
@@ -36,16 +42,17 @@ export const surveyHost =
       const checkpoints = manifests.map((manifest) => ({ ...manifest, host: host.id, stored: false, reasons: [] }));
       const rows = jsonLines(epochResultSchema, await readIfThere(folder.metrics));
       const epochs = surveyedEpochs(rows, checkpoints);
-      return { config, checkpoints, epochs, receipt: (await readKept(folder))?.receipt ?? null, outputFolder: null };
+      const receipt = (await readKept(folder))?.receipt ?? null;
+      return { config, chain: file?.life.chain ?? null, checkpoints, epochs, receipt, outputFolder: null };
     });
 
 export const surveyStore =
   (host: Host): SalvageActivities['surveyStore'] =>
-  ({ run, config }) =>
+  ({ place, config }) =>
     working('survey the store', (signal, progress) =>
       withStore(async (): Promise<Survey> => {
         const store = host.storeOf(config);
-        const output = outputPath(config.project, run);
+        const output = outputPath(config.project, place);
         const manifests: CheckpointManifest[] = [];
         for await (const { path } of store.list(`${output}/checkpoints`)) {
           signal.throwIfAborted();
@@ -59,9 +66,10 @@ export const surveyStore =
         const rows = await readText(store, `${output}/metrics.jsonl`);
         return {
           config,
+          chain: null,
           checkpoints,
           epochs: surveyedEpochs(jsonLines(epochResultSchema, rows), checkpoints),
-          receipt: await landedReceipt(host, run, config),
+          receipt: await landedReceipt(host, place, config),
           outputFolder: `${store.address}/${output}`,
         };
       }),

@@ -7,7 +7,7 @@ import type { SessionReport } from '../contracts/session.ts';
 import type { Host } from '../worker/host.ts';
 import { readReport } from '../worker/run-report.ts';
 import { type LiveSession, SessionOver } from '../worker/session.ts';
-import { heartbeating, isForsaken, sessionFailed } from './activity-support.ts';
+import { heartbeating, isForsaken, ownSession, sessionFailed } from './activity-support.ts';
 
 /** Each report within an epoch adds to the run's history: milliseconds between two of them. */
 const reportEvery = 5_000;
@@ -15,8 +15,8 @@ const reportEvery = 5_000;
 export const trainEpoch =
   (host: Host) =>
   async (input: TrainEpochInput): Promise<SessionReport> => {
-    const { run, known } = input;
-    const session = host.sessions.find(run, input.session.id);
+    const { known } = input;
+    const session = ownSession(host, input);
     if (!session) {
       throw sessionFailed({
         failure: { kind: 'workerLost', message: 'the worker was restarted, and its session ended with it' },

@@ -27,7 +27,7 @@ import {
   visibilityQuery,
 } from './run-query.ts';
 import { type Waiting, waitingOf } from './run-queue.ts';
-import { describeSalvage } from './salvaged.ts';
+import { describeSalvage, placeIn } from './salvaged.ts';
 
 export type { PageFilter } from './run-query.ts';
 
@@ -76,7 +76,7 @@ export async function describeRun(
   const description = await calls.within(callSeconds, run, () => calls.client.workflow.getHandle(run).describe());
   const info = description.raw.workflowExecutionInfo;
   if (!info || info.type?.name !== trainingRunType) throw new RunNotFoundError(run);
-  const salvage = mayHaveSalvage(factsOf(info)) ? await describeSalvage(calls, run) : null;
+  const salvage = mayHaveSalvage(factsOf(info)) ? await describeSalvage(calls, placeIn(description, run)) : null;
   const isTakenUp = !(description.raw.pendingActivities ?? []).some(
     ({ activityType, state }) => activityType?.name === 'openSession' && state === scheduled,
   );

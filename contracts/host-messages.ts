@@ -1,6 +1,7 @@
 /** Questions that a client asks workers directly, as standalone activities on the pool's or the host's control queue. */
 import { z } from 'zod';
 import { configProblemSchema } from './failure.ts';
+import { placeName } from './names.ts';
 import { bestSchema, runConfigSchema } from './run-config.ts';
 import { trainerManifestSchema } from './trainer-manifest.ts';
 
@@ -13,6 +14,8 @@ export const checkedConfigSchema = z.discriminatedUnion('ok', [
     best: bestSchema,
     canShrinkBatch: z.boolean(),
     outputFolder: z.string(),
+    /** Where the run has its files; only told to a run, which has claimed it. */
+    place: placeName.optional(),
   }),
   z.strictObject({ ok: z.literal(false), problems: z.array(configProblemSchema).min(1) }),
 ]);
@@ -42,6 +45,7 @@ export type HostStatus = z.infer<typeof hostStatusSchema>;
 
 /** A run folder that is still on a host, as `listData()` on `hostControlQueue(host)` tells it. */
 export const keptFolderSchema = z.strictObject({
+  /** The run id, or `<run>@<8 digits>` for another life of it. */
   run: z.string(),
   host: z.string(),
   path: z.string(),
@@ -49,9 +53,10 @@ export const keptFolderSchema = z.strictObject({
   modifiedAt: z.iso.datetime(),
   /**
    * `live` has a trainer or a run that goes on; `kept` was left for a person after an error; `left` is of a run that is over,
-   * and nobody kept it: its host was not there when the run ended.
+   * and nobody kept it: its host was not there when the run ended; `unknown` is of a run in another namespace, which a worker of
+   * that namespace has to look after.
    */
-  state: z.enum(['live', 'kept', 'left']),
+  state: z.enum(['live', 'kept', 'left', 'unknown']),
   why: z.string(),
   /** Whether everything in it was verified in the store, and its checkpoints are in the receipt. */
   stored: z.boolean(),

@@ -14,6 +14,12 @@ export const name = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, `allowed are ${nameRule}`)
   .refine((value) => !value.includes('..') && !value.endsWith('.'), `allowed are ${nameRule}`);
 
+/** Where a life of a run has its files: the run id, or that with `@` and 8 hexadecimal digits. One path segment. */
+export const placeName = z.string().refine((value) => {
+  const [run, life, ...more] = value.split('@');
+  return more.length === 0 && name.safeParse(run).success && (life === undefined || /^[0-9a-f]{8}$/.test(life));
+}, 'must be a run id, or one of its lives: <run>@<8 hexadecimal digits>');
+
 /** A path inside a folder we own: relative, with forward slashes, each segment neither empty, "." nor "..". */
 export const relativePath = z
   .string()

@@ -4,6 +4,8 @@ import type { LedgerEntry, Position } from './checkpoint.ts';
 import { positionSchema } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 import type { CheckedConfig } from './host-messages.ts';
+import type { Owner } from './life.ts';
+import { placeName } from './names.ts';
 import type { EarlyEnd } from './protocol.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
@@ -16,7 +18,7 @@ export interface Known {
   checkpoints: readonly string[];
 }
 
-export interface OpenSessionInput {
+export interface OpenSessionInput extends Owner {
   run: string;
   config: RunConfig;
   /** Checkpoints to go on from, by the ledger. */
@@ -41,7 +43,7 @@ export const openedSessionSchema = z.strictObject({
 });
 export type OpenedSession = z.infer<typeof openedSessionSchema>;
 
-export interface TrainEpochInput {
+export interface TrainEpochInput extends Owner {
   run: string;
   config: RunConfig;
   session: Session;
@@ -52,7 +54,7 @@ export interface TrainEpochInput {
   known: Known;
 }
 
-export interface KeepCheckpointsInput {
+export interface KeepCheckpointsInput extends Owner {
   run: string;
   config: RunConfig;
   store: readonly LedgerEntry[];
@@ -74,7 +76,7 @@ export type KeptCheckpoints = z.infer<typeof keptCheckpointsSchema>;
 export const stopRungs = ['finish', 'epoch', 'batch', 'terminate', 'kill'] as const;
 export type StopRung = (typeof stopRungs)[number];
 
-export interface StopTrainerInput {
+export interface StopTrainerInput extends Owner {
   run: string;
   config: RunConfig;
   session: Session;
@@ -82,7 +84,7 @@ export interface StopTrainerInput {
   known: Known;
 }
 
-export interface PublishInput {
+export interface PublishInput extends Owner {
   run: string;
   config: RunConfig;
   ledger: readonly LedgerEntry[];
@@ -109,7 +111,7 @@ export const publishedSchema = z.strictObject({
 });
 export type Published = z.infer<typeof publishedSchema>;
 
-export interface CleanUpInput {
+export interface CleanUpInput extends Owner {
   run: string;
   config: RunConfig;
   host: string | null;
@@ -117,6 +119,32 @@ export interface CleanUpInput {
   keep: string | null;
   receipt: Receipt;
 }
+
+/** For a life that found another one's files at its place: what it goes on from is brought to a place of its own. */
+export interface MoveInInput extends Owner {
+  run: string;
+  config: RunConfig;
+  /** Checkpoints that the history of this life knows. */
+  ledger: readonly LedgerEntry[];
+  /** Complete epochs, by the same history. */
+  epochs: number;
+  host: string | null;
+}
+
+export const movedInSchema = z.strictObject({
+  place: placeName,
+  outputFolder: z.string(),
+  /** Where the other life's files are. */
+  before: z.string(),
+  /** Checkpoints of the ledger that are in the store at the new place now, verified. */
+  brought: z.array(z.string()),
+  /** No trainer of the other life is alive; null where nobody could ask its host. */
+  processGroupGone: z.boolean().nullable(),
+});
+export type MovedIn = z.infer<typeof movedInSchema>;
+
+/** An input as the chart makes it: whose it is, is added for all of them where they are sent. */
+export type Asked<Input> = Omit<Input, keyof Owner>;
 
 /** Details of an application failure `SessionFailed`: the session is over, and this is what it left. */
 export const sessionFailureSchema = z.strictObject({
@@ -142,7 +170,9 @@ export const sessionLostSignal = 'sessionLost';
 export const sessionLostSchema = sessionSchema.shape.id;
 
 export interface RunActivities {
-  checkConfig(config: DraftConfig): Promise<CheckedConfig>;
+  /** With `chain`, for a run that begins: its output folder is claimed. */
+  checkConfig(config: DraftConfig, chain?: readonly string[]): Promise<CheckedConfig>;
+  moveIn(input: MoveInInput): Promise<MovedIn>;
   openSession(input: OpenSessionInput): Promise<OpenedSession>;
   trainEpoch(input: TrainEpochInput): Promise<SessionReport>;
   keepCheckpoints(input: KeepCheckpointsInput): Promise<KeptCheckpoints>;

@@ -3,7 +3,7 @@
  * folder, or on that of its pool for what is published in the store.
  */
 import { z } from 'zod';
-import { name, relativePath } from './names.ts';
+import { name, placeName, relativePath } from './names.ts';
 
 export const fileSourceSchema = z.enum(['host', 'store']);
 export type FileSource = z.infer<typeof fileSourceSchema>;
@@ -15,7 +15,8 @@ export const mostEntries = 5_000;
 
 export const runFilesSchema = z.strictObject({
   source: fileSourceSchema,
-  run: name,
+  /** The run id, or `<run>@<8 digits>` for another life of it. */
+  run: placeName,
   project: name,
   /** As in the run's configuration; null: the store of the worker that is asked. */
   store: z.string().nullable(),

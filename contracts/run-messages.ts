@@ -1,6 +1,7 @@
 /** Everything that goes in and out of a `trainingRun` workflow. */
 import { z } from 'zod';
 import { bestEpochSchema, ledgerEntrySchema, metricsSchema, positionSchema } from './checkpoint.ts';
+import { placeName } from './names.ts';
 import { receiptSchema, restartSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 import { draftConfigSchema } from './run-config.ts';
 import { sessionSchema } from './session.ts';
@@ -62,6 +63,10 @@ export const runViewSchema = z.strictObject({
   curve: z.array(curvePointSchema),
   session: sessionSchema.nullable(),
   outputFolder: z.string().nullable(),
+  /** Where its files are: the run id, or `<run>@<8 digits>` for another life of it. */
+  place: placeName.optional(),
+  /** Executions of this life, oldest first. */
+  chain: z.array(z.string()).optional(),
   restarts: z.array(restartSchema),
   events: z.array(runEventSchema),
   /** When each state was entered first, and the seconds spent in it so far. */

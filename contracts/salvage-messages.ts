@@ -1,5 +1,6 @@
 /** Runs that could not end themselves: what is asked of whom to land what is left of them. */
 import type { LedgerEntry } from './checkpoint.ts';
+import { runAt } from './life.ts';
 import type { EpochResult } from './protocol.ts';
 import type { Receipt } from './receipt.ts';
 import type { RunConfig } from './run-config.ts';
@@ -7,14 +8,17 @@ import type { RunConfig } from './run-config.ts';
 export const salvageType = 'salvage';
 export const sweepType = 'sweep';
 
-/** Workflow id of a run's salvage: one at a time. */
+/** Workflow id of the salvage of what is at `place`, a run's or one of its lives': one at a time. */
 const salvagePrefix = 'salvage-';
-export const salvageId = (run: string): string => `${salvagePrefix}${run}`;
+export const salvageId = (place: string): string => `${salvagePrefix}${place}`;
 export const runOfSalvage = (id: string): string =>
-  id.startsWith(salvagePrefix) ? id.slice(salvagePrefix.length) : id;
+  id.startsWith(salvagePrefix) ? runAt(id.slice(salvagePrefix.length)) : id;
 
 export interface SalvageInput {
   run: string;
+  place: string;
+  /** The life that left the files; null: the host has it in the run folder. */
+  chain: readonly string[] | null;
   /** Null: the host has it in the run folder. */
   config: RunConfig | null;
   /** What the run knew of its checkpoints; empty when nobody can tell any more. */
@@ -29,6 +33,8 @@ export interface SalvageInput {
 /** What is left of a run, on a host or in the store. */
 export interface Survey {
   config: RunConfig | null;
+  /** Of the life whose files these are; null where only a host can tell. */
+  chain: readonly string[] | null;
   checkpoints: LedgerEntry[];
   epochs: EpochResult[];
   /** A receipt that the run wrote itself, or a salvage before this one. */
@@ -38,10 +44,10 @@ export interface Survey {
 }
 
 export interface SalvageActivities {
-  /** On the host's queue: ends what still trains, and tells what the run folder holds. Refuses a run that is open. */
-  surveyHost(run: string): Promise<Survey>;
+  /** On the host's queue: ends what still trains, and tells what the run folder holds. Refuses a life that is open. */
+  surveyHost(place: string): Promise<Survey>;
   /** On the pool's control queue: tells what the store holds. */
-  surveyStore(input: { run: string; config: RunConfig }): Promise<Survey>;
+  surveyStore(input: { place: string; config: RunConfig }): Promise<Survey>;
   /** On the workflow queue: runs that closed without a receipt and that nobody has salvaged. */
   findLostRuns(): Promise<SalvageInput[]>;
 }

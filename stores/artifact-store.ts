@@ -40,6 +40,9 @@ export interface ArtifactStore {
   /** Writes small content (a receipt, a manifest) to `path`, with the same promise. */
   write(path: string, content: string | Uint8Array): Promise<PublishedFile>;
 
+  /** Writes small content to `path` unless something is there already: of several who do so at once one succeeds. False: not he. */
+  create(path: string, content: string): Promise<boolean>;
+
   /** Copies `path` to a local file that must not exist, verified against `expected`; leaves nothing half-written. */
   fetch(
     path: string,
@@ -111,5 +114,5 @@ export function notVouched(error: unknown): false {
 /** In the root of a store: a folder for each project. */
 export const experimentsFolder = 'experiments';
 
-/** Where a run's artifacts are inside its store. */
-export const outputPath = (project: string, run: string): string => `${experimentsFolder}/${project}/${run}`;
+/** Where a run's artifacts are inside its store: `place` is the run id, or one of its lives. */
+export const outputPath = (project: string, place: string): string => `${experimentsFolder}/${project}/${place}`;

@@ -5,7 +5,8 @@
  * is only ever a whole, verified file, whatever dies in between.
  */
 import { createHash } from 'node:crypto';
-import { opendir, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, link, opendir, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { relativePath } from '../contracts/names.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
@@ -83,6 +84,22 @@ export class FileStore implements ArtifactStore {
     const digest = () =>
       Promise.resolve({ size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') });
     return this.#put(path, bytes.length, digest, (sink) => sink(bytes), {});
+  }
+
+  async create(path: string, content: string): Promise<boolean> {
+    checkedPath(path);
+    return guarded(`cannot write ${this.#root.shown(path)}`, async () => {
+      const folder = await this.#root.folderFor(path);
+      const target = join(folder, basename(path));
+      return withPartFile(target, async (part) => {
+        await removeStaleParts(target);
+        const bytes = Buffer.from(content);
+        await writeWhole(part, (sink) => sink(bytes), {});
+        const isFirst = await createFrom(part, target);
+        await syncFolder(folder);
+        return isFirst;
+      });
+    });
   }
 
   async fetch(
@@ -216,6 +233,25 @@ export class FileStore implements ArtifactStore {
       await this.#root.requirePresent();
       return null;
     });
+  }
+}
+
+/** False when there is a target already. */
+async function createFrom(part: string, target: string): Promise<boolean> {
+  try {
+    await link(part, target);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    // A file system without links: the copy is exclusive, too, and whoever reads it half-written reads it again.
+    if (!['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK'].includes(codeOf(error) ?? '')) throw error;
+  }
+  try {
+    await copyFile(part, target, constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
   }
 }
 

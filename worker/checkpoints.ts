@@ -107,6 +107,10 @@ async function storedRows(store: ArtifactStore, output: string): Promise<string>
   return (await readText(store, `${output}/metrics.jsonl`)) ?? '';
 }
 
+/** Rows of the first `epochs` epochs, of several `metrics.jsonl`; of two with one epoch that of the earlier text. */
+export const mergedRows = (texts: readonly (string | null)[], epochs: number): string =>
+  linesOf(new Map([...texts].reverse().flatMap((text) => [...epochRows(text ?? '')])), epochs);
+
 /** Drops rows after the first `epochs` epochs: of an epoch that was trained, and whose checkpoint was never whole. */
 export async function cutRows(folder: RunFolder, epochs: number): Promise<void> {
   const text = await readIfThere(folder.metrics);
@@ -261,11 +265,23 @@ export async function storeCheckpoint(
   options: TransferOptions,
 ): Promise<boolean> {
   const path = join(folder.checkpoints, entry.name);
-  const to = `${output}/checkpoints/${entry.name}`;
   if (await wholeInStore(entry, store, output, options)) return true;
-  const manifest = await fileInside(path, 'checkpoint.json');
-  if (manifest === null || (await readManifest(path, entry.name)) === null) return false;
+  if ((await readManifest(path, entry.name)) === null) return false;
   await storeRows(folder, store, output);
+  return publishCheckpoint(path, entry, store, output, options);
+}
+
+/** Copies the checkpoint at `path` into the store, its manifest last. False, and nothing is there, when it is damaged here. */
+export async function publishCheckpoint(
+  path: string,
+  entry: CheckpointManifest,
+  store: ArtifactStore,
+  output: string,
+  options: TransferOptions,
+): Promise<boolean> {
+  const to = `${output}/checkpoints/${entry.name}`;
+  const manifest = await fileInside(path, 'checkpoint.json');
+  if (manifest === null) return false;
   for (const file of entry.files) {
     const local = await fileInside(path, file.path);
     if (local === null || (await sizeOf(local)) !== file.size) return false;

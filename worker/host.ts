@@ -1,6 +1,7 @@
 /** This host: everything that activities work with, made once for each worker process. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { Life } from '../contracts/life.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { SalvageInput } from '../contracts/salvage-messages.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
@@ -10,7 +11,7 @@ import { DataSets } from './data-sets.ts';
 import { Devices } from './devices.ts';
 import { KnownStores } from './known-stores.ts';
 import { isSuperseded } from './landed.ts';
-import { hostId, RunFolders } from './run-folders.ts';
+import { hostId, type RunFolder, RunFolders } from './run-folders.ts';
 import type { Runs } from './runs.ts';
 import type { LiveSession } from './session.ts';
 import { Sessions } from './sessions.ts';
@@ -70,26 +71,31 @@ export class Host {
     return new Host(id, settings, await Devices.read(), log.child({ host: id }));
   }
 
+  /** The life whose workflow asks: it is in the namespace that this worker serves. */
+  life(chain: readonly string[]): Life {
+    return { namespace: this.runs.namespace, chain: [...chain] };
+  }
+
   storeOf(config: Pick<RunConfig, 'store' | 'storeIdentity'>): ArtifactStore {
     return openStore(config.store ?? this.settings.store, config.storeIdentity);
   }
 
   /**
-   * A session that its activity was forsaken for: when its run was terminated or deleted, nobody will ask for it
+   * A session that its activity was forsaken for: when its run was terminated, reset or deleted, nobody will ask for it
    * again, and it ends at its batch boundary. A run that is open comes back for it: false. One that has landed elsewhere
    * gets nothing from here any more; upkeep removes its folder.
    */
   async endIfOver(session: LiveSession): Promise<boolean> {
-    if (session.isOver || (await this.runs.isOpen(session.run).catch(() => true))) return false;
+    if (session.isOver || (await this.runs.isOpen(session.run, session.life).catch(() => true))) return false;
     session.ask('batch');
     // A store that is away cannot tell: the salvage asks again, when it is back.
     if (await isSuperseded(this, session.folder, session.config).catch(() => false)) {
       session.log.warn('the run went on elsewhere and has landed there: its trainer here is stopped');
-      await this.sessions.endRun(session.run, session.config.deadlines, new AbortController().signal);
+      await this.sessions.endRun(session.folder.place, session.config.deadlines, new AbortController().signal);
       return true;
     }
     session.log.warn('the run was closed from outside: its trainer is stopped, and what it left is salvaged');
-    await this.runs.salvage(this.salvageInput(session.run));
+    await this.runs.salvage(this.salvageInput(session.folder));
     return true;
   }
 
@@ -125,7 +131,7 @@ export class Host {
   }
 
   /** The run folder here tells the rest. */
-  salvageInput(run: string): SalvageInput {
-    return { run, config: null, ledger: [], host: this.id, pool: this.settings.pool };
+  salvageInput({ run, place }: Pick<RunFolder, 'run' | 'place'>): SalvageInput {
+    return { run, place, chain: null, config: null, ledger: [], host: this.id, pool: this.settings.pool };
   }
 }

@@ -17,7 +17,7 @@ export async function isSuperseded(
   folder: RunFolder,
   destination: Destination,
 ): Promise<boolean> {
-  const receipt = await landedReceipt(host, folder.run, destination);
+  const receipt = await landedReceipt(host, folder.place, destination);
   return receipt !== null && supersedes(receipt, host.id, (await readManifests(folder)).at(-1) ?? null);
 }
 
@@ -30,10 +30,10 @@ export async function isStored(
   folder: RunFolder,
   destination: Destination,
 ): Promise<boolean> {
-  const receipt = await landedReceipt(host, folder.run, destination);
+  const receipt = await landedReceipt(host, folder.place, destination);
   if (!receipt) return false;
   const store = host.storeOf(destination);
-  const output = outputPath(destination.project, folder.run);
+  const output = outputPath(destination.project, folder.place);
   const named = new Map(receipt.checkpoints.flatMap(({ files }) => files).map((file) => [file.path, file]));
   for await (const path of filesBelow(folder.path)) {
     if (isBookkeeping(path)) continue;
@@ -49,9 +49,9 @@ export async function isStored(
 /** `receipt.json` of a run's output folder; null when there is none that can be read. */
 export async function landedReceipt(
   host: Pick<Host, 'storeOf'>,
-  run: string,
+  place: string,
   destination: Destination,
 ): Promise<Receipt | null> {
-  const text = await readText(host.storeOf(destination), `${outputPath(destination.project, run)}/receipt.json`);
+  const text = await readText(host.storeOf(destination), `${outputPath(destination.project, place)}/receipt.json`);
   return text === null ? null : parseJson(receiptSchema, text);
 }

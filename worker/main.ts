@@ -16,7 +16,7 @@ import { deadlinesSchema } from '../contracts/run-config.ts';
 import { Host } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { endPredecessor } from './predecessor.ts';
-import { readRunConfig } from './run-report.ts';
+import { readRunFile } from './run-report.ts';
 import { Runs } from './runs.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
@@ -75,7 +75,9 @@ async function serve({ settings, log, temporal }: StartOptions): Promise<Running
   ]);
   // A run tells its state by them, and would fail on a server that does not know them.
   await ensureSearchAttributes(connection, namespace).catch((error) => log.warn({ err: error }, 'search attributes'));
-  host.runs = new Runs(new Client({ connection, namespace }), settings.workflowQueue, host.log);
+  const described = await connection.workflowService.describeNamespace({ namespace });
+  const namespaceId = described.namespaceInfo?.id || namespace;
+  host.runs = new Runs(new Client({ connection, namespace }), namespaceId, settings.workflowQueue, host.log);
   const create = (taskQueue: string, own: Partial<WorkerOptions>) =>
     Worker.create({
       connection,
@@ -168,9 +170,11 @@ async function serve({ settings, log, temporal }: StartOptions): Promise<Running
 async function tellLostSessions(host: Host): Promise<void> {
   for (const folder of await host.folders.list()) {
     const left = await readProcessFile(folder);
-    if (!left || host.sessions.find(folder.run, left.session)) continue;
+    if (!left || host.sessions.find(folder.place, left.session)) continue;
+    const file = await readRunFile(folder);
+    if (file && host.runs.isForeign(file.life)) continue;
     await host.runs.tellLost(folder.run, left.session);
-    const limits = (await readRunConfig(folder))?.deadlines ?? deadlinesSchema.parse({});
+    const limits = file?.config.deadlines ?? deadlinesSchema.parse({});
     const log = host.log.child({ run: folder.run });
     void endPredecessor(folder, limits, new AbortController().signal, log).catch((error) =>
       log.error({ err: error }, 'the trainer of the worker before may still run'),

@@ -4,11 +4,14 @@ import { constants } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { name } from '../contracts/names.ts';
+import { runAt } from '../contracts/life.ts';
+import { name, placeName } from '../contracts/names.ts';
 import { codeOf } from '../stores/file-errors.ts';
 
 export interface RunFolder {
   run: string;
+  /** Its name: the run id, or `<run>@<8 digits>` for another life of the run. */
+  place: string;
   path: string;
   checkpoints: string;
   /** Checkpoints that were found damaged, for people to look at. */
@@ -30,11 +33,12 @@ export class RunFolders {
     this.#root = join(dataFolder, 'runs');
   }
 
-  /** The paths of a run's folder; nothing is made. Throws for a name that is no run id. */
-  of(run: string): RunFolder {
-    const path = join(this.#root, name.parse(run));
+  /** The paths of a run's folder; nothing is made. Throws for what is no name of one. */
+  of(place: string): RunFolder {
+    const path = join(this.#root, placeName.parse(place));
     return {
-      run,
+      run: runAt(place),
+      place,
       path,
       checkpoints: join(path, 'checkpoints'),
       damaged: join(path, 'damaged'),
@@ -49,8 +53,8 @@ export class RunFolders {
     };
   }
 
-  async make(run: string): Promise<RunFolder> {
-    const folder = this.of(run);
+  async make(place: string): Promise<RunFolder> {
+    const folder = this.of(place);
     for (const path of [folder.checkpoints, folder.logs, folder.artifacts]) await mkdir(path, { recursive: true });
     return folder;
   }
@@ -58,12 +62,12 @@ export class RunFolders {
   async list(): Promise<RunFolder[]> {
     const entries = await readdir(this.#root, { withFileTypes: true }).catch(ifMissing([]));
     return entries
-      .filter((entry) => entry.isDirectory() && name.safeParse(entry.name).success)
+      .filter((entry) => entry.isDirectory() && placeName.safeParse(entry.name).success)
       .map((entry) => this.of(entry.name));
   }
 
-  async remove(run: string): Promise<void> {
-    await rm(this.of(run).path, { recursive: true, force: true });
+  async remove(place: string): Promise<void> {
+    await rm(this.of(place).path, { recursive: true, force: true });
   }
 }
 
@@ -130,12 +134,30 @@ export async function readEnd(path: string, bytes: number): Promise<{ text: stri
   }
 }
 
-/** This host's id: made once, kept in the data folder, so that a restarted worker finds its runs and they find it. */
+/** How what is in a data folder is laid out: 2 since run folders say which life of their run they belong to. */
+const layout = 2;
+
+/** A data folder that another version made, and that would be misread. */
+export class OtherLayout extends Error {
+  override readonly name = 'OtherLayout';
+}
+
+/**
+ * This host's id: made once, kept in the data folder, so that a restarted worker finds its runs and they find it. Throws OtherLayout
+ * for a data folder of another version that has run folders.
+ */
 export async function hostId(dataFolder: string): Promise<string> {
   const path = join(dataFolder, 'host.json');
   await mkdir(dataFolder, { recursive: true });
   const known = await readIfThere(path);
-  if (known !== null) return name.parse(JSON.parse(known).host);
+  if (known !== null) {
+    const file = JSON.parse(known);
+    const host = name.parse(file.host);
+    if (file.layout === layout) return host;
+    await requireOwnLayout(dataFolder, file.layout ?? 1);
+    await replaceFile(path, JSON.stringify({ host, layout }));
+    return host;
+  }
   const made = `${
     hostname()
       .replace(/[^A-Za-z0-9-]/g, '-')
@@ -144,7 +166,7 @@ export async function hostId(dataFolder: string): Promise<string> {
   }-${randomUUID().slice(0, 8)}`;
   // Written beside, then linked: a worker that is killed here leaves no half-written id that no later one could read.
   const beside = `${path}.${randomUUID()}.tmp`;
-  await replaceFile(beside, JSON.stringify({ host: made }));
+  await replaceFile(beside, JSON.stringify({ host: made, layout }));
   // A link fails when another worker on this data folder was quicker; then its id counts.
   // Where a file system has no links, the last of two wins, and only workers on one folder could be two.
   await link(beside, path).catch(async (error: NodeJS.ErrnoException) => {
@@ -152,6 +174,20 @@ export async function hostId(dataFolder: string): Promise<string> {
   });
   await rm(beside, { force: true });
   return name.parse(JSON.parse(await readFile(path, 'utf8')).host);
+}
+
+async function requireOwnLayout(dataFolder: string, found: unknown): Promise<void> {
+  const runs = await new RunFolders(dataFolder).list();
+  if (runs.length === 0) return;
+  const some = runs
+    .slice(0, 5)
+    .map(({ place }) => place)
+    .join(', ');
+  throw new OtherLayout(
+    `the data folder ${dataFolder} has the layout ${JSON.stringify(found)} of another version, and this one reads ${layout}. ` +
+      `It holds run folders (${some}${runs.length > 5 ? ', …' : ''}): start that version on it until its runs have landed and its ` +
+      `kept folders are published or removed, or set EPOCHAL_DATA_DIR to another folder`,
+  );
 }
 
 /** A handler of errors: what is not there is `value`; everything else, too many open files for one, is thrown. */

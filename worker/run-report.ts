@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type CheckpointManifest, checkpointManifestSchema, isBefore, type Position } from '../contracts/checkpoint.ts';
+import { lifeSchema } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
 import {
   type EarlyEnd,
@@ -20,12 +21,17 @@ import { ifMissing, type RunFolder, readEnd, readIfThere } from './run-folders.t
 export const start: Position = { epoch: 0, batch: 0 };
 
 /** `run.json`, the first thing that a session writes. */
-export const runFileSchema = z.object({ run: z.string(), config: runConfigSchema, host: z.string() });
+export const runFileSchema = z.object({ run: z.string(), config: runConfigSchema, host: z.string(), life: lifeSchema });
+export type RunFile = z.infer<typeof runFileSchema>;
 
-export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null> => {
+/** Null where there is none, or none that can be read. */
+export const readRunFile = async (folder: RunFolder): Promise<RunFile | null> => {
   const text = await readIfThere(folder.config);
-  return text === null ? null : (parseJson(runFileSchema, text)?.config ?? null);
+  return text === null ? null : parseJson(runFileSchema, text);
 };
+
+export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null> =>
+  (await readRunFile(folder))?.config ?? null;
 
 /** Whole checkpoints by their manifests, oldest first. Their files are not read; `checkpoints.ts` verifies. */
 export async function readManifests(folder: RunFolder): Promise<CheckpointManifest[]> {

@@ -7,6 +7,7 @@ import {
 } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { Logger } from 'pino';
+import type { Life } from '../contracts/life.ts';
 import { workflowQueue as defaultQueue } from '../contracts/queues.ts';
 import { sessionLostSignal } from '../contracts/run-activities.ts';
 import { type SalvageInput, salvageId, salvageType, sweepType } from '../contracts/salvage-messages.ts';
@@ -17,23 +18,55 @@ const stateKey = defineSearchAttributeKey('EpochalState', SearchAttributeType.KE
 const runKey = defineSearchAttributeKey('EpochalRun', SearchAttributeType.KEYWORD);
 /** `temporal.api.enums.v1.PendingActivityState`. */
 const scheduled = 1;
+/** `temporal.api.enums.v1.HistoryEventFilterType`. */
+const closeEvent = 2;
 
 export class Runs {
   constructor(
     readonly client: Client,
+    /** The id of the client's namespace, unlike on all servers. */
+    readonly namespace: string,
     readonly workflowQueue: string,
     readonly log: Logger,
   ) {}
 
-  /** Whether the run's workflow is still open. Throws when the server does not answer. */
-  async isOpen(run: string): Promise<boolean> {
+  /** Whether a life of another namespace: what this server says of the run's id says nothing about it. */
+  isForeign(life: Life): boolean {
+    return life.namespace !== this.namespace;
+  }
+
+  /**
+   * Whether this life of the run still goes on: its last execution that is known, or one that follows that. Of an id alone, whatever
+   * life of it there is. Throws when the server does not answer.
+   */
+  async isOpen(run: string, life: Life | null): Promise<boolean> {
+    let execution = life?.chain.at(-1);
+    for (;;) {
+      const status = await this.#statusOf(run, execution);
+      if (status !== 'CONTINUED_AS_NEW') return status === 'RUNNING';
+      const next = await this.#nextOf(run, execution);
+      if (next === null) return false;
+      execution = next;
+    }
+  }
+
+  async #statusOf(run: string, execution: string | undefined): Promise<string | null> {
     try {
-      const { status } = await this.client.workflow.getHandle(run).describe();
-      return status.name === 'RUNNING' || status.name === 'CONTINUED_AS_NEW';
+      return (await this.client.workflow.getHandle(run, execution).describe()).status.name;
     } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return false;
+      if (error instanceof WorkflowNotFoundError) return null;
       throw error;
     }
+  }
+
+  /** The execution that this one has gone on in. */
+  async #nextOf(run: string, execution: string | undefined): Promise<string | null> {
+    const { history } = await this.client.workflowService.getWorkflowExecutionHistory({
+      namespace: this.client.options.namespace,
+      execution: { workflowId: run, ...(execution === undefined ? {} : { runId: execution }) },
+      historyEventFilterType: closeEvent,
+    });
+    return history?.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId || null;
   }
 
   /** Whether the run asks for a session, and no host has taken it up. Throws when the server does not answer. */
@@ -61,16 +94,16 @@ export class Runs {
     return trainsHere || Boolean(raw.pendingWorkflowTask);
   }
 
-  /** Has what is left of a closed run landed; a salvage that runs or has succeeded already is enough, unless `again`. */
+  /** Has what is left of a life that is over landed; a salvage that runs or has succeeded already is enough, unless `again`. */
   async salvage(input: SalvageInput, again = false): Promise<void> {
     try {
       await this.client.workflow.start(salvageType, {
-        workflowId: salvageId(input.run),
+        workflowId: salvageId(input.place),
         taskQueue: this.workflowQueue,
         args: [input],
         workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'USE_EXISTING',
-        staticSummary: `salvage ${input.run}`,
+        staticSummary: `salvage ${input.place}`,
         typedSearchAttributes: [{ key: runKey, value: input.run }],
       });
     } catch (error) {

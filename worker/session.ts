@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
+import type { Life } from '../contracts/life.ts';
 import type { EarlyEnd, TrainerEvent } from '../contracts/protocol.ts';
 import type { Known, StopRung } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
@@ -39,6 +40,8 @@ export interface SessionParts {
   run: string;
   host: string;
   folder: RunFolder;
+  /** The life that opened it. */
+  life: Life;
   config: RunConfig;
   /** Complete epochs at its start. */
   startEpoch: number;
@@ -90,14 +93,16 @@ export class LiveSession {
   readonly run: string;
   readonly host: string;
   readonly folder: RunFolder;
+  readonly life: Life;
   readonly log: Logger;
   readonly config: RunConfig;
   readonly #hangWatch: HangWatch;
 
-  constructor({ run, host, folder, config, startEpoch, log }: SessionParts) {
+  constructor({ run, host, folder, life, config, startEpoch, log }: SessionParts) {
     this.run = run;
     this.host = host;
     this.folder = folder;
+    this.life = life;
     this.log = log;
     this.config = config;
     this.#hangWatch = new HangWatch(config.deadlines);

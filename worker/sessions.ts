@@ -3,12 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
 import { type Failure, failureSchema, problemSentence } from '../contracts/failure.ts';
+import { isSameLife, type Life, type Owner } from '../contracts/life.ts';
 import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
+import { claimFolder, claimOutput, OtherLife, requireFolder } from './claims.ts';
 import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
 import type { Host } from './host.ts';
@@ -45,6 +47,7 @@ const idleCheckEvery = 3_000;
 const tellMs = 10_000;
 
 export class Sessions {
+  /** By place. */
   readonly #live = new Map<string, LiveSession>();
   readonly #host: Host;
   readonly #log: Logger;
@@ -54,10 +57,17 @@ export class Sessions {
     this.#log = host.log;
   }
 
-  /** The run's session, over or not, if it was opened by this worker and is still remembered. */
-  find(run: string, session: string): LiveSession | null {
-    const found = this.#live.get(run);
+  /** The session at this place, over or not, if it was opened by this worker and is still remembered. */
+  find(place: string, session: string): LiveSession | null {
+    const found = this.#live.get(place);
     return found?.id === session ? found : null;
+  }
+
+  /** The same for whose session it has to be. Throws OtherLife. */
+  findOwn({ place, chain }: Owner, session: string): LiveSession | null {
+    const found = this.find(place, session);
+    if (found && !isSameLife(found.life, this.#host.life(chain))) throw new OtherLife(found.folder.path, found.life);
+    return found;
   }
 
   /** Runs whose trainer runs here. */
@@ -70,8 +80,8 @@ export class Sessions {
     return [...this.#live.values()].filter(({ preempted }) => !preempted).map(({ run }) => run);
   }
 
-  isLive(run: string): boolean {
-    return this.#live.get(run)?.isOver === false;
+  isLive(place: string): boolean {
+    return this.#live.get(place)?.isOver === false;
   }
 
   /**
@@ -79,9 +89,12 @@ export class Sessions {
    * nothing of what it began is left.
    */
   async open(input: OpenSessionInput, options: OpenOptions): Promise<OpenedSession> {
-    const { run, previous } = input;
+    const { run, place, previous } = input;
+    const life = this.#host.life(input.chain);
     const log = this.#log.child({ run });
-    const live = this.#live.get(run);
+    const folder = this.#host.folders.of(place);
+    await requireFolder(folder, life);
+    const live = this.#live.get(place);
     if (live && !live.isOver) {
       if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
         log.info('the session still runs: attached again');
@@ -100,10 +113,10 @@ export class Sessions {
     if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
     let begun: LiveSession | null = null;
     try {
-      await this.#requireStore(input.config);
-      const folder = await this.#host.folders.make(run);
+      await this.#requireStore(input, life, options);
+      await this.#host.folders.make(place);
       // First of all: whatever kills this worker from here on, who finds the folder knows where its run lands.
-      await replaceFile(folder.config, JSON.stringify({ run, config: input.config, host: this.#host.id }));
+      await claimFolder(folder, input.config, this.#host.id, life);
       options.onProgress('wait for the trainer before to end');
       await endPredecessor(folder, input.config.deadlines, options.signal, log);
       const program = await this.#host.trainers.find(input.config.trainer);
@@ -119,11 +132,12 @@ export class Sessions {
         run,
         host: this.#host.id,
         folder,
+        life,
         config: input.config,
         startEpoch: position.epoch,
         log,
       });
-      this.#live.set(run, begun);
+      this.#live.set(place, begun);
       const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
       await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume, endedEarly)));
       options.onProgress('start the trainer');
@@ -152,21 +166,20 @@ export class Sessions {
         begun.kill();
         await begun.over;
       } else {
-        if (begun) this.#live.delete(run);
+        if (begun) this.#live.delete(place);
         this.#host.slots.give(slot);
       }
       throw await this.#problem(error, begun, input, options.signal);
     }
   }
 
-  /** Throws when another store is at the address of the run's. One that is away may be the right one: it is waited for. */
-  async #requireStore(config: OpenSessionInput['config']): Promise<void> {
-    await this.#host
-      .storeOf(config)
-      .identity()
-      .catch((error: unknown) => {
-        if (error instanceof OtherStoreError || !(error instanceof StoreError)) throw error;
-      });
+  /**
+   * Throws when another store is at the address of the run's, or the output folder there is another life's. One that is away may be
+   * the right one: it is waited for.
+   */
+  async #requireStore({ run, place, config }: OpenSessionInput, life: Life, options: OpenOptions): Promise<void> {
+    const store = this.#host.storeOf(config);
+    await whenStoreAnswers(options, () => claimOutput(store, outputPath(config.project, place), run, life));
   }
 
   /** A pool's hosts may each allow other paths than the one that checked the configuration. */
@@ -183,9 +196,9 @@ export class Sessions {
     folder: RunFolder,
     { signal, onProgress }: OpenOptions,
   ): Promise<Start | null> {
-    const { run, config, ledger, previous, notAfter } = input;
+    const { place, config, ledger, previous, notAfter } = input;
     const store = this.#host.storeOf(config);
-    const output = outputPath(config.project, run);
+    const output = outputPath(config.project, place);
     const choose = () =>
       whenStoreAnswers({ signal, onProgress }, async () => {
         const chosen = await chooseResume({ folder, ledger, previous, notAfter, store, output, signal, onProgress });
@@ -194,7 +207,7 @@ export class Sessions {
         return { resume: chosen, position: from };
       });
     // Who goes back before the newest checkpoint may go back to what is removed once that is stored.
-    const { resume, position } = await (notAfter ? this.#host.outputs.take(run, signal, choose) : choose());
+    const { resume, position } = await (notAfter ? this.#host.outputs.take(place, signal, choose) : choose());
     if (resume) return { resume, position, keepProgress: true };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
@@ -247,9 +260,9 @@ export class Sessions {
     }
   }
 
-  /** Ends the run's session, whoever opened it, gently first. Nothing to end is no error. */
-  async endRun(run: string, limits: EndLimits, signal: AbortSignal): Promise<void> {
-    const live = this.#live.get(run);
+  /** Ends the session at this place, whoever opened it, gently first. Nothing to end is no error. */
+  async endRun(place: string, limits: EndLimits, signal: AbortSignal): Promise<void> {
+    const live = this.#live.get(place);
     if (!live || live.isOver) return;
     live.ask('batch');
     await endSession(live, limits, signal);
@@ -278,16 +291,16 @@ export class Sessions {
   }
 
   /** The newest checkpoint, put into the store for a host that takes the run over. */
-  async storeNewest(input: { run: string; config: OpenSessionInput['config'] }, signal: AbortSignal): Promise<void> {
-    const folder = this.#host.folders.of(input.run);
+  async storeNewest(input: { place: string; config: OpenSessionInput['config'] }, signal: AbortSignal): Promise<void> {
+    const folder = this.#host.folders.of(input.place);
     const newest = (await readManifests(folder)).at(-1);
     if (!newest) return;
     const store = this.#host.storeOf(input.config);
-    await storeCheckpoint(folder, newest, store, outputPath(input.config.project, input.run), { signal });
+    await storeCheckpoint(folder, newest, store, outputPath(input.config.project, input.place), { signal });
   }
 
-  forget(run: string): void {
-    if (!this.isLive(run)) this.#live.delete(run);
+  forget(place: string): void {
+    if (!this.isLive(place)) this.#live.delete(place);
   }
 }
 

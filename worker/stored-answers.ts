@@ -39,13 +39,13 @@ export class StoredAnswers {
 
   async #ask(folder: RunFolder, destination: Destination): Promise<boolean> {
     const looks = await this.#looks(folder, destination);
-    const known = this.#answers.get(folder.run);
+    const known = this.#answers.get(folder.place);
     if (known?.looks === looks && performance.now() - known.at < answerMs) return known.stored;
     // One folder after the other: trainers need the disk, too.
     const stored = this.#last.then(() => isStored(this.#host, folder, destination));
     this.#last = stored.catch(() => undefined);
-    this.#answers.set(folder.run, { looks, at: performance.now(), stored });
-    stored.catch(() => this.#answers.delete(folder.run));
+    this.#answers.set(folder.place, { looks, at: performance.now(), stored });
+    stored.catch(() => this.#answers.delete(folder.place));
     return stored;
   }
 
@@ -57,7 +57,7 @@ export class StoredAnswers {
       hash.update(`here ${path} ${size} ${mtimeMs}\n`);
     }
     const store = this.#host.storeOf(destination);
-    for await (const { path, size } of store.list(outputPath(destination.project, folder.run))) {
+    for await (const { path, size } of store.list(outputPath(destination.project, folder.place))) {
       hash.update(`there ${path} ${size}\n`);
     }
     return hash.digest('hex');

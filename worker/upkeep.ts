@@ -12,7 +12,7 @@ import type { Host } from './host.ts';
 import { type Destination, isStored, isSuperseded } from './landed.ts';
 import { endPredecessor } from './predecessor.ts';
 import { type RunFolder, readIfThere } from './run-folders.ts';
-import { readManifests, readRunConfig } from './run-report.ts';
+import { readManifests, readRunFile } from './run-report.ts';
 
 const day = 24 * 3600 * 1000;
 
@@ -30,8 +30,9 @@ export async function readKept(folder: RunFolder): Promise<KeptFile | null> {
 }
 
 /** Where the run of a kept folder lands; null when it never got so far as to have a place. */
-export function destinationOf({ receipt: { project, run, outputFolder } }: KeptFile): Destination | null {
-  const store = outputFolder?.slice(0, -outputPath(project, run).length - 1);
+export function destinationOf({ place }: Pick<RunFolder, 'place'>, { receipt }: KeptFile): Destination | null {
+  const { project, outputFolder } = receipt;
+  const store = outputFolder?.slice(0, -outputPath(project, place).length - 1);
   return store ? { project, store } : null;
 }
 
@@ -64,17 +65,20 @@ export class Upkeep {
 
   async #lookAfter(folder: RunFolder, log: Logger): Promise<void> {
     if ((await readKept(folder)) !== null) return;
-    if (this.#host.sessions.isLive(folder.run) || (await this.#host.runs.isOpen(folder.run))) return;
-    const config = await readRunConfig(folder);
-    if (!config) return this.#clearUnknown(folder, log);
+    if (this.#host.sessions.isLive(folder.place)) return;
+    const file = await readRunFile(folder);
+    if (file && this.#host.runs.isForeign(file.life)) return;
+    if (await this.#host.runs.isOpen(folder.run, file?.life ?? null)) return;
+    if (!file) return this.#clearUnknown(folder, log);
+    const { config } = file;
     if (await isSuperseded(this.#host, folder, config)) {
       await endPredecessor(folder, config.deadlines, new AbortController().signal, log);
       log.info('the run went on elsewhere and has landed there: what it left here is removed');
-      await this.#host.folders.remove(folder.run);
+      await this.#host.folders.remove(folder.place);
       return;
     }
     // Again, also after a salvage without this host: what is here was not landed, or the folder would be gone.
-    await this.#host.runs.salvage(this.#host.salvageInput(folder.run), true);
+    await this.#host.runs.salvage(this.#host.salvageInput(folder), true);
   }
 
   /** Without `run.json` nobody can tell where a folder belongs. Its worker died as it made it: there is nothing to lose. */
@@ -84,7 +88,7 @@ export class Upkeep {
       return;
     }
     log.info('a run folder of a closed run in which nothing was begun is removed');
-    await this.#host.folders.remove(folder.run);
+    await this.#host.folders.remove(folder.place);
   }
 
   /** Oldest first; a folder whose every file is not in the store as it is here stays, whatever the limits. */
@@ -101,14 +105,14 @@ export class Upkeep {
       const tooOld = keptDays > 0 && Date.now() - endedAt > keptDays * day;
       const tooFull = keptFreeBytes > 0 && bavail * bsize < keptFreeBytes;
       if (!tooOld && !tooFull) continue;
-      const destination = destinationOf(file);
+      const destination = destinationOf(folder, file);
       const isSafe = destination !== null && (await isStored(this.#host, folder, destination).catch(notVouched));
       if (!isSafe) continue;
       this.#host.log.info(
         { run: folder.run, tooOld, tooFull },
         'a kept run folder is removed: all of it is in the store',
       );
-      await this.#host.folders.remove(folder.run);
+      await this.#host.folders.remove(folder.place);
     }
   }
 }

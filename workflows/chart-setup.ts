@@ -3,8 +3,10 @@ import { assign, fromPromise, setup } from 'xstate';
 import type { CheckedConfig } from '../contracts/host-messages.ts';
 import type { Receipt, StopMode } from '../contracts/receipt.ts';
 import type {
+  Asked,
   KeepCheckpointsInput,
   KeptCheckpoints,
+  MovedIn,
   OpenedSession,
   OpenSessionInput,
   Published,
@@ -14,7 +16,7 @@ import type {
 import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
 import { lastEpochOf, planOf, type RunContext, type RunInput } from './run-context.ts';
-import { adoptFailure, toStore } from './run-progress.ts';
+import { adoptFailure, adoptMove, toStore } from './run-progress.ts';
 import { isFinal, isHostTrouble, isUnexpected } from './session-failures.ts';
 
 export type RunChartEvent =
@@ -25,6 +27,8 @@ export type RunChartEvent =
   | { type: 'RESUME' }
   /** A restarted worker says that this session died with the worker before. */
   | { type: 'SESSION_LOST'; session: string }
+  /** This life found another one's files at its place, and has one of its own now. */
+  | { type: 'MOVED'; moved: MovedIn }
   /** The workflow's history is long: a new run of it is due at the next quiet moment. */
   | { type: 'RENEWAL_DUE' }
   | { type: 'RENEWED' };
@@ -57,10 +61,10 @@ export const chartSetup = setup({
   types: {} as { context: RunContext; events: RunChartEvent; input: RunInput },
   actors: {
     checkConfig: activity<CheckedConfig, Configure>(),
-    openSession: activity<OpenedSession, OpenSessionInput>(),
-    trainEpoch: activity<SessionReport, TrainEpochInput>(),
-    keepCheckpoints: activity<KeptCheckpoints, KeepCheckpointsInput>(),
-    stopTrainer: activity<SessionEnd, StopTrainerInput>(),
+    openSession: activity<OpenedSession, Asked<OpenSessionInput>>(),
+    trainEpoch: activity<SessionReport, Asked<TrainEpochInput>>(),
+    keepCheckpoints: activity<KeptCheckpoints, Asked<KeepCheckpointsInput>>(),
+    stopTrainer: activity<SessionEnd, Asked<StopTrainerInput>>(),
     publish: activity<Published, null>(),
     cleanUp: activity<Receipt, null>(),
   },
@@ -82,6 +86,7 @@ export const chartSetup = setup({
     wantTraining: assign({ pauseWanted: false }),
     wantRenewal: assign({ renewalDue: true }),
     renewed: assign({ renewalDue: false }),
+    move: assign(({ context, event }) => (event.type === 'MOVED' ? adoptMove(context, event.moved) : {})),
     loseSession: assign(({ context }) =>
       adoptFailure(context, {
         failure: { kind: 'workerLost', message: 'the worker was restarted; its trainer checkpointed and ended' },

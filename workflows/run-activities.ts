@@ -7,6 +7,8 @@ import {
   type CleanUpInput,
   type KeepCheckpointsInput,
   keptCheckpointsSchema,
+  type MoveInInput,
+  movedInSchema,
   noFreeSlotType,
   type OpenSessionInput,
   openedSessionSchema,
@@ -16,6 +18,7 @@ import {
   type StopTrainerInput,
   type TrainEpochInput,
 } from '../contracts/run-activities.ts';
+
 import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contracts/run-config.ts';
 import { sessionEndSchema, sessionReportSchema } from '../contracts/session.ts';
 import { answerOf } from './answers.ts';
@@ -47,7 +50,7 @@ const priorityOf = ({ priority, fairnessKey }: RunConfig) => ({
   ...(fairnessKey ? { fairnessKey } : {}),
 });
 
-export const checkConfig = (draft: DraftConfig) => {
+export const checkConfig = (draft: DraftConfig, chain: readonly string[]) => {
   const pool = draftConfigSchema.shape.pool.safeParse(draft.pool).data ?? 'gpu';
   const { checkConfig: ask } = activitiesOn(poolControlQueue(pool), {
     startToCloseTimeout: '10m',
@@ -55,7 +58,7 @@ export const checkConfig = (draft: DraftConfig) => {
     retry: { maximumAttempts: 5 },
     summary: 'check the configuration',
   });
-  return answerOf('checkConfig', checkedConfigSchema, () => ask(draft));
+  return answerOf('checkConfig', checkedConfigSchema, () => ask(draft, chain));
 };
 
 /** On the host that had the run, if it answers and is not going down; else on any host of the pool with a free slot. */
@@ -131,6 +134,19 @@ export const stopTrainer = (input: StopTrainerInput) => {
   });
   return answerOf('stopTrainer', sessionEndSchema, () => ask(input));
 };
+
+/** On the host that has the other life's files, if it answers; without it, the store has what it has. */
+export const moveIn = (input: MoveInInput) =>
+  onHostElsePool(input, (queue, limits, host) => {
+    const { moveIn: ask } = activitiesOn(queue, {
+      heartbeatTimeout: '60s',
+      scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
+      retry: untilItWorks,
+      summary: 'take a place of its own, beside that of the life before',
+      ...limits,
+    });
+    return answerOf('moveIn', movedInSchema, () => ask({ ...input, host }));
+  });
 
 /** On the host that has the files; without it, what the store holds is counted by any worker of the pool. */
 export const publish = (input: PublishInput) =>

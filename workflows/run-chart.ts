@@ -80,6 +80,13 @@ const configuring = chartSetup.createStateConfig({
 
 const sessions = chartSetup.createStateConfig({
   initial: 'acquiring',
+  /** The session that it knew was another life's. Who does not train now does not begin by it. */
+  on: {
+    MOVED: [
+      { guard: 'pauseWanted', target: '.paused', actions: 'move' },
+      { target: '.deciding', actions: 'move' },
+    ],
+  },
   states: {
     /** Waits for a GPU slot, then for the trainer to be ready. Who leaves takes back what was begun. */
     acquiring: {
@@ -209,6 +216,7 @@ const sessions = chartSetup.createStateConfig({
     recovering: {
       after: { backoff: 'acquiring' },
       on: {
+        MOVED: { actions: 'move' },
         STOP: { target: '#run.stopping', actions: 'rememberStop' },
         PAUSE: { target: 'paused', actions: 'wantPause' },
       },
@@ -216,6 +224,7 @@ const sessions = chartSetup.createStateConfig({
     /** Quiet, so that the workflow can go on in a new run with a short history. */
     renewing: {
       on: {
+        MOVED: { target: 'deciding', actions: 'move' },
         RENEWED: { target: 'deciding', actions: 'renewed' },
         STOP: { target: '#run.stopping', actions: 'rememberStop' },
         PAUSE: { target: 'pausing', actions: 'wantPause' },
@@ -225,12 +234,16 @@ const sessions = chartSetup.createStateConfig({
     pausing: {
       initial: 'batch',
       states: { batch: rungs.batch, terminate: rungs.terminate, kill: rungs.kill, ended: { type: 'final' } },
-      on: { STOP: { target: '#run.stopping', actions: 'rememberStop' } },
+      on: {
+        STOP: { target: '#run.stopping', actions: 'rememberStop' },
+        MOVED: { target: 'paused', actions: 'move' },
+      },
       onDone: [{ guard: 'finished', target: '#run.stopping' }, { target: 'paused' }],
     },
     paused: {
       entry: assign({ failure: null }),
       on: {
+        MOVED: { actions: 'move' },
         RESUME: { target: 'acquiring', actions: 'wantTraining' },
         STOP: { target: '#run.stopping', actions: 'rememberStop' },
       },
@@ -261,8 +274,9 @@ const keeper = chartSetup.createStateConfig({
         },
         onError: { target: 'waiting', actions: assign(({ context }) => adoptKeeperFailure(context)) },
       },
-      // The worker that stored them has gone: the one after it begins anew, and nobody waits for a missed heartbeat.
       on: {
+        MOVED: 'idle',
+        // The worker that stored them has gone: the one after it begins anew, and nobody waits for a missed heartbeat.
         SESSION_LOST: {
           guard: 'isOpenSession',
           target: 'idle',
@@ -291,6 +305,7 @@ const stopping = chartSetup.createStateConfig({
     kill: rungs.kill,
     ended: { type: 'final' },
   },
+  on: { MOVED: { target: '.choosing', actions: 'move' } },
   onDone: 'uploading',
 });
 
@@ -322,6 +337,7 @@ const uploading = chartSetup.createStateConfig({
       },
     },
   },
+  on: { MOVED: { target: '.publishing', reenter: true, actions: 'move' } },
 });
 
 export const runChart = chartSetup.createMachine({

@@ -16,6 +16,8 @@ export interface Plan {
   best: Best;
   canShrinkBatch: boolean;
   outputFolder: string;
+  /** Where its files are, on hosts and in the store. Plans of old have none: it is the run id. */
+  place?: string | undefined;
 }
 
 export interface RunContext {

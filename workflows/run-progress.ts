@@ -1,7 +1,7 @@
 /** How reports of a session change what the run remembers. Pure. */
 import { isBefore, isFallback, type LedgerEntry, type Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
-import type { KeptCheckpoints, OpenedSession, Published } from '../contracts/run-activities.ts';
+import type { KeptCheckpoints, MovedIn, OpenedSession, Published } from '../contracts/run-activities.ts';
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
 import { adoptCheckpoints, landedOf, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
@@ -113,6 +113,50 @@ export function adoptSession(context: RunContext, { session, report, attached }:
     lastHost: session.host,
     handedOver: false,
     notAfter: null,
+  };
+}
+
+/**
+ * A life with a place of its own: it goes on from what could be brought there. The session that it knew was the other life's,
+ * and has been ended.
+ */
+export function adoptMove(context: RunContext, moved: MovedIn): Change {
+  const plan = planOf(context);
+  const left = context.ledger
+    .filter(({ name }) => moved.brought.includes(name))
+    .map((entry) => ({ ...entry, stored: true }));
+  const { ledger } = adoptCheckpoints(left, [], '', plan.config.checkpoints, plan.best);
+  const gone = context.ledger.filter(({ name }) => !moved.brought.includes(name)).map(({ name }) => name);
+  const newest = ledger.at(-1);
+  const position: Position = newest ? { epoch: newest.epoch, batch: newest.batch } : { epoch: 0, batch: 0 };
+  const isBack = isBefore(position, context.position);
+  const notes = [
+    `this is another life of the run (it was reset, or its id was taken): what the one before left stays in ${moved.before}, and this one goes on in ${moved.outputFolder}`,
+    ...(gone.length > 0 ? [`not to be had from the life before any more: ${gone.join(', ')}`] : []),
+  ];
+  return {
+    plan: { ...plan, place: moved.place, outputFolder: moved.outputFolder },
+    ledger,
+    dropped: [],
+    storing: [],
+    session: null,
+    lastSession: null,
+    lastHost: null,
+    handedOver: false,
+    ...(isBack
+      ? {
+          position,
+          metrics: newest?.metrics ?? {},
+          curve: { ...context.curve, points: context.curve.points.filter(({ epoch }) => epoch <= position.epoch) },
+          // What follows the last epoch belongs to a training that got there.
+          finished: false,
+        }
+      : {}),
+    processGroupGone: moved.processGroupGone,
+    published: null,
+    publishFailure: null,
+    receipt: null,
+    notes: withNotes(context.notes, notes),
   };
 }
 

@@ -18,15 +18,16 @@ import { pageOf } from './temporal-page.ts';
 /** A host that is rebooting gets this long, unless who asks says otherwise. */
 const hostReturnSeconds = 300;
 const runKey = defineSearchAttributeKey('EpochalRun', 'KEYWORD');
-const nothing: Survey = { config: null, checkpoints: [], epochs: [], receipt: null, outputFolder: null };
+const nothing: Survey = { config: null, chain: null, checkpoints: [], epochs: [], receipt: null, outputFolder: null };
 
 export async function salvage(input: SalvageInput): Promise<Receipt | null> {
-  const { run, pool } = input;
+  const { run, place, pool } = input;
   wf.setCurrentDetails(`Lands what is left of the run ${pageOf(run)}.`);
   const onHost = input.host === null ? null : await surveyHost(input.host, input);
   const config = input.config ?? onHost?.config ?? null;
-  if (!config) throw wf.ApplicationFailure.nonRetryable(`nobody knows how ${run} was configured`, 'NothingLeft');
-  const inStore = await surveyStore(pool, run, config);
+  if (!config) throw wf.ApplicationFailure.nonRetryable(`nobody knows how ${place} was configured`, 'NothingLeft');
+  const owner = { place, chain: input.chain ?? onHost?.chain ?? [] };
+  const inStore = await surveyStore(pool, place, config);
   const host = onHost ? input.host : null;
   const landed = inStore.receipt;
   // Salvages of a run come one after the other, and the run is closed: nobody lands it between this and the end.
@@ -50,7 +51,7 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   let receipt = own ?? composeLost(found, ledger);
   let keep: string | null = null;
   try {
-    const published = await publish({ run, config, ledger, dropped: [], host, receipt });
+    const published = await publish({ run, ...owner, config, ledger, dropped: [], host, receipt });
     const landed = landedOf(ledger, published.checkpoints, config.checkpoints, best);
     const told = own ? landedLate(own, outputFolder) : composeLost(found, landed.ledger);
     const { files, bytes } = published;
@@ -62,7 +63,7 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
     // What was found is on the host alone: nothing was salvaged yet.
     if (!own && ledger.length > 0) receipt = { ...receipt, outcome: 'failed', cause: { kind: 'failure', failure } };
   }
-  return tell(await cleanUp({ run, config, host, keep, receipt }), config);
+  return tell(await cleanUp({ run, ...owner, config, host, keep, receipt }), config);
 }
 
 function tell(final: Receipt, config: RunConfig): Receipt {
@@ -77,7 +78,7 @@ function tell(final: Receipt, config: RunConfig): Receipt {
   return final;
 }
 
-async function surveyHost(host: string, { run, hostReturnSeconds: wait }: SalvageInput): Promise<Survey | null> {
+async function surveyHost(host: string, { place, hostReturnSeconds: wait }: SalvageInput): Promise<Survey | null> {
   try {
     return await wf
       .proxyActivities<SalvageActivities>({
@@ -86,24 +87,24 @@ async function surveyHost(host: string, { run, hostReturnSeconds: wait }: Salvag
         heartbeatTimeout: '60s',
         scheduleToStartTimeout: `${wait ?? hostReturnSeconds}s`,
         retry: { maximumAttempts: 20 },
-        summary: `what ${host} has of ${run}`,
+        summary: `what ${host} has of ${place}`,
       })
-      .surveyHost(run);
+      .surveyHost(place);
   } catch (error) {
     if (error instanceof wf.ActivityFailure && error.cause instanceof wf.TimeoutFailure) return null;
     throw error;
   }
 }
 
-const surveyStore = (pool: string, run: string, config: RunConfig) =>
+const surveyStore = (pool: string, place: string, config: RunConfig) =>
   wf
     .proxyActivities<SalvageActivities>({
       taskQueue: poolControlQueue(pool),
       startToCloseTimeout: '1h',
       heartbeatTimeout: '60s',
-      summary: `what the store has of ${run}`,
+      summary: `what the store has of ${place}`,
     })
-    .surveyStore({ run, config })
+    .surveyStore({ place, config })
     .catch((error) => {
       if (error instanceof wf.ActivityFailure && error.cause instanceof wf.TimeoutFailure) return nothing;
       throw error;
@@ -198,13 +199,13 @@ export async function sweep(): Promise<string[]> {
   for (const input of lost) {
     try {
       await wf.startChild(salvage, {
-        workflowId: salvageId(input.run),
+        workflowId: salvageId(input.place),
         args: [input],
         parentClosePolicy: 'ABANDON',
         typedSearchAttributes: [{ key: runKey, value: input.run }],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
       });
-      started.push(input.run);
+      started.push(input.place);
     } catch (error) {
       // Someone was quicker: the worker that saw its activity forsaken, or a sweep before this one.
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

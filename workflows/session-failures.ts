@@ -1,6 +1,7 @@
 /** What an activity's error means for the run. Pure. */
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import { type Failure, finalFailures } from '../contracts/failure.ts';
+import { otherLifeType } from '../contracts/life.ts';
 import { progressSchema } from '../contracts/progress.ts';
 import {
   noFreeSlotType,
@@ -50,7 +51,7 @@ export function isUnexpected(error: unknown): boolean {
   if (cause instanceof ApplicationFailure && expectedTypes.has(cause.type ?? '')) return false;
   return failureOf(cause).kind === 'internal';
 }
-const expectedTypes: ReadonlySet<string> = new Set([sessionFailedType, noFreeSlotType]);
+const expectedTypes: ReadonlySet<string> = new Set([sessionFailedType, noFreeSlotType, otherLifeType]);
 
 /** Any error as a failure; `internal` when nothing better is known. */
 export function failureOf(error: unknown): Failure {

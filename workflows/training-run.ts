@@ -6,9 +6,11 @@
  */
 
 import * as wf from '@temporalio/workflow';
+import { chainWith, type Owner, otherLifeType, placeMemo } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type {
+  Asked,
   CleanUpInput,
   KeepCheckpointsInput,
   OpenSessionInput,
@@ -48,6 +50,8 @@ import { pageOf } from './temporal-page.ts';
 interface Carried {
   chart: CarriedState;
   story: RunStory;
+  /** Executions of this life before this one; what older versions carried on has none. */
+  chain?: string[];
 }
 
 /** Well below the 10,000 events that a run's history may have; a state of its own waits for a quiet moment. */
@@ -67,13 +71,21 @@ export async function trainingRun(input: TrainingRunInput, carried?: Carried): P
       },
     ]);
   }
-  return new TrainingRun(run).live({ ...config, run } as Configure, isDraft, carried);
+  return new TrainingRun(run, carried?.chain ?? []).live({ ...config, run } as Configure, isDraft, carried);
 }
+
+const isOtherLife = (error: unknown) =>
+  error instanceof wf.ActivityFailure &&
+  error.cause instanceof wf.ApplicationFailure &&
+  error.cause.type === otherLifeType;
 
 class TrainingRun {
   readonly #run: string;
   #story: RunStory;
   #cancelled: unknown;
+  /** Whose files those of the run are; told to activities alone, for a reset replays what another execution did. */
+  #chain: string[];
+  #moving: Promise<void> | null = null;
   readonly #attributes = new ShownAttributes();
   readonly #chart = new DurableChart<typeof runChart>({
     machine: runChart,
@@ -82,8 +94,9 @@ class TrainingRun {
   });
   #before: RunContext = firstContext(undefined);
 
-  constructor(run: string) {
+  constructor(run: string, before: readonly string[]) {
     this.#run = run;
+    this.#chain = chainWith(before, wf.workflowInfo().runId);
     this.#story = beginStory(new Date());
   }
 
@@ -127,24 +140,55 @@ class TrainingRun {
 
   async #renew(draft: Configure, isDraft: boolean): Promise<void> {
     const { value, context } = this.#chart.snapshot;
-    const carried: Carried = { chart: { value, context }, story: this.#story };
+    const carried: Carried = { chart: { value, context }, story: this.#story, chain: this.#chain };
     await wf.continueAsNew<typeof trainingRun>({ config: draft as DraftConfig, draft: isDraft }, carried);
   }
 
-  #perform(src: string, input: unknown): Promise<unknown> {
+  /** Another life's files at this one's place: from then on the chart goes on with a place of its own. */
+  async #perform(src: string, input: unknown): Promise<unknown> {
+    const { place } = this.#owner;
+    try {
+      return await this.#ask(src, input);
+    } catch (error) {
+      if (!isOtherLife(error)) throw error;
+      // Nobody waits for this answer any more: the chart has left the state that asked.
+      if (place !== this.#owner.place) return null;
+      this.#moving ??= this.#moveIn().finally(() => {
+        this.#moving = null;
+      });
+      await this.#moving;
+      return null;
+    }
+  }
+
+  get #owner(): Owner {
+    return { place: this.#context.plan?.place ?? this.#run, chain: this.#chain };
+  }
+
+  async #moveIn(): Promise<void> {
+    const { ledger, position, session, lastHost } = this.#context;
+    const asked = { run: this.#run, ...this.#owner, config: this.#config(), ledger, epochs: position.epoch };
+    const host = session?.host ?? lastHost;
+    const moved = await wf.CancellationScope.nonCancellable(() => activities.moveIn({ ...asked, host }));
+    wf.upsertMemo({ [placeMemo]: moved.place });
+    this.#chart.send({ type: 'MOVED', moved });
+  }
+
+  #ask(src: string, input: unknown): Promise<unknown> {
     const context = this.#context;
     const host = context.session?.host ?? context.lastHost;
+    const owned = <T extends object>(asked: unknown) => ({ ...(asked as T), ...this.#owner });
     switch (src) {
       case 'checkConfig':
-        return activities.checkConfig(input as DraftConfig);
+        return activities.checkConfig(input as DraftConfig, this.#chain);
       case 'openSession':
-        return activities.openSession(input as OpenSessionInput);
+        return activities.openSession(owned<Asked<OpenSessionInput>>(input));
       case 'trainEpoch':
-        return activities.trainEpoch(input as TrainEpochInput);
+        return activities.trainEpoch(owned<Asked<TrainEpochInput>>(input));
       case 'keepCheckpoints':
-        return activities.keepCheckpoints(input as KeepCheckpointsInput, host ?? '');
+        return activities.keepCheckpoints(owned<Asked<KeepCheckpointsInput>>(input), host ?? '');
       case 'stopTrainer':
-        return activities.stopTrainer(input as StopTrainerInput);
+        return activities.stopTrainer(owned<Asked<StopTrainerInput>>(input));
       case 'publish':
         return activities.publish(this.#publishInput(host));
       case 'cleanUp':
@@ -159,6 +203,7 @@ class TrainingRun {
     const config = this.#config();
     return {
       run: this.#run,
+      ...this.#owner,
       config,
       ledger,
       dropped,
@@ -172,7 +217,7 @@ class TrainingRun {
     // Nobody waits twice for a host that is gone.
     const gone = this.#context.published?.host === null;
     const keep = reasonToKeep(this.#context);
-    return { run: this.#run, config: this.#config(), host: gone ? null : host, keep, receipt };
+    return { run: this.#run, ...this.#owner, config: this.#config(), host: gone ? null : host, keep, receipt };
   }
 
   #config() {
@@ -257,7 +302,7 @@ class TrainingRun {
   }
 
   #view(): RunView {
-    return viewOf(this.#context, this.#story, this.#position, new Date());
+    return { ...viewOf(this.#context, this.#story, this.#position, new Date()), ...this.#owner, chain: this.#chain };
   }
 
   #allow(update: string, states: string[]): void {

@@ -164,7 +164,8 @@ describe('starting', () => {
       store: '/no/store',
       parameters: { stamps: '/no/stamps' },
     });
-    const input = { run: 'elsewhere', config, ledger: [], previous: null, elsewhere: false, notAfter: null };
+    const owner = { place: 'elsewhere', chain: ['an-execution'] };
+    const input = { run: 'elsewhere', ...owner, config, ledger: [], previous: null, elsewhere: false, notAfter: null };
     const known = { checkpoints: [], epoch: 0 };
     const options = { byPermit: false, signal: new AbortController().signal, onProgress: () => undefined };
     const opening = host.worker.host.sessions.open({ ...input, batchDivisor: 1, known }, options);

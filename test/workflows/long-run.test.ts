@@ -3,6 +3,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Calls } from '../../client/calls.ts';
+import { describeRun } from '../../client/run-pages.ts';
 import { TestHost } from '../support/test-host.ts';
 
 const epochs = 2_000;
@@ -28,6 +30,12 @@ it(`trains ${epochs} epochs over several workflow runs, each epoch once`, { time
   expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: epochs }, batches: { trained: epochs } });
   const rows = (await readFile(join(receipt.outputFolder as string, 'metrics.jsonl'), 'utf8')).trim().split('\n');
   expect(rows.map((row) => JSON.parse(row).epoch)).toEqual(Array.from({ length: epochs }, (_, index) => index + 1));
+
+  // It is as old as its first workflow run, not as the newest.
+  const { summary } = await describeRun(new Calls(host.client), run.id);
+  expect(summary).toMatchObject({ standing: 'completed', createdAt: summary.startedAt });
+  expect(Date.parse(summary.startedAt ?? '')).toBeLessThan((await run.handle.describe()).startTime.getTime());
+  expect(Math.abs(Date.parse(summary.startedAt ?? '') - Date.parse(receipt.startedAt as string))).toBeLessThan(1_000);
 
   const histories = await historiesOf(run.id);
   const events = histories.map(({ length }) => length);

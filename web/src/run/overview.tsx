@@ -84,7 +84,8 @@ function ChartCard({ view, isOver }: { view: RunView; isOver: boolean }) {
 
 /** The view's seconds are as of when it was made; the present state goes on. */
 export function secondsNow(view: RunView, now: number, isOver: boolean): Record<string, number> {
-  if (view.receipt) return view.receipt.stateSeconds;
+  // A salvage does not know them: the run's own last word does.
+  if (view.receipt && Object.keys(view.receipt.stateSeconds).length > 0) return view.receipt.stateSeconds;
   if (isOver || view.state === 'stopped') return view.stateSeconds;
   const sinceEntered = secondsBetween(view.enteredStateAt, now);
   return { ...view.stateSeconds, [view.state]: Math.max(view.stateSeconds[view.state] ?? 0, sinceEntered) };

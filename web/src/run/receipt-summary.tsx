@@ -25,7 +25,12 @@ export function ReceiptSummary({ receipt }: { receipt: Receipt }) {
           </Text>
         )}
         {cause.kind === 'failure' && cause.failure.traceback && (
-          <Code block mah={240} style={{ overflow: 'auto' }} tabIndex={0}>
+          <Code
+            block
+            mah={240}
+            style={{ overflow: 'auto', whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}
+            tabIndex={0}
+          >
             {cause.failure.traceback}
           </Code>
         )}

@@ -90,6 +90,7 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
                 <Table.Td>{run.trainer ?? '–'}</Table.Td>
                 <Table.Td>{run.project ?? '–'}</Table.Td>
                 <Table.Td className="figures">
+                  {run.startedAt === null && '–'}
                   {run.startedAt && (
                     <time dateTime={run.startedAt} title={formatInstant(run.startedAt)}>
                       {formatAge(run.startedAt, now)}

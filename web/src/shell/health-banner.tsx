@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Health } from '../../../contracts/http-api.ts';
 import { type CallError, isAway } from '../api/call.ts';
-import { useIsOnline, useNetworkChanges } from '../api/connection.ts';
+import { useIsCutOff, useIsOnline, useIsStale, useNetworkChanges } from '../api/connection.ts';
 import { healthQuery } from '../api/queries.ts';
 import { formatClock } from '../formatting.ts';
 
@@ -12,12 +12,13 @@ import { formatClock } from '../formatting.ts';
 export function HealthBanner() {
   const { data, error } = useQuery(healthQuery);
   const isOnline = useIsOnline();
+  const isCutOff = useIsCutOff();
+  const isStale = useIsStale();
   useNetworkChanges();
-  const away = error ? fromError(error, isOnline) : data ? fromHealth(data) : null;
+  const away = isCutOff ? offline : error ? fromError(error, isOnline) : data ? fromHealth(data) : null;
   // Old from then on: nobody has told anything newer.
   const [heardAt, setHeardAt] = useState<string | null>(null);
   if (data && !error && data.temporal.reachable && data.at !== heardAt) setHeardAt(data.at);
-  const isStale = error !== null || data?.temporal.reachable === false;
   return (
     <div aria-live="polite">
       {away && (
@@ -30,13 +31,14 @@ export function HealthBanner() {
   );
 }
 
+const offline = {
+  title: 'This browser is offline',
+  text: 'Trainings go on without it. This page connects again by itself.',
+};
+
 function fromError(error: Error, isOnline: boolean): { title: string; text: string } {
   const refusal = (error as CallError).refusal;
-  if (isAway(error) && !refusal && !isOnline)
-    return {
-      title: 'This browser is offline',
-      text: 'Trainings go on without it. This page connects again by itself.',
-    };
+  if (isAway(error) && !refusal && !isOnline) return offline;
   if (isAway(error) && !refusal)
     return {
       title: 'The Epochal server does not answer',

@@ -1,0 +1,49 @@
+/** Temporal's own Reset, as its UI and command line do it. */
+import { randomUUID } from 'node:crypto';
+import type { Client } from '@temporalio/client';
+import Long from 'long';
+
+/** Where the history is cut: the first workflow task, the last one, or the last before an event of this kind. */
+export type ResetPoint = 'first' | 'last' | { before: string };
+
+interface Task {
+  eventId: number;
+  /** What was in the history before it, by the attributes' names. */
+  seen: readonly string[];
+}
+
+/** Answers the id of the execution that goes on. `execution`: the one that is reset, the latest unless given. */
+export async function resetRun(client: Client, run: string, point: ResetPoint, execution?: string): Promise<string> {
+  const { runId } = await client.workflow.getHandle(run, execution).describe();
+  const tasks = await completedTasks(client, run, runId);
+  const task =
+    point === 'first'
+      ? tasks[0]
+      : point === 'last'
+        ? tasks.at(-1)
+        : tasks.findLast(({ seen }) => !seen.some((kind) => kind === point.before));
+  if (!task) throw new Error(`no workflow task of ${run} to reset to`);
+  const answer = await client.workflowService.resetWorkflowExecution({
+    namespace: client.options.namespace,
+    workflowExecution: { workflowId: run, runId },
+    reason: 'a test',
+    requestId: randomUUID(),
+    workflowTaskFinishEventId: Long.fromNumber(task.eventId),
+  });
+  return answer.runId ?? '';
+}
+
+async function completedTasks(client: Client, run: string, runId: string): Promise<Task[]> {
+  const history = await client.workflow.getHandle(run, runId).fetchHistory();
+  const seen: string[] = [];
+  const tasks: Task[] = [];
+  for (const event of history.events ?? []) {
+    const activity = event.activityTaskScheduledEventAttributes?.activityType?.name;
+    if (activity) seen.push(activity);
+    const update = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input?.name;
+    if (update) seen.push(update);
+    // What this very task scheduled comes after it.
+    if (event.workflowTaskCompletedEventAttributes) tasks.push({ eventId: Number(event.eventId), seen: [...seen] });
+  }
+  return tasks;
+}

@@ -1,0 +1,190 @@
+/**
+ * The lives of a run: Temporal's Reset gives its id another one, and so does another namespace with the same store. No life
+ * touches what another one left, each lands, and its receipt is about itself.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client } from '@temporalio/client';
+import Long from 'long';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { placeOf } from '../../contracts/life.ts';
+import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
+import { trainingRunType } from '../../contracts/run-messages.ts';
+import { salvageId } from '../../contracts/salvage-messages.ts';
+import { startWorker } from '../../worker/main.ts';
+import { Upkeep } from '../../worker/upkeep.ts';
+import { contentOf } from '../support/content-of.ts';
+import { resetRun } from '../support/reset-run.ts';
+import { TestHost, TestRun, testLog } from '../support/test-host.ts';
+import { until } from '../support/until.ts';
+
+let host: TestHost;
+beforeAll(async () => {
+  host = await TestHost.start({ slots: 3 });
+});
+afterAll(() => host?.stop());
+
+/** Ends after 6 epochs that take long enough to be reset in between; every checkpoint is kept for good. */
+const slow = {
+  epochs: 6,
+  parameters: { batches: 10, batch_seconds: 0.05 },
+  checkpoints: { everyEpochs: 1 },
+  deadlines: { heartbeatSeconds: 2 },
+};
+const outputOf = (place: string) => join(host.settings.store, 'experiments', 'default', place);
+const folderOf = (place: string) => join(host.settings.dataFolder, 'runs', place);
+const checkpointsOf = async (place: string) => (await readdir(join(outputOf(place), 'checkpoints'))).sort();
+const receiptAt = async (place: string): Promise<Receipt> =>
+  receiptSchema.parse(JSON.parse(await readFile(join(outputOf(place), 'receipt.json'), 'utf8')));
+const lifeOf = (run: string, execution: string) => new TestRun(host.client.workflow.getHandle(run, execution));
+const salvaged = (place: string) =>
+  until(`${place} is salvaged`, () =>
+    host.client.workflow
+      .getHandle(salvageId(place))
+      .result()
+      .catch(() => null),
+  ) as Promise<Receipt>;
+
+/** Nothing of it but its checkpoints may differ: a landing that is made again tells when. */
+async function checkpointContent(place: string): Promise<Record<string, string>> {
+  return contentOf(join(outputOf(place), 'checkpoints'));
+}
+
+describe('a run that is reset while it trains', () => {
+  it('to its first workflow task: begins anew beside what the life before left, which lands', async () => {
+    const run = await host.start(host.config(slow));
+    await run.until('has stored epochs', ({ checkpoints }) => checkpoints.filter(({ stored }) => stored).length >= 2);
+    const kept = await checkpointContent(run.id);
+    const execution = await resetRun(host.client, run.id, 'first');
+    const place = placeOf(run.id, [execution]);
+    const receipt = await lifeOf(run.id, execution).result();
+    expect(receipt).toMatchObject({ outcome: 'completed', outputFolder: outputOf(place), epochs: { trained: 6 } });
+    expect(await receiptAt(place)).toEqual(receipt);
+    const before = await salvaged(run.id);
+    expect(before.outcome).toBe('salvaged');
+    expect(before.checkpoints.length).toBeGreaterThanOrEqual(2);
+    expect(await checkpointContent(run.id)).toMatchObject(kept);
+    expect(existsSync(folderOf(run.id)) || existsSync(folderOf(place))).toBe(false);
+  });
+
+  it('to the middle: goes on from what its history knows, in a place of its own, and says so', async () => {
+    const run = await host.start(host.config(slow));
+    await run.until('has stored epochs', ({ checkpoints }) => checkpoints.filter(({ stored }) => stored).length >= 3);
+    const execution = await resetRun(host.client, run.id, 'last');
+    const life = lifeOf(run.id, execution);
+    const place = placeOf(run.id, [execution]);
+    const receipt = await life.result();
+    expect(receipt).toMatchObject({ outcome: 'completed', outputFolder: outputOf(place), epochs: { trained: 6 } });
+    expect(receipt.notes.join('\n')).toContain(`what the one before left stays in ${outputOf(run.id)}`);
+    // What was trained before the reset is not trained again.
+    expect(receipt.batches.trained).toBe(60);
+    expect(receipt.batches.wasted).toBeLessThanOrEqual(20);
+    expect(await checkpointsOf(place)).toEqual([1, 2, 3, 4, 5, 6].map((epoch) => `epoch-000${epoch}`));
+    const rows = (await readFile(join(outputOf(place), 'metrics.jsonl'), 'utf8')).trim().split('\n');
+    expect(rows.map((row) => JSON.parse(row).epoch)).toEqual([1, 2, 3, 4, 5, 6]);
+    const before = await salvaged(run.id);
+    expect(before.checkpoints.map(({ name }) => name)).toEqual(await checkpointsOf(run.id));
+  });
+
+  it('to before a pause, and terminated: each life has a receipt of what it left', async () => {
+    const run = await host.start(host.config(slow));
+    await run.until('has an epoch', ({ position }) => position.epoch >= 1);
+    await run.update('pause');
+    await run.until('is paused', ({ detail }) => detail === 'training.paused');
+    await run.update('resume');
+    await run.until('has gone on', ({ position }) => position.epoch >= 3);
+    const execution = await resetRun(host.client, run.id, { before: 'pause' });
+    const life = lifeOf(run.id, execution);
+    const place = placeOf(run.id, [execution]);
+    await life.until('has gone on, too', ({ position, place: at }) => at === place && position.epoch >= 2, 40);
+    await life.handle.terminate('by hand');
+    const [first, second] = await Promise.all([salvaged(run.id), salvaged(place)]);
+    expect(first.epochs.trained).toBeGreaterThanOrEqual(3);
+    expect(second.epochs.trained).toBeGreaterThanOrEqual(2);
+    expect(second.outputFolder).toBe(outputOf(place));
+    for (const [at, receipt] of [
+      [run.id, first],
+      [place, second],
+    ] as const) {
+      expect(receipt.checkpoints.map(({ name }) => name)).toEqual(await checkpointsOf(at));
+      expect(existsSync(folderOf(at))).toBe(false);
+    }
+  });
+});
+
+describe('a run that is over, and is reset', () => {
+  it('lands in another place, from wherever it was reset: what it had landed stays byte for byte', async () => {
+    const run = await host.start(host.config({ epochs: 3, checkpoints: { everyEpochs: 1 } }));
+    expect(await run.result()).toMatchObject({ outcome: 'completed' });
+    const landed = await contentOf(outputOf(run.id));
+    const { runId: first } = await run.handle.describe();
+    // Its last workflow task has nothing left to do but to close: it is the same end again.
+    const again = await resetRun(host.client, run.id, 'last', first);
+    expect(await lifeOf(run.id, again).result()).toEqual(await receiptAt(run.id));
+    for (const point of [
+      { before: 'cleanUp' },
+      { before: 'publish' },
+      { before: 'keepCheckpoints' },
+      'first',
+    ] as const) {
+      const execution = await resetRun(host.client, run.id, point, first);
+      const receipt = await lifeOf(run.id, execution).result();
+      const place = placeOf(run.id, [execution]);
+      expect(receipt, JSON.stringify(point)).toMatchObject({ outcome: 'completed', outputFolder: outputOf(place) });
+      expect(await receiptAt(place)).toEqual(receipt);
+      expect(receipt.checkpoints.map(({ name }) => name)).toEqual(await checkpointsOf(place));
+      expect(await contentOf(outputOf(run.id))).toEqual(landed);
+    }
+  });
+});
+
+describe('the same run id in two namespaces with one store', () => {
+  it('lands in two places; a worker of one leaves the run folders of the other alone', async () => {
+    const run = await host.start(host.config(slow));
+    await run.until('has begun', ({ position }) => position.epoch >= 1);
+    const namespace = `other-${randomUUID().slice(0, 8)}`;
+    await host.connection.workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: { seconds: Long.fromNumber(24 * 3600) },
+    });
+    const settings = { ...host.settings, dataFolder: `${host.settings.dataFolder}/other` };
+    const other = await until('the namespace is known everywhere', () =>
+      startWorker({ settings, log: testLog(), temporal: { address: inject('temporalAddress'), namespace } }).catch(
+        () => null,
+      ),
+    );
+    try {
+      const client = new Client({ connection: host.connection, namespace });
+      const handle = await client.workflow.start(trainingRunType, {
+        workflowId: run.id,
+        taskQueue: settings.workflowQueue,
+        args: [{ config: host.config(slow) }],
+      });
+      const [mine, theirs] = await Promise.all([run.result(), handle.result() as Promise<Receipt>]);
+      const place = placeOf(run.id, [handle.firstExecutionRunId]);
+      expect([mine.outputFolder, theirs.outputFolder]).toEqual([outputOf(run.id), outputOf(place)]);
+      for (const receipt of [mine, theirs]) expect(receipt).toMatchObject({ outcome: 'completed' });
+      expect(await receiptAt(run.id)).toEqual(mine);
+      expect(await receiptAt(place)).toEqual(theirs);
+    } finally {
+      await other.stopNow();
+    }
+    const open = await host.start(host.config(slow));
+    await open.until('has begun', ({ position }) => position.epoch >= 1);
+    const { runs } = host.worker.host;
+    Object.assign(host.worker.host, {
+      runs: Object.assign(Object.create(runs), { namespace: 'another', isOpen: () => false }),
+    });
+    try {
+      const before = await contentOf(folderOf(open.id));
+      await new Upkeep(host.worker.host).round();
+      expect(Object.keys(await contentOf(folderOf(open.id)))).toEqual(expect.arrayContaining(Object.keys(before)));
+      await expect(host.client.workflow.getHandle(salvageId(open.id)).describe()).rejects.toThrow();
+    } finally {
+      Object.assign(host.worker.host, { runs });
+    }
+    expect(await open.result()).toMatchObject({ outcome: 'completed' });
+  });
+});
