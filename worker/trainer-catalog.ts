@@ -161,7 +161,7 @@ export class TrainerCatalog {
     try {
       if (code === 0) return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
     } catch {
-      throw setUp(program, `\`${verb[0]}\` printed no JSON: ${stdout.slice(-500)}`);
+      throw setUp(program, `\`${verb[0]}\` printed no JSON: ${stdout.trim().split('\n').at(-1)?.slice(0, 200)}`);
     }
     throw setUp(
       program,
@@ -207,7 +207,10 @@ const setUp = (program: TrainerProgram, message: string) =>
   });
 
 const issueText = (issues: readonly { path: readonly PropertyKey[]; message: string }[]) =>
-  issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+  issues
+    .slice(0, 3)
+    .map(({ path, message }) => `${path.join('.')}: ${message}`)
+    .join('; ');
 
 const isFile = (path: string) =>
   stat(path).then(

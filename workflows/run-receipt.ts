@@ -40,6 +40,15 @@ export function reasonToKeep(context: RunContext): string | null {
   return null;
 }
 
+/** Where publishing failed: what was stored, and read back, while the training went on is there all the same. */
+const storedBefore = ({ publishFailure, ledger }: RunContext): Receipt['checkpoints'] =>
+  ledger
+    .filter(({ stored }) => stored && publishFailure !== null)
+    .map(({ host: _, stored: __, ...entry }) => ({
+      ...entry,
+      files: entry.files.map((file) => ({ ...file, path: `checkpoints/${entry.name}/${file.path}` })),
+    }));
+
 /** All that is known now. Files are those that `publish` reported; before that, none. */
 export function composeReceipt(context: RunContext, story: RunStory, now: Date): Receipt {
   // A draft that was given up before it was whole has no plan.
@@ -62,7 +71,7 @@ export function composeReceipt(context: RunContext, story: RunStory, now: Date):
     },
     metrics: context.metrics,
     best: bestOf(context),
-    checkpoints: context.published?.checkpoints ?? [],
+    checkpoints: context.published?.checkpoints ?? storedBefore(context),
     files: context.published?.files ?? [],
     outputFolder: context.plan?.outputFolder ?? null,
     publishedBytes: context.published?.bytes ?? 0,

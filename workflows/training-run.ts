@@ -71,7 +71,9 @@ export async function trainingRun(input: TrainingRunInput, carried?: Carried): P
       },
     ]);
   }
-  return new TrainingRun(run, carried?.chain ?? []).live({ ...config, run } as Configure, isDraft, carried);
+  // Anyone may start a run with anything: only what a run before this one gave it is state.
+  const before = wf.workflowInfo().continuedFromExecutionRunId === undefined ? undefined : carried;
+  return new TrainingRun(run, before?.chain ?? []).live({ ...config, run } as Configure, isDraft, before);
 }
 
 const isOtherLife = (error: unknown) =>

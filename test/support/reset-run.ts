@@ -3,8 +3,11 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import Long from 'long';
 
-/** Where the history is cut: the first workflow task, the last one, or the last before an event of this kind. */
-export type ResetPoint = 'first' | 'last' | { before: string };
+/**
+ * Where the history is cut: the first workflow task, the last one, the last before an event of this kind, or one in between, by its
+ * part (0 to 1) of all tasks.
+ */
+export type ResetPoint = 'first' | 'last' | { before: string } | { part: number };
 
 interface Task {
   eventId: number;
@@ -21,7 +24,9 @@ export async function resetRun(client: Client, run: string, point: ResetPoint, e
       ? tasks[0]
       : point === 'last'
         ? tasks.at(-1)
-        : tasks.findLast(({ seen }) => !seen.some((kind) => kind === point.before));
+        : 'part' in point
+          ? tasks[Math.floor(point.part * tasks.length)]
+          : tasks.findLast(({ seen }) => !seen.some((kind) => kind === point.before));
   if (!task) throw new Error(`no workflow task of ${run} to reset to`);
   const answer = await client.workflowService.resetWorkflowExecution({
     namespace: client.options.namespace,

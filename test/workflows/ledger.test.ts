@@ -232,6 +232,17 @@ describe('until the newest checkpoint is stored, a run keeps what it replaces', 
     expect(untold.ledger.at(-1)).toMatchObject({ epoch: 4, host: 'other', stored: true, reasons: ['last', 'resume'] });
   });
 
+  it('and names what is stored, where publishing fails', () => {
+    const publishFailure = { kind: 'store', message: 'the store is away' } as const;
+    const receipt = composeReceipt({ ...trains(third, 4), publishFailure }, beginStory(new Date(at)), new Date(at));
+    expect(receipt).toMatchObject({ outcome: 'failed', files: [], publishedBytes: 0 });
+    expect(receipt.checkpoints.map(({ name, files }) => [name, files[0]?.path])).toEqual([
+      ['epoch-0001', 'checkpoints/epoch-0001/part-0'],
+      ['epoch-0003', 'checkpoints/epoch-0003/part-0'],
+    ]);
+    expect(composeReceipt(third, beginStory(new Date(at)), new Date(at)).checkpoints).toEqual([]);
+  });
+
   it('which is the result where the newest is lost: reasons, best and metrics are those of what landed', () => {
     const best = { ...third, ...{ plan: { ...plan, best: { metric: 'loss', mode: 'max' } as const } } };
     const context: RunContext = { ...trains(best, 4), metrics: { loss: 4 }, finished: true };

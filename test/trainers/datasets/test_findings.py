@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,24 @@ def test_names_that_lead_out_of_the_data_set(shapes: Make, tmp_path: Path) -> No
         assert all(picture.path.is_relative_to(folder) for picture in data_set.pictures)
         with pytest.raises(DataError, match="is not in the data set's folder"):
             checked(str(folder), "detect", SplitParameters())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("names: [*i]\ntrain: images/train", "has something of the type list among its class names"),
+        ("names: [a, b, c]\ntrain: [*i]", "names something of the type list, which is not a path"),
+        ("names: [a, b, c]\ntrain: images/train\nkpt_shape: [1000000000, 3]", "kpt_shape of .* must be"),
+        ("names: [a, b, c]\ntrain: 7", "cannot be read as yolo: TypeError"),
+    ],
+)
+def test_a_description_that_is_none(shapes: Make, text: str, sentence: str) -> None:
+    """Also one whose references, written out, would be more than there is memory."""
+    levels = "".join(f"{this}: &{this} [{', '.join([f'*{last}'] * 9)}]\n" for last, this in pairwise("abcdefghi"))
+    folder = shapes("yolo")
+    (folder / "data.yaml").write_text(f"a: &a [x]\n{levels}{text}\n")
+    with pytest.raises(DataError, match=sentence):
+        checked(str(folder), "detect", SplitParameters())
 
 
 @pytest.mark.parametrize(

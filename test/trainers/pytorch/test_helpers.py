@@ -209,6 +209,35 @@ def test_schedules_that_have_no_total_go_on_as_they_are(tmp_path: Path) -> None:
         assert second[name].optimizer.param_groups[0]["lr"] == first[name].optimizer.param_groups[0]["lr"]
 
 
+class ByEpoch:
+    """As timm's schedules are: it is told the epoch, and does not count."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+        self.rate = 1.0
+
+    def step(self, epoch: int) -> None:
+        self.rate = 1 / epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rate": self.rate}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rate = state["rate"]
+
+
+def test_a_schedule_that_cannot_be_stepped_again_is_noted(tmp_path: Path) -> None:
+    first, second = (ByEpoch(torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)) for _ in range(2))
+    first.step(4)
+    save_training({"schedule": first}, tmp_path / "t")
+    notes: list[str] = []
+    app = SimpleNamespace(extended_from=4, planned_epochs=8, note=notes.append)
+    load_training({"schedule": second}, tmp_path / "t", app)  # type: ignore[arg-type]
+    assert second.rate == 0.25
+    (note,) = notes
+    assert note.startswith("the schedule ByEpoch goes on as it was planned for 4 epochs")
+
+
 class Noisy(torch.utils.data.Dataset[Any]):
     """Samples with every kind of random augmentation."""
 

@@ -46,7 +46,7 @@ def over_new_total(app: Application, schedules: Sequence[Any], saved: Sequence[M
         steps = _steps(one, state)
         if steps is not None:
             known.append((one, state, steps))
-        elif type(one).__name__ not in _WITHOUT_TOTAL and not _needs_metrics(one):
+        elif not _is_without_total(one):
             app.note(
                 f"the schedule {type(one).__name__} goes on as it was planned for {app.extended_from} epochs: "
                 f"where it would be in {app.planned_epochs} cannot be told"
@@ -111,7 +111,7 @@ def _turns(index: int, count: int) -> Iterator[tuple[float, int, int]]:
 
 def _steps(schedule: Any, saved: Mapping[str, Any]) -> int | None:
     """How often it was stepped; None where that cannot be told, or stepping it again would not lead there."""
-    if type(schedule).__name__ in _WITHOUT_TOTAL or _needs_metrics(schedule):
+    if _is_without_total(schedule) or _needs_argument(schedule):
         return None
     now = schedule.state_dict()
     for name in ("_global_step", "last_epoch"):  # mmengine's, torch's
@@ -122,9 +122,14 @@ def _steps(schedule: Any, saved: Mapping[str, Any]) -> int | None:
     return _steps(schedule._schedulers[0], inner[0]) if inner and hasattr(schedule, "_schedulers") else None
 
 
-def _needs_metrics(schedule: Any) -> bool:
-    """Whether a step needs something that only the epoch knew."""
-    needed = [one for one in inspect.signature(schedule.step).parameters.values() if one.default is one.empty]
-    return getattr(schedule, "need_val_args", False) or any(
-        one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in needed
-    )
+def _is_without_total(schedule: Any) -> bool:
+    """Whether it is none of the run's length: it follows the metrics, or repeats itself."""
+    if type(schedule).__name__ in _WITHOUT_TOTAL or getattr(schedule, "need_val_args", False):  # mmengine's plateaus
+        return True
+    return "metrics" in inspect.signature(schedule.step).parameters
+
+
+def _needs_argument(schedule: Any) -> bool:
+    """Whether a step is told something that only the training knew."""
+    parameters = inspect.signature(schedule.step).parameters.values()
+    return any(one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in parameters)

@@ -25,7 +25,9 @@ def named(name: object, folder: Path, places: Sequence[Path], findings: Findings
     that lie in the folder are followed: they were put there by somebody on this machine.
     """
     if not isinstance(name, str) or not name or "\0" in name:
-        findings.add("unreadable name", f"{where} names {name!r}, which is not a path")
+        # Not as it is: YAML's references make objects that are small to keep, and without end to print.
+        shown = repr(name[:80]) if isinstance(name, str) else f"something of the type {type(name).__name__}"
+        findings.add("unreadable name", f"{where} names {shown}, which is not a path")
         return None
     root = os.path.abspath(folder)
     paths = [os.path.abspath(place / name) for place in places]

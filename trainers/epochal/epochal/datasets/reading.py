@@ -38,7 +38,13 @@ def recognise(folder: Path) -> Kind:
 
 def read(folder: Path) -> DataSet:
     """Read a data set of any known format; what is wrong with it is in `findings`."""
-    data_set = _readers[recognise(folder)](folder)
+    kind = recognise(folder)
+    try:
+        data_set = _readers[kind](folder)
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
+        # A part that every reader takes for granted is another one than it should be.
+        what = f"{type(error).__name__}: {error}"[:200]
+        raise DataError(f"the data set {folder} cannot be read as {kind}: {what}") from error
     if not data_set.pictures:
         first = next((f" ({one})" for one in data_set.findings.sentences()), "")
         raise DataError(f"the data set {folder} has no picture that can be read{first}")

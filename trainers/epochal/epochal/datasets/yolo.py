@@ -15,6 +15,7 @@ from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
 CONFIG_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
+_MOST_KEYPOINTS = 1000
 _BEYOND = 0.002  # of the picture: writers round to a few digits
 
 
@@ -35,14 +36,14 @@ def read(folder: Path) -> DataSet:
         # Else it is a `path` of the machine where it was made.
         root = named(config["path"], folder, [folder], findings, f"path of {file}") or folder
     classes = _classes(config, file)
-    shape = config.get("kpt_shape")
+    shape = _shape(config, file)
     pictures: list[Picture] = []
     taken: set[str] = set()
     for split in ("train", "val", "test"):
         wanted = config.get(split)
         for place in [wanted] if isinstance(wanted, str) else wanted or []:
             found = _listed(folder, root, place, findings, f"{split} of {file}")
-            if not found:
+            if not found and isinstance(place, str):
                 findings.add("empty split", f"{split} of {file} is {place}, where there is no picture")
             for path in found:
                 if picture := _picture(path, folder, split, classes, shape, taken, findings):
@@ -102,7 +103,21 @@ def _classes(config: dict[str, Any], file: Path) -> list[str]:
         names = [names[key] for key in sorted(names)]
     if not isinstance(names, list) or not names:
         raise DataError(f"{file} has no list of class names (names:)")
+    wrong = next((name for name in names if not isinstance(name, (str, int, float))), None)
+    if wrong is not None:
+        raise DataError(f"{file} has something of the type {type(wrong).__name__} among its class names (names:)")
     return [str(name) for name in names]
+
+
+def _shape(config: dict[str, Any], file: Path) -> list[int] | None:
+    shape = config.get("kpt_shape")
+    if shape is None:
+        return None
+    if isinstance(shape, list) and len(shape) == 2 and all(type(one) is int for one in shape):
+        count, each = shape
+        if 1 <= count <= _MOST_KEYPOINTS and each in (2, 3):
+            return [count, each]
+    raise DataError(f"kpt_shape of {file} must be [number of keypoints, 1 to {_MOST_KEYPOINTS}, and 2 or 3]")
 
 
 def _listed(folder: Path, root: Path, place: Any, findings: Findings, where: str) -> list[Path]:
