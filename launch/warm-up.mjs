@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export function warmUp() {
   if (process.env.EPOCHAL_NO_UV) return async () => {};
   const folder = mkdtempSync(join(tmpdir(), 'epochal-warm-up-'));
-  const lists = ['launch/temporal-requirements.txt', 'trainers/digits/requirements.txt'].flatMap((file) => [
+  const lists = ['launch/temporal-requirements.txt', 'trainers/digits/requirements.lock'].flatMap((file) => [
     '-r',
     file,
   ]);

@@ -31,7 +31,8 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
   handle('checkpoints', async ({ params }) => {
     const { view, isOver } = await places.of(await link.backend(), params.run);
     const published = new Set(view.receipt?.checkpoints.map(({ name }) => name));
-    const isOnHost = !isOver || view.receipt?.localFolder.kind === 'kept';
+    // One that was ended by force has its folder until its salvage has landed it.
+    const isOnHost = !isOver || view.receipt === null || view.receipt.localFolder.kind === 'kept';
     return view.checkpoints.map((entry) => ({
       ...entry,
       source: entry.stored || published.has(entry.name) ? ('store' as const) : isOnHost ? ('host' as const) : null,

@@ -14,6 +14,7 @@ import { type ArtifactStore, readText } from '../stores/artifact-store.ts';
 import { openFolder } from '../stores/open-store.ts';
 import { fetchCheckpoint, isWhole, type Resume } from './checkpoints.ts';
 import type { RunFolder } from './run-folders.ts';
+import { parseJson } from './run-report.ts';
 
 /** Which field of `continueFrom` is wrong, and what is allowed. */
 export class ContinueFromProblem extends Error {
@@ -47,8 +48,9 @@ export async function findStart({ outputFolder, checkpoint }: ContinueFrom, trai
   for await (const { path } of store.list(`${output}/checkpoints`)) {
     if (basename(path) !== 'checkpoint.json') continue;
     const text = await readText(store, path);
-    const manifest = text === null ? null : checkpointManifestSchema.safeParse(JSON.parse(text));
-    if (manifest?.success) manifests.push(manifest.data);
+    const manifest = text === null ? null : parseJson(checkpointManifestSchema, text);
+    // Its files are fetched from the folder of its name.
+    if (manifest && path === `${output}/checkpoints/${manifest.name}/checkpoint.json`) manifests.push(manifest);
   }
   if (manifests.length === 0)
     throw new ContinueFromProblem(
@@ -137,5 +139,5 @@ const damaged = ({ name }: CheckpointManifest) =>
 
 async function receiptOf(store: ArtifactStore, output: string): Promise<Receipt | null> {
   const text = await readText(store, `${output}/receipt.json`);
-  return text === null ? null : (receiptSchema.safeParse(JSON.parse(text)).data ?? null);
+  return text === null ? null : parseJson(receiptSchema, text);
 }

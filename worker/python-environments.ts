@@ -18,6 +18,7 @@ import { lockFile } from './file-lock.ts';
 import { cacheFolder } from './machine-folders.ts';
 import { installerEnvironment } from './program-environment.ts';
 import { findPython, findUv, type PythonInterpreter, PythonSetUpError } from './python-tools.ts';
+import { lockOf, requirementsLists, withoutHashes } from './requirements-lists.ts';
 import { runProgram } from './run-program.ts';
 import { signsOfLife } from './signs-of-life.ts';
 
@@ -65,7 +66,7 @@ const longestList = 120;
 
 /** `3 requirements (numpy>=1.26, …)` */
 function shownList(requirements: readonly string[]): string {
-  const list = requirements.join(', ');
+  const list = requirements.map(withoutHashes).join(', ');
   const shown = list.length > longestList ? `${list.slice(0, longestList)}…` : list;
   return `${requirements.length} ${requirements.length === 1 ? 'requirement' : 'requirements'} (${shown})`;
 }
@@ -113,7 +114,10 @@ function scriptHeader(source: string): string | null {
   return block?.[1] === undefined ? null : block[1].replace(/^# ?/gm, '');
 }
 
-/** Lines of a requirements file, without comments; files that it names are read in or named absolutely. None: none. */
+/**
+ * Lines of a requirements file, without comments, and those of a `requirements.lock` beside it; files that it names are read in or
+ * named absolutely. None: none.
+ */
 export async function readRequirementsFile(file: string): Promise<string[]> {
   let text: string;
   try {
@@ -133,7 +137,8 @@ export async function readRequirementsFile(file: string): Promise<string[]> {
       lines.push(`${path[1] === undefined ? '' : `${path[1]} `}${resolve(dirname(file), path[2])}`);
     } else lines.push(line);
   }
-  return lines;
+  const lock = lockOf(file);
+  return lock === null ? lines : [...lines, ...(await readRequirementsFile(lock))];
 }
 
 const projectSchema = z.object({ project: z.object({ dependencies: z.array(z.string()) }) });
@@ -186,10 +191,13 @@ async function build(
   const environment = join(parent, folder);
   try {
     await mkdir(environment);
-    const list = join(environment, 'requirements.txt');
-    await writeFile(list, requirements.map((requirement) => `${requirement}\n`).join(''));
+    const lists = requirementsLists(requirements);
+    for (const [name, lines] of Object.entries(lists)) {
+      await writeFile(join(environment, `${name}.txt`), lines.map((line: string) => `${line}\n`).join(''));
+    }
+    const hasHashes = lists.hashed.length > 0;
     const interpreter = join(environment, 'bin', 'python');
-    for (const { doing, command } of await steps(python, environment, interpreter, list, signal)) {
+    for (const { doing, command } of await steps(python, environment, interpreter, hasHashes, signal)) {
       tell(doing);
       const [program, ...args] = command;
       const { code, tail } = await runProgram(program, args, {
@@ -223,28 +231,36 @@ async function steps(
   python: PythonInterpreter,
   environment: string,
   interpreter: string,
-  list: string,
+  hasHashes: boolean,
   signal: AbortSignal | undefined,
 ): Promise<Step[]> {
   const uv = await findUv(python, signal);
+  const lists = [
+    ...(hasHashes ? [['--require-hashes', '--no-deps', '-r', join(environment, 'hashed.txt')]] : []),
+    ['-r', join(environment, 'others.txt')],
+  ];
   if (uv !== null) {
     return [
       {
         doing: `making a Python ${python.version} environment with uv`,
         command: [...uv, 'venv', '--quiet', '--allow-existing', '--python', python.path, environment],
       },
-      {
-        doing: 'installing Python packages with uv',
-        command: [...uv, 'pip', 'install', '--python', interpreter, '-r', list],
-      },
+      ...lists.map(
+        (list): Step => ({
+          doing: 'installing Python packages with uv',
+          command: [...uv, 'pip', 'install', '--python', interpreter, ...list],
+        }),
+      ),
     ];
   }
   return [
     { doing: `making a Python ${python.version} environment`, command: [python.path, '-m', 'venv', environment] },
-    {
-      doing: 'installing Python packages with pip',
-      command: [interpreter, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '-r', list],
-    },
+    ...lists.map(
+      (list): Step => ({
+        doing: 'installing Python packages with pip',
+        command: [interpreter, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', ...list],
+      }),
+    ),
   ];
 }
 

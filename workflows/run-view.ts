@@ -6,6 +6,7 @@ import { problemSentence } from '../contracts/failure.ts';
 import { type RunState, runStateSchema } from '../contracts/receipt.ts';
 import { draftConfigSchema } from '../contracts/run-config.ts';
 import type { RunView } from '../contracts/run-messages.ts';
+import { code, plain } from './markdown.ts';
 import type { RunContext } from './run-context.ts';
 import { bestOf } from './run-receipt.ts';
 import { type RunStory, stateSeconds } from './run-story.ts';
@@ -58,20 +59,17 @@ export function detailsOf(context: RunContext, story: RunStory, { detail }: Char
   const { plan, position, receipt } = context;
   const best = bestOf(context);
   const lines = [`### ${receipt ? `stopped: ${receipt.outcome}` : detail}`];
-  for (const problem of context.problems) lines.push(`- **${problemSentence(problem)}**`);
+  for (const problem of context.problems) lines.push(`- **${plain(problemSentence(problem))}**`);
   if (plan) {
     lines.push(
       `- **epoch** ${position.epoch} of ${plan.config.epochs}${position.batch ? ` and ${position.batch} batches` : ''}`,
     );
     if (Object.keys(context.metrics).length > 0) lines.push(`- **metrics** ${metricText(context.metrics)}`);
-    if (best)
-      lines.push(
-        `- **best** ${best.metric} ${number(best.value)} in epoch ${best.epoch}${best.from ? `, trained by ${best.from}` : ''}`,
-      );
-    lines.push(`- **output folder** \`${plan.outputFolder}\``);
+    if (best) lines.push(`- **best** ${bestText(best)}`);
+    lines.push(`- **output folder** ${code(plan.outputFolder)}`);
   }
-  if (context.session) lines.push(`- **host** ${context.session.host}`);
-  if (context.failure) lines.push(`- **trouble** ${context.failure.kind}: ${context.failure.message}`);
+  if (context.session) lines.push(`- **host** ${plain(context.session.host)}`);
+  if (context.failure) lines.push(`- **trouble** ${context.failure.kind}: ${plain(context.failure.message)}`);
   const kept = context.ledger.map(
     (entry) => `| ${entry.name} | ${entry.reasons.join(', ')} | ${entry.stored ? 'stored' : 'on the host'} |`,
   );
@@ -80,18 +78,21 @@ export function detailsOf(context: RunContext, story: RunStory, { detail }: Char
   if (receipt?.localFolder.kind === 'kept') {
     lines.push(
       '',
-      `The run folder was kept on ${receipt.localFolder.host}: \`${receipt.localFolder.path}\` (${receipt.localFolder.why})`,
+      `The run folder was kept on ${plain(receipt.localFolder.host)}: ${code(receipt.localFolder.path)} (${plain(receipt.localFolder.why)})`,
     );
   }
-  const events = story.events.slice(-10).map(({ at, message }) => `- ${at.slice(11, 19)} ${message}`);
+  const events = story.events.slice(-10).map(({ at, message }) => `- ${at.slice(11, 19)} ${plain(message)}`);
   if (events.length > 0) lines.push('', ...events);
   return lines.join('\n');
 }
 
+const bestText = ({ metric, value, epoch, from }: NonNullable<ReturnType<typeof bestOf>>) =>
+  `${plain(metric)} ${number(value)} in epoch ${epoch}${from ? `, trained by ${plain(from)}` : ''}`;
+
 const metricText = (metrics: Metrics) =>
   Object.entries(metrics)
     .slice(0, 8)
-    .map(([metric, value]) => `${metric} ${number(value)}`)
+    .map(([metric, value]) => `${plain(metric)} ${number(value)}`)
     .join(', ');
 
 const number = (value: number) => (Number.isInteger(value) ? String(value) : value.toPrecision(4));

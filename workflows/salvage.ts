@@ -11,6 +11,7 @@ import { type Receipt, supersedes } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { type SalvageActivities, type SalvageInput, type Survey, salvageId } from '../contracts/salvage-messages.ts';
 import { adoptCheckpoints, landedOf } from './ledger.ts';
+import { code } from './markdown.ts';
 import { cleanUp, publish } from './run-activities.ts';
 import { failureOf } from './session-failures.ts';
 import { pageOf } from './temporal-page.ts';
@@ -73,7 +74,7 @@ function tell(final: Receipt, config: RunConfig): Receipt {
     { key: defineSearchAttributeKey('EpochalTrainer', 'KEYWORD'), value: config.trainer },
   ]);
   wf.setCurrentDetails(
-    `### ${final.outcome}\n- **run** ${pageOf(final.run)}\n- **output folder** \`${final.outputFolder}\``,
+    `### ${final.outcome}\n- **run** ${pageOf(final.run)}\n- **output folder** ${code(final.outputFolder ?? 'none')}`,
   );
   return final;
 }

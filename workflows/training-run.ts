@@ -71,7 +71,9 @@ export async function trainingRun(input: TrainingRunInput, carried?: Carried): P
       },
     ]);
   }
-  return new TrainingRun(run, carried?.chain ?? []).live({ ...config, run } as Configure, isDraft, carried);
+  // Anyone may start a run with anything: only what a run before this one gave it is state.
+  const before = wf.workflowInfo().continuedFromExecutionRunId === undefined ? undefined : carried;
+  return new TrainingRun(run, before?.chain ?? []).live({ ...config, run } as Configure, isDraft, before);
 }
 
 const isOtherLife = (error: unknown) =>
@@ -340,7 +342,7 @@ class TrainingRun {
     const details = detailsOf(this.#context, this.#story, this.#position);
     // A run that is ended by force cannot say so any more: until it has ended, it says where to look then.
     const isOver = this.#position.state === 'stopped';
-    const salvage = `If it is ended by force, what is left of it is landed by ${pageOf(salvageId(this.#run))}.`;
+    const salvage = `If it is ended by force, what is left of it is landed by ${pageOf(salvageId(this.#owner.place))}.`;
     wf.setCurrentDetails(isOver ? details : `${details}\n\n${salvage}`);
     const { config } = this.#view();
     this.#attributes.show(this.#context, config, this.#story, this.#position, new Date());

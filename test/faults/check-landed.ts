@@ -28,19 +28,19 @@ export async function checkLanded(run: FaultRun, seconds = 480, closed?: Closed)
   const { how, receipt: own } = closed ?? (await run.closed(seconds));
   const violations: string[] = [];
   const receipt = own ?? (await salvaged(run, seconds));
-  if (!receipt) throw new Error(`${run.id}: closed as ${how} without a receipt`);
+  if (!receipt) throw new Error(`${run.place}: closed as ${how} without a receipt`);
   for (const check of [checkReceipt, checkFiles, checkEpochs, checkWeights, checkFolders]) {
     violations.push(...(await check(run, receipt, run.outputFolder)));
   }
   violations.push(...(await checkProcesses(run)), ...(await checkSlots(run)));
-  return { how, receipt, violations: violations.map((violation) => `${run.id}: ${violation}`) };
+  return { how, receipt, violations: violations.map((violation) => `${run.place}: ${violation}`) };
 }
 
 /** The receipt of a run whose end came from outside is written by whoever finds it. */
 async function salvaged(run: FaultRun, seconds: number): Promise<Receipt | null> {
-  const salvage = run.hosts.client.workflow.getHandle(salvageId(run.id));
+  const salvage = run.hosts.client.workflow.getHandle(salvageId(run.place));
   return until(
-    `${run.id} is salvaged`,
+    `${run.place} is salvaged`,
     async () => {
       const status = await salvage.describe().catch(() => null);
       if (status?.status.name !== 'COMPLETED') return null;
@@ -162,7 +162,7 @@ const checkFolders: Check = async (run, receipt) => {
   const wrong: string[] = [];
   const { localFolder } = receipt;
   for (const worker of run.hosts.workers) {
-    const path = worker.runFolder(run.id);
+    const path = worker.runFolder(run.place);
     const isKept = localFolder.kind === 'kept' && localFolder.path === path;
     if (isKept && !existsSync(path)) wrong.push(`${path} is not there, though the receipt says that it was kept`);
     if (isKept || localFolder.kind === 'unknown') continue;
@@ -179,7 +179,7 @@ async function checkProcesses(run: FaultRun): Promise<string[]> {
   for (const trainer of run.trainers) {
     if (await isGroupAlive(trainer)) wrong.push(`the process group ${trainer.pid} is alive`);
   }
-  const sessions = run.hosts.workers.map((worker) => `EPOCHAL_SESSION=${worker.runFolder(run.id)}/session.json`);
+  const sessions = run.hosts.workers.map((worker) => `EPOCHAL_SESSION=${worker.runFolder(run.place)}/session.json`);
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');

@@ -37,6 +37,8 @@ export class FaultRun {
     readonly handle: WorkflowHandle,
     readonly config: RunConfigInput,
     readonly hosts: FaultHosts,
+    /** The name of its folders: the run id, but for a life after a reset. */
+    readonly place: string = handle.workflowId,
   ) {}
 
   get id(): string {
@@ -45,7 +47,7 @@ export class FaultRun {
 
   /** Where its artifacts land. */
   get outputFolder(): string {
-    return join(this.config.store ?? this.hosts.store, 'experiments', this.config.project ?? 'default', this.id);
+    return join(this.config.store ?? this.hosts.store, 'experiments', this.config.project ?? 'default', this.place);
   }
 
   async view(): Promise<RunView> {
@@ -132,7 +134,7 @@ export class FaultRun {
   /** Looks for its trainers on every host, and remembers them. */
   async look(): Promise<void> {
     for (const worker of this.hosts.workers) {
-      const found = await readProcessFile(new RunFolders(worker.dataFolder).of(this.id)).catch(() => null);
+      const found = await readProcessFile(new RunFolders(worker.dataFolder).of(this.place)).catch(() => null);
       if (found && this.remember(found)) this.lastSeenOn = worker;
     }
   }
@@ -140,7 +142,7 @@ export class FaultRun {
   /** The trainer that runs for it on `worker` now; remembered for the final check. */
   async trainer(worker: FaultWorker): Promise<ProcessIdentity> {
     const found = await until(`${this.id} has a trainer`, () =>
-      readProcessFile(new RunFolders(worker.dataFolder).of(this.id)),
+      readProcessFile(new RunFolders(worker.dataFolder).of(this.place)),
     );
     this.remember(found);
     return found;
@@ -148,12 +150,12 @@ export class FaultRun {
 
   /** Whether the checkpoint is whole on the worker's disk. */
   hasOnDisk(worker: FaultWorker, checkpoint: string): boolean {
-    return existsSync(join(new RunFolders(worker.dataFolder).of(this.id).checkpoints, checkpoint));
+    return existsSync(join(new RunFolders(worker.dataFolder).of(this.place).checkpoints, checkpoint));
   }
 
   /** Waits until its trainer on `worker` was asked to stop, and has heard it, whatever it does then. */
   async hearsStop(worker: FaultWorker): Promise<void> {
-    const { events } = new RunFolders(worker.dataFolder).of(this.id);
+    const { events } = new RunFolders(worker.dataFolder).of(this.place);
     const heard = async () => (await readFile(events, 'utf8').catch(() => '')).includes('"command":"stop"');
     await until(`the trainer of ${this.id} hears of the stop`, heard);
   }
@@ -165,7 +167,7 @@ export class FaultRun {
 
   /** The trainer after those that are known already. */
   async newTrainer(worker: FaultWorker): Promise<ProcessIdentity> {
-    const folder = new RunFolders(worker.dataFolder).of(this.id);
+    const folder = new RunFolders(worker.dataFolder).of(this.place);
     return until(`${this.id} has a new trainer`, async () => {
       const found = await readProcessFile(folder);
       return found && this.remember(found) ? found : null;

@@ -5,13 +5,16 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { placeOf } from '../../contracts/life.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
 import { readProcessFile } from '../../worker/trainer-process.ts';
+import { ByHand } from '../support/by-hand.ts';
+import { type ResetPoint, resetRun } from '../support/reset-run.ts';
 import { until } from '../support/until.ts';
 import { checkLanded, type Landed } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
-import type { FaultRun } from './fault-run.ts';
+import { FaultRun } from './fault-run.ts';
 import { FaultServer } from './fault-server.ts';
 import { SeededRandom } from './seeded-random.ts';
 
@@ -27,6 +30,13 @@ export const faultKinds = [
   'worker drained, then ended',
   'trainer killed',
   'server killed',
+  'activity failed',
+  'activity completed',
+  'activity paused',
+  'activity reset',
+  'run reset to its first task',
+  'run reset to a task in the middle',
+  'run reset to its last task',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -36,6 +46,8 @@ export interface Step {
   epoch: number;
   batch: number;
   kind: FaultKind;
+  /** Which one of several, from 0 to 1. */
+  pick: number;
 }
 
 export interface Schedule {
@@ -57,7 +69,8 @@ const commonFaults = [
 ] as const satisfies FaultKind[];
 const ends = ['stop', 'stop', 'second stop', 'cancel', 'pause, then stop'] as const satisfies FaultKind[];
 
-export function scheduleOf(seed: number): Schedule {
+/** `faults`: those to draw from, one as often as it is named. */
+export function scheduleOf(seed: number, faults: readonly [FaultKind, ...FaultKind[]] = commonFaults): Schedule {
   const random = new SeededRandom(seed);
   const configs = Array.from({ length: random.between(1, 3) }, () => randomConfig(random));
   const steps: Step[] = [];
@@ -65,13 +78,16 @@ export function scheduleOf(seed: number): Schedule {
     const moment = () => ({
       epoch: random.between(1, epochs),
       batch: random.between(0, Number(parameters?.batches)),
+      pick: random.next(),
     });
     const count = random.between(0, 2);
-    for (let index = 0; index < count; index++) steps.push({ run, ...moment(), kind: random.pick(commonFaults) });
+    for (let index = 0; index < count; index++) steps.push({ run, ...moment(), kind: random.pick(faults) });
     if (random.next() < 0.45) steps.push({ run, ...moment(), kind: random.pick(ends) });
   }
   steps.sort((a, b) => a.epoch - b.epoch || a.batch - b.batch);
-  if (steps.length === 0) steps.push({ run: 0, epoch: 1, batch: 3, kind: random.pick(commonFaults) });
+  if (steps.length === 0) {
+    steps.push({ run: 0, epoch: 1, batch: 3, kind: random.pick(faults), pick: random.next() });
+  }
   return { seed, configs, steps };
 }
 
@@ -138,6 +154,8 @@ class Play {
   readonly #killed = new Set<FaultRun>();
   /** What was asked of a run that may end it before its time. */
   readonly #asked = new Map<FaultRun, 'stop' | 'cancel'>();
+  /** What a reset ended: each has to land what it left, beside the life that goes on. */
+  readonly #before: FaultRun[] = [];
   #late: FaultWorker[] = [];
 
   constructor(arena: Arena, schedule: Schedule, tell: (line: string) => void) {
@@ -150,16 +168,18 @@ class Play {
     const { seed, configs, steps } = this.#schedule;
     const { hosts } = this.#arena;
     for (const config of configs) this.#runs.push(await hosts.start(config));
-    for (const run of this.#runs) {
-      void run.handle.result().then(
-        () => this.#over.add(run),
-        (error: Error) => error.name === 'WorkflowFailedError' && this.#over.add(run),
-      );
-    }
+    for (const run of this.#runs) this.#follow(run);
     try {
       for (const step of steps) await this.#step(step);
       await this.#bringBack();
-      for (const run of this.#runs) this.#expect(run, await checkLanded(run));
+      for (const run of this.#runs) {
+        await until(`${run.place} ends`, () => this.#isOver(run), 480);
+        this.#expect(run, await checkLanded(run));
+      }
+      for (const life of this.#before) {
+        const { violations } = await checkLanded(life, 480, { how: 'terminated', receipt: null });
+        this.#violations.push(...violations);
+      }
       await this.#expectIdle();
     } catch (error) {
       this.#violations.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -172,12 +192,27 @@ class Play {
     };
   }
 
-  async #step({ run: index, epoch, batch, kind }: Step): Promise<void> {
+  #follow(run: FaultRun): void {
+    void run.handle.result().then(
+      () => this.#over.add(run),
+      (error: Error) => error.name === 'WorkflowFailedError' && this.#over.add(run),
+    );
+  }
+
+  /** A life after a reset hears again what the one before was asked, and may have paused for good by that: it is resumed. */
+  async #isOver(run: FaultRun): Promise<boolean> {
+    if (this.#over.has(run)) return true;
+    const isPaused = async () => (await run.view().catch(() => null))?.detail === 'training.paused';
+    if (run.place !== run.id && (await isPaused())) await this.#request(run, 'resume');
+    return false;
+  }
+
+  async #step({ run: index, epoch, batch, kind, pick }: Step): Promise<void> {
     const run = this.#runs[index];
     if (!run || !(await this.#comesTo(run, epoch, batch))) return;
     this.#tell(`  ${run.id} in batch ${batch} of epoch ${epoch}: ${kind}`);
     this.#happened.push(kind);
-    await this.#do(kind, run);
+    await this.#do(kind, run, pick);
   }
 
   /** False when the run is over before. */
@@ -186,7 +221,7 @@ class Play {
       `${run.id} comes to batch ${batch} of epoch ${epoch}`,
       async () => {
         await this.#rememberTrainers();
-        if (this.#over.has(run)) return 'over';
+        if (await this.#isOver(run)) return 'over';
         const now = await run.progress();
         // What publishes trains no more, and may have to wait for a worker that is away.
         if (now === null) return (await run.view().catch(() => null))?.state === 'uploading' ? 'over' : null;
@@ -204,7 +239,7 @@ class Play {
     return arrived === 'there';
   }
 
-  async #do(kind: FaultKind, run: FaultRun): Promise<void> {
+  async #do(kind: FaultKind, run: FaultRun, pick: number): Promise<void> {
     const { server } = this.#arena;
     switch (kind) {
       case 'stop':
@@ -225,7 +260,7 @@ class Play {
         return;
       case 'trainer killed': {
         const holder = this.#holder(run);
-        const trainer = holder ? await readProcessFile(new RunFolders(holder.dataFolder).of(run.id)) : null;
+        const trainer = holder ? await readProcessFile(new RunFolders(holder.dataFolder).of(run.place)) : null;
         if (trainer) kill(trainer.pid);
         this.#killed.add(run);
         return;
@@ -233,10 +268,51 @@ class Play {
       case 'server killed':
         await server.kill();
         return server.restart();
+      case 'activity failed':
+        return this.#byHand(run, pick, (hand, id) => hand.fail(id));
+      case 'activity completed':
+        return this.#byHand(run, pick, (hand, id) => hand.complete(id));
+      case 'activity paused':
+        return this.#byHand(run, pick, (hand, id) => hand.pause(id));
+      case 'activity reset':
+        return this.#byHand(run, pick, (hand, id) => hand.reset(id));
+      case 'run reset to its first task':
+        return this.#reset(run, 'first');
+      case 'run reset to a task in the middle':
+        return this.#reset(run, { part: pick });
+      case 'run reset to its last task':
+        return this.#reset(run, 'last');
       default: {
         const worker = await this.#current(run);
         if (worker) await this.#harm(kind, worker);
       }
+    }
+  }
+
+  async #reset(run: FaultRun, point: ResetPoint): Promise<void> {
+    const { hosts } = this.#arena;
+    const execution = await resetRun(hosts.client, run.id, point);
+    const handle = hosts.client.workflow.getHandle(run.id, execution);
+    const life = new FaultRun(handle, run.config, hosts, placeOf(run.id, [execution]));
+    this.#before.push(run);
+    this.#runs[this.#runs.indexOf(run)] = life;
+    this.#follow(life);
+    const asked = this.#asked.get(run);
+    if (asked) this.#asked.set(life, asked);
+    if (this.#killed.has(run)) this.#killed.add(life);
+  }
+
+  /** To one of the activities that are under way. */
+  async #byHand(run: FaultRun, pick: number, act: (hand: ByHand, id: string) => Promise<void>): Promise<void> {
+    const hand = new ByHand(this.#arena.hosts.client, run.id);
+    try {
+      const started = (await hand.activities()).filter(({ isStarted }) => isStarted);
+      const one = started[Math.floor(pick * started.length)];
+      this.#tell(`    of ${started.map(({ type }) => type).join(', ') || 'none'}: ${one?.type}`);
+      if (one) await act(hand, one.id);
+    } catch (error) {
+      // It ended by itself a moment ago.
+      this.#tell(`    that was refused: ${error}`);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * `npm run soak -- --minutes N --seed S [--schedules K]`: random schedules, one seed after the other, until the time is
- * up. Prints each schedule's line and the totals; ends with code 1 when anything was violated.
+ * `npm run soak -- --minutes N --seed S [--schedules K] [--faults 'worker killed,activity failed']`: random schedules, one seed after
+ * the other, until the time is up, of these faults alone if any are named. Prints each schedule's line and the totals; ends with code 1 when anything was violated.
  */
 import { parseArgs } from 'node:util';
 import { Arena, faultKinds, scheduleOf } from './random-schedules.ts';
@@ -10,6 +10,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
     schedules: { type: 'string', default: '1000000' },
+    faults: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -17,6 +18,13 @@ const [minutes, firstSeed, most] = [values.minutes, values.seed, values.schedule
 if (![minutes, firstSeed, most].every((value) => value !== undefined && Number.isFinite(value) && value >= 0)) {
   throw new Error('--minutes, --seed and --schedules must be numbers');
 }
+
+const [firstFault, ...otherFaults] = (values.faults?.split(',') ?? []).map((name) => {
+  const kind = faultKinds.find((one) => one === name.trim());
+  if (!kind) throw new Error(`--faults has ${name}, which is none of ${faultKinds.join(', ')}`);
+  return kind;
+});
+const faults = firstFault && ([firstFault, ...otherFaults] as const);
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
 const end = performance.now() + (minutes ?? 0) * 60_000;
@@ -27,7 +35,7 @@ let runs = 0;
 const arena = await Arena.open();
 try {
   while (schedules < (most ?? 0) && performance.now() < end) {
-    const schedule = scheduleOf((firstSeed ?? 0) + schedules);
+    const schedule = scheduleOf((firstSeed ?? 0) + schedules, faults);
     const began = performance.now();
     const lines: string[] = [];
     const result = await arena.play(schedule, (line) => lines.push(line));

@@ -3,8 +3,11 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import Long from 'long';
 
-/** Where the history is cut: the first workflow task, the last one, or the last before an event of this kind. */
-export type ResetPoint = 'first' | 'last' | { before: string };
+/**
+ * Where the history is cut: the first workflow task, the last one, the last before an event of this kind, or one in between, by its
+ * part (0 to 1) of all tasks.
+ */
+export type ResetPoint = 'first' | 'last' | { before: string } | { part: number };
 
 interface Task {
   eventId: number;
@@ -12,8 +15,23 @@ interface Task {
   seen: readonly string[];
 }
 
-/** Answers the id of the execution that goes on. `execution`: the one that is reset, the latest unless given. */
-export async function resetRun(client: Client, run: string, point: ResetPoint, execution?: string): Promise<string> {
+export interface ResetOptions {
+  /** The one that is reset, the latest unless given. */
+  execution?: string;
+  /** What came by signal, update or cancel after that point comes again, which is what the server does unless told. */
+  again?: boolean;
+}
+
+/** `temporal.api.enums.v1.ResetReapplyExcludeType`: signals, updates, cancels. */
+const messages = [1, 2, 4];
+
+/** Answers the id of the execution that goes on. */
+export async function resetRun(
+  client: Client,
+  run: string,
+  point: ResetPoint,
+  { execution, again = true }: ResetOptions = {},
+): Promise<string> {
   const { runId } = await client.workflow.getHandle(run, execution).describe();
   const tasks = await completedTasks(client, run, runId);
   const task =
@@ -21,13 +39,16 @@ export async function resetRun(client: Client, run: string, point: ResetPoint, e
       ? tasks[0]
       : point === 'last'
         ? tasks.at(-1)
-        : tasks.findLast(({ seen }) => !seen.some((kind) => kind === point.before));
+        : 'part' in point
+          ? tasks[Math.floor(point.part * tasks.length)]
+          : tasks.findLast(({ seen }) => !seen.some((kind) => kind === point.before));
   if (!task) throw new Error(`no workflow task of ${run} to reset to`);
   const answer = await client.workflowService.resetWorkflowExecution({
     namespace: client.options.namespace,
     workflowExecution: { workflowId: run, runId },
     reason: 'a test',
     requestId: randomUUID(),
+    ...(again ? {} : { resetReapplyExcludeTypes: messages }),
     workflowTaskFinishEventId: Long.fromNumber(task.eventId),
   });
   return answer.runId ?? '';

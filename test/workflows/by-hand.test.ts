@@ -1,11 +1,13 @@
 /** Temporal's command line lets anyone answer for an activity and send anything to a workflow. */
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CancelledFailure, type WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { receiptSchema } from '../../contracts/receipt.ts';
+import { trainingRunType } from '../../contracts/run-messages.ts';
 import { ByHand } from '../support/by-hand.ts';
-import { TestHost, type TestRun } from '../support/test-host.ts';
+import { TestHost, TestRun } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
 
 let host: TestHost;
@@ -66,7 +68,14 @@ describe('an activity', () => {
 
 describe('a message that makes no sense', () => {
   it('is told and not obeyed, and a cancel is heard after it', async () => {
-    const run = await host.start(host.config(long));
+    const run = new TestRun(
+      await host.client.workflow.start(trainingRunType, {
+        workflowId: `run-${randomUUID().slice(0, 8)}`,
+        taskQueue: host.settings.workflowQueue,
+        // The second one is what a run before would carry over.
+        args: [{ config: host.config(long) }, { chart: { value: 'made up' } }],
+      }),
+    );
     const hand = new ByHand(host.client, run.id);
     await trainsOn(run);
     await hand.signal('sessionLost', '{not JSON');

@@ -290,6 +290,16 @@ describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDra
     }
   });
 
+  it('calls a run done whose trainer says that it is done, whatever was believed before', () => {
+    const done = steps.filter(
+      ({ from, event }) => 'stopTrainer' in from.children && Reflect.get(Object(event.output), 'finished'),
+    );
+    expect(done.some(({ from }) => from.context.failure?.kind === 'internal')).toBe(true);
+    for (const { from, to } of done) {
+      if (from.context.position.epoch === epochs) expect(to.context.failure).toBeNull();
+    }
+  });
+
   it('stores anew at once where the worker that was storing was lost', () => {
     const storing = snapshots.filter(
       ({ children, context }) =>
