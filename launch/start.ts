@@ -14,6 +14,7 @@ import { parseConfig, readYamlFile } from '../client/parse-config.ts';
 import { TrainingClient } from '../client/training-client.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type { RunningServer } from '../server/main.ts';
+import { makeWritable } from '../worker/machine-folders.ts';
 import { type RunningWorker, startWorker } from '../worker/main.ts';
 import { ensureSearchAttributes } from '../worker/search-attributes.ts';
 import { readSettings, type WorkerSettings } from '../worker/settings.ts';
@@ -48,6 +49,7 @@ export async function main(args: readonly string[]): Promise<number> {
   );
   try {
     const settings = readSettings();
+    for (const folder of [settings.dataFolder, settings.cacheFolder]) await makeWritable(folder);
     const terminal = openTerminalLog(settings.dataFolder);
     terminal.setQuiet(true);
     const { code, receipt } = await serve(settings, terminal, signals, onlyDemo);

@@ -8,11 +8,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { makeWritable } from './machine-folders.ts';
 import { findPython } from './python-tools.ts';
 import { hostId } from './run-folders.ts';
 
@@ -38,10 +39,10 @@ except BlockingIOError:
 
 /**
  * Takes the data folder for this worker, and answers how to give it back. Throws DataFolderTaken when another worker
- * still has it after a moment.
+ * still has it after a moment, and FolderProblem when it cannot be written.
  */
 export async function takeDataFolder(dataFolder: string, patienceMs = dyingMs): Promise<() => Promise<void>> {
-  await mkdir(dataFolder, { recursive: true });
+  await makeWritable(dataFolder);
   const python = await findPython();
   // Opened without emptying it: what it says of the worker that has it is read below.
   const file = await open(join(dataFolder, 'worker.lock'), 'a+', 0o600);
