@@ -63,7 +63,7 @@ class Parameters(epochal.Parameters):
     checkpoint_bytes: int = epochal.parameter(0, ge=0, unit="bytes", description="Size of another file to save")
     save_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep in every save")
     early_end: str = epochal.parameter(
-        "", pattern=r"^(\d+:(call|break|exit|stop)|)$", description="epoch:how it ends after that epoch, before its time"
+        "", pattern=r"^(\d+:(call|break|exit|stop)|)$", description="epoch:how it ends after that epoch"
     )
     set_up_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep before training")
     finish_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep after training")

@@ -36,7 +36,8 @@ def test_it_says_so(start: Start, how: str) -> None:
 def test_what_follows_is_done_again_and_nothing_trained(start: Start) -> None:
     trainer = start(epochs=5, parameters={"early_end": "2:call", "fail_at": "finish", "fail_kind": "kill"})
     assert trainer.end() != 0
-    assert trainer.of("endedEarly") and not trainer.of("stopped")
+    assert trainer.of("endedEarly")
+    assert not trainer.of("stopped")
     again = start(run=trainer.folder.name, epochs=5, resumeFrom=trainer.last_checkpoint, endsAfter=2)
     assert again.end() == 0
     assert again.stopped == (2, 0)
@@ -83,7 +84,8 @@ for epoch in app.epochs():
     ids=["nothing is trained", "an error after it"],
 )
 def test_a_failure_is_no_early_end(start: Start, body: str, kind: str) -> None:
-    script = f"app = epochal.Application(trainer)\napp.state(save=save, load=load)\nfor epoch in app.epochs():\n    {body}\n"
+    begin = "app = epochal.Application(trainer)\napp.state(save=save, load=load)\n"
+    script = f"{begin}for epoch in app.epochs():\n    {body}\n"
     trainer = start(HEAD + script)
     trainer.end()
     assert trainer.failed["kind"] == kind
@@ -109,7 +111,11 @@ for epoch in app.epochs():
 
 
 def test_its_own_stop_from_another_thread(start: Start) -> None:
-    script = "app = epochal.Application(trainer)\nthreading.Timer(0.2, app.stop).start()\ntrain_epochs(app, batches=100000)\n"
+    script = """
+app = epochal.Application(trainer)
+threading.Timer(0.2, app.stop).start()
+train_epochs(app, batches=100000)
+"""
     trainer = start(HEAD + script)
     assert _early_end(trainer) == {"type": "endedEarly", "epoch": 0, "reason": "app.stop() was called"}
     assert trainer.checkpoints

@@ -241,9 +241,9 @@ class Application:
     def end_early(self, reason: str) -> None:
         """No epoch follows the one under way: the trainer's own decision, told with `reason`, which completes the run.
 
-        `app.epochs()` ends after it. Leaving its loop by `break` after `app.end_epoch(metrics)` does the same; said here,
-        it is also known where what follows the loop is interrupted and done again. Nothing happens after a stop, or in
-        the last epoch.
+        `app.epochs()` ends after it. Leaving its loop by `break` after `app.end_epoch(metrics)` does the same; said
+        here, it is also known where what follows the loop is interrupted and done again. Nothing happens
+        after a stop, or in the last epoch.
         """
         self._training.end_early(reason)
 

@@ -79,7 +79,7 @@ class TrainingLoop:
 
     @property
     def is_finished(self) -> bool:
-        """Whether no epoch follows, as planned or by the trainer's own decision, and no stop cut off what comes after."""
+        """Whether no epoch follows, as planned or by its own decision, and no stop cut off what comes after."""
         if self.was_stopped and not self._control.stops_by_itself:
             return False
         return self._complete >= self._last_epoch or self._early_told
