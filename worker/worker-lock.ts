@@ -8,11 +8,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { makePrivate } from './private-folder.ts';
 import { findPython } from './python-tools.ts';
 import { hostId } from './run-folders.ts';
 
@@ -41,7 +42,7 @@ except BlockingIOError:
  * still has it after a moment.
  */
 export async function takeDataFolder(dataFolder: string, patienceMs = dyingMs): Promise<() => Promise<void>> {
-  await mkdir(dataFolder, { recursive: true });
+  await makePrivate(dataFolder);
   const python = await findPython();
   // Opened without emptying it: what it says of the worker that has it is read below.
   const file = await open(join(dataFolder, 'worker.lock'), 'a+', 0o600);
