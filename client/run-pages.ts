@@ -13,11 +13,20 @@ import {
   stateOf,
   type WorkflowStatus,
 } from '../contracts/run-summary.ts';
-import { runOfSalvage } from '../contracts/salvage-messages.ts';
+import { placeOfSalvage, runOfSalvage } from '../contracts/salvage-messages.ts';
 import type { Calls } from './calls.ts';
 import { RunNotFoundError } from './errors.ts';
 import { liveProgress, type LiveProgress as ReportedProgress } from './live-progress.ts';
-import { attributeOf, callSeconds, type Execution, list, textOf } from './run-executions.ts';
+import {
+  attributeOf,
+  callSeconds,
+  type Execution,
+  list,
+  newestFirst,
+  newestLives,
+  placeOfExecution,
+  textOf,
+} from './run-executions.ts';
 import {
   isOfSalvages,
   type PageFilter,
@@ -53,9 +62,9 @@ export async function pageOfRuns(
   if (outcome !== undefined && state !== 'stopped') return { runs: [], next: null };
   const query = ofSalvages ? salvagesQuery(filter) : visibilityQuery(filter);
   const { executions, next } = await list(calls, query, Math.min(limit, largestServerPage), cursor);
-  const found = ofSalvages ? await runsSalvagedBy(calls, executions) : executions;
+  const found = ofSalvages ? await runsSalvagedBy(calls, executions) : newestLives(executions);
   const salvages = await salvagesOf(calls, found);
-  const runs = found.flatMap((one) => summaryOf(one, salvages.get(one.execution?.workflowId ?? '') ?? null) ?? []);
+  const runs = found.flatMap((one) => summaryOf(one, salvages.get(placeOfExecution(one)) ?? null) ?? []);
   return { runs: outcome === undefined ? runs : runs.filter((run) => run.outcome === outcome), next };
 }
 
@@ -116,21 +125,20 @@ async function inChunks(ids: readonly string[], ask: (chunk: string[]) => Promis
 /** In the order of their salvages, each once; what the server does not remember any more is left out. */
 async function runsSalvagedBy(calls: Calls, salvages: readonly Execution[]): Promise<Execution[]> {
   const ids = [...new Set(salvages.map(({ execution }) => runOfSalvage(execution?.workflowId ?? '')))];
-  const runs = await inChunks(ids, (chunk) => listAll(calls, runsQuery(chunk)));
+  const runs = newestLives(await inChunks(ids, (chunk) => listAll(calls, runsQuery(chunk))));
   return ids.flatMap((id) => runs.find(({ execution }) => execution?.workflowId === id) ?? []);
 }
 
-/** By run, for those whose salvage could know more than they do. */
+/** By place, for those whose salvage could know more than they do. */
 async function salvagesOf(calls: Calls, runs: readonly Execution[]): Promise<Map<string, SalvageFacts>> {
-  const ids = runs.flatMap((run) => (mayHaveSalvage(factsOf(run)) ? (run.execution?.workflowId ?? []) : []));
-  const salvages = await inChunks(ids, (chunk) => listAll(calls, salvagesOfQuery(chunk)));
-  const newestFirst = salvages.sort((a, b) => Number(b.startTime?.seconds ?? 0) - Number(a.startTime?.seconds ?? 0));
+  const places = runs.flatMap((run) => (mayHaveSalvage(factsOf(run)) ? placeOfExecution(run) : []));
+  const salvages = await inChunks(places, (chunk) => listAll(calls, salvagesOfQuery(chunk)));
   const found = new Map<string, SalvageFacts>();
-  for (const salvage of newestFirst) {
-    const run = runOfSalvage(salvage.execution?.workflowId ?? '');
+  for (const salvage of newestFirst(salvages)) {
+    const place = placeOfSalvage(salvage.execution?.workflowId ?? '');
     const { outcome, workflowStatus } = factsOf(salvage);
-    const newer = found.get(run);
-    found.set(run, {
+    const newer = found.get(place);
+    found.set(place, {
       isOpen: newer?.isOpen ?? workflowStatus === 'running',
       // One that is under way, or found nothing, takes nothing back of what the one before found.
       outcome: newer?.outcome ?? outcome,

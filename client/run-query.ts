@@ -42,8 +42,8 @@ export function salvagesQuery({ trainer, project, outcome, text }: PageFilter): 
 export const runsQuery = (runs: readonly string[]): string =>
   `WorkflowType = ${quoted(trainingRunType)} AND ExecutionStatus != 'ContinuedAsNew' AND ${oneOf(runs)}`;
 
-export const salvagesOfQuery = (runs: readonly string[]): string =>
-  `WorkflowType = ${quoted(salvageType)} AND ${oneOf(runs.map(salvageId))}`;
+export const salvagesOfQuery = (places: readonly string[]): string =>
+  `WorkflowType = ${quoted(salvageType)} AND ${oneOf(places.map(salvageId))}`;
 
 const oneOf = (ids: readonly string[]): string => `WorkflowId IN (${ids.map(quoted).join(', ')})`;
 

@@ -11,8 +11,9 @@ export const sweepType = 'sweep';
 /** Workflow id of the salvage of what is at `place`, a run's or one of its lives': one at a time. */
 const salvagePrefix = 'salvage-';
 export const salvageId = (place: string): string => `${salvagePrefix}${place}`;
-export const runOfSalvage = (id: string): string =>
-  id.startsWith(salvagePrefix) ? runAt(id.slice(salvagePrefix.length)) : id;
+export const placeOfSalvage = (id: string): string =>
+  id.startsWith(salvagePrefix) ? id.slice(salvagePrefix.length) : id;
+export const runOfSalvage = (id: string): string => runAt(placeOfSalvage(id));
 
 export interface SalvageInput {
   run: string;

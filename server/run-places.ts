@@ -44,13 +44,19 @@ export async function firstThatHas<T>(
 }
 
 function placesOf(view: RunView): FilesPlace[] {
-  const { run, config, session, checkpoints, outputFolder, receipt, state } = view;
+  const { run, config, session, checkpoints, outputFolder, receipt, state, place = run } = view;
   const project = config.project ?? 'default';
-  const suffix = `/experiments/${project}/${run}`;
+  const suffix = `/experiments/${project}/${place}`;
   // A run without a store of its own goes to its worker's; the output folder tells which that was.
   const store = config.store ?? (outputFolder?.endsWith(suffix) ? outputFolder.slice(0, -suffix.length) : null);
   const host = session?.host ?? keptOn(receipt) ?? checkpoints.at(-1)?.host ?? null;
-  const at = (source: FileSource, asked: FilesPlace['asked']): FilesPlace => ({ source, run, project, store, asked });
+  const at = (source: FileSource, asked: FilesPlace['asked']): FilesPlace => ({
+    source,
+    run: place,
+    project,
+    store,
+    asked,
+  });
   const onHost = host === null ? [] : [at('host', { host })];
   // The host that published reaches the store for certain: it may be one of its own folders.
   const inStore = [...(host === null ? [] : [at('store', { host })]), at('store', { pool: config.pool ?? 'gpu' })];

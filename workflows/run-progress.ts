@@ -150,6 +150,7 @@ export function adoptMove(context: RunContext, moved: MovedIn): Change {
           curve: { ...context.curve, points: context.curve.points.filter(({ epoch }) => epoch <= position.epoch) },
           // What follows the last epoch belongs to a training that got there.
           finished: false,
+          endedEarly: null,
         }
       : {}),
     processGroupGone: moved.processGroupGone,

@@ -1,6 +1,7 @@
 /** The one rule for what a run is and came to. What is not known is not guessed. */
 import { expect, it } from 'vitest';
 import { endedView } from '../../client/ended-view.ts';
+import { newestLives, placeOfExecution } from '../../client/run-executions.ts';
 import { runsAhead, waitingOf } from '../../client/run-queue.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import { type RunView, waitingPlace } from '../../contracts/run-messages.ts';
@@ -64,6 +65,18 @@ it('counts the runs ahead by priority, then by who has waited longer, in one poo
   expect(runsAhead(queue, { place: place('gpu', 1, '59') })).toBe(0);
   expect(waitingOf(null)).toBe(null);
   expect(waitingOf('gpu/3/some day')).toBe(null);
+});
+
+it('lists a run that was reset once, as its newest life, with the place that this has told', () => {
+  const execution = (workflowId: string, seconds: number, place?: string) => ({
+    execution: { workflowId, runId: String(seconds) },
+    startTime: { seconds: seconds as never, nanos: 0 },
+    ...(place ? { memo: { fields: { place: { data: Buffer.from(JSON.stringify(place)) } } } } : {}),
+  });
+  const reset = execution('a', 2, 'a@0123abcd');
+  const listed = [execution('a', 1), execution('b', 1), reset];
+  expect(newestLives(listed)).toEqual([listed[1], reset]);
+  expect(newestLives(listed).map(placeOfExecution)).toEqual(['b', 'a@0123abcd']);
 });
 
 it('takes no state from a run that was ended by force, and asks its salvage', () => {

@@ -1,9 +1,9 @@
 /** What anyone may do to a run's activities and messages with Temporal's command line, through the calls that it makes. */
 import type { Client } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
 import { until } from './until.ts';
 
-const started = temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_STARTED;
+/** `temporal.api.enums.v1.PendingActivityState`. */
+const started = 2;
 
 export interface PendingActivity {
   id: string;

@@ -15,8 +15,23 @@ interface Task {
   seen: readonly string[];
 }
 
-/** Answers the id of the execution that goes on. `execution`: the one that is reset, the latest unless given. */
-export async function resetRun(client: Client, run: string, point: ResetPoint, execution?: string): Promise<string> {
+export interface ResetOptions {
+  /** The one that is reset, the latest unless given. */
+  execution?: string;
+  /** What came by signal, update or cancel after that point comes again, which is what the server does unless told. */
+  again?: boolean;
+}
+
+/** `temporal.api.enums.v1.ResetReapplyExcludeType`: signals, updates, cancels. */
+const messages = [1, 2, 4];
+
+/** Answers the id of the execution that goes on. */
+export async function resetRun(
+  client: Client,
+  run: string,
+  point: ResetPoint,
+  { execution, again = true }: ResetOptions = {},
+): Promise<string> {
   const { runId } = await client.workflow.getHandle(run, execution).describe();
   const tasks = await completedTasks(client, run, runId);
   const task =
@@ -33,6 +48,7 @@ export async function resetRun(client: Client, run: string, point: ResetPoint, e
     workflowExecution: { workflowId: run, runId },
     reason: 'a test',
     requestId: randomUUID(),
+    ...(again ? {} : { resetReapplyExcludeTypes: messages }),
     workflowTaskFinishEventId: Long.fromNumber(task.eventId),
   });
   return answer.runId ?? '';

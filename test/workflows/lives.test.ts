@@ -95,10 +95,10 @@ describe('a run that is reset while it trains', () => {
     await run.until('is paused', ({ detail }) => detail === 'training.paused');
     await run.update('resume');
     await run.until('has gone on', ({ position }) => position.epoch >= 3);
-    const execution = await resetRun(host.client, run.id, { before: 'pause' });
+    const execution = await resetRun(host.client, run.id, { before: 'pause' }, { again: false });
     const life = lifeOf(run.id, execution);
     const place = placeOf(run.id, [execution]);
-    await life.until('has gone on, too', ({ position, place: at }) => at === place && position.epoch >= 2, 40);
+    await life.until('has gone on, too', ({ position, place: at }) => at === place && position.epoch >= 2);
     await life.handle.terminate('by hand');
     const [first, second] = await Promise.all([salvaged(run.id), salvaged(place)]);
     expect(first.epochs.trained).toBeGreaterThanOrEqual(3);
@@ -121,7 +121,7 @@ describe('a run that is over, and is reset', () => {
     const landed = await contentOf(outputOf(run.id));
     const { runId: first } = await run.handle.describe();
     // Its last workflow task has nothing left to do but to close: it is the same end again.
-    const again = await resetRun(host.client, run.id, 'last', first);
+    const again = await resetRun(host.client, run.id, 'last', { execution: first });
     expect(await lifeOf(run.id, again).result()).toEqual(await receiptAt(run.id));
     for (const point of [
       { before: 'cleanUp' },
@@ -129,7 +129,7 @@ describe('a run that is over, and is reset', () => {
       { before: 'keepCheckpoints' },
       'first',
     ] as const) {
-      const execution = await resetRun(host.client, run.id, point, first);
+      const execution = await resetRun(host.client, run.id, point, { execution: first });
       const receipt = await lifeOf(run.id, execution).result();
       const place = placeOf(run.id, [execution]);
       expect(receipt, JSON.stringify(point)).toMatchObject({ outcome: 'completed', outputFolder: outputOf(place) });
