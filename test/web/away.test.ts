@@ -42,9 +42,7 @@ it('signs in by the printed address, once, or by the token; and out again', asyn
     const other = await stage.page({ baseURL: server.address });
     await other.goto(printed);
     await other.getByText('was used before').waitFor();
-    await other
-      .locator('input[type=password]')
-      .fill((await readFile(join(dataFolder, 'server-token'), 'utf8')).trim());
+    await other.locator('input[type=password]').fill((await readFile(join(dataFolder, 'server-token'), 'utf8')).trim());
     await other.getByRole('button', { name: 'Enter' }).click();
     await other.getByRole('button', { name: 'Sign out' }).waitFor();
   } finally {
