@@ -62,7 +62,8 @@ async function checkParsed(
   const problems = [
     ...check.problems,
     ...checkpointProblems(config, manifest),
-    ...(manifest.datasets.length === 0 && config.data !== undefined
+    // A trainer on the SDK says it by itself.
+    ...(manifest.datasets.length === 0 && config.data !== undefined && !check.problems.some(isAboutData)
       ? [problem('data', config.data, `must be left out: ${manifest.name} takes no data set`)]
       : []),
     ...(await storeProblems(host, config, life, (store) => host.knownStores.check(store))),
@@ -180,5 +181,7 @@ const problem = (field: string, value: z.core.util.JSONType, message: string): C
   value: shownValue(value),
   message,
 });
+
+const isAboutData = ({ field }: ConfigProblem) => field === 'data';
 
 const refused = (problems: ConfigProblem[]): CheckedConfig => ({ ok: false, problems });

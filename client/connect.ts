@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
-import { dataFolder } from '../contracts/folders.ts';
-import { ServerUnreachableError } from './errors.ts';
+import { dataFolder, FolderProblem, folderProblem, type Machine } from '../contracts/folders.ts';
+import { ConfigError, ServerUnreachableError } from './errors.ts';
 import { lastingConnection } from './lasting-connection.ts';
 
 export interface Connected {
@@ -35,7 +35,7 @@ interface Place {
 const defaultAddress = 'localhost:7233';
 const connectTimeoutMs = 5_000;
 
-/** Throws ServerUnreachableError, with the address and where it comes from. */
+/** Throws ServerUnreachableError, with the address and where it comes from, and ConfigError for a data folder that cannot be. */
 export async function connect(env: NodeJS.ProcessEnv = process.env): Promise<Connected> {
   const place = configured(env);
   if (place) return open(place, true);
@@ -79,12 +79,19 @@ const startedServerSchema = z.object({
 });
 
 async function startedServer(env: NodeJS.ProcessEnv): Promise<Place | null> {
-  const file = join(dataFolder({ env, platform: platform(), home: homedir() }), 'temporal.json');
+  const machine: Machine = { env, platform: platform(), home: homedir() };
+  let folder: string | undefined;
   try {
+    folder = dataFolder(machine);
+    const file = join(folder, 'temporal.json');
     const { address, namespace, ui } = startedServerSchema.parse(JSON.parse(await readFile(file, 'utf8')));
     return { connection: { address }, address, namespace, ui, origin: `from ${file}` };
-  } catch {
-    return null;
+  } catch (cause) {
+    if (cause instanceof FolderProblem) throw new ConfigError([], { message: cause.message, cause });
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    // Nothing was started here yet, or it is no server of ours that wrote there.
+    if (folder === undefined || !['EACCES', 'EPERM', 'ENOTDIR'].includes(code)) return null;
+    throw new ConfigError([], { message: folderProblem(folder, machine, code).message, cause });
   }
 }
 

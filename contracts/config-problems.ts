@@ -17,11 +17,17 @@ export const mostProblems = 50;
  */
 export function problemsOf(error: z.ZodError, input: unknown, schema: z.ZodType = runConfigSchema): ConfigProblem[] {
   const problems = new Map<string, ConfigProblem>();
+  // Fields that are missing because they are misspelt: that is one problem, and is told of the name that was written.
+  const misspelt = new Set<string>();
   // zod reports the limit of safe integers beside a field's own one, which says more.
   const issues = [...error.issues].sort((a, b) => Number('note' in a) - Number('note' in b));
   for (const issue of issues) {
-    for (const problem of problemsOfIssue(issue, input, schema)) {
-      if (problems.has(problem.field)) continue;
+    for (const { meant, ...problem } of problemsOfIssue(issue, input, schema)) {
+      if (meant !== undefined) {
+        misspelt.add(meant);
+        problems.delete(meant);
+      }
+      if (problems.has(problem.field) || misspelt.has(problem.field)) continue;
       if (problems.size === mostProblems) {
         const more = { field: '', value: 'wrong in more places', message: `only the first ${mostProblems} are told` };
         return [...problems.values(), more];
@@ -61,7 +67,12 @@ export function fieldPath(path: readonly PropertyKey[]): string {
   return text;
 }
 
-function* problemsOfIssue(issue: z.core.$ZodIssue, input: unknown, schema: z.ZodType): Generator<ConfigProblem> {
+/** `meant`: the missing field that an unknown one is taken for. */
+function* problemsOfIssue(
+  issue: z.core.$ZodIssue,
+  input: unknown,
+  schema: z.ZodType,
+): Generator<ConfigProblem & { meant?: string }> {
   if (issue.code === 'unrecognized_keys') {
     const parent = valueAt(input, issue.path);
     const known = knownKeys(schema, issue.path);
@@ -75,6 +86,7 @@ function* problemsOfIssue(issue: z.core.$ZodIssue, input: unknown, schema: z.Zod
         field: fieldPath([...issue.path, key]),
         value: shownValue(valueAt(parent, [key])),
         message: `unknown field; ${near === null ? others : `did you mean ${near}?`}`,
+        ...(near === null || valueAt(parent, [near]) !== undefined ? {} : { meant: fieldPath([...issue.path, near]) }),
       };
     }
     return;
@@ -203,7 +215,10 @@ function nearest(key: string, known: readonly string[]): string | null {
       distance: editDistance(key.slice(0, 100).toLowerCase(), candidate.toLowerCase()),
     }))
     .sort((a, b) => a.distance - b.distance);
-  return near && near.distance <= Math.max(1, Math.floor(near.candidate.length / 3)) ? near.candidate : null;
+  // Two edits at the most: long names share their ends (`…Seconds`), and are no misspellings of each other for that.
+  return near && near.distance <= Math.min(2, Math.max(1, Math.floor(near.candidate.length / 3)))
+    ? near.candidate
+    : null;
 }
 
 /** Levenshtein's distance, with a swap of two neighbours counted as one edit. */

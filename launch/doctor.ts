@@ -1,5 +1,6 @@
 /** `epochal doctor`: what is here, what is missing, and how to get it. Changes nothing. */
-import { access, constants, stat, statfs } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Connection } from '@temporalio/client';
 import { colors as pc } from '../client/cli/colors.ts';
@@ -41,7 +42,7 @@ export async function examine(): Promise<Finding[]> {
     settings = readSettings();
   } catch (error) {
     const remedy = 'correct the environment variable: docs/operations.md lists them';
-    return [node(), { what: 'settings', status: 'missing', detail: sentence(error), remedy }];
+    return [node(), ...system(), { what: 'settings', status: 'missing', detail: sentence(error), remedy }];
   }
   const [python, temporal, data, store, gpus, trainers] = await Promise.all([
     examinePython(),
@@ -51,10 +52,28 @@ export async function examine(): Promise<Finding[]> {
     examineGpus(),
     examineTrainers(settings),
   ]);
-  return [node(), ...python, ...temporal, ...data, store, gpus, ...trainers];
+  return [node(), ...system(), ...python, ...temporal, ...data, store, gpus, ...trainers];
 }
 
 const node = (): Finding => ({ what: 'Node', status: 'ok', detail: process.versions.node });
+
+/** What a worker cannot do where the system is not Linux. */
+export function system(
+  platform: NodeJS.Platform = process.platform,
+  hasProc = existsSync('/proc/self/environ'),
+): Finding[] {
+  const what = 'system';
+  const remedy = 'docs/operations.md#platforms tells what follows; train on Linux where it matters';
+  if (platform === 'win32') {
+    const detail = 'Windows is not supported: there are no process groups, signals and flock as Epochal needs them';
+    return [{ what, status: 'missing', detail, remedy: 'use Linux, or the Windows Subsystem for Linux' }];
+  }
+  if (platform === 'linux' && hasProc) return [{ what, status: 'ok', detail: 'Linux, with /proc' }];
+  const lacks =
+    'without /proc: processes that a trainer left outside of its group are not found, its memory and kills by the ' +
+    'kernel for want of memory are not told, and a trainer of a worker that was killed is known by its pid alone';
+  return [{ what, status: 'note', detail: `${platform === 'linux' ? 'Linux' : platform}, ${lacks}`, remedy }];
+}
 
 async function examinePython(): Promise<Finding[]> {
   let python: PythonInterpreter;
@@ -142,10 +161,11 @@ async function examineDataFolder(folder: string): Promise<Finding[]> {
   const what = 'data folder';
   const existing = await nearestExisting(folder);
   try {
+    if (!(await stat(existing)).isDirectory()) throw new Error(`${existing} is a file`);
     await access(existing, constants.W_OK | constants.X_OK);
   } catch {
     const remedy = 'set EPOCHAL_DATA_DIR to a folder that can be written';
-    return [{ what, status: 'missing', detail: `${folder}: ${existing} cannot be written`, remedy }];
+    return [{ what, status: 'missing', detail: `${folder}: ${existing} is no folder that can be written`, remedy }];
   }
   const { bavail, bsize } = await statfs(existing);
   const free = bavail * bsize;
@@ -187,9 +207,36 @@ async function examineGpus(): Promise<Finding> {
   return { what: 'GPUs', status: 'ok', detail };
 }
 
+/** The folders that are configured, and cannot be what they are to be: everything goes on without them. */
+export async function examineFolders(variable: string, folders: readonly string[]): Promise<Finding[]> {
+  const findings = await Promise.all(
+    folders.map(async (folder): Promise<Finding[]> => {
+      const why = await readdir(folder).then(
+        () => null,
+        (error: NodeJS.ErrnoException) => unreadable[error.code ?? ''] ?? sentence(error),
+      );
+      if (why === null) return [];
+      const remedy = `make it, or correct ${variable}`;
+      return [{ what: variable, status: 'missing', detail: `${folder}: ${why}`, remedy }];
+    }),
+  );
+  return findings.flat();
+}
+
+const unreadable: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such folder',
+  ENOTDIR: 'it is a file, not a folder',
+  EACCES: 'this user may not read it',
+};
+
 async function examineTrainers(settings: WorkerSettings): Promise<Finding[]> {
+  const folders = [
+    ...(await examineFolders('EPOCHAL_TRAINERS', settings.trainersFolders)),
+    // Its default is made when there are data sets.
+    ...(process.env.EPOCHAL_DATA_SETS ? await examineFolders('EPOCHAL_DATA_SETS', settings.dataSetsFolders) : []),
+  ];
   const trainers = await new TrainerCatalog(settings.trainersFolders).list();
-  return Promise.all(
+  const findings = await Promise.all(
     trainers.map(async ({ name, file }): Promise<Finding> => {
       const what = `trainer ${name}`;
       try {
@@ -201,6 +248,7 @@ async function examineTrainers(settings: WorkerSettings): Promise<Finding[]> {
       }
     }),
   );
+  return [...folders, ...findings];
 }
 
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));

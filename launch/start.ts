@@ -14,6 +14,7 @@ import { parseConfig, readYamlFile } from '../client/parse-config.ts';
 import { TrainingClient } from '../client/training-client.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type { RunningServer } from '../server/main.ts';
+import { makeWritable } from '../worker/machine-folders.ts';
 import { type RunningWorker, startWorker } from '../worker/main.ts';
 import { makePrivate } from '../worker/private-folder.ts';
 import { ensureSearchAttributes } from '../worker/search-attributes.ts';
@@ -49,6 +50,7 @@ export async function main(args: readonly string[]): Promise<number> {
   );
   try {
     const settings = readSettings();
+    for (const folder of [settings.dataFolder, settings.cacheFolder]) await makeWritable(folder);
     await makePrivate(settings.dataFolder);
     await makePrivate(join(settings.dataFolder, 'logs'));
     const terminal = openTerminalLog(settings.dataFolder);

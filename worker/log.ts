@@ -1,18 +1,17 @@
 /** One logger for the process, its activities, its workflows and the Temporal SDK itself. */
 import { type LogLevel, Runtime, type Logger as TemporalLogger } from '@temporalio/worker';
 import { type Logger, pino } from 'pino';
+import { prettyFactory } from 'pino-pretty';
 
 /** Pretty on a terminal, JSON lines otherwise; the level is LOG_LEVEL, `info` when unset. To stderr: stdout is for answers. */
 export function createLogger(): Logger {
   const level = process.env.LOG_LEVEL ?? 'info';
   if (!process.stderr.isTTY) return pino({ level }, pino.destination(2));
-  return pino({
-    level,
-    transport: {
-      target: 'pino-pretty',
-      options: { destination: 2, ignore: 'pid,hostname', translateTime: 'HH:MM:ss', singleLine: true },
-    },
-  });
+  // Not by pino's thread for such texts: that one ends with a terminal that is closed, and every line after it is an
+  // error that ends this process, which just then has trainers to drain.
+  process.stderr.on('error', () => undefined);
+  const pretty = prettyFactory({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss', singleLine: true });
+  return pino({ level }, { write: (line) => process.stderr.write(pretty(line)) });
 }
 
 const levels: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = {

@@ -15,6 +15,7 @@ import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../con
 import { deadlinesSchema } from '../contracts/run-config.ts';
 import { Host } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
+import { makeWritable } from './machine-folders.ts';
 import { endPredecessor } from './predecessor.ts';
 import { readRunFile } from './run-report.ts';
 import { Runs } from './runs.ts';
@@ -51,11 +52,12 @@ const sweepMinutes = 10;
 const pollers = { type: 'simple-maximum', maximum: 2 } as const;
 
 /**
- * Resolves when every queue is served. Throws when the server does not answer, the data folder cannot be written, or
- * another worker has it.
+ * Resolves when every queue is served. Throws when the server does not answer, the data or cache folder cannot be
+ * written, or another worker has the data folder.
  */
 export async function startWorker(options: StartOptions): Promise<RunningWorker> {
   installLogger(options.log);
+  await makeWritable(options.settings.cacheFolder);
   const giveBack = await takeDataFolder(options.settings.dataFolder);
   try {
     const worker = await serve(options);

@@ -13,6 +13,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { makeWritable } from './machine-folders.ts';
 import { makePrivate } from './private-folder.ts';
 import { findPython } from './python-tools.ts';
 import { hostId } from './run-folders.ts';
@@ -39,9 +40,10 @@ except BlockingIOError:
 
 /**
  * Takes the data folder for this worker, and answers how to give it back. Throws DataFolderTaken when another worker
- * still has it after a moment.
+ * still has it after a moment, and FolderProblem when it cannot be written.
  */
 export async function takeDataFolder(dataFolder: string, patienceMs = dyingMs): Promise<() => Promise<void>> {
+  await makeWritable(dataFolder);
   await makePrivate(dataFolder);
   const python = await findPython();
   // Opened without emptying it: what it says of the worker that has it is read below.

@@ -43,8 +43,22 @@ const cases: [what: string, change: object, ...told: string[]][] = [
   ['a run id that turns the text around', { run: 'a\u202egpj' }, `run is "a\\u202egpj": ${nameRule}`],
   ['a project with a slash', { project: 'a/b' }, `project is "a/b": ${nameRule}`],
   ['a pool with a space', { pool: 'my gpu' }, `pool is "my gpu": ${nameRule}`],
-  ['an unknown field with a neighbour', { epochz: 3 }, 'epochz is 3: unknown field; did you mean epochs?'],
-  ['a field with a swap', { tariner: 'x' }, 'tariner is "x": unknown field; did you mean trainer?'],
+  [
+    'an unknown field with a neighbour',
+    { epochs: undefined, epochz: 3 },
+    'epochz is 3: unknown field; did you mean epochs?',
+  ],
+  ['a field with a swap', { trainer: undefined, tariner: 'x' }, 'tariner is "x": unknown field; did you mean trainer?'],
+  [
+    'a misspelt field, which is not missing besides',
+    { trainer: undefined, trainr: 'x' },
+    'trainr is "x": unknown field; did you mean trainer?',
+  ],
+  [
+    'an unknown field that only ends like another',
+    { deadlines: { startSeconds: 1 } },
+    'deadlines.startSeconds is 1: unknown field; known here are setUpSeconds, stopSeconds, terminateSeconds, finishSeconds, publishSeconds, heartbeatSeconds, hangFloorSeconds, hangCeilingSeconds',
+  ],
   [
     'an unknown field like no other',
     { gpus: 2 },

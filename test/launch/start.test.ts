@@ -196,5 +196,10 @@ test('a setting that is wrong, and an argument that is none, are refused before 
   const wrong = launch();
   expect(await wrong.ended()).toBe(1);
   expect(wrong.said).toMatch(/EPOCHAL_SLOTS is "many"/);
+  env = { EPOCHAL_DATA_DIR: join(folder, 'file') };
+  await writeFile(join(folder, 'file'), '');
+  const nowhere = launch();
+  expect(await nowhere.ended()).toBe(1);
+  expect(nowhere.said).toMatch(/^EPOCHAL_DATA_DIR is ".*\/file": must be the absolute path .*; it is a file\n$/);
   expect(await readFile(join(folder, 'temporal.json'), 'utf8').catch(() => null)).toBe(null);
 });

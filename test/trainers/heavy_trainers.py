@@ -117,6 +117,18 @@ def does_again_what_follows(
     assert artifact is None or (again.folder / "artifacts" / artifact).exists()
 
 
+def ended_early(trainer: TrainerProcess, planned: int) -> int:
+    """It ended before its last epoch by its own decision, and said so; after how many epochs."""
+    assert trainer.end() == 0, trainer.account()
+    epochs, batch = trainer.stopped
+    assert 0 < epochs < planned, trainer.account()
+    assert batch == 0
+    (event,) = trainer.of("endedEarly")
+    assert event["epoch"] == epochs
+    assert trainer.events[-1]["finished"] is True
+    return epochs
+
+
 def nobody_left(trainer: TrainerProcess) -> bool:
     """Whether the trainer's process group is gone."""
     end = time.monotonic() + trainer_process.LIMIT

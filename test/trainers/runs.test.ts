@@ -28,6 +28,19 @@ const small: Record<string, Record<string, unknown>> = {
   mmdetection: { image_size: 64, batch_size: 4, workers: 0, device: 'cpu' },
 };
 
+/** What makes it end before its last epoch, where it has such a way: nothing is learned any more. */
+const early: Record<string, Record<string, unknown>> = {
+  lightning: { patience: 2, learning_rate: 1e-9 },
+  transformers: { patience: 2, learning_rate: 1e-9 },
+  mmdetection: {
+    overrides: {
+      custom_hooks: [
+        { type: 'EarlyStoppingHook', monitor: 'coco/bbox_mAP', rule: 'greater', min_delta: 2, patience: 2 },
+      ],
+    },
+  },
+};
+
 let host: TestHost;
 let folder: string;
 
@@ -109,9 +122,13 @@ async function expectLedgerOnDisk(run: TestRun): Promise<void> {
 describe.each(Object.keys(small))('%s', (trainer) => {
   let finished: Receipt;
 
-  it('is killed in an epoch, goes on with it, and ends with what its ledger says', async () => {
-    const epochs = 4;
-    const run = await host.start({ ...(await example(trainer)), epochs });
+  it('is killed in an epoch, goes on with it, and ends, maybe early, with what its ledger says', async () => {
+    const config = await example(trainer);
+    const planned = early[trainer] ? 60 : 4;
+    const overrides = { ...Object(config.parameters?.overrides), ...Object(early[trainer]?.overrides) };
+    const ending = trainer === 'mmdetection' ? { overrides } : early[trainer];
+    const parameters = { ...config.parameters, ...ending } as RunConfigInput['parameters'];
+    const run = await host.start({ ...config, parameters, epochs: planned });
     await run.until('trains its second epoch', (view) => view.position.epoch >= 1, 1200);
     const { pid } = z.object({ pid: z.int() }).parse(JSON.parse(await readFile(inFolder(run, 'process.json'), 'utf8')));
     process.kill(pid, 'SIGKILL');
@@ -121,7 +138,12 @@ describe.each(Object.keys(small))('%s', (trainer) => {
     expect(finished.restarts.map(({ reason }) => reason)).toEqual(['failure']);
     expect(finished.restarts[0]?.epoch).toBeGreaterThan(0);
     const rows = await rowsOf(finished);
-    expect(rows.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
+    const epochs = finished.epochs.trained;
+    expect(finished.epochs).toEqual({ trained: early[trainer] ? expect.any(Number) : planned, planned });
+    expect(finished.cause.kind === 'finished' && finished.cause.early !== undefined).toBe(epochs < planned);
+    expect(epochs < planned).toBe(early[trainer] !== undefined);
+    expect(rows.map(({ epoch }) => epoch)).toEqual(rows.map((_, index) => index + 1));
+    expect(rows).toHaveLength(epochs);
     await expectStored(finished);
 
     const metric = finished.best?.metric ?? '';
@@ -132,8 +154,9 @@ describe.each(Object.keys(small))('%s', (trainer) => {
       finished.checkpoints.map(({ epoch, batch, reasons }) => [`${epoch}/${batch}`, reasons]),
     );
     expect(kept[`${best}/0`]).toContain('best');
-    expect(Object.keys(kept).sort()).toEqual([...new Set([`${best}/0`, '3/0', '4/0'])].sort());
-    expect([kept['3/0'], kept['4/0']].every((reasons) => reasons?.includes('last'))).toBe(true);
+    const last = [`${epochs - 1}/0`, `${epochs}/0`];
+    expect(Object.keys(kept).sort()).toEqual([...new Set([`${best}/0`, ...last])].sort());
+    expect(last.every((name) => kept[name]?.includes('last'))).toBe(true);
 
     expect(finished.files.some(({ path }) => /artifacts\/tensorboard\/.*tfevents/.test(path))).toBe(true);
     if ((await example(trainer)).data)
@@ -143,7 +166,8 @@ describe.each(Object.keys(small))('%s', (trainer) => {
   it('is extended, and stopped at the batch', async () => {
     const continueFrom = { outputFolder: finished.outputFolder ?? '' };
     const run = await host.start({ ...(await example(trainer)), epochs: 200, continueFrom });
-    await run.until('has trained a fifth epoch', (view) => view.position.epoch >= 5, 1200);
+    const trained = finished.epochs.trained;
+    await run.until('has trained another epoch', (view) => view.position.epoch > trained, 1200);
     await expectLedgerOnDisk(run);
     await run.update('stop', { mode: 'batch' });
     const receipt = await run.result();
@@ -151,7 +175,7 @@ describe.each(Object.keys(small))('%s', (trainer) => {
     expect(receipt.batches.afterStop).toBeLessThanOrEqual(1);
     expect(receipt.processGroupGone).toBe(true);
     const rows = await rowsOf(receipt);
-    expect(rows.map(({ epoch }) => epoch)).toEqual(rows.map((_, index) => index + 5));
+    expect(rows.map(({ epoch }) => epoch)).toEqual(rows.map((_, index) => index + trained + 1));
     await expectStored(receipt);
   });
 });

@@ -1,7 +1,14 @@
 /** Settings of a worker: what is refused, and in which words. */
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
+import { connect } from '../../client/connect.ts';
+import { dataFolder } from '../../contracts/folders.ts';
+import { makeWritable } from '../../worker/machine-folders.ts';
 import { readSettings } from '../../worker/settings.ts';
+
+afterEach(() => vi.unstubAllEnvs());
 
 it('has defaults, and takes an empty variable for an unset one', () => {
   const settings = readSettings({ EPOCHAL_DATA_DIR: '/data', EPOCHAL_SLOTS: '', LOG_LEVEL: '' });
@@ -25,9 +32,46 @@ it.each([
     { EPOCHAL_ALLOWED_PATHS: '/a:b' },
     'EPOCHAL_ALLOWED_PATHS is "/a:b": must be absolute paths of folders, separated by',
   ],
+  [
+    { EPOCHAL_DATA_DIR: 'here' },
+    'EPOCHAL_DATA_DIR is "here": must be the absolute path of a folder that this user can write, or that can be made',
+  ],
+  [{ SLY_APP_DATA_DIR: './a' }, 'SLY_APP_DATA_DIR is "./a": must be the absolute path of a folder'],
+  [{ EPOCHAL_CACHE_DIR: ' ' }, 'EPOCHAL_CACHE_DIR is " ": must be the absolute path of a folder'],
   [{ LOG_LEVEL: 'loud' }, /^LOG_LEVEL is "loud": must be "trace", "debug", .* or "silent"$/],
   [{ EPOCHAL_POOL: '../x' }, /^EPOCHAL_POOL is "\.\.\/x": allowed are letters, /],
   [{ EPOCHAL_POOL: 'a b', EPOCHAL_SLOTS: '0' }, /^EPOCHAL_POOL is .*; EPOCHAL_SLOTS is "0": must be at least 1$/],
 ])('%j is refused by its name', (env, told) => {
   expect(() => readSettings(env)).toThrow(told);
+});
+
+it('says of a folder that cannot be used which variable names it, and why', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'epochal-settings-'));
+  try {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    vi.stubEnv('EPOCHAL_DATA_DIR', file);
+    vi.stubEnv('EPOCHAL_CACHE_DIR', join(file, 'inside'));
+    const text = (variable: string, value: string) =>
+      `${variable} is "${value}": must be the absolute path of a folder that this user can write, or that can be made; it`;
+    await expect(makeWritable(file)).rejects.toThrow(`${text('EPOCHAL_DATA_DIR', file)} is a file`);
+    await expect(makeWritable(join(file, 'inside'))).rejects.toThrow(text('EPOCHAL_CACHE_DIR', join(file, 'inside')));
+    await expect(makeWritable(join(file, 'other'))).rejects.toThrow(
+      /^the folder .* EPOCHAL_DATA_DIR and EPOCHAL_CACHE/,
+    );
+    await makeWritable(join(folder, 'a', 'b'));
+    expect(await readdir(join(folder, 'a'))).toEqual(['b']);
+    if (process.platform === 'linux')
+      await expect(makeWritable('/proc/epochal/data')).rejects.toThrow(/no folder can be made there/);
+    vi.stubEnv('TEMPORAL_CONFIG_FILE', join(folder, 'none.toml'));
+    const { TEMPORAL_ADDRESS: _, ...env } = process.env;
+    await expect(connect(env)).rejects.toThrow(`${text('EPOCHAL_DATA_DIR', file)}, or a part of it, is a file`);
+    await expect(connect({ ...env, EPOCHAL_DATA_DIR: 'here' })).rejects.toThrow(/^EPOCHAL_DATA_DIR is "here": must be/);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+it('ignores a relative folder of XDG, as its specification says', () => {
+  expect(dataFolder({ env: { XDG_DATA_HOME: 'x' }, platform: 'linux', home: '/me' })).toBe('/me/.local/share/epochal');
 });

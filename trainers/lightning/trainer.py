@@ -56,6 +56,14 @@ class Parameters(epochal.Parameters):
         unit="processes",
         description="Processes that load images; 0: the trainer does it",
     )
+    patience: int = epochal.parameter(
+        0,
+        ge=0,
+        le=100_000,
+        title="Patience",
+        unit="epochs",
+        description="End early after so many epochs without a better accuracy; 0 never does",
+    )
     export_onnx: bool = epochal.parameter(
         False, title="ONNX export", description="Write model.onnx after the last epoch, checked on validation images"
     )
@@ -106,8 +114,9 @@ def train(app: epochal.Application) -> None:
         parameters.channels, parameters.dropout, parameters.learning_rate, parameters.batch_delay_seconds
     )
     data = DigitsData(parameters.batch_size, parameters.validation_fraction, parameters.workers, app.seed)
+    early = [pl.callbacks.EarlyStopping("val_accuracy", mode="max", patience=parameters.patience)]
     pl.Trainer(
-        callbacks=[EpochalCallback(app)],  # the second line
+        callbacks=[EpochalCallback(app), *(early if parameters.patience else [])],  # the second line
         max_epochs=app.planned_epochs,
         accelerator=parameters.accelerator,
         devices=1,

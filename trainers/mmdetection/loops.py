@@ -28,10 +28,9 @@ class EpochalTrainLoop(EpochBasedTrainLoop):
             self.run_epoch()
             metrics = runner.val_loop.run()
             self.in_validation = self.trained = False
-            app.end_epoch(epoch_metrics(runner, metrics, self.losses, self.rate))
             if self.stop_training:
-                app.note("a hook of the config ended the training early")
-                break
+                app.end_early("a hook of the config ended the training")
+            app.end_epoch(epoch_metrics(runner, metrics, self.losses, self.rate))
         runner.call_hook("after_train")
         return runner.model
 

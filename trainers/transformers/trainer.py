@@ -59,6 +59,14 @@ class Parameters(epochal.Parameters):
         unit="processes",
         description="Processes that load images; 0: the trainer does it",
     )
+    patience: int = epochal.parameter(
+        0,
+        ge=0,
+        le=100_000,
+        title="Patience",
+        unit="epochs",
+        description="End early after so many epochs without a better accuracy; 0 never does",
+    )
     export_onnx: bool = epochal.parameter(
         False, title="ONNX export", description="Write model.onnx after the last epoch, checked on validation images"
     )
@@ -117,6 +125,7 @@ def train(app: epochal.Application) -> None:
         weight_decay=parameters.weight_decay,
         eval_strategy="epoch",
         save_strategy="no",
+        metric_for_best_model="accuracy",
         logging_strategy="epoch",
         seed=app.seed % 2**32,
         use_cpu=parameters.device == "cpu",
@@ -137,6 +146,8 @@ def train(app: epochal.Application) -> None:
         compute_metrics=accuracy,
     )
     hf_trainer.add_callback(EpochalCallback(hf_trainer, app))  # the second line
+    if parameters.patience:
+        hf_trainer.add_callback(transformers.EarlyStoppingCallback(parameters.patience))
     hf_trainer.train()
 
     if parameters.export_onnx:

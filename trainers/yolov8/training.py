@@ -48,11 +48,10 @@ def train_yolo(app: epochal.Application) -> None:
         trainer.train()
     except NoMoreEpochs:
         pass
-    if trainer.planned_end:
+    if trainer.stop:
+        app.end_early(trainer.why_early)  # no end of its own where it is the planned one
+    if trainer.planned_end or trainer.stop:
         next(trainer.epochs_to_train, None)
-    elif trainer.stop:
-        trainer.epochs_to_train.close()
-        app.note(f"the fitness has not risen for {parameters.patience} epochs: the training ends early")
     if parameters.export_onnx and processes.rank == 0:
         from export import export_onnx
 
@@ -145,6 +144,7 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
 
         epochs_to_train: Iterator[int]
         planned_end = False
+        why_early = f"the fitness has not risen for {parameters.patience} epochs"
 
         def _setup_ddp(self) -> None:
             """The processes know each other already; as if alone, until `_build_train_pipeline` shares the model."""
@@ -204,6 +204,10 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
         trainer.scheduler.last_epoch = trainer.start_epoch - 1  # the schedule is over the run's epochs
         if app.extended_from is not None and parameters.lrf != 1:
             schedules.tell(app)
+        stopper = trainer.stopper
+        if trainer.start_epoch - stopper.best_epoch >= stopper.patience:
+            # It had ended early there: who continues it wants as many epochs again.
+            stopper.best_epoch, stopper.possible_stop = trainer.start_epoch, False
         trainer.train_loader.begin(trainer.start_epoch)
         trainer.is_first = True
         model = bare(trainer.model)
@@ -245,6 +249,8 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
         trainer.validator.args.plots = trainer.args.plots
 
     def end_epoch(trainer: Any) -> None:
+        if trainer.stop:  # rank 0 knows by now, the others are told after this
+            app.end_early(trainer.why_early)
         # Rank 0 validates with what ultralytics gathers from the others; losses of training are its own part's.
         app.end_epoch(app.ranks.gather(epoch_metrics(trainer) if processes.rank == 0 else None)[0])
         trainer.planned_end = trainer.epoch + 1 >= trainer.epochs

@@ -19,6 +19,7 @@ from heavy_trainers import (
     checkpoint_path,
     digest,
     does_again_what_follows,
+    ended_early,
     ended_well,
     metrics,
     progress,
@@ -148,8 +149,13 @@ def test_more_epochs_after_the_end_and_weights_alone(start: Start, reference: Tr
     wanted = [0.01 * (0.505 + 0.495 * cos(pi * (23 * epoch - 1 - 13) / 125)) for epoch in (5, 6)]
     assert metrics(again, "learning_rate") == pytest.approx(wanted)
     assert [event for event in again.of("note") if "planned for 4 epochs and has 6 now" in event["message"]]
-    fresh = start(TRAINER, run="fresh", epochs=1, parameters=SETTINGS, resumeFrom=resume_from, keepProgress=False)
-    ended_well(fresh, 1)
+    # Good weights that get no better: it ends early, and a run that continues it waits as long again.
+    done = {**SETTINGS, "learning_rate": 1e-9, "patience": 2}
+    fresh = start(TRAINER, run="fresh", epochs=60, parameters=done, resumeFrom=resume_from, keepProgress=False)
+    epochs = ended_early(fresh, 60)
+    more = start(TRAINER, run="further", epochs=epochs + 2, parameters=done, resumeFrom=fresh.last_checkpoint)
+    assert more.end() == 0, more.account()
+    assert more.stopped == (epochs + 2, 0)
     assert metrics(fresh, "train_loss")[0] < metrics(reference, "train_loss")[0] / 2
 
 

@@ -90,6 +90,24 @@ def test_a_failure_is_no_early_end(start: Start, body: str, kind: str) -> None:
     assert not trainer.of("endedEarly")
 
 
+def test_an_epoch_that_is_left_in_its_middle_is_no_part_of_it(start: Start) -> None:
+    script = """
+app = epochal.Application(trainer)
+app.state(save=save, load=load)
+for epoch in app.epochs():
+    for batch in app.batches(range(3)):
+        if epoch == 2:
+            app.end_early("enough")
+            break
+    if epoch == 2:
+        break
+    app.end_epoch({"m": 0})
+"""
+    trainer = start(HEAD + script)
+    assert _early_end(trainer) == {"type": "endedEarly", "epoch": 1, "reason": "enough"}
+    assert trainer.checkpoints == ["epoch-0001"]
+
+
 def test_its_own_stop_from_another_thread(start: Start) -> None:
     script = "app = epochal.Application(trainer)\nthreading.Timer(0.2, app.stop).start()\ntrain_epochs(app, batches=100000)\n"
     trainer = start(HEAD + script)

@@ -14,6 +14,7 @@ from heavy_trainers import (
     Start,
     all_metrics,
     check,
+    ended_early,
     ended_well,
     metrics,
     nobody_left,
@@ -64,9 +65,7 @@ def _ends_early(start: Start, data: Path, weights: Path) -> None:
     rates = {"lr0": 1e-9, "optimizer": "SGD", "warmup_epochs": 0.0, "patience": 1, "plots": True}
     parameters = {"device": "cpu,cpu", "image_size": 96, "batch_size": 16, "weights": str(weights), **rates}
     trainer = start(run="patience", data=str(data), epochs=30, parameters=parameters)
-    assert trainer.end() == 0, trainer.account()
-    assert trainer.stopped[0] < 30
-    assert any("ends early" in event["message"] for event in trainer.of("note"))
+    ended_early(trainer, 30)
     assert (trainer.folder / "artifacts" / "yolo" / "confusion_matrix.png").is_file()
     assert nobody_left(trainer)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from heavy_trainers import Start, ended_well, metrics
+from heavy_trainers import Start, ended_early, ended_well, metrics
 from make_shapes import make
 
 
@@ -39,15 +39,14 @@ def test_the_loss_falls_and_the_metric_rises(start: Start, tmp_path: Path) -> No
 
 def _ends_early(start: Start, data: Path, weights: Path) -> None:
     """Goes on from weights that are good already, with a rate at which they do not get better."""
-    parameters = {"weights": str(weights), "patience": 1, "lr0": 1e-9, "optimizer": "SGD", "warmup_epochs": 0.0}
-    trainer = start(
-        run="patience", data=str(data), epochs=30, parameters={**parameters, "image_size": 96, "batch_size": 16}
-    )
-    assert trainer.end() == 0, trainer.account()
-    epochs, batch = trainer.stopped
-    assert epochs < 30
-    assert batch == 0
-    assert any("ends early" in event["message"] for event in trainer.of("note"))
+    rates = {"patience": 2, "lr0": 1e-9, "optimizer": "SGD", "warmup_epochs": 0.0}
+    session = {"data": str(data), "parameters": {"weights": str(weights), "image_size": 96, "batch_size": 16, **rates}}
+    trainer = start(run="patience", epochs=30, **session)
+    epochs = ended_early(trainer, 30)
+    # Who continues it waits as long again.
+    more = start(run="further", epochs=epochs + 2, resumeFrom=trainer.last_checkpoint, **session)
+    assert more.end() == 0, more.account()
+    assert more.stopped == (epochs + 2, 0)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,10 @@ class EpochalCallback(pl.Callback):
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         self._loss = {} if loss is None else {"loss": loss.detach()}
 
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """No epoch follows."""
+        self._driven.finish()
+
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A validation within the training, not the one before it."""
         if not trainer.sanity_checking:
@@ -149,6 +153,8 @@ class EpochalCallback(pl.Callback):
         def on_epoch_end() -> None:
             metrics = self._partial.missing(trainer) if self._partial else {}
             end_epoch()
+            if fit.done:
+                self._driven.end_early(lightning_state.why_early(trainer))
             metrics |= lightning_state.epoch_metrics(trainer)
             self._partial = self._before_validation = None
             self._driven.end_epoch({**metrics, "learning_rate": self._learning_rate})

@@ -25,6 +25,21 @@ def learning_rate(trainer: Trainer) -> float:
     return float(trainer.optimizers[0].param_groups[0]["lr"]) if trainer.optimizers else 0.0
 
 
+def why_early(trainer: Trainer) -> str:
+    """What ended the training before its last epoch, as far as that says so."""
+    if not trainer.should_stop:
+        return "a limit of the Trainer was reached (max_steps, max_time)"
+    told = [getattr(callback, "stopping_reason_message", None) for callback in trainer.early_stopping_callbacks]
+    return next((str(one) for one in told if one), "the Trainer's should_stop was set")
+
+
+def _expect_anew(trainer: Trainer) -> None:
+    """A training that had ended early is continued: who does so wants it to wait as long again."""
+    for callback in trainer.early_stopping_callbacks:
+        if callback.wait_count >= callback.patience:
+            callback.wait_count = callback.stopped_epoch = 0
+
+
 def epoch_metrics(trainer: Trainer) -> dict[str, float]:
     """What the module logged for the epoch, as Lightning names it."""
     return {name: float(value) for name, value in trainer.callback_metrics.items() if not name.endswith("_step")}
@@ -55,6 +70,7 @@ def load(trainer: Trainer, path: Path, epochs: int, *, weights_only: bool) -> di
         connector.restore_datamodule()
         connector.restore_model()
         connector.restore_callbacks()
+        _expect_anew(trainer)
     except RuntimeError as error:
         raise SetUpError(f"the checkpoint {path} is of another model: {error}") from error
     fit = trainer.fit_loop

@@ -82,7 +82,7 @@ class TrainingLoop:
         """Whether no epoch follows, as planned or by the trainer's own decision, and no stop cut off what comes after."""
         if self.was_stopped and not self._control.stops_by_itself:
             return False
-        return self._complete >= self._last_epoch or self._early_reason is not None
+        return self._complete >= self._last_epoch or self._early_told
 
     @property
     def position(self) -> Position:
@@ -149,13 +149,13 @@ class TrainingLoop:
         self.is_over = True
         asked = self._control.stop_mode is not None and not self._control.stops_by_itself
         by_itself = self._left_early or not (asked or self._control.no_more_epochs)
-        ends_early = self._complete < self._last_epoch and by_itself and self._early_reason is None
+        ends_early = self._complete < self._last_epoch and by_itself and not self._early_told
         if not self.is_ready or not ends_early or (self.was_stopped and not self._control.stops_by_itself):
             return None
         if not self._checkpoints.has_any:
             return RuntimeError("the trainer ended before its first epoch was complete, and nobody had asked it to")
-        stop = self._control.stop_reason if self._control.stops_by_itself else ""
-        self._early_reason = stop or f"no epoch followed epoch {self._complete}"
+        stop = self._control.stop_reason if self._control.stops_by_itself else None
+        self._early_reason = self._early_reason or stop or f"no epoch followed epoch {self._complete}"
         self._tell_early_end()
         return None
 

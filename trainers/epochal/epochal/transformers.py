@@ -66,7 +66,16 @@ class EpochalCallback(transformers.TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Model, optimizer and schedule are there, and loaded by the Trainer where there was a checkpoint."""
         self._driven.get_ready(self._save, lambda _folder: None, self._load_weights)
+        for callback in self._trainer.callback_handler.callbacks:
+            if isinstance(callback, transformers.EarlyStoppingCallback):
+                if callback.early_stopping_patience_counter >= callback.early_stopping_patience:
+                    # It had ended early there: who continues it wants as many evaluations again.
+                    callback.early_stopping_patience_counter = 0
         self._is_ready = True
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """No epoch follows."""
+        self._driven.finish()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """A batch begins."""
@@ -145,6 +154,8 @@ class EpochalCallback(transformers.TrainerCallback):
                 self._learning_rate = self._last_learning_rate()
                 self._driven.reached()
             run_epoch(**options)
+            if trainer.control.should_training_stop:
+                self._driven.end_early(self._why_early())
             metrics = {"train_loss": self._train_loss.value, "learning_rate": self._learning_rate}
             self._driven.end_epoch({**metrics, **self._evaluated})
 
@@ -160,6 +171,14 @@ class EpochalCallback(transformers.TrainerCallback):
         }
         for name, function in replaced.items():
             setattr(trainer, name, function)
+
+    def _why_early(self) -> str:
+        for callback in self._trainer.callback_handler.callbacks:
+            if isinstance(callback, transformers.EarlyStoppingCallback):
+                if callback.early_stopping_patience_counter >= callback.early_stopping_patience:
+                    metric = self._trainer.args.metric_for_best_model
+                    return f"{metric} has not improved in {callback.early_stopping_patience} evaluations"
+        return "the Trainer ended the training (should_training_stop)"
 
     # Its state
 

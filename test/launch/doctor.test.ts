@@ -1,0 +1,30 @@
+/** What the doctor says of a machine. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { examineFolders, system } from '../../launch/doctor.ts';
+
+it('names the folders of trainers that are not there, and says nothing of the others', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'epochal-doctor-'));
+  try {
+    const file = join(folder, 'file');
+    const nowhere = join(folder, 'nowhere');
+    await writeFile(file, '');
+    const what = { what: 'EPOCHAL_TRAINERS', status: 'missing', remedy: 'make it, or correct EPOCHAL_TRAINERS' };
+    expect(await examineFolders('EPOCHAL_TRAINERS', [folder, nowhere, file])).toEqual([
+      { ...what, detail: `${nowhere}: there is no such folder` },
+      { ...what, detail: `${file}: it is a file, not a folder` },
+    ]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+it('says what is missing on a system that is not Linux', () => {
+  expect(system('linux', true)).toMatchObject([{ status: 'ok' }]);
+  expect(system('darwin', false)).toMatchObject([
+    { status: 'note', detail: expect.stringMatching(/^darwin, without \/proc: .*outside of its group/) },
+  ]);
+  expect(system('win32', false)).toMatchObject([{ status: 'missing', remedy: expect.stringContaining('Linux') }]);
+});
