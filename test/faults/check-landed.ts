@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { isBefore } from '../../contracts/checkpoint.ts';
+import { claimFile } from '../../contracts/life.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import { salvageId } from '../../contracts/salvage-messages.ts';
 import { isGroupAlive } from '../../worker/process-groups.ts';
@@ -104,7 +105,7 @@ const checkFiles: Check = async (_, receipt, output) => {
   const there = (await readdir(join(output, 'checkpoints')).catch(() => [])).sort();
   if (JSON.stringify(named) !== JSON.stringify(there))
     wrong.push(`checkpoints ${named} in the receipt, ${there} in the store`);
-  const known = new Set([...files.map(({ path }) => path), 'receipt.json']);
+  const known = new Set([...files.map(({ path }) => path), 'receipt.json', claimFile]);
   for await (const path of filesBelow(output)) {
     if (!known.has(path) && !/^checkpoints\/[^/]+\/checkpoint\.json$/.test(path))
       wrong.push(`${path} in the store is in no receipt`);
