@@ -32,6 +32,7 @@ ENV NODE_ENV=production \
   EPOCHAL_STORE=/store \
   EPOCHAL_TRAINERS=/trainers \
   UV_CACHE_DIR=/cache/uv \
+  XDG_CACHE_HOME=/cache \
   NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER epochal
 VOLUME ["/data", "/cache", "/store"]

@@ -348,8 +348,13 @@ export const routes = {
     method: 'POST',
     path: '/api/access',
     tag: 'server',
-    summary: 'Give the token, for a cookie',
-    body: z.strictObject({ token: z.string().min(1).max(1000) }),
+    summary: 'Give the token, or a code that signs in once, for a cookie',
+    body: z
+      .strictObject({ token: z.string().min(1).max(1000).optional(), code: z.string().min(1).max(100).optional() })
+      .refine(({ token, code }) => (token === undefined) !== (code === undefined), {
+        path: ['token'],
+        message: 'is needed, or code, and not both',
+      }),
     answer: accessSchema,
     open: true,
   },
@@ -357,7 +362,7 @@ export const routes = {
     method: 'DELETE',
     path: '/api/access',
     tag: 'server',
-    summary: 'Give the cookie back',
+    summary: 'End the login session',
     answer: accessSchema,
     open: true,
   },

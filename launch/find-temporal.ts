@@ -3,13 +3,14 @@
  * names (TEMPORAL_ADDRESS, a profile of temporal.toml); one that Epochal started and that still answers; a dev
  * server that is started now, with its database in the data folder.
  */
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
 import { lockFile } from '../worker/file-lock.ts';
+import { makePrivate } from '../worker/private-folder.ts';
 import { findPython } from '../worker/python-tools.ts';
 import { runProgram } from '../worker/run-program.ts';
 import { ensureTemporalBinary } from './temporal-binary.ts';
@@ -89,7 +90,7 @@ export async function findTemporal(
   const running = await runningTemporal(dataFolder);
   if (running !== null) return running;
 
-  await mkdir(dataFolder, { recursive: true });
+  await makePrivate(dataFolder);
   const python = await findPython(options.signal);
   const [binary, release] = await Promise.all([
     ensureTemporalBinary(options),
@@ -102,6 +103,7 @@ export async function findTemporal(
     await untilDatabaseIsFree(dataFolder);
     options.onProgress?.('starting the Temporal server');
     const folder = join(dataFolder, 'temporal');
+    await makePrivate(folder);
     const logFile = join(folder, 'temporal.log');
     await rename(logFile, `${logFile}.1`).catch(() => undefined);
     const server = await startTemporalServer({

@@ -16,6 +16,7 @@ import type { Receipt } from '../contracts/receipt.ts';
 import type { RunningServer } from '../server/main.ts';
 import { makeWritable } from '../worker/machine-folders.ts';
 import { type RunningWorker, startWorker } from '../worker/main.ts';
+import { makePrivate } from '../worker/private-folder.ts';
 import { ensureSearchAttributes } from '../worker/search-attributes.ts';
 import { readSettings, type WorkerSettings } from '../worker/settings.ts';
 import { TrainerCatalog } from '../worker/trainer-catalog.ts';
@@ -50,6 +51,8 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const settings = readSettings();
     for (const folder of [settings.dataFolder, settings.cacheFolder]) await makeWritable(folder);
+    await makePrivate(settings.dataFolder);
+    await makePrivate(join(settings.dataFolder, 'logs'));
     const terminal = openTerminalLog(settings.dataFolder);
     terminal.setQuiet(true);
     const { code, receipt } = await serve(settings, terminal, signals, onlyDemo);
@@ -108,7 +111,7 @@ async function serve(
     say(`worker serves pool ${settings.pool} as host ${worker.host.id}; its log is ${terminal.file}`);
     if (webFolder !== null) {
       web = await startWebServer({ temporal, settings, log: terminal.log, webFolder });
-      say(`web UI: ${pc.bold(web.address)}`);
+      say(`web UI: ${pc.bold(await web.signInAddress())}`);
     }
 
     const broken = failure(worker, temporal);
@@ -117,7 +120,7 @@ async function serve(
     const receipt = run === null ? null : await Promise.race([broken, show(client, temporal, run, terminal, signal)]);
     if (onlyDemo) return { receipt, code: signal.aborted ? interrupted : receipt?.outcome === 'completed' ? 0 : 1 };
 
-    if (!signal.aborted) say(invitation(temporal, web));
+    if (!signal.aborted) say(invitation(temporal, await web?.signInAddress()));
     terminal.setQuiet(false);
     await Promise.race([broken, aborted(signal)]);
     return { receipt, code: 0 };
@@ -236,16 +239,19 @@ function describe({ origin, address, namespace, ui }: FoundTemporal): string {
   return `Temporal server ${address}, namespace ${namespace} (${how})${shownUi}`;
 }
 
-function invitation({ ui }: FoundTemporal, web: RunningServer | null): string {
+function invitation({ ui }: FoundTemporal, webAddress: string | undefined): string {
   return [
     '',
     `${pc.bold('Epochal serves.')} In another terminal:  npx epochal train trainers/digits/example.yaml --wait`,
-    ...(web === null ? [] : [`Web UI: ${web.address}`]),
+    ...(webAddress === undefined ? [] : [`Web UI: ${webAddress}${signInNote(webAddress)}`]),
     ...(ui === null ? [] : [`Temporal UI: ${ui}`]),
     'Ctrl-C ends everything that was started here.',
     '',
   ].join('\n');
 }
+
+const signInNote = (address: string): string =>
+  address.includes('#code=') ? '  (signs one browser in; another: npx epochal sign-in)' : '';
 
 /** Says what is being done, and no line twice in a row. */
 function progressLine(): (line: string) => void {

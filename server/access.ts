@@ -1,31 +1,50 @@
 /**
  * Who may ask. Three checks, before anything else: the host name (a page that had its own name rebound to this address
- * is refused), the origin (a page of another site is refused), the token where one is set.
+ * is refused), the origin (a page of another site is refused), the token or the login session where a token is set.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { FastifyRequest } from 'fastify';
+import { LoginSessions, sessionSeconds } from './login-sessions.ts';
 import { RefusedError } from './refusals.ts';
 import { isLoopback, type ServerSettings } from './settings.ts';
+import { SignInCodes } from './sign-in-codes.ts';
 
-export const cookieName = 'epochal';
+/** Wrong tokens and codes of an address, counted. */
+export interface WrongGuesses {
+  /** Seconds until it may guess again, or null where it may now. */
+  wait(request: FastifyRequest): Promise<number | null>;
+  count(request: FastifyRequest): Promise<void>;
+}
 
 export class Access {
-  readonly #settings: Pick<ServerSettings, 'address' | 'token' | 'hostNames'>;
-  /** What the browser keeps: made from the token, and no way back to it. */
-  readonly #pass: string | null;
+  readonly #settings: Pick<ServerSettings, 'address' | 'hostNames' | 'tls'>;
+  readonly #token: string | null;
+  readonly #guesses: WrongGuesses;
+  readonly #sessions: LoginSessions | null;
+  readonly #codes: SignInCodes;
+  readonly cookieName: string;
 
-  constructor(settings: Pick<ServerSettings, 'address' | 'token' | 'hostNames'>) {
+  constructor(
+    settings: Pick<ServerSettings, 'address' | 'hostNames' | 'dataFolder' | 'tls'>,
+    token: string | null,
+    guesses: WrongGuesses,
+  ) {
     this.#settings = settings;
-    this.#pass =
-      settings.token === null
-        ? null
-        : createHmac('sha256', settings.token).update('epochal cookie').digest('base64url');
+    this.#token = token;
+    this.#guesses = guesses;
+    this.#codes = new SignInCodes(settings.dataFolder);
+    this.#sessions = token === null ? null : new LoginSessions(settings.dataFolder, token);
+    // A browser sends a cookie to every port of a host: servers beside each other have one each.
+    this.cookieName =
+      token === null
+        ? 'epochal'
+        : `epochal-${createHmac('sha256', token).update('cookie name').digest('hex').slice(0, 8)}`;
   }
 
   get tokenRequired(): boolean {
-    return this.#settings.token !== null;
+    return this.#token !== null;
   }
 
   /** Throws RefusedError for another host name or another origin. */
@@ -56,26 +75,67 @@ export class Access {
     }
   }
 
-  isGranted({ headers }: Pick<FastifyRequest, 'headers'>): boolean {
-    const { token } = this.#settings;
-    if (token === null || this.#pass === null) return true;
-    const [scheme, given] = headers.authorization?.split(' ') ?? [];
-    if (scheme?.toLowerCase() === 'bearer' && given !== undefined) return isSame(given, token);
-    const cookie = cookieOf(headers.cookie);
-    return cookie !== null && isSame(cookie, this.#pass);
+  /** Throws RefusedError (`tooMany`) for a token after too many wrong ones, whether it is right or not. */
+  async isGranted(request: FastifyRequest): Promise<boolean> {
+    const token = this.#token;
+    if (token === null) return true;
+    const { authorization, cookie } = request.headers;
+    const [scheme, given] = authorization?.split(' ') ?? [];
+    if (scheme?.toLowerCase() === 'bearer' && given !== undefined)
+      return this.#guess(request, () => isSame(given, token));
+    // Nobody guesses 32 random bytes: what is wrong here is a session that has ended, and no guess.
+    const id = this.#cookieOf(cookie);
+    return id === null || this.#sessions === null ? false : this.#sessions.has(id);
   }
 
-  isToken(given: string): boolean {
-    return this.#settings.token === null || isSame(given, this.#settings.token);
+  /** For `Set-Cookie`, or null where no token is asked for. Throws RefusedError. */
+  async enter(
+    request: FastifyRequest,
+    { token, code }: { token?: string | undefined; code?: string | undefined },
+  ): Promise<string | null> {
+    const expected = this.#token;
+    if (expected === null || this.#sessions === null) return null;
+    const isRight = await this.#guess(request, () =>
+      token !== undefined ? isSame(token, expected) : code !== undefined && this.#codes.use(code),
+    );
+    if (!isRight) {
+      const wrong = token === undefined ? 'the code is wrong, or was used before' : 'the token is wrong';
+      throw new RefusedError('unauthorized', wrong);
+    }
+    return this.#cookie(request, await this.#sessions.open(), sessionSeconds);
   }
 
-  /** For `Set-Cookie`. */
-  cookie(isSecure: boolean): string {
-    return `${cookieName}=${this.#pass ?? ''}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${30 * 24 * 3600}${isSecure ? '; Secure' : ''}`;
+  /** Ends the login session, wherever its cookie is; answers what takes the cookie away. */
+  async leave(request: FastifyRequest): Promise<string> {
+    const id = this.#cookieOf(request.headers.cookie);
+    if (id !== null) await this.#sessions?.close(id);
+    return this.#cookie(request, '', 0);
   }
 
-  noCookie(): string {
-    return `${cookieName}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`;
+  /** Signs in once, as part of an address; null where no token is asked for. */
+  async signInCode(): Promise<string | null> {
+    return this.#token === null ? null : this.#codes.make();
+  }
+
+  async #guess(request: FastifyRequest, isRight: () => boolean | Promise<boolean>): Promise<boolean> {
+    const seconds = await this.#guesses.wait(request);
+    if (seconds !== null) throw new RefusedError('tooMany', `too many wrong tokens: try again in ${seconds} s`);
+    if (await isRight()) return true;
+    await this.#guesses.count(request);
+    return false;
+  }
+
+  #cookie({ protocol }: Pick<FastifyRequest, 'protocol'>, value: string, seconds: number): string {
+    const secure = protocol === 'https' || this.#settings.tls !== null ? '; Secure' : '';
+    return `${this.cookieName}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${secure}`;
+  }
+
+  #cookieOf(header: string | undefined): string | null {
+    for (const part of header?.split(';') ?? []) {
+      const [key, value] = part.trim().split('=');
+      if (key === this.cookieName && value) return value;
+    }
+    return null;
   }
 
   #isOurs(host: string): boolean {
@@ -103,14 +163,6 @@ function originHost(origin: string): string | null {
   } catch {
     return null;
   }
-}
-
-function cookieOf(header: string | undefined): string | null {
-  for (const part of header?.split(';') ?? []) {
-    const [key, value] = part.trim().split('=');
-    if (key === cookieName && value) return value;
-  }
-  return null;
 }
 
 /** In a time that tells nothing of how much is right. */

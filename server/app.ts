@@ -4,7 +4,7 @@ import fastifyHelmet from '@fastify/helmet';
 import fastifyRateLimit from '@fastify/rate-limit';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Logger } from 'pino';
-import { Access } from './access.ts';
+import { Access, type WrongGuesses } from './access.ts';
 import { configRoutes } from './config-routes.ts';
 import { dataSetRoutes } from './data-set-routes.ts';
 import { fileRoutes } from './file-routes.ts';
@@ -25,11 +25,15 @@ const largestBody = 1024 * 1024;
 /** Objects and lists within each other. */
 const deepestBody = 64;
 const requestMs = 60_000;
-/** Guesses of a token, a minute and address. */
+/** Wrong guesses of a token, per minute and address. */
 const guessesPerMinute = 20;
 
 export interface AppParts {
   settings: ServerSettings;
+  /** Null: none is asked for. */
+  token: string | null;
+  /** Contents of certificate and key. */
+  tls: { cert: Buffer; key: Buffer } | null;
   link: TemporalLink;
   log: Logger;
   /** The built web. */
@@ -38,14 +42,15 @@ export interface AppParts {
 
 export interface App {
   server: FastifyInstance;
+  access: Access;
   watches: RunWatches;
 }
 
-export async function createApp({ settings, link, log, webFolder }: AppParts): Promise<App> {
-  const access = new Access(settings);
+export async function createApp({ settings, token, tls, link, log, webFolder }: AppParts): Promise<App> {
   const app: FastifyInstance = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
+    https: tls === null ? null : { ...tls, minVersion: 'TLSv1.2' },
     bodyLimit: largestBody,
     // Until all of a request is there: nobody keeps a connection by sending a byte now and then.
     requestTimeout: requestMs,
@@ -97,24 +102,27 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
     // Whether it is reached by https is a matter of the proxy before it.
     strictTransportSecurity: false,
   });
-  app.addHook('onRequest', async (request) => {
-    access.requireSameSite(request);
-  });
   await app.register(fastifyRateLimit, {
-    global: true,
+    // By a hook of ours, below: theirs belong to the routes, and would come after the token was asked for.
+    global: false,
     max: settings.requestsPerMinute,
     timeWindow: '1 minute',
     errorResponseBuilder: (_, { ttl }) =>
       new RefusedError('tooMany', `too many requests: try again in ${Math.ceil(ttl / 1000)} s`),
   });
+  const access = new Access(settings, token, wrongGuesses(app));
+  app.addHook('onRequest', async (request) => {
+    access.requireSameSite(request);
+  });
+  app.addHook('onRequest', app.rateLimit());
   app.addHook('onRequest', async (request, reply) => {
     // The route that was matched decides: an address has more spellings (percent-encoded, with a scheme before it) than a check of
     // its text knows. The web itself holds nothing, and asks for the token; where there is no route there is nothing to guard.
     const { open, web } = request.routeOptions.config;
     const isWeb = (web === true || request.is404) && !request.url.startsWith('/api');
     if (!isWeb && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
-    if (open !== true && !isWeb && !access.isGranted(request)) {
-      throw new RefusedError('unauthorized', 'this server asks for its token: EPOCHAL_TOKEN says which');
+    if (open !== true && !isWeb && !(await access.isGranted(request))) {
+      throw new RefusedError('unauthorized', 'this server asks for its token');
     }
     const methods = methodsAt(request.url.split('?')[0] ?? '');
     if (methods.length > 0 && !methods.includes(request.method)) {
@@ -145,10 +153,10 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
     };
     request.log.debug(about, 'answered');
   });
-  await describeApi(app, version, access.tokenRequired);
+  await describeApi(app, version, access);
   const watches = new RunWatches(link, app.log);
   const hosts = new HostsSeen(settings.workflowQueue);
-  const handle = routesOf(app, { enter: guessesPerMinute });
+  const handle = routesOf(app);
   serverRoutes(handle, { link, hosts, access, settings });
   runRoutes(handle, link, watches);
   configRoutes(handle, link, settings.defaultPool);
@@ -157,7 +165,21 @@ export async function createApp({ settings, link, log, webFolder }: AppParts): P
   dataSetRoutes(handle, link, hosts, settings.defaultPool);
   await serveWeb(app, webFolder);
   app.addHook('preClose', async () => watches.close());
-  return { server: app, watches };
+  return { server: app, access, watches };
+}
+
+/** By the plugin's own counter: read before a guess is looked at, counted when it was wrong. */
+function wrongGuesses(app: FastifyInstance): WrongGuesses {
+  const limit = app.createRateLimit({ max: guessesPerMinute - 1, timeWindow: '1 minute' });
+  return {
+    wait: async (request) => {
+      const seen = await limit(request, { increment: false });
+      return !seen.isAllowed && seen.isExceeded ? seen.ttlInSeconds : null;
+    },
+    count: async (request) => {
+      await limit(request);
+    },
+  };
 }
 
 /** What is no HTTP that can be read, or has headers without end, gets no route. */

@@ -1,12 +1,16 @@
 /** `epochal server`: the HTTP API and the web, until it is told to end. */
+import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Connected } from '../client/connect.ts';
 import { createApp } from './app.ts';
 import { createServerLog } from './log.ts';
-import { isLoopback, readServerSettings, requireToken, type ServerSettings } from './settings.ts';
+import { announceServer, signInAddress } from './running-server.ts';
+import { isLoopback, readServerSettings, requireToken, type ServerSettings, ServerSettingsError } from './settings.ts';
 import { TemporalLink } from './temporal-link.ts';
+import { tokenOf } from './token.ts';
 
 const builtWeb = fileURLToPath(new URL('../web/dist', import.meta.url));
 
@@ -22,6 +26,8 @@ export interface ServerOptions {
 export interface RunningServer {
   /** `http://127.0.0.1:8266` */
   address: string;
+  /** The same with a code that signs in once, as a fragment, which no browser sends to a server or tells to a page. */
+  signInAddress(): Promise<string>;
   /** Runs that someone watches now. */
   readonly watched: number;
   /** Open streams end, then the server. */
@@ -33,8 +39,15 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const settings = options.settings ?? readServerSettings();
   requireToken(settings);
   const log = options.log ?? createServerLog(settings.logLevel);
+  const [token, tls] = await Promise.all([tokenOf(settings), readTls(settings.tls)]);
+  if (tls === null && !isLoopback(settings.address)) {
+    log.warn(
+      `the server listens on ${settings.address} without TLS: whoever is on the way reads tokens and files; set EPOCHAL_SERVER_TLS_CERT and EPOCHAL_SERVER_TLS_KEY, or let a proxy on this machine speak TLS`,
+    );
+  }
   const link = new TemporalLink(settings, options.connect);
-  const { server, watches } = await createApp({ settings, link, log, webFolder: options.webFolder ?? builtWeb });
+  const webFolder = options.webFolder ?? builtWeb;
+  const { server, access, watches } = await createApp({ settings, token, tls, link, log, webFolder });
   try {
     await server.listen({ host: settings.address, port: settings.port });
   } catch (error) {
@@ -44,16 +57,45 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   // In the background: a page that is loaded first finds the connection there.
   void link.backend().catch((error: unknown) => log.warn(error instanceof Error ? error.message : String(error)));
   const { port } = server.server.address() as AddressInfo;
+  const address = `${tls === null ? 'http' : 'https'}://${hostOf(settings.address)}:${port}`;
+  const withdraw = token === null ? null : await announceServer(settings.dataFolder, address);
   return {
-    address: `http://${hostOf(settings.address)}:${port}`,
+    address,
+    signInAddress: async () => {
+      const code = await access.signInCode();
+      return code === null ? address : `${address}/#code=${code}`;
+    },
     get watched() {
       return watches.size;
     },
     stop: async () => {
+      await withdraw?.();
       await server.close();
       await link.close();
     },
   };
+}
+
+/** Throws ServerSettingsError that names the variable. */
+async function readTls(files: ServerSettings['tls']): Promise<{ cert: Buffer; key: Buffer } | null> {
+  if (files === null) return null;
+  const read = (variable: string, file: string) =>
+    readFile(file).catch((error: Error) => {
+      throw new ServerSettingsError(`${variable} is ${JSON.stringify(file)}, which cannot be read: ${error.message}`);
+    });
+  const [cert, key] = await Promise.all([
+    read('EPOCHAL_SERVER_TLS_CERT', files.certificate),
+    read('EPOCHAL_SERVER_TLS_KEY', files.key),
+  ]);
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ServerSettingsError(
+      `EPOCHAL_SERVER_TLS_CERT and EPOCHAL_SERVER_TLS_KEY must be a certificate and its key in PEM: ${reason}`,
+    );
+  }
+  return { cert, key };
 }
 
 /** As a browser on this machine writes it. */
@@ -66,13 +108,17 @@ function hostOf(address: string): string {
 /** Prints the address, and serves until SIGTERM or SIGINT. Answers the exit code. */
 export async function runServerUntilSignal(options: ServerOptions = {}): Promise<number> {
   let running: RunningServer;
+  let settings: ServerSettings;
   try {
-    running = await startServer(options);
+    settings = options.settings ?? readServerSettings();
+    running = await startServer({ ...options, settings });
   } catch (error) {
     process.stderr.write(`${startProblem(error)}\n`);
     return 1;
   }
   process.stdout.write(`${running.address}\n`);
+  // Where the token was given, it is known to whom it shall be known, and logs of services should sign nobody in.
+  if (settings.token.kind === 'made') process.stderr.write(`sign in: ${await running.signInAddress()}\n`);
   await new Promise<void>((resolve) => {
     const end = () => {
       process.off('SIGTERM', end);
@@ -84,6 +130,17 @@ export async function runServerUntilSignal(options: ServerOptions = {}): Promise
   });
   await running.stop();
   return 0;
+}
+
+/** `epochal sign-in`: prints an address that signs a browser in once. Answers the exit code. */
+export async function runSignIn(): Promise<number> {
+  try {
+    process.stdout.write(`${await signInAddress(readServerSettings().dataFolder)}\n`);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${startProblem(error)}\n`);
+    return 1;
+  }
 }
 
 function startProblem(error: unknown): string {

@@ -15,15 +15,14 @@ export async function metricColumns(
   const size = await files.size(place, file);
   if (size === null) return null;
   const rows = after > 0 ? await newestRows(files, place, size, after) : await allRows(files, place, size);
-  const kept = thinned(rows, points);
-  return { source: place.source, total: rows.at(-1)?.epoch ?? after, ...columnsOf(kept) };
+  return { source: place.source, total: rows.at(-1)?.epoch ?? after, ...columnsOf(rows, points) };
 }
 
 /** Of a run without a completed epoch of its own: also of one that continues another, whose rows stay where they are. */
 export const noRows = ({ source }: Pick<FilesPlace, 'source'>, after: number): MetricColumns => ({
   source,
   total: after,
-  ...columnsOf([]),
+  ...columnsOf([], 0),
 });
 
 async function allRows(files: RunFiles, place: FilesPlace, size: number): Promise<EpochResult[]> {
@@ -67,6 +66,35 @@ function take(rows: EpochResult[], line: string): void {
   }
 }
 
+/** Every epoch may have names of its own: what is left out is in `metrics.jsonl`. */
+const mostNames = 500;
+/** Of all columns together. */
+const mostValues = 2_000_000;
+
+/** The first names, and of more rows than `points`, or than can be sent, every n-th, and always the last. */
+export function columnsOf(rows: EpochResult[], points: number): Omit<MetricColumns, 'source' | 'total'> {
+  const names = namesOf(rows);
+  const kept = thinned(rows, Math.min(points, Math.floor(mostValues / Math.max(names.length, 1))));
+  return {
+    epoch: kept.map(({ epoch }) => epoch),
+    at: kept.map(({ at }) => Date.parse(at)),
+    seconds: kept.map(({ seconds }) => seconds),
+    batches: kept.map(({ batches }) => batches),
+    metrics: Object.fromEntries(names.map((metric) => [metric, kept.map(({ metrics }) => metrics[metric] ?? null)])),
+  };
+}
+
+function namesOf(rows: EpochResult[]): string[] {
+  const names = new Set<string>();
+  for (const { metrics } of rows) {
+    for (const name of Object.keys(metrics)) {
+      if (names.size === mostNames) return [...names];
+      names.add(name);
+    }
+  }
+  return [...names];
+}
+
 function thinned(rows: EpochResult[], points: number): EpochResult[] {
   if (rows.length <= points) return rows;
   const stride = Math.ceil((rows.length - 1) / (points - 1));
@@ -74,17 +102,4 @@ function thinned(rows: EpochResult[], points: number): EpochResult[] {
   const last = rows.at(-1);
   if (last && kept.at(-1) !== last) kept.push(last);
   return kept;
-}
-
-function columnsOf(rows: EpochResult[]): Omit<MetricColumns, 'source' | 'total'> {
-  const names = new Set(rows.flatMap(({ metrics }) => Object.keys(metrics)));
-  return {
-    epoch: rows.map(({ epoch }) => epoch),
-    at: rows.map(({ at }) => Date.parse(at)),
-    seconds: rows.map(({ seconds }) => seconds),
-    batches: rows.map(({ batches }) => batches),
-    metrics: Object.fromEntries(
-      [...names].map((metric) => [metric, rows.map(({ metrics }) => metrics[metric] ?? null)]),
-    ),
-  };
 }

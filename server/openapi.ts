@@ -4,10 +4,11 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { z } from 'zod';
 import { type RouteName, refusalSchema, routes } from '../contracts/http-api.ts';
+import type { Access } from './access.ts';
 
 type Json = z.core.util.JSONType;
 
-export async function describeApi(app: FastifyInstance, version: string, tokenRequired: boolean): Promise<void> {
+export async function describeApi(app: FastifyInstance, version: string, access: Access): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -20,10 +21,10 @@ export async function describeApi(app: FastifyInstance, version: string, tokenRe
       components: {
         securitySchemes: {
           token: { type: 'http', scheme: 'bearer' },
-          cookie: { type: 'apiKey', in: 'cookie', name: 'epochal' },
+          cookie: { type: 'apiKey', in: 'cookie', name: access.cookieName },
         },
       },
-      ...(tokenRequired ? { security: [{ token: [] }, { cookie: [] }] } : {}),
+      ...(access.tokenRequired ? { security: [{ token: [] }, { cookie: [] }] } : {}),
     },
     transformObject: (document) =>
       'openapiObject' in document ? withOptionalBodies(document.openapiObject) : document.swaggerObject,

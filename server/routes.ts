@@ -30,19 +30,14 @@ declare module 'fastify' {
   }
 }
 
-/** `perMinute`: routes that one address may ask less often than the others. */
-export function routesOf(app: FastifyInstance, perMinute: Partial<Record<RouteName, number>>): Handle {
+export function routesOf(app: FastifyInstance): Handle {
   return (route, answer) => {
     const definition: (typeof routes)[RouteName] = routes[route];
-    const most = perMinute[route];
     app.route({
       method: definition.method,
       url: definition.path,
       schema: schemaOf(route),
-      config: {
-        open: 'open' in definition,
-        ...(most === undefined ? {} : { rateLimit: { max: most, timeWindow: '1 minute' } }),
-      },
+      config: { open: 'open' in definition },
       handler: async (request, reply) => {
         const { params, query, body } = request;
         const answered = await answer({ params, query, body, request, reply } as Asked<typeof route>);

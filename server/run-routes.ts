@@ -5,8 +5,9 @@ import type { LiveProgress } from '../contracts/http-api.ts';
 import { name } from '../contracts/names.ts';
 import { BriefMemory } from './brief-memory.ts';
 import { streamRun } from './live-stream.ts';
+import { OpenStreams } from './open-streams.ts';
 import { Queues } from './queues.ts';
-import { invalidInput, RefusedError } from './refusals.ts';
+import { invalidInput } from './refusals.ts';
 import type { Handle } from './routes.ts';
 import { runDetails } from './run-details.ts';
 import { RunLists } from './run-lists.ts';
@@ -14,13 +15,11 @@ import type { RunWatches } from './run-watches.ts';
 import type { Backend, TemporalLink } from './temporal-link.ts';
 
 const mostRows = 200;
-const mostStreams = 2_000;
 
 export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatches): void {
   const queues = new Queues();
   const lists = new RunLists();
   const progress = new BriefMemory<LiveProgress[]>(500, 1_000);
-  let streams = 0;
 
   handle('runs', async ({ query }) => lists.page(await link.backend(), query));
 
@@ -51,13 +50,17 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
 
   handle('run', async ({ params }) => runDetails(await link.backend(), params.run));
 
-  handle('live', async ({ params, reply }) => {
-    if (streams >= mostStreams) throw new RefusedError('tooMany', `more than ${mostStreams} streams are open already`);
-    streams++;
-    reply.raw.once('close', () => {
-      streams--;
-    });
-    await streamRun(watches, params.run, reply);
+  const streams = new OpenStreams();
+  handle('live', async ({ params, request, reply }) => {
+    const release = streams.take(request.ip);
+    try {
+      await streamRun(watches, params.run, reply);
+      if (reply.raw.destroyed) release();
+      else reply.raw.once('close', release);
+    } catch (error) {
+      release();
+      throw error;
+    }
     return reply;
   });
 

@@ -7,7 +7,6 @@ import { runChartGraph } from '../contracts/run-chart-graph.ts';
 import { runConfigSchema } from '../contracts/run-config.ts';
 import type { Access } from './access.ts';
 import type { HostsSeen } from './hosts-seen.ts';
-import { RefusedError } from './refusals.ts';
 import type { Handle } from './routes.ts';
 import type { ServerSettings } from './settings.ts';
 import type { TemporalLink } from './temporal-link.ts';
@@ -26,14 +25,17 @@ export function serverRoutes(handle: Handle, { link, hosts, access, settings }: 
   const { defaultPool } = settings;
 
   handle('alive', () => ({ ok: true as const }));
-  handle('access', ({ request }) => ({ tokenRequired: access.tokenRequired, granted: access.isGranted(request) }));
-  handle('enter', ({ body, request, reply }) => {
-    if (!access.isToken(body.token)) throw new RefusedError('unauthorized', 'the token is wrong');
-    if (access.tokenRequired) reply.header('set-cookie', access.cookie(request.protocol === 'https'));
+  handle('access', async ({ request }) => ({
+    tokenRequired: access.tokenRequired,
+    granted: await access.isGranted(request),
+  }));
+  handle('enter', async ({ body, request, reply }) => {
+    const cookie = await access.enter(request, body);
+    if (cookie !== null) reply.header('set-cookie', cookie);
     return { tokenRequired: access.tokenRequired, granted: true };
   });
-  handle('leave', ({ reply }) => {
-    reply.header('set-cookie', access.noCookie());
+  handle('leave', async ({ request, reply }) => {
+    reply.header('set-cookie', await access.leave(request));
     return { tokenRequired: access.tokenRequired, granted: !access.tokenRequired };
   });
 

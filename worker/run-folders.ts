@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { runAt } from '../contracts/life.ts';
 import { name, placeName } from '../contracts/names.ts';
 import { codeOf } from '../stores/file-errors.ts';
+import { makePrivate } from './private-folder.ts';
 
 export interface RunFolder {
   run: string;
@@ -55,7 +56,8 @@ export class RunFolders {
 
   async make(place: string): Promise<RunFolder> {
     const folder = this.of(place);
-    for (const path of [folder.checkpoints, folder.logs, folder.artifacts]) await mkdir(path, { recursive: true });
+    for (const path of [folder.checkpoints, folder.artifacts]) await mkdir(path, { recursive: true });
+    await makePrivate(folder.logs);
     return folder;
   }
 
@@ -148,7 +150,7 @@ export class OtherLayout extends Error {
  */
 export async function hostId(dataFolder: string): Promise<string> {
   const path = join(dataFolder, 'host.json');
-  await mkdir(dataFolder, { recursive: true });
+  await makePrivate(dataFolder);
   const known = await readIfThere(path);
   if (known !== null) {
     const file = JSON.parse(known);

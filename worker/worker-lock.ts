@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { makeWritable } from './machine-folders.ts';
+import { makePrivate } from './private-folder.ts';
 import { findPython } from './python-tools.ts';
 import { hostId } from './run-folders.ts';
 
@@ -43,6 +44,7 @@ except BlockingIOError:
  */
 export async function takeDataFolder(dataFolder: string, patienceMs = dyingMs): Promise<() => Promise<void>> {
   await makeWritable(dataFolder);
+  await makePrivate(dataFolder);
   const python = await findPython();
   // Opened without emptying it: what it says of the worker that has it is read below.
   const file = await open(join(dataFolder, 'worker.lock'), 'a+', 0o600);

@@ -1,4 +1,4 @@
-/** `epochal worker`, `epochal server` and `epochal doctor`: what runs on this machine. Their parts are loaded when they are called. */
+/** `epochal worker`, `epochal server`, `epochal sign-in` and `epochal doctor`: what runs on this machine. Their parts are loaded when they are called. */
 import type { Cli } from './cli.ts';
 import type { Root } from './shared-options.ts';
 
@@ -27,8 +27,10 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
       (command) =>
         command
           .example('$0 server', 'on http://127.0.0.1:8266, for this machine alone')
-          .example('EPOCHAL_SERVER_ADDRESS=0.0.0.0 EPOCHAL_TOKEN=… $0 server', 'for a network: a token is asked for')
-          .epilogue('The address is printed on stdout. Settings are environment variables: see docs/server.md.'),
+          .example('EPOCHAL_SERVER_ADDRESS=0.0.0.0 $0 server', 'for a network')
+          .epilogue(
+            'The address is printed on stdout. It asks for a token, which is made in the data folder unless EPOCHAL_TOKEN has one. Settings are environment variables: see docs/server.md.',
+          ),
       cli.action(async () => {
         const { ensureBuiltWeb } = await import('../../launch/build-web.ts');
         const tell = (line: string) => process.stderr.write(`${line}\n`);
@@ -38,6 +40,15 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
         );
         const { runServerUntilSignal } = await import('../../server/main.ts');
         return runServerUntilSignal();
+      }),
+    )
+    .command(
+      'sign-in',
+      "Print an address that signs a browser in to this machine's server, once",
+      (command) => command.example('$0 sign-in', 'for a second browser, or when the printed address was used'),
+      cli.action(async () => {
+        const { runSignIn } = await import('../../server/main.ts');
+        return runSignIn();
       }),
     )
     .command(

@@ -18,6 +18,12 @@ const serviceSchema = z.object({
   healthcheck: z.object({ test: z.array(z.string()) }).optional(),
   ports: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
+  cap_drop: z.array(z.string()).default([]),
+  cap_add: z.array(z.string()).default([]),
+  security_opt: z.array(z.string()).default([]),
+  read_only: z.boolean().default(false),
+  tmpfs: z.array(z.string()).default([]),
+  privileged: z.literal(false).default(false),
 });
 const composeSchema = z.object({
   services: z.record(z.string(), serviceSchema),
@@ -50,6 +56,29 @@ test('nothing listens beyond this machine unless someone says so', async () => {
   for (const port of Object.values(services).flatMap(({ ports }) => ports)) {
     expect(port).toMatch(/^\$\{TEMPORAL_BIND:-127\.0\.0\.1\}:/);
   }
+});
+
+test('no service has rights that it does not need', async () => {
+  const { services } = await compose();
+  const takesOver = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID'];
+  for (const [name, { cap_drop, cap_add, security_opt, read_only, tmpfs }] of Object.entries(services)) {
+    expect(cap_drop, name).toEqual(['ALL']);
+    expect(security_opt, name).toEqual(['no-new-privileges:true']);
+    expect(cap_add, name).toEqual(name === 'postgresql' ? takesOver : []);
+    expect(read_only, name).toBe(name !== 'temporal-ui');
+    if (read_only)
+      expect(
+        tmpfs.map((folder) => folder.split(':')[0]),
+        name,
+      ).toContain('/tmp');
+  }
+  // The worker's user owns the home that it is given.
+  const [, user] = /useradd --uid (\d+)/.exec(await text('Dockerfile')) ?? [];
+  for (const name of ['worker', 'worker-gpu'])
+    expect(
+      services[name]?.tmpfs.find((folder) => folder.startsWith('/home/epochal:')),
+      name,
+    ).toContain(`uid=${user}`);
 });
 
 test('every variable of the compose file has a default, or is in .env.example', async () => {

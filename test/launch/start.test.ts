@@ -138,6 +138,25 @@ test('kill -9 leaves no server and no trainer; the next start goes on with the r
   await vi.waitFor(async () => expect(await leftOver()).toEqual([]), { timeout: 120_000, interval: 250 });
 });
 
+/** The last address that was printed signs in, once; what is in the data folder is nobody else's to read. */
+async function signIn(said: string): Promise<void> {
+  const { origin, hash } = new URL(said.match(/Web UI: (\S+)/)?.[1] ?? '');
+  const enter = () =>
+    fetch(`${origin}/api/access`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ code: hash.replace('#code=', '') }),
+    });
+  expect((await fetch(`${origin}/api/settings`)).status).toBe(401);
+  const entered = await enter();
+  const cookie = entered.headers.get('set-cookie')?.split(';')[0] ?? '';
+  expect((await fetch(`${origin}/api/settings`, { headers: { cookie } })).status).toBe(200);
+  expect((await enter()).status).toBe(401);
+  for (const path of ['.', 'logs']) expect((await stat(join(folder, path))).mode & 0o777, path).toBe(0o700);
+  expect((await stat(join(folder, 'server-token'))).mode & 0o777).toBe(0o600);
+  expect(await readFile(join(folder, 'logs', 'launcher.log'), 'utf8')).not.toContain(hash);
+}
+
 test('a server that is configured is used, not ended, and told the search attributes that it lacks', async () => {
   const address = inject('temporalAddress');
   const connection = await Connection.connect({ address });
@@ -151,6 +170,7 @@ test('a server that is configured is used, not ended, and told the search attrib
   const launcher = launch();
   await launcher.until(/Epochal serves/);
   expect(launcher.said).toMatch(/as configured/);
+  await signIn(launcher.said);
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   expect(Object.keys(customAttributes ?? {})).toContain('EpochalState');
   launcher.signal('SIGINT');

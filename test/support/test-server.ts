@@ -23,7 +23,9 @@ export const testServerSettings = (
 ): ServerSettings => ({
   address: '127.0.0.1',
   port: 0,
-  token: null,
+  token: { kind: 'none' },
+  tls: null,
+  dataFolder: host.settings.dataFolder,
   hostNames: [],
   proxies: 0,
   requestsPerMinute: 1_000_000,

@@ -1,4 +1,6 @@
 /** What the browser shows while a worker, Temporal or every worker is away, and that it recovers by itself. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Stage } from './stage.ts';
 
@@ -22,6 +24,31 @@ afterEach(async () => {
 
 const minutes = 60_000;
 const banner = 'health-banner';
+
+it('signs in by the printed address, once, or by the token; and out again', async () => {
+  const dataFolder = join(stage.folder, 'signed');
+  const server = await stage.startServer({ token: { kind: 'made' }, dataFolder });
+  try {
+    const printed = await server.signInAddress();
+    const page = await stage.page({ baseURL: server.address });
+    await page.goto(printed);
+    const signOut = page.getByRole('button', { name: 'Sign out' });
+    await signOut.waitFor();
+    // Neither in the address nor in the history.
+    expect(page.url()).toBe(`${server.address}/`);
+    await page.reload();
+    await signOut.click();
+    await page.locator('input[type=password]').waitFor();
+    const other = await stage.page({ baseURL: server.address });
+    await other.goto(printed);
+    await other.getByText('was used before').waitFor();
+    await other.locator('input[type=password]').fill((await readFile(join(dataFolder, 'server-token'), 'utf8')).trim());
+    await other.getByRole('button', { name: 'Enter' }).click();
+    await other.getByRole('button', { name: 'Sign out' }).waitFor();
+  } finally {
+    await server.stop();
+  }
+});
 
 it(
   'goes on by itself after its worker was killed, and says so meanwhile',

@@ -18,6 +18,7 @@ import { ensureBuiltWeb } from '../../launch/build-web.ts';
 import { ensureTemporalBinary } from '../../launch/temporal-binary.ts';
 import { type ServerOptions, startTemporalServer, type TemporalServer } from '../../launch/temporal-server.ts';
 import { type RunningServer, startServer } from '../../server/main.ts';
+import type { ServerSettings } from '../../server/settings.ts';
 import { until } from '../support/until.ts';
 import { launchChromium } from './chromium.ts';
 
@@ -68,26 +69,16 @@ export class Stage {
       ui: true,
     };
     const temporal = await startTemporalServer(temporalOptions);
-    const server = await startServer({
-      settings: {
-        address: '127.0.0.1',
-        port: 0,
-        token: null,
-        hostNames: [],
-        proxies: 0,
-        requestsPerMinute: 1_000_000,
-        workflowQueue: 'epochal',
-        defaultPool: pool,
-        logLevel: 'silent',
-      },
-      log: quiet(),
-      connect: () => connected(temporal),
-      webFolder,
-    });
+    const server = await serverOn(temporal, webFolder, {});
     const stage = new Stage(folder, options, temporalOptions, temporal, server, await launchChromium());
     await mkdir(stage.dataFolder, { recursive: true });
     if (options.slots !== 0) await stage.startWorker();
     return stage;
+  }
+
+  /** One more, with settings of its own; whoever starts it stops it. */
+  async startServer(settings: Partial<ServerSettings>): Promise<RunningServer> {
+    return serverOn(this.temporal, await ensureBuiltWeb(), settings);
   }
 
   get address(): string {
@@ -221,6 +212,28 @@ export class Stage {
     clearTimeout(impatient);
   }
 }
+
+const serverOn = (temporal: TemporalServer, webFolder: string, settings: Partial<ServerSettings>) =>
+  startServer({
+    settings: {
+      address: '127.0.0.1',
+      port: 0,
+      token: { kind: 'none' },
+      tls: null,
+      // Of no use where no token is asked for.
+      dataFolder: join(temporal.logFile, '..'),
+      hostNames: [],
+      proxies: 0,
+      requestsPerMinute: 1_000_000,
+      workflowQueue: 'epochal',
+      defaultPool: pool,
+      logLevel: 'silent',
+      ...settings,
+    },
+    log: quiet(),
+    connect: () => connected(temporal),
+    webFolder,
+  });
 
 async function connected({ address, ui }: TemporalServer): Promise<Connected> {
   const connection = await Connection.connect({

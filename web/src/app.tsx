@@ -1,12 +1,20 @@
 import { MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { isAway } from './api/call.ts';
+import { CallError, isAway } from './api/call.ts';
+import { accessQuery } from './api/queries.ts';
 import { router } from './routes.tsx';
 import { cssVariables, theme } from './theme.ts';
 
-const queries = new QueryClient({
+const queries: QueryClient = new QueryClient({
+  queryCache: new QueryCache({
+    onError: (error) => {
+      // A login session that has ended, or was ended elsewhere: the page asks for the token.
+      const isSignedOut = error instanceof CallError && error.refusal?.kind === 'unauthorized';
+      if (isSignedOut) void queries.invalidateQueries({ queryKey: accessQuery.queryKey });
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 2_000,

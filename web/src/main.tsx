@@ -5,10 +5,12 @@ import '@mantine/notifications/styles.css';
 import './styles.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
+import { signInByCode } from './api/sign-in-code.ts';
 import { App } from './app.tsx';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('the page has no #root');
+await signInByCode();
 createRoot(root).render(
   <StrictMode>
     <App />

@@ -7,6 +7,7 @@ import { useIsStale } from '../api/connection.ts';
 import { accessQuery } from '../api/queries.ts';
 import { ColorSchemeMenu } from './color-scheme-menu.tsx';
 import { HealthBanner } from './health-banner.tsx';
+import { SignOut } from './sign-out.tsx';
 import { TokenGate } from './token-gate.tsx';
 
 /** What is around every page: the way to the others, and what is wrong with the service. */
@@ -32,13 +33,17 @@ export function Shell() {
                 <NavLink to="/hosts" icon={<IconServer size={17} aria-hidden />} label="Hosts" />
               </Group>
             </Group>
-            <ColorSchemeMenu />
+            <Group gap="xs" wrap="nowrap">
+              <ColorSchemeMenu />
+              {access.data?.tokenRequired === true && access.data.granted && <SignOut />}
+            </Group>
           </Group>
         </Container>
       </AppShell.Header>
       <AppShell.Main id="content" tabIndex={-1}>
         <Container size={1400} py="lg">
-          {locked ? <TokenGate /> : <Content />}
+          {/* Before it is known whether this browser is signed in, every question of a page would only be refused. */}
+          {locked ? <TokenGate /> : access.isPending ? <PageLoading /> : <Content />}
         </Container>
       </AppShell.Main>
       <PageAnnouncer />

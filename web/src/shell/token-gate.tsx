@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { call, messageOf } from '../api/call.ts';
 import { accessQuery } from '../api/queries.ts';
+import { isCodeSpent } from '../api/sign-in-code.ts';
 
 export function TokenGate() {
   const [token, setToken] = useState('');
@@ -27,7 +28,10 @@ export function TokenGate() {
             This server asks for a token
           </Title>
           <Text c="dimmed" size="sm">
-            It is what EPOCHAL_TOKEN holds where the server was started.
+            {isCodeSpent && 'The address that you opened signs in once, and was used before. '}
+            Run “npx epochal sign-in” on the server's machine for a new address. Or enter the token: it is in
+            EPOCHAL_TOKEN where the server was started or, if that was not set, in the file “server-token” of its data
+            folder.
           </Text>
           <PasswordInput
             label="Token"

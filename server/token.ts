@@ -1,0 +1,62 @@
+/** The token that whoever asks must have: given by a variable, or made once and kept in the data folder. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { chmod, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ServerSettings, ServerSettingsError, tokenSchema } from './settings.ts';
+
+/** In the data folder: readable for its owner alone. */
+export const tokenFile = 'server-token';
+
+const othersMay = 0o077;
+
+/** Null: nobody is asked for one. Throws ServerSettingsError where none can be kept. */
+export async function tokenOf({
+  token,
+  dataFolder,
+}: Pick<ServerSettings, 'token' | 'dataFolder'>): Promise<string | null> {
+  if (token.kind === 'none') return null;
+  try {
+    // Login sessions are kept there, whoever gave the token.
+    await makePrivate(dataFolder);
+    return token.kind === 'given' ? token.token : await keptToken(join(dataFolder, tokenFile));
+  } catch (error) {
+    if (error instanceof ServerSettingsError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ServerSettingsError(
+      `the data folder ${JSON.stringify(dataFolder)} cannot hold what signs people in (${reason}): set EPOCHAL_DATA_DIR to a folder that this user may write`,
+    );
+  }
+}
+
+/** A folder that nobody else on this machine may look into, made where it is missing. */
+async function makePrivate(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const { mode, uid } = await stat(folder);
+  if ((mode & othersMay) !== 0 && uid === process.getuid?.()) await chmod(folder, 0o700);
+}
+
+async function keptToken(file: string): Promise<string> {
+  const known = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (known !== null) {
+    const text = known.trim();
+    const { error } = tokenSchema.safeParse(text);
+    if (error) {
+      const [problem] = error.issues;
+      throw new ServerSettingsError(`the token in ${file} ${problem?.message}; remove the file to have a new one made`);
+    }
+    // Others may have read it.
+    if (((await stat(file)).mode & othersMay) === 0) return text;
+    await rm(file, { force: true });
+  }
+  // Written beside, then linked: of two servers that start at once, both take what the first one made.
+  const beside = `${file}.${randomUUID()}.tmp`;
+  await writeFile(beside, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+  await link(beside, file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  await rm(beside);
+  return (await readFile(file, 'utf8')).trim();
+}

@@ -1,0 +1,43 @@
+/** What answers and streams are limited to. */
+import { expect, it } from 'vitest';
+import type { EpochResult } from '../../contracts/protocol.ts';
+import { columnsOf } from '../../server/metric-columns.ts';
+import { OpenStreams } from '../../server/open-streams.ts';
+
+const row = (epoch: number, metrics: Record<string, number>): EpochResult => ({
+  epoch,
+  batches: 1,
+  seconds: 1,
+  metrics,
+  at: '2026-01-01T00:00:00.000Z',
+});
+
+it('columns of metrics are bounded, also where every epoch has names of its own', () => {
+  const rows = Array.from({ length: 5_000 }, (_, epoch) => row(epoch + 1, { loss: epoch, [`own_${epoch}`]: epoch }));
+  const { epoch, metrics } = columnsOf(rows, 100_000);
+  expect(Object.keys(metrics)).toHaveLength(500);
+  expect(metrics.loss).toHaveLength(epoch.length);
+  expect(epoch.length * 500).toBeLessThanOrEqual(2_000_000);
+  expect([epoch[0], epoch.at(-1)]).toEqual([1, 5_000]);
+  // What is usual is sent whole.
+  expect(
+    columnsOf(
+      rows.map(({ epoch }) => row(epoch, { loss: 1 })),
+      100_000,
+    ).epoch,
+  ).toHaveLength(5_000);
+});
+
+it('streams are counted by address, and given back once', () => {
+  const streams = new OpenStreams(2, 3);
+  const [first, second] = [streams.take('a'), streams.take('a')];
+  expect(() => streams.take('a')).toThrow('at most 2 are allowed');
+  streams.take('b');
+  expect(() => streams.take('c')).toThrow('3 streams are open');
+  first();
+  first();
+  streams.take('a');
+  expect(() => streams.take('a')).toThrow();
+  second();
+  streams.take('a');
+});
