@@ -108,10 +108,13 @@ export async function replaceFile(path: string, content: string): Promise<void> 
   try {
     await file.writeFile(content);
     await file.sync();
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
   } finally {
     await file.close();
   }
-  await rename(beside, path);
 }
 
 /** The content of a file, or null where there is none. A link in its place is none: a trainer may have put it there. */

@@ -10,7 +10,7 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
-import { claimFolder, claimOutput, OtherLife, requireFolder } from './claims.ts';
+import { claimFolder, claimOutput, goesOn, OtherLife, requireFolder } from './claims.ts';
 import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
 import type { Host } from './host.ts';
@@ -64,10 +64,20 @@ export class Sessions {
   }
 
   /** The same for whose session it has to be. Throws OtherLife. */
-  findOwn({ place, chain }: Owner, session: string): LiveSession | null {
+  async findOwn({ place, chain }: Owner, session: string): Promise<LiveSession | null> {
     const found = this.find(place, session);
-    if (found && !isSameLife(found.life, this.#host.life(chain))) throw new OtherLife(found.folder.path, found.life);
+    if (!found) return null;
+    const life = this.#host.life(chain);
+    if (!isSameLife(found.life, life)) throw new OtherLife(found.folder.path, found.life);
+    await this.#note(found, life);
     return found;
+  }
+
+  /** A session outlives many executions of its run: it keeps to the one that spoke to it last, here and in its folder. */
+  async #note(session: LiveSession, life: Life): Promise<void> {
+    if (!goesOn(session.life, life)) return;
+    await requireFolder(session.folder, life);
+    session.life = life;
   }
 
   /** Runs whose trainer runs here. */
@@ -99,6 +109,7 @@ export class Sessions {
       if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
         log.info('the session still runs: attached again');
         live.spokenTo();
+        await this.#note(live, life);
         return {
           session: live.description,
           report: await readReport(live.folder, input.known, live.id),
