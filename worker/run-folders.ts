@@ -29,9 +29,12 @@ export interface RunFolder {
 
 export class RunFolders {
   readonly #root: string;
+  /** Where a checkpoint lies on its way from one place in a store to another. */
+  readonly moving: string;
 
   constructor(readonly dataFolder: string) {
     this.#root = join(dataFolder, 'runs');
+    this.moving = join(dataFolder, 'moving');
   }
 
   /** The paths of a run's folder; nothing is made. Throws for what is no name of one. */
