@@ -143,7 +143,9 @@ class TrainingRun {
   async #renew(draft: Configure, isDraft: boolean): Promise<void> {
     const { value, context } = this.#chart.snapshot;
     const carried: Carried = { chart: { value, context }, story: this.#story, chain: this.#chain };
-    await wf.continueAsNew<typeof trainingRun>({ config: draft as DraftConfig, draft: isDraft }, carried);
+    // The next one would have the memo that this one began with.
+    const goOn = wf.makeContinueAsNewFunc<typeof trainingRun>({ memo: wf.workflowInfo().memo ?? {} });
+    await goOn({ config: draft as DraftConfig, draft: isDraft }, carried);
   }
 
   /** Another life's files at this one's place: from then on the chart goes on with a place of its own. */
