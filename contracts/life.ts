@@ -59,7 +59,7 @@ export const runAt = (place: string): string => name.parse(place.split('@')[0]);
 export const claimSchema = z.object({ run: name, life: lifeSchema });
 export const claimFile = 'life.json';
 
-/** In a run's memo where it has moved from its id to a place of its own: for whom no worker answers. */
+/** In a run's memo, where its place is not its id: who asks the server alone learns it there. */
 export const placeMemo = 'place';
 
 /** Failure type of an activity that found another life's files where its own should be. */

@@ -88,6 +88,8 @@ class TrainingRun {
   /** Whose files those of the run are; told to activities alone, for a reset replays what another execution did. */
   #chain: string[];
   #moving: Promise<void> | null = null;
+  /** As the memo has it; the run id where it has none. */
+  #toldPlace: string;
   readonly #attributes = new ShownAttributes();
   readonly #chart = new DurableChart<typeof runChart>({
     machine: runChart,
@@ -98,6 +100,7 @@ class TrainingRun {
 
   constructor(run: string, before: readonly string[]) {
     this.#run = run;
+    this.#toldPlace = run;
     this.#chain = chainWith(before, wf.workflowInfo().runId);
     this.#story = beginStory(new Date());
   }
@@ -143,9 +146,7 @@ class TrainingRun {
   async #renew(draft: Configure, isDraft: boolean): Promise<void> {
     const { value, context } = this.#chart.snapshot;
     const carried: Carried = { chart: { value, context }, story: this.#story, chain: this.#chain };
-    // The next one would have the memo that this one began with.
-    const goOn = wf.makeContinueAsNewFunc<typeof trainingRun>({ memo: wf.workflowInfo().memo ?? {} });
-    await goOn({ config: draft as DraftConfig, draft: isDraft }, carried);
+    await wf.continueAsNew<typeof trainingRun>({ config: draft as DraftConfig, draft: isDraft }, carried);
   }
 
   /** Another life's files at this one's place: from then on the chart goes on with a place of its own. */
@@ -177,7 +178,6 @@ class TrainingRun {
     const host = session?.host ?? lastHost;
     const moved = await wf.CancellationScope.nonCancellable(() => activities.moveIn({ ...asked, host }));
     if (moved.place === asked.place) return;
-    wf.upsertMemo({ [placeMemo]: moved.place });
     this.#chart.send({ type: 'MOVED', moved });
   }
 
@@ -350,6 +350,9 @@ class TrainingRun {
     const salvage = `If it is ended by force, what is left of it is landed by ${pageOf(salvageId(this.#owner.place))}.`;
     wf.setCurrentDetails(isOver ? details : `${details}\n\n${salvage}`);
     const { config } = this.#view();
+    const { place } = this.#owner;
+    if (place !== this.#toldPlace) wf.upsertMemo({ [placeMemo]: place });
+    this.#toldPlace = place;
     this.#attributes.show(this.#context, config, this.#story, this.#position, new Date());
   }
 

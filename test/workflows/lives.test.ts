@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { Client } from '@temporalio/client';
 import Long from 'long';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { placeOf } from '../../contracts/life.ts';
+import { placeMemo, placeOf } from '../../contracts/life.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import { trainingRunType } from '../../contracts/run-messages.ts';
 import { salvageId } from '../../contracts/salvage-messages.ts';
@@ -62,6 +62,7 @@ describe('a run that is reset while it trains', () => {
     const receipt = await lifeOf(run.id, execution).result();
     expect(receipt).toMatchObject({ outcome: 'completed', outputFolder: outputOf(place), epochs: { trained: 6 } });
     expect(await receiptAt(place)).toEqual(receipt);
+    expect((await lifeOf(run.id, execution).handle.describe()).memo).toMatchObject({ [placeMemo]: place });
     const before = await salvaged(run.id);
     expect(before.outcome).toBe('salvaged');
     expect(before.checkpoints.length).toBeGreaterThanOrEqual(2);
