@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
-import { type Failure, failureSchema, problemSentence } from '../contracts/failure.ts';
+import { type ConfigProblem, type Failure, failureSchema, problemSentence } from '../contracts/failure.ts';
 import { isSameLife, type Life, type Owner } from '../contracts/life.ts';
 import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
@@ -186,10 +186,13 @@ export class Sessions {
   }
 
   /**
-   * Throws when another store is at the address of the run's, or the output folder there is another life's. False: the store is away.
-   * It may be the right one, and is waited for once everything else is ready.
+   * Throws when another store is at the address of the run's, when this host may not open that, or when the output folder there is
+   * another life's. False: the store is away. It may be the right one, and is waited for once everything else is ready.
    */
   async #requireStore(input: OpenSessionInput, life: Life): Promise<boolean> {
+    // The run was checked where its store may be opened. A host with another default store is no reason to fail it.
+    const outside = await this.#host.allowedPaths.storeProblems(input.config);
+    if (outside.length > 0) throw new SessionProblem({ kind: 'otherStore', message: this.#refusal(outside) });
     try {
       await this.#claimOutput(input, life);
       return true;
@@ -208,8 +211,11 @@ export class Sessions {
     const manifest = await this.#host.trainers.describe(program, options);
     const problems = await this.#host.allowedPaths.problems(config, manifest, program.file);
     if (problems.length === 0) return;
-    const message = `on ${this.#host.id}, ${problems.map(problemSentence).join('; ')}`;
-    throw new SessionProblem({ kind: 'setUp', message: message.slice(0, 4000) });
+    throw new SessionProblem({ kind: 'setUp', message: this.#refusal(problems) });
+  }
+
+  #refusal(problems: readonly ConfigProblem[]): string {
+    return `on ${this.#host.id}, ${problems.map(problemSentence).join('; ')}`.slice(0, 4000);
   }
 
   async #resume(

@@ -25,25 +25,37 @@ export async function secondWorker(hosts: FaultHosts, worker: FaultWorker): Prom
   return wrong;
 }
 
-/** Another store for a worker: at an address of its own, or, where the machine can, another disk under the same address. */
+const otherStores = ['default', 'default, and no other allowed', 'disk under the address'] as const;
+type HowOther = (typeof otherStores)[number];
+
+/** Another store for a worker: another default, alone allowed or not, or, where the machine can, another disk under the same address. */
 export class OtherStore {
   private constructor(
-    /** Whether it is under the address of the hosts' own store: then their runs are refused. */
-    readonly isDisk: boolean,
+    readonly how: HowOther,
     readonly launch: LaunchOptions,
     private readonly folder: string,
   ) {}
 
-  static async of(hosts: FaultHosts, asDisk: boolean): Promise<OtherStore> {
-    const isDisk = asDisk && can('mount');
-    const folder = join(hosts.folder, isDisk ? 'other-disk' : 'other-store');
+  /** `pick`: which way, from 0 to 1. */
+  static async of(hosts: FaultHosts, pick: number): Promise<OtherStore> {
+    const ways = can('mount') ? otherStores : otherStores.slice(0, 2);
+    const how = ways[Math.floor(pick * ways.length)] ?? 'default';
+    const folder = join(hosts.folder, 'other-store');
     await mkdir(folder, { recursive: true });
     await openStore(folder).prepare(false);
     const mount = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
-    const launch = isDisk
-      ? { prefix: ['unshare', '--mount', 'sh', '-c', mount, 'sh', folder, hosts.store] }
-      : { env: { EPOCHAL_STORE: folder } };
-    return new OtherStore(isDisk, launch, folder);
+    const launch = {
+      default: { env: { EPOCHAL_STORE: folder } },
+      // As it is where nobody sets it.
+      'default, and no other allowed': { env: { EPOCHAL_STORE: folder, EPOCHAL_ALLOWED_PATHS: '' } },
+      'disk under the address': { prefix: ['unshare', '--mount', 'sh', '-c', mount, 'sh', folder, hosts.store] },
+    }[how];
+    return new OtherStore(how, launch, folder);
+  }
+
+  /** Whether the worker has to refuse the runs of the hosts' own store. */
+  get isRefused(): boolean {
+    return this.how !== 'default';
   }
 
   /** Nothing of a run that is pinned to another store is ever written there. */

@@ -280,7 +280,7 @@ class Play {
       const isPinned = async () => (await one.view().catch(() => null))?.outputFolder;
       await until(`${one.place} is checked`, async () => this.#over.has(one) || (await isPinned()));
     }
-    const other = await OtherStore.of(this.#arena.hosts, pick < 0.5);
+    const other = await OtherStore.of(this.#arena.hosts, pick);
     this.#otherStores.push(other);
     const refusals = async () => {
       const { state, detail, restarts } = await run.until('answers', () => true);
@@ -301,10 +301,10 @@ class Play {
       if (now === null || before === null) return 'does not train';
       return now > before && 'refused';
     });
-    this.#tell(`    another ${other.isDisk ? 'disk at its address' : 'default'}: ${answer}`);
-    if (other.isDisk && answer === 'goes on, on the same host')
-      this.#violations.push(`${run.place} trains on ${worker.host}, which has another store`);
-    if (!other.isDisk && answer === 'refused')
+    this.#tell(`    another ${other.how}: ${answer}`);
+    if (other.isRefused && answer === 'goes on, on the same host')
+      this.#violations.push(`${run.place} trains on ${worker.host}, which has another store (${other.how})`);
+    if (!other.isRefused && answer === 'refused')
       this.#violations.push(`${run.place} was refused on ${worker.host}, which has its store, too`);
     await worker.kill();
     await worker.start();
