@@ -16,7 +16,7 @@ export const trainEpoch =
   (host: Host) =>
   async (input: TrainEpochInput): Promise<SessionReport> => {
     const { known } = input;
-    const session = ownSession(host, input);
+    const session = await ownSession(host, input);
     if (!session) {
       throw sessionFailed({
         failure: { kind: 'workerLost', message: 'the worker was restarted, and its session ended with it' },

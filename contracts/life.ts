@@ -39,6 +39,11 @@ export function isSameLife(a: Life, b: Life): boolean {
   return a.namespace === b.namespace && (endsIn(a, b) || endsIn(b, a));
 }
 
+/** Whether `later` may go on with `life`, whose executions it no longer all remembers. */
+export const mayGoOn = (later: Life, life: Life): boolean =>
+  isSameLife(later, life) ||
+  (later.namespace === life.namespace && later.chain.length >= mostRemembered && later.chain[0] === life.chain[0]);
+
 /**
  * Where a life has its files that found another one's under the run id. The last digits of its execution's id: ids begin with
  * the time, so that two resets within a minute would have the first ones in common.
@@ -54,7 +59,7 @@ export const runAt = (place: string): string => name.parse(place.split('@')[0]);
 export const claimSchema = z.object({ run: name, life: lifeSchema });
 export const claimFile = 'life.json';
 
-/** In a run's memo where it has moved from its id to a place of its own: for whom no worker answers. */
+/** In a run's memo, where its place is not its id: who asks the server alone learns it there. */
 export const placeMemo = 'place';
 
 /** Failure type of an activity that found another life's files where its own should be. */

@@ -10,7 +10,7 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
-import { claimFolder, claimOutput, OtherLife, requireFolder } from './claims.ts';
+import { claimFolder, claimOutput, goesOn, OtherLife, requireFolder } from './claims.ts';
 import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
 import type { Host } from './host.ts';
@@ -64,10 +64,20 @@ export class Sessions {
   }
 
   /** The same for whose session it has to be. Throws OtherLife. */
-  findOwn({ place, chain }: Owner, session: string): LiveSession | null {
+  async findOwn({ place, chain }: Owner, session: string): Promise<LiveSession | null> {
     const found = this.find(place, session);
-    if (found && !isSameLife(found.life, this.#host.life(chain))) throw new OtherLife(found.folder.path, found.life);
+    if (!found) return null;
+    const life = this.#host.life(chain);
+    if (!isSameLife(found.life, life)) throw new OtherLife(found.folder.path, found.life);
+    await this.#note(found, life);
     return found;
+  }
+
+  /** A session outlives many executions of its run: it keeps to the one that spoke to it last, here and in its folder. */
+  async #note(session: LiveSession, life: Life): Promise<void> {
+    if (!goesOn(session.life, life)) return;
+    await requireFolder(session.folder, life);
+    session.life = life;
   }
 
   /** Runs whose trainer runs here. */
@@ -99,6 +109,7 @@ export class Sessions {
       if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
         log.info('the session still runs: attached again');
         live.spokenTo();
+        await this.#note(live, life);
         return {
           session: live.description,
           report: await readReport(live.folder, input.known, live.id),
@@ -113,7 +124,7 @@ export class Sessions {
     if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
     let begun: LiveSession | null = null;
     try {
-      await this.#requireStore(input, life, options);
+      const isClaimed = await this.#requireStore(input, life);
       await this.#host.folders.make(place);
       // First of all: whatever kills this worker from here on, who finds the folder knows where its run lands.
       await claimFolder(folder, input.config, this.#host.id, life);
@@ -126,6 +137,7 @@ export class Sessions {
       const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
       await this.#requireAllowed(program, input.config, options);
+      if (!isClaimed) await whenStoreAnswers(options, () => this.#claimOutput(input, life));
       const resume = await this.#resume(input, folder, options);
       const position = resume?.position ?? start;
       begun = new LiveSession({
@@ -174,12 +186,21 @@ export class Sessions {
   }
 
   /**
-   * Throws when another store is at the address of the run's, or the output folder there is another life's. One that is away may be
-   * the right one: it is waited for.
+   * Throws when another store is at the address of the run's, or the output folder there is another life's. False: the store is away.
+   * It may be the right one, and is waited for once everything else is ready.
    */
-  async #requireStore({ run, place, config }: OpenSessionInput, life: Life, options: OpenOptions): Promise<void> {
-    const store = this.#host.storeOf(config);
-    await whenStoreAnswers(options, () => claimOutput(store, outputPath(config.project, place), run, life));
+  async #requireStore(input: OpenSessionInput, life: Life): Promise<boolean> {
+    try {
+      await this.#claimOutput(input, life);
+      return true;
+    } catch (error) {
+      if (error instanceof OtherStoreError || !(error instanceof StoreError)) throw error;
+      return false;
+    }
+  }
+
+  #claimOutput({ run, place, config }: OpenSessionInput, life: Life): Promise<void> {
+    return claimOutput(this.#host.storeOf(config), outputPath(config.project, place), run, life);
   }
 
   /** A pool's hosts may each allow other paths than the one that checked the configuration. */

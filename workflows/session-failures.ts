@@ -60,7 +60,11 @@ export function failureOf(error: unknown): Failure {
     const details = sessionFailureSchema.shape.failure.safeParse(cause.details?.[0]);
     if (details.success && details.data) return details.data;
   }
-  if (cause instanceof TimeoutFailure) return { kind: 'hostLost', message: `no answer in time: ${cause.message}` };
+  if (cause instanceof TimeoutFailure) {
+    // It was tried again until its time was up: what kept it from succeeding says more than the time.
+    const last = cause.cause instanceof ApplicationFailure ? failureOf(cause.cause) : null;
+    return last ?? { kind: 'hostLost', message: `no answer in time: ${cause.message}` };
+  }
   return {
     kind: 'internal',
     message: cause instanceof Error ? cause.message.slice(0, 4000) : String(cause).slice(0, 4000),

@@ -88,6 +88,8 @@ class TrainingRun {
   /** Whose files those of the run are; told to activities alone, for a reset replays what another execution did. */
   #chain: string[];
   #moving: Promise<void> | null = null;
+  /** As the memo has it; the run id where it has none. */
+  #toldPlace: string;
   readonly #attributes = new ShownAttributes();
   readonly #chart = new DurableChart<typeof runChart>({
     machine: runChart,
@@ -98,6 +100,7 @@ class TrainingRun {
 
   constructor(run: string, before: readonly string[]) {
     this.#run = run;
+    this.#toldPlace = run;
     this.#chain = chainWith(before, wf.workflowInfo().runId);
     this.#story = beginStory(new Date());
   }
@@ -159,6 +162,8 @@ class TrainingRun {
         this.#moving = null;
       });
       await this.#moving;
+      // There is no other place for it: whatever it asked again, it would be told the same.
+      if (place === this.#owner.place) throw error;
       return null;
     }
   }
@@ -172,7 +177,7 @@ class TrainingRun {
     const asked = { run: this.#run, ...this.#owner, config: this.#config(), ledger, epochs: position.epoch };
     const host = session?.host ?? lastHost;
     const moved = await wf.CancellationScope.nonCancellable(() => activities.moveIn({ ...asked, host }));
-    wf.upsertMemo({ [placeMemo]: moved.place });
+    if (moved.place === asked.place) return;
     this.#chart.send({ type: 'MOVED', moved });
   }
 
@@ -345,6 +350,9 @@ class TrainingRun {
     const salvage = `If it is ended by force, what is left of it is landed by ${pageOf(salvageId(this.#owner.place))}.`;
     wf.setCurrentDetails(isOver ? details : `${details}\n\n${salvage}`);
     const { config } = this.#view();
+    const { place } = this.#owner;
+    if (place !== this.#toldPlace) wf.upsertMemo({ [placeMemo]: place });
+    this.#toldPlace = place;
     this.#attributes.show(this.#context, config, this.#story, this.#position, new Date());
   }
 

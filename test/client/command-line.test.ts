@@ -122,7 +122,8 @@ describe('epochal train', () => {
       '--set',
       'parameters.batch_seconds=0.05',
     );
-    expect(stderr.trim()).toBe(`run ${run} → ${host.settings.store}/experiments/default/${run}`);
+    // Before it, where the check took its time, what the worker was doing.
+    expect(stderr.trim().split('\n').at(-1)).toBe(`run ${run} → ${host.settings.store}/experiments/default/${run}`);
     expect(stdout).toMatch(/epoch 2 of 2: .*score/);
     expect(stdout).toMatch(/^completed {2}all epochs are trained$/m);
     expect(stdout).toContain(`${host.settings.store}/experiments/default/${run}`);
@@ -130,7 +131,7 @@ describe('epochal train', () => {
     // The id is taken now, and its results are there.
     const again = await epochal('train', file, '--run', run);
     expect(again).toMatchObject({ code: 2, stdout: '' });
-    expect(again.stderr).toMatch(new RegExp(`^epochal: run is "${run}": must be new: `));
+    expect(again.stderr).toMatch(new RegExp(`^epochal: run is "${run}": must be new: `, 'm'));
   });
 
   it('--wait --json prints JSON lines alone, and ends with 3 for a failed run', async () => {

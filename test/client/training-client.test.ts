@@ -91,7 +91,7 @@ describe('starting', () => {
     await errorOf(RunInUseError, client.start(host.config({ run }), { draft: true }));
     const published = await errorOf(ConfigError, client.start(host.config({ run })));
     expect(published.message).toMatch(
-      new RegExp(`^run is "${run}": must be new: .* holds the results of a run with this id$`),
+      new RegExp(`^run is "${run}": must be new: .* holds files of a run with this id$`),
     );
   });
 

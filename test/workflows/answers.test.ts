@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { keptCheckpointsSchema, noFreeSlotType, sessionFailedType } from '../../contracts/run-activities.ts';
 import { answerOf } from '../../workflows/answers.ts';
 import { payloadConverter, Undecodable } from '../../workflows/payload-converter.ts';
-import { isUnexpected } from '../../workflows/session-failures.ts';
+import { failureOf, isUnexpected } from '../../workflows/session-failures.ts';
 
 const kept = { stored: ['epoch-0001'], removed: [], damaged: [], bytes: 7 };
 
@@ -22,6 +22,14 @@ it.each([
   const failure = new ActivityFailure('failed', 'trainEpoch', 'id', 'NON_RETRYABLE_FAILURE', 'worker', cause);
   const asked = answerOf('trainEpoch', keptCheckpointsSchema, () => Promise.reject(failure));
   await expect(asked).rejects.toBe(failure);
+});
+
+it('tells what kept an activity from succeeding until its time was up, and not the time alone', () => {
+  const away = { kind: 'store', message: 'the store is away' } as const;
+  const cause = new TimeoutFailure('no time left', undefined, TimeoutType.SCHEDULE_TO_CLOSE);
+  expect(failureOf(cause)).toMatchObject({ kind: 'hostLost' });
+  Object.assign(cause, { cause: ApplicationFailure.create({ type: 'store', details: [away] }) });
+  expect(failureOf(new ActivityFailure('failed', 'publish', 'id', 'TIMEOUT', 'w', cause))).toEqual(away);
 });
 
 it.each([

@@ -13,7 +13,8 @@ import { promisify } from 'node:util';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { workflowBundle } from '../../worker/workflow-bundle.ts';
-import { TestHost, type TestRun, testLog } from '../support/test-host.ts';
+import { resetRun } from '../support/reset-run.ts';
+import { TestHost, TestRun, testLog } from '../support/test-host.ts';
 
 const folder = fileURLToPath(new URL('./histories', import.meta.url));
 const recorded = (await readdir(folder)).filter((file) => file.endsWith('.json'));
@@ -92,6 +93,14 @@ const stories: Record<string, () => Promise<TestRun>> = {
     await run.result().catch(() => undefined);
     return run;
   },
+  moved: async () => {
+    const run = await host.start(host.config({ epochs: 3, parameters: { batches: 40, batch_seconds: 0.02 } }));
+    await run.until('has an epoch', ({ position }) => position.epoch >= 1);
+    await resetRun(host.client, run.id, 'last');
+    const life = new TestRun(host.client.workflow.getHandle(run.id));
+    await life.result();
+    return life;
+  },
   drafted: async () => {
     const run = await host.start({ trainer: 'counter', pool: host.settings.pool } as never, { draft: true });
     await run.until('is a draft', ({ detail }) => detail === 'configuring.draft');
@@ -115,6 +124,7 @@ describe('a history of today is replayed', () => {
 describe('a history that was recorded is replayed', () => {
   it('there are some', () => expect(recorded.length).toBeGreaterThan(0));
   it.each(recorded)('%s', async (file) => {
-    await replay(JSON.parse(await readFile(join(folder, file), 'utf8')), file);
+    const history = JSON.parse(await readFile(join(folder, file), 'utf8'));
+    await replay(history, history.events[0].workflowExecutionStartedEventAttributes.workflowId);
   });
 });
