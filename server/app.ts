@@ -164,7 +164,7 @@ export async function createApp({ settings, token, tls, link, log, webFolder }: 
   const hosts = new HostsSeen(settings.workflowQueue);
   const handle = routesOf(app);
   serverRoutes(handle, { link, hosts, access, settings });
-  runRoutes(handle, link, watches);
+  runRoutes(handle, link, watches, access);
   configRoutes(handle, link, settings.defaultPool);
   fileRoutes(handle, link);
   hostRoutes(handle, link, hosts);

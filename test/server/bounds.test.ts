@@ -1,8 +1,12 @@
 /** What answers and streams are limited to. */
-import { expect, it } from 'vitest';
+import { PassThrough } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import { expect, it, vi } from 'vitest';
 import type { EpochResult } from '../../contracts/protocol.ts';
+import { streamRun } from '../../server/live-stream.ts';
 import { columnsOf } from '../../server/metric-columns.ts';
 import { OpenStreams } from '../../server/open-streams.ts';
+import { until } from '../support/until.ts';
 
 const row = (epoch: number, metrics: Record<string, number>): EpochResult => ({
   epoch,
@@ -35,6 +39,28 @@ it('columns of metrics say that none was left out, whatever a metric is called',
   expect({ metrics, all }).toEqual({ metrics: { loss: [1, 2], constructor: [null, 3] }, all: true });
   const names = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`m${index}`, 1]));
   expect(columnsOf([row(1, names), row(2, names)], 100).all).toBe(true);
+});
+
+it('a stream ends soon after the login session of whoever listens', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  try {
+    const raw = Object.assign(new PassThrough(), { writeHead: () => undefined });
+    const reply = { raw, hijack: () => undefined, getHeaders: () => ({}) } as unknown as FastifyReply;
+    const answers = [Promise.resolve(true), Promise.reject(new Error('too many wrong tokens')), Promise.resolve(false)];
+    for (const answer of answers) answer.catch(() => undefined);
+    let ended = 0;
+    const listen = async () => () => {
+      ended++;
+    };
+    await streamRun({ listen }, 'a-run', reply, () => answers.shift() ?? Promise.resolve(true));
+    await vi.advanceTimersByTimeAsync(40_000);
+    expect([raw.destroyed, ended]).toEqual([false, 0]);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await until('it is closed', () => raw.closed);
+    expect([raw.destroyed, ended]).toEqual([true, 1]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('streams are counted by address, and given back once', () => {

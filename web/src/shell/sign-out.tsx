@@ -8,7 +8,11 @@ export function SignOut() {
     mutationFn: () => call('leave', {}),
     // Loaded anew, and without what was being written: nothing that was read stays.
     onSuccess: () => {
-      sessionStorage.clear();
+      try {
+        sessionStorage.clear();
+      } catch {
+        // A browser that refuses to remember has nothing to forget.
+      }
       location.assign('/');
     },
   });
