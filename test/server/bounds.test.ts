@@ -14,7 +14,8 @@ const row = (epoch: number, metrics: Record<string, number>): EpochResult => ({
 
 it('columns of metrics are bounded, also where every epoch has names of its own', () => {
   const rows = Array.from({ length: 5_000 }, (_, epoch) => row(epoch + 1, { loss: epoch, [`own_${epoch}`]: epoch }));
-  const { epoch, metrics } = columnsOf(rows, 100_000);
+  const { epoch, metrics, all } = columnsOf(rows, 100_000);
+  expect(all).toBe(false);
   expect(Object.keys(metrics)).toHaveLength(500);
   expect(metrics.loss).toHaveLength(epoch.length);
   expect(epoch.length * 500).toBeLessThanOrEqual(2_000_000);
@@ -26,6 +27,14 @@ it('columns of metrics are bounded, also where every epoch has names of its own'
       100_000,
     ).epoch,
   ).toHaveLength(5_000);
+});
+
+it('columns of metrics say that none was left out, whatever a metric is called', () => {
+  const [first, second] = [row(1, { loss: 1 }), row(2, { loss: 2, constructor: 3 })];
+  const { metrics, all } = columnsOf([first, second], 100);
+  expect({ metrics, all }).toEqual({ metrics: { loss: [1, 2], constructor: [null, 3] }, all: true });
+  const names = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`m${index}`, 1]));
+  expect(columnsOf([row(1, names), row(2, names)], 100).all).toBe(true);
 });
 
 it('streams are counted by address, and given back once', () => {

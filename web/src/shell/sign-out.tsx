@@ -6,8 +6,11 @@ import { call } from '../api/call.ts';
 export function SignOut() {
   const leave = useMutation({
     mutationFn: () => call('leave', {}),
-    // Loaded anew: what was read stays nowhere.
-    onSuccess: () => location.assign('/'),
+    // Loaded anew, and without what was being written: nothing that was read stays.
+    onSuccess: () => {
+      sessionStorage.clear();
+      location.assign('/');
+    },
   });
   return (
     <ActionIcon
