@@ -4,7 +4,7 @@
  */
 import { lstat, readlink, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, normalize, resolve, sep } from 'node:path';
 import { shownValue } from '../contracts/config-problems.ts';
 import type { ConfigProblem } from '../contracts/failure.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
@@ -39,7 +39,7 @@ export class AllowedPaths {
     for (const { field, value } of fields) {
       const places = await placesOf(value, bases);
       const isInside = await Promise.all(places.map(async (place) => isBelow(await realPath(place), roots)));
-      if (!isInside.every(Boolean))
+      if (leadsOut(value) || !isInside.every(Boolean))
         problems.push({ field, value: shownValue(value), message: `must be inside ${inWords(this.roots)}` });
     }
     return problems;
@@ -74,6 +74,9 @@ export function folderOf(address: string): string {
     throw error;
   }
 }
+
+/** Whether a relative path leaves its base: trainers may start it elsewhere, in the run's folder or in the data set. */
+const leadsOut = (value: string) => !isAbsolute(value) && normalize(value).split('/')[0] === '..';
 
 /** Where `value` may lead: a relative one starts from any of the bases, and `~` is a home folder to Python. */
 async function placesOf(value: string, bases: readonly string[]): Promise<string[]> {

@@ -289,7 +289,9 @@ describe('messages to a run', () => {
         () => client.start(host.config({ trainer: hostile }), { draft: true }),
       ]) {
         const error = await errorOf(ConfigError, ask());
-        expect(error.message).toMatch(/^(run|host|pool|project|trainer) is ".*": allowed are letters/);
+        expect(error.message).toMatch(
+          /^(run|host|pool|project|trainer) is ".*": (allowed are letters|must be a run id, or one of its lives)/,
+        );
         expect(error.message.length).toBeLessThan(300);
       }
     }

@@ -9,7 +9,9 @@ import { join } from 'node:path';
 import { Client } from '@temporalio/client';
 import Long from 'long';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { placeMemo, placeOf } from '../../contracts/life.ts';
+import { viewText } from '../../client/cli/run-text.ts';
+import { TrainingClient } from '../../client/training-client.ts';
+import { lifeText, placeMemo, placeOf } from '../../contracts/life.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import { trainingRunType } from '../../contracts/run-messages.ts';
 import { salvageId } from '../../contracts/salvage-messages.ts';
@@ -79,6 +81,9 @@ describe('a run that is reset while it trains', () => {
     const receipt = await life.result();
     expect(receipt).toMatchObject({ outcome: 'completed', outputFolder: outputOf(place), epochs: { trained: 6 } });
     expect(receipt.notes.join('\n')).toContain(`what the one before left stays in ${outputOf(run.id)}`);
+    const view = await new TrainingClient(host.client).view(run.id);
+    expect(lifeText(view)).toBe(`${place}: ${receipt.notes.find((note) => note.includes('another life'))}`);
+    expect(viewText(view)).toContain(`what the one before left stays in ${outputOf(run.id)}`);
     // What was trained before the reset is not trained again.
     expect(receipt.batches.trained).toBe(60);
     expect(receipt.batches.wasted).toBeLessThanOrEqual(20);
