@@ -51,9 +51,9 @@ const reason = (context: Context) =>
     .join(', ');
 
 /** The session of this life; null when it is not open here. Throws the failure `OtherLife`. */
-export function ownSession(host: Host, input: Owner & { session: Session }): LiveSession | null {
+export async function ownSession(host: Host, input: Owner & { session: Session }): Promise<LiveSession | null> {
   try {
-    return host.sessions.findOwn(input, input.session.id);
+    return await host.sessions.findOwn(input, input.session.id);
   } catch (error) {
     throw asFailure(error);
   }

@@ -3,9 +3,9 @@
  * verified, and the other life's trainer is ended. What the other life left stays as it is.
  */
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
-import { type Life, placeOf } from '../contracts/life.ts';
+import { isSameLife, type Life, placeOf } from '../contracts/life.ts';
 import type { MovedIn, MoveInInput } from '../contracts/run-activities.ts';
 import { type ArtifactStore, outputPath, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import {
@@ -60,10 +60,14 @@ export const moveIn =
       }),
     );
 
-/** True: no trainer of it is alive here. A life that is open, in another namespace for one, keeps its trainer. */
-async function endOther(host: Host, folder: RunFolder, { run, config }: MoveInInput, signal: AbortSignal) {
-  const file = await readRunFile(folder);
-  if (!file || (await isElsewhere(host, run, file.life))) return true;
+/**
+ * True: no trainer of it is alive here. A life that is open, in another namespace for one, keeps its trainer; not so this one's own,
+ * which leaves this folder, too.
+ */
+async function endOther(host: Host, folder: RunFolder, { run, config, chain }: MoveInInput, signal: AbortSignal) {
+  const life = (await readRunFile(folder))?.life;
+  const isOwn = !life || isSameLife(life, host.life(chain));
+  if (!isOwn && (await isElsewhere(host, run, life))) return true;
   await host.sessions.endRun(folder.place, config.deadlines, signal);
   await endPredecessor(folder, config.deadlines, signal, host.log.child({ run }));
   return true;
@@ -92,7 +96,7 @@ async function bring(
   const signal = options.signal ?? new AbortController().signal;
   if ((await isWhole(here, manifest, signal)) && (await publishCheckpoint(here, manifest, store, output, options)))
     return true;
-  const fetched = join(host.settings.dataFolder, 'moving', output.split('/').at(-1) ?? '', entry.name);
+  const fetched = join(host.folders.moving, basename(output), entry.name);
   try {
     await rm(fetched, { recursive: true, force: true });
     if (!(await fetchCheckpoint(store, `${before}/checkpoints/${entry.name}`, manifest, fetched, options)))

@@ -11,7 +11,7 @@ export const stopTrainer =
   (host: Host) =>
   async (input: StopTrainerInput): Promise<SessionEnd> => {
     const { run, place, config, session, rung, known } = input;
-    const live = ownSession(host, input);
+    const live = await ownSession(host, input);
     if (live) {
       live.ask(rung);
       return heartbeating(

@@ -2,6 +2,9 @@
  * One epoch: grants it and the next, heartbeats its progress, and answers with its report. Where checkpoints are saved
  * within the epoch, it answers as soon as there is one, and is asked again.
  */
+import type { Position } from '../contracts/checkpoint.ts';
+import type { Failure } from '../contracts/failure.ts';
+import type { EarlyEnd } from '../contracts/protocol.ts';
 import type { TrainEpochInput } from '../contracts/run-activities.ts';
 import type { SessionReport } from '../contracts/session.ts';
 import type { Host } from '../worker/host.ts';
@@ -16,7 +19,7 @@ export const trainEpoch =
   (host: Host) =>
   async (input: TrainEpochInput): Promise<SessionReport> => {
     const { known } = input;
-    const session = ownSession(host, input);
+    const session = await ownSession(host, input);
     if (!session) {
       throw sessionFailed({
         failure: { kind: 'workerLost', message: 'the worker was restarted, and its session ended with it' },
@@ -35,7 +38,12 @@ export const trainEpoch =
         async (signal) => {
           await session.waitEpochOrCheckpoint(input.epoch, reportEvery, signal);
           const report = await readReport(session.folder, known, session.id);
-          return session.endedEarly ? { ...report, endedEarly: session.endedEarly } : report;
+          const { endedEarly } = session;
+          if (!endedEarly) return report;
+          if (report.position.epoch >= endedEarly.epoch) return { ...report, endedEarly };
+          // No epoch follows, so that whoever asked again would be answered at once, for ever.
+          await host.sessions.endRun(input.place, input.config.deadlines, signal);
+          throw new SessionOver('it trains no further, and did not save what it trained');
         },
       );
     } catch (error) {
@@ -53,18 +61,23 @@ async function sessionFailure(host: Host, session: LiveSession, input: TrainEpoc
       (signal) => host.sessions.storeNewest(input, signal),
     ).catch((error) => session.log.error({ err: error }, 'the newest checkpoint could not be stored'));
   }
-  // The trainer ended in good order, and nobody of this run asked for it: the host or a person at it did.
-  const ended = {
-    kind: 'trainerKilled',
-    message: 'the trainer was asked to end from outside',
-    exit: { code: 0, signal: null },
-  } as const;
   return sessionFailed({
-    failure: session.preempted ? null : (failure ?? ended),
+    failure: session.preempted ? null : (failure ?? endedWell(session.endedEarly, report.position)),
     preempted: session.preempted,
     report,
     reached,
     batchesPerEpoch,
     gpuMemoryReleased,
   });
+}
+
+/** The trainer ended in good order, and nobody of this run asked for that. */
+function endedWell(early: EarlyEnd | null, position: Position): Failure {
+  if (early && position.epoch < early.epoch) {
+    const message = `the trainer ended early after epoch ${early.epoch}, and no checkpoint of that is on its host`;
+    return { kind: 'checkpointLost', message };
+  }
+  // The host did, or a person at it.
+  const exit = { code: 0, signal: null };
+  return { kind: 'trainerKilled', message: 'the trainer was asked to end from outside', exit };
 }

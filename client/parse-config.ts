@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { problemsOf } from '../contracts/config-problems.ts';
-import { name } from '../contracts/names.ts';
+import { name, placeName } from '../contracts/names.ts';
 import { type DraftConfig, draftConfigSchema, type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import { type BoundedYaml, readBoundedYaml, YamlError } from './bounded-yaml.ts';
 import { ConfigError } from './errors.ts';
@@ -18,10 +18,15 @@ export function parseDraft(input: unknown): DraftConfig {
 }
 
 /** Throws ConfigError with `field` as the name of what was wrong. */
-export function parseName(field: string, value: unknown): string {
-  const result = name.safeParse(value);
+export const parseName = (field: string, value: unknown): string => parsedWord(name, field, value);
+
+/** A run id, or one of its lives (`<run>@<8 digits>`). Throws ConfigError. */
+export const parsePlace = (field: string, value: unknown): string => parsedWord(placeName, field, value);
+
+function parsedWord(schema: z.ZodType<string>, field: string, value: unknown): string {
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw new ConfigError(problemsOf(result.error, value, name).map((problem) => ({ ...problem, field })));
+  throw new ConfigError(problemsOf(result.error, value, schema).map((problem) => ({ ...problem, field })));
 }
 
 /** Throws ConfigError with one problem a field. */

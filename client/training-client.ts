@@ -25,7 +25,7 @@ import { salvageId } from '../contracts/salvage-messages.ts';
 import { Calls } from './calls.ts';
 import { endedView } from './ended-view.ts';
 import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
-import { parseConfig, parseDraft, parsed, parseName } from './parse-config.ts';
+import { parseConfig, parseDraft, parsed, parseName, parsePlace } from './parse-config.ts';
 import { hostsOfPool } from './pool-hosts.ts';
 import type { RunFilter, RunSummary } from './run-filter.ts';
 import { newRunId } from './run-ids.ts';
@@ -235,23 +235,23 @@ export class TrainingClient {
   }
 
   /**
-   * Has a kept run folder published now: its folder goes once every copy is verified. Answers the id of the workflow that
+   * Has a kept run folder published now (`run` may be one of its lives, as `keptFolders` names it): its folder goes once every copy is verified. Answers the id of the workflow that
    * does it. Throws ConfigError when the folder is not there or its run is not over.
    */
   async publishKept(host: string, run: string): Promise<string> {
-    return this.#workers.publishKept(parseName('host', host), parseName('run', run));
+    return this.#workers.publishKept(parseName('host', host), parsePlace('run', run));
   }
 
   /** Waits until a folder that `publishKept` began with is published, and answers the run's receipt as it is now. */
   async publishedReceipt(run: string, { signal }: WaitOptions = {}): Promise<Receipt> {
-    const receipt = await salvageEnd(this.#calls, parseName('run', run), signal);
+    const receipt = await salvageEnd(this.#calls, parsePlace('run', run), signal);
     if (receipt) return receipt;
     throw new WorkerFailedError(`the folder of ${run} could not be published: the workflow ${salvageId(run)} says why`);
   }
 
   /** Removes a kept run folder for good. Throws ConfigError when it is not there or in use. */
   async removeKept(host: string, run: string): Promise<void> {
-    await this.#workers.removeKept(parseName('host', host), parseName('run', run));
+    await this.#workers.removeKept(parseName('host', host), parsePlace('run', run));
   }
 
   async #startWorkflow(run: string, input: TrainingRunInput): Promise<void> {

@@ -15,7 +15,7 @@ export const failureKinds = {
   workerLost: 'the worker process went away; its trainer checkpointed and ended',
   hostLost: 'the host stopped answering',
   store: 'the artifact store could not be read or written',
-  otherStore: 'the host has another artifact store at the address where the run stores',
+  otherStore: 'the host has another artifact store at the address where the run stores, or may not open it',
   checkpointLost: 'a checkpoint is in no store, and damaged on its host or gone with it',
   dataDisk: 'the disk of the run folders is full or not writable',
   forceStopped: 'the run was terminated or deleted from outside, so that it could not end itself',

@@ -36,8 +36,12 @@ export function folderProblem(folder: string, machine: Machine, code: string | u
   );
 }
 
+/** In place of a system's code: a folder of all users, such as /tmp, or the root. It cannot be closed to others. */
+export const sharedFolder = 'SHARED';
+
 const elsewhere = 'EPOCHAL_DATA_DIR and EPOCHAL_CACHE_DIR name other places';
 const reasons: Readonly<Record<string, string>> = {
+  [sharedFolder]: 'all users of this machine share it',
   EACCES: 'this user may not write there',
   EPERM: 'this user may not write there',
   EROFS: 'its file system is read-only',

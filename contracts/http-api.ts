@@ -10,7 +10,7 @@ import { ledgerEntrySchema, type metricsSchema } from './checkpoint.ts';
 import { dataSetDetailsSchema, dataSetItemsSchema, dataSetSummarySchema } from './data-set.ts';
 import { configProblemSchema } from './failure.ts';
 import { checkedConfigSchema, hostStatusSchema, keptFolderSchema, trainerListSchema } from './host-messages.ts';
-import { name, relativePath } from './names.ts';
+import { name, placeName, relativePath } from './names.ts';
 import { progressSchema, workProgressSchema } from './progress.ts';
 import { outcomeSchema, receiptSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 import { fileSourceSchema, logLinesSchema } from './run-files.ts';
@@ -276,6 +276,8 @@ export const metricColumnsSchema = z.strictObject({
   seconds: z.array(z.number()),
   batches: z.array(z.int()),
   metrics: z.record(z.string(), z.array(z.number().nullable())),
+  /** False: there are more than 500 names, not all are here. */
+  all: z.boolean(),
 });
 export type MetricColumns = z.infer<typeof metricColumnsSchema>;
 
@@ -312,7 +314,9 @@ interface RouteDefinition {
 }
 
 const runParams = z.strictObject({ run: name });
-const hostRunParams = z.strictObject({ host: name, run: name });
+/** Files are there of every life of a run: of its present one, or of `<run>@<8 digits>`. */
+const filesParams = z.strictObject({ run: placeName });
+const hostRunParams = z.strictObject({ host: name, run: placeName });
 const dataSetParams = z.strictObject({
   host: name,
   dataSet: z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 hexadecimal digits'),
@@ -524,7 +528,7 @@ export const routes = {
     path: '/api/runs/:run/log',
     tag: 'files',
     summary: "The trainer's log",
-    params: runParams,
+    params: filesParams,
     query: z.strictObject({
       offset: z.coerce.number().int().min(0).optional(),
       lines: z.coerce.number().int().min(1).max(2000).default(500),
@@ -545,7 +549,7 @@ export const routes = {
     path: '/api/runs/:run/files',
     tag: 'files',
     summary: 'A folder of the run; without `folder` its root',
-    params: runParams,
+    params: filesParams,
     query: z.strictObject({ folder: relativePath.optional() }),
     answer: folderListingSchema,
   },
@@ -555,7 +559,7 @@ export const routes = {
     path: '/api/runs/:run/file',
     tag: 'files',
     summary: 'A file of the run',
-    params: runParams,
+    params: filesParams,
     query: z.strictObject({ path: relativePath, download: z.enum(['true', 'false']).default('false') }),
     answer: 'bytes',
   },
@@ -564,7 +568,7 @@ export const routes = {
     path: '/api/runs/:run/metrics',
     tag: 'files',
     summary: 'Metrics of every epoch, thinned out to `points`',
-    params: runParams,
+    params: filesParams,
     query: z.strictObject({
       points: z.coerce.number().int().min(2).max(100_000).default(100_000),
       /** Only epochs after this one: for what came since the last request. */

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { name, placeName } from './names.ts';
+import type { RunView } from './run-messages.ts';
 
 /**
  * A life: the workflow executions that follow each other by continue-as-new from one start, oldest first. Namespaces have
@@ -39,6 +40,11 @@ export function isSameLife(a: Life, b: Life): boolean {
   return a.namespace === b.namespace && (endsIn(a, b) || endsIn(b, a));
 }
 
+/** Whether `later` may go on with `life`, whose executions it no longer all remembers. */
+export const mayGoOn = (later: Life, life: Life): boolean =>
+  isSameLife(later, life) ||
+  (later.namespace === life.namespace && later.chain.length >= mostRemembered && later.chain[0] === life.chain[0]);
+
 /**
  * Where a life has its files that found another one's under the run id. The last digits of its execution's id: ids begin with
  * the time, so that two resets within a minute would have the first ones in common.
@@ -53,6 +59,21 @@ export const runAt = (place: string): string => name.parse(place.split('@')[0]);
 /** `life.json` in an output folder. */
 export const claimSchema = z.object({ run: name, life: lifeSchema });
 export const claimFile = 'life.json';
+
+const anotherLife = 'this is another life of the run (it was reset, or its id was taken)';
+
+/** The note of a life that found another one's files under the run id. */
+export const lifeNote = (before: string, outputFolder: string): string =>
+  `${anotherLife}: what the one before left stays in ${before}, and this one goes on in ${outputFolder}`;
+
+/** What a person is told of the life that a run is in; null where its files are under the run id. */
+export function lifeText({ run, place = run, receipt, events }: ToldOfLife): string | null {
+  if (place === run) return null;
+  const told = [...events.map(({ message }) => message), ...(receipt?.notes ?? [])];
+  const note = told.findLast((text) => text.startsWith(anotherLife));
+  return `${place}: ${note ?? anotherLife}`;
+}
+type ToldOfLife = Pick<RunView, 'run' | 'place' | 'receipt' | 'events'>;
 
 /** In a run's memo, where its place is not its id: who asks the server alone learns it there. */
 export const placeMemo = 'place';

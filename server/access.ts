@@ -19,7 +19,7 @@ export interface WrongGuesses {
 }
 
 export class Access {
-  readonly #settings: Pick<ServerSettings, 'address' | 'hostNames' | 'tls'>;
+  readonly #settings: Pick<ServerSettings, 'address' | 'hostNames' | 'tls' | 'token'>;
   readonly #token: string | null;
   readonly #guesses: WrongGuesses;
   readonly #sessions: LoginSessions | null;
@@ -27,7 +27,7 @@ export class Access {
   readonly cookieName: string;
 
   constructor(
-    settings: Pick<ServerSettings, 'address' | 'hostNames' | 'dataFolder' | 'tls'>,
+    settings: Pick<ServerSettings, 'address' | 'hostNames' | 'dataFolder' | 'tls' | 'token'>,
     token: string | null,
     guesses: WrongGuesses,
   ) {
@@ -75,17 +75,27 @@ export class Access {
     }
   }
 
-  /** Throws RefusedError (`tooMany`) for a token after too many wrong ones, whether it is right or not. */
+  /** Throws RefusedError (`tooMany`) for a token after too many wrong ones: see `#guess`. */
   async isGranted(request: FastifyRequest): Promise<boolean> {
     const token = this.#token;
     if (token === null) return true;
     const { authorization, cookie } = request.headers;
     const [scheme, given] = authorization?.split(' ') ?? [];
     if (scheme?.toLowerCase() === 'bearer' && given !== undefined)
-      return this.#guess(request, () => isSame(given, token));
+      return this.#guess(request, isSame(given, token), this.#isMade);
     // Nobody guesses 32 random bytes: what is wrong here is a session that has ended, and no guess.
+    return (await this.#session(cookie)) !== null;
+  }
+
+  /** Names the login session of whoever asks, and cannot be used for it; null without one that is good. */
+  async sessionOf({ headers }: Pick<FastifyRequest, 'headers'>): Promise<string | null> {
+    const id = await this.#session(headers.cookie);
+    return id === null ? null : `session ${createHash('sha256').update(id).digest('hex')}`;
+  }
+
+  async #session(cookie: string | undefined): Promise<string | null> {
     const id = this.#cookieOf(cookie);
-    return id === null || this.#sessions === null ? false : this.#sessions.has(id);
+    return id !== null && this.#sessions !== null && (await this.#sessions.has(id)) ? id : null;
   }
 
   /** For `Set-Cookie`, or null where no token is asked for. Throws RefusedError. */
@@ -95,9 +105,10 @@ export class Access {
   ): Promise<string | null> {
     const expected = this.#token;
     if (expected === null || this.#sessions === null) return null;
-    const isRight = await this.#guess(request, () =>
-      token !== undefined ? isSame(token, expected) : code !== undefined && this.#codes.use(code),
-    );
+    const isRight =
+      token !== undefined
+        ? await this.#guess(request, isSame(token, expected), this.#isMade)
+        : await this.#guess(request, code !== undefined && (await this.#codes.use(code)), true);
     if (!isRight) {
       const wrong = token === undefined ? 'the code is wrong, or was used before' : 'the token is wrong';
       throw new RefusedError('unauthorized', wrong);
@@ -117,10 +128,20 @@ export class Access {
     return this.#token === null ? null : this.#codes.make();
   }
 
-  async #guess(request: FastifyRequest, isRight: () => boolean | Promise<boolean>): Promise<boolean> {
+  /** One that the server made: 32 random bytes. */
+  get #isMade(): boolean {
+    return this.#settings.token.kind === 'made';
+  }
+
+  /**
+   * After too many wrong ones a right one is refused, too, or guessing would go on. Not so where the server made it (`isRandom`): nobody
+   * guesses that, and whoever has it may share an address with whoever tries, behind one proxy or on one machine.
+   */
+  async #guess(request: FastifyRequest, isRight: boolean, isRandom: boolean): Promise<boolean> {
+    if (isRight && isRandom) return true;
     const seconds = await this.#guesses.wait(request);
     if (seconds !== null) throw new RefusedError('tooMany', `too many wrong tokens: try again in ${seconds} s`);
-    if (await isRight()) return true;
+    if (isRight) return true;
     await this.#guesses.count(request);
     return false;
   }

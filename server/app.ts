@@ -114,7 +114,13 @@ export async function createApp({ settings, token, tls, link, log, webFolder }: 
   app.addHook('onRequest', async (request) => {
     access.requireSameSite(request);
   });
-  app.addHook('onRequest', app.rateLimit());
+  // Whoever is signed in is counted alone: others at the same address, behind one proxy or on one machine, use up nothing of theirs.
+  const limitAddress = app.rateLimit();
+  const limitSession = app.rateLimit({ keyGenerator: async (request) => (await access.sessionOf(request)) ?? '' });
+  app.addHook('onRequest', async (request, reply) => {
+    const limit = (await access.sessionOf(request)) === null ? limitAddress : limitSession;
+    await limit.call(app, request, reply);
+  });
   app.addHook('onRequest', async (request, reply) => {
     // The route that was matched decides: an address has more spellings (percent-encoded, with a scheme before it) than a check of
     // its text knows. The web itself holds nothing, and asks for the token; where there is no route there is nothing to guard.
@@ -158,7 +164,7 @@ export async function createApp({ settings, token, tls, link, log, webFolder }: 
   const hosts = new HostsSeen(settings.workflowQueue);
   const handle = routesOf(app);
   serverRoutes(handle, { link, hosts, access, settings });
-  runRoutes(handle, link, watches);
+  runRoutes(handle, link, watches, access);
   configRoutes(handle, link, settings.defaultPool);
   fileRoutes(handle, link);
   hostRoutes(handle, link, hosts);

@@ -7,8 +7,16 @@ const keepAliveMs = 15_000;
 /** Whoever takes nothing for so long is gone, or may come again. */
 const stuckMs = 60_000;
 
-/** Resolves when the stream is open. Throws RunNotFoundError while it still can be answered as such. */
-export async function streamRun(watches: RunWatches, run: string, reply: FastifyReply): Promise<void> {
+/**
+ * Resolves when the stream is open. Throws RunNotFoundError while it still can be answered as such. It ends soon after whoever
+ * listens `isGranted` no more.
+ */
+export async function streamRun(
+  watches: Pick<RunWatches, 'listen'>,
+  run: string,
+  reply: Pick<FastifyReply, 'raw' | 'hijack' | 'getHeaders'>,
+  isGranted: () => Promise<boolean>,
+): Promise<void> {
   const { raw } = reply;
   const waiting = new Map<LiveMessage['kind'], string>();
   const held: string[] = [];
@@ -55,6 +63,11 @@ export async function streamRun(watches: RunWatches, run: string, reply: Fastify
   const beat = setInterval(() => {
     if (stuckSince === null) write(': still here\n\n');
     else if (performance.now() - stuckSince > stuckMs) raw.destroy();
+    // A login session may have ended meanwhile. While others guess tokens nothing is answered, and nothing has changed.
+    void isGranted().then(
+      (granted) => granted || raw.destroy(),
+      () => undefined,
+    );
   }, keepAliveMs).unref();
   raw.on('close', () => {
     clearInterval(beat);
@@ -72,7 +85,7 @@ export async function streamRun(watches: RunWatches, run: string, reply: Fastify
 }
 
 /** What plugins have set on the reply: the security headers go with a stream, too. */
-function headersOf(reply: FastifyReply): Record<string, string | string[]> {
+function headersOf(reply: Pick<FastifyReply, 'getHeaders'>): Record<string, string | string[]> {
   return Object.fromEntries(
     Object.entries(reply.getHeaders()).flatMap(([key, value]) =>
       value === undefined ? [] : [[key, Array.isArray(value) ? value : String(value)]],

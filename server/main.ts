@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Connected } from '../client/connect.ts';
 import { createApp } from './app.ts';
+import { dataFolderProblem } from './data-folder.ts';
 import { createServerLog } from './log.ts';
 import { announceServer, signInAddress } from './running-server.ts';
 import { isLoopback, readServerSettings, requireToken, type ServerSettings, ServerSettingsError } from './settings.ts';
@@ -21,6 +22,11 @@ export interface ServerOptions {
   /** How Temporal is reached: as the environment says, unless given. Called again while it fails. */
   connect?: () => Promise<Connected>;
   webFolder?: string;
+}
+
+interface Prepared {
+  /** What has to be there before it listens, and may take long. */
+  prepare?: () => Promise<void>;
 }
 
 export interface RunningServer {
@@ -48,17 +54,23 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const link = new TemporalLink(settings, options.connect);
   const webFolder = options.webFolder ?? builtWeb;
   const { server, access, watches } = await createApp({ settings, token, tls, link, log, webFolder });
+  let address: string;
+  let withdraw: (() => Promise<void>) | null = null;
   try {
     await server.listen({ host: settings.address, port: settings.port });
+    const { port } = server.server.address() as AddressInfo;
+    address = `${tls === null ? 'http' : 'https'}://${hostOf(settings.address)}:${port}`;
+    if (token !== null) {
+      withdraw = await announceServer(settings.dataFolder, address).catch((error: unknown) => {
+        throw dataFolderProblem(settings.dataFolder, error);
+      });
+    }
   } catch (error) {
     await server.close();
     throw error;
   }
   // In the background: a page that is loaded first finds the connection there.
   void link.backend().catch((error: unknown) => log.warn(error instanceof Error ? error.message : String(error)));
-  const { port } = server.server.address() as AddressInfo;
-  const address = `${tls === null ? 'http' : 'https'}://${hostOf(settings.address)}:${port}`;
-  const withdraw = token === null ? null : await announceServer(settings.dataFolder, address);
   return {
     address,
     signInAddress: async () => {
@@ -106,11 +118,14 @@ function hostOf(address: string): string {
 }
 
 /** Prints the address, and serves until SIGTERM or SIGINT. Answers the exit code. */
-export async function runServerUntilSignal(options: ServerOptions = {}): Promise<number> {
+export async function runServerUntilSignal({ prepare, ...options }: ServerOptions & Prepared = {}): Promise<number> {
   let running: RunningServer;
   let settings: ServerSettings;
   try {
     settings = options.settings ?? readServerSettings();
+    // What keeps it from starting is said before anything that takes long.
+    await Promise.all([tokenOf(settings), readTls(settings.tls)]);
+    await prepare?.();
     running = await startServer({ ...options, settings });
   } catch (error) {
     process.stderr.write(`${startProblem(error)}\n`);

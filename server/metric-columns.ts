@@ -73,26 +73,32 @@ const mostValues = 2_000_000;
 
 /** The first names, and of more rows than `points`, or than can be sent, every n-th, and always the last. */
 export function columnsOf(rows: EpochResult[], points: number): Omit<MetricColumns, 'source' | 'total'> {
-  const names = namesOf(rows);
+  const { names, all } = namesOf(rows);
   const kept = thinned(rows, Math.min(points, Math.floor(mostValues / Math.max(names.length, 1))));
   return {
     epoch: kept.map(({ epoch }) => epoch),
     at: kept.map(({ at }) => Date.parse(at)),
     seconds: kept.map(({ seconds }) => seconds),
     batches: kept.map(({ batches }) => batches),
-    metrics: Object.fromEntries(names.map((metric) => [metric, kept.map(({ metrics }) => metrics[metric] ?? null)])),
+    metrics: Object.fromEntries(names.map((metric) => [metric, kept.map(({ metrics }) => given(metrics, metric))])),
+    all,
   };
 }
 
-function namesOf(rows: EpochResult[]): string[] {
+/** A metric may be called as what every object has: `constructor`. */
+const given = (metrics: EpochResult['metrics'], metric: string): number | null =>
+  Object.hasOwn(metrics, metric) ? (metrics[metric] ?? null) : null;
+
+function namesOf(rows: EpochResult[]): { names: string[]; all: boolean } {
   const names = new Set<string>();
   for (const { metrics } of rows) {
     for (const name of Object.keys(metrics)) {
-      if (names.size === mostNames) return [...names];
+      if (names.has(name)) continue;
+      if (names.size === mostNames) return { names: [...names], all: false };
       names.add(name);
     }
   }
-  return [...names];
+  return { names: [...names], all: true };
 }
 
 function thinned(rows: EpochResult[], points: number): EpochResult[] {

@@ -1,6 +1,7 @@
 /** Where the files of a run are to be asked for: its host while it lives there, the store once it is published. */
 import { NoWorkerError, WorkerFailedError } from '../client/errors.ts';
 import type { FilesPlace } from '../client/run-files.ts';
+import { runAt } from '../contracts/life.ts';
 import type { FileSource } from '../contracts/run-files.ts';
 import type { RunView } from '../contracts/run-messages.ts';
 import { BriefMemory } from './brief-memory.ts';
@@ -18,9 +19,17 @@ export interface RunPlaces {
 export class PlacesOfRuns {
   readonly #views = new BriefMemory<RunView>(1_000, 200);
 
-  async of(backend: Backend, run: string): Promise<RunPlaces> {
+  /** `asked`: a run, which means the life that it is in, or one of its lives. Of another life nobody here knows whether it is over. */
+  async of(backend: Backend, asked: string): Promise<RunPlaces> {
+    const run = runAt(asked);
     const view = await this.#views.get(run, () => backend.training.view(run));
-    return { view, places: placesOf(view), isOver: view.state === 'stopped' };
+    const { place = run } = view;
+    const isThisOne = asked === run || asked === place;
+    return {
+      view,
+      places: placesOf(view, isThisOne ? place : asked),
+      isOver: isThisOne && view.state === 'stopped',
+    };
   }
 }
 
@@ -43,7 +52,7 @@ export async function firstThatHas<T>(
   throw silence ?? new RefusedError('notFound', `${what} is not there`);
 }
 
-function placesOf(view: RunView): FilesPlace[] {
+function placesOf(view: RunView, files: string): FilesPlace[] {
   const { run, config, session, checkpoints, outputFolder, receipt, state, place = run } = view;
   const project = config.project ?? 'default';
   const suffix = `/experiments/${project}/${place}`;
@@ -52,7 +61,7 @@ function placesOf(view: RunView): FilesPlace[] {
   const host = session?.host ?? keptOn(receipt) ?? checkpoints.at(-1)?.host ?? null;
   const at = (source: FileSource, asked: FilesPlace['asked']): FilesPlace => ({
     source,
-    run: place,
+    run: files,
     project,
     store,
     asked,

@@ -3,6 +3,7 @@ import { NoWorkerError, RunNotFoundError } from '../client/errors.ts';
 import { describeRun } from '../client/run-pages.ts';
 import type { LiveProgress } from '../contracts/http-api.ts';
 import { name } from '../contracts/names.ts';
+import type { Access } from './access.ts';
 import { BriefMemory } from './brief-memory.ts';
 import { streamRun } from './live-stream.ts';
 import { OpenStreams } from './open-streams.ts';
@@ -16,7 +17,7 @@ import type { Backend, TemporalLink } from './temporal-link.ts';
 
 const mostRows = 200;
 
-export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatches): void {
+export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatches, access: Access): void {
   const queues = new Queues();
   const lists = new RunLists();
   const progress = new BriefMemory<LiveProgress[]>(500, 1_000);
@@ -54,7 +55,7 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
   handle('live', async ({ params, request, reply }) => {
     const release = streams.take(request.ip);
     try {
-      await streamRun(watches, params.run, reply);
+      await streamRun(watches, params.run, reply, () => access.isGranted(request));
       if (reply.raw.destroyed) release();
       else reply.raw.once('close', release);
     } catch (error) {

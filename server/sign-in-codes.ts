@@ -6,13 +6,16 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+/** In the data folder. */
+export const codesFolder = 'sign-in-codes';
+
 const codeMs = 24 * 3600 * 1000;
 
 export class SignInCodes {
   readonly #folder: string;
 
   constructor(dataFolder: string) {
-    this.#folder = join(dataFolder, 'sign-in-codes');
+    this.#folder = join(dataFolder, codesFolder);
   }
 
   async make(): Promise<string> {

@@ -1,8 +1,10 @@
 /** The token that whoever asks must have: given by a variable, or made once and kept in the data folder. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmod, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { dataFolderProblem, openDataFolder } from './data-folder.ts';
 import { type ServerSettings, ServerSettingsError, tokenSchema } from './settings.ts';
+import { codesFolder } from './sign-in-codes.ts';
 
 /** In the data folder: readable for its owner alone. */
 export const tokenFile = 'server-token';
@@ -15,24 +17,12 @@ export async function tokenOf({
   dataFolder,
 }: Pick<ServerSettings, 'token' | 'dataFolder'>): Promise<string | null> {
   if (token.kind === 'none') return null;
-  try {
-    // Login sessions are kept there, whoever gave the token.
-    await makePrivate(dataFolder);
-    return token.kind === 'given' ? token.token : await keptToken(join(dataFolder, tokenFile));
-  } catch (error) {
-    if (error instanceof ServerSettingsError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ServerSettingsError(
-      `the data folder ${JSON.stringify(dataFolder)} cannot hold what signs people in (${reason}): set EPOCHAL_DATA_DIR to a folder that this user may write`,
-    );
-  }
-}
-
-/** A folder that nobody else on this machine may look into, made where it is missing. */
-async function makePrivate(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const { mode, uid } = await stat(folder);
-  if ((mode & othersMay) !== 0 && uid === process.getuid?.()) await chmod(folder, 0o700);
+  // Login sessions are kept there, whoever gave the token.
+  await openDataFolder(dataFolder);
+  if (token.kind === 'given') return token.token;
+  return keptToken(join(dataFolder, tokenFile)).catch((error: unknown) => {
+    throw dataFolderProblem(dataFolder, error);
+  });
 }
 
 async function keptToken(file: string): Promise<string> {
@@ -51,6 +41,8 @@ async function keptToken(file: string): Promise<string> {
     if (((await stat(file)).mode & othersMay) === 0) return text;
     await rm(file, { force: true });
   }
+  // Whoever wants another token may not want what was printed before to sign in any more.
+  await rm(join(dirname(file), codesFolder), { recursive: true, force: true });
   // Written beside, then linked: of two servers that start at once, both take what the first one made.
   const beside = `${file}.${randomUUID()}.tmp`;
   await writeFile(beside, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });

@@ -4,7 +4,7 @@
  */
 import { lstat, readlink, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, normalize, resolve, sep } from 'node:path';
 import { shownValue } from '../contracts/config-problems.ts';
 import type { ConfigProblem } from '../contracts/failure.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
@@ -23,15 +23,23 @@ export class AllowedPaths {
   ) {}
 
   /** `trainerFile`: relative paths may be meant to start from its folder, too. */
-  async problems(config: RunConfig, manifest: TrainerManifest, trainerFile: string): Promise<ConfigProblem[]> {
+  problems(config: RunConfig, manifest: TrainerManifest, trainerFile: string): Promise<ConfigProblem[]> {
+    return this.#outside(pathFields(config, manifest), [this.base, dirname(trainerFile)]);
+  }
+
+  /** The same of its store alone: before that is opened, and for whom no trainer has to be asked. */
+  storeProblems(config: Pick<RunConfig, 'store'>): Promise<ConfigProblem[]> {
+    return this.#outside(storeFields(config), [this.base]);
+  }
+
+  async #outside(fields: readonly PathField[], bases: readonly string[]): Promise<ConfigProblem[]> {
     if (this.roots === null) return [];
     const roots = await Promise.all(this.roots.map((root) => realPath(root)));
-    const bases = [this.base, dirname(trainerFile)];
     const problems: ConfigProblem[] = [];
-    for (const { field, value } of pathFields(config, manifest)) {
+    for (const { field, value } of fields) {
       const places = await placesOf(value, bases);
       const isInside = await Promise.all(places.map(async (place) => isBelow(await realPath(place), roots)));
-      if (!isInside.every(Boolean))
+      if (leadsOut(value) || !isInside.every(Boolean))
         problems.push({ field, value: shownValue(value), message: `must be inside ${inWords(this.roots)}` });
     }
     return problems;
@@ -45,14 +53,17 @@ interface PathField {
 
 /** Every value that is opened as a path of this host. */
 function pathFields(config: RunConfig, manifest: TrainerManifest): PathField[] {
-  const { data, store, continueFrom, parameters } = config;
+  const { data, continueFrom, parameters } = config;
   const fields: PathField[] = pathParameters(manifest.parameters, parameters);
   // A trainer without data sets gets none: that is refused for its own reason.
   if (data !== undefined && manifest.datasets.length > 0) fields.push({ field: 'data', value: data });
-  if (store !== undefined) fields.push({ field: 'store', value: folderOf(store) });
+  fields.push(...storeFields(config));
   if (continueFrom) fields.push({ field: 'continueFrom.outputFolder', value: folderOf(continueFrom.outputFolder) });
   return fields;
 }
+
+const storeFields = ({ store }: Pick<RunConfig, 'store'>): PathField[] =>
+  store === undefined ? [] : [{ field: 'store', value: folderOf(store) }];
 
 /** The folder behind a store's address; empty where it is not one, which whoever opens it says better. */
 export function folderOf(address: string): string {
@@ -63,6 +74,9 @@ export function folderOf(address: string): string {
     throw error;
   }
 }
+
+/** Whether a relative path leaves its base: trainers may start it elsewhere, in the run's folder or in the data set. */
+const leadsOut = (value: string) => !isAbsolute(value) && normalize(value).split('/')[0] === '..';
 
 /** Where `value` may lead: a relative one starts from any of the bases, and `~` is a home folder to Python. */
 async function placesOf(value: string, bases: readonly string[]): Promise<string[]> {

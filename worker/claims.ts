@@ -60,7 +60,11 @@ export async function claimPlace(
   }
 }
 
-/** Throws OtherLife when the folder is there and another life's. */
+/**
+ * Throws OtherLife when the folder is there and another life's. Of its own it notes the execution that asks: those before are
+ * forgotten, by the server with time and by a chain that grows, and with the last of them whose folder it is. A disk that is full keeps
+ * nobody from stopping or landing.
+ */
 export async function requireFolder(folder: RunFolder, life: Life): Promise<void> {
   const file = await readRunFile(folder);
   if (!file) {
@@ -68,18 +72,19 @@ export async function requireFolder(folder: RunFolder, life: Life): Promise<void
     throw new OtherLife(folder.path, null);
   }
   if (!isSameLife(file.life, life)) throw new OtherLife(folder.path, file.life);
+  if (goesOn(file.life, life))
+    await replaceFile(folder.config, JSON.stringify({ ...file, life })).catch(() => undefined);
 }
 
 /** Writes `run.json`, from which on the folder is this life's. Throws OtherLife when it is another's. */
 export async function claimFolder(folder: RunFolder, config: RunConfig, host: string, life: Life): Promise<void> {
   await requireFolder(folder, life);
-  const claimed = (await readRunFile(folder))?.life;
-  const longer = claimed && !goesOn(claimed, life) ? claimed : life;
-  await replaceFile(folder.config, JSON.stringify({ run: folder.run, config, host, life: longer }));
+  const claimed = (await readRunFile(folder))?.life ?? life;
+  await replaceFile(folder.config, JSON.stringify({ run: folder.run, config, host, life: claimed }));
 }
 
 /** Whether `life` is the same one, some executions later. */
-const goesOn = (claimed: Life, life: Life) =>
+export const goesOn = (claimed: Life, life: Life) =>
   claimed.chain.at(-1) !== life.chain.at(-1) && life.chain.includes(claimed.chain.at(-1) ?? '');
 
 const textOf = (run: string, life: Life) => `${JSON.stringify({ run, life }, null, 2)}\n`;

@@ -1,4 +1,5 @@
 /** This host: everything that activities work with, made once for each worker process. */
+import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Life } from '../contracts/life.ts';
@@ -68,6 +69,8 @@ export class Host {
   /** Throws when the data folder cannot be written. */
   static async open(settings: WorkerSettings, log: Logger): Promise<Host> {
     const id = await hostId(settings.dataFolder);
+    // What a worker before this one was bringing as it died: nobody else has this data folder.
+    await rm(new RunFolders(settings.dataFolder).moving, { recursive: true, force: true });
     return new Host(id, settings, await Devices.read(), log.child({ host: id }));
   }
 

@@ -4,7 +4,7 @@ import { homedir, platform } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import * as folders from '../contracts/folders.ts';
 
-const thisMachine = (): folders.Machine => ({ env: process.env, platform: platform(), home: homedir() });
+export const thisMachine = (): folders.Machine => ({ env: process.env, platform: platform(), home: homedir() });
 
 export const cacheFolder = (): string => resolve(folders.cacheFolder(thisMachine()));
 export const dataFolder = (): string => resolve(folders.dataFolder(thisMachine()));

@@ -29,9 +29,12 @@ export interface RunFolder {
 
 export class RunFolders {
   readonly #root: string;
+  /** Where a checkpoint lies on its way from one place in a store to another. */
+  readonly moving: string;
 
   constructor(readonly dataFolder: string) {
     this.#root = join(dataFolder, 'runs');
+    this.moving = join(dataFolder, 'moving');
   }
 
   /** The paths of a run's folder; nothing is made. Throws for what is no name of one. */
@@ -108,10 +111,13 @@ export async function replaceFile(path: string, content: string): Promise<void> 
   try {
     await file.writeFile(content);
     await file.sync();
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
   } finally {
     await file.close();
   }
-  await rename(beside, path);
 }
 
 /** The content of a file, or null where there is none. A link in its place is none: a trainer may have put it there. */

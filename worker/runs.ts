@@ -7,9 +7,10 @@ import {
 } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { Logger } from 'pino';
-import type { Life } from '../contracts/life.ts';
+import { type Life, mayGoOn } from '../contracts/life.ts';
 import { workflowQueue as defaultQueue } from '../contracts/queues.ts';
 import { sessionLostSignal } from '../contracts/run-activities.ts';
+import { type RunView, runQuery } from '../contracts/run-messages.ts';
 import { type SalvageInput, salvageId, salvageType, sweepType } from '../contracts/salvage-messages.ts';
 
 /** Nobody is to wait for long for what only saves time: milliseconds. */
@@ -43,11 +44,22 @@ export class Runs {
     let execution = life?.chain.at(-1);
     for (;;) {
       const status = await this.#statusOf(run, execution);
+      if (status === null && life !== null) return this.#isOfNewest(run, life);
       if (status !== 'CONTINUED_AS_NEW') return status === 'RUNNING';
       const next = await this.#nextOf(run, execution);
       if (next === null) return false;
       execution = next;
     }
+  }
+
+  /**
+   * For an execution that the server has forgotten: it keeps closed ones for a while, and a run may have gone on from this one long
+   * ago. Then the execution that is open now knows it.
+   */
+  async #isOfNewest(run: string, life: Life): Promise<boolean> {
+    if ((await this.#statusOf(run, undefined)) !== 'RUNNING') return false;
+    const { chain } = await this.client.workflow.getHandle(run).query<RunView>(runQuery);
+    return chain === undefined || mayGoOn({ namespace: this.namespace, chain }, life);
   }
 
   async #statusOf(run: string, execution: string | undefined): Promise<string | null> {

@@ -40,7 +40,7 @@ export interface SessionParts {
   run: string;
   host: string;
   folder: RunFolder;
-  /** The life that opened it. */
+  /** The life that opens it. */
   life: Life;
   config: RunConfig;
   /** Complete epochs at its start. */
@@ -93,7 +93,8 @@ export class LiveSession {
   readonly run: string;
   readonly host: string;
   readonly folder: RunFolder;
-  readonly life: Life;
+  /** Whose it is, as its run has told last. */
+  life: Life;
   readonly log: Logger;
   readonly config: RunConfig;
   readonly #hangWatch: HangWatch;

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
-import { type Failure, failureSchema, problemSentence } from '../contracts/failure.ts';
+import { type ConfigProblem, type Failure, failureSchema, problemSentence } from '../contracts/failure.ts';
 import { isSameLife, type Life, type Owner } from '../contracts/life.ts';
 import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
@@ -10,7 +10,7 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
-import { claimFolder, claimOutput, OtherLife, requireFolder } from './claims.ts';
+import { claimFolder, claimOutput, goesOn, OtherLife, requireFolder } from './claims.ts';
 import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
 import type { Host } from './host.ts';
@@ -64,10 +64,20 @@ export class Sessions {
   }
 
   /** The same for whose session it has to be. Throws OtherLife. */
-  findOwn({ place, chain }: Owner, session: string): LiveSession | null {
+  async findOwn({ place, chain }: Owner, session: string): Promise<LiveSession | null> {
     const found = this.find(place, session);
-    if (found && !isSameLife(found.life, this.#host.life(chain))) throw new OtherLife(found.folder.path, found.life);
+    if (!found) return null;
+    const life = this.#host.life(chain);
+    if (!isSameLife(found.life, life)) throw new OtherLife(found.folder.path, found.life);
+    await this.#note(found, life);
     return found;
+  }
+
+  /** A session outlives many executions of its run: it keeps to the one that spoke to it last, here and in its folder. */
+  async #note(session: LiveSession, life: Life): Promise<void> {
+    if (!goesOn(session.life, life)) return;
+    await requireFolder(session.folder, life);
+    session.life = life;
   }
 
   /** Runs whose trainer runs here. */
@@ -99,6 +109,7 @@ export class Sessions {
       if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
         log.info('the session still runs: attached again');
         live.spokenTo();
+        await this.#note(live, life);
         return {
           session: live.description,
           report: await readReport(live.folder, input.known, live.id),
@@ -175,10 +186,13 @@ export class Sessions {
   }
 
   /**
-   * Throws when another store is at the address of the run's, or the output folder there is another life's. False: the store is away.
-   * It may be the right one, and is waited for once everything else is ready.
+   * Throws when another store is at the address of the run's, when this host may not open that, or when the output folder there is
+   * another life's. False: the store is away. It may be the right one, and is waited for once everything else is ready.
    */
   async #requireStore(input: OpenSessionInput, life: Life): Promise<boolean> {
+    // The run was checked where its store may be opened. A host with another default store is no reason to fail it.
+    const outside = await this.#host.allowedPaths.storeProblems(input.config);
+    if (outside.length > 0) throw new SessionProblem({ kind: 'otherStore', message: this.#refusal(outside) });
     try {
       await this.#claimOutput(input, life);
       return true;
@@ -197,8 +211,11 @@ export class Sessions {
     const manifest = await this.#host.trainers.describe(program, options);
     const problems = await this.#host.allowedPaths.problems(config, manifest, program.file);
     if (problems.length === 0) return;
-    const message = `on ${this.#host.id}, ${problems.map(problemSentence).join('; ')}`;
-    throw new SessionProblem({ kind: 'setUp', message: message.slice(0, 4000) });
+    throw new SessionProblem({ kind: 'setUp', message: this.#refusal(problems) });
+  }
+
+  #refusal(problems: readonly ConfigProblem[]): string {
+    return `on ${this.#host.id}, ${problems.map(problemSentence).join('; ')}`.slice(0, 4000);
   }
 
   async #resume(

@@ -1,6 +1,7 @@
 /** How reports of a session change what the run remembers. Pure. */
 import { isBefore, isFallback, type LedgerEntry, type Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
+import { lifeNote } from '../contracts/life.ts';
 import type { KeptCheckpoints, MovedIn, OpenedSession, Published } from '../contracts/run-activities.ts';
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
 import { adoptCheckpoints, landedOf, withoutHost } from './ledger.ts';
@@ -131,7 +132,7 @@ export function adoptMove(context: RunContext, moved: MovedIn): Change {
   const position: Position = newest ? { epoch: newest.epoch, batch: newest.batch } : { epoch: 0, batch: 0 };
   const isBack = isBefore(position, context.position);
   const notes = [
-    `this is another life of the run (it was reset, or its id was taken): what the one before left stays in ${moved.before}, and this one goes on in ${moved.outputFolder}`,
+    lifeNote(moved.before, moved.outputFolder),
     ...(gone.length > 0 ? [`not to be had from the life before any more: ${gone.join(', ')}`] : []),
   ];
   return {

@@ -162,6 +162,8 @@ class TrainingRun {
         this.#moving = null;
       });
       await this.#moving;
+      // There is no other place for it: whatever it asked again, it would be told the same.
+      if (place === this.#owner.place) throw error;
       return null;
     }
   }
@@ -175,6 +177,7 @@ class TrainingRun {
     const asked = { run: this.#run, ...this.#owner, config: this.#config(), ledger, epochs: position.epoch };
     const host = session?.host ?? lastHost;
     const moved = await wf.CancellationScope.nonCancellable(() => activities.moveIn({ ...asked, host }));
+    if (moved.place === asked.place) return;
     this.#chart.send({ type: 'MOVED', moved });
   }
 

@@ -5,7 +5,7 @@ import type { KeptAnswer, TrainingClient } from '../training-client.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
 import { plain, sizeText, timeText } from './format.ts';
-import { poolOption, type Root, runArgument } from './shared-options.ts';
+import { folderArgument, poolOption, type Root } from './shared-options.ts';
 import { tableText } from './table.ts';
 
 export const hostCommands = (root: Root, cli: Cli): Root =>
@@ -80,7 +80,7 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
           'Publish a kept run folder now; it goes once every copy is verified',
           (command) =>
             command
-              .positional('run', runArgument)
+              .positional('run', folderArgument)
               .option('pool', poolOption)
               .option('host', whichHost)
               .example('$0 data publish my-run', 'once the store is back'),
@@ -103,7 +103,7 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
           'Remove a run folder for good',
           (command) =>
             command
-              .positional('run', runArgument)
+              .positional('run', folderArgument)
               .option('pool', poolOption)
               .option('host', whichHost)
               .option('force', { type: 'boolean', default: false, describe: 'Also when not all of it is in the store' })

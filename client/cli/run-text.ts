@@ -1,5 +1,6 @@
 /** A run, and its receipt, as text. */
 
+import { lifeText } from '../../contracts/life.ts';
 import type { Cause, Outcome, Receipt } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
 import { colors } from './colors.ts';
@@ -75,6 +76,7 @@ export function viewText(view: RunView, waiting: { pool: string; ahead: number }
       session && `${session.host}${session.devices.length > 0 ? ` on ${session.devices.map(plain).join(', ')}` : ''}`,
     ],
     ['output folder', view.outputFolder && plain(view.outputFolder)],
+    ['life', plain(lifeText(view) ?? '') || null],
     ...problems.map((problem): [string, string] => ['problem', colors.red(plain(problem))]),
   ]);
   const events = view.events.slice(-10).map(({ at, message }) => `${colors.dim(clockText(at))}  ${plain(message)}`);

@@ -35,11 +35,13 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
         const { ensureBuiltWeb } = await import('../../launch/build-web.ts');
         const tell = (line: string) => process.stderr.write(`${line}\n`);
         // Without the pages there is still the API.
-        await ensureBuiltWeb({ onProgress: tell }).catch((error: unknown) =>
-          tell(`the web UI could not be built: ${error instanceof Error ? error.message : String(error)}`),
-        );
+        const prepare = async () => {
+          await ensureBuiltWeb({ onProgress: tell }).catch((error: unknown) =>
+            tell(`the web UI could not be built: ${error instanceof Error ? error.message : String(error)}`),
+          );
+        };
         const { runServerUntilSignal } = await import('../../server/main.ts');
-        return runServerUntilSignal();
+        return runServerUntilSignal({ prepare });
       }),
     )
     .command(

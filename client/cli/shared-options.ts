@@ -1,6 +1,6 @@
 /** Options and arguments that several commands have. */
 import type { Argv } from 'yargs';
-import { parseName } from '../parse-config.ts';
+import { parseName, parsePlace } from '../parse-config.ts';
 
 export interface SharedOptions {
   json: boolean;
@@ -13,6 +13,13 @@ export const runArgument = {
   demandOption: true,
   describe: 'The run’s id',
   coerce: (value: string) => parseName('run', value),
+} as const;
+
+export const folderArgument = {
+  type: 'string',
+  demandOption: true,
+  describe: 'The run’s id, or one of its lives as "data ls" names it: <run>@<8 digits>',
+  coerce: (value: string) => parsePlace('run', value),
 } as const;
 
 export const poolOption = {

@@ -159,19 +159,33 @@ describe('starting', () => {
   });
 
   it('refuses a path once more where it would train', async () => {
-    const config = runConfigSchema.parse({
-      ...host.config(),
-      store: '/no/store',
-      parameters: { stamps: '/no/stamps' },
+    const refusal = async (change: Partial<RunConfigInput>) => {
+      const config = runConfigSchema.parse({ ...host.config(), ...change });
+      const owner = { place: 'elsewhere', chain: ['an-execution'] };
+      const input = {
+        run: 'elsewhere',
+        ...owner,
+        config,
+        ledger: [],
+        previous: null,
+        elsewhere: false,
+        notAfter: null,
+      };
+      const known = { checkpoints: [], epoch: 0 };
+      const options = { byPermit: false, signal: new AbortController().signal, onProgress: () => undefined };
+      const opening = host.worker.host.sessions.open({ ...input, batchDivisor: 1, known }, options);
+      return (await errorOf(SessionProblem, opening)).failure;
+    };
+    // Another host may have the store of the run: it goes on there.
+    expect(await refusal({ store: '/no/store', parameters: { stamps: '/no/stamps' } })).toMatchObject({
+      kind: 'otherStore',
+      message: expect.stringMatching(
+        /^on .*, store is "\/no\/store": must be inside .*\(EPOCHAL_ALLOWED_PATHS of the worker\)$/,
+      ),
     });
-    const owner = { place: 'elsewhere', chain: ['an-execution'] };
-    const input = { run: 'elsewhere', ...owner, config, ledger: [], previous: null, elsewhere: false, notAfter: null };
-    const known = { checkpoints: [], epoch: 0 };
-    const options = { byPermit: false, signal: new AbortController().signal, onProgress: () => undefined };
-    const opening = host.worker.host.sessions.open({ ...input, batchDivisor: 1, known }, options);
-    expect((await errorOf(SessionProblem, opening)).failure).toMatchObject({
+    expect(await refusal({ store: host.settings.store, parameters: { stamps: '/no/stamps' } })).toMatchObject({
       kind: 'setUp',
-      message: expect.stringMatching(/^on .*, parameters\.stamps is "\/no\/stamps": must be inside .*; store is /),
+      message: expect.stringMatching(/^on .*, parameters\.stamps is "\/no\/stamps": must be inside /),
     });
     await host.worker.host.folders.remove('elsewhere');
   });
@@ -275,7 +289,9 @@ describe('messages to a run', () => {
         () => client.start(host.config({ trainer: hostile }), { draft: true }),
       ]) {
         const error = await errorOf(ConfigError, ask());
-        expect(error.message).toMatch(/^(run|host|pool|project|trainer) is ".*": allowed are letters/);
+        expect(error.message).toMatch(
+          /^(run|host|pool|project|trainer) is ".*": (allowed are letters|must be a run id, or one of its lives)/,
+        );
         expect(error.message.length).toBeLessThan(300);
       }
     }

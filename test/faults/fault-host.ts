@@ -39,16 +39,16 @@ export class FaultHosts {
     readonly address: string,
     readonly connection: Connection,
     readonly client: Client,
+    readonly store: string,
   ) {}
 
-  static async open(address: string): Promise<FaultHosts> {
+  /** `store`: one that others have, too, instead of one of their own. */
+  static async open(address: string, options: { namespace?: string; store?: string } = {}): Promise<FaultHosts> {
+    const { namespace = 'default' } = options;
     const connection = await Connection.connect({ address });
     const folder = await mkdtemp(join(tmpdir(), 'epochal-faults-'));
-    return new FaultHosts(folder, address, connection, new Client({ connection }));
-  }
-
-  get store(): string {
-    return join(this.folder, 'store');
+    const client = new Client({ connection, namespace });
+    return new FaultHosts(folder, address, connection, client, options.store ?? join(folder, 'store'));
   }
 
   /** Starts a worker with a data folder of its own, and returns once it serves. */
@@ -64,8 +64,11 @@ export class FaultHosts {
     return Hold.at(this.folder, places);
   }
 
-  /** Starts a run of the counting trainer. */
-  async start(config: Partial<RunConfigInput>, options: { draft?: boolean; run?: string } = {}): Promise<FaultRun> {
+  /** Starts a run of the counting trainer. `place`: where its files are, by its first execution, when not under its id. */
+  async start(
+    config: Partial<RunConfigInput>,
+    options: { draft?: boolean; run?: string; place?: (firstExecution: string) => string } = {},
+  ): Promise<FaultRun> {
     const whole: RunConfigInput = { trainer: 'counter', epochs: 3, pool: this.pool, ...config };
     whole.deadlines = { ...patient, ...config.deadlines };
     const input: TrainingRunInput = { config: whole, draft: options.draft ?? false };
@@ -74,7 +77,7 @@ export class FaultHosts {
       taskQueue: this.workflowQueue,
       args: [input],
     });
-    const run = new FaultRun(handle, whole, this);
+    const run = new FaultRun(handle, whole, this, options.place?.(handle.firstExecutionRunId));
     this.runs.push(run);
     return run;
   }
@@ -87,11 +90,14 @@ export class FaultHosts {
   }
 }
 
-export interface WorkerOptions {
-  slots?: number;
+export interface LaunchOptions {
   env?: Record<string, string>;
   /** Put before the command line of the worker: `ip netns exec name`. */
   prefix?: string[];
+}
+
+export interface WorkerOptions extends LaunchOptions {
+  slots?: number;
   /** Where the server is for this worker. */
   address?: string;
   dataFolder?: string;
@@ -130,18 +136,23 @@ export class FaultWorker {
     return this.#exited;
   }
 
-  async start(): Promise<void> {
-    await this.launch();
+  get log(): string {
+    return join(this.hosts.folder, `worker-${this.hosts.workers.indexOf(this) + 1}.log`);
+  }
+
+  /** `other`: what is different this time. */
+  async start(other?: LaunchOptions): Promise<void> {
+    await this.launch(other);
     await this.served();
   }
 
   /** Starts the process, without waiting for it to serve. */
-  async launch(): Promise<void> {
+  async launch(other: LaunchOptions = {}): Promise<void> {
     if (this.isAlive) throw new Error('the worker runs already');
     await mkdir(this.dataFolder, { recursive: true });
-    const log = openSync(join(this.hosts.folder, `worker-${this.hosts.workers.indexOf(this) + 1}.log`), 'a');
+    const log = openSync(this.log, 'a');
     const [program = process.execPath, ...args] = [
-      ...(this.options.prefix ?? []),
+      ...(other.prefix ?? this.options.prefix ?? []),
       ...[process.execPath, '--import', 'tsx', entry],
     ];
     const child = spawn(program, args, {
@@ -159,6 +170,7 @@ export class FaultWorker {
         TEMPORAL_ADDRESS: this.options.address ?? this.hosts.address,
         LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
         ...this.options.env,
+        ...other.env,
       },
       stdio: ['ignore', log, log, 'ipc'],
     });

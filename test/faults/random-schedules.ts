@@ -1,12 +1,11 @@
 /**
- * Random schedules of faults and requests against running trainings. A seed decides everything: what is trained, what
- * happens, and at which batch. When it happens follows from the progress of the runs, never from a clock.
+ * Plays random schedules of faults and requests against running trainings. When a thing happens follows from the progress of
+ * the runs, never from a clock.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { placeOf } from '../../contracts/life.ts';
-import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
 import { readProcessFile } from '../../worker/trainer-process.ts';
 import { ByHand } from '../support/by-hand.ts';
@@ -16,45 +15,8 @@ import { checkLanded, type Landed } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import { FaultRun } from './fault-run.ts';
 import { FaultServer } from './fault-server.ts';
-import { SeededRandom } from './seeded-random.ts';
-
-export const faultKinds = [
-  'stop',
-  'second stop',
-  'cancel',
-  'pause and resume',
-  'pause, then stop',
-  'worker killed',
-  'worker killed, back late',
-  'worker drained',
-  'worker drained, then ended',
-  'trainer killed',
-  'server killed',
-  'activity failed',
-  'activity completed',
-  'activity paused',
-  'activity reset',
-  'run reset to its first task',
-  'run reset to a task in the middle',
-  'run reset to its last task',
-] as const;
-export type FaultKind = (typeof faultKinds)[number];
-
-/** One thing that happens to one run, once it has come so far. */
-export interface Step {
-  run: number;
-  epoch: number;
-  batch: number;
-  kind: FaultKind;
-  /** Which one of several, from 0 to 1. */
-  pick: number;
-}
-
-export interface Schedule {
-  seed: number;
-  configs: Partial<RunConfigInput>[];
-  steps: Step[];
-}
+import { OtherNamespace, OtherStore, secondWorker } from './other-workers.ts';
+import type { FaultKind, Schedule, Step } from './schedule.ts';
 
 export interface ScheduleResult {
   schedule: Schedule;
@@ -63,75 +25,24 @@ export interface ScheduleResult {
   violations: string[];
 }
 
-const commonFaults = [
-  ...['worker killed', 'worker killed', 'trainer killed', 'worker drained', 'server killed'],
-  ...['pause and resume', 'pause and resume', 'worker killed, back late', 'worker drained, then ended'],
-] as const satisfies FaultKind[];
-const ends = ['stop', 'stop', 'second stop', 'cancel', 'pause, then stop'] as const satisfies FaultKind[];
-
-/** `faults`: those to draw from, one as often as it is named. */
-export function scheduleOf(seed: number, faults: readonly [FaultKind, ...FaultKind[]] = commonFaults): Schedule {
-  const random = new SeededRandom(seed);
-  const configs = Array.from({ length: random.between(1, 3) }, () => randomConfig(random));
-  const steps: Step[] = [];
-  for (const [run, { epochs = 1, parameters }] of configs.entries()) {
-    const moment = () => ({
-      epoch: random.between(1, epochs),
-      batch: random.between(0, Number(parameters?.batches)),
-      pick: random.next(),
-    });
-    const count = random.between(0, 2);
-    for (let index = 0; index < count; index++) steps.push({ run, ...moment(), kind: random.pick(faults) });
-    if (random.next() < 0.45) steps.push({ run, ...moment(), kind: random.pick(ends) });
-  }
-  steps.sort((a, b) => a.epoch - b.epoch || a.batch - b.batch);
-  if (steps.length === 0) {
-    steps.push({ run: 0, epoch: 1, batch: 3, kind: random.pick(faults), pick: random.next() });
-  }
-  return { seed, configs, steps };
-}
-
-function randomConfig(random: SeededRandom): Partial<RunConfigInput> {
-  const epochs = random.between(2, 5);
-  const endsEarly = random.pick([false, false, false, true]);
-  return {
-    epochs,
-    seed: random.between(0, 3),
-    parameters: {
-      batches: random.pick([8, 20, 40]),
-      validation_batches: random.pick([0, 2, 4]),
-      batch_seconds: random.pick([0.01, 0.03, 0.05]),
-      save_seconds: random.pick([0, 0, 0.1]),
-      children: random.pick([0, 0, 1]),
-      escaped: random.pick([0, 0, 1]),
-      // After the last epoch it is no early end.
-      early_end: endsEarly ? `${random.between(1, epochs)}:call` : '',
-    },
-    checkpoints: {
-      everyBatches: random.pick([0, 0, 7]),
-      last: random.pick([1, 1, 2]),
-      everyEpochs: random.pick([0, 0, 2]),
-    },
-    failures: { restarts: 20, backoffSeconds: 0.2, maxBackoffSeconds: 1 },
-    deadlines: { heartbeatSeconds: 5, stopSeconds: 30, terminateSeconds: 5 },
-  };
-}
-
 /** One server and two workers that many schedules share, one schedule after the other. */
 export class Arena {
   private constructor(
     readonly server: FaultServer,
     readonly hosts: FaultHosts,
+    readonly otherNamespace: OtherNamespace,
   ) {}
 
   static async open(): Promise<Arena> {
     const server = await FaultServer.start(await mkdtemp(join(tmpdir(), 'epochal-fault-server-')));
     const hosts = await FaultHosts.open(server.address);
+    const otherNamespace = await OtherNamespace.of(hosts);
     await Promise.all([hosts.worker({ slots: 2 }), hosts.worker({ slots: 2 })]);
-    return new Arena(server, hosts);
+    return new Arena(server, hosts, otherNamespace);
   }
 
   async close(): Promise<void> {
+    await this.otherNamespace.close();
     await this.hosts.close();
     await this.server.stop();
   }
@@ -157,6 +68,9 @@ class Play {
   /** What a reset ended: each has to land what it left, beside the life that goes on. */
   readonly #before: FaultRun[] = [];
   #late: FaultWorker[] = [];
+  /** Workers that were ended once: of these a run may hear late. */
+  readonly #harmed = new Set<FaultWorker>();
+  readonly #otherStores: OtherStore[] = [];
 
   constructor(arena: Arena, schedule: Schedule, tell: (line: string) => void) {
     this.#arena = arena;
@@ -180,11 +94,14 @@ class Play {
         const { violations } = await checkLanded(life, 480, { how: 'terminated', receipt: null });
         this.#violations.push(...violations);
       }
+      this.#violations.push(...(await this.#arena.otherNamespace.violations()));
+      for (const store of this.#otherStores) this.#violations.push(...(await store.violations()));
       await this.#expectIdle();
     } catch (error) {
       this.#violations.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
       await this.#bringBack();
     }
+    await this.#arena.otherNamespace.leave();
     return {
       schedule: this.#schedule,
       happened: this.#happened,
@@ -265,6 +182,8 @@ class Play {
         this.#killed.add(run);
         return;
       }
+      case 'second namespace':
+        return this.#arena.otherNamespace.start(run);
       case 'server killed':
         await server.kill();
         return server.restart();
@@ -284,7 +203,7 @@ class Play {
         return this.#reset(run, 'last');
       default: {
         const worker = await this.#current(run);
-        if (worker) await this.#harm(kind, worker);
+        if (worker) await this.#harm(kind, worker, run, pick);
       }
     }
   }
@@ -316,8 +235,12 @@ class Play {
     }
   }
 
-  async #harm(kind: FaultKind, worker: FaultWorker): Promise<void> {
+  async #harm(kind: FaultKind, worker: FaultWorker, run: FaultRun, pick: number): Promise<void> {
+    if (kind === 'second worker') return this.#addSecond(worker, run);
+    this.#harmed.add(worker);
     switch (kind) {
+      case 'another store':
+        return this.#withAnotherStore(worker, run, pick);
       case 'worker killed':
         await worker.kill();
         return worker.start();
@@ -335,6 +258,56 @@ class Play {
         return this.#backLate(worker);
       default:
     }
+  }
+
+  /** It is refused, and the run does not notice. */
+  async #addSecond(worker: FaultWorker, run: FaultRun): Promise<void> {
+    const lost = async () => {
+      const view = await run.view().catch(() => null);
+      return view?.restarts.filter(({ failure }) => failure?.kind === 'workerLost').length;
+    };
+    const before = await lost();
+    this.#violations.push(...(await secondWorker(this.#arena.hosts, worker)));
+    const after = await lost();
+    if (!this.#harmed.has(worker) && before !== undefined && after !== undefined && after > before)
+      this.#violations.push(`${run.place} lost its worker when a second one was started`);
+  }
+
+  /** It has another store until the run has noticed, or goes on; then it has its own again. */
+  async #withAnotherStore(worker: FaultWorker, run: FaultRun, pick: number): Promise<void> {
+    // One that is not checked yet names no store, and would rightly have the one of whoever checks it.
+    for (const one of this.#runs) {
+      const isPinned = async () => (await one.view().catch(() => null))?.outputFolder;
+      await until(`${one.place} is checked`, async () => this.#over.has(one) || (await isPinned()));
+    }
+    const other = await OtherStore.of(this.#arena.hosts, pick);
+    this.#otherStores.push(other);
+    const refusals = async () => {
+      const { state, detail, restarts } = await run.until('answers', () => true);
+      // What pauses, stops or publishes may need the store for that, and waits for it.
+      if (state !== 'training' || detail === 'training.paused') return null;
+      return restarts.filter(({ failure }) => failure?.kind === 'otherStore').length;
+    };
+    const before = await refusals();
+    await worker.kill();
+    await this.#rememberTrainers();
+    const known = run.trainers.length;
+    await worker.start(other.launch);
+    const answer = await until(`${run.place} finds another store, or goes on`, async () => {
+      await this.#rememberTrainers();
+      if (await this.#isOver(run)) return 'over';
+      if (run.trainers.length > known) return `goes on, on ${run.lastSeenOn === worker ? 'the same' : 'another'} host`;
+      const now = await refusals();
+      if (now === null || before === null) return 'does not train';
+      return now > before && 'refused';
+    });
+    this.#tell(`    another ${other.how}: ${answer}`);
+    if (other.isRefused && answer === 'goes on, on the same host')
+      this.#violations.push(`${run.place} trains on ${worker.host}, which has another store (${other.how})`);
+    if (!other.isRefused && answer === 'refused')
+      this.#violations.push(`${run.place} was refused on ${worker.host}, which has its store, too`);
+    await worker.kill();
+    await worker.start();
   }
 
   /** It stays away until the next fault of a worker, or the end: the other one has to do. */

@@ -3,7 +3,8 @@
  * the other, until the time is up, of these faults alone if any are named. Prints each schedule's line and the totals; ends with code 1 when anything was violated.
  */
 import { parseArgs } from 'node:util';
-import { Arena, faultKinds, scheduleOf } from './random-schedules.ts';
+import { Arena } from './random-schedules.ts';
+import { faultKinds, scheduleOf } from './schedule.ts';
 
 const { values } = parseArgs({
   options: {

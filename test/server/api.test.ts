@@ -1,6 +1,6 @@
 /** The HTTP API over HTTP: what each route answers, on a real Temporal server, worker and trainer. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -373,5 +373,26 @@ describe('lists', () => {
     );
     expect(receipt).toMatchObject({ outcome: 'failed' });
     expect(await readFile(join(receipt.outputFolder, 'config.yaml'), 'utf8')).toContain('counter');
+  });
+
+  it('of another life of a run: its files, and its folder on a host', async () => {
+    const life = `${finished}@0123abcd`;
+    const output = join(host.settings.store, 'experiments', 'default', life);
+    await mkdir(output, { recursive: true });
+    await writeFile(join(output, 'receipt.json'), 'of another life');
+    const query = { path: 'receipt.json' };
+    expect((await server.ask('file', { params: { run: life }, query })).text).toBe('of another life');
+    expect((await server.ask('file', { params: { run: finished }, query })).text).not.toBe('of another life');
+    expect((await server.ask('log', { params: { run: `${finished}@01234567` } })).status).toBe(404);
+    expect((await server.ask('file', { params: { run: `${finished}@x` }, query })).status).toBe(400);
+    const { folders } = host.worker.host;
+    await folders.make(life);
+    await folders.make(finished);
+    const params = { host: host.worker.host.id, run: life };
+    // Nothing in it says where it belongs.
+    expect(await server.ask('publishKept', { params })).toMatchObject({ status: 400, body: { kind: 'invalid' } });
+    expect(await server.ask('removeKept', { params })).toMatchObject({ status: 200, body: { removed: true } });
+    expect((await folders.list()).map(({ place }) => place)).toEqual([finished]);
+    await folders.remove(finished);
   });
 });

@@ -1,8 +1,12 @@
 /** What answers and streams are limited to. */
-import { expect, it } from 'vitest';
+import { PassThrough } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import { expect, it, vi } from 'vitest';
 import type { EpochResult } from '../../contracts/protocol.ts';
+import { streamRun } from '../../server/live-stream.ts';
 import { columnsOf } from '../../server/metric-columns.ts';
 import { OpenStreams } from '../../server/open-streams.ts';
+import { until } from '../support/until.ts';
 
 const row = (epoch: number, metrics: Record<string, number>): EpochResult => ({
   epoch,
@@ -14,7 +18,8 @@ const row = (epoch: number, metrics: Record<string, number>): EpochResult => ({
 
 it('columns of metrics are bounded, also where every epoch has names of its own', () => {
   const rows = Array.from({ length: 5_000 }, (_, epoch) => row(epoch + 1, { loss: epoch, [`own_${epoch}`]: epoch }));
-  const { epoch, metrics } = columnsOf(rows, 100_000);
+  const { epoch, metrics, all } = columnsOf(rows, 100_000);
+  expect(all).toBe(false);
   expect(Object.keys(metrics)).toHaveLength(500);
   expect(metrics.loss).toHaveLength(epoch.length);
   expect(epoch.length * 500).toBeLessThanOrEqual(2_000_000);
@@ -26,6 +31,36 @@ it('columns of metrics are bounded, also where every epoch has names of its own'
       100_000,
     ).epoch,
   ).toHaveLength(5_000);
+});
+
+it('columns of metrics say that none was left out, whatever a metric is called', () => {
+  const [first, second] = [row(1, { loss: 1 }), row(2, { loss: 2, constructor: 3 })];
+  const { metrics, all } = columnsOf([first, second], 100);
+  expect({ metrics, all }).toEqual({ metrics: { loss: [1, 2], constructor: [null, 3] }, all: true });
+  const names = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`m${index}`, 1]));
+  expect(columnsOf([row(1, names), row(2, names)], 100).all).toBe(true);
+});
+
+it('a stream ends soon after the login session of whoever listens', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  try {
+    const raw = Object.assign(new PassThrough(), { writeHead: () => undefined });
+    const reply = { raw, hijack: () => undefined, getHeaders: () => ({}) } as unknown as FastifyReply;
+    const answers = [Promise.resolve(true), Promise.reject(new Error('too many wrong tokens')), Promise.resolve(false)];
+    for (const answer of answers) answer.catch(() => undefined);
+    let ended = 0;
+    const listen = async () => () => {
+      ended++;
+    };
+    await streamRun({ listen }, 'a-run', reply, () => answers.shift() ?? Promise.resolve(true));
+    await vi.advanceTimersByTimeAsync(40_000);
+    expect([raw.destroyed, ended]).toEqual([false, 0]);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await until('it is closed', () => raw.closed);
+    expect([raw.destroyed, ended]).toEqual([true, 1]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('streams are counted by address, and given back once', () => {

@@ -1,7 +1,7 @@
 /** Signing in: the token that a start makes, codes, sessions and their ends, wrong guesses, TLS. Without Temporal, which it is no matter of. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { Writable } from 'node:stream';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createServerLog } from '../../server/log.ts';
 import { LoginSessions, sessionSeconds } from '../../server/login-sessions.ts';
-import { runSignIn, startServer } from '../../server/main.ts';
+import { runServerUntilSignal, runSignIn, startServer } from '../../server/main.ts';
 import type { ServerSettings } from '../../server/settings.ts';
 import { tokenFile } from '../../server/token.ts';
 import { readSettings } from '../../worker/settings.ts';
@@ -137,8 +137,8 @@ it.each([
   ['a route that is open', 'access'],
   ['a route that is not', 'settings'],
 ] as const)('wrong tokens are throttled on %s, sessions and other addresses are not', async (_, route) => {
-  const server = await start({ proxies: 1 });
-  const right = await token();
+  const right = 'somebody-thought-of-this-token';
+  const server = await start({ proxies: 1, token: { kind: 'given', token: right } });
   const session = cookieIn((await server.ask('enter', { body: { token: right } })).headers);
   const guesses = await Promise.all(
     Array.from({ length: 40 }, () => server.ask(route, { headers: bearer(randomUUID()) })),
@@ -150,6 +150,64 @@ it.each([
   expect((await server.ask('enter', { body: { code: 'x' } })).status).toBe(429);
   expect(await status(server, session)).toBe(200);
   expect(await status(server, { ...bearer(right), 'x-forwarded-for': '10.1.2.3' })).toBe(200);
+});
+
+it('wrong tokens of others at its address keep nobody out who has what the server made', async () => {
+  const server = await start();
+  const right = await token();
+  await Promise.all(Array.from({ length: 40 }, () => server.ask('settings', { headers: bearer(randomUUID()) })));
+  expect(await status(server, bearer(randomUUID()))).toBe(429);
+  expect(await status(server, bearer(right))).toBe(200);
+  expect((await server.ask('enter', { body: { token: right } })).status).toBe(200);
+  const code = new URL(await server.running.signInAddress()).hash.replace('#code=', '');
+  expect((await server.ask('enter', { body: { code } })).status).toBe(200);
+  expect((await server.ask('enter', { body: { code } })).status).toBe(429);
+});
+
+it('requests of others at its address use up none of those of a login session, which has as many', async () => {
+  const server = await start({ requestsPerMinute: 20 });
+  const session = cookieIn((await server.ask('enter', { body: { token: await token() } })).headers);
+  await Promise.all(Array.from({ length: 30 }, () => status(server, { cookie: 'epochal=x' })));
+  expect(await status(server, {})).toBe(429);
+  const answers = await Promise.all(Array.from({ length: 30 }, () => status(server, session)));
+  expect(answers.filter((one) => one === 200)).toHaveLength(20);
+  expect(answers.filter((one) => one === 429)).toHaveLength(10);
+});
+
+it('another token is the end of codes that were printed before', async () => {
+  const server = await start();
+  const code = new URL(await server.running.signInAddress()).hash.replace('#code=', '');
+  await servers.pop()?.stop();
+  await rm(join(folder, tokenFile));
+  expect((await (await start()).ask('enter', { body: { code } })).status).toBe(401);
+});
+
+it('a data folder that cannot be used is said in a sentence, before anything is prepared', async () => {
+  const file = join(folder, 'file');
+  await writeFile(file, '');
+  const told = async (dataFolder: string) => {
+    const err = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    vi.stubEnv('EPOCHAL_DATA_DIR', dataFolder);
+    try {
+      const prepare = () => Promise.reject(new Error('prepared'));
+      expect(await runServerUntilSignal({ connect: away, prepare })).toBe(1);
+      return err.mock.calls.map(([text]) => String(text)).join('');
+    } finally {
+      err.mockRestore();
+      vi.unstubAllEnvs();
+    }
+  };
+  const begins = (path: string) =>
+    `EPOCHAL_DATA_DIR is "${path}": must be the absolute path of a folder that this user can write, or that can be made; `;
+  expect(await told(file)).toBe(`${begins(file)}it is a file\n`);
+  expect(await told(join(file, 'in', 'it'))).toBe(`${begins(join(file, 'in', 'it'))}it, or a part of it, is a file\n`);
+  expect(await told('/proc/epochal/data')).toBe(`${begins('/proc/epochal/data')}no folder can be made there\n`);
+  const shared = join(folder, 'shared');
+  await mkdir(shared);
+  await chmod(shared, 0o1777);
+  expect(await told(shared)).toBe(`${begins(shared)}all users of this machine share it\n`);
+  expect((await stat(shared)).mode & 0o1777).toBe(0o1777);
+  expect(await told('data')).toBe(`${begins('data').slice(0, -2)}\n`);
 });
 
 it('a flood without a token is refused before it is asked for one', async () => {

@@ -107,6 +107,7 @@ describe('allowed paths', () => {
     ['the folder above', () => folder],
     ['dots', () => `${root}/../outside`],
     ['relative dots', () => '../../outside'],
+    ['relative dots that lead out of their base, and inside again', () => 'x/../../root/inside'],
     ['a link that leads out', () => join(root, 'out', 'secret')],
     ['a link that leads out to nothing yet', () => join(root, 'dangling')],
     ['a circle of links', () => join(root, 'circle')],

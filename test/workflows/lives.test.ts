@@ -4,12 +4,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@temporalio/client';
 import Long from 'long';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { placeMemo, placeOf } from '../../contracts/life.ts';
+import { viewText } from '../../client/cli/run-text.ts';
+import { TrainingClient } from '../../client/training-client.ts';
+import { lifeText, placeMemo, placeOf } from '../../contracts/life.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import { type RunView, trainingRunType } from '../../contracts/run-messages.ts';
 import { salvageId } from '../../contracts/salvage-messages.ts';
@@ -90,6 +92,9 @@ describe('a run that is reset while it trains', () => {
     const receipt = await life.result();
     expect(receipt).toMatchObject({ outcome: 'completed', outputFolder: outputOf(place), epochs: { trained: 6 } });
     expect(receipt.notes.join('\n')).toContain(`what the one before left stays in ${outputOf(run.id)}`);
+    const view = await new TrainingClient(host.client).view(run.id);
+    expect(lifeText(view)).toBe(`${place}: ${receipt.notes.find((note) => note.includes('another life'))}`);
+    expect(viewText(view)).toContain(`what the one before left stays in ${outputOf(run.id)}`);
     // What was trained before the reset is not trained again.
     expect(receipt.batches.trained).toBe(60);
     expect(receipt.batches.wasted).toBe(0);
@@ -126,6 +131,25 @@ describe('a run that is reset while it trains', () => {
       expect(receipt.checkpoints.map(({ name }) => name)).toEqual(await checkpointsOf(at));
       expect(existsSync(folderOf(at))).toBe(false);
     }
+  });
+});
+
+describe('a run whose folder says no more whose it is', () => {
+  it('goes on in a place of its own, its trainer ended; where that is told the same, it ends', async () => {
+    const run = await host.start(host.config({ ...slow, epochs: 40, failures: { restarts: 1, backoffSeconds: 0.1 } }));
+    const spoil = (place: string) => writeFile(join(folderOf(place), 'run.json'), 'nothing');
+    await run.until('has stored an epoch', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
+    await spoil(run.id);
+    const { place } = await run.until('has moved', (view) => view.place !== run.id && view.position.epoch >= 3);
+    expect(host.worker.host.sessions.isLive(run.id)).toBe(false);
+    await spoil(place as string);
+    const failure = await run.result().catch((error: { cause?: { details?: unknown[] } }) => error.cause?.details?.[0]);
+    const receipt = receiptSchema.parse(failure);
+    expect(receipt).toMatchObject({ outcome: 'failed', outputFolder: outputOf(place as string) });
+    expect(JSON.stringify(receipt.cause)).toContain('belongs to another life of this run');
+    expect(host.worker.host.sessions.isLive(place as string)).toBe(false);
+    const { length } = (await run.handle.fetchHistory()).events ?? [];
+    expect(length).toBeLessThan(1_000);
   });
 });
 

@@ -49,7 +49,7 @@ def train_yolo(app: epochal.Application) -> None:
     except NoMoreEpochs:
         pass
     if trainer.stop:
-        app.end_early(trainer.why_early)  # no end of its own where it is the planned one
+        app.end_early(trainer.why_early)  # does nothing if this is the planned end
     if trainer.planned_end or trainer.stop:
         next(trainer.epochs_to_train, None)
     if parameters.export_onnx and processes.rank == 0:
@@ -206,7 +206,7 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
             schedules.tell(app)
         stopper = trainer.stopper
         if trainer.start_epoch - stopper.best_epoch >= stopper.patience:
-            # It had ended early there: who continues it wants as many epochs again.
+            # It had ended early there: a run that continues it gets its full patience again.
             stopper.best_epoch, stopper.possible_stop = trainer.start_epoch, False
         trainer.train_loader.begin(trainer.start_epoch)
         trainer.is_first = True

@@ -127,6 +127,60 @@ def test_names_that_lead_out_of_the_data_set(shapes: Make, tmp_path: Path) -> No
             checked(str(folder), "detect", SplitParameters())
 
 
+def _as_exported(folder: Path) -> None:
+    """In the form of Roboflow's exports: `data.yaml` names its folders as if they were beside its own folder."""
+    for split, name in (("train", "train"), ("val", "valid")):
+        for kind in ("images", "labels"):
+            (folder / name).mkdir(exist_ok=True)
+            (folder / kind / split).rename(folder / name / kind)
+    (folder / "data.yaml").write_text(
+        "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n\nnc: 3\n"
+        "names: ['circle', 'square', 'triangle']\n"
+    )
+
+
+def test_an_export_of_roboflow(shapes: Make) -> None:
+    folder = shapes("yolo")
+    before = reading.read(folder)
+    _as_exported(folder)
+    data_set, chosen = checked(str(folder), "detect", SplitParameters())
+    assert chosen.by == "folder"
+    assert {picture.split for picture in data_set.pictures} == {"train", "val"}
+    assert [len(picture.objects) for picture in data_set.pictures] == [len(one.objects) for one in before.pictures]
+    relocated, missing = data_set.findings.sentences()
+    images = folder / "train" / "images"
+    assert relocated == (
+        f"relocated path: train of {folder}/data.yaml is ../train/images, which is not there; {images} was read instead"
+        " (and 1 more)"
+    )
+    assert missing.startswith("missing test split: test of ")
+
+
+@pytest.mark.parametrize(
+    "place", ["../outside", "../../outside", "../../made-yolo/../outside", "..//etc", "../images/../../outside"]
+)
+def test_an_export_does_not_lead_out_of_its_folder(shapes: Make, tmp_path: Path, place: str) -> None:
+    """What is there outside is refused, and a path that leads out is not made to lead out less."""
+    folder = shapes("yolo")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.png").write_bytes(next((folder / "images" / "train").iterdir()).read_bytes())
+    _as_exported(folder)
+    (folder / "data.yaml").write_text(f"train: [../train/images, {place}]\nval: ../valid/images\nnames: [a, b, c]\n")
+    data_set = reading.read(folder)
+    assert all(picture.path.is_relative_to(folder) for picture in data_set.pictures)
+    with pytest.raises(DataError, match=r"path outside: .* is not in the data set's folder"):
+        checked(str(folder), "detect", SplitParameters())
+
+
+def test_a_split_is_outside_where_it_is_there(shapes: Make, tmp_path: Path) -> None:
+    """`../train/images` is read inside only while it leads nowhere."""
+    folder = shapes("yolo")
+    _as_exported(folder)
+    (tmp_path / "train" / "images").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"path outside: train of .* names \.\./train/images"):
+        checked(str(folder), "detect", SplitParameters())
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

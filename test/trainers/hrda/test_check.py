@@ -53,6 +53,9 @@ def test_a_bad_parameter(domains: Path, parameters: dict[str, Any], field: str, 
 def test_domains_that_are_not_there(domains: Path, tmp_path: Path) -> None:
     assert "there is no data set at" in problems(tmp_path / "nowhere")[0]["message"]
     assert "there is no folder" in problems(domains, target="rain")[0]["message"]
+    outward = f"../{domains.name}/target"
+    assert f"{outward} leads out of the data set" not in str(problems(domains, target=outward))
+    assert "../elsewhere leads out of the data set" in problems(domains, target="../elsewhere")[0]["message"]
     assert problems(domains, target="rain", self_training=False) == []
     (tmp_path / "source").mkdir()
     assert "in no layout that is known here" in problems(tmp_path)[0]["message"]

@@ -209,6 +209,33 @@ def test_schedules_that_have_no_total_go_on_as_they_are(tmp_path: Path) -> None:
         assert second[name].optimizer.param_groups[0]["lr"] == first[name].optimizer.param_groups[0]["lr"]
 
 
+def test_a_plateau_keeps_its_rate_beside_another_schedule(tmp_path: Path) -> None:
+    """What it has lowered is in the optimizer alone, and stepping the warm-up anew would raise that again."""
+
+    def make() -> dict[str, Any]:
+        optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
+        return {
+            "warm_up": rates.LinearLR(optimizer, 0.1, total_iters=2),
+            "plateau": rates.ReduceLROnPlateau(optimizer, patience=0),
+            "optimizer": optimizer,
+        }
+
+    first, second = make(), make()
+    for loss in (1.0, 1.0, 2.0, 3.0):
+        first["optimizer"].step()
+        first["warm_up"].step()
+        first["plateau"].step(loss)
+    rate = first["optimizer"].param_groups[0]["lr"]
+    assert rate < 0.01
+    save_training(first, tmp_path / "t")
+    notes: list[str] = []
+    app = SimpleNamespace(extended_from=4, planned_epochs=8, note=notes.append)
+    load_training(second, tmp_path / "t", app)  # type: ignore[arg-type]
+    assert second["optimizer"].param_groups[0]["lr"] == rate
+    (note,) = notes
+    assert note.startswith("the schedule LinearLR goes on as it was planned for 4 epochs")
+
+
 class ByEpoch:
     """As timm's schedules are: it is told the epoch, and does not count."""
 

@@ -75,6 +75,18 @@ for epoch in app.epochs():
     assert not trainer.of("endedEarly")
 
 
+@pytest.mark.parametrize("leave", ["sys.exit(3)", "sys.exit('no more room')"])
+def test_an_exit_code_of_a_script_is_no_early_end(start: Start, leave: str) -> None:
+    """Also of one that has neither `trainer.main()` nor `app.stop()`, which is told nothing of its own end."""
+    begin = "app = epochal.Application(trainer)\napp.state(save=save, load=load)\n"
+    body = f"for epoch in app.epochs():\n    app.end_epoch({{'m': 0}})\n    {leave}\n"
+    trainer = start(HEAD + begin + body)
+    assert trainer.end() == (3 if "3" in leave else 1)
+    assert trainer.checkpoints == ["epoch-0001"]
+    assert trainer.events[-1]["finished"] is False
+    assert not trainer.of("endedEarly")
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -89,6 +101,14 @@ def test_a_failure_is_no_early_end(start: Start, body: str, kind: str) -> None:
     trainer = start(HEAD + script)
     trainer.end()
     assert trainer.failed["kind"] == kind
+    assert not trainer.of("endedEarly")
+
+
+def test_an_end_before_anything_was_trained_is_a_failure(start: Start) -> None:
+    begin = "app = epochal.Application(trainer)\napp.end_early('there is nothing to learn')\n"
+    trainer = start(f"{HEAD}{begin}train_epochs(app)\n")
+    trainer.end()
+    assert "ended before its first checkpoint" in trainer.failed["message"]
     assert not trainer.of("endedEarly")
 
 

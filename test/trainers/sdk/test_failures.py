@@ -79,7 +79,7 @@ trainer.main()
         ("raise RuntimeError('lone \\ud800 surrogate')", "trainerError", "surrogate"),
         ("raise RuntimeError", "trainerError", "RuntimeError"),
         ("for _ in app.epochs(): pass", "trainerError", "end_epoch"),
-        ("for _ in app.batches([1]): pass", "trainerError", "belongs into an epoch"),
+        ("for _ in app.batches([1]): pass", "trainerError", "belongs in an epoch"),
         ("next(app.epochs()); app.end_epoch({'m': float('inf')})", "nan", "m became inf"),
         ("next(app.epochs()); app.end_epoch({'m': 'x'})", "trainerError", "ValueError"),
         ("next(app.epochs()); app.end_epoch({'': 1})", "trainerError", "1 to 200 characters"),

@@ -72,6 +72,7 @@ class Application:
         self._ending = threading.Lock()
         self._has_ended = False
         self._exit_code = 0
+        self._asked_exit: SystemExit | None = None
         self._loop: TrainingLoop | None = None
         self._trainer_name = trainer.name if trainer else Path(sys.argv[0]).stem or "trainer"
         #: The processes that train together: `app.ranks.rank` of `app.ranks.count`.
@@ -118,9 +119,9 @@ class Application:
 
     @property
     def extended_from(self) -> int | None:
-        """Planned epochs of the training that wrote the checkpoint, where this one goes on with another number.
+        """Planned epochs of the training that wrote the checkpoint, if this one has another number of them; else None.
 
-        What depends on the number of epochs (a schedule) has to be made anew then: what was saved is of the other.
+        Whatever depends on the number of epochs, such as a schedule, then has to be made anew instead of loaded.
         """
         return self._training.extended_from
 
@@ -239,11 +240,12 @@ class Application:
         self._sink.send({"type": "note", "message": shortened(message, 4000)})
 
     def end_early(self, reason: str) -> None:
-        """No epoch follows the one under way: the trainer's own decision, told with `reason`, which completes the run.
+        """End the training after the epoch under way, by the trainer's own decision: the run completes, with `reason`.
 
-        `app.epochs()` ends after it. Leaving its loop by `break` after `app.end_epoch(metrics)` does the same; said
-        here, it is also known where what follows the loop is interrupted and done again. Nothing happens
-        after a stop, or in the last epoch.
+        `app.epochs()` ends after that epoch. Leaving its loop by `break` after `app.end_epoch(metrics)` does the same,
+        but a call here is also remembered if what follows the loop is interrupted and done again. Of several processes
+        one may call it for all. After a stop was requested, and in the last epoch, it does nothing. `reason` is cut to
+        500 characters.
         """
         self._training.end_early(reason)
 
@@ -368,10 +370,22 @@ class Application:
             faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
         except (OSError, ValueError, AttributeError):
             pass  # stderr has no file descriptor: there is no log to dump a stack into.
+        self._remember_exit_code()
         self._print_exception = sys.excepthook
         sys.excepthook = self._on_exception
         atexit.register(self._at_exit)
         os.register_at_fork(after_in_child=self._leave_in_child)
+
+    def _remember_exit_code(self) -> None:
+        """Of `sys.exit(code)` on the main thread: to `_at_exit` Python does not say why the process ends."""
+        leave = sys.exit
+
+        def remembering(status: Any = None, /) -> NoReturn:
+            if threading.current_thread() is threading.main_thread():
+                self._asked_exit = SystemExit(status)
+            leave(status)
+
+        sys.exit = remembering
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if os.getpid() != self._pid:  # a child, hit by the signal before it was a moment old
@@ -392,7 +406,7 @@ class Application:
 
     def _at_exit(self) -> None:
         """Whoever forgot `app.stop()`, or replaced the exception hook: Python remembers what it died of."""
-        self._end(getattr(sys, "last_value", None))
+        self._end(getattr(sys, "last_value", None) or self._asked_exit)
 
     def _leave_in_child(self) -> None:
         """A forked child is no trainer: signals end it, and its end is not the training's."""
@@ -447,6 +461,8 @@ class Application:
         if not self._ending.acquire(blocking=False):
             return
         error = self._with_landing(error)
+        if self._loop is not None:
+            self._loop.is_over = True
         if self._loop is not None and _is_orderly(error):
             trouble = self._loop.conclude()
             if trouble is not None:

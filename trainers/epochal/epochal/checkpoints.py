@@ -157,14 +157,14 @@ def _files(folder: Path) -> list[dict[str, Any]]:
             if path.is_symlink():
                 _put_file_in_place_of_link(path, folder)
             if not path.is_file():
-                raise ValueError(f"{name} is not a plain file: a checkpoint holds plain files alone")
+                raise ValueError(f"{name} is not a regular file: a checkpoint may hold only regular files")
             if path.parent == folder and name == MANIFEST:
                 raise ValueError(f"{MANIFEST} is written by the SDK: give the trainer's file another name")
             size, digest = sha256_and_sync(path)
             files.append({"path": path.relative_to(folder).as_posix(), "size": size, "sha256": digest})
         for name in folders:
             if Path(parent, name).is_symlink():
-                raise ValueError(f"{name} is a link: a checkpoint holds plain files alone")
+                raise ValueError(f"{name} is a link: a checkpoint may hold only regular files")
         if Path(parent) != folder:
             sync(Path(parent))
     if len(files) > MOST_FILES:
@@ -177,10 +177,12 @@ def _put_file_in_place_of_link(link: Path, folder: Path) -> None:
     target = link.resolve()
     if not target.is_relative_to(folder.resolve()):
         raise ValueError(
-            f"{link.name} is a link that leads out of the checkpoint: a checkpoint holds its own files alone"
+            f"{link.name} is a link that leads out of the checkpoint: a checkpoint may hold only its own files"
         )
     if not target.is_file():
-        raise ValueError(f"{link.name} is a link to what is no file: a checkpoint holds plain files alone")
+        raise ValueError(
+            f"{link.name} is a link to something that is not a file: a checkpoint may hold only regular files"
+        )
     beside = link.with_name(f".{link.name}.tmp")
     try:
         os.link(target, beside)

@@ -136,5 +136,5 @@ class Driven:
 
     def finish(self) -> None:
         """The planned end, or an early one. Raises the stop where one came in the meantime."""
-        if not self._loop._goes_on:
+        if not self._loop.goes_on:
             next(self._epochs, None)

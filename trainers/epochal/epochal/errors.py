@@ -94,7 +94,7 @@ def _missing_module(name: str) -> str:
     file = Path(sys.argv[0])
     requirements = file.with_name("requirements.txt")
     if os.environ.get("EPOCHAL_SESSION"):
-        return f"{where}: its package belongs into {requirements}, or into the PEP 723 header of {file.name}"
+        return f"{where}: add its package to {requirements}, or to the PEP 723 header of {file.name}"
     if requirements.is_file():
         return f"{where}: install the trainer's packages by `pip install -r {requirements}`"
     return f"{where}: run it by `uv run {file}`, which installs what its header names, or install its package by pip"

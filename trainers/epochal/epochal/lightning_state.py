@@ -34,7 +34,7 @@ def why_early(trainer: Trainer) -> str:
 
 
 def _expect_anew(trainer: Trainer) -> None:
-    """A training that had ended early is continued: who does so wants it to wait as long again."""
+    """A training that had ended early is continued: it gets its full patience again."""
     for callback in trainer.early_stopping_callbacks:
         if callback.wait_count >= callback.patience:
             callback.wait_count = callback.stopped_epoch = 0
@@ -93,7 +93,7 @@ def _with_objects(error: pickle.UnpicklingError) -> str:
     what = f" ({found[1]})" if found else ""
     return (
         f"holds objects beside tensors and plain values{what}, and reading them runs code from it: leave them out of "
-        "hyper-parameters and callbacks, or give EpochalCallback(app, weights_only=False) where you trust who wrote it"
+        "hyper-parameters and callbacks, or use EpochalCallback(app, weights_only=False) if you trust whoever wrote it"
     )
 
 

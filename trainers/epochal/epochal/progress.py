@@ -41,8 +41,8 @@ class MetricNames:
         if not self._is_told:
             self._is_told = True
             message = (
-                f"the metric {name} is left out, and others after it: a training may report {MOST_NAMES} different "
-                "names. Give those that differ by a number one name"
+                f"the metric {name} is left out, and so is every new one after it: a training may report {MOST_NAMES} "
+                "different names. Use one name for metrics whose names differ only by a number"
             )
             self._sink.send({"type": "note", "message": message})
 

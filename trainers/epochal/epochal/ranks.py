@@ -118,13 +118,14 @@ class SharedControl(Control):
     def agree(self) -> None:
         heard = self._heard
         asked, heard.checkpoint_asked = heard.checkpoint_asked, False
-        stop, checkpoint, is_last, through = self._ranks.maximum(
-            [_stops.index(heard.stop_mode), int(asked), int(heard.no_more_epochs), heard.granted_through]
+        stop_mode, was_told = heard.stop_mode, int(heard.stop_mode is not None and not heard.stops_by_itself)
+        stop, told, checkpoint, is_last, through = self._ranks.maximum(
+            [_stops.index(stop_mode), was_told, int(asked), int(heard.no_more_epochs), heard.granted_through]
         )
         if stop:
             begun = self._begun_at_stop
-            reason = heard.stop_reason or "another process was told to"
-            super().stop(_stops[stop] or "batch", reason, by_itself=heard.stops_by_itself)
+            other = "another process was told to" if told else "another process of the training ended it"
+            super().stop(_stops[stop] or "batch", heard.stop_reason or other, by_itself=not told)
             if begun is not None:
                 self._begun_at_stop = begun  # counted from when it was heard, not from when all knew
         self.checkpoint_asked = self.checkpoint_asked or bool(checkpoint)

@@ -41,15 +41,19 @@ def over_new_total(app: Application, schedules: Sequence[Any], saved: Sequence[M
     if app.extended_from is None:
         yield
         return
+    # How many there are is for whoever loads them to say.
+    counted = [(one, state, _steps(one, state)) for one, state in zip(schedules, saved, strict=False)]
+    # The rates of an optimizer are the product of all its schedules: one that cannot be stepped again decides for all.
+    left_alone = {id(one.optimizer) for one, _, steps in counted if steps is None}
     known: list[tuple[Any, Mapping[str, Any], int]] = []
-    for one, state in zip(schedules, saved, strict=False):  # how many there are is for whoever loads them to say
-        steps = _steps(one, state)
-        if steps is not None:
+    for one, state, steps in counted:
+        if steps is not None and id(one.optimizer) not in left_alone:
             known.append((one, state, steps))
-        elif not _is_without_total(one):
+        elif steps is not None or not _is_without_total(one):
             app.note(
                 f"the schedule {type(one).__name__} goes on as it was planned for {app.extended_from} epochs: "
-                f"where it would be in {app.planned_epochs} cannot be told"
+                f"its place in a schedule over {app.planned_epochs} cannot be determined"
+                + (", because another schedule of its optimizer cannot be made anew" if steps is not None else "")
             )
     moved = _Moved([one for one, _, _ in known], [steps for _, _, steps in known])
     yield

@@ -53,6 +53,7 @@ class TrainingLoop:
         self.best: dict[str, Any] | None = None
         self.is_ready = False
         self.was_stopped = False
+        #: Whether the process is about to end: nothing that follows is a phase of the training.
         self.is_over = False
         #: Epochs after which none follows.
         self._last_epoch = session.epochs if session.ends_after is None else min(session.epochs, session.ends_after)
@@ -113,7 +114,7 @@ class TrainingLoop:
         """See `Application.epochs`."""
         if not self.is_ready:
             self._get_ready()
-        while self._goes_on and self._may_train(self._complete + 1):
+        while self._wants_more() and self._may_train(self._complete + 1):
             self._begin_epoch()
             try:
                 yield self._complete + 1
@@ -126,10 +127,10 @@ class TrainingLoop:
                 raise
             if self._in_epoch:
                 raise RuntimeError(f"epoch {self._complete + 1} is over, but app.end_epoch(metrics) was not called")
-        if self._goes_on and self._control.stops_at_batch:
+        if self.goes_on and self._control.stops_at_batch:
             self._leave()
         self._settle()
-        if self._early_reason is not None and not self._early_told:
+        if self._early_reason is not None and not self._early_told and self._checkpoints.has_any:
             self._tell_early_end()
         # Once all is trained there is nothing left to stop: what follows is done whole, or not at all.
         self.progress.phase("finish", max(self._complete, 1))
@@ -137,31 +138,38 @@ class TrainingLoop:
     def end_early(self, reason: str) -> None:
         """See `Application.end_early`."""
         asked = self._control.stop_mode is not None or self._control.no_more_epochs
-        ends_here = self._complete + (1 if self._in_epoch else 0) < self._last_epoch
-        if ends_here and not asked and self._early_reason is None:
+        epochs_remain = self._complete + (1 if self._in_epoch else 0) < self._last_epoch
+        if epochs_remain and not asked and self._early_reason is None:
             self._early_reason = shortened(reason, 500) or "for no reason that was given"
 
     def conclude(self) -> Exception | None:
-        """The process ends in good order: whether the trainer itself wanted that before the last epoch, and tells it.
+        """The process ends in good order: tells whether that is the trainer's own decision, before the last epoch.
 
-        Answers what is wrong with the end where nothing was trained.
+        Returns what is wrong with the end where there is no checkpoint.
         """
-        self.is_over = True
         asked = self._control.stop_mode is not None and not self._control.stops_by_itself
         by_itself = self._left_early or not (asked or self._control.no_more_epochs)
         ends_early = self._complete < self._last_epoch and by_itself and not self._early_told
         if not self.is_ready or not ends_early or (self.was_stopped and not self._control.stops_by_itself):
             return None
         if not self._checkpoints.has_any:
-            return RuntimeError("the trainer ended before its first epoch was complete, and nobody had asked it to")
+            return RuntimeError("the trainer ended before its first checkpoint, and nobody had asked it to")
         stop = self._control.stop_reason if self._control.stops_by_itself else None
         self._early_reason = self._early_reason or stop or f"no epoch followed epoch {self._complete}"
         self._tell_early_end()
         return None
 
     @property
-    def _goes_on(self) -> bool:
+    def goes_on(self) -> bool:
+        """Whether another epoch follows the complete ones, as far as this process has decided."""
         return self._complete < self._last_epoch and self._early_reason is None
+
+    def _wants_more(self) -> bool:
+        """`goes_on`, agreed on by all processes: one that ends early ends them all."""
+        if self._ranks.count > 1:
+            reasons = self._ranks.gather(self._early_reason)
+            self._early_reason = next((reason for reason in reasons if reason is not None), None)
+        return self.goes_on
 
     def _tell_early_end(self) -> None:
         self._early_told = True
@@ -451,7 +459,7 @@ class TrainingLoop:
 
     def _need_epoch(self, what: str) -> None:
         if not self._in_epoch:
-            raise RuntimeError(f"{what}(...) belongs into an epoch: for epoch in app.epochs(): ...")
+            raise RuntimeError(f"{what}(...) belongs in an epoch: for epoch in app.epochs(): ...")
 
     def _loader_too_short(self) -> DataError:
         return DataError(

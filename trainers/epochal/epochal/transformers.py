@@ -66,11 +66,9 @@ class EpochalCallback(transformers.TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Model, optimizer and schedule are there, and loaded by the Trainer where there was a checkpoint."""
         self._driven.get_ready(self._save, lambda _folder: None, self._load_weights)
-        for callback in self._trainer.callback_handler.callbacks:
-            if isinstance(callback, transformers.EarlyStoppingCallback):
-                if callback.early_stopping_patience_counter >= callback.early_stopping_patience:
-                    # It had ended early there: who continues it wants as many evaluations again.
-                    callback.early_stopping_patience_counter = 0
+        for callback in self._out_of_patience():
+            # The training had ended early there: a run that continues it gets its full patience again.
+            callback.early_stopping_patience_counter = 0
         self._is_ready = True
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -172,12 +170,19 @@ class EpochalCallback(transformers.TrainerCallback):
         for name, function in replaced.items():
             setattr(trainer, name, function)
 
+    def _out_of_patience(self) -> list[transformers.EarlyStoppingCallback]:
+        callbacks = self._trainer.callback_handler.callbacks
+        return [
+            callback
+            for callback in callbacks
+            if isinstance(callback, transformers.EarlyStoppingCallback)
+            and callback.early_stopping_patience_counter >= callback.early_stopping_patience
+        ]
+
     def _why_early(self) -> str:
-        for callback in self._trainer.callback_handler.callbacks:
-            if isinstance(callback, transformers.EarlyStoppingCallback):
-                if callback.early_stopping_patience_counter >= callback.early_stopping_patience:
-                    metric = self._trainer.args.metric_for_best_model
-                    return f"{metric} has not improved in {callback.early_stopping_patience} evaluations"
+        for callback in self._out_of_patience():
+            metric = self._trainer.args.metric_for_best_model
+            return f"{metric} has not improved in {callback.early_stopping_patience} evaluations"
         return "the Trainer ended the training (should_training_stop)"
 
     # Its state

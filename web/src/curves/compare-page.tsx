@@ -16,6 +16,7 @@ import { changedFields } from './changed-fields.ts';
 import { CurveControls, type CurveLook, useCurveLook } from './curve-controls.tsx';
 import { CurvePlot } from './curve-plot.tsx';
 import { mergedCurves } from './merged-curves.ts';
+import { NotAllMetrics } from './run-curves.tsx';
 
 const mostRuns = 8;
 
@@ -153,6 +154,7 @@ function ComparedPlots({ compared, look, isLoading, problem }: ComparedPlotsProp
     );
   return (
     <SimpleGrid cols={{ base: 1, md: 2 }}>
+      {compared.some(({ columns }) => columns && !columns.all) && <NotAllMetrics />}
       {metrics.map((metric) => {
         const { x, curves } = mergedCurves(compared, metric, look);
         return (

@@ -49,5 +49,6 @@ export function joined(before: MetricColumns, more: MetricColumns): MetricColumn
         ],
       ]),
     ),
+    all: before.all && more.all,
   };
 }

@@ -43,6 +43,7 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
           The first points come with the end of the first epoch.
         </Text>
       )}
+      {data && !data.all && !isCompact && <NotAllMetrics />}
       <SimpleGrid cols={{ base: 1, md: 2 }}>
         {!isEmpty &&
           (isCompact ? groups.slice(0, 2) : groups).map((group) => (
@@ -52,6 +53,16 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
         {!isCompact && trace.length > 1 && <TracePlots trace={trace} />}
       </SimpleGrid>
     </Stack>
+  );
+}
+
+/** Said where curves are looked for, so that nobody takes one that is left out for one that was never reported. */
+export function NotAllMetrics() {
+  return (
+    <Text size="sm" c="dimmed">
+      Not every metric is drawn: of more than 500 names, the first 500 are. metrics.jsonl, among the files, has them
+      all.
+    </Text>
   );
 }
 

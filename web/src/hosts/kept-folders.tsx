@@ -6,6 +6,7 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { KeptFolder } from '../../../contracts/host-messages.ts';
 import type { Answer } from '../../../contracts/http-api.ts';
+import { runAt } from '../../../contracts/life.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
 import { useIsStale } from '../api/connection.ts';
 import { counted, formatAge, formatBytes } from '../formatting.ts';
@@ -97,7 +98,7 @@ export function KeptFolders() {
                     <Table.Td>
                       <Anchor
                         size="sm"
-                        renderRoot={(props) => <Link {...props} to="/runs/$run" params={{ run: folder.run }} />}
+                        renderRoot={(props) => <Link {...props} to="/runs/$run" params={{ run: runAt(folder.run) }} />}
                       >
                         {folder.run}
                       </Anchor>

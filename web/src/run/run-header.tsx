@@ -12,6 +12,7 @@ import {
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { RunDetails } from '../../../contracts/http-api.ts';
+import { lifeText } from '../../../contracts/life.ts';
 import { call, messageOf } from '../api/call.ts';
 import { useIsStale } from '../api/connection.ts';
 import { runQuery } from '../api/queries.ts';
@@ -27,6 +28,7 @@ export function RunHeader({ details }: { details: RunDetails }) {
   const { run } = summary;
   const began = summary.startedAt ?? summary.createdAt;
   const now = useNow(10_000);
+  const life = view && lifeText(view);
   return (
     <Stack gap="xs">
       <Group justify="space-between" align="flex-start">
@@ -102,6 +104,11 @@ export function RunHeader({ details }: { details: RunDetails }) {
         )}
       </Group>
       {view?.outputFolder && <CopyLine label="Output folder" text={view.outputFolder} />}
+      {life && (
+        <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+          Life {life}
+        </Text>
+      )}
       {view?.problems.map((problem) => (
         <Text key={problem} c="red" size="sm">
           {problem}

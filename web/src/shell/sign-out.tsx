@@ -6,8 +6,15 @@ import { call } from '../api/call.ts';
 export function SignOut() {
   const leave = useMutation({
     mutationFn: () => call('leave', {}),
-    // Loaded anew: what was read stays nowhere.
-    onSuccess: () => location.assign('/'),
+    // Loaded anew, and without what was being written: nothing that was read stays.
+    onSuccess: () => {
+      try {
+        sessionStorage.clear();
+      } catch {
+        // A browser that refuses to remember has nothing to forget.
+      }
+      location.assign('/');
+    },
   });
   return (
     <ActionIcon

@@ -29,13 +29,17 @@ def named(name: object, folder: Path, places: Sequence[Path], findings: Findings
         shown = repr(name[:80]) if isinstance(name, str) else f"something of the type {type(name).__name__}"
         findings.add("unreadable name", f"{where} names {shown}, which is not a path")
         return None
-    root = os.path.abspath(folder)
-    paths = [os.path.abspath(place / name) for place in places]
-    inside = [Path(path) for path in paths if os.path.commonpath([root, path]) == root]
+    inside = [path for place in places if (path := inside_of(folder, place / name))]
     if not inside:
         findings.add("path outside", f"{where} names {name}, which is not in the data set's folder {folder}")
         return None
     return next((path for path in inside if os.path.exists(path)), inside[-1])
+
+
+def inside_of(folder: Path, path: Path) -> Path | None:
+    """`path`, absolute and without `..`, if that is in `folder` or is `folder` itself; else None."""
+    root, full = os.path.abspath(folder), os.path.abspath(path)
+    return Path(full) if os.path.commonpath([root, full]) == root else None
 
 
 def size_of(path: Path, findings: Findings) -> tuple[int, int] | None:

@@ -12,7 +12,14 @@ from epochal.errors import DataError
 _readers = {"supervisely": supervisely.read, "yolo": yolo.read, "coco": coco.read, "images": image_folder.read}
 
 #: Findings that leave less to train with than there should be, and others that make no difference.
-_HARMLESS = {"picture without labels", "picture without annotation", "unused shape", "other size"}
+_HARMLESS = {
+    "picture without labels",
+    "picture without annotation",
+    "unused shape",
+    "other size",
+    "relocated path",
+    "missing test split",
+}
 
 
 def recognise(folder: Path) -> Kind:

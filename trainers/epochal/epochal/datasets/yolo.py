@@ -10,7 +10,7 @@ import yaml
 
 from epochal.datasets.masks import box_of_points, polygons_of
 from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
-from epochal.datasets.pictures import named, pictures_in, size_of, unique_name
+from epochal.datasets.pictures import inside_of, named, pictures_in, size_of, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
@@ -41,8 +41,13 @@ def read(folder: Path) -> DataSet:
     taken: set[str] = set()
     for split in ("train", "val", "test"):
         wanted = config.get(split)
-        for place in [wanted] if isinstance(wanted, str) else wanted or []:
-            found = _listed(folder, root, place, findings, f"{split} of {file}")
+        for written in [wanted] if isinstance(wanted, str) else wanted or []:
+            where = f"{split} of {file}"
+            place = _relocated(folder, root, written, findings, where)
+            if split == "test" and isinstance(place, str) and not os.path.exists(root / place):
+                findings.add("missing test split", f"{where} is {place}, which is not there; training does not need it")
+                continue
+            found = _listed(folder, root, place, findings, where)
             if not found and isinstance(place, str):
                 findings.add("empty split", f"{split} of {file} is {place}, where there is no picture")
             for path in found:
@@ -118,6 +123,17 @@ def _shape(config: dict[str, Any], file: Path) -> list[int] | None:
         if 1 <= count <= _MOST_KEYPOINTS and each in (2, 3):
             return [count, each]
     raise DataError(f"kpt_shape of {file} must be [number of keypoints, 1 to {_MOST_KEYPOINTS}, and 2 or 3]")
+
+
+def _relocated(folder: Path, root: Path, place: Any, findings: Findings, where: str) -> Any:
+    """`x` for a `../x` that is not there, if `x` is: Roboflow writes its exports so, and ultralytics reads them so."""
+    if not isinstance(place, str) or not place.startswith("../") or os.path.exists(root / place):
+        return place
+    path = inside_of(folder, root / place.removeprefix("../"))
+    if path is None or not path.exists():
+        return place
+    findings.add("relocated path", f"{where} is {place}, which is not there; {path} was read instead")
+    return place.removeprefix("../")
 
 
 def _listed(folder: Path, root: Path, place: Any, findings: Findings, where: str) -> list[Path]:
