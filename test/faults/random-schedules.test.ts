@@ -4,7 +4,7 @@ import { Arena } from './random-schedules.ts';
 import { faultKinds, scheduleOf } from './schedule.ts';
 
 /** Of each kind at least one, and no more than the suite has time for. */
-const seeds = [1, 4, 5, 6, 9, 10, 11, 13, 14, 15, 16, 23, 32, 53, 60, 66, 85, 106, 121, 131, 174, 181, 185];
+const seeds = [23, 53, 60, 66, 85, 106, 121, 131, 174, 181, 185];
 
 let arena: Arena;
 beforeAll(async () => {
