@@ -87,7 +87,7 @@ async function closed(run: TestRun, one: Case): Promise<Receipt> {
   await until(
     `${run.id} is over`,
     async () => (await run.handle.describe()).status.name !== 'RUNNING',
-    240,
+    900,
     () => JSON.stringify(one).slice(0, 3_000),
   );
   const receipt = await run.result().catch((error: unknown) => {

@@ -6,6 +6,7 @@ import { CancelledFailure, type WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { receiptSchema } from '../../contracts/receipt.ts';
 import { trainingRunType } from '../../contracts/run-messages.ts';
+import { Hold } from '../faults/hold.ts';
 import { ByHand } from '../support/by-hand.ts';
 import { TestHost, TestRun } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
@@ -24,29 +25,36 @@ const started = (hand: ByHand, type: string, before = '') =>
     (await hand.activities()).find((one) => one.type === type && one.isStarted && one.id !== before),
   );
 
-const trainsOn = async (run: TestRun) => {
-  const { epoch } = (await run.view()).position;
-  return run.until('trains on', ({ position }) => position.epoch > epoch + 1);
-};
+const held = (hold: Hold) => host.config({ ...long, parameters: { ...long.parameters, ...hold.parameters } });
+
+/** The trainer waits in that batch, and the run for its epoch: what is struck then does not end meanwhile by itself. */
+async function waits(run: TestRun, hold: Hold, place: string): Promise<void> {
+  await hold.reached(place);
+  await run.until(`waits for ${place}`, ({ position }) => position.epoch === Number(place.split(':')[0]) - 1);
+}
 
 describe('an activity', () => {
   it('that was failed, completed, paused or reset by hand is asked again, and its trainer trains on', async () => {
-    const run = await host.start(host.config(long));
+    const harms = { '2:5': 'fail', '4:5': 'complete', '6:5': 'reset', '8:5': 'pause' } as const;
+    const hold = await Hold.at(host.settings.dataFolder, Object.keys(harms));
+    const run = await host.start(held(hold));
     const hand = new ByHand(host.client, run.id);
-    await trainsOn(run);
-    for (const harm of ['fail', 'complete', 'reset', 'pause'] as const) {
+    for (const [place, harm] of Object.entries(harms)) {
+      await waits(run, hold, place);
       await hand[harm]((await started(hand, 'trainEpoch')).id);
-      await trainsOn(run);
+      await hold.release(place);
     }
+    await run.until('trains on', ({ position }) => position.epoch >= 9);
     await run.update('stop');
     const receipt = await run.result();
     expect(receipt).toMatchObject({ outcome: 'stopped', restarts: [], batches: { wasted: 0, afterStop: 0 } });
   });
 
   it('that fails whenever it is asked ends the run, whose trainer is stopped first and loses nothing', async () => {
-    const run = await host.start(host.config(long));
+    const hold = await Hold.at(host.settings.dataFolder, ['3:5']);
+    const run = await host.start(held(hold));
     const hand = new ByHand(host.client, run.id);
-    await trainsOn(run);
+    await waits(run, hold, '3:5');
     let before = '';
     for (let times = 0; times < 4; times++) {
       const { id } = await started(hand, 'trainEpoch', before);
@@ -77,14 +85,14 @@ describe('a message that makes no sense', () => {
       }),
     );
     const hand = new ByHand(host.client, run.id);
-    await trainsOn(run);
+    await run.until('trains', ({ position }) => position.epoch >= 2);
     await hand.signal('sessionLost', '{not JSON');
     await hand.signal('sessionLost', 'x', 'binary/unheard-of');
     await hand.signal('sessionLost', '{"session":1}');
     await hand.signal('__temporal_made_up', '{not JSON');
     await hand.signal('made up', '{not JSON');
     await expect(run.update('stop', { mode: 'sideways' })).rejects.toThrow();
-    const { events, session } = await trainsOn(run);
+    const { events, session } = await run.until('trains', ({ position }) => position.epoch >= 2);
     expect(events.filter(({ message }) => message.includes('a signal sessionLost was ignored'))).toHaveLength(3);
     expect(session).not.toBeNull();
     await run.handle.cancel();

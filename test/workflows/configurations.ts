@@ -201,12 +201,13 @@ function valid({ config, ending, fails, isHurried }: Case): Case {
 /** A busy machine needs a minute for what an idle one does in a second: deadlines below are for runs that may miss them. */
 function deadlinesOf(given: NonNullable<RunConfigInput['deadlines']>, isHurried: boolean): typeof given {
   const least = isHurried ? 0 : 120;
-  const kept = ['setUpSeconds', 'finishSeconds', 'publishSeconds', 'heartbeatSeconds', 'hangFloorSeconds'] as const;
+  const kept = ['setUpSeconds', 'finishSeconds', 'publishSeconds', 'hangFloorSeconds'] as const;
   const deadlines = { ...given };
   for (const name of kept) {
-    const value = given[name] ?? (name === 'heartbeatSeconds' ? 15 : 120);
-    deadlines[name] = Math.max(value, least);
+    deadlines[name] = Math.max(given[name] ?? 120, least);
   }
+  // A start of an activity that a busy server loses costs a run as long as its heartbeat may take.
+  deadlines.heartbeatSeconds = Math.min(60, Math.max(given.heartbeatSeconds ?? 15, isHurried ? 0 : 15));
   const { hangFloorSeconds = 120, hangCeilingSeconds = 3600 } = deadlines;
   deadlines.hangFloorSeconds = Math.min(hangFloorSeconds, Math.max(hangCeilingSeconds, least));
   deadlines.hangCeilingSeconds = Math.max(hangFloorSeconds, hangCeilingSeconds);
