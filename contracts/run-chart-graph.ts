@@ -384,6 +384,20 @@ export const runChartGraph: ChartGraph = {
       "guard": null
     },
     {
+      "from": "training.sessions",
+      "to": "training.sessions.paused",
+      "label": "MOVED",
+      "kind": "event",
+      "guard": "pauseWanted"
+    },
+    {
+      "from": "training.sessions",
+      "to": "training.sessions.deciding",
+      "label": "MOVED",
+      "kind": "event",
+      "guard": null
+    },
+    {
       "from": "training.sessions.acquiring",
       "to": "training.sessions.deciding",
       "label": "openSession done",
@@ -610,6 +624,13 @@ export const runChartGraph: ChartGraph = {
     {
       "from": "training.sessions.renewing",
       "to": "training.sessions.deciding",
+      "label": "MOVED",
+      "kind": "event",
+      "guard": null
+    },
+    {
+      "from": "training.sessions.renewing",
+      "to": "training.sessions.deciding",
       "label": "RENEWED",
       "kind": "event",
       "guard": null
@@ -632,6 +653,13 @@ export const runChartGraph: ChartGraph = {
       "from": "training.sessions.pausing",
       "to": "stopping",
       "label": "STOP",
+      "kind": "event",
+      "guard": null
+    },
+    {
+      "from": "training.sessions.pausing",
+      "to": "training.sessions.paused",
+      "label": "MOVED",
       "kind": "event",
       "guard": null
     },
@@ -743,6 +771,13 @@ export const runChartGraph: ChartGraph = {
     {
       "from": "training.keeper.keeping",
       "to": "training.keeper.idle",
+      "label": "MOVED",
+      "kind": "event",
+      "guard": null
+    },
+    {
+      "from": "training.keeper.keeping",
+      "to": "training.keeper.idle",
       "label": "SESSION_LOST",
       "kind": "event",
       "guard": "isOpenSession"
@@ -766,6 +801,13 @@ export const runChartGraph: ChartGraph = {
       "to": "training.keeper.idle",
       "label": "after keeperPause",
       "kind": "after",
+      "guard": null
+    },
+    {
+      "from": "stopping",
+      "to": "stopping.choosing",
+      "label": "MOVED",
+      "kind": "event",
       "guard": null
     },
     {
@@ -927,6 +969,13 @@ export const runChartGraph: ChartGraph = {
       "to": "stopping.ended",
       "label": "stopTrainer error",
       "kind": "error",
+      "guard": null
+    },
+    {
+      "from": "uploading",
+      "to": "uploading.publishing",
+      "label": "MOVED",
+      "kind": "event",
       "guard": null
     },
     {
