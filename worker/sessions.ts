@@ -16,7 +16,7 @@ import { deadline } from './deadline.ts';
 import type { Host } from './host.ts';
 import { endPredecessor } from './predecessor.ts';
 import { type RunFolder, replaceFile } from './run-folders.ts';
-import { readManifests, readReport, start } from './run-report.ts';
+import { readManifests, readReport, readRunFile, start } from './run-report.ts';
 import { LiveSession, SessionOver } from './session.ts';
 import { TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
 import { TrainerProcess } from './trainer-process.ts';
@@ -125,6 +125,8 @@ export class Sessions {
     let begun: LiveSession | null = null;
     try {
       const isClaimed = await this.#requireStore(input, life);
+      // A run that has trained here has claimed its output folder, and may go on while the store is away.
+      const isKnown = (await readRunFile(folder)) !== null;
       await this.#host.folders.make(place);
       // First of all: whatever kills this worker from here on, who finds the folder knows where its run lands.
       await claimFolder(folder, input.config, this.#host.id, life);
@@ -137,7 +139,7 @@ export class Sessions {
       const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
       await this.#requireAllowed(program, input.config, options);
-      if (!isClaimed) await whenStoreAnswers(options, () => this.#claimOutput(input, life));
+      if (!isClaimed && !isKnown) await whenStoreAnswers(options, () => this.#claimOutput(input, life));
       const resume = await this.#resume(input, folder, options);
       const position = resume?.position ?? start;
       begun = new LiveSession({

@@ -41,7 +41,7 @@ const run_ = (program: string, ...args: string[]) => execFileSync(program, args,
 /** A tmpfs of this size, unmounted after the test. */
 async function smallDisk(path: string, size: string): Promise<void> {
   await mkdir(path, { recursive: true });
-  run_('mount', '-t', 'tmpfs', '-o', `size=${size}`, 'epochal-test', path);
+  run_('mount', '-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'epochal-test', path);
   undo.push(() => run_('umount', '-l', path));
 }
 
