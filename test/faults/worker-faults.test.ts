@@ -154,7 +154,7 @@ describe('a worker', () => {
       [1, 2].map((seed) => hosts.start({ epochs: 100_000, seed, parameters: { batches: 1, validation_batches: 0 } })),
     );
     for (const run of runs) await run.until('trains', ({ position }) => position.epoch > 3);
-    for (let drains = 0; drains < 4; drains++) {
+    for (let drains = 0; drains < 2; drains++) {
       const [worker, other] = drains % 2 === 0 ? both : both.toReversed();
       const epoch = Math.max(...(await Promise.all(runs.map(async (run) => (await run.view()).position.epoch))));
       worker?.signal('SIGTERM');
