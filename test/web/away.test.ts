@@ -11,11 +11,11 @@ beforeAll(async () => {
 afterAll(() => stage?.stop());
 afterEach(async () => {
   const errors = await stage.closePages();
-  // Questions that nobody could answer are what these tests are about; the browser notes each.
+  // Questions that nobody could answer, or that come without a sign-in, are what these tests are about; the browser notes each.
   expect(
     errors.filter(
       (line) =>
-        !/status of 50[23]|ERR_CONNECTION_REFUSED|ERR_INTERNET_DISCONNECTED|ERR_FAILED|dynamically imported module/.test(
+        !/status of (401|50[23])|ERR_CONNECTION_REFUSED|ERR_INTERNET_DISCONNECTED|ERR_FAILED|dynamically imported module/.test(
           line,
         ),
     ),
