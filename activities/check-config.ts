@@ -66,15 +66,20 @@ async function checkParsed(
     ...(manifest.datasets.length === 0 && config.data !== undefined && !check.problems.some(isAboutData)
       ? [problem('data', config.data, `must be left out: ${manifest.name} takes no data set`)]
       : []),
-    ...(await storeProblems(host, config, life, (store) => host.knownStores.check(store))),
+    ...(await storeProblems(host, config, async (store) => {
+      await host.knownStores.check(store);
+      // A run that was reset finds what it left before, and takes a place beside that.
+      return life === null ? takenProblems(store, config) : [];
+    })),
     ...(await continueProblems(config)),
   ];
   if (problems.length > 0) return refused(problems);
   // Last of all: a configuration that is refused leaves nothing behind.
   let identity = null as string | null;
-  const late = await storeProblems(host, config, life, async (store) => {
+  const late = await storeProblems(host, config, async (store) => {
     await host.knownStores.prepare(store);
     identity = await store.identity();
+    return [];
   });
   if (late.length > 0) return refused(late);
   const store = host.storeOf(config);
@@ -132,34 +137,30 @@ export const relativeDataProblems = (
     ? [problem('data', data, 'must be an absolute path on the worker')]
     : [];
 
-/** What keeps the run from having its store, after `ask` has asked that. */
+/** What `ask` finds wrong with the run's store, or what keeps it from asking. */
 async function storeProblems(
   host: Host,
   config: RunConfig,
-  life: Life | null,
-  ask: (store: ArtifactStore) => Promise<void>,
+  ask: (store: ArtifactStore) => Promise<ConfigProblem[]>,
 ): Promise<ConfigProblem[]> {
   const address = config.store ?? host.settings.store;
   try {
-    const store = openStore(address, config.storeIdentity);
-    await ask(store);
-    // A run that was reset finds what it left before, and takes a place beside that.
-    if (config.run === undefined || life !== null) return [];
-    // A store that is to be made holds nothing.
-    if (!(await store.identity().then(() => true, notVouched))) return [];
-    const output = outputPath(config.project, config.run);
-    if (!(await isTaken(store, output))) return [];
-    const message = `must be new: ${store.address}/${output} holds files of a run with this id`;
-    return [problem('run', config.run, message)];
+    return await ask(openStore(address, config.storeIdentity));
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     return [problem('store', address, `must be a store that can be written: ${error.message}`)];
   }
 }
 
-async function isTaken(store: ArtifactStore, output: string): Promise<boolean> {
-  for (const file of ['receipt.json', claimFile]) if ((await store.read(`${output}/${file}`)) !== null) return true;
-  return false;
+async function takenProblems(store: ArtifactStore, { project, run }: RunConfig): Promise<ConfigProblem[]> {
+  // A store that is to be made holds nothing.
+  if (run === undefined || !(await store.identity().then(() => true, notVouched))) return [];
+  const output = outputPath(project, run);
+  const message = `must be new: ${store.address}/${output} holds files of a run with this id`;
+  for (const file of ['receipt.json', claimFile]) {
+    if ((await store.read(`${output}/${file}`)) !== null) return [problem('run', run, message)];
+  }
+  return [];
 }
 
 async function continueProblems(config: RunConfig): Promise<ConfigProblem[]> {

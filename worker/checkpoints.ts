@@ -84,12 +84,12 @@ export async function restoreRows(
   epochs: number,
   first: 'local' | 'store',
 ): Promise<void> {
-  const local = epochRows((await readIfThere(folder.metrics)) ?? '');
-  const isComplete = Array.from({ length: epochs }, (_, index) => index + 1).every((epoch) => local.has(epoch));
+  const local = await readIfThere(folder.metrics);
+  const here = epochRows(local ?? '');
+  const isComplete = Array.from({ length: epochs }, (_, index) => index + 1).every((epoch) => here.has(epoch));
   if (first === 'local' && isComplete) return;
-  const stored = epochRows(await storedRows(store, output));
-  const rows = first === 'local' ? new Map([...stored, ...local]) : new Map([...local, ...stored]);
-  await replaceFile(folder.metrics, linesOf(rows, epochs));
+  const stored = await storedRows(store, output);
+  await replaceFile(folder.metrics, mergedRows(first === 'local' ? [local, stored] : [stored, local], epochs));
 }
 
 /** A host that was away may store late what it has: rows that another one has stored since stay. */
@@ -98,7 +98,7 @@ async function storeRows(folder: RunFolder, store: ArtifactStore, output: string
   if (local === null) return;
   const stored = await storedRows(store, output);
   // As a rule rows were added to those that are there: then nothing has to be parsed, however long the run is.
-  const rows = local.startsWith(stored) ? local : linesOf(new Map([...epochRows(stored), ...epochRows(local)]));
+  const rows = local.startsWith(stored) ? local : mergedRows([local, stored]);
   await store.write(`${output}/metrics.jsonl`, rows);
 }
 
@@ -107,8 +107,8 @@ async function storedRows(store: ArtifactStore, output: string): Promise<string>
   return (await readText(store, `${output}/metrics.jsonl`)) ?? '';
 }
 
-/** Rows of the first `epochs` epochs, of several `metrics.jsonl`; of two with one epoch that of the earlier text. */
-export const mergedRows = (texts: readonly (string | null)[], epochs: number): string =>
+/** Rows of the first `epochs` epochs, or of all, of several `metrics.jsonl`; of two with one epoch that of the earlier text. */
+export const mergedRows = (texts: readonly (string | null)[], epochs?: number): string =>
   linesOf(new Map([...texts].reverse().flatMap((text) => [...epochRows(text ?? '')])), epochs);
 
 /** Drops rows after the first `epochs` epochs: of an epoch that was trained, and whose checkpoint was never whole. */

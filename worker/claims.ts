@@ -61,25 +61,25 @@ export async function claimPlace(
 }
 
 /**
- * Throws OtherLife when the folder is there and another life's. Of its own it notes the execution that asks: those before are
+ * Throws OtherLife when the folder is there and another life's; answers whose it is, null while it is nobody's. Of its own it notes the execution that asks: those before are
  * forgotten, by the server with time and by a chain that grows, and with the last of them whose folder it is. A disk that is full keeps
  * nobody from stopping or landing.
  */
-export async function requireFolder(folder: RunFolder, life: Life): Promise<void> {
+export async function requireFolder(folder: RunFolder, life: Life): Promise<Life | null> {
   const file = await readRunFile(folder);
   if (!file) {
-    if ((await readManifests(folder)).length === 0) return;
+    if ((await readManifests(folder)).length === 0) return null;
     throw new OtherLife(folder.path, null);
   }
   if (!isSameLife(file.life, life)) throw new OtherLife(folder.path, file.life);
-  if (goesOn(file.life, life))
-    await replaceFile(folder.config, JSON.stringify({ ...file, life })).catch(() => undefined);
+  if (!goesOn(file.life, life)) return file.life;
+  await replaceFile(folder.config, JSON.stringify({ ...file, life })).catch(() => undefined);
+  return life;
 }
 
 /** Writes `run.json`, from which on the folder is this life's. Throws OtherLife when it is another's. */
 export async function claimFolder(folder: RunFolder, config: RunConfig, host: string, life: Life): Promise<void> {
-  await requireFolder(folder, life);
-  const claimed = (await readRunFile(folder))?.life ?? life;
+  const claimed = (await requireFolder(folder, life)) ?? life;
   await replaceFile(folder.config, JSON.stringify({ run: folder.run, config, host, life: claimed }));
 }
 

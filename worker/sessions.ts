@@ -16,7 +16,7 @@ import { deadline } from './deadline.ts';
 import type { Host } from './host.ts';
 import { endPredecessor } from './predecessor.ts';
 import { type RunFolder, replaceFile } from './run-folders.ts';
-import { readManifests, readReport, readRunFile, start } from './run-report.ts';
+import { readManifests, readReport, start } from './run-report.ts';
 import { LiveSession, SessionOver } from './session.ts';
 import { TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
 import { TrainerProcess } from './trainer-process.ts';
@@ -124,9 +124,7 @@ export class Sessions {
     if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
     let begun: LiveSession | null = null;
     try {
-      const isClaimed = await this.#requireStore(input, life);
-      // A run that has trained here has claimed its output folder, and may go on while the store is away.
-      const isKnown = (await readRunFile(folder)) !== null;
+      await this.#requireStore(input, life);
       await this.#host.folders.make(place);
       // First of all: whatever kills this worker from here on, who finds the folder knows where its run lands.
       await claimFolder(folder, input.config, this.#host.id, life);
@@ -139,7 +137,6 @@ export class Sessions {
       const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
       await this.#requireAllowed(program, input.config, options);
-      if (!isClaimed && !isKnown) await whenStoreAnswers(options, () => this.#claimOutput(input, life));
       const resume = await this.#resume(input, folder, options);
       const position = resume?.position ?? start;
       begun = new LiveSession({
@@ -189,23 +186,16 @@ export class Sessions {
 
   /**
    * Throws when another store is at the address of the run's, when this host may not open that, or when the output folder there is
-   * another life's. False: the store is away. It may be the right one, and is waited for once everything else is ready.
+   * another life's. One that is away may be the right one: who needs it waits for it, and who writes there asks again.
    */
-  async #requireStore(input: OpenSessionInput, life: Life): Promise<boolean> {
+  async #requireStore(input: OpenSessionInput, life: Life): Promise<void> {
     // The run was checked where its store may be opened. A host with another default store is no reason to fail it.
     const outside = await this.#host.allowedPaths.storeProblems(input.config);
     if (outside.length > 0) throw new SessionProblem({ kind: 'otherStore', message: this.#refusal(outside) });
-    try {
-      await this.#claimOutput(input, life);
-      return true;
-    } catch (error) {
+    const { run, place, config } = input;
+    await claimOutput(this.#host.storeOf(config), outputPath(config.project, place), run, life).catch((error) => {
       if (error instanceof OtherStoreError || !(error instanceof StoreError)) throw error;
-      return false;
-    }
-  }
-
-  #claimOutput({ run, place, config }: OpenSessionInput, life: Life): Promise<void> {
-    return claimOutput(this.#host.storeOf(config), outputPath(config.project, place), run, life);
+    });
   }
 
   /** A pool's hosts may each allow other paths than the one that checked the configuration. */

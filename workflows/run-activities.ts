@@ -139,9 +139,7 @@ export const stopTrainer = (input: StopTrainerInput) => {
 export const moveIn = (input: MoveInInput) =>
   onHostElsePool(input, (queue, limits, host) => {
     const { moveIn: ask } = activitiesOn(queue, {
-      heartbeatTimeout: '60s',
       scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
-      retry: untilItWorks,
       summary: 'take a place of its own, beside that of the life before',
       ...limits,
     });
@@ -152,9 +150,7 @@ export const moveIn = (input: MoveInInput) =>
 export const publish = (input: PublishInput) =>
   onHostElsePool(input, (queue, limits, host) => {
     const { publish: ask } = activitiesOn(queue, {
-      heartbeatTimeout: '60s',
       scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
-      retry: untilItWorks,
       summary: 'publish',
       ...limits,
     });
@@ -165,25 +161,25 @@ export const publish = (input: PublishInput) =>
 export const cleanUp = (input: CleanUpInput) =>
   onHostElsePool(input, (queue, limits, host) => {
     const { cleanUp: ask } = activitiesOn(queue, {
-      heartbeatTimeout: '60s',
       scheduleToCloseTimeout: '30m',
-      retry: untilItWorks,
       summary: input.keep === null ? 'remove the run folder' : 'keep the run folder',
       ...limits,
     });
     return answerOf('cleanUp', receiptSchema, () => ask({ ...input, host }));
   });
 
+/** `limits`: what all of them have in common, for each to set its own time. */
 async function onHostElsePool<T>(
   { host, config }: { host: string | null; config: RunConfig },
   perform: (queue: string, limits: wf.ActivityOptions, host: string | null) => Promise<T>,
 ): Promise<T> {
+  const limits = { heartbeatTimeout: '60s', retry: untilItWorks } as const;
   if (host !== null) {
     try {
-      return await perform(hostQueue(host), { scheduleToStartTimeout: hostReturnTimeout }, host);
+      return await perform(hostQueue(host), { ...limits, scheduleToStartTimeout: hostReturnTimeout }, host);
     } catch (error) {
       if (!isUnanswered(error)) throw error;
     }
   }
-  return perform(poolControlQueue(config.pool), {}, null);
+  return perform(poolControlQueue(config.pool), limits, null);
 }
