@@ -113,6 +113,7 @@ describe('a store', () => {
   it('that is away for good: the run ends as failed, its files kept on the host and named', async () => {
     worker = await hosts.worker();
     const { run, hold } = await held({ deadlines: { publishSeconds: 5 } });
+    await run.until('has stored its first epoch', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
     await takeAway(hosts.store);
     await hold.release();
     const { how, receipt } = await run.closed();
@@ -120,7 +121,8 @@ describe('a store', () => {
     expect(receipt).toMatchObject({
       outcome: 'failed',
       cause: { failure: { kind: 'store' } },
-      checkpoints: [],
+      // What was stored, and read back, before the store went.
+      checkpoints: [{ name: 'epoch-0001' }],
       files: [],
     });
     expect(receipt?.localFolder).toMatchObject({ kind: 'kept', host: worker.host, path: worker.runFolder(run.id) });
