@@ -43,7 +43,7 @@ export const checkpointPolicySchema = z.strictObject({
 export type CheckpointPolicy = z.infer<typeof checkpointPolicySchema>;
 
 export const failurePolicySchema = z.strictObject({
-  /** Failures in a row without a completed epoch between them, after which the training ends as failed. */
+  /** Failures in a row without a new epoch completed between them, after which the training ends as failed. */
   restarts: z.int().min(0).max(1000).default(3),
   /** Wait before the first restart; doubles with each failure in a row. */
   backoffSeconds: seconds({ min: 0, max: 3600, default: 2 }),

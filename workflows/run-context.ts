@@ -51,6 +51,8 @@ export interface RunContext {
   /** Set after NaN with `rollBack`: go on from before this. */
   notAfter: Position | null;
   failuresInRow: number;
+  /** Complete epochs when training failed, the most of any failure: only what lies beyond is progress. Absent from what older versions carried on. */
+  failedAfter?: number;
   restarts: Omit<Restart, 'at'>[];
   notes: string[];
   /** A new workflow run is due, at the next quiet moment. */
@@ -103,6 +105,7 @@ export function firstContext(input: RunInput | undefined): RunContext {
     batchDivisor: 1,
     notAfter: null,
     failuresInRow: 0,
+    failedAfter: 0,
     restarts: [],
     notes: [],
     renewalDue: false,

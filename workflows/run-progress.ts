@@ -66,8 +66,8 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
     batchesPerEpoch: last?.batches ?? context.batchesPerEpoch,
     endedEarly: report.endedEarly ?? context.endedEarly ?? null,
     notes: withNotes(context.notes, isFull ? [...report.notes, ledgerFull] : report.notes),
-    // Progress: what failed before has been overcome.
-    ...(epochs.length > 0 ? { failuresInRow: 0 } : {}),
+    // What failed before has been overcome. Epochs that are trained again are no progress: who rolls back would fail for ever.
+    ...(last && last.epoch > (context.failedAfter ?? 0) ? { failuresInRow: 0 } : {}),
   };
 }
 
@@ -198,9 +198,13 @@ export function adoptFailure(
   const mayStillRun = unseen || (isHostTrouble(failure) && !preempted);
   const host = context.session?.host ?? context.lastSession?.host ?? '';
   const adopted = report ? adoptReport(context, report, host) : {};
-  const after = { ...context, ...adopted };
+  const isCounted = !preempted && !isOfHost(failure);
+  const before = { ...context, ...adopted };
+  const failedAfter = Math.max(before.failedAfter ?? 0, isCounted ? before.position.epoch : 0);
+  const after = { ...before, failedAfter };
   return {
     ...adopted,
+    failedAfter,
     // Where its end was not seen, the trainer may still be there: a stop has to reach it.
     session: mayStillRun ? context.session : null,
     // The folder of the last session says more than that of an attempt elsewhere.
@@ -210,7 +214,7 @@ export function adoptFailure(
     ...trainedUpTo(after, reached, batchesPerEpoch),
     handedOver: context.handedOver || preempted,
     failure,
-    failuresInRow: after.failuresInRow + (preempted || isOfHost(failure) ? 0 : 1),
+    failuresInRow: after.failuresInRow + (isCounted ? 1 : 0),
     restarts: withRestart(context.restarts, {
       reason: preempted ? 'preemption' : 'failure',
       failure,
@@ -239,8 +243,9 @@ function answerTo(failure: Failure | null, context: RunContext): Change {
     return { batchDivisor, notes: withNotes(context.notes, [note]) };
   }
   if (failure?.kind === 'nan' && config.failures.onNan === 'rollBack') {
-    // One epoch further back than the checkpoint that led to NaN, when this attempt made no progress.
-    const epoch = Math.max(0, context.position.epoch - (context.failuresInRow > 0 ? 1 : 0));
+    // One epoch further back with each attempt that got no further.
+    const { position, failedAfter = position.epoch, failuresInRow } = context;
+    const epoch = Math.max(0, Math.min(position.epoch, failedAfter - failuresInRow));
     return { notAfter: { epoch, batch: 0 } };
   }
   return {};
