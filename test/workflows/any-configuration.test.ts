@@ -63,7 +63,7 @@ async function play(one: Case): Promise<{ outcome: string; problems: string[] }>
   const run = await host.start(one.config);
   try {
     await end(run, one);
-    const receipt = await closed(run, one);
+    const receipt = await closed(run);
     return { outcome: receipt.outcome, problems: [...expected(one, receipt), ...(await landed(run, one, receipt))] };
   } catch (error) {
     await run.handle.terminate().catch(() => undefined);
@@ -83,13 +83,12 @@ async function end(run: TestRun, { ending }: Case): Promise<void> {
 }
 
 /** The receipt of a run that is over, however it closed. */
-async function closed(run: TestRun, one: Case): Promise<Receipt> {
-  await until(
-    `${run.id} is over`,
-    async () => (await run.handle.describe()).status.name !== 'RUNNING',
-    900,
-    () => JSON.stringify(one).slice(0, 3_000),
-  );
+async function closed(run: TestRun): Promise<Receipt> {
+  const isOver = async () => (await run.handle.describe()).status.name !== 'RUNNING';
+  await until(`${run.id} is over`, isOver, 900).catch(async (error: Error) => {
+    const { state, detail, position, events } = await run.view();
+    throw new Error(`${error.message}${JSON.stringify({ state, detail, position, events: events.slice(-20) })}`);
+  });
   const receipt = await run.result().catch((error: unknown) => {
     if (!(error instanceof WorkflowFailedError)) throw error;
     if (error.cause instanceof CancelledFailure) return null;
