@@ -8,7 +8,6 @@ import { claimFile, type Life } from '../contracts/life.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
 import { type ArtifactStore, notVouched, outputPath, StoreError } from '../stores/artifact-store.ts';
-import { openStore } from '../stores/open-store.ts';
 import { claimPlace } from '../worker/claims.ts';
 import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
 import type { Host } from '../worker/host.ts';
@@ -25,7 +24,7 @@ export const checkConfig =
       const parsed = runConfigSchema.safeParse(config);
       if (!parsed.success) return refused(problemsOf(parsed.error, config));
       try {
-        return await checkParsed(host, parsed.data, chain ? host.life(chain) : null, {
+        return await checkParsed(host, parsed.data, chain ? host.runs.life(chain) : null, {
           signal,
           onProgress: (doing) => (progress.doing = doing),
         });
@@ -67,7 +66,7 @@ async function checkParsed(
       ? [problem('data', config.data, `must be left out: ${manifest.name} takes no data set`)]
       : []),
     ...(await storeProblems(host, config, async (store) => {
-      await host.knownStores.check(store);
+      await host.stores.check(store);
       // A run that was reset finds what it left before, and takes a place beside that.
       return life === null ? takenProblems(store, config) : [];
     })),
@@ -77,12 +76,12 @@ async function checkParsed(
   // Last of all: a configuration that is refused leaves nothing behind.
   let identity = null as string | null;
   const late = await storeProblems(host, config, async (store) => {
-    await host.knownStores.prepare(store);
+    await host.stores.prepare(store);
     identity = await store.identity();
     return [];
   });
   if (late.length > 0) return refused(late);
-  const store = host.storeOf(config);
+  const store = await host.stores.of(config);
   const best = config.checkpoints.best ?? manifest.best;
   const { project, run = '' } = config;
   const place = life && run ? await withStore(() => claimPlace(store, { project, run }, life)) : null;
@@ -143,12 +142,17 @@ async function storeProblems(
   config: RunConfig,
   ask: (store: ArtifactStore) => Promise<ConfigProblem[]>,
 ): Promise<ConfigProblem[]> {
-  const address = config.store ?? host.settings.store;
   try {
-    return await ask(openStore(address, config.storeIdentity));
+    return await ask(await host.stores.of(config));
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return [problem('store', address, `must be a store that can be written: ${error.message}`)];
+    return [
+      problem(
+        'store',
+        config.store ?? host.stores.defaultAddress,
+        `must be a store that can be written: ${error.message}`,
+      ),
+    ];
   }
 }
 

@@ -15,9 +15,9 @@ export const cleanUp =
     working('clean up', (signal) =>
       host.outputs.take(input.place, signal, () =>
         withStore(async () => {
-          const life = host.life(input.chain);
+          const life = host.runs.life(input.chain);
           if (input.host !== null) await requireFolder(host.folders.of(input.place), life);
-          const store = host.storeOf(input.config);
+          const store = await host.stores.of(input.config);
           const output = outputPath(input.config.project, input.place);
           await claimOutput(store, output, input.run, life).catch((error) => {
             // Where publishing failed for good, the store may be away for good.

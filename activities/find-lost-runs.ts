@@ -57,8 +57,8 @@ export const findLostRuns =
       /** A life that was ended before it had a place of its own has nothing to land: what it knew of is another's. */
       async function hasClaimed(config: RunConfig, place: string, chain: readonly string[]): Promise<boolean> {
         try {
-          const owner = await outputOwner(host.storeOf(config), outputPath(config.project, place));
-          return owner === null || isSameLife(owner, host.life(chain));
+          const owner = await outputOwner(await host.stores.of(config), outputPath(config.project, place));
+          return owner === null || isSameLife(owner, host.runs.life(chain));
         } catch (error) {
           if (error instanceof OtherLife) return false;
           // The salvage waits for a store that is away, and asks it again.

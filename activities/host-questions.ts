@@ -9,7 +9,6 @@ import { notVouched, outputPath } from '../stores/artifact-store.ts';
 import { readGpus } from '../worker/gpus.ts';
 import type { Host } from '../worker/host.ts';
 import { inGroups } from '../worker/in-groups.ts';
-import { isSuperseded } from '../worker/landed.ts';
 import { hasPredecessor } from '../worker/predecessor.ts';
 import { folderBytes, type RunFolder } from '../worker/run-folders.ts';
 import { readRunFile } from '../worker/run-report.ts';
@@ -35,7 +34,7 @@ export const hostStatus = (host: Host) => async (): Promise<HostStatus> => {
 };
 
 export const listData = (host: Host): (() => Promise<KeptFolder[]>) => {
-  const stored = new StoredAnswers(host);
+  const stored = new StoredAnswers(host.stores, host.closedRuns);
   return () =>
     working('list the run folders', async () => {
       const folders = await host.folders.list();
@@ -73,13 +72,13 @@ export const publishData =
           `run is ${JSON.stringify(place)}: its folder on ${host.id} has no run.json to say where it belongs`,
         );
       // Where the store is away the salvage waits for it, and looks then.
-      if (await isSuperseded(host, folder, config).catch(notVouched)) {
-        const output = `${host.storeOf(config).address}/${outputPath(config.project, place)}`;
+      if (await host.closedRuns.isSuperseded(folder, config).catch(notVouched)) {
+        const output = `${(await host.stores.of(config)).address}/${outputPath(config.project, place)}`;
         throw refusal(
           `run is ${JSON.stringify(place)}: what ${host.id} has of it is older than what has landed in ${output}, and is not published over it`,
         );
       }
-      await host.runs.salvage(host.salvageInput(folder), true);
+      await host.closedRuns.salvage(folder, true);
       return salvageId(place);
     });
 
@@ -115,7 +114,7 @@ async function describeFolder(host: Host, stored: StoredAnswers, folder: RunFold
 /** Nobody kept it: the run ended without this host. */
 async function whyLeft(host: Host, folder: RunFolder, config: RunConfig | null): Promise<string> {
   if (!config) return 'its run is over, and no run.json says where it belongs';
-  const isOlder = await isSuperseded(host, folder, config).catch(notVouched);
+  const isOlder = await host.closedRuns.isSuperseded(folder, config).catch(notVouched);
   return isOlder
     ? 'its run went on elsewhere and has landed there; this host removes it by itself'
     : 'its run is over, and what is here has not landed; this host lands it by itself';

@@ -19,8 +19,8 @@ export const keepCheckpoints =
       withStore(() =>
         host.outputs.take(input.place, signal, async () => {
           const { run, place, config } = input;
-          const life = host.life(input.chain);
-          const store = host.storeOf(config);
+          const life = host.runs.life(input.chain);
+          const store = await host.stores.of(config);
           const folder = host.folders.of(place);
           const output = outputPath(config.project, place);
           await requireFolder(folder, life);

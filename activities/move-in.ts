@@ -30,8 +30,8 @@ export const moveIn =
     working('take a place of its own', (signal, progress) =>
       withStore(async () => {
         const { run, config, ledger, epochs } = input;
-        const life = host.life(input.chain);
-        const store = host.storeOf(config);
+        const life = host.runs.life(input.chain);
+        const store = await host.stores.of(config);
         const place = placeOf(run, input.chain);
         const [before, output] = [input.place, place].map((at) => outputPath(config.project, at)) as [string, string];
         await claimOutput(store, output, run, life);
@@ -54,7 +54,7 @@ export const moveIn =
           const rows = [await readText(store, `${before}/metrics.jsonl`), await readIfThere(folder.metrics)];
           await store.write(`${output}/metrics.jsonl`, mergedRows(rows, epochs));
         });
-        if (await isLeft(host, folder)) await host.runs.salvage(host.salvageInput(folder));
+        if (await isLeft(host, folder)) await host.closedRuns.salvage(folder);
         const shown = (path: string) => `${store.address}/${path}`;
         return { place, outputFolder: shown(output), before: shown(before), brought, processGroupGone };
       }),
@@ -66,7 +66,7 @@ export const moveIn =
  */
 async function endOther(host: Host, folder: RunFolder, { run, config, chain }: MoveInInput, signal: AbortSignal) {
   const life = (await readRunFile(folder))?.life;
-  const isOwn = !life || isSameLife(life, host.life(chain));
+  const isOwn = !life || isSameLife(life, host.runs.life(chain));
   if (!isOwn && (await isElsewhere(host, run, life))) return true;
   await host.sessions.endRun(folder.place, config.deadlines, signal);
   await endPredecessor(folder, config.deadlines, signal, host.log.child({ run }));

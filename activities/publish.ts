@@ -36,9 +36,9 @@ export const publish =
       withStore(() =>
         host.outputs.take(input.place, signal, async () => {
           const { run, place, config, receipt } = input;
-          const store = host.storeOf(config);
+          const store = await host.stores.of(config);
           const output = outputPath(config.project, place);
-          const life = host.life(input.chain);
+          const life = host.runs.life(input.chain);
           await claimOutput(store, output, run, life);
           const options: TransferOptions = {
             signal,

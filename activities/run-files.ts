@@ -23,7 +23,7 @@ export const listRunFiles =
   (host: Host) =>
   (input: unknown): Promise<ListedRunFiles | null> => {
     const { place, folder } = parse(listRunFilesSchema, input);
-    return working('list files', () => withStore(() => filesOf(host, place).list(folder)));
+    return working('list files', () => withStore(async () => (await filesOf(host, place)).list(folder)));
   };
 
 /** Bytes of a file; null when there is none. */
@@ -31,7 +31,7 @@ export const sizeOfRunFile =
   (host: Host) =>
   (input: unknown): Promise<number | null> => {
     const { place, path } = parse(sizeOfRunFileSchema, input);
-    return withStore(async () => (await filesOf(host, place).readPart(path, 0, 1))?.size ?? null);
+    return withStore(async () => (await (await filesOf(host, place)).readPart(path, 0, 1))?.size ?? null);
   };
 
 /** The answer is a payload of bytes, not JSON. A file that is gone answers none. */
@@ -40,7 +40,7 @@ export const readRunFile =
   (input: unknown): Promise<Uint8Array> => {
     const { place, path, offset, length } = parse(readRunFileSchema, input);
     return withStore(
-      async () => (await filesOf(host, place).readPart(path, offset, length))?.bytes ?? new Uint8Array(),
+      async () => (await (await filesOf(host, place)).readPart(path, offset, length))?.bytes ?? new Uint8Array(),
     );
   };
 
@@ -49,13 +49,13 @@ export const readRunLog =
   (input: unknown): Promise<LogLines | null> => {
     const { place, ...question } = parse(readRunLogSchema, input);
     return working('read the log', (signal) =>
-      withStore(() => readLog(filesOf(host, place), 'logs/trainer.log', question, signal)),
+      withStore(async () => readLog(await filesOf(host, place), 'logs/trainer.log', question, signal)),
     );
   };
 
-function filesOf(host: Host, { source, run, project, store }: RunFilesPlace): RunFiles {
+async function filesOf(host: Host, { source, run, project, store }: RunFilesPlace): Promise<RunFiles> {
   if (source === 'host') return new HostRunFiles(host.folders.of(run).path);
-  return new StoredRunFiles(host.storeOf(store === null ? {} : { store }), outputPath(project, run));
+  return new StoredRunFiles(await host.stores.of(store === null ? {} : { store }), outputPath(project, run));
 }
 
 function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {

@@ -38,7 +38,7 @@ export const stopTrainer =
     return heartbeating(
       () => ({ doing: 'wait for the trainer of the worker before to end' }),
       async (signal) => {
-        await requireFolder(folder, host.life(input.chain));
+        await requireFolder(folder, host.runs.life(input.chain));
         await endPredecessor(folder, limits, signal, host.log.child({ run }));
         return sessionEnd(folder, session.id, known, {
           exit: null,

@@ -8,7 +8,6 @@ import type { SalvageActivities, Survey } from '../contracts/salvage-messages.ts
 import { outputPath, readText } from '../stores/artifact-store.ts';
 import { isWhole } from '../worker/checkpoints.ts';
 import type { Host } from '../worker/host.ts';
-import { landedReceipt } from '../worker/landed.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { readIfThere } from '../worker/run-folders.ts';
 import { jsonLines, parseJson, readManifests, readRunFile } from '../worker/run-report.ts';
@@ -51,7 +50,7 @@ export const surveyStore =
   ({ place, config }) =>
     working('survey the store', (signal, progress) =>
       withStore(async (): Promise<Survey> => {
-        const store = host.storeOf(config);
+        const store = await host.stores.of(config);
         const output = outputPath(config.project, place);
         const manifests: CheckpointManifest[] = [];
         for await (const { path } of store.list(`${output}/checkpoints`)) {
@@ -69,7 +68,7 @@ export const surveyStore =
           chain: null,
           checkpoints,
           epochs: surveyedEpochs(jsonLines(epochResultSchema, rows), checkpoints),
-          receipt: await landedReceipt(host, place, config),
+          receipt: await host.closedRuns.landedReceipt(place, config),
           outputFolder: `${store.address}/${output}`,
         };
       }),

@@ -47,7 +47,7 @@ export const trainEpoch =
         },
       );
     } catch (error) {
-      if (isForsaken()) await host.endIfOver(session);
+      if (isForsaken()) await host.sessions.endIfOver(session);
       if (error instanceof SessionOver) throw await sessionFailure(host, session, input);
       throw error;
     }

@@ -5,13 +5,12 @@ import { dirname } from 'node:path';
 import type { Connection } from '@temporalio/client';
 import { colors as pc } from '../client/cli/colors.ts';
 import { poolControlQueue } from '../contracts/queues.ts';
-import { openStore } from '../stores/open-store.ts';
 import { readGpus } from '../worker/gpus.ts';
-import { KnownStores } from '../worker/known-stores.ts';
 import { isEnvironmentReady, readRequirements } from '../worker/python-environments.ts';
 import { findPython, findUv, type PythonInterpreter } from '../worker/python-tools.ts';
 import { createCommand, missingSearchAttributes } from '../worker/search-attributes.ts';
 import { readSettings, type WorkerSettings } from '../worker/settings.ts';
+import { Stores } from '../worker/stores.ts';
 import { TrainerCatalog } from '../worker/trainer-catalog.ts';
 import { configuredTemporal, connectTo, type FoundTemporal, runningTemporal } from './find-temporal.ts';
 import { findTemporalBinary } from './temporal-binary.ts';
@@ -190,7 +189,8 @@ async function examineStore({ store: address, dataFolder }: WorkerSettings): Pro
     return { what: 'artifact store', status: 'ok', detail: `${address}, made at its first use` };
   }
   try {
-    await new KnownStores(dataFolder).check(openStore(address));
+    const stores = new Stores(address, dataFolder);
+    await stores.check(await stores.of({}));
     return { what: 'artifact store', status: 'ok', detail: address };
   } catch (error) {
     const remedy = 'set EPOCHAL_STORE to a store that can be written';

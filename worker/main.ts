@@ -13,7 +13,8 @@ import {
 } from '../activities/activities.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { deadlinesSchema } from '../contracts/run-config.ts';
-import { Host } from './host.ts';
+import { decided, landed } from './going-down.ts';
+import { type Host, openHost } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
 import { endPredecessor } from './predecessor.ts';
@@ -70,8 +71,7 @@ export async function startWorker(options: StartOptions): Promise<RunningWorker>
 }
 
 async function serve({ settings, log, temporal }: StartOptions): Promise<RunningWorker> {
-  const [host, bundle, { connection, namespace }] = await Promise.all([
-    Host.open(settings, log),
+  const [bundle, { connection, namespace }] = await Promise.all([
     workflowBundle(settings.cacheFolder, log),
     connect(temporal),
   ]);
@@ -79,7 +79,8 @@ async function serve({ settings, log, temporal }: StartOptions): Promise<Running
   await ensureSearchAttributes(connection, namespace).catch((error) => log.warn({ err: error }, 'search attributes'));
   const described = await connection.workflowService.describeNamespace({ namespace });
   const namespaceId = described.namespaceInfo?.id || namespace;
-  host.runs = new Runs(new Client({ connection, namespace }), namespaceId, settings.workflowQueue, host.log);
+  const runs = new Runs(new Client({ connection, namespace }), namespaceId, settings.workflowQueue, log);
+  const host = await openHost(settings, runs, log);
   const create = (taskQueue: string, own: Partial<WorkerOptions>) =>
     Worker.create({
       connection,
@@ -128,7 +129,7 @@ async function serve({ settings, log, temporal }: StartOptions): Promise<Running
   ]);
   const running = workers.map((worker) => worker.run());
   await tellLostSessions(host);
-  await host.runs.ensureSweep(sweepMinutes).catch((error) => log.warn({ err: error }, 'no sweep of lost runs'));
+  await runs.ensureSweep(sweepMinutes).catch((error) => log.warn({ err: error }, 'no sweep of lost runs'));
   const upkeep = new Upkeep(host);
   upkeep.start();
   log.info(
@@ -148,14 +149,15 @@ async function serve({ settings, log, temporal }: StartOptions): Promise<Running
     host,
     stopped,
     drain: async () => {
-      const { runs } = host.sessions;
+      const { sessions } = host;
+      const trained = sessions.runs;
       // Nobody else has the files of a run that ends or publishes now.
-      await Promise.all([host.landed(drainSeconds), host.sessions.drain(drainSeconds)]);
-      await host.decided(runs);
+      await Promise.all([landed(runs, sessions.own, drainSeconds, host.log), sessions.drain(drainSeconds)]);
+      await decided(runs, trained, host.id);
       // What its runs do next is decided elsewhere: a workflow that it still held would wait for it.
       if (workers[0].getState() === 'RUNNING') workers[0].shutdown();
       await running[0]?.catch(() => undefined);
-      await Promise.all(runs.map((run) => host.runs.unstick(run)));
+      await Promise.all(trained.map((run) => runs.unstick(run)));
       await shutDown();
     },
     stopNow: async () => {

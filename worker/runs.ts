@@ -31,6 +31,11 @@ export class Runs {
     readonly log: Logger,
   ) {}
 
+  /** The life whose workflow asks: it is in the namespace that this worker serves. */
+  life(chain: readonly string[]): Life {
+    return { namespace: this.namespace, chain: [...chain] };
+  }
+
   /** Whether a life of another namespace: what this server says of the run's id says nothing about it. */
   isForeign(life: Life): boolean {
     return life.namespace !== this.namespace;

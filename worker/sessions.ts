@@ -9,17 +9,23 @@ import type { OpenedSession, OpenSessionInput } from '../contracts/run-activitie
 import type { RunConfig } from '../contracts/run-config.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
+import type { AllowedPaths } from './allowed-paths.ts';
 import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
 import { claimFolder, claimOutput, goesOn, OtherLife, requireFolder } from './claims.ts';
+import type { ClosedRuns } from './closed-runs.ts';
 import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
-import type { Host } from './host.ts';
+import type { Devices } from './devices.ts';
 import { endPredecessor } from './predecessor.ts';
-import { type RunFolder, replaceFile } from './run-folders.ts';
+import { type RunFolder, type RunFolders, replaceFile } from './run-folders.ts';
 import { readManifests, readReport, start } from './run-report.ts';
+import type { Runs } from './runs.ts';
 import { LiveSession, SessionOver } from './session.ts';
-import { TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
+import type { Slots } from './slots.ts';
+import type { Stores } from './stores.ts';
+import { type TrainerCatalog, TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
 import { TrainerProcess } from './trainer-process.ts';
+import type { Turns } from './turns.ts';
 
 /** The session could not be opened, or ended by itself: the typed cause. */
 export class SessionProblem extends Error {
@@ -40,6 +46,24 @@ export interface OpenOptions {
   onProgress: (doing: string) => void;
 }
 
+/** What sessions work with. */
+export interface SessionsParts {
+  /** Of this host. */
+  id: string;
+  sessionIdleSeconds: number;
+  log: Logger;
+  devices: Devices;
+  folders: RunFolders;
+  trainers: TrainerCatalog;
+  slots: Slots;
+  stores: Stores;
+  allowedPaths: AllowedPaths;
+  /** A run's output folder is written by one at a time. */
+  outputs: Turns;
+  runs: Runs;
+  closedRuns: ClosedRuns;
+}
+
 /** A session is spoken to several times a second while its run is there, in milliseconds. */
 const idleCheckEvery = 3_000;
 
@@ -49,12 +73,12 @@ const tellMs = 10_000;
 export class Sessions {
   /** By place. */
   readonly #live = new Map<string, LiveSession>();
-  readonly #host: Host;
+  readonly #host: SessionsParts;
   readonly #log: Logger;
 
-  constructor(host: Host) {
-    this.#host = host;
-    this.#log = host.log;
+  constructor(parts: SessionsParts) {
+    this.#host = parts;
+    this.#log = parts.log;
   }
 
   /** The session at this place, over or not, if it was opened by this worker and is still remembered. */
@@ -67,7 +91,7 @@ export class Sessions {
   async findOwn({ place, chain }: Owner, session: string): Promise<LiveSession | null> {
     const found = this.find(place, session);
     if (!found) return null;
-    const life = this.#host.life(chain);
+    const life = this.#host.runs.life(chain);
     if (!isSameLife(found.life, life)) throw new OtherLife(found.folder.path, found.life);
     await this.#note(found, life);
     return found;
@@ -100,7 +124,7 @@ export class Sessions {
    */
   async open(input: OpenSessionInput, options: OpenOptions): Promise<OpenedSession> {
     const { run, place, previous } = input;
-    const life = this.#host.life(input.chain);
+    const life = this.#host.runs.life(input.chain);
     const log = this.#log.child({ run });
     const folder = this.#host.folders.of(place);
     await requireFolder(folder, life);
@@ -193,7 +217,8 @@ export class Sessions {
     const outside = await this.#host.allowedPaths.storeProblems(input.config);
     if (outside.length > 0) throw new SessionProblem({ kind: 'otherStore', message: this.#refusal(outside) });
     const { run, place, config } = input;
-    await claimOutput(this.#host.storeOf(config), outputPath(config.project, place), run, life).catch((error) => {
+    const store = await this.#host.stores.of(config);
+    await claimOutput(store, outputPath(config.project, place), run, life).catch((error) => {
       if (error instanceof OtherStoreError || !(error instanceof StoreError)) throw error;
     });
   }
@@ -216,7 +241,7 @@ export class Sessions {
     { signal, onProgress }: OpenOptions,
   ): Promise<Start | null> {
     const { place, config, ledger, previous, notAfter } = input;
-    const store = this.#host.storeOf(config);
+    const store = await this.#host.stores.of(config);
     const output = outputPath(config.project, place);
     const choose = () =>
       whenStoreAnswers({ signal, onProgress }, async () => {
@@ -263,12 +288,12 @@ export class Sessions {
 
   /** A session that no run speaks to for long is nobody's: it checkpoints, ends and frees its slot. */
   async #endWhenIdle(session: LiveSession): Promise<void> {
-    const limit = this.#host.settings.sessionIdleSeconds * 1000;
+    const limit = this.#host.sessionIdleSeconds * 1000;
     while (!session.isOver) {
       await Promise.race([session.over, delay(Math.min(limit, idleCheckEvery), undefined, { ref: false })]);
       if (session.isOver || session.idleMs < idleCheckEvery) continue;
       // Between two activities a run may be closed from outside, and none is left to be forsaken.
-      if (await this.#host.endIfOver(session)) return;
+      if (await this.endIfOver(session)) return;
       // The run has given this host up, and may be waiting for the very slot that its session holds.
       const isGivenUp = await this.#host.runs.waitsForHost(session.run).catch(() => false);
       if (!isGivenUp && session.idleMs < limit) continue;
@@ -277,6 +302,27 @@ export class Sessions {
       await Promise.race([session.over, delay(limit, undefined, { ref: false })]);
       if (!session.isOver) session.kill();
     }
+  }
+
+  /**
+   * A session that its activity was forsaken for: when its run was terminated, reset or deleted, nobody will ask for it
+   * again, and it ends at its batch boundary. A run that is open comes back for it: false. One that has landed elsewhere
+   * gets nothing from here any more; upkeep removes its folder.
+   */
+  async endIfOver(session: LiveSession): Promise<boolean> {
+    const { runs, closedRuns } = this.#host;
+    const { folder, config } = session;
+    if (session.isOver || (await runs.isOpen(session.run, session.life).catch(() => true))) return false;
+    session.ask('batch');
+    // A store that is unavailable cannot tell: the salvage asks again, when it is back.
+    if (await closedRuns.isSuperseded(folder, config).catch(() => false)) {
+      session.log.warn('the run went on elsewhere and has landed there: its trainer here is stopped');
+      await this.endRun(folder.place, config.deadlines, new AbortController().signal);
+      return true;
+    }
+    session.log.warn('the run was closed from outside: its trainer is stopped, and what it left is salvaged');
+    await closedRuns.salvage(folder);
+    return true;
   }
 
   /** Ends the session at this place, whoever opened it, gently first. Nothing to end is no error. */
@@ -314,7 +360,7 @@ export class Sessions {
     const folder = this.#host.folders.of(input.place);
     const newest = (await readManifests(folder)).at(-1);
     if (!newest) return;
-    const store = this.#host.storeOf(input.config);
+    const store = await this.#host.stores.of(input.config);
     await storeCheckpoint(folder, newest, store, outputPath(input.config.project, input.place), { signal });
   }
 

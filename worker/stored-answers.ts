@@ -4,9 +4,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { outputPath } from '../stores/artifact-store.ts';
-import type { Host } from './host.ts';
-import { type Destination, isStored } from './landed.ts';
+import type { ClosedRuns, Destination } from './closed-runs.ts';
 import { filesBelow, type RunFolder } from './run-folders.ts';
+import type { Stores } from './stores.ts';
 
 /** How long an answer counts, in milliseconds, while names and sizes are what they were: a page asks every few seconds. */
 const answerMs = 5 * 60_000;
@@ -21,12 +21,12 @@ interface Answer {
 
 export class StoredAnswers {
   readonly #answers = new Map<string, Answer>();
-  readonly #host: Host;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(host: Host) {
-    this.#host = host;
-  }
+  constructor(
+    private readonly stores: Stores,
+    private readonly closedRuns: ClosedRuns,
+  ) {}
 
   /** `why` the folder is there, and `stored`; what could not be read, or not yet, is not called stored. */
   async of(folder: RunFolder, destination: Destination | null, why: string): Promise<{ why: string; stored: boolean }> {
@@ -42,7 +42,7 @@ export class StoredAnswers {
     const known = this.#answers.get(folder.place);
     if (known?.looks === looks && performance.now() - known.at < answerMs) return known.stored;
     // One folder after the other: trainers need the disk, too.
-    const stored = this.#last.then(() => isStored(this.#host, folder, destination));
+    const stored = this.#last.then(() => this.closedRuns.isStored(folder, destination));
     this.#last = stored.catch(() => undefined);
     this.#answers.set(folder.place, { looks, at: performance.now(), stored });
     stored.catch(() => this.#answers.delete(folder.place));
@@ -56,7 +56,7 @@ export class StoredAnswers {
       const { size, mtimeMs } = await stat(join(folder.path, path));
       hash.update(`here ${path} ${size} ${mtimeMs}\n`);
     }
-    const store = this.#host.storeOf(destination);
+    const store = await this.stores.of(destination);
     for await (const { path, size } of store.list(outputPath(destination.project, folder.place))) {
       hash.update(`there ${path} ${size}\n`);
     }

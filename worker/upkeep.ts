@@ -8,8 +8,8 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { receiptSchema } from '../contracts/receipt.ts';
 import { notVouched, outputPath } from '../stores/artifact-store.ts';
+import type { Destination } from './closed-runs.ts';
 import type { Host } from './host.ts';
-import { type Destination, isStored, isSuperseded } from './landed.ts';
 import { endPredecessor } from './predecessor.ts';
 import { type RunFolder, readIfThere } from './run-folders.ts';
 import { readManifests, readRunFile } from './run-report.ts';
@@ -71,14 +71,14 @@ export class Upkeep {
     if (await this.#host.runs.isOpen(folder.run, file?.life ?? null)) return;
     if (!file) return this.#clearUnknown(folder, log);
     const { config } = file;
-    if (await isSuperseded(this.#host, folder, config)) {
+    if (await this.#host.closedRuns.isSuperseded(folder, config)) {
       await endPredecessor(folder, config.deadlines, new AbortController().signal, log);
       log.info('the run went on elsewhere and has landed there: what it left here is removed');
       await this.#host.folders.remove(folder.place);
       return;
     }
     // Again, also after a salvage without this host: what is here was not landed, or the folder would be gone.
-    await this.#host.runs.salvage(this.#host.salvageInput(folder), true);
+    await this.#host.closedRuns.salvage(folder, true);
   }
 
   /** Without `run.json` nobody can tell where a folder belongs. Its worker died as it made it: there is nothing to lose. */
@@ -106,7 +106,8 @@ export class Upkeep {
       const tooFull = keptFreeBytes > 0 && bavail * bsize < keptFreeBytes;
       if (!tooOld && !tooFull) continue;
       const destination = destinationOf(folder, file);
-      const isSafe = destination !== null && (await isStored(this.#host, folder, destination).catch(notVouched));
+      const isSafe =
+        destination !== null && (await this.#host.closedRuns.isStored(folder, destination).catch(notVouched));
       if (!isSafe) continue;
       this.#host.log.info(
         { run: folder.run, tooOld, tooFull },

@@ -8,12 +8,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chainWith, type Life } from '../../contracts/life.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import { claimFolder, OtherLife, requireFolder } from '../../worker/claims.ts';
-import type { Host } from '../../worker/host.ts';
 import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
 import { readRunFile } from '../../worker/run-report.ts';
 import { Runs } from '../../worker/runs.ts';
 import { LiveSession } from '../../worker/session.ts';
-import { Sessions } from '../../worker/sessions.ts';
+import { Sessions, type SessionsParts } from '../../worker/sessions.ts';
 
 const config = runConfigSchema.parse({ run: 'r', trainer: 'counter', epochs: 3 });
 const lifeOf = (chain: string[]): Life => ({ namespace: 'n', chain });
@@ -59,7 +58,7 @@ describe('a run folder', () => {
       startEpoch: 0,
       log,
     });
-    const sessions = new Sessions({ log, life: lifeOf } as unknown as Host);
+    const sessions = new Sessions({ log, runs: { life: lifeOf } } as unknown as SessionsParts);
     sessions.find = () => session;
     let last: string[] = [];
     for (const chain of chains(60)) {

@@ -61,7 +61,7 @@ describe('a folder that is older than what its run has landed', () => {
   it('is put nowhere by a salvage, told as what it is, refused to be published, and goes', async () => {
     const run = await landedElsewhere();
     const landed = await contentOf(outputOf(run.id));
-    await host.worker.host.runs.salvage(host.worker.host.salvageInput({ run: run.id, place: run.id }), true);
+    await host.worker.host.closedRuns.salvage({ run: run.id, place: run.id }, true);
     expect(await salvageOf(run.id).result()).toEqual(await run.result());
     expect(await contentOf(outputOf(run.id))).toEqual(landed);
     expect(await listed(run.id)).toMatchObject({

@@ -1,13 +1,12 @@
 import { ActionIcon, Alert, Anchor, Card, Group, Select, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import { IconChartLine, IconX } from '@tabler/icons-react';
 import { useQueries, useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+import { getRouteApi, Link } from '@tanstack/react-router';
 import { type CSSProperties, useState } from 'react';
 import type { MetricColumns, RunDetails } from '../../../contracts/http-api.ts';
 import { call, messageOf } from '../api/call.ts';
 import { runQuery } from '../api/queries.ts';
 import { formatMetric } from '../formatting.ts';
-import { compareRoute } from '../routes.tsx';
 import { StateBadge } from '../runs/state-badge.tsx';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { PageLoading } from '../shell/shell.tsx';
@@ -17,6 +16,8 @@ import { CurveControls, type CurveLook, useCurveLook } from './curve-controls.ts
 import { CurvePlot } from './curve-plot.tsx';
 import { mergedCurves } from './merged-curves.ts';
 import { NotAllMetrics } from './run-curves.tsx';
+
+const compareRoute = getRouteApi('/compare');
 
 const mostRuns = 8;
 

@@ -1,15 +1,16 @@
 import { Alert, Anchor, Breadcrumbs, Button, Card, Group, Image, Modal, SimpleGrid, Table, Text } from '@mantine/core';
 import { IconDownload, IconFile, IconFolder, IconFolderOpen, IconPhoto } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { addressOf, type FolderEntry } from '../../../contracts/http-api.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
 import { formatBytes } from '../formatting.ts';
-import { runRoute } from '../routes.tsx';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { PageLoading } from '../shell/shell.tsx';
 import { TextPreview } from './text-preview.tsx';
+
+const runRoute = getRouteApi('/runs/$run');
 
 const isPicture = ({ mediaType }: FolderEntry) => mediaType?.startsWith('image/') ?? false;
 const isText = ({ name, mediaType, size }: FolderEntry) =>

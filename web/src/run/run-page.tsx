@@ -1,20 +1,23 @@
 import { Alert, Stack, Tabs } from '@mantine/core';
 import { IconHourglass, IconMapOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
 import { lazy, Suspense, useMemo } from 'react';
 import type { RunDetails } from '../../../contracts/http-api.ts';
 import type { Standing } from '../../../contracts/run-summary.ts';
+import type { RunTab } from '../addresses.ts';
 import { CallError, call, isAway, messageOf } from '../api/call.ts';
 import { type LiveRun, useLiveRun } from '../api/live-run.ts';
 import { runQuery } from '../api/queries.ts';
 import { chunk } from '../chunk.ts';
-import { type RunTab, runRoute } from '../routes.tsx';
 import { waitingOf } from '../runs/progress-text.ts';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { PageLoading } from '../shell/shell.tsx';
 import { useLiveTrace } from './live-trace.ts';
 import { Overview } from './overview.tsx';
 import { RunHeader } from './run-header.tsx';
+
+const runRoute = getRouteApi('/runs/$run');
 
 const CurvesPanel = lazy(() =>
   chunk(() => import('../curves/run-curves.tsx')).then((module) => ({ default: module.RunCurves })),

@@ -4,8 +4,8 @@ import { IconSearch, IconX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { type Outcome, outcomeSchema, type RunState, runStateSchema } from '../../../contracts/receipt.ts';
+import type { RunsSearch } from '../addresses.ts';
 import { trainersQuery } from '../api/queries.ts';
-import type { RunsSearch } from '../routes.tsx';
 
 interface RunsFiltersProps {
   search: RunsSearch;

@@ -1,15 +1,18 @@
 import { Alert, Button, Group, Stack, Text, Title } from '@mantine/core';
 import { IconChartLine, IconPlus, IconRocket } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
+import type { RunsSearch } from '../addresses.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
 import { counted } from '../formatting.ts';
-import { type RunsSearch, runsRoute } from '../routes.tsx';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { LinkButton } from '../shell/link-button.tsx';
 import { PageLoading } from '../shell/shell.tsx';
 import { RunsFilters } from './runs-filters.tsx';
 import { RunsTable } from './runs-table.tsx';
+
+const runsRoute = getRouteApi('/');
 
 const pageSize = 50;
 

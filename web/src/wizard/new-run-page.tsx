@@ -1,11 +1,13 @@
 import { Alert, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
 import { call, messageOf } from '../api/call.ts';
 import { settingsQuery } from '../api/queries.ts';
-import { newRunRoute } from '../routes.tsx';
 import { PageLoading } from '../shell/shell.tsx';
 import { type ConfigObject, plainJson } from './plain-json.ts';
 import { Wizard } from './wizard.tsx';
+
+const newRunRoute = getRouteApi('/new');
 
 type Search = ReturnType<typeof newRunRoute.useSearch>;
 

@@ -3,9 +3,8 @@ import { mkdir, mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { openStore } from '../../stores/open-store.ts';
 import { markName } from '../../stores/store-root.ts';
-import { KnownStores } from '../../worker/known-stores.ts';
+import { Stores } from '../../worker/stores.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -16,8 +15,8 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 it('a store is made for a first run, and not on the mount point of a disk that is away', async () => {
   const root = join(folder, 'store');
-  const store = openStore(root);
-  const known = () => new KnownStores(join(folder, 'data'));
+  const known = () => new Stores(root, join(folder, 'data'));
+  const store = await known().of({});
   await mkdir(root); // as a user makes it
   await known().check(store);
   expect(await readdir(root)).toEqual([]);

@@ -1,0 +1,50 @@
+/** What a worker waits for before it goes, so that nobody else has to wait for it then. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Runs } from './runs.ts';
+
+/** Milliseconds. */
+const landingCheckEvery = 500;
+const decisionMs = 10_000;
+const decisionCheckEvery = 20;
+
+interface Limits {
+  milliseconds: number;
+  every: number;
+  tell?: (runs: readonly string[]) => void;
+}
+
+/** Resolves when none of these runs, whose files are here, is being landed, or after `seconds`. */
+export function landed(runs: Runs, ids: readonly string[], seconds: number, log: Logger): Promise<void> {
+  return waitWhile((run) => runs.isLanding(run), ids, {
+    milliseconds: seconds * 1000,
+    every: landingCheckEvery,
+    tell: (left) => log.info({ runs: left }, 'waiting until these runs have landed'),
+  });
+}
+
+/**
+ * Resolves when these runs, whose trainers have ended on `host`, have decided what comes next, or after a while. A workflow task
+ * that is under way as the worker goes would be lost with it, and the server waits 10 s before it asks another one.
+ */
+export function decided(runs: Runs, ids: readonly string[], host: string): Promise<void> {
+  const isDeciding = (run: string) => runs.isDeciding(run, host);
+  return waitWhile(isDeciding, ids, { milliseconds: decisionMs, every: decisionCheckEvery });
+}
+
+/** Asks again until none of the runs goes on with it, or the time is up. Of whom the server cannot tell, none does. */
+async function waitWhile(
+  goesOn: (run: string) => Promise<boolean>,
+  runs: readonly string[],
+  limits: Limits,
+): Promise<void> {
+  const end = performance.now() + limits.milliseconds;
+  let left = runs;
+  while (left.length > 0 && performance.now() < end) {
+    const going = await Promise.all(left.map((run) => goesOn(run).catch(() => false)));
+    left = left.filter((_, index) => going[index]);
+    if (left.length === 0) return;
+    limits.tell?.(left);
+    await delay(limits.every);
+  }
+}
