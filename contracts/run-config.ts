@@ -1,4 +1,7 @@
-/** The configuration of a run, as a person writes it in YAML. Unknown keys are refused. */
+/**
+ * The configuration of a run, as a person writes it in YAML. Unknown keys are refused. `docs/configuration.md` and the JSON Schema
+ * that editors use are made from the descriptions here (`npm run docs`).
+ */
 import { z } from 'zod';
 import { name } from './names.ts';
 
@@ -25,53 +28,80 @@ const mostOfFairnessKey = 64;
 const week = 7 * 24 * 3600;
 
 export const bestSchema = z.strictObject({
-  /** Any metric that the trainer reports. */
-  metric: z.string().min(1).max(200),
-  mode: z.enum(['min', 'max']),
+  metric: z.string().min(1).max(200).describe('Any metric that the trainer reports.'),
+  mode: z.enum(['min', 'max']).describe('Whether a lower or a higher value is better.'),
 });
 
 export const checkpointPolicySchema = z.strictObject({
-  /** Which checkpoint is best; left out, the trainer's own choice. */
-  best: bestSchema.optional(),
-  /** How many of the most recent end-of-epoch checkpoints to keep. */
-  last: z.int().min(1).max(50).default(1),
-  /** Keep every N-th epoch's checkpoint for good; 0 keeps none. */
-  everyEpochs: z.int().min(0).max(1_000_000).default(0),
-  /** Save within an epoch too, every N batches, so that a crash costs less; 0 saves at the end of epochs alone. */
-  everyBatches: z.int().min(0).max(1_000_000_000).default(0),
+  best: bestSchema.optional().describe("Which checkpoint is the best one. Left out: the trainer's own choice."),
+  last: z.int().min(1).max(50).default(1).describe('How many of the most recent end-of-epoch checkpoints to retain.'),
+  everyEpochs: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe('Retain the checkpoint of every N-th epoch permanently. 0: of none.'),
+  everyBatches: z
+    .int()
+    .min(0)
+    .max(1_000_000_000)
+    .default(0)
+    .describe(
+      'Also save within an epoch, every N batches, so that a crash costs less. 0: only at the end of an epoch.',
+    ),
 });
 export type CheckpointPolicy = z.infer<typeof checkpointPolicySchema>;
 
 export const failurePolicySchema = z.strictObject({
-  /** Failures in a row without a new epoch completed between them, after which the training ends as failed. */
-  restarts: z.int().min(0).max(1000).default(3),
-  /** Wait before the first restart; doubles with each failure in a row. */
-  backoffSeconds: seconds({ min: 0, max: 3600, default: 2 }),
-  maxBackoffSeconds: seconds({ min: 0, max: 24 * 3600, default: 300 }),
-  /** Out of memory: halve the batch and accumulate gradients where the trainer can, or fail. */
-  onOutOfMemory: z.enum(['smallerBatch', 'fail']).default('smallerBatch'),
-  /** NaN or infinite loss: end the training, or go on from the checkpoint before. */
-  onNan: z.enum(['stop', 'rollBack']).default('stop'),
+  restarts: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(3)
+    .describe(
+      'How many consecutive failures, with no new epoch completed between them, are followed by a restart. One more ends the run as failed.',
+    ),
+  backoffSeconds: seconds({ min: 0, max: 3600, default: 2 }).describe(
+    'Delay before the first restart. It doubles with each consecutive failure.',
+  ),
+  maxBackoffSeconds: seconds({ min: 0, max: 24 * 3600, default: 300 }).describe('Longest delay before a restart.'),
+  onOutOfMemory: z
+    .enum(['smallerBatch', 'fail'])
+    .default('smallerBatch')
+    .describe('Out of memory: halve the batch and accumulate gradients (where the trainer can), or fail.'),
+  onNan: z
+    .enum(['stop', 'rollBack'])
+    .default('stop')
+    .describe(
+      'Loss is NaN or infinite: end the run as failed, or resume from the previous checkpoint, one epoch further back with each attempt that gets no further.',
+    ),
 });
 export type FailurePolicy = z.infer<typeof failurePolicySchema>;
 
 export const deadlinesSchema = z
   .strictObject({
-    /** From the start of the trainer process to its first sign of being ready. */
-    setUpSeconds: seconds({ min: 1, max: week, default: 1800 }),
-    /** From a stop to the end of the batch under way, its checkpoint included; then SIGTERM. */
-    stopSeconds: seconds({ min: 0.1, max: week, default: 120 }),
-    /** From SIGTERM to SIGKILL. */
-    terminateSeconds: seconds({ min: 0.1, max: 3600, default: 15 }),
-    /** From the end of the last epoch to the end of the process (exports, last plots). */
-    finishSeconds: seconds({ min: 1, max: week, default: 3600 }),
-    /** How long publishing is tried before the run ends with its files kept on the host. */
-    publishSeconds: seconds({ min: 1, max: 4 * week, default: week }),
-    /** No heartbeat from the host for this long: the run goes on elsewhere. */
-    heartbeatSeconds: seconds({ min: 1, max: 3600, default: 15 }),
-    /** Shortest and longest time without progress that counts as a hang; between them the run's own batches decide. */
-    hangFloorSeconds: seconds({ min: 1, max: week, default: 120 }),
-    hangCeilingSeconds: seconds({ min: 1, max: week, default: 3600 }),
+    setUpSeconds: seconds({ min: 1, max: week, default: 1800 }).describe(
+      'From the start of the trainer process until it is ready to train.',
+    ),
+    stopSeconds: seconds({ min: 0.1, max: week, default: 120 }).describe(
+      'From a stop to the end of the current batch, its checkpoint included; then SIGTERM.',
+    ),
+    terminateSeconds: seconds({ min: 0.1, max: 3600, default: 15 }).describe('From SIGTERM to SIGKILL.'),
+    finishSeconds: seconds({ min: 1, max: week, default: 3600 }).describe(
+      'From the end of the last epoch to the end of the trainer process (exports, final plots).',
+    ),
+    publishSeconds: seconds({ min: 1, max: 4 * week, default: week }).describe(
+      'How long publishing is retried before the run ends with its files kept on the host.',
+    ),
+    heartbeatSeconds: seconds({ min: 1, max: 3600, default: 15 }).describe(
+      'How long a host may be silent before the run resumes on another one.',
+    ),
+    hangFloorSeconds: seconds({ min: 1, max: week, default: 120 }).describe(
+      "Shortest time without progress that counts as a hang. Between this and `hangCeilingSeconds`, the durations of the run's own batches decide.",
+    ),
+    hangCeilingSeconds: seconds({ min: 1, max: week, default: 3600 }).describe(
+      'Longest time without progress that does not count as a hang.',
+    ),
   })
   .refine((deadlines) => deadlines.hangFloorSeconds <= deadlines.hangCeilingSeconds, {
     path: ['hangCeilingSeconds'],
@@ -80,26 +110,28 @@ export const deadlinesSchema = z
 export type Deadlines = z.infer<typeof deadlinesSchema>;
 
 export const runConfigSchema = z.strictObject({
-  /** The run's id, also its workflow id; made from trainer and time when left out. */
-  run: name.optional(),
-  project: name.default('default'),
-  trainer: name,
-  epochs: z.int().min(1).max(1_000_000),
-  /** The trainer's own parameters; its manifest says which there are. */
+  run: name
+    .optional()
+    .describe("The run's id, which is its workflow id, too. Left out: made from the trainer and the time."),
+  project: name.default('default').describe('Groups runs: in lists, and as a folder of the store.'),
+  trainer: name.describe('Name of the trainer; `epochal trainers` lists those of a pool.'),
+  epochs: z.int().min(1).max(1_000_000).describe('How many epochs to train.'),
   parameters: z
     .record(z.string(), z.json())
     .refine((parameters) => JSON.stringify(parameters).length <= longestParameters, {
       message: `must have at most ${longestParameters} characters as JSON; what is larger belongs into a file`,
     })
-    .default({}),
-  /** Absolute path of the data set on the workers, or the name of one that the trainer brings along. */
-  data: z.string().min(1).max(4096).optional(),
-  seed: z.int().min(0).max(4_294_967_295).default(0),
-  /** The pool of workers that may train it. */
-  pool: name.default('gpu'),
-  /** 1 is served first, 5 last. */
-  priority: z.int().min(1).max(5).default(3),
-  /** Runs with the same key share their pool's slots fairly with other keys. */
+    .default({})
+    .describe("The trainer's own parameters; `epochal trainers --json` lists them with their defaults and bounds."),
+  data: z
+    .string()
+    .min(1)
+    .max(4096)
+    .optional()
+    .describe('Absolute path of the data set on the hosts, or the name of one that comes with the trainer.'),
+  seed: z.int().min(0).max(4_294_967_295).default(0).describe('Seed of all random numbers of the training.'),
+  pool: name.default('gpu').describe('The pool of hosts that may train the run.'),
+  priority: z.int().min(1).max(5).default(3).describe('1 is served first, 5 last.'),
   fairnessKey: z
     .string()
     .min(1)
@@ -107,25 +139,36 @@ export const runConfigSchema = z.strictObject({
     .refine((key) => bytesOf(key) <= mostOfFairnessKey && !/[\p{Cc}\p{Cs}]/u.test(key), {
       message: `must be plain text of at most ${mostOfFairnessKey} bytes; letters beyond ASCII have more than one`,
     })
-    .optional(),
-  /** Where artifacts go: an absolute path or a `file:` address; left out, the worker's own store. */
-  store: storeAddress.optional(),
-  /** Which store that is, filled in when the configuration is checked: a host with another one at this address refuses the run. */
-  storeIdentity: z.string().min(1).max(100).optional(),
-  /** Start from a checkpoint of another run instead of from scratch. */
+    .optional()
+    .describe("Runs with the same key share the pool's slots fairly with those of other keys, such as one per team."),
+  store: storeAddress
+    .optional()
+    .describe("Where results go: an absolute path or a `file:` address. Left out: the host's default store."),
+  storeIdentity: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe(
+      'Which store that is. Filled in by the check: a host with another store at this address refuses the run.',
+    ),
   continueFrom: z
     .strictObject({
-      /** The other run's output folder. */
-      outputFolder: z.string().min(1).max(4096),
-      /** A checkpoint's name, or which to take. */
-      checkpoint: z.union([z.enum(['best', 'last']), name]).default('last'),
-      /** True: go on with its epoch numbers and optimizer. False: take the weights alone, as a new training. */
-      keepProgress: z.boolean().default(true),
+      outputFolder: z.string().min(1).max(4096).describe("The other run's output folder."),
+      checkpoint: z
+        .union([z.enum(['best', 'last']), name])
+        .default('last')
+        .describe("`best`, `last`, or a checkpoint's name."),
+      keepProgress: z
+        .boolean()
+        .default(true)
+        .describe('true: continue, with its epoch numbers and optimizer. false: fork, from its weights alone.'),
     })
-    .optional(),
-  checkpoints: checkpointPolicySchema.prefault({}),
-  failures: failurePolicySchema.prefault({}),
-  deadlines: deadlinesSchema.prefault({}),
+    .optional()
+    .describe('Start from a checkpoint of another run instead of from scratch.'),
+  checkpoints: checkpointPolicySchema.prefault({}).describe('Which checkpoints are saved and retained.'),
+  failures: failurePolicySchema.prefault({}).describe('What follows a failure.'),
+  deadlines: deadlinesSchema.prefault({}).describe('How long each step may take, in seconds.'),
 });
 
 /** A configuration with all defaults filled in. */

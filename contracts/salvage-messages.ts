@@ -1,9 +1,10 @@
 /** Runs that could not end themselves: what is asked of whom to land what is left of them. */
-import type { LedgerEntry } from './checkpoint.ts';
+import { z } from 'zod';
+import { type LedgerEntry, ledgerEntrySchema } from './checkpoint.ts';
 import { runAt } from './life.ts';
-import type { EpochResult } from './protocol.ts';
-import type { Receipt } from './receipt.ts';
-import type { RunConfig } from './run-config.ts';
+import { epochResultSchema } from './protocol.ts';
+import { receiptSchema } from './receipt.ts';
+import { type RunConfig, runConfigSchema } from './run-config.ts';
 
 export const salvageType = 'salvage';
 export const sweepType = 'sweep';
@@ -32,17 +33,18 @@ export interface SalvageInput {
 }
 
 /** What is left of a run, on a host or in the store. */
-export interface Survey {
-  config: RunConfig | null;
+export const surveySchema = z.strictObject({
+  config: runConfigSchema.nullable(),
   /** Of the life whose files these are; null where only a host can tell. */
-  chain: readonly string[] | null;
-  checkpoints: LedgerEntry[];
-  epochs: EpochResult[];
+  chain: z.array(z.string()).nullable(),
+  checkpoints: z.array(ledgerEntrySchema),
+  epochs: z.array(epochResultSchema),
   /** A receipt that the run wrote itself, or a salvage before this one. */
-  receipt: Receipt | null;
+  receipt: receiptSchema.nullable(),
   /** Where the run lands; null where only the store can tell. */
-  outputFolder: string | null;
-}
+  outputFolder: z.string().nullable(),
+});
+export type Survey = z.infer<typeof surveySchema>;
 
 export interface SalvageActivities {
   /** On the host's queue: ends what still trains, and tells what the run folder holds. Refuses a life that is open. */

@@ -1,7 +1,7 @@
 /** Routes about the server itself: access, connection, settings, the chart. */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ServerUnreachableError } from '../client/errors.ts';
+import { version } from '../client/version.ts';
 import type { Health } from '../contracts/http-api.ts';
 import { runChartGraph } from '../contracts/run-chart-graph.ts';
 import { runConfigSchema } from '../contracts/run-config.ts';
@@ -10,9 +10,6 @@ import type { HostsSeen } from './hosts-seen.ts';
 import type { Handle } from './routes.ts';
 import type { ServerSettings } from './settings.ts';
 import type { TemporalLink } from './temporal-link.ts';
-
-const packageFile = new URL('../package.json', import.meta.url);
-export const version = z.object({ version: z.string() }).parse(JSON.parse(readFileSync(packageFile, 'utf8'))).version;
 
 export interface ServerParts {
   link: TemporalLink;

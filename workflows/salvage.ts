@@ -9,7 +9,14 @@ import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import { hostQueue, poolControlQueue } from '../contracts/queues.ts';
 import { type Receipt, supersedes } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
-import { type SalvageActivities, type SalvageInput, type Survey, salvageId } from '../contracts/salvage-messages.ts';
+import {
+  type SalvageActivities,
+  type SalvageInput,
+  type Survey,
+  salvageId,
+  surveySchema,
+} from '../contracts/salvage-messages.ts';
+import { answerOf } from './answers.ts';
 import { adoptCheckpoints, landedOf } from './ledger.ts';
 import { code } from './markdown.ts';
 import { cleanUp, publish } from './run-activities.ts';
@@ -80,36 +87,42 @@ function tell(final: Receipt, config: RunConfig): Receipt {
 }
 
 async function surveyHost(host: string, { place, hostReturnSeconds: wait }: SalvageInput): Promise<Survey | null> {
+  const { surveyHost: ask } = wf.proxyActivities<SalvageActivities>({
+    taskQueue: hostQueue(host),
+    startToCloseTimeout: '1h',
+    heartbeatTimeout: '60s',
+    scheduleToStartTimeout: `${wait ?? hostReturnSeconds}s`,
+    retry: { maximumAttempts: 20 },
+    summary: `what ${host} has of ${place}`,
+  });
+  return unlessSilent(
+    null,
+    answerOf('surveyHost', surveySchema, () => ask(place)),
+  );
+}
+
+async function surveyStore(pool: string, place: string, config: RunConfig): Promise<Survey> {
+  const { surveyStore: ask } = wf.proxyActivities<SalvageActivities>({
+    taskQueue: poolControlQueue(pool),
+    startToCloseTimeout: '1h',
+    heartbeatTimeout: '60s',
+    summary: `what the store has of ${place}`,
+  });
+  return unlessSilent(
+    nothing,
+    answerOf('surveyStore', surveySchema, () => ask({ place, config })),
+  );
+}
+
+/** `otherwise` where nobody answered in time. */
+async function unlessSilent<T>(otherwise: T, answer: Promise<Survey>): Promise<Survey | T> {
   try {
-    return await wf
-      .proxyActivities<SalvageActivities>({
-        taskQueue: hostQueue(host),
-        startToCloseTimeout: '1h',
-        heartbeatTimeout: '60s',
-        scheduleToStartTimeout: `${wait ?? hostReturnSeconds}s`,
-        retry: { maximumAttempts: 20 },
-        summary: `what ${host} has of ${place}`,
-      })
-      .surveyHost(place);
+    return await answer;
   } catch (error) {
-    if (error instanceof wf.ActivityFailure && error.cause instanceof wf.TimeoutFailure) return null;
+    if (error instanceof wf.ActivityFailure && error.cause instanceof wf.TimeoutFailure) return otherwise;
     throw error;
   }
 }
-
-const surveyStore = (pool: string, place: string, config: RunConfig) =>
-  wf
-    .proxyActivities<SalvageActivities>({
-      taskQueue: poolControlQueue(pool),
-      startToCloseTimeout: '1h',
-      heartbeatTimeout: '60s',
-      summary: `what the store has of ${place}`,
-    })
-    .surveyStore({ place, config })
-    .catch((error) => {
-      if (error instanceof wf.ActivityFailure && error.cause instanceof wf.TimeoutFailure) return nothing;
-      throw error;
-    });
 
 /** One entry a name; a stored one goes before one that a host alone has. */
 function newest(entries: readonly LedgerEntry[]): LedgerEntry[] {

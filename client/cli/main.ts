@@ -1,6 +1,7 @@
 /** The `epochal` command. */
 import yargs from 'yargs';
 import { ConfigError } from '../errors.ts';
+import { version } from '../version.ts';
 import { Cli } from './cli.ts';
 import { completeRuns } from './complete-runs.ts';
 import { exitCodeText } from './exit-codes.ts';
@@ -77,7 +78,8 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
     .recommendCommands()
     .help()
     .alias('help', 'h')
-    .version(false)
+    .version(version)
+    .describe('version', 'Show the version')
     .epilogue(
       `${exitCodeText}\nThe Temporal server is the one of TEMPORAL_ADDRESS or temporal.toml, else the one that "npm start" started.`,
     )

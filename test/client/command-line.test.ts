@@ -9,6 +9,7 @@ import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { main } from '../../client/cli/main.ts';
+import { version } from '../../client/version.ts';
 import type { WatchItem } from '../../client/watch.ts';
 import { ledgerEntrySchema } from '../../contracts/checkpoint.ts';
 import { receiptSchema } from '../../contracts/receipt.ts';
@@ -390,6 +391,7 @@ describe('wrong calls', () => {
       'worker',
       'doctor',
     ];
+    expect(await inProcess('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
     const overview = await inProcess('--help');
     for (const command of commands) expect(overview.stdout).toContain(`epochal ${command.split(' ')[0]}`);
     expect(overview.stdout.replace(/\s+/g, ' ')).toContain(

@@ -50,7 +50,10 @@ beforeAll(async () => {
   const requirements = await readRequirementsFile(join(trainers, 'yolov8', 'requirements.txt'));
   const { python } = await ensureEnvironment({ requirements });
   const script = join(trainers, 'examples', 'make_shapes.py');
-  await promisify(execFile)(python, [script, '--count', '24', '--size', '64', join(folder, 'shapes')]);
+  const make = (name: string, format: string) =>
+    promisify(execFile)(python, [script, '--count', '24', '--size', '64', '--format', format, join(folder, name)]);
+  await make('shapes', 'coco');
+  await make('shapes-by-class', 'images');
 });
 afterAll(async () => {
   await host?.stop();
@@ -178,4 +181,24 @@ describe.each(Object.keys(small))('%s', (trainer) => {
     expect(rows.map(({ epoch }) => epoch)).toEqual(rows.map((_, index) => index + trained + 1));
     await expectStored(receipt);
   });
+});
+
+/** On so few pictures its boxes score nothing, for which ultralytics' patience does not count; classes do. */
+it('yolov8 ends by its patience, and completes', async () => {
+  const config = await example('yolov8');
+  const still = { lr0: 1e-9, optimizer: 'SGD', warmup_epochs: 0 };
+  const parameters = { ...small.yolov8, ...still, task: 'classify', patience: 2 } as RunConfigInput['parameters'];
+  const data = join(folder, 'shapes-by-class');
+  const run = await host.start({ ...config, data, parameters, epochs: 60 });
+  const receipt = await run.result();
+  expect(receipt.outcome, JSON.stringify(receipt.cause)).toBe('completed');
+  expect(receipt.restarts).toEqual([]);
+  expect(receipt.cause).toMatchObject({
+    kind: 'finished',
+    early: { reason: 'the fitness has not risen for 2 epochs' },
+  });
+  expect(receipt.epochs.planned).toBe(60);
+  expect(receipt.epochs.trained).toBeLessThan(60);
+  expect(await rowsOf(receipt)).toHaveLength(receipt.epochs.trained);
+  await expectStored(receipt);
 });

@@ -2,9 +2,11 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { hostQueue } from '../../contracts/queues.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
-import { salvageId } from '../../contracts/salvage-messages.ts';
+import { type SalvageInput, salvageId, salvageType } from '../../contracts/salvage-messages.ts';
 import { groupMembers } from '../../worker/process-groups.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
@@ -47,4 +49,33 @@ describe('a run that is terminated', () => {
     expect(salvage.searchAttributes).toMatchObject({ EpochalRun: [run.id], EpochalOutcome: ['salvaged'] });
     await until('its slot is free', () => !host.worker.host.slots.taken.includes(run.id));
   });
+});
+
+it('asks again where what is told of a run makes no sense', async () => {
+  const nobody = 'host-of-nonsense';
+  const answers = [undefined, { checkpoints: 'many' }];
+  const nothing = { config: null, chain: null, checkpoints: [], epochs: [], receipt: null, outputFolder: null };
+  const connection = await NativeConnection.connect({ address: inject('temporalAddress') });
+  const worker = await Worker.create({
+    connection,
+    taskQueue: hostQueue(nobody),
+    activities: { surveyHost: async () => (answers.length > 0 ? answers.shift() : nothing) },
+  });
+  const input: SalvageInput = {
+    run: nobody,
+    place: nobody,
+    chain: null,
+    config: null,
+    ledger: [],
+    host: nobody,
+    pool: nobody,
+  };
+  const salvage = () =>
+    host.client.workflow.execute(salvageType, {
+      ...{ workflowId: salvageId(nobody), args: [input] },
+      taskQueue: host.settings.workflowQueue,
+    });
+  await expect(worker.runUntil(salvage)).rejects.toMatchObject({ cause: { type: 'NothingLeft' } });
+  expect(answers).toEqual([]);
+  await connection.close();
 });
