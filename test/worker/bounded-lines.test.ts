@@ -37,8 +37,12 @@ describe('lines', () => {
   });
 });
 
-it('a program that writes without an end is ended, and the reason is told', async () => {
-  const { code, tail } = await runProgram('sh', ['-c', 'tr "\\0" x < /dev/zero']);
+it.each([
+  ['a line', 'tr "\\0" x < /dev/zero'],
+  // Some end, so that nothing fills the memory of whoever does not end it.
+  ['lines', 'yes "$(printf %1000d 0)" | head -c 40000000'],
+])('a program that writes %s without an end is ended, and the reason is told', async (_, script) => {
+  const { code, tail } = await runProgram('sh', ['-c', script]);
   expect(code).toBeNull();
   expect(tail).toContain('it was ended: it wrote more than 16777216 bytes');
 });
