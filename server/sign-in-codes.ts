@@ -3,7 +3,7 @@
  * data folder, named by its hash: `epochal sign-in` makes one for a server that runs, and two servers on one folder take the same.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** In the data folder. */
@@ -33,8 +33,8 @@ export class SignInCodes {
   async use(code: string): Promise<boolean> {
     const file = this.#file(code);
     const fresh = await isFresh(file);
-    // Of two who use it at once, one removes the file.
-    const isFirst = await rm(file).then(
+    // Of two who use it at once, one removes the file; to `rm` one that has just gone was removed, too.
+    const isFirst = await unlink(file).then(
       () => true,
       () => false,
     );

@@ -1,8 +1,9 @@
 /** What can be checked of the production set-up without a Docker engine. */
-import { access, constants, readFile } from 'node:fs/promises';
+import { access, constants, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { searchAttributes } from '../../contracts/run-messages.ts';
@@ -122,4 +123,26 @@ test('the image gets every folder that the worker imports, and no secrets', asyn
 test('the lock file holds the packages of every platform', async () => {
   const { code, tail } = await runProgram(process.execPath, [join(root, '.ci', 'complete-lock.mjs'), '--check']);
   expect(code, tail).toBe(0);
+});
+
+test('a lock file without an integrity, without a package of another platform, or with a registry is refused', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'epochal-lock-file-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const script = join(folder, '.ci', 'complete-lock.mjs');
+  await mkdir(join(folder, '.ci'));
+  await copyFile(join(root, '.ci', 'complete-lock.mjs'), script);
+  const checked = async (packages: object) => {
+    await writeFile(join(folder, 'package-lock.json'), JSON.stringify({ packages }));
+    const { code, tail } = await runProgram(process.execPath, [script, '--check']);
+    return code === 0 ? 'whole' : tail;
+  };
+  const one = { version: '1.0.0', integrity: 'sha512-AA==' };
+  const bound = { ...one, optionalDependencies: { '@a/b-linux-x64-gnu': '1.0.0' } };
+  const whole = { '': {}, 'node_modules/a': bound, 'node_modules/@a/b-linux-x64-gnu': one };
+  expect(await checked(whole)).toBe('whole');
+  const bare = { ...whole, 'node_modules/@a/b-linux-x64-gnu': { version: '1.0.0' } };
+  expect(await checked(bare)).toContain('lacks the integrity of node_modules/@a/b-linux-x64-gnu');
+  expect(await checked({ '': {}, 'node_modules/a': bound })).toContain('lacks @a/b-linux-x64-gnu@1.0.0');
+  const named = { ...whole, 'node_modules/a': { ...bound, resolved: 'https://registry/a.tgz' } };
+  expect(await checked(named)).toContain('1 entries name the registry');
 });

@@ -3,9 +3,13 @@ import { PassThrough } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { expect, it, vi } from 'vitest';
 import type { EpochResult } from '../../contracts/protocol.ts';
+import { createApp } from '../../server/app.ts';
 import { streamRun } from '../../server/live-stream.ts';
 import { columnsOf } from '../../server/metric-columns.ts';
 import { OpenStreams } from '../../server/open-streams.ts';
+import { readServerSettings } from '../../server/settings.ts';
+import { TemporalLink } from '../../server/temporal-link.ts';
+import { testLog } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
 
 const row = (epoch: number, metrics: Record<string, number>): EpochResult => ({
@@ -75,4 +79,14 @@ it('streams are counted by address, and given back once', () => {
   expect(() => streams.take('a')).toThrow();
   second();
   streams.take('a');
+});
+
+it('a request that does not come to its end is given up, by Node, after a minute', async () => {
+  const settings = readServerSettings({ EPOCHAL_DATA_DIR: '/data' });
+  const link = new TemporalLink(settings, () => Promise.reject(new Error('there is no Temporal here')));
+  const parts = { settings, link, token: null, tls: null, log: testLog(), webFolder: '/none' };
+  const { server } = await createApp(parts);
+  // Fastify's own is none at all. To wait for it would take more than a minute.
+  expect(server.server.requestTimeout).toBe(60_000);
+  await server.close();
 });

@@ -1,7 +1,7 @@
 /** Signing in: the token that a start makes, codes, sessions and their ends, wrong guesses, TLS. Without Temporal, which it is no matter of. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { createServerLog } from '../../server/log.ts';
 import { LoginSessions, sessionSeconds } from '../../server/login-sessions.ts';
 import { runServerUntilSignal, runSignIn, startServer } from '../../server/main.ts';
 import type { ServerSettings } from '../../server/settings.ts';
+import { codesFolder, SignInCodes } from '../../server/sign-in-codes.ts';
 import { tokenFile } from '../../server/token.ts';
 import { readSettings } from '../../worker/settings.ts';
 import { TestServer, testServerSettings } from '../support/test-server.ts';
@@ -172,6 +173,18 @@ it('requests of others at its address use up none of those of a login session, w
   const answers = await Promise.all(Array.from({ length: 30 }, () => status(server, session)));
   expect(answers.filter((one) => one === 200)).toHaveLength(20);
   expect(answers.filter((one) => one === 429)).toHaveLength(10);
+});
+
+it('a code is good once, and for a day', async () => {
+  const codes = new SignInCodes(folder);
+  const [used, old] = [await codes.make(), await codes.make()];
+  expect((await Promise.all([codes.use(used), codes.use(used)])).sort()).toEqual([false, true]);
+  expect(await codes.use(used)).toBe(false);
+  const yesterday = new Date(Date.now() - 24 * 3600 * 1000);
+  for (const file of await readdir(join(folder, codesFolder)))
+    await utimes(join(folder, codesFolder, file), yesterday, yesterday);
+  expect(await codes.use(old)).toBe(false);
+  expect(await codes.use(await codes.make())).toBe(true);
 });
 
 it('another token is the end of codes that were printed before', async () => {

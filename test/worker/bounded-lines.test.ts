@@ -1,9 +1,18 @@
 /** Output without an end fills no memory: lines, programs and folders are read within bounds. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { readLines } from '../../worker/bounded-lines.ts';
 import { inGroups } from '../../worker/in-groups.ts';
+import { findPython } from '../../worker/python-tools.ts';
+import { RunFolders } from '../../worker/run-folders.ts';
 import { runProgram } from '../../worker/run-program.ts';
+import { TrainerProcess } from '../../worker/trainer-process.ts';
+
+const moduleOf = (name: string) => fileURLToPath(new URL(`../../worker/${name}.ts`, import.meta.url));
 
 async function read(chunks: string[], longest: number): Promise<string[]> {
   const stream = new PassThrough();
@@ -28,10 +37,53 @@ describe('lines', () => {
   });
 });
 
-it('a program that writes without an end is ended, and the reason is told', async () => {
-  const { code, tail } = await runProgram('sh', ['-c', 'tr "\\0" x < /dev/zero']);
+it.each([
+  ['a line', 'tr "\\0" x < /dev/zero'],
+  // Some end, so that nothing fills the memory of whoever does not end it.
+  ['lines', 'yes "$(printf %1000d 0)" | head -c 40000000'],
+])('a program that writes %s without an end is ended, and the reason is told', async (_, script) => {
+  const { code, tail } = await runProgram('sh', ['-c', script]);
   expect(code).toBeNull();
   expect(tail).toContain('it was ended: it wrote more than 16777216 bytes');
+});
+
+it('a trainer that sends a line without an end is told once, by its beginning, and held up by nobody', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'epochal-flood-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, 'flood.py');
+  await writeFile(file, 'import os\nfor _ in range(8): os.write(4, b"x" * (1 << 20))\n');
+  const told: string[] = [];
+  const listener = { onEvent: () => told.push('an event'), onGarbage: (sentence: string) => told.push(sentence) };
+  const { path } = await findPython();
+  const run = await new RunFolders(folder).make('run');
+  const limits = { stopSeconds: 60, terminateSeconds: 60 };
+  const trainer = await TrainerProcess.start({ name: 'flood', file }, path, run, 'one', limits, {}, listener);
+  expect(await trainer.exited).toEqual({ code: 0, signal: null });
+  await trainer.drained;
+  trainer.dismissGuard();
+  expect(told).toEqual([
+    expect.stringMatching(/a line that is longer than 4194304 bytes, which no event is: x{4000} …$/),
+  ]);
+});
+
+it('checkpoints without number are read by a process that may open few files', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'epochal-many-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const run = await new RunFolders(folder).make('run');
+  const [at, session] = ['2026-01-01T00:00:00.000Z', 's'];
+  for (let epoch = 1; epoch <= 500; epoch++) {
+    const manifest = { name: `epoch-${epoch}`, epoch, batch: 0, metrics: {}, createdAt: at, session, files: [] };
+    await mkdir(join(run.checkpoints, manifest.name));
+    await writeFile(join(run.checkpoints, manifest.name, 'checkpoint.json'), JSON.stringify(manifest));
+  }
+  const program = `
+    const { readManifests } = await import(${JSON.stringify(moduleOf('run-report'))});
+    const { RunFolders } = await import(${JSON.stringify(moduleOf('run-folders'))});
+    console.log((await readManifests(new RunFolders(${JSON.stringify(folder)}).of('run'))).length);
+  `;
+  const limited = ['-c', 'ulimit -n 100 && exec "$@"', 'sh', process.execPath, '--import', 'tsx'];
+  const { stdout, tail } = await runProgram('sh', [...limited, '--input-type=module', '-e', program]);
+  expect(stdout, tail).toBe('500');
 });
 
 it('many files are read a few at a time, in order', async () => {

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { chainWith, type Life } from '../../contracts/life.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
-import { claimFolder, OtherLife, requireFolder } from '../../worker/claims.ts';
+import { openStore } from '../../stores/open-store.ts';
+import { claimFolder, claimOutput, OtherLife, requireFolder } from '../../worker/claims.ts';
 import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
 import { readRunFile } from '../../worker/run-report.ts';
 import { Runs } from '../../worker/runs.ts';
@@ -69,6 +70,17 @@ describe('a run folder', () => {
     expect((await readRunFile(folder))?.life.chain).toEqual(last);
     await expect(sessions.findOwn({ place: 'r', chain: ['e1', 'another'] }, session.id)).rejects.toThrow(OtherLife);
   });
+});
+
+it('an output folder with files and no claim, as another version left it, is nobody’s to write into', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'claims-store-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const store = openStore(folder);
+  await store.prepare(false);
+  await store.write('p/r/receipt.json', '{}');
+  const life = lifeOf(['e1', '00000000-0000-0000-0000-0000000000e2']);
+  await expect(claimOutput(store, 'p/r', 'r', life)).rejects.toThrow(/nobody knows whom.*is left as it is/);
+  expect(await store.read('p/r/life.json')).toBe(null);
 });
 
 describe('a life whose last known execution the server has forgotten', () => {

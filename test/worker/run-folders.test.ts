@@ -1,6 +1,10 @@
-/** What of a run folder matters to its host alone. */
-import { describe, expect, it } from 'vitest';
-import { isBookkeeping } from '../../worker/run-folders.ts';
+/** What of a run folder matters to its host alone, and which data folders are read at all. */
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { makePrivate } from '../../worker/private-folder.ts';
+import { hostId, isBookkeeping, OtherLayout, RunFolders } from '../../worker/run-folders.ts';
 
 describe('bookkeeping, which is never published,', () => {
   it.each(['lock', 'session.json', 'start/weights.json', 'run.json.1a2b.tmp', 'ranks-x_1/rank-1.json'])(
@@ -11,4 +15,41 @@ describe('bookkeeping, which is never published,', () => {
     'is not %s',
     (path) => expect(isBookkeeping(path)).toBe(false),
   );
+});
+
+it.each([{}, { layout: 3 }])(
+  'a data folder of another layout is refused while it has run folders: %j',
+  async (other) => {
+    const data = await mkdtemp(join(tmpdir(), 'epochal-layout-'));
+    onTestFinished(() => rm(data, { recursive: true, force: true }));
+    const file = join(data, 'host.json');
+    const before = JSON.stringify({ host: 'gpu-1', ...other });
+    await writeFile(file, before);
+    const folders = new RunFolders(data);
+    await folders.make('theirs');
+    await expect(hostId(data)).rejects.toThrow(OtherLayout);
+    await expect(hostId(data)).rejects.toThrow(
+      /has the layout \d of another version, and this one reads 2\. It holds run folders \(theirs\): start that version on it/,
+    );
+    expect(await readFile(file, 'utf8')).toBe(before);
+    await folders.remove('theirs');
+    expect(await hostId(data)).toBe('gpu-1');
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ host: 'gpu-1', layout: 2 });
+  },
+);
+
+it('the data folder and the logs of a run are closed to others; a folder of all users is refused as it is', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'epochal-private-'));
+  onTestFinished(() => rm(data, { recursive: true, force: true }));
+  const modeOf = async (path: string) => (await stat(path)).mode & 0o7777;
+  await chmod(data, 0o755);
+  await hostId(data);
+  expect(await modeOf(data)).toBe(0o700);
+  const { logs } = await new RunFolders(data).make('run');
+  expect(await modeOf(logs)).toBe(0o700);
+  const shared = join(data, 'shared');
+  await mkdir(shared);
+  await chmod(shared, 0o1777);
+  await expect(makePrivate(shared)).rejects.toThrow('all users of this machine share it');
+  expect(await modeOf(shared)).toBe(0o1777);
 });

@@ -1,5 +1,6 @@
 /** The details of a run in Temporal's UI: what others wrote is shown as it is written, and makes no markup. */
 import { expect, it } from 'vitest';
+import type { LedgerEntry } from '../../contracts/checkpoint.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import { code, plain } from '../../workflows/markdown.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
@@ -27,10 +28,15 @@ it('a path stays in its code span, whatever backticks it has', () => {
 it('metrics, notes, problems, failures and paths of a run have no markup', () => {
   const now = new Date('2026-01-01T00:00:00Z');
   const config = runConfigSchema.parse({ run: 'r', trainer: 't', epochs: 3 });
+  const best: LedgerEntry = {
+    ...{ name: 'epoch-0001', epoch: 1, batch: 0, createdAt: now.toISOString(), session: 's', files: [], host: 'h' },
+    ...{ metrics: { [hostile]: 1 }, from: hostile, stored: true, reasons: ['best'] },
+  };
   const context: RunContext = {
     ...firstContext({ run: 'r', draft: {}, isDraft: false }),
-    plan: { config, best: { metric: 'loss', mode: 'min' }, canShrinkBatch: false, outputFolder: `/${hostile}` },
+    plan: { config, best: { metric: hostile, mode: 'min' }, canShrinkBatch: false, outputFolder: `/${hostile}` },
     metrics: { [hostile]: 1 },
+    ledger: [best],
     problems: [{ field: hostile, value: hostile, message: hostile }],
     failure: { kind: 'trainerError', message: hostile },
   };
@@ -42,14 +48,16 @@ it('metrics, notes, problems, failures and paths of a run have no markup', () =>
     '- \\*\\*',
     '- \\*\\*epoch',
     '- \\*\\*metrics',
+    '- \\*\\*best',
     '- \\*\\*output',
     '- \\*\\*trouble',
+    ...['', '\\| checkpoint ', '\\|---', '\\| epoch-0001 \\| best '],
     '',
     '- 00:00:00',
   ];
   const lines = details.split('\n');
   expect(lines).toHaveLength(expected.length);
   for (const [index, start] of expected.entries()) expect(lines[index]).toMatch(new RegExp(`^${start}`));
-  // Outside of the code span nothing of it is left unescaped.
-  expect(details.replace(code(`/${hostile}`), '')).not.toMatch(/[^\\][[<!`|~]/);
+  // Outside of the code span nothing of it is left unescaped; the table has names of our own alone.
+  expect(details.replace(code(`/${hostile}`), '').replaceAll(/^\|.*$/gm, '')).not.toMatch(/[^\\][[<!`|~]/);
 });
