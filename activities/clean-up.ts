@@ -6,6 +6,7 @@ import type { CleanUpInput } from '../contracts/run-activities.ts';
 import { outputPath, StoreError } from '../stores/artifact-store.ts';
 import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
+import { withWhatIsStored } from '../worker/published-files.ts';
 import { withStore, working } from './activity-support.ts';
 
 export const cleanUp =
@@ -16,18 +17,23 @@ export const cleanUp =
       host.outputs.take(input.place, signal, () =>
         withStore(async () => {
           const life = host.life(input.chain);
+          const isPublished = input.receipt.publishedBytes > 0;
           if (input.host !== null) await requireFolder(host.folders.of(input.place), life);
           const store = host.storeOf(input.config);
           const output = outputPath(input.config.project, input.place);
           await claimOutput(store, output, input.run, life).catch((error) => {
             // Where publishing failed for good, the store may be away for good.
-            if (!(error instanceof StoreError) || input.receipt.publishedBytes > 0) throw error;
+            if (!(error instanceof StoreError) || isPublished) throw error;
           });
-          const localFolder = await dealWithFolder(host, input);
-          const receipt: Receipt = { ...input.receipt, localFolder, endedAt: new Date().toISOString() };
+          const told = isPublished
+            ? input.receipt
+            : // A store that is away cannot tell.
+              await withWhatIsStored(store, output, input.receipt).catch(() => input.receipt);
+          const localFolder = await dealWithFolder(host, { ...input, receipt: told });
+          const receipt: Receipt = { ...told, localFolder, endedAt: new Date().toISOString() };
           // Then the receipt is beside the files that were kept.
           const write = store.write(`${output}/receipt.json`, `${JSON.stringify(receipt, null, 2)}\n`);
-          if (input.receipt.publishedBytes > 0) await write;
+          if (isPublished) await write;
           else await write.catch(() => undefined);
           host.sessions.forget(input.place);
           return receipt;

@@ -1,6 +1,8 @@
 /** What of a run folder is published beside its checkpoints. */
 import { realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import type { Receipt } from '../contracts/receipt.ts';
+import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { fileInside } from './inside.ts';
 import { filesBelow, isBookkeeping, type RunFolder } from './run-folders.ts';
 
@@ -36,4 +38,26 @@ export function leftOutNotes(links: readonly string[]): string[] {
   const named = links.slice(0, mostNamed).map((link) => JSON.stringify(link.slice(0, 200)));
   const more = links.length > mostNamed ? ` and ${links.length - mostNamed} more` : '';
   return [`not published: symbolic links to what is no file of the run folder: ${named.join(', ')}${more}`];
+}
+
+/**
+ * The receipt of a publishing that was given up, with those of its checkpoints that are in the store. Until then it went on, and may
+ * have removed what the run takes for stored, as something newer is there.
+ */
+export async function withWhatIsStored<R extends Pick<Receipt, 'checkpoints' | 'notes'>>(
+  store: ArtifactStore,
+  output: string,
+  receipt: R,
+): Promise<R> {
+  const sizes = new Map<string, number>();
+  for await (const { path, size } of store.list(`${output}/checkpoints`)) sizes.set(path, size);
+  const isThere = ({ files }: Receipt['checkpoints'][number]) =>
+    files.every(({ path, size }) => sizes.get(`${output}/${path}`) === size);
+  const gone = receipt.checkpoints.filter((checkpoint) => !isThere(checkpoint)).map(({ name }) => name);
+  if (gone.length === 0) return receipt;
+  return {
+    ...receipt,
+    checkpoints: receipt.checkpoints.filter(isThere),
+    notes: [...receipt.notes, `stored once, and removed before publishing was given up: ${gone.join(', ')}`],
+  };
 }

@@ -16,7 +16,7 @@ import {
   storeCheckpoint,
   storedFiles,
 } from '../../worker/checkpoints.ts';
-import { leftOutNotes, publishedFiles } from '../../worker/published-files.ts';
+import { leftOutNotes, publishedFiles, withWhatIsStored } from '../../worker/published-files.ts';
 import { type RunFolder, RunFolders, readIfThere } from '../../worker/run-folders.ts';
 import { readReport } from '../../worker/run-report.ts';
 
@@ -221,4 +221,26 @@ it('a report tells each epoch since the last one, and the last notes, however lo
   await writeFile(folder.events, Array.from({ length: 1_000 }, (_, index) => note(index)).join(''));
   const { notes } = await told(3_000);
   expect(notes.map((message) => message.split(' ')[0])).toEqual(Array.from({ length: 50 }, (_, i) => `${950 + i}`));
+});
+
+it('a receipt of a publishing that was given up names what is in the store, and tells what is there no more', async () => {
+  const store = openStore(join(scratch, 'store'));
+  await store.prepare(false);
+  const checkpoints = [];
+  for (const epochs of [1, 2, 3]) {
+    const { folder, newest } = await trainedOn(`host-${epochs}`, epochs);
+    await storeCheckpoint(folder, newest, store, 'output', {});
+    const files = await storedFiles(newest, store, 'output', {});
+    checkpoints.push({ ...newest, files: files ?? [], reasons: [] });
+  }
+  const receipt = { checkpoints, notes: ['told before'] };
+  expect(await withWhatIsStored(store, 'output', receipt)).toEqual(receipt);
+  await store.remove('output/checkpoints/epoch-0001');
+  await writeFile(join(scratch, 'store', 'output', 'checkpoints', 'epoch-0002', 'weights'), 'cut');
+  const told = await withWhatIsStored(store, 'output', receipt);
+  expect(told.checkpoints).toEqual(checkpoints.slice(2));
+  expect(told.notes).toEqual([
+    'told before',
+    'stored once, and removed before publishing was given up: epoch-0001, epoch-0002',
+  ]);
 });
