@@ -1,4 +1,5 @@
 /** A worker is killed, drained, or never comes back. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { poolQueue } from '../../contracts/queues.ts';
@@ -88,19 +89,27 @@ describe('a worker', () => {
     expect((await other.status()).slots.taken).toEqual([]);
   });
 
-  it('killed and never back, while its trainer hangs: the trainer is ended all the same, with all that it started', async () => {
-    const worker = await hosts.worker();
-    const parameters = { ...told, ignore_stop: '1:3', ignore_sigterm: true, children: 1, escaped: 1 };
-    const run = await hosts.start({ parameters, deadlines: { stopSeconds: 1, terminateSeconds: 1 } });
-    await run.reaches(1, 2);
-    const trainer = await run.trainer(worker);
-    const session = `${worker.runFolder(run.id)}/session.json`;
-    expect(await markedProcesses(session)).toHaveLength(3);
-    await worker.kill();
-    await run.ends(trainer);
-    await until('nothing of its session is alive', async () => (await markedProcesses(session))?.length === 0);
-    await run.handle.terminate();
-  });
+  it.each([
+    ['a batch', '1:3'],
+    ['set-up', 'set_up'],
+    ['finishing', 'finish'],
+  ])(
+    'killed and never back, while its trainer hangs in %s: it is ended all the same, with all that it started',
+    async (_, at) => {
+      const worker = await hosts.worker();
+      const hangs = { fail_at: at, fail_kind: 'hang', ignore_sigterm: true, children: 1, escaped: 1 };
+      const deadlines = { stopSeconds: 1, terminateSeconds: 1 };
+      const run = await hosts.start({ epochs: 1, parameters: { batches: 3, ...hangs }, deadlines });
+      const trainer = await run.trainer(worker);
+      await until('it hangs', () => existsSync(join(worker.runFolder(run.id), 'counter-failures')));
+      const session = `${worker.runFolder(run.id)}/session.json`;
+      expect(await markedProcesses(session)).toHaveLength(3);
+      await worker.kill();
+      await run.ends(trainer);
+      await until('nothing of its session is alive', async () => (await markedProcesses(session))?.length === 0);
+      await run.handle.terminate();
+    },
+  );
 
   it('killed and never back, an epoch not in the store yet: that epoch is trained again', async () => {
     const worker = await hosts.worker();
