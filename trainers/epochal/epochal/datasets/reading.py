@@ -15,7 +15,15 @@ _readers = {"supervisely": supervisely.read, "yolo": yolo.read, "coco": coco.rea
 _HARMLESS = {
     "picture without labels",
     "picture without annotation",
-    "unused shape",
+    "alpha mask",
+    "empty data set",
+    "graph without keypoints",
+    "joined labels",
+    "other file",
+    "unused line",
+    "unused metadata",
+    "unused object tag",
+    "unused point",
     "other size",
     "relocated path",
     "missing test split",
@@ -29,7 +37,7 @@ def recognise(folder: Path) -> Kind:
         raise DataError(f"there is no data set at {folder}{hint}")
     if not folder.is_dir():
         raise DataError(f"{folder} is a file: a data set is a folder")
-    if (folder / "meta.json").is_file() and any(folder.rglob("ann")):
+    if supervisely.is_project(folder):
         return "supervisely"
     if yolo.config_of(folder) or ((folder / "classes.txt").is_file() and (folder / "labels").is_dir()):
         return "yolo"
