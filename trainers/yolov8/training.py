@@ -67,15 +67,18 @@ def prepare_data(app: epochal.Application, folder: Path) -> Path:
     parameters: Parameters = app.parameters
     data_set, split = checked(app.data or "", parameters.task, parameters, app.seed)
     app.note(str(split))
-    for sentence in data_set.findings.sentences():
-        app.note(f"the data set has {sentence}")
     # Every process of ultralytics would remove it; the checkpoint has it.
     Path(app.get_synced_data_dir(), "yolo", "results.csv").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     if parameters.task == "classify":
         image_folder.write(data_set, split, folder)
-        return folder
-    return yolo.write(data_set, split, folder, parameters.task)
+        written = folder
+    else:
+        written = yolo.write(data_set, split, folder, parameters.task)
+    # Also of what could not be written as it was marked.
+    for sentence in data_set.findings.sentences():
+        app.note(f"the data set has {sentence}")
+    return written
 
 
 def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str, Any]:

@@ -17,17 +17,27 @@ _HARMLESS = {
     "picture without annotation",
     "alpha mask",
     "empty data set",
-    "graph without keypoints",
+    "box as outline",
+    "holes cut",
     "joined labels",
     "other file",
+    "parts joined",
+    "specks left out",
     "unused line",
     "unused metadata",
     "unused object tag",
     "unused point",
-    "other size",
     "relocated path",
+    "scaled marks",
+    "several pages",
+    "tiny image",
+    "turned image",
+    "turned marks",
     "missing test split",
 }
+
+#: What makes no difference to a task that learns no keypoints.
+_HARMLESS_WITHOUT_KEYPOINTS = {"graph without keypoints", "other keypoints", "unknown keypoint"}
 
 
 def recognise(folder: Path) -> Kind:
@@ -66,12 +76,12 @@ def read(folder: Path) -> DataSet:
     return data_set
 
 
-def serious(data_set: DataSet) -> list[str]:
-    """Sentences for the findings that a training should not pass over."""
+def serious(data_set: DataSet, task: str | None = None) -> list[str]:
+    """Sentences for the findings that a training for a task should not pass over."""
     return [
         sentence
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
-        if one.kind not in _HARMLESS
+        if one.kind not in _HARMLESS and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
     ]
 
 

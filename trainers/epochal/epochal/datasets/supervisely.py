@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from epochal.datasets.frames import Frame, frame_of
 from epochal.datasets.masks import cropped, full_mask, packed
 from epochal.datasets.model import PICTURE_SUFFIXES, Box, DataSet, Findings, Object, Picture
-from epochal.datasets.pictures import named, size_of, unique_name
+from epochal.datasets.pictures import link_name, named, unique_name
 from epochal.datasets.splits import Split, split_name
-from epochal.datasets.supervisely_geometry import UNSUPPORTED, UNUSED, object_of, shape_of, unknown_nodes
+from epochal.datasets.supervisely_geometry import UNSUPPORTED, UNUSED, object_of, placed, shape_of, unknown_nodes
 from epochal.datasets.supervisely_meta import Meta, Wrong, is_meta, list_in, load, read_meta, shown
 from epochal.errors import DataError
 
@@ -48,6 +49,13 @@ def read(folder: Path) -> DataSet:
     return DataSet("supervisely", folder, list(meta.shapes), pictures, findings, names)
 
 
+def annotation_of(image: Path) -> Path | None:
+    """The annotation file of an image: by its whole name, or without the suffix as older versions have it."""
+    folder = image.parent.parent / "ann"
+    files = (folder / f"{image.name}.json", folder / f"{image.stem}.json")
+    return next((file for file in files if file.is_file()), None)
+
+
 def write(data_set: DataSet, split: Split, folder: Path) -> None:
     """Write a project with a data set for each split; pictures are linked, and tagged with their split.
 
@@ -59,7 +67,7 @@ def write(data_set: DataSet, split: Split, folder: Path) -> None:
     classes = []
     for index, name in enumerate(data_set.classes):
         one = {"title": name, "shape": shapes[name], "color": _COLORS[index % len(_COLORS)], "geometry_config": {}}
-        if shapes[name] == "graph":
+        if shapes[name] in ("graph", "any") and data_set.keypoint_names:
             one["geometry_config"] = _graph(data_set.keypoint_names)
         classes.append(one)
     tags = [{"name": part, "value_type": "none", "color": "#808080"} for part in split.parts]
@@ -69,7 +77,7 @@ def write(data_set: DataSet, split: Split, folder: Path) -> None:
         for kind in ("img", "ann"):
             (folder / part / kind).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            name = f"{picture.name}{picture.path.suffix.lower()}"
+            name = link_name(picture)
             os.symlink(picture.path.resolve(), folder / part / "img" / name)
             content = {
                 "description": "",
@@ -123,9 +131,7 @@ def _split_of(data_set: Path, folder: Path) -> str | None:
     return next((name for part in reversed(parts) if part != "datasets" and (name := split_name(part))), None)
 
 
-def _pictures(
-    data_set: Path, folder: Path, meta: Meta, taken: set[str], findings: Findings
-) -> Iterator[Picture]:
+def _pictures(data_set: Path, folder: Path, meta: Meta, taken: set[str], findings: Findings) -> Iterator[Picture]:
     split = _split_of(data_set, folder)
     files, annotations = _names(data_set / "img"), _names(data_set / "ann")
     used: dict[str, str] = {}
@@ -138,16 +144,11 @@ def _pictures(
             findings.add("shared annotation", f"{data_set / 'ann' / own} belongs to both {used[own]} and {name}")
             continue
         path = named(name, folder, [data_set / "img"], findings, str(data_set))
-        size = size_of(path, findings) if path else None
         if own is not None:
             used[own] = name
-        if path is None or size is None:
-            continue
-        if own is None:
-            findings.add("picture without annotation", f"{path} has none")
-            yield Picture(path, unique_name(path, folder, taken), *size, split=split)
-        elif picture := _annotated(path, size, data_set / "ann" / own, folder, meta, findings):
-            picture.name, picture.split = unique_name(path, folder, taken), split
+        picture = path and _picture(path, data_set / "ann" / own if own else None, meta, findings)
+        if picture:
+            picture.name, picture.split = unique_name(picture.path, folder, taken), split
             yield picture
     for name in annotations:
         if name.endswith(".json") and name not in used:
@@ -164,35 +165,40 @@ def _names(folder: Path) -> dict[str, None]:
         return {}
 
 
-def _annotated(
-    path: Path, size: tuple[int, int], file: Path, folder: Path, meta: Meta, findings: Findings
-) -> Picture | None:
-    """The image with what its annotation says; None where that cannot be read."""
+def _picture(path: Path, file: Path | None, meta: Meta, findings: Findings) -> Picture | None:
+    """The image with what its annotation says; None where one of them cannot be read."""
+    if file is None:
+        frame = frame_of(path, None, findings, str(path))
+        if frame is None:
+            return None
+        findings.add("picture without annotation", f"{path} has none", path)
+        return Picture(path, path.name, frame.width, frame.height)
     try:
         content = load(file)
         declared = _size(content)
         labels = list_in(content, "objects")
         tags = [_tag(tag, index) for index, tag in enumerate(list_in(content, "tags", []), 1)]
     except Wrong as error:
-        findings.add("unreadable annotation", f"{file} {error}")
+        findings.add("unreadable annotation", f"{file} {error}", path)
         return None
-    if declared != size:
-        findings.add("other size", f"{path} has {size[0]} × {size[1]} pixels, {file.name} says otherwise")
-    picture = Picture(path, path.name, *size, tags=tags)
+    frame = frame_of(path, declared, findings, str(file))
+    if frame is None:
+        return None
+    picture = Picture(path, path.name, frame.width, frame.height, tags=tags)
     picture.labels = [tag for tag in tags if tag in meta.shapes]
     instances: dict[tuple[str, str], Object] = {}
     for index, label in enumerate(labels, 1):
         where = f"object {index} of {file}"
-        one = _object(label, where, meta, picture, findings)
+        one = _object(label, where, meta, path, frame, findings)
         if one is None:
             continue
         if label.get("tags"):
-            findings.add("unused object tag", f"{where} has tags, which no trainer here learns from")
+            findings.add("unused object tag", f"{where} has tags, which no trainer here learns from", path)
         instance = label.get("instance")
         whole = instances.get((one.class_name, instance)) if isinstance(instance, str) else None
         if whole and not (whole.keypoints and one.keypoints):
             _join(whole, one, picture)
-            findings.add("joined labels", f"{where} is a part of the same instance as another label")
+            findings.add("joined labels", f"{where} is a part of the same instance as another label", path)
             continue
         if isinstance(instance, str):
             instances[(one.class_name, instance)] = one
@@ -208,47 +214,50 @@ def _size(content: dict[str, Any]) -> tuple[int, int]:
     return values[0], values[1]
 
 
-def _object(label: object, where: str, meta: Meta, picture: Picture, findings: Findings) -> Object | None:
+def _object(label: object, where: str, meta: Meta, path: Path, frame: Frame, findings: Findings) -> Object | None:
     """The object of a label, or None where there is a finding instead."""
     if not isinstance(label, dict):
-        findings.add("unreadable annotation", f"{where} is {shown(label)}, and must be an object")
+        findings.add("unreadable annotation", f"{where} is {shown(label)}, and must be an object", path)
         return None
     title = label.get("classTitle")
     if not isinstance(title, str) or title not in meta.shapes:
-        findings.add("unknown class", f"{where} has the class {shown(title)}, which meta.json has not")
+        findings.add("unknown class", f"{where} has the class {shown(title)}, which meta.json has not", path)
         return None
     shape, skeleton = shape_of(label, meta.shapes[title]), meta.skeletons.get(title)
     try:
-        one = object_of(label, title, shape, skeleton, (picture.width, picture.height))
+        one = object_of(label, title, shape, skeleton, frame)
     except Wrong as error:
-        findings.add("unreadable annotation", f"{where} {error}")
+        findings.add("unreadable annotation", f"{where} {error}", path)
         return None
     if one is None:
-        _tell_of_shape(shape, where, findings)
+        _tell_of_shape(shape, where, path, findings)
         return None
     x, y, w, h = one.box
-    beyond = min(x, y) < -_BEYOND or x + w > picture.width + _BEYOND or y + h > picture.height + _BEYOND
+    width, height = frame.marked_width, frame.marked_height
+    beyond = min(x, y) < -_BEYOND or x + w > width + _BEYOND or y + h > height + _BEYOND
     if beyond or w <= 0 or h <= 0:
-        findings.add("box outside", f"{where} has the box {x:g}, {y:g}, {w:g}, {h:g}")
+        findings.add("box outside", f"{where} has the box {x:g}, {y:g}, {w:g}, {h:g}", path)
         return None
     left, top = max(x, 0), max(y, 0)
-    one.box = Box(left, top, min(x + w, picture.width) - left, min(y + h, picture.height) - top)
+    one.box = Box(left, top, min(x + w, width) - left, min(y + h, height) - top)
     if shape == "graph":
         if skeleton is None:
-            findings.add("graph without keypoints", f"{where} is a graph, and its class {title} has no keypoints")
+            findings.add("graph without keypoints", f"{where} is a graph, and its class {title} has no keypoints", path)
         elif unknown := unknown_nodes(label, skeleton):
-            findings.add("unknown keypoint", f"{where} has {unknown} nodes that its class {title} has not")
+            findings.add("unknown keypoint", f"{where} has {unknown} nodes that its class {title} has not", path)
     if shape == "alpha_mask":
-        findings.add("alpha mask", f"{where} is an alpha mask: whatever is not wholly transparent belongs to it")
-    return one
+        findings.add("alpha mask", f"{where} is an alpha mask: whatever is not wholly transparent belongs to it", path)
+    return placed(one, frame)
 
 
-def _tell_of_shape(shape: str, where: str, findings: Findings) -> None:
+def _tell_of_shape(shape: str, where: str, path: Path, findings: Findings) -> None:
     if shape in UNUSED:
-        findings.add(f"unused {UNUSED[shape]}", f"{where} is a {UNUSED[shape]}, which no trainer here learns from")
+        findings.add(
+            f"unused {UNUSED[shape]}", f"{where} is a {UNUSED[shape]}, which no trainer here learns from", path
+        )
     else:
         words = UNSUPPORTED.get(shape) or f"{shown(shape)} by its shape"
-        findings.add("unsupported shape", f"{where} is a {words}, which cannot be trained on")
+        findings.add("unsupported shape", f"{where} is a {words}, which cannot be trained on", path)
 
 
 def _join(whole: Object, part: Object, picture: Picture) -> None:
@@ -262,7 +271,9 @@ def _join(whole: Object, part: Object, picture: Picture) -> None:
     if whole.bitmap is None:
         whole.bitmap = part.bitmap
     elif part.bitmap is not None:
-        masks = [full_mask(Object("", whole.box, bitmap=one.bitmap), picture.width, picture.height) for one in (whole, part)]
+        masks = [
+            full_mask(Object("", whole.box, bitmap=one.bitmap), picture.width, picture.height) for one in (whole, part)
+        ]
         whole.bitmap = cropped(masks[0] | masks[1])
 
 
@@ -288,6 +299,7 @@ def _with_one_skeleton(pictures: list[Picture], meta: Meta, findings: Findings) 
                     "other keypoints",
                     f"{one.class_name} is a graph with other points than {classes[0]} (object {index} on "
                     f"{picture.path}): one kind of keypoints can be trained",
+                    picture.path,
                 )
             one.keypoints = [one.keypoints[place] for place in order or ()]
     return list(first.names)

@@ -6,8 +6,10 @@ Its coordinates count pixels, and the last one belongs to the object: a rectangl
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
+from epochal.datasets.frames import Frame, mask_fits
 from epochal.datasets.masks import box_of_bitmap, box_of_points, unpacked
 from epochal.datasets.model import Bitmap, Box, Keypoint, Object, Point, Polygon
 from epochal.datasets.supervisely_meta import Skeleton, Wrong, list_in, shown
@@ -38,10 +40,8 @@ def shape_of(label: dict[str, Any], shape_of_class: str) -> str:
     return shape_of_class
 
 
-def object_of(
-    label: dict[str, Any], title: str, shape: str, skeleton: Skeleton | None, size: tuple[int, int]
-) -> Object | None:
-    """The object of a label on an image of this size; None for a shape that is none of those known, `Wrong` for a bad one."""
+def object_of(label: dict[str, Any], title: str, shape: str, skeleton: Skeleton | None, frame: Frame) -> Object | None:
+    """The object of a label where it was marked; None for a shape not known here, `Wrong` for a bad one."""
     if shape == "rectangle":
         left, top, right, bottom = _corners(_ring(_member(label, "points"), "exterior", 2))
         return Object(title, Box(left, top, right - left + 1, bottom - top + 1))
@@ -53,13 +53,29 @@ def object_of(
             raise Wrong("has no parts")
         return _outlined(title, [_polygon(_object(part, "part")) for part in parts])
     if shape in ("bitmap", "alpha_mask"):
-        bitmap = _bitmap(_member(label, "bitmap"), size)
+        bitmap = _bitmap(_member(label, "bitmap"), frame)
         return Object(title, box_of_bitmap(bitmap), bitmap=bitmap)
     if shape == "oriented_bbox":
         return _oriented(label, title)
     if shape == "graph":
         return _graph(_member(label, "nodes"), title, skeleton)
     return None
+
+
+def placed(one: Object, frame: Frame) -> Object:
+    """The object on its image as it is loaded. A point is the middle of its pixel when an image is turned or scaled."""
+    if frame.is_same:
+        return one
+    return _shifted(frame.placed(_shifted(one, 0.5)), -0.5)
+
+
+def _shifted(one: Object, by: float) -> Object:
+    def ring(points: list[Point]) -> list[Point]:
+        return [(x + by, y + by) for x, y in points]
+
+    polygons = [Polygon(ring(one.exterior), [ring(points) for points in one.interiors]) for one in one.polygons]
+    keypoints = [Keypoint(p.x + by, p.y + by, p.visible) if p.visible else p for p in one.keypoints]
+    return replace(one, polygons=polygons, keypoints=keypoints)
 
 
 def unknown_nodes(label: dict[str, Any], skeleton: Skeleton | None) -> int:
@@ -75,16 +91,17 @@ def _outlined(title: str, polygons: list[Polygon]) -> Object:
 
 def _polygon(points: dict[str, Any]) -> Polygon:
     interiors = list_in(points, "interior", [])
-    return Polygon(
-        _ring(points, "exterior", 3), [_ring({"interior": ring}, "interior", 3) for ring in interiors]
-    )
+    return Polygon(_ring(points, "exterior", 3), [_ring({"interior": ring}, "interior", 3) for ring in interiors])
 
 
-def _bitmap(bitmap: dict[str, Any], size: tuple[int, int]) -> Bitmap:
+def _bitmap(bitmap: dict[str, Any], frame: Frame) -> Bitmap:
     x, y = _point(bitmap.get("origin"), "origin")
     data = bitmap.get("data")
     if not isinstance(data, str):
         raise Wrong(f"has {shown(data)} as data of its bitmap, which must be text")
+    size = (frame.marked_width, frame.marked_height)
+    if not mask_fits(size, (frame.width, frame.height)):
+        raise Wrong(f"has a bitmap for an image of {size[0]} × {size[1]}, far more than {frame.width} × {frame.height}")
     try:
         return Bitmap(math.floor(x), math.floor(y), unpacked(data, *size))
     except (ValueError, OSError, EOFError) as error:

@@ -1,4 +1,4 @@
-"""`meta.json` of a Supervisely project: what kind of project it is, its classes, and the keypoints of those with a graph."""
+"""`meta.json` of a Supervisely project: its kind, its classes, and the keypoints of graphs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def list_in(content: dict[str, Any], name: str, default: list[Any] | None = None
     """The list that an object has under a name."""
     value = content.get(name, default)
     if not isinstance(value, list):
-        raise Wrong(f"has {shown(value)} as {name}, which must be a list" if name in content else f"has no list {name}")
+        raise Wrong(
+            f"has {shown(value)} as {name}, which must be a list" if name in content else f"has no list of {name}"
+        )
     return value
 
 
@@ -127,14 +129,15 @@ def _add_class(meta: Meta, one: object, where: str) -> None:
     if title in meta.shapes:
         raise Wrong(f"has two classes called {title}")
     meta.shapes[title] = shape
-    if shape == "graph":
-        meta.skeletons[title] = _skeleton(one.get("geometry_config"), title)
+    config = one.get("geometry_config")
+    if shape == "graph" or (shape == "any" and isinstance(config, dict) and config.get("nodes")):
+        meta.skeletons[title] = _skeleton(config, title, shape)
 
 
-def _skeleton(config: object, title: str) -> Skeleton:
+def _skeleton(config: object, title: str, shape: str) -> Skeleton:
     nodes = config.get("nodes") if isinstance(config, dict) else None
     if not isinstance(nodes, dict) or not nodes:
-        raise Wrong(f"has no nodes in the geometry_config of {title}, whose shape is a graph")
+        raise Wrong(f"has no nodes in the geometry_config of {title}, whose shape is {shape}")
     # A project of the web application calls nodes by ids, and has what people call them beside.
     labels = [node.get("label") if isinstance(node, dict) else None for node in nodes.values()]
     named = all(isinstance(label, str) and label for label in labels) and len(set(labels)) == len(labels)

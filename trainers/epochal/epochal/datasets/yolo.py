@@ -8,9 +8,11 @@ from typing import Any
 
 import yaml
 
-from epochal.datasets.masks import box_of_points, polygons_of
-from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
-from epochal.datasets.pictures import inside_of, named, pictures_in, size_of, unique_name
+from epochal.datasets.frames import frame_of
+from epochal.datasets.masks import box_of_points
+from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Point, Polygon
+from epochal.datasets.outlines import counted, outline_of
+from epochal.datasets.pictures import inside_of, link_name, named, pictures_in, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
@@ -64,9 +66,7 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
         for kind in ("images", "labels"):
             (folder / kind / part).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            os.symlink(
-                picture.path.resolve(), folder / "images" / part / f"{picture.name}{picture.path.suffix.lower()}"
-            )
+            os.symlink(picture.path.resolve(), folder / "images" / part / link_name(picture))
             lines = [line for one in picture.objects for line in _lines(one, numbers, picture, task, data_set)]
             (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
     config: dict[str, Any] = {
@@ -160,10 +160,10 @@ def _picture(
     taken: set[str],
     findings: Findings,
 ) -> Picture | None:
-    size = size_of(path, findings)
-    if size is None:
+    frame = frame_of(path, None, findings, str(path))
+    if frame is None:
         return None
-    picture = Picture(path, unique_name(path, folder, taken), *size, split=split)
+    picture = Picture(path, unique_name(path, folder, taken), frame.width, frame.height, split=split)
     parts = list(path.parts)
     if "images" in parts:
         last = len(parts) - 1 - parts[::-1].index("images")
@@ -235,14 +235,34 @@ def _lines(one: Object, numbers: dict[str, int], picture: Picture, task: str, da
 
     number = numbers[one.class_name]
     if task == "segment":
-        # One line an outline: a thing in several parts becomes several, as in ultralytics' own converters.
-        rings = polygons_of(one, width, height)
-        return [
-            f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}" for ring in rings if len(ring) > 2
-        ]
+        ring = _told_outline(one, picture, data_set.findings)
+        return [f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}"] if len(ring) > 2 else []
     x, y, w, h = one.box
     line = f"{number} {text([(x + w / 2) / width, (y + h / 2) / height, w / width, h / height])}"
     if task == "pose":
         points = one.keypoints or [Keypoint(0, 0, 0)] * len(data_set.keypoint_names)
         line += "".join(f" {text([p.x / width, p.y / height])} {p.visible}" for p in points)
     return [line]
+
+
+def _told_outline(one: Object, picture: Picture, findings: Findings) -> list[Point]:
+    """The one outline that a line can have, and findings for what it changes."""
+    outline = outline_of(one, picture.width, picture.height)
+    where = f"a {one.class_name} on {picture.path}"
+    if outline.parts > 1:
+        findings.add("parts joined", f"{where} has {outline.parts} parts, joined to one outline by seams", picture.path)
+    if outline.holes:
+        findings.add(
+            "holes cut", f"{where} has {counted(outline.holes, 'hole')}, kept by seams from its outline", picture.path
+        )
+    if outline.specks:
+        findings.add(
+            "specks left out",
+            f"{where} has {counted(outline.specks, 'speck')} of a few pixels, left out or filled",
+            picture.path,
+        )
+    if not one.has_mask:
+        findings.add("box as outline", f"{where} has no mask: its box is its outline", picture.path)
+    if len(outline.ring) < 3:
+        findings.add("no outline", f"{where} has no pixel left, and was left out", picture.path)
+    return outline.ring
