@@ -15,7 +15,7 @@ from epochal.datasets.model import PICTURE_SUFFIXES, Box, DataSet, Findings, Obj
 from epochal.datasets.pictures import link_name, named, unique_name
 from epochal.datasets.splits import Split, split_name
 from epochal.datasets.supervisely_geometry import UNSUPPORTED, UNUSED, object_of, placed, shape_of, unknown_nodes
-from epochal.datasets.supervisely_meta import Meta, Wrong, is_meta, list_in, load, read_meta, shown
+from epochal.datasets.supervisely_meta import Meta, Wrong, is_meta, list_in, load, read_meta, shown, text_of
 from epochal.errors import DataError
 
 _COLORS = ["#E6194B", "#3CB44B", "#4363D8", "#F58231", "#911EB4", "#42D4F4", "#F032E6", "#BFEF45"]
@@ -306,10 +306,12 @@ def _with_one_skeleton(pictures: list[Picture], meta: Meta, findings: Findings) 
 
 
 def _tag(tag: object, index: int) -> str:
-    if not isinstance(tag, dict) or not isinstance(tag.get("name"), str):
-        raise Wrong(f"has {shown(tag)} as tag {index}, which must be an object with a name")
-    value = tag.get("value")
-    return tag["name"] if value is None else f"{tag['name']}:{value if isinstance(value, str) else shown(value)}"
+    if not isinstance(tag, dict):
+        raise Wrong(f"has {shown(tag)} as tag {index}, which must be an object")
+    name, value = text_of(tag.get("name"), f"name of tag {index}"), tag.get("value")
+    if value is None:
+        return name
+    return f"{name}:{text_of(value, f'value of the tag {name}') if value and isinstance(value, str) else shown(value)}"
 
 
 def _shape(one: Object) -> str:

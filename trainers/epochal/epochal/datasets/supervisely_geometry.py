@@ -128,8 +128,8 @@ def _oriented(label: dict[str, Any], title: str) -> Object:
 def _graph(nodes: dict[str, Any], title: str, skeleton: Skeleton | None) -> Object:
     found = {}
     for key, node in nodes.items():
-        node = _object(node, f"node {key[:80]}")
-        x, y = _point(node.get("loc"), f"loc of node {key[:80]}")
+        node = _object(node, f"node {shown(key)}")
+        x, y = _point(node.get("loc"), f"loc of node {shown(key)}")
         found[key] = Keypoint(x, y, 1 if node.get("disabled") is True else 2)
     if not found:
         raise Wrong("has no nodes")

@@ -92,6 +92,13 @@ def list_in(content: dict[str, Any], name: str, default: list[Any] | None = None
     return value
 
 
+def text_of(value: object, what: str) -> str:
+    """Text that is not empty, and that can be written again."""
+    if not isinstance(value, str) or not value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise Wrong(f"has {shown(value)} as {what}, which must be text")
+    return value
+
+
 def shown(value: object) -> str:
     """A value in a sentence: as it is where that is short."""
     if isinstance(value, dict):
@@ -121,11 +128,8 @@ def _check_type(content: dict[str, Any]) -> None:
 def _add_class(meta: Meta, one: object, where: str) -> None:
     if not isinstance(one, dict):
         raise Wrong(f"has {shown(one)} as {where}, which must be an object with title and shape")
-    title, shape = one.get("title"), one.get("shape")
-    if not isinstance(title, str) or not title:
-        raise Wrong(f"has {shown(title)} as title of {where}, which must be text")
-    if not isinstance(shape, str) or not shape:
-        raise Wrong(f"has {shown(shape)} as shape of the class {title}, which must be text")
+    title = text_of(one.get("title"), f"title of {where}")
+    shape = text_of(one.get("shape"), f"shape of the class {title}")
     if title in meta.shapes:
         raise Wrong(f"has two classes called {title}")
     meta.shapes[title] = shape
@@ -141,4 +145,5 @@ def _skeleton(config: object, title: str, shape: str) -> Skeleton:
     # A project of the web application calls nodes by ids, and has what people call them beside.
     labels = [node.get("label") if isinstance(node, dict) else None for node in nodes.values()]
     named = all(isinstance(label, str) and label for label in labels) and len(set(labels)) == len(labels)
-    return Skeleton(tuple(nodes), tuple(map(str, labels)) if named else tuple(nodes))
+    names = [text_of(name, f"name of a node of {title}") for name in (labels if named else nodes)]
+    return Skeleton(tuple(nodes), tuple(names))
