@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from epochal.datasets.junk import is_junk
 from epochal.datasets.masks import cropped, full_mask, mask_of_rle, rle_of_mask
 from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
-from epochal.datasets.pictures import named, size_of, unique_name
+from epochal.datasets.pictures import named, size_of, suffix_of, unique_name
 from epochal.datasets.splits import Split, split_name
 from epochal.errors import DataError
 
@@ -19,7 +20,9 @@ _BEYOND = 1.0  # pixel: some writers count the last pixel, some do not
 def annotation_files(folder: Path) -> list[Path]:
     """Json files that may be COCO's: in the folder, in `annotations/`, or in a folder for each split."""
     places = [folder, folder / "annotations", *(child for child in sorted(folder.iterdir()) if split_name(child.name))]
-    files = [file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))]
+    files = [
+        file for place in places if place.is_dir() for file in sorted(place.glob("*.json")) if not is_junk(file.name)
+    ]
     files = [file for file in dict.fromkeys(files) if _looks_like_coco(file)]
     # The same pictures with other marks: captions are of no use here, and keypoint files hold the boxes, too.
     instances = [file for file in files if file.name.startswith("instances")]
@@ -63,7 +66,7 @@ def write(data_set: DataSet, split: Split, folder: Path) -> dict[str, Path]:
         images, annotations = [], []
         (folder / "images" / part).mkdir(parents=True, exist_ok=True)
         for number, picture in enumerate(pictures, 1):
-            name = f"{picture.name}{picture.path.suffix.lower()}"
+            name = f"{picture.name}{suffix_of(picture.path)}"
             os.symlink(picture.path.resolve(), folder / "images" / part / name)
             images.append({"id": number, "file_name": name, "width": picture.width, "height": picture.height})
             for one in picture.objects:

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from epochal.datasets.folders import files_in
 from epochal.datasets.model import PICTURE_SUFFIXES, Findings
 
+#: JPEG files by other names, which ultralytics does not take for images.
+_JPEG_SUFFIXES = frozenset({".jfif", ".jif", ".jpe"})
+#: Images that no reader here opens: who has such is told, instead of missing them later.
+_UNREAD_SUFFIXES = frozenset(
+    {".avif", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".psd", ".dng", ".cr2", ".nef", ".arw"}
+)
 
-def pictures_in(folder: Path) -> Iterator[Path]:
+
+def pictures_in(folder: Path, findings: Findings) -> list[Path]:
     """Picture files in a folder and those below it, in the same order on every machine."""
-    return iter(
-        sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
-    )
+    found = []
+    for path in files_in(folder, findings):
+        suffix = path.suffix.lower()
+        if suffix in PICTURE_SUFFIXES:
+            found.append(path)
+        elif suffix in _UNREAD_SUFFIXES:
+            findings.add("image format not read", f"{path} is not one of {' '.join(sorted(PICTURE_SUFFIXES))}", path)
+    return sorted(found)
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix for a link to a picture: one that frameworks know for what is in it."""
+    suffix = path.suffix.lower()
+    return ".jpg" if suffix in _JPEG_SUFFIXES else suffix
 
 
 def named(name: object, folder: Path, places: Sequence[Path], findings: Findings, where: str) -> Path | None:
@@ -48,7 +67,10 @@ def size_of(path: Path, findings: Findings) -> tuple[int, int] | None:
         with Image.open(path) as picture:
             return picture.size
     except FileNotFoundError:
-        findings.add("missing picture", f"{path} is not there")
+        if path.is_symlink():
+            findings.add("broken link", f"{path} is a link to {os.readlink(path)}, which is not there")
+        else:
+            findings.add("missing picture", f"{path} is not there")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         findings.add("unreadable picture", f"{path}: {type(error).__name__}")
     return None

@@ -10,7 +10,7 @@ import yaml
 
 from epochal.datasets.masks import box_of_points, polygons_of
 from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
-from epochal.datasets.pictures import inside_of, named, pictures_in, size_of, unique_name
+from epochal.datasets.pictures import inside_of, named, pictures_in, size_of, suffix_of, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
@@ -64,9 +64,7 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
         for kind in ("images", "labels"):
             (folder / kind / part).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            os.symlink(
-                picture.path.resolve(), folder / "images" / part / f"{picture.name}{picture.path.suffix.lower()}"
-            )
+            os.symlink(picture.path.resolve(), folder / "images" / part / f"{picture.name}{suffix_of(picture.path)}")
             lines = [line for one in picture.objects for line in _lines(one, numbers, picture, task, data_set)]
             (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
     config: dict[str, Any] = {
@@ -88,7 +86,10 @@ def _read_plain(folder: Path) -> DataSet:
     classes = [name.strip() for name in classes if name.strip()]
     findings = Findings()
     taken: set[str] = set()
-    read_one = [_picture(path, folder, None, classes, None, taken, findings) for path in pictures_in(folder / "images")]
+    read_one = [
+        _picture(path, folder, None, classes, None, taken, findings)
+        for path in pictures_in(folder / "images", findings)
+    ]
     return DataSet("yolo", folder, classes, [one for one in read_one if one], findings)
 
 
@@ -142,7 +143,7 @@ def _listed(folder: Path, root: Path, place: Any, findings: Findings, where: str
     if path is None:
         return []
     if path.is_dir():
-        return list(pictures_in(path))
+        return pictures_in(path, findings)
     if path.suffix == ".txt" and path.is_file():
         lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
         listed = [named(line, folder, [root], findings, str(path)) for line in lines]
