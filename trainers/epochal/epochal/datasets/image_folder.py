@@ -7,7 +7,7 @@ from pathlib import Path
 
 from epochal.datasets.folders import folders_in, holds_images, images_beside
 from epochal.datasets.model import DataSet, Findings, Picture
-from epochal.datasets.pictures import pictures_in, size_of, suffix_of, unique_name
+from epochal.datasets.pictures import link_name, pictures_in, size_of, unique_name
 from epochal.datasets.splits import Split, split_name
 
 
@@ -65,5 +65,5 @@ def write(data_set: DataSet, split: Split, folder: Path) -> None:
             (folder / name / class_name).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
             for label in picture.labels[:1]:
-                target = folder / name / label / f"{picture.name}{suffix_of(picture.path)}"
+                target = folder / name / label / link_name(picture)
                 os.symlink(picture.path.resolve(), target)
