@@ -25,13 +25,15 @@ _needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
 
 def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) -> tuple[DataSet, Split]:
     """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong."""
-    data_set = reading.read(Path(data).expanduser())
+    data_set = reading.read(Path(data).expanduser(), task)
     wrong = reading.serious(data_set)
     if wrong and not parameters.skip_bad_pictures:
         raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
     has, words = _needs[task]
     if not has(data_set):
         raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
+    if task == "pose" and (different := _different_keypoints(data_set)):
+        raise DataError(f"the data set {data} has {different}: the task pose needs the same number for all classes")
     chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
     if task == "classify":
         learnt = sorted({label for picture in chosen.parts["train"] for label in picture.labels[:1]})
@@ -41,3 +43,17 @@ def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) ->
                 "learns to tell two classes or more apart"
             )
     return data_set, chosen
+
+
+def _different_keypoints(data_set: DataSet) -> str | None:
+    """Classes whose objects have another number of keypoints than those of others, as words."""
+    counts: dict[str, int] = {}
+    for picture in data_set.pictures:
+        for one in picture.objects:
+            if one.keypoints:
+                known = counts.setdefault(one.class_name, len(one.keypoints))
+                if known != len(one.keypoints):
+                    return f"objects of {one.class_name} with {known} and with {len(one.keypoints)} keypoints"
+    if len(set(counts.values())) < 2:
+        return None
+    return ", ".join(f"{name} with {count} keypoints" for name, count in counts.items())

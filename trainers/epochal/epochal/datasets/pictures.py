@@ -45,11 +45,15 @@ def named(name: object, folder: Path, places: Sequence[Path], findings: Findings
         shown = repr(name[:80]) if isinstance(name, str) else f"something of the type {type(name).__name__}"
         findings.add("unreadable name", f"{where} names {shown}, which is not a path")
         return None
-    inside = [path for place in places if (path := inside_of(folder, place / name))]
-    if not inside:
+    last = None
+    for place in places:
+        path = inside_of(folder, place / name)
+        if path is not None and os.path.exists(path):
+            return path
+        last = path or last
+    if last is None:
         findings.add("path outside", f"{where} names {name}, which is not in the data set's folder {folder}")
-        return None
-    return next((path for path in inside if os.path.exists(path)), inside[-1])
+    return last
 
 
 def inside_of(folder: Path, path: Path) -> Path | None:

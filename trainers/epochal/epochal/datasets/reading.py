@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from epochal.datasets import coco, image_folder, supervisely, yolo
+from epochal.datasets import coco, coco_files, image_folder, supervisely, yolo
 from epochal.datasets.model import DataSet, Kind
 from epochal.errors import DataError
 
-_readers = {"supervisely": supervisely.read, "yolo": yolo.read, "coco": coco.read, "images": image_folder.read}
+_readers = {"supervisely": supervisely.read, "yolo": yolo.read, "images": image_folder.read}
 
 #: Findings that leave less to train with than there should be, and others that make no difference.
 _HARMLESS = {
     "picture without labels",
     "picture without annotation",
     "unused shape",
+    "crowd",
+    "degenerate outline",
+    "image in several files",
     "relocated path",
+    "same class name",
+    "trimmed box",
+    "unused annotation file",
     "scaled marks",
     "several pages",
     "tiny image",
@@ -41,7 +47,7 @@ def recognise(folder: Path) -> Kind:
         return "supervisely"
     if yolo.config_of(folder) or ((folder / "classes.txt").is_file() and (folder / "labels").is_dir()):
         return "yolo"
-    if coco.annotation_files(folder):
+    if coco_files.annotation_files(folder):
         return "coco"
     if image_folder.is_image_folder(folder):
         return "images"
@@ -51,11 +57,14 @@ def recognise(folder: Path) -> Kind:
     )
 
 
-def read(folder: Path) -> DataSet:
-    """Read a data set of any known format; what is wrong with it is in `findings`."""
+def read(folder: Path, task: str | None = None) -> DataSet:
+    """Read a data set of any known format; what is wrong with it is in `findings`.
+
+    The task decides between annotations where a data set has several kinds of the same pictures.
+    """
     kind = recognise(folder)
     try:
-        data_set = _readers[kind](folder)
+        data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
         # A part that every reader takes for granted is another one than it should be.
         what = f"{type(error).__name__}: {error}"[:200]

@@ -66,7 +66,9 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
             (folder / kind / part).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
             os.symlink(picture.path.resolve(), folder / "images" / part / link_name(picture))
-            lines = [line for one in picture.objects for line in _lines(one, numbers, picture, task, data_set)]
+            # A crowd is not one object: YOLO's formats have no way to say so, and ultralytics' converters leave it out.
+            objects = [one for one in picture.objects if not one.crowd]
+            lines = [line for one in objects for line in _lines(one, numbers, picture, task, data_set)]
             (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
     config: dict[str, Any] = {
         "path": str(folder.resolve()),
