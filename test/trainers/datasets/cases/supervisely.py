@@ -351,6 +351,12 @@ def _left_by_systems(folder: Path) -> None:
     (folder / "ds" / "img" / "Thumbs.db").write_bytes(b"")
 
 
+def _junk_is_left_out(folder: Path) -> None:
+    data_set, _ = read(folder)
+    assert len(data_set.pictures) == 6
+    assert kinds(data_set) == {"junk": 3}
+
+
 CASES = [
     Case("supervisely-exif", _turned, _is_turned),
     Case("supervisely-two-graphs", _two_graphs, _two_graphs_are_told_apart),
@@ -368,7 +374,7 @@ CASES = [
     Case("supervisely-blobs", _blobs, refused("download the project with download_blob_files=False")),
     Case("supervisely-no-images", _annotations_alone, refused(r"no picture .*missing picture: .* \(and 5 more\)")),
     Case("supervisely-old-names", _old_names, _six_images),
-    Case("supervisely-left-by-systems", _left_by_systems, _six_images),
+    Case("supervisely-left-by-systems", _left_by_systems, _junk_is_left_out),
     *(
         Case(f"supervisely-{kind}", _other_type(kind, content), refused(f"describes a project of {words}"))
         for kind, content, words in (

@@ -35,6 +35,13 @@ def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) ->
     if task == "pose" and (different := _different_keypoints(data_set)):
         raise DataError(f"the data set {data} has {different}: the task pose needs the same number for all classes")
     chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
+    if task == "classify":
+        learnt = sorted({label for picture in chosen.parts["train"] for label in picture.labels[:1]})
+        if len(learnt) < 2:
+            raise DataError(
+                f"the data set {data} has only images of {', '.join(learnt) or 'no class'} to train with: a classifier "
+                "learns to tell two classes or more apart"
+            )
     return data_set, chosen
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from epochal.datasets.json_lists import JsonLists
+from epochal.datasets.junk import is_junk
 from epochal.datasets.model import Findings
 from epochal.datasets.splits import split_name
 from epochal.errors import DataError
@@ -19,7 +20,7 @@ def annotation_files(folder: Path) -> list[Path]:
     places = [folder, folder / "annotations"]
     places += [child for child in sorted(folder.iterdir()) if split_name(child.name) and child.is_dir()]
     found = [file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))]
-    return [file for file in dict.fromkeys(found) if not file.name.startswith(".") and _is_coco(file)]
+    return [file for file in dict.fromkeys(found) if not is_junk(file.name) and _is_coco(file)]
 
 
 def files_to_read(folder: Path, task: str | None, findings: Findings) -> list[Path]:

@@ -49,7 +49,10 @@ def header_of(path: Path, findings: Findings) -> Header | None:
             if not _looks_whole(image, file):
                 _decode(file)
     except FileNotFoundError:
-        findings.add("missing picture", f"{path} is not there")
+        if path.is_symlink():
+            findings.add("broken link", f"{path} is a link to {os.readlink(path)}, which is not there")
+        else:
+            findings.add("missing picture", f"{path} is not there")
         return None
     except Image.UnidentifiedImageError:
         findings.add("unreadable picture", f"{path} is not an image: it must be JPEG, PNG, BMP, TIFF or WebP")

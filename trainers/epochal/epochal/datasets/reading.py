@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from epochal.datasets import coco, coco_files, image_folder, supervisely, yolo
-from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Kind
-from epochal.datasets.splits import split_name
+from epochal.datasets.model import DataSet, Kind
 from epochal.errors import DataError
 
 _readers = {"supervisely": supervisely.read, "yolo": yolo.read, "images": image_folder.read}
@@ -40,6 +39,11 @@ _HARMLESS = {
     "turned image",
     "turned marks",
     "missing test split",
+    "junk",
+    "folder linked twice",
+    "image format not read",
+    "image without a class",
+    "folder not read",
 }
 
 #: What makes no difference to a task that learns no keypoints.
@@ -59,7 +63,7 @@ def recognise(folder: Path) -> Kind:
         return "yolo"
     if coco_files.annotation_files(folder):
         return "coco"
-    if _is_image_folder(folder):
+    if image_folder.is_image_folder(folder):
         return "images"
     raise DataError(
         f"{folder} is no data set that is known here: there is no meta.json of a Supervisely project, no data.yaml of "
@@ -92,15 +96,3 @@ def serious(data_set: DataSet, task: str | None = None) -> list[str]:
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
         if one.kind not in _HARMLESS and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
     ]
-
-
-def _is_image_folder(folder: Path) -> bool:
-    def has_class_folders(root: Path) -> bool:
-        return any(
-            child.is_dir() and any(path.suffix.lower() in PICTURE_SUFFIXES for path in child.iterdir())
-            for child in root.iterdir()
-            if not split_name(child.name)
-        )
-
-    splits = [child for child in folder.iterdir() if child.is_dir() and split_name(child.name)]
-    return any(map(has_class_folders, splits)) if splits else has_class_folders(folder)

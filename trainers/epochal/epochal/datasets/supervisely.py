@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.datasets.frames import Frame, frame_of
+from epochal.datasets.junk import is_junk
 from epochal.datasets.masks import cropped, full_mask, packed
 from epochal.datasets.model import PICTURE_SUFFIXES, Box, DataSet, Findings, Object, Picture
 from epochal.datasets.pictures import link_name, named, unique_name
@@ -103,12 +104,7 @@ def _data_sets(folder: Path) -> Iterator[Path]:
         seen.add(real)
         if Path(place) != folder and not _ITEMS.isdisjoint(folders):
             yield Path(place)
-        folders[:] = [name for name in folders if name not in _CONTENT and not _is_junk(name)]
-
-
-def _is_junk(name: str) -> bool:
-    """What file managers and archivers leave behind."""
-    return name.startswith((".", "__MACOSX")) or name in ("Thumbs.db", "desktop.ini")
+        folders[:] = [name for name in folders if name not in _CONTENT and not is_junk(name)]
 
 
 def _refuse_other_content(data_set: Path) -> None:
@@ -133,7 +129,7 @@ def _split_of(data_set: Path, folder: Path) -> str | None:
 
 def _pictures(data_set: Path, folder: Path, meta: Meta, taken: set[str], findings: Findings) -> Iterator[Picture]:
     split = _split_of(data_set, folder)
-    files, annotations = _names(data_set / "img"), _names(data_set / "ann")
+    files, annotations = _names(data_set / "img", findings), _names(data_set / "ann", findings)
     used: dict[str, str] = {}
     for name in files:
         own = next((one for one in (f"{name}.json", f"{Path(name).stem}.json") if one in annotations), None)
@@ -153,16 +149,19 @@ def _pictures(data_set: Path, folder: Path, meta: Meta, taken: set[str], finding
     for name in annotations:
         if name.endswith(".json") and name not in used:
             findings.add("missing picture", f"{data_set / 'img' / name.removesuffix('.json')} is not there")
-    for name in _names(data_set / "meta"):
+    for name in _names(data_set / "meta", findings):
         findings.add("unused metadata", f"{data_set / 'meta' / name} is not used by any trainer here")
 
 
-def _names(folder: Path) -> dict[str, None]:
+def _names(folder: Path, findings: Findings) -> dict[str, None]:
     """What is in a folder, in the same order on every machine."""
     try:
-        return dict.fromkeys(sorted(name for name in os.listdir(folder) if not _is_junk(name)))
+        names = sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    for name in filter(is_junk, names):
+        findings.add("junk", f"{folder / name} is not a part of the data set")
+    return dict.fromkeys(name for name in names if not is_junk(name))
 
 
 def _picture(path: Path, file: Path | None, meta: Meta, findings: Findings) -> Picture | None:

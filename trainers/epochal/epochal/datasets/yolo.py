@@ -90,7 +90,10 @@ def _read_plain(folder: Path) -> DataSet:
     classes = [name.strip() for name in classes if name.strip()]
     findings = Findings()
     taken: set[str] = set()
-    read_one = [_picture(path, folder, None, classes, None, taken, findings) for path in pictures_in(folder / "images")]
+    read_one = [
+        _picture(path, folder, None, classes, None, taken, findings)
+        for path in pictures_in(folder / "images", findings)
+    ]
     return DataSet("yolo", folder, classes, [one for one in read_one if one], findings)
 
 
@@ -144,7 +147,7 @@ def _listed(folder: Path, root: Path, place: Any, findings: Findings, where: str
     if path is None:
         return []
     if path.is_dir():
-        return list(pictures_in(path))
+        return pictures_in(path, findings)
     if path.suffix == ".txt" and path.is_file():
         lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
         listed = [named(line, folder, [root], findings, str(path)) for line in lines]
