@@ -14,14 +14,14 @@ import supervisely as sly
 from epochal.datasets import reading
 from epochal.datasets.masks import full_mask
 from epochal.datasets.model import Box, Object
-from supervisely.geometry.cuboid_2d import Cuboid2d
+from supervisely.geometry.cuboid import Cuboid, CuboidFace
 from supervisely.geometry.graph import KeypointsTemplate, Node
 from supervisely.geometry.multipolygon import Multipolygon
 from supervisely.geometry.oriented_bbox import OrientedBBox
 
 PROJECTS = int(os.environ.get("EPOCHAL_SLY_PROJECTS", "12"))
 ARRIVE = {"rectangle", "polygon", "multipolygon", "bitmap", "alpha_mask", "oriented_bbox", "graph"}
-TOLD = {"point": "unused point", "line": "unused line", "cuboid_2d": "unsupported shape"}
+TOLD = {"point": "unused point", "line": "unused line", "cuboid": "unsupported shape"}
 #: How an outline's rasters differ between pillow and OpenCV: along its line.
 LINE = 2.5
 
@@ -59,9 +59,13 @@ class Generator:
         """Write the project, with data sets in data sets."""
         project = sly.Project(str(folder), sly.OpenMode.CREATE)
         project.set_meta(sly.ProjectMeta(self.classes, self.tags, sly.ProjectType.IMAGES.value))
-        for path in self.draw.sample(["a", "город", "a/datasets/b b", "a/datasets/b b/datasets/c", "empty"], 3):
+        for least, path in zip(
+            (1, 0, 0),
+            self.draw.sample(["a", "город", "a/datasets/b b", "a/datasets/b b/datasets/c", "empty"], 3),
+            strict=True,
+        ):
             data_set = project.create_dataset(path.split("/")[-1], ds_path=path)
-            for index in range(self.draw.randint(0, 4)):
+            for index in range(self.draw.randint(least, 4)):
                 size = (self.draw.randint(20, 90), self.draw.randint(20, 90))
                 image = np.full((*size, 3), 60, np.uint8)
                 name = f"снимок {index} ({self.draw.choice('ab')}){self.draw.choice(['.png', '.jpg', '.jpeg'])}"
@@ -83,7 +87,7 @@ class Generator:
     def _geometry(self, kind: type, size: tuple[int, int]) -> sly.geometry.geometry.Geometry:
         draw, (height, width) = self.draw, size
         if kind is sly.AnyGeometry:
-            kind = draw.choice([sly.Rectangle, sly.Polygon, sly.Bitmap, sly.Point, sly.Polyline, Cuboid2d])
+            kind = draw.choice([sly.Rectangle, sly.Polygon, sly.Bitmap, sly.Point, sly.Polyline, Cuboid])
         # Not at the edge: the package cuts off what lies outside when it reads, and says no more of it.
         top, left = draw.randint(0, height - 12), draw.randint(0, width - 12)
         bottom, right = draw.randint(top + 9, height - 1), draw.randint(left + 9, width - 1)
@@ -118,9 +122,9 @@ class Generator:
                     for name in names
                 ]
             )
-        if kind is Cuboid2d:
-            corners = [Node(sly.PointLocation(draw.randint(top, bottom), draw.randint(left, right))) for _ in range(8)]
-            return Cuboid2d(corners)
+        if kind is Cuboid:
+            corners = [sly.PointLocation(draw.randint(top, bottom), draw.randint(left, right)) for _ in range(7)]
+            return Cuboid(corners, [CuboidFace(*face) for face in ((0, 1, 2, 3), (0, 4, 5, 1), (1, 5, 6, 2))])
         if kind is sly.Point:
             return sly.Point(top, left)
         return sly.Polyline([sly.PointLocation(top, left), sly.PointLocation(bottom, right)])

@@ -124,7 +124,7 @@ def segments(folder: Path) -> tuple[DataSet, list[list[np.ndarray]]]:
 def filled(ring: np.ndarray) -> np.ndarray:
     """The pixels of an outline as ultralytics fills it."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    cv2.fillPoly(mask, [np.asarray(ring + 1e-6, np.int32)], 1)
+    cv2.fillPoly(mask, [np.asarray(ring + 0.001, np.int32)], 1)
     return mask.astype(bool)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from epochal.datasets import coco, coco_files, image_folder, supervisely, yolo
+from epochal.datasets import archive, coco, coco_files, image_folder, supervisely, yolo
+from epochal.datasets.junk import is_junk
 from epochal.datasets.model import DataSet, Kind
 from epochal.errors import DataError
 
@@ -24,6 +25,7 @@ _HARMLESS = {
     "specks left out",
     "unused line",
     "unused metadata",
+    "unpacked archive",
     "unused object tag",
     "unused point",
     "crowd",
@@ -56,7 +58,7 @@ def recognise(folder: Path) -> Kind:
         hint = "" if folder.is_absolute() else f" in {Path.cwd()}: give an absolute path"
         raise DataError(f"there is no data set at {folder}{hint}")
     if not folder.is_dir():
-        raise DataError(f"{folder} is a file: a data set is a folder")
+        raise DataError(archive.advice_for(folder))
     if supervisely.is_project(folder):
         return "supervisely"
     if yolo.config_of(folder) or ((folder / "classes.txt").is_file() and (folder / "labels").is_dir()):
@@ -72,10 +74,15 @@ def recognise(folder: Path) -> Kind:
 
 
 def read(folder: Path, task: str | None = None) -> DataSet:
-    """Read a data set of any known format; what is wrong with it is in `findings`.
+    """Read a data set of any known format, also in an archive; what is wrong with it is in `findings`.
 
     The task decides between annotations where a data set has several kinds of the same pictures.
     """
+    if archive.is_archive(folder):
+        place = _in_one_folder(archive.unpacked(folder))
+        data_set = read(place, task)
+        data_set.findings.add("unpacked archive", f"{folder} was unpacked to {place}")
+        return data_set
     kind = recognise(folder)
     try:
         data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
@@ -87,6 +94,23 @@ def read(folder: Path, task: str | None = None) -> DataSet:
         first = next((f" ({one})" for one in data_set.findings.sentences()), "")
         raise DataError(f"the data set {folder} has no picture that can be read{first}")
     return data_set
+
+
+def _in_one_folder(folder: Path) -> Path:
+    """The data set itself, where a folder has nothing but one with it."""
+    while True:
+        inside = [entry for entry in folder.iterdir() if not is_junk(entry.name)]
+        if len(inside) != 1 or not inside[0].is_dir() or _is_known(folder):
+            return folder
+        folder = inside[0]
+
+
+def _is_known(folder: Path) -> bool:
+    try:
+        recognise(folder)
+    except DataError:
+        return False
+    return True
 
 
 def serious(data_set: DataSet, task: str | None = None) -> list[str]:
