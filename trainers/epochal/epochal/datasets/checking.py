@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from epochal.data_report import DataReport
 from epochal.datasets import reading
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
+from epochal.datasets.report import report_of
 from epochal.datasets.splits import Split, split
 from epochal.errors import DataError
 
@@ -23,14 +25,28 @@ _needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
 }
 
 
-def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) -> tuple[DataSet, Split]:
-    """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong."""
+def checked(
+    data: str,
+    task: str,
+    parameters: SplitParameters,
+    seed: int = 0,
+    tell: Callable[[DataReport], object] | None = None,
+) -> tuple[DataSet, Split]:
+    """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong.
+
+    `tell` gets the data report, also of a data set that is refused once it was read.
+    """
     data_set = reading.read(Path(data).expanduser())
-    wrong = reading.serious(data_set)
-    if wrong and not parameters.skip_bad_pictures:
-        raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
-    has, words = _needs[task]
-    if not has(data_set):
-        raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
-    chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
+    chosen = None
+    try:
+        wrong = reading.serious(data_set)
+        if wrong and not parameters.skip_bad_pictures:
+            raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
+        has, words = _needs[task]
+        if not has(data_set):
+            raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
+        chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
+    finally:
+        if tell:
+            tell(report_of(data_set, chosen))
     return data_set, chosen

@@ -58,12 +58,17 @@ def read(folder: Path) -> DataSet:
     return data_set
 
 
+def leaves_out(kind: str) -> bool:
+    """Whether findings of this kind leave less to train with than there should be."""
+    return kind not in _HARMLESS
+
+
 def serious(data_set: DataSet) -> list[str]:
     """Sentences for the findings that a training should not pass over."""
     return [
         sentence
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
-        if one.kind not in _HARMLESS
+        if leaves_out(one.kind)
     ]
 
 
