@@ -50,8 +50,8 @@ def test_findings_have_their_places_and_say_what_follows(shapes: Make) -> None:
         path.unlink()
     data_set = reading.read(folder)
     shown = data_set.pictures[0].path
-    data_set.findings.add("other size", "two sizes", shown)
-    data_set.findings.add("other size", "elsewhere", folder.parent / "elsewhere.png")
+    data_set.findings.add("scaled marks", "two sizes", shown)
+    data_set.findings.add("scaled marks", "elsewhere", folder.parent / "elsewhere.png")
     missing, other = report_of(data_set).findings
     assert (missing.kind, missing.effect, missing.count) == ("missing picture", "leftOut", 3)
     assert [path.name in one.detail for path, one in zip(gone, missing.examples, strict=True)] == [True] * 3
