@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from epochal import DataError, load_arrays, save_arrays
+from epochal.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from domains import Domain
@@ -58,7 +58,7 @@ class ClassStatistics:
 
 def count(domain: Domain) -> ClassStatistics:
     """Count, or read what was counted before for the same files."""
-    kept = _cache_folder() / "hrda" / f"{_key(domain)}.npz"
+    kept = cache_folder() / "hrda" / f"{_key(domain)}.npz"
     if kept.is_file():
         return ClassStatistics(load_arrays(kept)["counts"])
     classes = len(domain.classes)
@@ -94,12 +94,3 @@ def _stamp(path: Path | None) -> tuple[str, int, int]:
         return "", 0, 0
     state = path.stat()
     return str(path.resolve()), state.st_size, state.st_mtime_ns
-
-
-def _cache_folder() -> Path:
-    """The service's cache folder on this machine (contracts/folders.ts)."""
-    if said := os.environ.get("EPOCHAL_CACHE_DIR"):
-        return Path(said)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "epochal"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "epochal"

@@ -36,17 +36,51 @@ def checked(
 
     `tell` gets the data report, also of a data set that is refused once it was read.
     """
-    data_set = reading.read(Path(data).expanduser())
+    data_set = reading.read(Path(data).expanduser(), task)
     chosen = None
     try:
-        wrong = reading.serious(data_set)
-        if wrong and not parameters.skip_bad_pictures:
-            raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
-        has, words = _needs[task]
-        if not has(data_set):
-            raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
+        _require(data_set, data, task, parameters)
         chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
+        _require_classes(chosen, data, task)
     finally:
         if tell:
             tell(report_of(data_set, chosen))
     return data_set, chosen
+
+
+def _require(data_set: DataSet, data: str, task: str, parameters: SplitParameters) -> None:
+    """`DataError` where something is wrong with the data set, or it has not what the task needs."""
+    wrong = reading.serious(data_set)
+    if wrong and not parameters.skip_bad_pictures:
+        raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
+    has, words = _needs[task]
+    if not has(data_set):
+        raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
+    if task == "pose" and (different := _different_keypoints(data_set)):
+        raise DataError(f"the data set {data} has {different}: the task pose needs the same number for all classes")
+
+
+def _require_classes(chosen: Split, data: str, task: str) -> None:
+    """`DataError` for a classifier that would have nothing to tell apart."""
+    if task != "classify":
+        return
+    learnt = sorted({label for picture in chosen.parts["train"] for label in picture.labels[:1]})
+    if len(learnt) < 2:
+        raise DataError(
+            f"the data set {data} has only images of {', '.join(learnt) or 'no class'} to train with: a classifier "
+            "learns to tell two classes or more apart"
+        )
+
+
+def _different_keypoints(data_set: DataSet) -> str | None:
+    """Classes whose objects have another number of keypoints than those of others, as words."""
+    counts: dict[str, int] = {}
+    for picture in data_set.pictures:
+        for one in picture.objects:
+            if one.keypoints:
+                known = counts.setdefault(one.class_name, len(one.keypoints))
+                if known != len(one.keypoints):
+                    return f"objects of {one.class_name} with {known} and with {len(one.keypoints)} keypoints"
+    if len(set(counts.values())) < 2:
+        return None
+    return ", ".join(f"{name} with {count} keypoints" for name, count in counts.items())
