@@ -37,7 +37,7 @@ def train_mmdet(app: epochal.Application) -> None:
 def prepare_data(app: epochal.Application, folder: Path) -> tuple[list[str], Path]:
     """The data set as COCO in the run folder; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed)
+    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed, app.report_data)
     app.note(str(split))
     for sentence in data_set.findings.sentences():
         app.note(f"the data set has {sentence}")

@@ -65,7 +65,7 @@ class NoMoreEpochs(Exception):
 def prepare_data(app: epochal.Application, folder: Path) -> Path:
     """The data set as ultralytics reads it, in the run folder; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed)
+    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed, app.report_data)
     app.note(str(split))
     # Every process of ultralytics would remove it; the checkpoint has it.
     Path(app.get_synced_data_dir(), "yolo", "results.csv").unlink(missing_ok=True)

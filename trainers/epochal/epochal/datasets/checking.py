@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from epochal.data_report import DataReport
 from epochal.datasets import reading
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
+from epochal.datasets.report import report_of
 from epochal.datasets.splits import Split, split
 from epochal.errors import DataError
 
@@ -23,9 +25,31 @@ _needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
 }
 
 
-def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) -> tuple[DataSet, Split]:
-    """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong."""
+def checked(
+    data: str,
+    task: str,
+    parameters: SplitParameters,
+    seed: int = 0,
+    tell: Callable[[DataReport], object] | None = None,
+) -> tuple[DataSet, Split]:
+    """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong.
+
+    `tell` gets the data report, also of a data set that is refused once it was read.
+    """
     data_set = reading.read(Path(data).expanduser(), task)
+    chosen = None
+    try:
+        _require(data_set, data, task, parameters)
+        chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
+        _require_classes(chosen, data, task)
+    finally:
+        if tell:
+            tell(report_of(data_set, chosen))
+    return data_set, chosen
+
+
+def _require(data_set: DataSet, data: str, task: str, parameters: SplitParameters) -> None:
+    """`DataError` where something is wrong with the data set, or it has not what the task needs."""
     wrong = reading.serious(data_set, task)
     if wrong and not parameters.skip_bad_pictures:
         raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
@@ -34,15 +58,18 @@ def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) ->
         raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
     if task == "pose" and (different := _different_keypoints(data_set)):
         raise DataError(f"the data set {data} has {different}: the task pose needs the same number for all classes")
-    chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
-    if task == "classify":
-        learnt = sorted({label for picture in chosen.parts["train"] for label in picture.labels[:1]})
-        if len(learnt) < 2:
-            raise DataError(
-                f"the data set {data} has only images of {', '.join(learnt) or 'no class'} to train with: a classifier "
-                "learns to tell two classes or more apart"
-            )
-    return data_set, chosen
+
+
+def _require_classes(chosen: Split, data: str, task: str) -> None:
+    """`DataError` for a classifier that would have nothing to tell apart."""
+    if task != "classify":
+        return
+    learnt = sorted({label for picture in chosen.parts["train"] for label in picture.labels[:1]})
+    if len(learnt) < 2:
+        raise DataError(
+            f"the data set {data} has only images of {', '.join(learnt) or 'no class'} to train with: a classifier "
+            "learns to tell two classes or more apart"
+        )
 
 
 def _different_keypoints(data_set: DataSet) -> str | None:

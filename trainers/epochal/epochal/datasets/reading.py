@@ -113,10 +113,15 @@ def _is_known(folder: Path) -> bool:
     return True
 
 
+def leaves_out(kind: str) -> bool:
+    """Whether findings of this kind leave less to train with than there should be."""
+    return kind not in _HARMLESS
+
+
 def serious(data_set: DataSet, task: str | None = None) -> list[str]:
     """Sentences for the findings that a training for a task should not pass over."""
     return [
         sentence
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
-        if one.kind not in _HARMLESS and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
+        if leaves_out(one.kind) and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
     ]
