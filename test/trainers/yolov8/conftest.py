@@ -25,8 +25,8 @@ SMALL = {"image_size": 64, "batch_size": 4, "close_mosaic": 1, "plots": False, "
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 pictures to train with, 16 to validate with: 6 and 2 batches."""
-    return make(tmp_path_factory.mktemp("data") / "shapes", kind="coco", count=40, val=0.4, size=64)
+    """24 images to train with, 32 to validate with: 6 and 4 batches, so that a stop comes in time for either."""
+    return make(tmp_path_factory.mktemp("data") / "shapes", kind="coco", count=56, val=4 / 7, size=64)
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def test_every_picture_is_trained_and_validated_once(together: TrainerProcess) -
     assert [row["batches"] for row in together.rows()] == [6, 6, 6]
     assert len(together.of("hello")) == 1
     validated = {event["batch"] for event in together.of("batch") if event["phase"] == "validate"}
-    assert max(validated) == 2  # 4 batches of 4 pictures, two for each
+    assert max(validated) == 4  # 8 batches of 4 images, four for each
 
 
 def test_two_learn_as_one_does(start: Start, tmp_path: Path) -> None:
@@ -84,17 +84,17 @@ def test_after_out_of_memory_steps_are_the_same(start: Start) -> None:
     assert {int(state["step"]) for state in training["optimizer"]["state"].values()} == {4}
 
 
-@pytest.mark.parametrize(("phase", "batch"), [("train", 2), ("validate", 1)])
-def test_a_stop_is_agreed_on(start: Start, together: TrainerProcess, phase: str, batch: int) -> None:
+def test_stops_are_agreed_on(start: Start, together: TrainerProcess) -> None:
+    """One in training and one in validation; the processes of each part end together, and the last ends as if none was."""
     two = partial(start, epochs=3, parameters=TWO)
-    first = stopped_in(two, phase, 2, batch, batches=6)
-    assert nobody_left(first)
-    again = ended_well(two(run=first.folder.name, resumeFrom=first.last_checkpoint), 3)
-    wanted, got = _weights(together), _weights(again)
+    first = stopped_in(two, "train", 2, 2, batches=6)
+    second = stopped_in(two, "validate", 2, 1, batches=6, after=first)
+    last = ended_well(two(run=second.folder.name, resumeFrom=second.last_checkpoint), 3)
+    wanted, got = _weights(together), _weights(last)
     assert wanted.keys() == got.keys()
     assert [name for name in wanted if not torch.equal(wanted[name], got[name])] == []
-    assert all_metrics(again) == all_metrics(together)
-    assert nobody_left(again)
+    assert all_metrics(last) == all_metrics(together)
+    assert [run for run in (first, second, last) if not nobody_left(run)] == []
 
 
 def test_on_with_one(start: Start, together: TrainerProcess) -> None:
