@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from epochal.datasets.frames import Frame, frame_of
 from epochal.datasets.masks import cropped, full_mask, mask_of_rle, rle_of_mask
 from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
-from epochal.datasets.pictures import named, size_of, unique_name
+from epochal.datasets.pictures import link_name, named, unique_name
 from epochal.datasets.splits import Split, split_name
 from epochal.errors import DataError
 
@@ -63,7 +64,7 @@ def write(data_set: DataSet, split: Split, folder: Path) -> dict[str, Path]:
         images, annotations = [], []
         (folder / "images" / part).mkdir(parents=True, exist_ok=True)
         for number, picture in enumerate(pictures, 1):
-            name = f"{picture.name}{picture.path.suffix.lower()}"
+            name = link_name(picture)
             os.symlink(picture.path.resolve(), folder / "images" / part / name)
             images.append({"id": number, "file_name": name, "width": picture.width, "height": picture.height})
             for one in picture.objects:
@@ -111,16 +112,17 @@ def _pictures(
     findings: Findings,
 ) -> list[Picture]:
     by_id: dict[Any, Picture] = {}
+    frames: dict[Any, Frame] = {}
     gone = set()
     for image in content["images"]:
         path = named(image.get("file_name"), folder, _places(file, folder, split), findings, str(file))
-        size = size_of(path, findings) if path else None
-        if path is None or size is None:
+        declared = (image["width"], image["height"]) if "width" in image else None
+        frame = frame_of(path, declared, findings, str(file)) if path else None
+        if path is None or frame is None:
             gone.add(image["id"])
             continue
-        if "width" in image and size != (image["width"], image["height"]):
-            findings.add("other size", f"{path} has {size[0]} × {size[1]} pixels, {file} says otherwise")
-        by_id[image["id"]] = Picture(path, unique_name(path, folder, taken), *size, split=split)
+        frames[image["id"]] = frame
+        by_id[image["id"]] = Picture(path, unique_name(path, folder, taken), frame.width, frame.height, split=split)
     for annotation in content["annotations"]:
         where = f"annotation {annotation.get('id')} of {file}"
         picture = by_id.get(annotation.get("image_id"))
@@ -134,16 +136,19 @@ def _pictures(
             findings.add("unknown class", f"{where} has category {annotation.get('category_id')}, which is not listed")
         else:
             try:
-                one = _object(annotation, category["name"], picture)
+                frame = frames[annotation["image_id"]]
+                one = _object(annotation, category["name"], frame)
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 findings.add("unreadable annotation", f"{where}: {error}")
                 continue
             x, y, w, h = one.box
-            outside = min(x, y) < -_BEYOND or x + w > picture.width + _BEYOND or y + h > picture.height + _BEYOND
+            outside = (
+                min(x, y) < -_BEYOND or x + w > frame.marked_width + _BEYOND or y + h > frame.marked_height + _BEYOND
+            )
             if outside or w <= 0 or h <= 0:
                 findings.add("box outside", f"{where} has the box {x:g}, {y:g}, {w:g}, {h:g} in {picture.path.name}")
             else:
-                picture.objects.append(one)
+                picture.objects.append(frame.placed(one))
     return list(by_id.values())
 
 
@@ -160,12 +165,12 @@ def _places(file: Path, folder: Path, split: str | None) -> list[Path]:
     return [*places, folder]
 
 
-def _object(annotation: dict[str, Any], class_name: str, picture: Picture) -> Object:
+def _object(annotation: dict[str, Any], class_name: str, frame: Frame) -> Object:
     box = Box(*(float(value) for value in annotation["bbox"]))
     segmentation = annotation.get("segmentation")
     one = Object(class_name, box, crowd=bool(annotation.get("iscrowd", 0)))
     if isinstance(segmentation, dict):
-        one.bitmap = cropped(mask_of_rle(segmentation, picture.width, picture.height))
+        one.bitmap = cropped(mask_of_rle(segmentation, frame.marked_width, frame.marked_height))
     elif segmentation:
         one.polygons = [
             Polygon(list(zip(ring[::2], ring[1::2], strict=True))) for ring in segmentation if len(ring) >= 6

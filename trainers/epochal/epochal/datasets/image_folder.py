@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from epochal.datasets.model import DataSet, Findings, Picture
-from epochal.datasets.pictures import pictures_in, size_of, unique_name
+from epochal.datasets.pictures import link_name, pictures_in, size_of, unique_name
 from epochal.datasets.splits import Split, split_name
 
 
@@ -37,7 +37,7 @@ def write(data_set: DataSet, split: Split, folder: Path) -> None:
             (folder / name / class_name).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
             for label in picture.labels[:1]:
-                target = folder / name / label / f"{picture.name}{picture.path.suffix.lower()}"
+                target = folder / name / label / link_name(picture)
                 os.symlink(picture.path.resolve(), target)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Kind = Literal["images", "coco", "yolo", "supervisely"]
 Point = tuple[float, float]
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
 #: How many places of each kind of finding are kept: enough to see what they have in common, however many there are.
 MOST_EXAMPLES = 20

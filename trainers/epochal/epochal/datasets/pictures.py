@@ -1,14 +1,19 @@
-"""Picture files: which there are, and how large they are, without decoding them."""
+"""Picture files: which there are, where they are, and what they are called when they are converted."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
+from epochal.datasets.headers import header_of
+from epochal.datasets.model import PICTURE_SUFFIXES, Findings, Picture
 
-from epochal.datasets.model import PICTURE_SUFFIXES, Findings
+#: Bytes of a converted file's name without its suffix. File systems allow 255, and frameworks write names around it.
+_LONGEST_NAME = 180
+#: Other suffixes of JPEG, which ultralytics does not list.
+_usual_suffixes = {".jfif": ".jpg", ".jpe": ".jpg"}
 
 
 def pictures_in(folder: Path) -> Iterator[Path]:
@@ -43,15 +48,9 @@ def inside_of(folder: Path, path: Path) -> Path | None:
 
 
 def size_of(path: Path, findings: Findings) -> tuple[int, int] | None:
-    """Width and height, or None for what is missing or no picture, which is then among the findings."""
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except FileNotFoundError:
-        findings.add("missing picture", f"{path} is not there")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        findings.add("unreadable picture", f"{path}: {type(error).__name__}")
-    return None
+    """Width and height as `header_of` has them."""
+    header = header_of(path, findings)
+    return header and (header.width, header.height)
 
 
 def unique_name(path: Path, folder: Path, taken: set[str]) -> str:
@@ -60,7 +59,7 @@ def unique_name(path: Path, folder: Path, taken: set[str]) -> str:
         relative = path.relative_to(folder)
     except ValueError:
         relative = Path(path.name)
-    name = "__".join(relative.with_suffix("").parts)
+    name = _short("__".join(relative.with_suffix("").parts))
     if name in taken:
         name = f"{name}__{relative.suffix[1:]}"
     count = 2
@@ -69,3 +68,17 @@ def unique_name(path: Path, folder: Path, taken: set[str]) -> str:
         unique, count = f"{name}__{count}", count + 1
     taken.add(unique)
     return unique
+
+
+def link_name(picture: Picture) -> str:
+    """The file name of a converted picture, with a suffix that every framework lists."""
+    suffix = picture.path.suffix.lower()
+    return f"{picture.name}{_usual_suffixes.get(suffix, suffix)}"
+
+
+def _short(name: str) -> str:
+    """A folder's path as one name may be longer than file systems allow: such a name ends in a hash of the whole."""
+    content = name.encode(errors="surrogateescape")
+    if len(content) <= _LONGEST_NAME:
+        return name
+    return f"{content[: _LONGEST_NAME - 11].decode(errors='ignore')}-{hashlib.sha256(content).hexdigest()[:10]}"

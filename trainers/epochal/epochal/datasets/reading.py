@@ -16,8 +16,12 @@ _HARMLESS = {
     "picture without labels",
     "picture without annotation",
     "unused shape",
-    "other size",
     "relocated path",
+    "scaled marks",
+    "several pages",
+    "tiny image",
+    "turned image",
+    "turned marks",
     "missing test split",
 }
 

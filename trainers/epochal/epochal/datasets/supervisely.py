@@ -10,7 +10,7 @@ from typing import Any
 
 from epochal.datasets.masks import box_of_bitmap, box_of_points, packed, unpacked
 from epochal.datasets.model import Bitmap, Box, DataSet, Findings, Keypoint, Object, Picture, Point, Polygon
-from epochal.datasets.pictures import named, size_of, unique_name
+from epochal.datasets.pictures import link_name, named, size_of, unique_name
 from epochal.datasets.splits import Split, split_name
 from epochal.errors import DataError
 
@@ -57,7 +57,7 @@ def write(data_set: DataSet, split: Split, folder: Path) -> None:
         for kind in ("img", "ann"):
             (folder / part / kind).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            name = f"{picture.name}{picture.path.suffix.lower()}"
+            name = link_name(picture)
             os.symlink(picture.path.resolve(), folder / part / "img" / name)
             content = {
                 "description": "",

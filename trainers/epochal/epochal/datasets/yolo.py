@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
+from epochal.datasets.frames import frame_of
 from epochal.datasets.masks import box_of_points, polygons_of
 from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
-from epochal.datasets.pictures import inside_of, named, pictures_in, size_of, unique_name
+from epochal.datasets.pictures import inside_of, link_name, named, pictures_in, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
@@ -64,9 +65,7 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
         for kind in ("images", "labels"):
             (folder / kind / part).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            os.symlink(
-                picture.path.resolve(), folder / "images" / part / f"{picture.name}{picture.path.suffix.lower()}"
-            )
+            os.symlink(picture.path.resolve(), folder / "images" / part / link_name(picture))
             lines = [line for one in picture.objects for line in _lines(one, numbers, picture, task, data_set)]
             (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
     config: dict[str, Any] = {
@@ -160,10 +159,10 @@ def _picture(
     taken: set[str],
     findings: Findings,
 ) -> Picture | None:
-    size = size_of(path, findings)
-    if size is None:
+    frame = frame_of(path, None, findings, str(path))
+    if frame is None:
         return None
-    picture = Picture(path, unique_name(path, folder, taken), *size, split=split)
+    picture = Picture(path, unique_name(path, folder, taken), frame.width, frame.height, split=split)
     parts = list(path.parts)
     if "images" in parts:
         last = len(parts) - 1 - parts[::-1].index("images")

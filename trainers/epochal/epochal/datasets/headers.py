@@ -1,0 +1,122 @@
+"""What the header of an image file says, and whether the file is whole: nothing is decoded that looks whole."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from PIL import Image
+
+from epochal.datasets.model import Findings
+
+#: What every trainer's framework reads; anything else is refused, whatever the suffix says.
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+_ORIENTATION = 0x0112
+#: ultralytics discards images with a shorter side.
+_SMALLEST_SIDE = 10
+
+
+Image.init()  # else Pillow knows only the most usual formats
+
+
+class Header(NamedTuple):
+    """An image's size as it is shown and as every framework loads it: turned as its EXIF orientation says."""
+
+    width: int
+    height: int
+    #: How the stored rows are turned to be shown: 1 (not at all) to 8, as EXIF has it.
+    orientation: int
+
+
+def header_of(path: Path, findings: Findings) -> Header | None:
+    """The header, or None for what is missing or cannot be trained on, which is then among the findings."""
+    try:
+        with open(path, "rb") as file, Image.open(file, formats=_FORMATS) as image:
+            orientation = _orientation(image)
+            width, height = image.size
+            # Pillow has turned the size of a TIFF already.
+            if orientation > 4 and image.format != "TIFF":
+                width, height = height, width
+            if problem := _unreadable_pixels(image):
+                findings.add("unreadable pixels", f"{path} has {problem}")
+                return None
+            if image.format == "TIFF" and getattr(image, "is_animated", False):
+                pages = getattr(image, "n_frames", 1)
+                findings.add("several pages", f"{path} has {pages} pages, of which only the first is used")
+            if not _looks_whole(image, file):
+                file.seek(0)
+                with Image.open(file, formats=_FORMATS) as whole:
+                    whole.load()
+    except FileNotFoundError:
+        findings.add("missing picture", f"{path} is not there")
+        return None
+    except Image.UnidentifiedImageError:
+        findings.add("unreadable picture", f"{path} is not an image: it must be JPEG, PNG, BMP, TIFF or WebP")
+        return None
+    except Exception as error:
+        # Pillow's readers raise whatever a broken file makes them stumble over.
+        findings.add("unreadable picture", f"{path}: {str(error) or type(error).__name__}")
+        return None
+    if min(width, height) < _SMALLEST_SIDE:
+        what = f"ultralytics discards images with a side of less than {_SMALLEST_SIDE}"
+        findings.add("tiny image", f"{path} has {width} × {height} pixels; {what}")
+    return Header(width, height, orientation)
+
+
+def _orientation(image: Image.Image) -> int:
+    """As OpenCV finds it, which loads the images for most frameworks: in EXIF, not in XMP, not behind the pixels."""
+    if image.format == "TIFF":
+        value = getattr(image, "tag_v2", {}).get(_ORIENTATION, 1)
+    elif content := image.info.get("exif"):
+        exif = Image.Exif()
+        try:
+            exif.load(content)
+            value = exif.get(_ORIENTATION, 1)
+        except (SyntaxError, ValueError, KeyError, TypeError, OSError, struct.error):
+            value = 1  # frameworks pass over EXIF that cannot be read, too
+    else:
+        value = 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _unreadable_pixels(image: Image.Image) -> str | None:
+    """Values of pixels that frameworks clip or refuse: they are made for 8 bits, and 16 are brought down to those."""
+    if image.mode == "F":
+        return "floating-point pixels: they must have 8 or 16 bits a channel"
+    if image.mode == "I" and image.format == "TIFF":
+        return "pixels of 32 bits: they must have 8 or 16 bits a channel"
+    return None
+
+
+def _looks_whole(image: Image.Image, file: BinaryIO) -> bool:
+    """Whether the file ends as its format does. What does not (cameras append data) is decoded to find out."""
+    size = file.seek(0, io.SEEK_END)
+    if image.format in ("JPEG", "MPO"):
+        return _tail(file, size, 2) == b"\xff\xd9"
+    if image.format == "PNG":
+        return _tail(file, size, 8) == b"IEND\xae\x42\x60\x82"
+    if image.format == "WEBP":
+        file.seek(4)
+        return int.from_bytes(file.read(4), "little") + 8 <= size
+    if image.format == "BMP":
+        file.seek(2)
+        return 0 < int.from_bytes(file.read(4), "little") <= size
+    if image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        for offsets, counts in ((273, 279), (324, 325)):  # strips, tiles
+            if offsets in tags and counts in tags:
+                parts = zip(_numbers(tags[offsets]), _numbers(tags[counts]), strict=False)
+                return all(start + length <= size for start, length in parts)
+    return False
+
+
+def _tail(file: BinaryIO, size: int, length: int) -> bytes:
+    file.seek(max(size - length, 0), os.SEEK_SET)
+    return file.read(length)
+
+
+def _numbers(value: object) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,) if isinstance(value, int) else ()
