@@ -42,7 +42,7 @@ def prepare_data(app: epochal.Application, folder: Path) -> tuple[list[str], Pat
     for sentence in data_set.findings.sentences():
         app.note(f"the data set has {sentence}")
     shutil.rmtree(folder, ignore_errors=True)
-    coco.write(data_set, split, folder)
+    coco.write(data_set, split, folder, parameters.task)
     return data_set.classes, folder
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.datasets.frames import Frame, frame_of
-from epochal.datasets.masks import cropped, full_mask, mask_of_rle, rle_of_mask
+from epochal.datasets.masks import cropped, full_mask, mask_of_rle, polygons_of, rle_of_mask
 from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
 from epochal.datasets.pictures import link_name, named, unique_name
 from epochal.datasets.splits import Split, split_name
@@ -53,8 +53,11 @@ def read(folder: Path) -> DataSet:
     return DataSet("coco", folder, classes, pictures, findings, names)
 
 
-def write(data_set: DataSet, split: Split, folder: Path) -> dict[str, Path]:
-    """Write `annotations/<split>.json` and links in `images/<split>/`; answers the json files."""
+def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -> dict[str, Path]:
+    """Write `annotations/<split>.json` and links in `images/<split>/`; answers the json files.
+
+    For `segment` an object without a mask gets its box as outline: loaders expect one of each object.
+    """
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
     keypoints = {"keypoints": data_set.keypoint_names, "skeleton": []} if data_set.keypoint_names else {}
     categories = [{"id": index + 1, "name": name, **keypoints} for index, name in enumerate(data_set.classes)]
@@ -68,7 +71,7 @@ def write(data_set: DataSet, split: Split, folder: Path) -> dict[str, Path]:
             os.symlink(picture.path.resolve(), folder / "images" / part / name)
             images.append({"id": number, "file_name": name, "width": picture.width, "height": picture.height})
             for one in picture.objects:
-                marks = _annotation(one, picture)
+                marks = _annotation(one, picture, task)
                 annotations.append(
                     {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[one.class_name], **marks}
                 )
@@ -180,7 +183,7 @@ def _object(annotation: dict[str, Any], class_name: str, frame: Frame) -> Object
     return one
 
 
-def _annotation(one: Object, picture: Picture) -> dict[str, Any]:
+def _annotation(one: Object, picture: Picture, task: str) -> dict[str, Any]:
     marks: dict[str, Any] = {"bbox": [float(v) for v in one.box], "iscrowd": int(one.crowd)}
     holed = any(polygon.interiors for polygon in one.polygons)
     if one.bitmap is not None or holed:
@@ -191,7 +194,8 @@ def _annotation(one: Object, picture: Picture) -> dict[str, Any]:
         marks["segmentation"] = [[float(v) for point in polygon.exterior for v in point] for polygon in one.polygons]
         marks["area"] = float(full_mask(one, picture.width, picture.height).sum())
     else:
-        marks["segmentation"] = []
+        outlines = polygons_of(one, picture.width, picture.height) if task == "segment" else []
+        marks["segmentation"] = [[float(v) for point in ring for v in point] for ring in outlines]
         marks["area"] = float(one.box.width * one.box.height)
     if one.keypoints:
         marks["keypoints"] = [value for point in one.keypoints for value in point]

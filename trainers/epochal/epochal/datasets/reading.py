@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from epochal.datasets import coco, image_folder, supervisely, yolo
-from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Kind
+from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Findings, Kind
 from epochal.datasets.splits import split_name
 from epochal.errors import DataError
 
@@ -23,6 +24,9 @@ _HARMLESS = {
     "turned image",
     "turned marks",
     "missing test split",
+    "box as outline",
+    "class without pixels",
+    "image without classes",
 }
 
 
@@ -62,7 +66,13 @@ def read(folder: Path) -> DataSet:
     return data_set
 
 
-def serious(data_set: DataSet) -> list[str]:
+class HasFindings(Protocol):
+    """A data set, or a part of one."""
+
+    findings: Findings
+
+
+def serious(data_set: HasFindings) -> list[str]:
     """Sentences for the findings that a training should not pass over."""
     return [
         sentence

@@ -1,0 +1,47 @@
+"""What a task makes of a data set: what it cannot be trained on with, and what it takes for what is not there."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from epochal.datasets.model import DataSet
+from epochal.errors import DataError
+
+
+def fit_to_task(data_set: DataSet, task: str) -> None:
+    """`DataError` for objects that the task cannot be trained on with; findings for what it fills in."""
+    if task == "pose":
+        _same_keypoints(data_set)
+    if task == "segment":
+        _masks_of_boxes(data_set)
+
+
+def _same_keypoints(data_set: DataSet) -> None:
+    """Networks for poses have one number of keypoints: each object must have as many, or none."""
+    found: Counter[tuple[str, int]] = Counter()
+    for picture in data_set.pictures:
+        found.update((one.class_name, len(one.keypoints)) for one in picture.objects if one.keypoints)
+    counts = {count for _, count in found}
+    if len(counts) > 1:
+        listed = "; ".join(
+            f"{name} has {count} (on {objects} object{'s' if objects > 1 else ''})"
+            for (name, count), objects in sorted(found.items(), key=lambda one: -one[1])[:20]
+        )
+        raise DataError(
+            f"the objects of {data_set.folder} have different numbers of keypoints, and the task pose needs the same "
+            f"for all: {listed}"
+        )
+    named = len(data_set.keypoint_names)
+    if counts and counts != {named}:
+        raise DataError(
+            f"the objects of {data_set.folder} have {counts.pop()} keypoints, but it names {named} "
+            f"({', '.join(data_set.keypoint_names[:20])}): there must be as many"
+        )
+
+
+def _masks_of_boxes(data_set: DataSet) -> None:
+    for picture in data_set.pictures:
+        for one in picture.objects:
+            if not one.has_mask:
+                detail = f"{one.class_name} on {picture.path} has no mask: its box is taken as its outline"
+                data_set.findings.add("box as outline", detail, picture.path)
