@@ -8,32 +8,10 @@ import numpy as np
 import pytest
 from cases.train import read_hrda
 from epochal import DataError
-from PIL import Image, ImageOps
+from images import save_turned
+from PIL import Image
 
-#: How an upright image has to be stored so that its EXIF orientation turns it back.
-_STORED = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 _CLASSES = 5
-
-
-def save(path: Path, upright: Image.Image, orientation: int = 1) -> None:
-    """Write the image so that it is shown upright."""
-    turn = _STORED[orientation]
-    stored = upright if turn is None else upright.transpose(turn)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stored.save(path, exif=exif.tobytes())
-    with Image.open(path) as written:
-        assert ImageOps.exif_transpose(written).size == upright.size
 
 
 def mask_of(labels: np.ndarray, kind: str) -> Image.Image:
@@ -80,10 +58,12 @@ def test_a_mask_is_read_as_it_was_meant_or_refused(seed: int, tmp_path: Path) ->
     elif wrong == "turned":
         written = written.T.copy()
     for role in ("source", "target", "validation"):
-        save(tmp_path / role / "images" / "a.png", Image.fromarray(colours), of_image)
+        save_turned(tmp_path / role / "images" / "a.png", Image.fromarray(colours), of_image)
     for role in ("source", "validation"):
         suffix = ".tif" if kind == "floating point" else ".png"
-        save(tmp_path / role / "labels" / f"a{suffix}", mask_of(written, kind), 1 if suffix == ".tif" else of_mask)
+        save_turned(
+            tmp_path / role / "labels" / f"a{suffix}", mask_of(written, kind), 1 if suffix == ".tif" else of_mask
+        )
     (tmp_path / "classes.txt").write_text("\n".join(f"class {index}" for index in range(_CLASSES)))
     if wrong == "nothing" and kind in ("plain", "palette", "16 bits"):
         data = read_hrda(tmp_path)
@@ -107,9 +87,9 @@ def test_what_is_wrong_is_left_out_where_that_was_asked_for(tmp_path: Path) -> N
     labels = (np.arange(24 * 20).reshape(20, 24) % 3).astype(np.uint8)
     for role in ("source", "target", "validation"):
         for name in "abcdef":
-            save(tmp_path / role / "images" / f"{name}.png", Image.new("RGB", (24, 20)))
+            save_turned(tmp_path / role / "images" / f"{name}.png", Image.new("RGB", (24, 20)), 1)
             if role != "target":
-                save(tmp_path / role / "labels" / f"{name}.png", Image.fromarray(labels))
+                save_turned(tmp_path / role / "labels" / f"{name}.png", Image.fromarray(labels), 1)
     (tmp_path / "classes.txt").write_text("road\nsky\ncar\nsign\n")
     Image.new("L", (24, 20), 77).save(tmp_path / "source" / "labels" / "b.png")
     Image.new("L", (12, 10)).save(tmp_path / "source" / "labels" / "c.png")
@@ -131,9 +111,9 @@ def test_a_check_ends_in_time_and_a_training_reads_all(tmp_path: Path, monkeypat
     labels = (np.arange(24 * 20).reshape(20, 24) % 2).astype(np.uint8)
     for role in ("source", "target", "validation"):
         for index in range(100):
-            save(tmp_path / role / "images" / f"{index}.png", Image.new("RGB", (24, 20)))
+            save_turned(tmp_path / role / "images" / f"{index}.png", Image.new("RGB", (24, 20)), 1)
             if role != "target":
-                save(tmp_path / role / "labels" / f"{index}.png", Image.fromarray(labels))
+                save_turned(tmp_path / role / "labels" / f"{index}.png", Image.fromarray(labels), 1)
     (tmp_path / "classes.txt").write_text("road\nsky\n")
     read_hrda(tmp_path, self_training=False)
     import data_set
@@ -160,8 +140,8 @@ def test_a_check_ends_in_time_and_a_training_reads_all(tmp_path: Path, monkeypat
 )
 def test_class_names_that_do_not_say_which_value_is_which(content: bytes, words: str, tmp_path: Path) -> None:
     for role in ("source", "target", "validation"):
-        save(tmp_path / role / "images" / "a.png", Image.new("RGB", (24, 20)))
-        save(tmp_path / role / "labels" / "a.png", Image.new("L", (24, 20)))
+        save_turned(tmp_path / role / "images" / "a.png", Image.new("RGB", (24, 20)), 1)
+        save_turned(tmp_path / role / "labels" / "a.png", Image.new("L", (24, 20)), 1)
     (tmp_path / "classes.txt").write_bytes(content)
     with pytest.raises(DataError, match=words):
         read_hrda(tmp_path)
@@ -170,8 +150,8 @@ def test_class_names_that_do_not_say_which_value_is_which(content: bytes, words:
 def test_a_byte_order_mark_is_no_part_of_a_class(tmp_path: Path) -> None:
     labels = (np.arange(24 * 20).reshape(20, 24) % 2).astype(np.uint8)
     for role in ("source", "target", "validation"):
-        save(tmp_path / role / "images" / "a.png", Image.new("RGB", (24, 20)))
-        save(tmp_path / role / "labels" / "a.png", Image.fromarray(labels))
+        save_turned(tmp_path / role / "images" / "a.png", Image.new("RGB", (24, 20)), 1)
+        save_turned(tmp_path / role / "labels" / "a.png", Image.fromarray(labels), 1)
     (tmp_path / "classes.txt").write_bytes("road\r\nsky\r\n\r\n".encode("utf-8-sig"))
     assert read_hrda(tmp_path).source.classes == ["road", "sky"]
 
@@ -179,8 +159,8 @@ def test_a_byte_order_mark_is_no_part_of_a_class(tmp_path: Path) -> None:
 def test_values_of_a_validation_with_other_classes_are_checked_too(tmp_path: Path) -> None:
     labels = (np.arange(24 * 20).reshape(20, 24) % 2).astype(np.uint8)
     for role in ("source", "target", "validation"):
-        save(tmp_path / role / "images" / "a.png", Image.new("RGB", (24, 20)))
-        save(tmp_path / role / "labels" / "a.png", Image.fromarray(labels))
+        save_turned(tmp_path / role / "images" / "a.png", Image.new("RGB", (24, 20)), 1)
+        save_turned(tmp_path / role / "labels" / "a.png", Image.fromarray(labels), 1)
     (tmp_path / "classes.txt").write_text("road\nsky\ncar\n")
     (tmp_path / "validation" / "classes.txt").write_text("sky\nroad\n")
     assert (read_hrda(tmp_path).validation.labels(0) == 1 - labels).all()

@@ -25,6 +25,8 @@ _HARMLESS = {
     "turned marks",
     "missing test split",
     "box as outline",
+    "mirrored keypoints",
+    "no mirrored images",
     "class without pixels",
     "image without classes",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from epochal.datasets.mirrors import mirrored
 from epochal.datasets.model import DataSet
 from epochal.errors import DataError
 
@@ -12,6 +13,7 @@ def fit_to_task(data_set: DataSet, task: str) -> None:
     """`DataError` for objects that the task cannot be trained on with; findings for what it fills in."""
     if task == "pose":
         _same_keypoints(data_set)
+        _mirror(data_set)
     if task == "segment":
         _masks_of_boxes(data_set)
 
@@ -36,6 +38,25 @@ def _same_keypoints(data_set: DataSet) -> None:
         raise DataError(
             f"the objects of {data_set.folder} have {counts.pop()} keypoints, but it names {named} "
             f"({', '.join(data_set.keypoint_names[:20])}): there must be as many"
+        )
+
+
+def _mirror(data_set: DataSet) -> None:
+    """Without a word on which keypoint becomes which, ultralytics mirrors no image."""
+    if data_set.keypoint_flip:
+        return
+    names = data_set.keypoint_names
+    data_set.keypoint_flip = mirrored(names)
+    pairs = [
+        f"{names[index]} and {names[other]}" for index, other in enumerate(data_set.keypoint_flip) if index < other
+    ]
+    if pairs:
+        data_set.findings.add("mirrored keypoints", f"{', '.join(pairs)} change places in a mirrored image")
+    else:
+        data_set.findings.add(
+            "no mirrored images",
+            f"nothing says which of the keypoints {', '.join(names[:20])} becomes which in a mirrored image (flip_idx "
+            "of YOLO, or names such as left_eye and right_eye): images are not mirrored",
         )
 
 
