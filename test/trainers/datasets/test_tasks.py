@@ -11,7 +11,10 @@ from epochal import DataError
 from epochal.datasets import coco, yolo
 from epochal.datasets.checking import checked
 from epochal.datasets.mirrors import mirrored
+from epochal.datasets.model import Box, Object, Picture
 from epochal.datasets.parameters import SplitParameters
+from epochal.datasets.splits import Split
+from epochal.datasets.tasks import something_to_learn
 from PIL import Image
 
 COCO = ["nose", *(f"{side}_{part}" for part in ("eye", "ear", "knee") for side in ("left", "right"))]
@@ -124,3 +127,28 @@ def test_boxes_among_masks_become_outlines_and_are_counted(tmp_path: Path) -> No
     assert written == [[[8, 8, 28, 8, 28, 24]], [[30, 20, 40, 20, 40, 32, 30, 32]]]
     data_set, split = checked(str(data), "detect", SplitParameters())
     assert not list(data_set.findings)
+
+
+@pytest.mark.parametrize(
+    ("size", "objects", "words"),
+    [
+        ((8, 30), 1, r"every train image has a side of less than 10 pixels \(.*\.png is 8 × 30\)"),
+        ((30, 30), 0, "none of the 8 train images has an object"),
+        ((30, 30), 1, None),
+    ],
+)
+def test_a_split_of_which_nothing_would_be_kept(size: tuple[int, int], objects: int, words: str | None) -> None:
+    box = Object("thing", Box(1, 1, 5, 5))
+    images = [Picture(Path(f"/data/{index}.png"), str(index), *size, objects=[box] * objects) for index in range(10)]
+    parts = Split("random", {"train": images[:8], "val": images[8:]})
+    if words is None:
+        something_to_learn(parts, "detect", shortest_side=10)
+    else:
+        with pytest.raises(DataError, match=words):
+            something_to_learn(parts, "detect", shortest_side=10)
+    something_to_learn(Split("random", {"train": [replace_labels(images[0])], "val": images[8:]}), "classify")
+
+
+def replace_labels(picture: Picture) -> Picture:
+    """The same picture with a class."""
+    return Picture(picture.path, picture.name, picture.width, picture.height, labels=["thing"])

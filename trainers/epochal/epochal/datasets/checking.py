@@ -9,7 +9,7 @@ from epochal.datasets import reading
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.splits import Split, split
-from epochal.datasets.tasks import fit_to_task
+from epochal.datasets.tasks import fit_to_task, something_to_learn
 from epochal.errors import DataError
 
 #: What a task needs to know of the objects, and how that is said.
@@ -35,4 +35,5 @@ def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) ->
         raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
     fit_to_task(data_set, task)
     chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
+    something_to_learn(chosen, task, shortest_side=parameters.shortest_side)
     return data_set, chosen

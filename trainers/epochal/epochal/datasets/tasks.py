@@ -6,6 +6,7 @@ from collections import Counter
 
 from epochal.datasets.mirrors import mirrored
 from epochal.datasets.model import DataSet
+from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
 
@@ -16,6 +17,24 @@ def fit_to_task(data_set: DataSet, task: str) -> None:
         _mirror(data_set)
     if task == "segment":
         _masks_of_boxes(data_set)
+
+
+def something_to_learn(split: Split, task: str, *, shortest_side: int = 1) -> None:
+    """`DataError` for a split of which a framework would keep nothing to train or validate with.
+
+    `shortest_side` is what it wants an image to have at least.
+    """
+    for part, pictures in split.parts.items():
+        kept = [one for one in pictures if min(one.width, one.height) >= shortest_side]
+        if not kept:
+            raise DataError(
+                f"every {part} image has a side of less than {shortest_side} pixels ({pictures[0].path} is "
+                f"{pictures[0].width} × {pictures[0].height}), and such images are discarded"
+            )
+        marked = [one for one in kept if (one.labels if task == "classify" else one.objects)]
+        if part == "train" and not marked:
+            what = "a class" if task == "classify" else "an object"
+            raise DataError(f"none of the {len(kept)} train images has {what}: there is nothing to learn")
 
 
 def _same_keypoints(data_set: DataSet) -> None:
