@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from epochal import DataError, load_arrays, save_arrays
+from epochal.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from domains import Domain
@@ -79,7 +79,7 @@ def keep(domain: Domain, statistics: ClassStatistics) -> None:
 
 
 def _file(domain: Domain) -> Path:
-    return _cache_folder() / "hrda" / f"{_key(domain)}.npz"
+    return cache_folder() / "hrda" / f"{_key(domain)}.npz"
 
 
 def _key(domain: Domain) -> str:
@@ -95,12 +95,3 @@ def _stamp(path: Path | None) -> tuple[str, int, int]:
         return "", 0, 0
     state = path.stat()
     return str(path.resolve()), state.st_size, state.st_mtime_ns
-
-
-def _cache_folder() -> Path:
-    """The service's cache folder on this machine (contracts/folders.ts)."""
-    if said := os.environ.get("EPOCHAL_CACHE_DIR"):
-        return Path(said)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "epochal"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "epochal"

@@ -158,7 +158,8 @@ def _recognised(folder: Path, role: Role, unmarked: Unmarked) -> Domain:
         )
     if classes is None and role != "target":
         raise DataError(f"the {role} {folder} has no classes.txt with the name of a class in each line")
-    return Domain(folder, "folders", classes or [], _folder_entries(folder))
+    findings = Findings()
+    return Domain(folder, "folders", classes or [], _folder_entries(folder, findings), findings=findings)
 
 
 def _entries(files: Sequence[cityscapes.Files]) -> list[Entry]:
@@ -183,12 +184,12 @@ def _class_names(folder: Path) -> list[str] | None:
     return lines
 
 
-def _folder_entries(folder: Path) -> list[Entry]:
+def _folder_entries(folder: Path, findings: Findings) -> list[Entry]:
     """`images/…` with a mask of the same name in `labels` (or `masks`), whose values are the lines of classes.txt."""
     place = next((folder / name for name in ("labels", "masks") if (folder / name).is_dir()), None)
     masks: dict[str, Path] = {}
     others: dict[str, Path] = {}
-    for path in pictures_in(place) if place else ():
+    for path in pictures_in(place, findings) if place else ():
         name = str(path.relative_to(place).with_suffix(""))
         if path.suffix.lower() in SUFFIXES:
             known = masks.setdefault(name, path)
@@ -196,7 +197,7 @@ def _folder_entries(folder: Path) -> list[Entry]:
         else:
             others[name] = path
     found = []
-    for picture in pictures_in(folder / "images"):
+    for picture in pictures_in(folder / "images", findings):
         name = str(picture.relative_to(folder / "images").with_suffix(""))
         instead = "" if name in masks or place is None else _instead(name, masks, others)
         found.append(Entry(name, picture, masks.get(name), instead=instead))
@@ -224,8 +225,10 @@ def _area(one: Object, marked: Picture) -> np.ndarray:
 
 def _supervisely(folder: Path, role: Role, unmarked: Unmarked) -> Domain:
     if role == "target":
-        pictures = [path for path in pictures_in(folder) if path.parent.name == "img"]
-        return Domain(folder, "supervisely", [], [Entry(str(one.relative_to(folder)), one, None) for one in pictures])
+        findings = Findings()
+        pictures = [path for path in pictures_in(folder, findings) if path.parent.name == "img"]
+        entries = [Entry(str(one.relative_to(folder)), one, None) for one in pictures]
+        return Domain(folder, "supervisely", [], entries, findings=findings)
     data_set = supervisely.read(folder)
     classes = [BACKGROUND, *(name for name in data_set.classes if name != BACKGROUND)]
     if unmarked == "ignore":

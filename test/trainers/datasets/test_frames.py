@@ -123,7 +123,7 @@ def test_a_size_of_other_proportions_is_refused(tmp_path: Path, size: tuple[int,
 def test_no_object_is_lost_when_it_becomes_smaller_than_a_pixel() -> None:
     mask = np.zeros((640, 960), bool)
     mask[333, 444] = True
-    frame = Frame(96, 64, 960, 640)
+    frame = Frame(Header(96, 64, 1), 960, 640)
     one = frame.placed_bitmap(cropped(mask))
     assert (one.x, one.y, one.mask.tolist()) == (44, 33, [[True]])
     placed = frame.placed(

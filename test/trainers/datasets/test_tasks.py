@@ -146,9 +146,15 @@ def test_a_split_of_which_nothing_would_be_kept(size: tuple[int, int], objects: 
     else:
         with pytest.raises(DataError, match=words):
             something_to_learn(parts, "detect", shortest_side=10)
-    something_to_learn(Split("random", {"train": [replace_labels(images[0])], "val": images[8:]}), "classify")
 
 
-def replace_labels(picture: Picture) -> Picture:
-    """The same picture with a class."""
-    return Picture(picture.path, picture.name, picture.width, picture.height, labels=["thing"])
+def test_a_classifier_needs_two_classes() -> None:
+    def split_of(*labels: str) -> Split:
+        images = [Picture(Path(f"/data/{one}.png"), one, 30, 30, labels=[one] if one else []) for one in labels]
+        return Split("random", {"train": images, "val": images[:1]})
+
+    something_to_learn(split_of("cat", "dog"), "classify")
+    with pytest.raises(DataError, match="none of the 2 train images has a class"):
+        something_to_learn(split_of("", ""), "classify")
+    with pytest.raises(DataError, match="only images of cat to train with"):
+        something_to_learn(split_of("cat", "cat"), "classify")

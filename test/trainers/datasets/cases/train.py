@@ -69,6 +69,14 @@ def _with_ignored(path: Path, labels: np.ndarray) -> None:
     _save(path, ignored)
 
 
+def _junk(folder: Path) -> None:
+    _domains(_save)(folder)
+    for role in ("source", "target"):
+        (folder / role / "images" / "._1.png").write_bytes(b"\0\5\26\7")
+        (folder / role / "images" / ".ipynb_checkpoints").mkdir()
+        (folder / role / "images" / ".ipynb_checkpoints" / "0-checkpoint.png").write_bytes(b"")
+
+
 def read_hrda(folder: Path, **parameters: object) -> DataSet:
     """What HRDA trains on."""
     if str(_HRDA) not in sys.path:
@@ -157,4 +165,5 @@ CASES = [
         _domains(lambda path, labels: _save(path, labels + 1)),
         _refused("0.png has the value 3, but there are 3 classes: 0 … 2, and 255"),
     ),
+    Case("92-hrda-apple-double", _junk, _trained(_scene)),
 ]

@@ -26,7 +26,7 @@ _needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
 
 def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) -> tuple[DataSet, Split]:
     """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong."""
-    data_set = reading.read(Path(data).expanduser())
+    data_set = reading.read(Path(data).expanduser(), task)
     wrong = reading.serious(data_set)
     if wrong and not parameters.skip_bad_pictures:
         raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")

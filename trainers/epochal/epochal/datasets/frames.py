@@ -7,6 +7,7 @@ the stored rows, most mark what they show), or made smaller or larger since. Bot
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,25 @@ from epochal.datasets.model import Bitmap, Box, Findings, Keypoint, Object, Poin
 _MOST_TIMES = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
-    """An image's size as it is loaded, the size in which its marks were made, and how they have to be turned."""
+    """An image as it is loaded, the size in which its marks were made, and how they have to be turned."""
 
-    width: int
-    height: int
+    header: Header
     marked_width: int
     marked_height: int
     #: 1 where the marks are on the image as it is shown, else the image's EXIF orientation.
     turn: int = 1
+
+    @property
+    def width(self) -> int:
+        """Of the image as it is loaded."""
+        return self.header.width
+
+    @property
+    def height(self) -> int:
+        """Of the image as it is loaded."""
+        return self.header.height
 
     @property
     def is_same(self) -> bool:
@@ -139,6 +149,7 @@ def frame_of(path: Path, declared: tuple[int, int] | None, findings: Findings, w
     return frame
 
 
+@lru_cache(maxsize=1024)
 def frame_between(header: Header, marked: tuple[int, int]) -> Frame | None:
     """From marks on an image of the size `marked` to the image; None where proportions differ."""
     size = header.width, header.height
@@ -147,13 +158,13 @@ def frame_between(header: Header, marked: tuple[int, int]) -> Frame | None:
     if min(marked) <= 0:
         return None
     if marked == size:
-        return Frame(*size, *marked)
+        return Frame(header, *marked)
     if marked == stored:
-        return Frame(*size, *marked, turn)
+        return Frame(header, *marked, turn)
     if _same_proportions(marked, size):
-        return Frame(*size, *marked)
+        return Frame(header, *marked)
     if _same_proportions(marked, stored):
-        return Frame(*size, *marked, turn)
+        return Frame(header, *marked, turn)
     return None
 
 

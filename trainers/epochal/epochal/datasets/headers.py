@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from epochal.datasets.model import Findings
 
@@ -56,11 +56,12 @@ def header_of(path: Path, findings: Findings) -> Header | None:
                 pages = getattr(image, "n_frames", 1)
                 findings.add("several pages", f"{path} has {pages} pages, of which only the first is used")
             if not _looks_whole(image, file):
-                file.seek(0)
-                with Image.open(file, formats=_FORMATS) as whole:
-                    whole.load()
+                _decode(file)
     except FileNotFoundError:
-        findings.add("missing picture", f"{path} is not there")
+        if path.is_symlink():
+            findings.add("broken link", f"{path} is a link to {os.readlink(path)}, which is not there")
+        else:
+            findings.add("missing picture", f"{path} is not there")
         return None
     except Image.UnidentifiedImageError:
         findings.add("unreadable picture", f"{path} is not an image: it must be JPEG, PNG, BMP, TIFF or WebP")
@@ -129,6 +130,17 @@ def _looks_whole(image: Image.Image, file: BinaryIO) -> bool:
                 parts = zip(_numbers(tags[offsets]), _numbers(tags[counts]), strict=False)
                 return all(start + length <= size for start, length in parts)
     return False
+
+
+def _decode(file: BinaryIO) -> None:
+    """Raise what Pillow raises for a file that is cut off, also where a package told it not to."""
+    tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        file.seek(0)
+        with Image.open(file, formats=_FORMATS) as image:
+            image.load()
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 
 
 def _tail(file: BinaryIO, size: int, length: int) -> bytes:

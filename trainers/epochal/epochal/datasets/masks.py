@@ -176,6 +176,8 @@ def _decompressed(text: str) -> list[int]:
             more = bool(bits & 0x20)
             position += 1
             shift += 5
+            if shift > 60:
+                raise ValueError("a run length beyond all bounds")
             if not more and bits & 0x10:
                 value |= -1 << shift
         if len(counts) > 2:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from epochal.datasets.folders import files_in
 from epochal.datasets.headers import header_of
 from epochal.datasets.model import PICTURE_SUFFIXES, Findings, Picture
 
@@ -15,12 +16,22 @@ _LONGEST_NAME = 180
 #: Other suffixes of JPEG, which ultralytics does not list.
 _usual_suffixes = {".jfif": ".jpg", ".jpe": ".jpg"}
 
+#: Images that no reader here opens: who has such is told, instead of missing them later.
+_UNREAD_SUFFIXES = frozenset(
+    {".avif", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".psd", ".dng", ".cr2", ".nef", ".arw"}
+)
 
-def pictures_in(folder: Path) -> Iterator[Path]:
+
+def pictures_in(folder: Path, findings: Findings) -> list[Path]:
     """Picture files in a folder and those below it, in the same order on every machine."""
-    return iter(
-        sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
-    )
+    found = []
+    for path in files_in(folder, findings):
+        suffix = path.suffix.lower()
+        if suffix in PICTURE_SUFFIXES:
+            found.append(path)
+        elif suffix in _UNREAD_SUFFIXES:
+            findings.add("image format not read", f"{path} is not one of {' '.join(sorted(PICTURE_SUFFIXES))}", path)
+    return sorted(found)
 
 
 def named(name: object, folder: Path, places: Sequence[Path], findings: Findings, where: str) -> Path | None:
@@ -34,11 +45,15 @@ def named(name: object, folder: Path, places: Sequence[Path], findings: Findings
         shown = repr(name[:80]) if isinstance(name, str) else f"something of the type {type(name).__name__}"
         findings.add("unreadable name", f"{where} names {shown}, which is not a path")
         return None
-    inside = [path for place in places if (path := inside_of(folder, place / name))]
-    if not inside:
+    last = None
+    for place in places:
+        path = inside_of(folder, place / name)
+        if path is not None and os.path.exists(path):
+            return path
+        last = path or last
+    if last is None:
         findings.add("path outside", f"{where} names {name}, which is not in the data set's folder {folder}")
-        return None
-    return next((path for path in inside if os.path.exists(path)), inside[-1])
+    return last
 
 
 def inside_of(folder: Path, path: Path) -> Path | None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from epochal.datasets import coco, image_folder, supervisely, yolo
-from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Findings, Kind
-from epochal.datasets.splits import split_name
+from epochal.datasets import coco, coco_files, image_folder, supervisely, yolo
+from epochal.datasets.model import DataSet, Findings, Kind
 from epochal.errors import DataError
 
-_readers = {"supervisely": supervisely.read, "yolo": yolo.read, "coco": coco.read, "images": image_folder.read}
+_readers = {"supervisely": supervisely.read, "yolo": yolo.read, "images": image_folder.read}
 
 #: Findings that leave less to train with than there should be, and others that make no difference.
 _HARMLESS = {
     "picture without labels",
     "picture without annotation",
     "unused shape",
+    "crowd",
+    "degenerate outline",
+    "image in several files",
     "relocated path",
+    "same class name",
+    "trimmed box",
+    "unused annotation file",
     "scaled marks",
     "several pages",
     "tiny image",
@@ -29,6 +34,11 @@ _HARMLESS = {
     "no mirrored images",
     "class without pixels",
     "image without classes",
+    "junk",
+    "folder linked twice",
+    "image format not read",
+    "image without a class",
+    "folder not read",
 }
 
 
@@ -43,9 +53,9 @@ def recognise(folder: Path) -> Kind:
         return "supervisely"
     if yolo.config_of(folder) or ((folder / "classes.txt").is_file() and (folder / "labels").is_dir()):
         return "yolo"
-    if coco.annotation_files(folder):
+    if coco_files.annotation_files(folder):
         return "coco"
-    if _is_image_folder(folder):
+    if image_folder.is_image_folder(folder):
         return "images"
     raise DataError(
         f"{folder} is no data set that is known here: there is no meta.json of a Supervisely project, no data.yaml of "
@@ -53,11 +63,14 @@ def recognise(folder: Path) -> Kind:
     )
 
 
-def read(folder: Path) -> DataSet:
-    """Read a data set of any known format; what is wrong with it is in `findings`."""
+def read(folder: Path, task: str | None = None) -> DataSet:
+    """Read a data set of any known format; what is wrong with it is in `findings`.
+
+    The task decides between annotations where a data set has several kinds of the same pictures.
+    """
     kind = recognise(folder)
     try:
-        data_set = _readers[kind](folder)
+        data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
         # A part that every reader takes for granted is another one than it should be.
         what = f"{type(error).__name__}: {error}"[:200]
@@ -81,15 +94,3 @@ def serious(data_set: HasFindings) -> list[str]:
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
         if one.kind not in _HARMLESS
     ]
-
-
-def _is_image_folder(folder: Path) -> bool:
-    def has_class_folders(root: Path) -> bool:
-        return any(
-            child.is_dir() and any(path.suffix.lower() in PICTURE_SUFFIXES for path in child.iterdir())
-            for child in root.iterdir()
-            if not split_name(child.name)
-        )
-
-    splits = [child for child in folder.iterdir() if child.is_dir() and split_name(child.name)]
-    return any(map(has_class_folders, splits)) if splits else has_class_folders(folder)

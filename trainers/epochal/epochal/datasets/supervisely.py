@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from epochal.datasets.junk import is_junk
 from epochal.datasets.masks import box_of_bitmap, box_of_points, packed, unpacked
 from epochal.datasets.model import Bitmap, Box, DataSet, Findings, Keypoint, Object, Picture, Point, Polygon
 from epochal.datasets.pictures import link_name, named, size_of, unique_name
@@ -74,7 +75,8 @@ def write(data_set: DataSet, split: Split, folder: Path) -> None:
 
 def _data_sets(folder: Path) -> list[Path]:
     """Folders with `ann/`, also nested ones, which lie in `datasets/` of their parent."""
-    return sorted(path.parent for path in folder.rglob("ann") if path.is_dir())
+    found = sorted(path.parent for path in folder.rglob("ann") if path.is_dir())
+    return [path for path in found if not any(map(is_junk, path.relative_to(folder).parts))]
 
 
 def _pictures(
@@ -82,6 +84,9 @@ def _pictures(
 ) -> Iterator[Picture]:
     split = split_name(data_set.name)
     for file in sorted((data_set / "ann").glob("*.json")):
+        if is_junk(file.name):
+            findings.add("junk", f"{file} is not a part of the data set")
+            continue
         path = named(file.name.removesuffix(".json"), folder, [data_set / "img"], findings, str(file))
         size = size_of(path, findings) if path else None
         if path is None or size is None:
@@ -101,7 +106,9 @@ def _pictures(
             _add(picture, mark, f"object {index + 1} of {file}", classes, nodes, findings)
         yield picture
     for path in sorted((data_set / "img").glob("*")):
-        if not (data_set / "ann" / f"{path.name}.json").is_file():
+        if is_junk(path.name):
+            findings.add("junk", f"{path} is not a part of the data set")
+        elif not (data_set / "ann" / f"{path.name}.json").is_file():
             findings.add("picture without annotation", f"{path} has none")
 
 

@@ -35,6 +35,12 @@ def something_to_learn(split: Split, task: str, *, shortest_side: int = 1) -> No
         if part == "train" and not marked:
             what = "a class" if task == "classify" else "an object"
             raise DataError(f"none of the {len(kept)} train images has {what}: there is nothing to learn")
+        learnt = {label for picture in kept for label in picture.labels[:1]}
+        if part == "train" and task == "classify" and len(learnt) < 2:
+            raise DataError(
+                f"there are only images of {', '.join(learnt)} to train with: a classifier learns to tell two classes "
+                "or more apart"
+            )
 
 
 def _same_keypoints(data_set: DataSet) -> None:

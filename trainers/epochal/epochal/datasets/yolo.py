@@ -66,7 +66,9 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
             (folder / kind / part).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
             os.symlink(picture.path.resolve(), folder / "images" / part / link_name(picture))
-            lines = [line for one in picture.objects for line in _lines(one, numbers, picture, task, data_set)]
+            # A crowd is not one object: YOLO's formats have no way to say so, and ultralytics' converters leave it out.
+            objects = [one for one in picture.objects if not one.crowd]
+            lines = [line for one in objects for line in _lines(one, numbers, picture, task, data_set)]
             (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
     config: dict[str, Any] = {
         "path": str(folder.resolve()),
@@ -88,7 +90,10 @@ def _read_plain(folder: Path) -> DataSet:
     classes = [name.strip() for name in classes if name.strip()]
     findings = Findings()
     taken: set[str] = set()
-    read_one = [_picture(path, folder, None, classes, None, taken, findings) for path in pictures_in(folder / "images")]
+    read_one = [
+        _picture(path, folder, None, classes, None, taken, findings)
+        for path in pictures_in(folder / "images", findings)
+    ]
     return DataSet("yolo", folder, classes, [one for one in read_one if one], findings)
 
 
@@ -142,7 +147,7 @@ def _listed(folder: Path, root: Path, place: Any, findings: Findings, where: str
     if path is None:
         return []
     if path.is_dir():
-        return list(pictures_in(path))
+        return pictures_in(path, findings)
     if path.suffix == ".txt" and path.is_file():
         lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
         listed = [named(line, folder, [root], findings, str(path)) for line in lines]
