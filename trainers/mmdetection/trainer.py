@@ -35,7 +35,7 @@ trainer = epochal.Trainer(
 
 
 @trainer.check_data
-def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem]:
+def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -> list[epochal.Problem]:
     """The config's name, the weights file and the data set, without importing torch or mmdet."""
     problems = []
     if problem := config_problem(parameters.config):
@@ -45,7 +45,7 @@ def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem
     try:
         from epochal.datasets.checking import checked  # needs numpy, and a manifest does not
 
-        checked(data or "", parameters.task, parameters)
+        checked(data or "", parameters.task, parameters, check.seed, check.report)
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))
     return problems

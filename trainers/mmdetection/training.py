@@ -41,7 +41,7 @@ def train_mmdet(app: epochal.Application) -> None:
 def prepare_data(app: epochal.Application, folder: Path) -> tuple[list[str], Path, Promised]:
     """The data set's classes, it as COCO in the run folder, and what is in that; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed)
+    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed, app.report_data)
     app.note(str(split))
     for sentence in data_set.findings.sentences():
         app.note(f"the data set has {sentence}")

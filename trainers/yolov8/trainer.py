@@ -49,7 +49,7 @@ trainer = epochal.Trainer(
 
 
 @trainer.check_data
-def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem]:
+def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -> list[epochal.Problem]:
     """The data set and the weights file, without importing torch."""
     problems = []
     if parameters.weights and (problem := weights_problem(parameters.weights, parameters.task)):
@@ -58,7 +58,7 @@ def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem
     try:
         from epochal.datasets.checking import checked  # needs numpy, and a manifest does not
 
-        checked(data or "", parameters.task, parameters)
+        checked(data or "", parameters.task, parameters, check.seed, check.report)
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))
     return problems

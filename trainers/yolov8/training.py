@@ -67,7 +67,7 @@ class NoMoreEpochs(Exception):
 def prepare_data(app: epochal.Application, folder: Path) -> tuple[Path, Promised]:
     """The data set as ultralytics reads it, in the run folder, and what is in it; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed)
+    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed, app.report_data)
     app.note(str(split))
     for sentence in data_set.findings.sentences():
         app.note(f"the data set has {sentence}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from epochal.data_report import DataReport
 from epochal.datasets import reading
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
+from epochal.datasets.report import report_of
 from epochal.datasets.splits import Split, split
 from epochal.datasets.tasks import fit_to_task, something_to_learn
 from epochal.errors import DataError
@@ -24,9 +26,31 @@ _needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
 }
 
 
-def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) -> tuple[DataSet, Split]:
-    """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong."""
+def checked(
+    data: str,
+    task: str,
+    parameters: SplitParameters,
+    seed: int = 0,
+    tell: Callable[[DataReport], object] | None = None,
+) -> tuple[DataSet, Split]:
+    """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong.
+
+    `tell` gets the data report, also of a data set that is refused once it was read.
+    """
     data_set = reading.read(Path(data).expanduser(), task)
+    chosen = None
+    try:
+        _require(data_set, data, task, parameters)
+        chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
+        something_to_learn(chosen, task, shortest_side=parameters.shortest_side)
+    finally:
+        if tell:
+            tell(report_of(data_set, chosen))
+    return data_set, chosen
+
+
+def _require(data_set: DataSet, data: str, task: str, parameters: SplitParameters) -> None:
+    """`DataError` where something is wrong with the data set, or it has not what the task needs."""
     wrong = reading.serious(data_set)
     if wrong and not parameters.skip_bad_pictures:
         raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
@@ -34,6 +58,3 @@ def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) ->
     if not has(data_set):
         raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
     fit_to_task(data_set, task)
-    chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
-    something_to_learn(chosen, task, shortest_side=parameters.shortest_side)
-    return data_set, chosen

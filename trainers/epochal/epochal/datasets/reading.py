@@ -81,6 +81,11 @@ def read(folder: Path, task: str | None = None) -> DataSet:
     return data_set
 
 
+def leaves_out(kind: str) -> bool:
+    """Whether findings of this kind leave less to train with than there should be."""
+    return kind not in _HARMLESS
+
+
 class HasFindings(Protocol):
     """A data set, or a part of one."""
 
@@ -92,5 +97,5 @@ def serious(data_set: HasFindings) -> list[str]:
     return [
         sentence
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
-        if one.kind not in _HARMLESS
+        if leaves_out(one.kind)
     ]
