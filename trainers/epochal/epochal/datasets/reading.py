@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from epochal.datasets import archive, coco, coco_files, image_folder, supervisely, yolo
 from epochal.datasets.junk import is_junk
-from epochal.datasets.model import DataSet, Kind
+from epochal.datasets.model import DataSet, Findings, Kind
 from epochal.errors import DataError
 
 _readers = {"supervisely": supervisely.read, "yolo": yolo.read, "images": image_folder.read}
@@ -41,6 +42,10 @@ _HARMLESS = {
     "turned image",
     "turned marks",
     "missing test split",
+    "mirrored keypoints",
+    "no mirrored images",
+    "class without pixels",
+    "image without classes",
     "junk",
     "folder linked twice",
     "image format not read",
@@ -118,7 +123,13 @@ def leaves_out(kind: str) -> bool:
     return kind not in _HARMLESS
 
 
-def serious(data_set: DataSet, task: str | None = None) -> list[str]:
+class HasFindings(Protocol):
+    """A data set, or a part of one."""
+
+    findings: Findings
+
+
+def serious(data_set: HasFindings, task: str | None = None) -> list[str]:
     """Sentences for the findings that a training for a task should not pass over."""
     return [
         sentence

@@ -78,7 +78,8 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
     }
     if task == "pose":
         config["kpt_shape"] = [len(data_set.keypoint_names), 3]
-        config["flip_idx"] = data_set.keypoint_flip or list(range(len(data_set.keypoint_names)))
+        if data_set.keypoint_flip:  # ultralytics mirrors no image where it is left out
+            config["flip_idx"] = data_set.keypoint_flip
     file = folder / "data.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False))
     return file
@@ -266,8 +267,6 @@ def _told_outline(one: Object, picture: Picture, findings: Findings) -> list[Poi
             f"{where} has {counted(outline.specks, 'speck')} of a few pixels, left out or filled",
             picture.path,
         )
-    if not one.has_mask:
-        findings.add("box as outline", f"{where} has no mask: its box is its outline", picture.path)
     if len(outline.ring) < 3:
         findings.add("no outline", f"{where} has no pixel left, and was left out", picture.path)
     return outline.ring
