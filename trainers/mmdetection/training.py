@@ -9,7 +9,7 @@ from typing import Any
 
 import epochal
 from epochal.datasets import coco
-from epochal.datasets.checking import checked
+from epochal.datasets.checking import prepare
 from parameters import Parameters
 
 
@@ -37,10 +37,7 @@ def train_mmdet(app: epochal.Application) -> None:
 def prepare_data(app: epochal.Application, folder: Path) -> tuple[list[str], Path]:
     """The data set as COCO in the run folder; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed, app.report_data)
-    app.note(str(split))
-    for sentence in data_set.findings.sentences():
-        app.note(f"the data set has {sentence}")
+    data_set, split = prepare(app, parameters.task, parameters)
     shutil.rmtree(folder, ignore_errors=True)
     coco.write(data_set, split, folder)
     return data_set.classes, folder

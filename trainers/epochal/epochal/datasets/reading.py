@@ -30,6 +30,8 @@ _HARMLESS = {
     "missing test split",
     "junk",
     "folder linked twice",
+    "image in two splits",
+    "image twice",
     "image format not read",
     "image without a class",
     "folder not read",
