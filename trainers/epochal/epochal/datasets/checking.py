@@ -17,6 +17,7 @@ from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.report import report_of
 from epochal.datasets.splits import Split, split
+from epochal.datasets.tasks import fit_to_task, something_to_learn
 from epochal.errors import DataError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def checked(
             damaged = set(map(id, decoded.failed))
             data_set.pictures = [one for one in data_set.pictures if id(one) not in damaged]
         chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
-        _require_classes(chosen, data, task)
+        something_to_learn(chosen, task, shortest_side=parameters.shortest_side)
         if look:
             data_set.findings.extend(
                 duplicates.find(data_set, partial(look.progress, "compare the images"), chosen=chosen)
@@ -125,31 +126,4 @@ def _require(data_set: DataSet, data: str, task: str, parameters: SplitParameter
     has, words = _needs[task]
     if not has(data_set):
         raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
-    if task == "pose" and (different := _different_keypoints(data_set)):
-        raise DataError(f"the data set {data} has {different}: the task pose needs the same number for all classes")
-
-
-def _require_classes(chosen: Split, data: str, task: str) -> None:
-    """`DataError` for a classifier that would have nothing to tell apart."""
-    if task != "classify":
-        return
-    learnt = sorted({label for picture in chosen.parts["train"] for label in picture.labels[:1]})
-    if len(learnt) < 2:
-        raise DataError(
-            f"the data set {data} has only images of {', '.join(learnt) or 'no class'} to train with: a classifier "
-            "learns to tell two classes or more apart"
-        )
-
-
-def _different_keypoints(data_set: DataSet) -> str | None:
-    """Classes whose objects have another number of keypoints than those of others, as words."""
-    counts: dict[str, int] = {}
-    for picture in data_set.pictures:
-        for one in picture.objects:
-            if one.keypoints:
-                known = counts.setdefault(one.class_name, len(one.keypoints))
-                if known != len(one.keypoints):
-                    return f"objects of {one.class_name} with {known} and with {len(one.keypoints)} keypoints"
-    if len(set(counts.values())) < 2:
-        return None
-    return ", ".join(f"{name} with {count} keypoints" for name, count in counts.items())
+    fit_to_task(data_set, task)

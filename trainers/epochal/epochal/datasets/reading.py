@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from epochal.datasets import coco, coco_files, image_folder, supervisely, yolo
-from epochal.datasets.model import DataSet, Kind
+from epochal.datasets.model import DataSet, Findings, Kind
 from epochal.errors import DataError
 
 _readers = {"supervisely": supervisely.read, "yolo": yolo.read, "images": image_folder.read}
@@ -28,6 +29,11 @@ _HARMLESS = {
     "turned image",
     "turned marks",
     "missing test split",
+    "box as outline",
+    "mirrored keypoints",
+    "no mirrored images",
+    "class without pixels",
+    "image without classes",
     "junk",
     "folder linked twice",
     "image in two splits",
@@ -82,7 +88,13 @@ def leaves_out(kind: str) -> bool:
     return kind not in _HARMLESS
 
 
-def serious(data_set: DataSet) -> list[str]:
+class HasFindings(Protocol):
+    """A data set, or a part of one."""
+
+    findings: Findings
+
+
+def serious(data_set: HasFindings) -> list[str]:
     """Sentences for the findings that a training should not pass over."""
     return [
         sentence

@@ -77,7 +77,8 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
     }
     if task == "pose":
         config["kpt_shape"] = [len(data_set.keypoint_names), 3]
-        config["flip_idx"] = data_set.keypoint_flip or list(range(len(data_set.keypoint_names)))
+        if data_set.keypoint_flip:  # ultralytics mirrors no image where it is left out
+            config["flip_idx"] = data_set.keypoint_flip
     file = folder / "data.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False))
     return file
