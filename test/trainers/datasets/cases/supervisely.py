@@ -113,7 +113,7 @@ def segments(folder: Path) -> tuple[DataSet, list[list[np.ndarray]]]:
     """The outlines that ultralytics gets: for each image its objects', in pixels."""
     data_set, split = read(folder, "segment")
     written = folder.parent / "yolo"
-    yolo.write(data_set, split, written, "segment")
+    yolo.write(data_set, split, written, "segment", data_set.findings)
     files = sorted((written / "labels").rglob("*.txt"))
     return data_set, [
         [np.array(line.split()[1:], float).reshape(-1, 2) * (WIDTH, HEIGHT) for line in file.read_text().splitlines()]

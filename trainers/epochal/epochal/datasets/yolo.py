@@ -59,8 +59,12 @@ def read(folder: Path) -> DataSet:
     return DataSet("yolo", folder, classes, pictures, findings, names, config.get("flip_idx") or [])
 
 
-def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -> Path:
-    """Write `data.yaml`, links to the pictures and labels for `detect`, `segment` or `pose`; answers the yaml file."""
+def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect", changed: Findings | None = None) -> Path:
+    """Write `data.yaml`, links to the pictures and labels for `detect`, `segment` or `pose`; answers the yaml file.
+
+    `changed` gets what cannot be written as it was marked.
+    """
+    changed = Findings() if changed is None else changed
     numbers = {name: index for index, name in enumerate(data_set.classes)}
     for part, pictures in split.parts.items():
         for kind in ("images", "labels"):
@@ -69,7 +73,7 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
             os.symlink(picture.path.resolve(), folder / "images" / part / link_name(picture))
             # A crowd is not one object: YOLO's formats have no way to say so, and ultralytics' converters leave it out.
             objects = [one for one in picture.objects if not one.crowd]
-            lines = [line for one in objects for line in _lines(one, numbers, picture, task, data_set)]
+            lines = [line for one in objects for line in _lines(one, numbers, picture, task, data_set, changed)]
             (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
     config: dict[str, Any] = {
         "path": str(folder.resolve()),
@@ -233,7 +237,9 @@ def _keypoints(values: list[float], shape: list[int], width: int, height: int) -
     ]
 
 
-def _lines(one: Object, numbers: dict[str, int], picture: Picture, task: str, data_set: DataSet) -> list[str]:
+def _lines(
+    one: Object, numbers: dict[str, int], picture: Picture, task: str, data_set: DataSet, changed: Findings
+) -> list[str]:
     width, height = picture.width, picture.height
 
     def text(values: list[float]) -> str:
@@ -241,7 +247,7 @@ def _lines(one: Object, numbers: dict[str, int], picture: Picture, task: str, da
 
     number = numbers[one.class_name]
     if task == "segment":
-        ring = _told_outline(one, picture, data_set.findings)
+        ring = _told_outline(one, picture, changed)
         return [f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}"] if len(ring) > 2 else []
     x, y, w, h = one.box
     line = f"{number} {text([(x + w / 2) / width, (y + h / 2) / height, w / width, h / height])}"
