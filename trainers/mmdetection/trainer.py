@@ -43,9 +43,9 @@ def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -
     if parameters.weights and (problem := weights_problem(parameters.weights)):
         problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
     try:
-        from epochal.datasets.checking import checked  # needs numpy, and a manifest does not
+        from epochal.datasets.checking import examine  # needs numpy, and a manifest does not
 
-        checked(data or "", parameters.task, parameters, check.seed, check.report)
+        examine(check, data, parameters.task, parameters)
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))
     return problems

@@ -36,6 +36,8 @@ _HARMLESS = {
     "image without classes",
     "junk",
     "folder linked twice",
+    "image in two splits",
+    "image twice",
     "image format not read",
     "image without a class",
     "folder not read",
