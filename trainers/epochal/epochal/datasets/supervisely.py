@@ -181,9 +181,9 @@ def _picture(path: Path, file: Path | None, meta: Meta, findings: Findings) -> P
 def _size(content: dict[str, Any]) -> tuple[int, int]:
     size = content.get("size")
     values = [size.get(name) for name in ("width", "height")] if isinstance(size, dict) else [None]
-    if not all(type(value) is int and 0 < value < 10**6 for value in values):
+    if not all(type(value) in (int, float) and 0 < value < 10**6 and value == int(value) for value in values):
         raise Wrong(f"has {shown(size)} as size, which must have width and height in pixels")
-    return values[0], values[1]
+    return int(values[0]), int(values[1])
 
 
 def _object(label: object, where: str, meta: Meta, path: Path, frame: Frame, findings: Findings) -> Object | None:
