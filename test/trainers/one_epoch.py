@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from heavy_trainers import Start, check, ended_well
 
-sys.path.insert(0, str(Path(__file__).parent / "datasets"))
+sys.path.append(str(Path(__file__).parent / "datasets"))
 
 #: The kinds of trouble that data sets bring, as `docs/data-sets.md` has them.
 KINDS = ("marks", "missing images", "leaks", "check", "malformed", "exports", "supervisely", "told")
