@@ -53,6 +53,9 @@ _HARMLESS = {
     "folder not read",
 }
 
+#: What no trainer here can use, however it is marked.
+_LEFT_OUT_BY_DESIGN = {"unused line", "unused point"}
+
 #: What makes no difference to a task that learns no keypoints.
 _HARMLESS_WITHOUT_KEYPOINTS = {"graph without keypoints", "other keypoints", "unknown keypoint"}
 
@@ -120,7 +123,7 @@ def _is_known(folder: Path) -> bool:
 
 def leaves_out(kind: str) -> bool:
     """Whether findings of this kind leave less to train with than there should be."""
-    return kind not in _HARMLESS
+    return kind not in _HARMLESS or kind in _LEFT_OUT_BY_DESIGN
 
 
 class HasFindings(Protocol):
@@ -134,5 +137,5 @@ def serious(data_set: HasFindings, task: str | None = None) -> list[str]:
     return [
         sentence
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
-        if leaves_out(one.kind) and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
+        if one.kind not in _HARMLESS and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
     ]
