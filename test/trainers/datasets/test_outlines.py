@@ -50,7 +50,7 @@ def test_it_is_the_object(seed: int) -> None:
     # A seam and an outline are lines: what is in the middle of each pixel counts.
     found = pixels[:, 2:6, :, 2:6].mean((1, 3)) > 0.5
     differing = (found ^ mask).sum()
-    assert 1 <= differing <= 16 * outline.specks
+    assert differing <= 16 * outline.specks
     assert outline.holes >= 1
     assert outline.parts >= 2
 
