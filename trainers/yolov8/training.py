@@ -13,6 +13,7 @@ from discarded import Promised, discarded, promised
 from epochal import schedules, torch_processes
 from epochal.datasets import image_folder, yolo
 from epochal.datasets.checking import prepare
+from epochal.datasets.model import Findings
 from parameters import Parameters
 
 _suffix = {"detect": "", "segment": "-seg", "pose": "-pose", "classify": "-cls"}
@@ -75,7 +76,10 @@ def prepare_data(app: epochal.Application, folder: Path) -> tuple[Path, Promised
         image_folder.write(data_set, split, folder)
         data = folder
     else:
-        data = yolo.write(data_set, split, folder, parameters.task)
+        changed = Findings()
+        data = yolo.write(data_set, split, folder, parameters.task, changed)
+        for sentence in changed.sentences():
+            app.note(f"the data set has {sentence}")
     return data, promised(split, folder, parameters.task)
 
 

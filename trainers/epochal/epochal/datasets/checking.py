@@ -120,7 +120,7 @@ def _logged() -> Callable[[str, int, int], None]:
 
 def _require(data_set: DataSet, data: str, task: str, parameters: SplitParameters) -> None:
     """`DataError` where something is wrong with the data set, or it has not what the task needs."""
-    wrong = reading.serious(data_set)
+    wrong = reading.serious(data_set, task)
     if wrong and not parameters.skip_bad_pictures:
         raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
     has, words = _needs[task]
