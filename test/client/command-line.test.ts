@@ -219,7 +219,7 @@ describe('epochal train', () => {
     expect(deep.dataReport).toMatchObject({
       decoded: { images: 13, failed: 0 },
       duplicates: { images: 1, acrossSplits: 1 },
-      findings: expect.arrayContaining([expect.objectContaining({ kind: 'image in two splits', count: 1 })]),
+      findings: expect.arrayContaining([expect.objectContaining({ kind: 'duplicate across splits', count: 1 })]),
     });
     await writeFile(join(data, 'images', 'train', second), 'no image');
     const refused = await epochal('validate', file);
