@@ -42,12 +42,10 @@ def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -
         problems.append(epochal.Problem("parameters.config", parameters.config, problem))
     if parameters.weights and (problem := weights_problem(parameters.weights)):
         problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
-    try:
-        from epochal.datasets.checking import checked  # needs numpy, and a manifest does not
+    from epochal.datasets.checking import problem_of  # needs numpy, and a manifest does not
 
-        checked(data or "", parameters.task, parameters, check.seed, check.report)
-    except epochal.DataError as error:
-        problems.append(epochal.Problem("data", data, str(error)))
+    if problem := problem_of(data or "", parameters.task, parameters, check.seed, check.report):
+        problems.append(epochal.Problem("data", data, problem))
     return problems
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from epochal.data_report import DataReport
 from epochal.datasets import reading
+from epochal.datasets.memory import remembered
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.report import report_of
@@ -47,6 +49,31 @@ def checked(
         if tell:
             tell(report_of(data_set, chosen))
     return data_set, chosen
+
+
+def problem_of(
+    data: str, task: str, parameters: SplitParameters, seed: int, tell: Callable[[DataReport], object]
+) -> str | None:
+    """Why `checked` refuses the data set, or None. A large data set is read again only when something in it changed."""
+    folder = Path(data).expanduser()
+
+    def check() -> dict[str, Any]:
+        reports: list[DataReport] = []
+        problem = None
+        try:
+            checked(data, task, parameters, seed, reports.append)
+        except DataError as error:
+            problem = str(error)
+        return {"problem": problem, "report": reports[-1].as_json() if reports else None}
+
+    if not folder.is_dir():
+        answer = check()
+    else:
+        split_parameters = {name: getattr(parameters, name) for name in SplitParameters.model_fields}
+        answer = remembered(folder, [data, task, split_parameters, parameters.shortest_side, seed], check)
+    if answer["report"]:
+        tell(DataReport.model_validate(answer["report"]))
+    return answer["problem"]
 
 
 def _require(data_set: DataSet, data: str, task: str, parameters: SplitParameters) -> None:
