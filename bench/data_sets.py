@@ -66,12 +66,11 @@ def make(folder: Path, count: int) -> None:
 def check(folder: Path) -> None:
     """What a trainer's check does, in this process."""
     began, used = time.monotonic(), time.process_time()
-    from epochal.datasets.checking import problem_of
+    from epochal.datasets.checking import examine
     from epochal.datasets.parameters import SplitParameters
+    from epochal.trainer import Check
 
-    problem = problem_of(str(folder), "segment", SplitParameters(), 0, lambda report: None)
-    if problem:
-        sys.exit(problem)
+    examine(Check(), str(folder), "segment", SplitParameters())
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = time.monotonic() - began
     print(json.dumps({"seconds": seconds, "cpuSeconds": time.process_time() - used, "megabytes": memory}))

@@ -37,12 +37,12 @@ export const dataFindingSchema = z.object({
 export type DataFinding = z.infer<typeof dataFindingSchema>;
 
 const duplicatesSchema = z.object({
-  /** Sets of images with the same content, and the images in them. */
-  groups: count,
+  /** With the content of another one, beyond the first of each. */
   images: count,
-  /** Sets with images in more than one split: what is validated with was trained on. */
+  /** Those of them whose first is in another split: what is validated with was trained on. */
   acrossSplits: count,
 });
+/** Images that were read to their last pixel (fewer than there are where time ran out), and those that cannot be. */
 const decodedSchema = z.object({ images: count, failed: count });
 
 export const dataReportSchema = z.object({

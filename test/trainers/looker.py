@@ -32,19 +32,18 @@ trainer = epochal.Trainer(
 @trainer.check_data
 def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -> list[epochal.Problem]:
     """The data set."""
-    from epochal.datasets.checking import checked
+    from epochal.datasets.checking import examine
 
-    checked(data or "", parameters.task, parameters, check.seed, check.report)
+    examine(check, data, parameters.task, parameters)
     return []
 
 
 @trainer.train
 def train(app: epochal.Application) -> None:
     """An epoch is a look at every image's name."""
-    from epochal.datasets.checking import checked
+    from epochal.datasets.checking import prepare
 
-    _, split = checked(app.data or "", app.parameters.task, app.parameters, app.seed, app.report_data)
-    app.note(str(split))
+    _, split = prepare(app, app.parameters.task, app.parameters)
     app.state(
         save=lambda folder: (folder / "count").write_text(str(len(split.parts["train"]))),
         load=lambda folder: (folder / "count").read_text(),

@@ -234,7 +234,8 @@ def _supervisely(folder: Path, role: Role, unmarked: Unmarked) -> Domain:
     if unmarked == "ignore":
         classes = data_set.classes
     entries = [
-        Entry(one.name, one.path, one.path.parent.parent / "ann" / f"{one.path.name}.json", marked=one)
+        # Unlike one without objects, an image without an annotation file is not known to be all background.
+        Entry(one.name, one.path, supervisely.annotation_of(one.path), marked=one)
         for one in data_set.pictures
     ]
     return Domain(folder, "supervisely", classes, entries, unmarked, data_set.findings)

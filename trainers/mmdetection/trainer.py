@@ -42,10 +42,12 @@ def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -
         problems.append(epochal.Problem("parameters.config", parameters.config, problem))
     if parameters.weights and (problem := weights_problem(parameters.weights)):
         problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
-    from epochal.datasets.checking import problem_of  # needs numpy, and a manifest does not
+    try:
+        from epochal.datasets.checking import examine  # needs numpy, and a manifest does not
 
-    if problem := problem_of(data or "", parameters.task, parameters, check.seed, check.report):
-        problems.append(epochal.Problem("data", data, problem))
+        examine(check, data, parameters.task, parameters)
+    except epochal.DataError as error:
+        problems.append(epochal.Problem("data", data, str(error)))
     return problems
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import epochal
 from discarded import Promised, discarded, promised
 from epochal.datasets import coco
-from epochal.datasets.checking import checked
+from epochal.datasets.checking import prepare
 from parameters import Parameters
 
 
@@ -41,10 +41,7 @@ def train_mmdet(app: epochal.Application) -> None:
 def prepare_data(app: epochal.Application, folder: Path) -> tuple[list[str], Path, Promised]:
     """The data set's classes, it as COCO in the run folder, and what is in that; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed, app.report_data)
-    app.note(str(split))
-    for sentence in data_set.findings.sentences():
-        app.note(f"the data set has {sentence}")
+    data_set, split = prepare(app, parameters.task, parameters)
     shutil.rmtree(folder, ignore_errors=True)
     coco.write(data_set, split, folder, parameters.task)
     return data_set.classes, folder, promised(split)

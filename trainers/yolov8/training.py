@@ -12,7 +12,8 @@ import settings
 from discarded import Promised, discarded, promised
 from epochal import schedules, torch_processes
 from epochal.datasets import image_folder, yolo
-from epochal.datasets.checking import checked
+from epochal.datasets.checking import prepare
+from epochal.datasets.model import Findings
 from parameters import Parameters
 
 _suffix = {"detect": "", "segment": "-seg", "pose": "-pose", "classify": "-cls"}
@@ -67,10 +68,7 @@ class NoMoreEpochs(Exception):
 def prepare_data(app: epochal.Application, folder: Path) -> tuple[Path, Promised]:
     """The data set as ultralytics reads it, in the run folder, and what is in it; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed, app.report_data)
-    app.note(str(split))
-    for sentence in data_set.findings.sentences():
-        app.note(f"the data set has {sentence}")
+    data_set, split = prepare(app, parameters.task, parameters)
     # Every process of ultralytics would remove it; the checkpoint has it.
     Path(app.get_synced_data_dir(), "yolo", "results.csv").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -78,7 +76,10 @@ def prepare_data(app: epochal.Application, folder: Path) -> tuple[Path, Promised
         image_folder.write(data_set, split, folder)
         data = folder
     else:
-        data = yolo.write(data_set, split, folder, parameters.task)
+        changed = Findings()
+        data = yolo.write(data_set, split, folder, parameters.task, changed)
+        for sentence in changed.sentences():
+            app.note(f"the data set has {sentence}")
     return data, promised(split, folder, parameters.task)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from conftest import Make
-from epochal.data_report import LARGEST_REPORT, DataReport
-from epochal.datasets import reading
-from epochal.datasets.checking import checked
+from epochal.data_report import LARGEST_REPORT, DataReport, Decoded, Duplicates
+from epochal.datasets import decoding, reading
+from epochal.datasets.checking import Look, checked
 from epochal.datasets.model import Box, DataSet, Object, Picture
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.report import report_of
@@ -117,3 +117,49 @@ def test_it_never_grows_beyond_its_bound(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "data-report.json").read_text("utf-8")) == told
     assert (tmp_path / "data-report.json").stat().st_size <= LARGEST_REPORT + 1
     assert DataReport.model_validate(told).images == 2000
+
+
+def test_a_look_at_every_image(shapes: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is damaged behind its header, and what is there twice; the second time nothing is read again."""
+    monkeypatch.setenv("EPOCHAL_CACHE_DIR", str(tmp_path / "cache"))
+    folder = shapes("yolo")
+    train = sorted((folder / "images" / "train").iterdir())
+    val = sorted((folder / "images" / "val").iterdir())
+    content = bytearray(train[0].read_bytes())
+    content[len(content) // 2 - 4 : len(content) // 2 + 4] = b"damaged!"
+    train[0].write_bytes(content)
+    val[0].write_bytes(train[1].read_bytes())
+    told: list[DataReport] = []
+    steps: list[str] = []
+    look = Look(lambda doing, _done, _total: steps.append(doing))
+
+    with pytest.raises(DataError, match=f"damaged image: .*{train[0].name} cannot be decoded"):
+        checked(str(folder), "detect", SplitParameters(), tell=told.append, look=look)
+    parameters = SplitParameters(skip_bad_pictures=True)
+    data_set, chosen = checked(str(folder), "detect", parameters, tell=told.append, look=look)
+    assert train[0] not in [picture.path for picture in data_set.pictures]
+    refused, trained = told
+    assert (refused.duplicates, refused.decoded) == (None, Decoded(images=12, failed=1))
+    assert (trained.duplicates, trained.images) == (Duplicates(images=1, across_splits=1), 11)
+    assert trained.split_sha256 == chosen.sha256
+    effects = {one.kind: (one.effect, one.examples[0].image) for one in trained.findings}
+    assert effects == {
+        "damaged image": ("leftOut", train[0].relative_to(folder).as_posix()),
+        "image in two splits": ("noted", val[0].relative_to(folder).as_posix()),
+    }
+    assert set(steps) == {"decode the images", "compare the images"}
+    # Without a look nothing is claimed.
+    checked(str(folder), "detect", parameters, tell=told.append)
+    assert (told[-1].duplicates, told[-1].decoded) == (None, None)
+
+    monkeypatch.setattr(decoding, "_problem", lambda path: pytest.fail(f"{path} is decoded again"))
+    checked(str(folder), "detect", parameters, tell=told.append, look=look)
+    assert told[-1].decoded == Decoded(images=12, failed=1)
+
+
+def test_a_look_ends_when_its_time_is_over(shapes: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EPOCHAL_CACHE_DIR", str(tmp_path / "cache"))
+    told: list[DataReport] = []
+    look = Look(lambda _doing, _done, _total: None, seconds=-1)
+    checked(str(shapes("yolo")), "detect", SplitParameters(), tell=told.append, look=look)
+    assert told[0].decoded == Decoded(images=0, failed=0)

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "trainers" / "examples"))
 
 from heavy_trainers import Start, starter, trainer_file
 from make_shapes import make
+from one_epoch import pytest_addoption, pytest_collection_modifyitems, pytest_configure  # noqa: F401
 from trainer_process import TrainerProcess
 
 YOLO = trainer_file("yolov8")

@@ -78,7 +78,6 @@ def test_weights_alone_in_halves_of_the_batch(start: Start, reference: TrainerPr
     again = ended_well(start(epochs=1, batchDivisor=2, **weights), 1)
     assert again.rows()[0]["batches"] == 6
     assert {int(state["step"]) for state in _optimizer(again, "epoch-0001").values()} == {6}
-    assert metrics(again, "train_loss")[0] < metrics(reference, "train_loss")[0]
 
 
 def _optimizer(trainer: TrainerProcess, checkpoint: str) -> dict[int, dict[str, torch.Tensor]]:

@@ -88,18 +88,16 @@ class ReportFinding(_Part):
 
 
 class Duplicates(_Part):
-    """Images with the same content, by their hashes."""
+    """Images with the content of another one, byte for byte."""
 
-    #: Sets of images that are the same.
-    groups: int = Field(ge=0)
-    #: Images in them.
+    #: Beyond the first of each.
     images: int = Field(ge=0)
-    #: Sets that have images in more than one split: what is validated with was trained on.
+    #: Those of them whose first is in another split: what is validated with was trained on.
     across_splits: int = Field(ge=0)
 
 
 class Decoded(_Part):
-    """Every image was read to its last pixel."""
+    """Images that were read to their last pixel; fewer than there are where time ran out."""
 
     images: int = Field(ge=0)
     #: Those that cannot be; a finding names them.

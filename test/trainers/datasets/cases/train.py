@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from epochal import DataError
+from epochal.datasets import coco
+from epochal.datasets.checking import checked
+from epochal.datasets.parameters import SplitParameters
+from images import save_turned
 from PIL import Image
 
 from cases import Case
@@ -69,6 +75,61 @@ def _with_ignored(path: Path, labels: np.ndarray) -> None:
     _save(path, ignored)
 
 
+def _turned(path: Path, image: np.ndarray) -> None:
+    save_turned(path, Image.fromarray(image), 6)
+
+
+def _without_cars(path: Path, labels: np.ndarray) -> None:
+    _save(path, np.where(labels == 2, 255, labels).astype(np.uint8))
+
+
+def _marked_twice(folder: Path) -> None:
+    """Each image has an outline and a rectangle: exports of tools have both."""
+    images, annotations = [], []
+    for index in range(6):
+        path = folder / "images" / f"{index}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (96, 64), (40, 90, 40)).save(path)
+        images.append({"id": index + 1, "file_name": path.name, "width": 96, "height": 64})
+        outline = [[10, 10, 60, 10, 60, 50, 10, 50]]
+        for segmentation, box in ((outline, [10, 10, 50, 40]), ([], [65, 5, 25, 25])):
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": index + 1,
+                    "category_id": 1 if segmentation else 2,
+                    "bbox": box,
+                    "area": box[2] * box[3],
+                    "iscrowd": 0,
+                    "segmentation": segmentation,
+                }
+            )
+    categories = [{"id": 1, "name": "ring"}, {"id": 2, "name": "box"}]
+    (folder / "annotations").mkdir()
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations" / "instances.json").write_text(json.dumps(content))
+
+
+def _boxes_are_outlines(folder: Path) -> None:
+    data_set, split = checked(str(folder), "segment", SplitParameters())
+    (finding,) = data_set.findings
+    assert (finding.kind, finding.count) == ("box as outline", 6)
+    with tempfile.TemporaryDirectory() as beside:
+        files = coco.write(data_set, split, Path(beside), "segment")
+        written = [one for file in files.values() for one in json.loads(file.read_text())["annotations"]]
+    assert len(written) == 12
+    assert all(one["segmentation"] for one in written)
+
+
+def _is_turned(folder: Path) -> None:
+    data = read_hrda(folder)
+    for index in range(4):
+        labels = _scene(index)
+        assert (data.source.labels(index) == labels).all()
+        assert (np.asarray(data.source.picture(index))[..., 0] == labels * 80 + 20).all()
+    assert "EXIF orientation 6" in data.sentences[0]
+
+
 def _junk(folder: Path) -> None:
     _domains(_save)(folder)
     for role in ("source", "target"):
@@ -113,6 +174,11 @@ def _refused(*words: str) -> Callable[[Path], None]:
     return expect
 
 
+def _told(folder: Path, *words: str) -> None:
+    told = read_hrda(folder).sentences
+    assert any(all(word in sentence for word in words) for sentence in told), told
+
+
 def _ignored_above(index: int) -> np.ndarray:
     labels = _scene(index)
     labels[:10] = 255
@@ -120,9 +186,16 @@ def _ignored_above(index: int) -> np.ndarray:
 
 
 CASES = [
+    Case("03-hrda-turned-by-exif", _domains(_save, save_image=_turned), _is_turned),
+    Case("41-mmdet-mixed-masks", _marked_twice, _boxes_are_outlines),
     Case("80-hrda-rgb-masks", _domains(_colours), _refused("0.png has 3 channels (RGB): it must have one")),
     Case("81-hrda-palette-masks", _domains(_palette), _trained(_scene)),
     Case("82-hrda-255-ignored", _domains(_with_ignored), _trained(_ignored_above)),
+    Case(
+        "82-hrda-class-without-pixels",
+        _domains(_without_cars),
+        lambda folder: _told(folder, "no pixel of the source", "is car"),
+    ),
     Case(
         "83-hrda-0-255-masks",
         _domains(

@@ -24,8 +24,9 @@ from epochal.datasets.coco_entries import (
 from epochal.datasets.coco_files import files_to_read, names_of, places_of, split_of
 from epochal.datasets.frames import Frame, frame_of
 from epochal.datasets.json_lists import JsonLists
-from epochal.datasets.masks import full_mask, polygons_of, rle_of_mask
+from epochal.datasets.masks import full_mask, rle_of_mask
 from epochal.datasets.model import DataSet, Findings, Object, Picture
+from epochal.datasets.outlines import outline_of
 from epochal.datasets.pictures import link_name, named, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
@@ -134,7 +135,7 @@ class _Reader:
         frame = path and frame_of(path, declared, self._findings, where)
         if path is None or frame is None:
             return
-        split = split_of(file.path)
+        split = split_of(file.path, self._folder)
         if path in self._by_path:
             picture, other = self._by_path[path]
             if other == file.path:
@@ -245,7 +246,7 @@ def _annotation(one: Object, picture: Picture, task: str) -> dict[str, Any]:
         marks["segmentation"] = [[float(v) for point in polygon.exterior for v in point] for polygon in one.polygons]
         marks["area"] = float(full_mask(one, picture.width, picture.height).sum())
     else:
-        outlines = polygons_of(one, picture.width, picture.height) if task == "segment" else []
+        outlines = [outline_of(one, picture.width, picture.height).ring] if task == "segment" else []
         marks["segmentation"] = [[float(v) for point in ring for v in point] for ring in outlines]
         marks["area"] = float(one.box.width * one.box.height)
     if one.keypoints:

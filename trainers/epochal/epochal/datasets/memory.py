@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from epochal.cache_folder import cache_folder
 from epochal.datasets import headers
 from epochal.datasets.headers import Header
 
@@ -96,7 +96,7 @@ def known_headers(folder: Path) -> Iterator[None]:
 
 def _file(kind: str, key: list[Any]) -> Path:
     name = hashlib.sha256(json.dumps([_version(), key]).encode()).hexdigest()[:32]
-    return _cache_folder() / "read-data-sets" / kind / f"{name}.json"
+    return cache_folder() / "data-sets" / kind / f"{name}.json"
 
 
 def _version() -> str:
@@ -128,12 +128,3 @@ def _save(file: Path, content: Any) -> None:
                 old.unlink(missing_ok=True)
     except (OSError, ValueError):
         beside.unlink(missing_ok=True)
-
-
-def _cache_folder() -> Path:
-    """The service's cache folder on this machine (contracts/folders.ts)."""
-    if said := os.environ.get("EPOCHAL_CACHE_DIR"):
-        return Path(said)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "epochal"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "epochal"

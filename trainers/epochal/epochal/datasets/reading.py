@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from epochal.datasets import coco, coco_files, image_folder, supervisely, yolo
+from epochal.datasets import archive, coco, coco_files, image_folder, supervisely, yolo
+from epochal.datasets.junk import is_junk
 from epochal.datasets.memory import known_headers
 from epochal.datasets.model import DataSet, Findings, Kind
 from epochal.errors import DataError
@@ -16,7 +17,17 @@ _readers = {"supervisely": supervisely.read, "yolo": yolo.read, "images": image_
 _HARMLESS = {
     "picture without labels",
     "picture without annotation",
-    "unused shape",
+    "alpha mask",
+    "cut oriented box",
+    "empty data set",
+    "box as outline",
+    "joined labels",
+    "other file",
+    "unused line",
+    "unused metadata",
+    "unpacked archive",
+    "unused object tag",
+    "unused point",
     "crowd",
     "degenerate outline",
     "image in several files",
@@ -30,17 +41,21 @@ _HARMLESS = {
     "turned image",
     "turned marks",
     "missing test split",
-    "box as outline",
     "mirrored keypoints",
     "no mirrored images",
     "class without pixels",
     "image without classes",
     "junk",
     "folder linked twice",
+    "image in two splits",
+    "image twice",
     "image format not read",
     "image without a class",
     "folder not read",
 }
+
+#: What makes no difference to a task that learns no keypoints.
+_HARMLESS_WITHOUT_KEYPOINTS = {"graph without keypoints", "other keypoints", "unknown keypoint"}
 
 
 def recognise(folder: Path) -> Kind:
@@ -49,8 +64,8 @@ def recognise(folder: Path) -> Kind:
         hint = "" if folder.is_absolute() else f" in {Path.cwd()}: give an absolute path"
         raise DataError(f"there is no data set at {folder}{hint}")
     if not folder.is_dir():
-        raise DataError(f"{folder} is a file: a data set is a folder")
-    if (folder / "meta.json").is_file() and any(folder.rglob("ann")):
+        raise DataError(archive.advice_for(folder))
+    if supervisely.is_project(folder):
         return "supervisely"
     if yolo.config_of(folder) or ((folder / "classes.txt").is_file() and (folder / "labels").is_dir()):
         return "yolo"
@@ -65,10 +80,15 @@ def recognise(folder: Path) -> Kind:
 
 
 def read(folder: Path, task: str | None = None) -> DataSet:
-    """Read a data set of any known format; what is wrong with it is in `findings`.
+    """Read a data set of any known format, also in an archive; what is wrong with it is in `findings`.
 
     The task decides between annotations where a data set has several kinds of the same pictures.
     """
+    if archive.is_archive(folder):
+        place = _in_one_folder(archive.unpacked(folder))
+        data_set = read(place, task)
+        data_set.findings.add("unpacked archive", f"{folder} was unpacked to {place}")
+        return data_set
     kind = recognise(folder)
     try:
         with known_headers(folder):
@@ -83,6 +103,23 @@ def read(folder: Path, task: str | None = None) -> DataSet:
     return data_set
 
 
+def _in_one_folder(folder: Path) -> Path:
+    """The data set itself, where a folder has nothing but one with it."""
+    while True:
+        inside = [entry for entry in folder.iterdir() if not is_junk(entry.name)]
+        if len(inside) != 1 or not inside[0].is_dir() or _is_known(folder):
+            return folder
+        folder = inside[0]
+
+
+def _is_known(folder: Path) -> bool:
+    try:
+        recognise(folder)
+    except DataError:
+        return False
+    return True
+
+
 def leaves_out(kind: str) -> bool:
     """Whether findings of this kind leave less to train with than there should be."""
     return kind not in _HARMLESS
@@ -94,10 +131,10 @@ class HasFindings(Protocol):
     findings: Findings
 
 
-def serious(data_set: HasFindings) -> list[str]:
-    """Sentences for the findings that a training should not pass over."""
+def serious(data_set: HasFindings, task: str | None = None) -> list[str]:
+    """Sentences for the findings that a training for a task should not pass over."""
     return [
         sentence
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
-        if leaves_out(one.kind)
+        if leaves_out(one.kind) and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
     ]

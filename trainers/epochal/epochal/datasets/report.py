@@ -7,7 +7,18 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from epochal.data_report import ClassCounts, DataReport, FindingExample, ImageSizes, Role, SizeCount, SplitCounts
+from epochal.data_report import (
+    ClassCounts,
+    DataReport,
+    Decoded,
+    Duplicates,
+    FindingExample,
+    ImageSizes,
+    Role,
+    SizeCount,
+    SplitCounts,
+)
+from epochal.datasets.decoding import Outcome
 from epochal.datasets.model import MOST_EXAMPLES, DataSet, Picture
 from epochal.datasets.reading import leaves_out
 from epochal.datasets.splits import Split, split_name
@@ -17,8 +28,17 @@ _MOST_SIZES = 8
 _roles: dict[str, Role] = {"train": "train", "val": "validate", "all": "train"}
 
 
-def report_of(data_set: DataSet, split: Split | None = None) -> DataReport:
-    """What is in `data_set`, by the parts of `split`; without one, by the data set's own."""
+def report_of(
+    data_set: DataSet,
+    split: Split | None = None,
+    decoded: Outcome | None = None,
+    *,
+    compared: bool = False,
+) -> DataReport:
+    """What is in `data_set`, by the parts of `split`; without one, by the data set's own.
+
+    `decoded` is what came of decoding every image, `compared` whether duplicates were looked for.
+    """
     parts = [_Part(name, role, pictures) for (name, role), pictures in _parts(data_set, split).items()]
     report = DataReport(
         kind=data_set.kind,
@@ -37,6 +57,12 @@ def report_of(data_set: DataSet, split: Split | None = None) -> DataReport:
         ],
         sizes=_sizes(data_set.pictures),
     )
+    if decoded:
+        report.decoded = Decoded(images=decoded.images, failed=len(decoded.failed))
+    if compared:
+        counts = {one.kind: one.count for one in data_set.findings}
+        across = counts.get("image in two splits", 0)
+        report.duplicates = Duplicates(images=across + counts.get("image twice", 0), across_splits=across)
     for finding in data_set.findings:
         examples = [
             FindingExample(detail=one.detail, image=_inside(one.image, data_set.folder)) for one in finding.examples

@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from epochal.datasets.frames import frame_of
-from epochal.datasets.masks import box_of_points, polygons_of
-from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
+from epochal.datasets.masks import box_of_points
+from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Point, Polygon
+from epochal.datasets.outlines import counted, outline_of
 from epochal.datasets.pictures import inside_of, link_name, named, pictures_in, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
@@ -58,8 +59,12 @@ def read(folder: Path) -> DataSet:
     return DataSet("yolo", folder, classes, pictures, findings, names, config.get("flip_idx") or [])
 
 
-def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -> Path:
-    """Write `data.yaml`, links to the pictures and labels for `detect`, `segment` or `pose`; answers the yaml file."""
+def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect", changed: Findings | None = None) -> Path:
+    """Write `data.yaml`, links to the pictures and labels for `detect`, `segment` or `pose`; answers the yaml file.
+
+    `changed` gets what cannot be written as it was marked.
+    """
+    changed = Findings() if changed is None else changed
     numbers = {name: index for index, name in enumerate(data_set.classes)}
     for part, pictures in split.parts.items():
         for kind in ("images", "labels"):
@@ -68,7 +73,7 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
             os.symlink(picture.path.resolve(), folder / "images" / part / link_name(picture))
             # A crowd is not one object: YOLO's formats have no way to say so, and ultralytics' converters leave it out.
             objects = [one for one in picture.objects if not one.crowd]
-            lines = [line for one in objects for line in _lines(one, numbers, picture, task, data_set)]
+            lines = [line for one in objects for line in _lines(one, numbers, picture, task, data_set, changed)]
             (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
     config: dict[str, Any] = {
         "path": str(folder.resolve()),
@@ -232,7 +237,9 @@ def _keypoints(values: list[float], shape: list[int], width: int, height: int) -
     ]
 
 
-def _lines(one: Object, numbers: dict[str, int], picture: Picture, task: str, data_set: DataSet) -> list[str]:
+def _lines(
+    one: Object, numbers: dict[str, int], picture: Picture, task: str, data_set: DataSet, changed: Findings
+) -> list[str]:
     width, height = picture.width, picture.height
 
     def text(values: list[float]) -> str:
@@ -240,14 +247,32 @@ def _lines(one: Object, numbers: dict[str, int], picture: Picture, task: str, da
 
     number = numbers[one.class_name]
     if task == "segment":
-        # One line an outline: a thing in several parts becomes several, as in ultralytics' own converters.
-        rings = polygons_of(one, width, height)
-        return [
-            f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}" for ring in rings if len(ring) > 2
-        ]
+        ring = _told_outline(one, picture, changed)
+        return [f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}"] if len(ring) > 2 else []
     x, y, w, h = one.box
     line = f"{number} {text([(x + w / 2) / width, (y + h / 2) / height, w / width, h / height])}"
     if task == "pose":
         points = one.keypoints or [Keypoint(0, 0, 0)] * len(data_set.keypoint_names)
         line += "".join(f" {text([p.x / width, p.y / height])} {p.visible}" for p in points)
     return [line]
+
+
+def _told_outline(one: Object, picture: Picture, findings: Findings) -> list[Point]:
+    """The one outline that a line can have, and findings for what it changes."""
+    outline = outline_of(one, picture.width, picture.height)
+    where = f"a {one.class_name} on {picture.path}"
+    if outline.parts > 1:
+        findings.add("parts joined", f"{where} has {outline.parts} parts, joined to one outline by seams", picture.path)
+    if outline.holes:
+        findings.add(
+            "holes cut", f"{where} has {counted(outline.holes, 'hole')}, kept by seams from its outline", picture.path
+        )
+    if outline.specks:
+        findings.add(
+            "specks left out",
+            f"{where} has {counted(outline.specks, 'speck')} of a few pixels, left out or filled",
+            picture.path,
+        )
+    if len(outline.ring) < 3:
+        findings.add("no outline", f"{where} has no pixel left, and was left out", picture.path)
+    return outline.ring
