@@ -42,7 +42,7 @@ def files_to_read(folder: Path, task: str | None, findings: Findings) -> list[Pa
 
 
 def split_of(file: Path, folder: Path) -> str | None:
-    """The split that an annotation file is named for, or lies in the folder of; the data set's own name says nothing."""
+    """The split that a file is named for, or lies in the folder of. The name of the data set itself says nothing."""
     return split_name(file.stem) or (split_name(file.parent.name) if file.parent != folder else None)
 
 
