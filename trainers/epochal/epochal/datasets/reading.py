@@ -24,6 +24,7 @@ _HARMLESS = {
     "other file",
     "unused line",
     "unused metadata",
+    "several classes",
     "unpacked archive",
     "unused object tag",
     "unused point",
