@@ -13,12 +13,13 @@ CASES = [
     Trained("marks", "train", "81-hrda-palette-masks"),
     Trained("marks", "train", "84-hrda-1bit-masks"),
     Trained("marks", "train", "86-hrda-mask-half-size", refused="they must be equal"),
-    Trained("missing images", "train", "89-hrda-mask-suffix", refused="must have the name of its image"),
+    Trained("left out", "train", "89-hrda-mask-suffix", refused="must have the name of its image"),
     Trained("leaks", "train", "92-hrda-apple-double"),
     Trained("check", "train", "80-hrda-rgb-masks", refused="has 3 channels (RGB)"),
     Trained("check", "train", "83-hrda-0-255-masks", refused="there is nothing to tell apart"),
     Trained("malformed", "train", "90-hrda-mask-one-value-off", refused="has the value 3"),
     Trained("exports", "train", "85-hrda-16bit-classes"),
+    Trained("supervisely", "train", "hrda-supervisely-shapes", notes=("pose",)),
     Trained("told", "train", "82-hrda-class-without-pixels", notes=("no pixel of the source", "is car")),
 ]
 

@@ -431,7 +431,7 @@ def _all_of_it_arrives(folder: Path) -> None:
 
 def _tilted_at_an_edge(folder: Path) -> None:
     meta(folder, ("thing", "oriented_bbox"))
-    label = {"classTitle": "thing", "geometryType": "oriented_bbox", "points": [[0, 10], [40, 20]], "angle": 0.5}
+    label = {"classTitle": "thing", "geometryType": "oriented_bbox", "points": [[0, 0], [40, 10]], "angle": 0.5}
     items(folder / "ds", 6, [label])
 
 
@@ -439,10 +439,47 @@ def _it_is_cut(folder: Path) -> None:
     data_set, _ = read(folder)
     assert kinds(data_set) == {"cut oriented box": 6}
     x, y, width, height = data_set.pictures[0].objects[0].box
-    assert (x, y, x + width, y + height) == pytest.approx((0, 0.85, 41.13, 30.15), abs=0.01)
+    assert (x, y, x + width, y + height) == pytest.approx((0.42, 0, 40.95, 19.98), abs=0.02)
+
+
+def _linked_twice(folder: Path) -> None:
+    meta(folder, ("thing", "rectangle"))
+    outside = folder.parent / "outside"
+    items(outside, 6, [rectangle()])
+    for name in ("a", "b"):
+        (folder / name).symlink_to(outside)
+    (folder / "c").symlink_to(folder)
+
+
+def _is_read_once(folder: Path) -> None:
+    data_set, _ = read(folder)
+    assert {picture.path.parent.parent.name for picture in data_set.pictures} == {"a"}
+    assert kinds(data_set) == {"folder linked twice": 2}
+
+
+def _classified_by_tags(folder: Path) -> None:
+    tags = [{"name": name, "value_type": "none", "color": "#FF0000"} for name in ("cat", "dog", "train")]
+    (folder / "meta.json").write_text(json.dumps({"classes": [], "tags": tags, "projectType": "images"}))
+    for index in range(8):
+        name = f"p{index}.png"
+        image(folder / "ds" / "img" / name)
+        given = ["train", "cat" if index < 4 else "dog", *(["cat"] if index == 7 else [])]
+        annotation(folder / "ds", name, [])
+        file = folder / "ds" / "ann" / f"{name}.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "tags": [{"name": one} for one in given]}))
+
+
+def _tags_are_classes(folder: Path) -> None:
+    data_set, _ = read(folder, "classify")
+    assert data_set.classes == ["cat", "dog"]
+    assert [picture.labels[0] for picture in data_set.pictures] == ["cat"] * 4 + ["dog"] * 4
+    assert kinds(data_set) == {"several classes": 1}
+    refused("no boxes")(folder)
 
 
 CASES = [
+    Case("supervisely-classified-by-tags", _classified_by_tags, _tags_are_classes),
+    Case("supervisely-linked-twice", _linked_twice, _is_read_once),
     Case("supervisely-by-the-sdk", _by_the_sdk, _all_of_it_arrives),
     Case("supervisely-tilted-at-an-edge", _tilted_at_an_edge, _it_is_cut),
     Case("supervisely-exif", _turned, _is_turned),

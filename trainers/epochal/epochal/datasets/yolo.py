@@ -181,14 +181,14 @@ def _picture(
     else:
         labels = path.with_suffix(".txt")
     if not labels.is_file():
-        findings.add("picture without labels", f"{labels} is not there")
+        findings.add("picture without labels", f"{labels} is not there", path)
         return picture
     for number, line in enumerate(labels.read_text(errors="replace").splitlines(), 1):
         if line.strip():
             try:
                 picture.objects.append(_object(line, picture, classes, shape))
             except ValueError as error:
-                findings.add(*_told(error, f"{labels}:{number}"))
+                findings.add(*_told(error, f"{labels}:{number}"), path)
     return picture
 
 
