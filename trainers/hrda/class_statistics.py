@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from epochal import DataError, load_arrays, save_arrays
+from epochal.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from domains import Domain
+
+
+#: Counts that were kept by another way of counting are not read.
+_COUNTING = 2
 
 
 class ClassStatistics:
@@ -56,36 +60,33 @@ class ClassStatistics:
         self.counts[...] = counts
 
 
-def count(domain: Domain) -> ClassStatistics:
-    """Count, or read what was counted before for the same files."""
-    kept = _cache_folder() / "hrda" / f"{_key(domain)}.npz"
-    if kept.is_file():
-        return ClassStatistics(load_arrays(kept)["counts"])
-    classes = len(domain.classes)
-    counts = np.stack(
-        [np.bincount(domain.labels(index).reshape(-1), minlength=256)[:classes] for index in range(len(domain.entries))]
-    )
-    if not counts.any():
-        raise DataError(f"no pixel of the source {domain.folder} has one of its classes")
-    _keep(kept, counts)
-    return ClassStatistics(counts)
+def known(domain: Domain) -> ClassStatistics | None:
+    """What was counted before for the same files: then nothing was wrong with them."""
+    kept = _file(domain)
+    return ClassStatistics(load_arrays(kept)["counts"]) if kept.is_file() else None
 
 
-def _keep(path: Path, counts: np.ndarray) -> None:
-    """Beside, then renamed: who reads it finds it whole. A cache that cannot be written is none."""
+def keep(domain: Domain, statistics: ClassStatistics) -> None:
+    """For the next time. Beside, then renamed: who reads it finds it whole. A cache that cannot be written is none."""
+    path = _file(domain)
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_arrays(beside, {"counts": counts})
+        save_arrays(beside, {"counts": statistics.counts})
         beside.replace(path)
     except OSError:
         beside.unlink(missing_ok=True)
 
 
+def _file(domain: Domain) -> Path:
+    return cache_folder() / "hrda" / f"{_key(domain)}.npz"
+
+
 def _key(domain: Domain) -> str:
-    """Of the label files as they are: an edited one is counted anew."""
+    """Of the label files as they are: an edited one is counted anew. And of the classes that their values mean."""
     files = [(entry.name, *_stamp(entry.annotation)) for entry in domain.entries]
-    said = [domain.layout, domain.classes, domain.unmarked, files]
+    tables = {entry.table.tobytes().hex() for entry in domain.entries if entry.table is not None}
+    said = [_COUNTING, domain.layout, domain.classes, domain.unmarked, sorted(tables), files]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
 
@@ -94,12 +95,3 @@ def _stamp(path: Path | None) -> tuple[str, int, int]:
         return "", 0, 0
     state = path.stat()
     return str(path.resolve()), state.st_size, state.st_mtime_ns
-
-
-def _cache_folder() -> Path:
-    """The service's cache folder on this machine (contracts/folders.ts)."""
-    if said := os.environ.get("EPOCHAL_CACHE_DIR"):
-        return Path(said)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "epochal"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "epochal"

@@ -25,7 +25,16 @@ export const newRunSearchSchema = z.object({
   draft: text,
 });
 
-export const runTabs = ['overview', 'curves', 'checkpoints', 'log', 'files', 'receipt', 'configuration'] as const;
+export const runTabs = [
+  'overview',
+  'curves',
+  'checkpoints',
+  'log',
+  'files',
+  'data',
+  'receipt',
+  'configuration',
+] as const;
 export type RunTab = (typeof runTabs)[number];
 export const runSearchSchema = z.object({ tab: lenient(z.enum(runTabs)), folder: text });
 

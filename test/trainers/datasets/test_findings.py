@@ -13,6 +13,7 @@ import pytest
 from conftest import Make
 from epochal.datasets import reading
 from epochal.datasets.checking import checked
+from epochal.datasets.model import Findings
 from epochal.datasets.parameters import SplitParameters
 from epochal.errors import DataError
 
@@ -243,3 +244,16 @@ def test_findings_can_be_passed_over(shapes: Make) -> None:
     next((folder / "images" / "train").iterdir()).unlink()
     data_set, _ = checked(str(folder), "detect", SplitParameters(skip_bad_pictures=True))
     assert len(data_set.pictures) == 11
+
+
+def test_a_finding_keeps_its_first_twenty_places() -> None:
+    findings = Findings()
+    for number in range(50):
+        findings.add("missing picture", f"{number}.png is not there", image=Path(f"{number}.png"))
+    findings.add("other size", "a.png")
+    missing, other = findings
+    assert (missing.count, missing.first) == (50, "0.png is not there")
+    assert [one.detail for one in missing.examples] == [f"{number}.png is not there" for number in range(20)]
+    assert missing.examples[3].image == Path("3.png")
+    assert other.examples[0].image is None
+    assert findings.sentences() == ["missing picture: 0.png is not there (and 49 more)", "other size: a.png"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import Make
 from epochal.datasets import reading
 from epochal.datasets.model import DataSet, Picture
-from epochal.datasets.splits import split, split_name
+from epochal.datasets.splits import SplitBy, split, split_name
 from epochal.errors import DataError
+from make_shapes import FORMATS
 
 
 def _data_set(pictures: list[Picture]) -> DataSet:
@@ -32,7 +34,9 @@ def test_random_by_seed() -> None:
 
 
 def test_random_takes_of_each_class() -> None:
-    pictures = [Picture(Path(), f"p{index}", 8, 8, labels=["a" if index < 90 else "b"]) for index in range(100)]
+    pictures = [
+        Picture(Path(f"{index}"), f"p{index}", 8, 8, labels=["a" if index < 90 else "b"]) for index in range(100)
+    ]
     chosen = split(_data_set(pictures), "random", fraction=0.2)
     assert [picture.labels[0] for picture in chosen.parts["val"]].count("b") == 2
 
@@ -52,6 +56,46 @@ def test_by_tag() -> None:
     assert chosen.by == "tag"
     assert [picture.name for picture in chosen.parts["val"]] == ["p1"]
     assert [picture.name for picture in chosen.parts["train"]] == ["p0", "p3"]
+
+
+@pytest.mark.parametrize("rule", ["auto", "folder", "tag", "random"])
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_in_test_is_neither_trained_on_nor_validated_with(rule: SplitBy, seed: int) -> None:
+    """Whatever folders and tags say of the others; and what is in no part is counted."""
+    numbers = random.Random(seed)
+    names = ["train", "train2017", "val", "valid", "test", "Test_1", "other", None]
+    pictures = _pictures(60)
+    for picture in pictures:
+        picture.split = numbers.choice(names)
+        picture.tags = [name for name in numbers.choices(names, k=2) if name]
+    pictures += [replace(picture, name=f"{picture.name} again", split="train") for picture in pictures[:9]]
+    chosen = split(_data_set(pictures), rule, seed=seed)
+    used = [picture for part in chosen.parts.values() for picture in part]
+    by_folder = {picture.path for picture in pictures if split_name(picture.split or "") == "test"}
+    by_tag = {picture.path for picture in pictures if "test" in map(split_name, picture.tags)}
+    tests = {"folder": by_folder, "tag": by_tag, "random": by_folder | by_tag}[chosen.by]
+    assert not tests & {picture.path for picture in used}
+    assert len(used) + sum(chosen.set_aside.values()) == len(pictures)
+    if chosen.by == "random":
+        train, val = ({picture.path for picture in part} for part in chosen.parts.values())
+        assert not train & val
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_test_split_of_any_format(shapes: Make, kind: str) -> None:
+    """Where there is a test split and none to validate with, validation is drawn of the rest."""
+    folder = shapes(kind)
+    for path in sorted(folder.rglob("val*"), reverse=True):
+        path.rename(path.with_name(path.name.replace("val", "test")))
+    for file in (*folder.rglob("*.json"), *folder.glob("data.yaml")):
+        file.write_text(file.read_text().replace('"val"', '"test"').replace("val: images/val", "test: images/test"))
+    data_set = reading.read(folder)
+    tests = {picture.name for picture in data_set.pictures if picture.split == "test"}
+    chosen = split(data_set)
+    assert chosen.by == "random"
+    assert chosen.set_aside == {"test": len(tests)}
+    assert tests
+    assert not tests & {picture.name for part in chosen.parts.values() for picture in part}
 
 
 def test_an_empty_split() -> None:

@@ -1,59 +1,220 @@
-"""COCO: json files with pictures, categories and annotations."""
+"""COCO: json files with images, categories and annotations."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from epochal.datasets.masks import cropped, full_mask, mask_of_rle, rle_of_mask
-from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
-from epochal.datasets.pictures import named, size_of, unique_name
-from epochal.datasets.splits import Split, split_name
+from epochal.datasets.coco_entries import (
+    Id,
+    Malformed,
+    Outside,
+    as_object,
+    described,
+    identifier,
+    keypoint_names_of,
+    marks_of,
+    name_of,
+    shown,
+    size_of_image,
+)
+from epochal.datasets.coco_files import files_to_read, names_of, places_of, split_of
+from epochal.datasets.frames import Frame, frame_of
+from epochal.datasets.json_lists import JsonLists
+from epochal.datasets.masks import full_mask, rle_of_mask
+from epochal.datasets.model import DataSet, Findings, Object, Picture
+from epochal.datasets.outlines import outline_of
+from epochal.datasets.pictures import link_name, named, unique_name
+from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
-_BEYOND = 1.0  # pixel: some writers count the last pixel, some do not
+
+class _Category(NamedTuple):
+    name: str
+    keypoints: list[str] | None
 
 
-def annotation_files(folder: Path) -> list[Path]:
-    """Json files that may be COCO's: in the folder, in `annotations/`, or in a folder for each split."""
-    places = [folder, folder / "annotations", *(child for child in sorted(folder.iterdir()) if split_name(child.name))]
-    files = [file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))]
-    files = [file for file in dict.fromkeys(files) if _looks_like_coco(file)]
-    # The same pictures with other marks: captions are of no use here, and keypoint files hold the boxes, too.
-    instances = [file for file in files if file.name.startswith("instances")]
-    return instances or [file for file in files if not file.name.startswith("captions")]
+class _Listed(NamedTuple):
+    """An image of a file, and how its marks lie on it."""
+
+    picture: Picture
+    frame: Frame
 
 
-def read(folder: Path) -> DataSet:
-    """Read a data set; several files are its splits, or parts of one."""
-    findings = Findings()
-    contents = [(file, _load(file)) for file in annotation_files(folder)]
-    categories: dict[int, dict[str, Any]] = {}
-    for file, content in contents:
-        for category in content["categories"]:
-            known = categories.setdefault(category["id"], category)
-            if known["name"] != category["name"]:
-                raise DataError(
-                    f"{file} calls category {category['id']} {category['name']}, another file {known['name']}"
-                )
-    ordered = [categories[number] for number in sorted(categories)]
-    classes = [category["name"] for category in ordered]
-    pictures: list[Picture] = []
-    taken: set[str] = set()
-    for file, content in contents:
-        split = split_name(file.stem) or split_name(file.parent.name)
-        found = _pictures(file, content, folder, split, categories, taken, findings)
-        if not found:
-            findings.add("empty split", f"{file} has no pictures")
-        pictures += found
-    names = next((category["keypoints"] for category in ordered if category.get("keypoints")), [])
-    return DataSet("coco", folder, classes, pictures, findings, names)
+@dataclass
+class _File:
+    """An annotation file; images that cannot be used are None, so that their annotations are not said to be lost."""
+
+    path: Path
+    images: dict[Id, _Listed | None]
 
 
-def write(data_set: DataSet, split: Split, folder: Path) -> dict[str, Path]:
-    """Write `annotations/<split>.json` and links in `images/<split>/`; answers the json files."""
+def read(folder: Path, task: str | None = None) -> DataSet:
+    """Read a data set; several files are its splits, or parts of one. The task decides between files where it must."""
+    return _Reader(folder, task).read()
+
+
+class _Reader:
+    def __init__(self, folder: Path, task: str | None) -> None:
+        self._folder = folder
+        self._task = task
+        self._findings = Findings()
+        self._categories: dict[Id, _Category] = {}
+        self._by_path: dict[Path, tuple[Picture, Path]] = {}
+        self._names: set[str] = set()
+
+    def read(self) -> DataSet:
+        files = [self._file(path) for path in files_to_read(self._folder, self._task, self._findings)]
+        # Only now all categories are known, which may be at the end of a file.
+        for file in files:
+            self._read_annotations(file)
+        ids = list(self._categories)
+        if all(isinstance(one, int) for one in ids):
+            ids = sorted(ids)  # type: ignore[type-var]
+        classes = list(dict.fromkeys(self._categories[one].name for one in ids))
+        pictures = [picture for picture, _ in self._by_path.values()]
+        return DataSet("coco", self._folder, classes, pictures, self._findings, self._keypoint_names(pictures))
+
+    def _file(self, path: Path) -> _File:
+        """Its categories and images, without their annotations."""
+        file = _File(path, {})
+        places = places_of(path, self._folder)
+        own: dict[Id, str] = {}
+        kinds: set[bool] = set()
+        for name, index, entry in JsonLists(path).entries(("images", "categories")):
+            where = f"{described(name, index, entry)} of {path}"
+            try:
+                if name == "categories":
+                    number = identifier(as_object(entry), "id")
+                    kinds.add(isinstance(entry["id"], str))
+                    if len(kinds) > 1:
+                        raise Malformed("has another kind of id than those before: all must be numbers, or all text")
+                    self._add_category(number, entry, own)
+                else:
+                    self._add_image(as_object(entry), file, places, where)
+            except Malformed as error:
+                if name == "categories":
+                    raise DataError(f"{where} {error}") from error
+                self._findings.add("malformed entry", f"{where} {error}")
+        if not file.images:
+            self._findings.add("empty split", f"{path} has no images")
+        return file
+
+    def _add_category(self, number: Id, entry: dict[str, Any], own: dict[Id, str]) -> None:
+        category = _Category(name_of(entry), keypoint_names_of(entry))
+        if number in own:
+            raise Malformed(f"has the id of another category, {own[number]}")
+        own[number] = category.name
+        known = self._categories.setdefault(number, category)
+        if known.name != category.name:
+            raise Malformed(f"is called {category.name}, and in another file {known.name}")
+        same = [one for one, other in self._categories.items() if other.name == category.name and one != number]
+        if same and known is category:
+            self._findings.add(
+                "same class name",
+                f"categories {shown(same[0])} and {shown(number)} are both called {category.name}: they are one class",
+            )
+
+    def _add_image(self, entry: dict[str, Any], file: _File, places: list[Path], where: str) -> None:
+        number = identifier(entry, "id")
+        declared = size_of_image(entry)
+        if "file_name" not in entry:
+            raise Malformed("has no file_name: it must be the path of the image")
+        path = self._found(entry["file_name"], places, where)
+        if number in file.images:
+            # Nobody knows to which of both images their annotations belong.
+            self._findings.add("duplicate image id", f"{where} has the id of another image")
+            if (listed := file.images[number]) and listed.picture.path != path:
+                self._by_path.pop(listed.picture.path, None)
+                file.images[number] = None
+            return
+        file.images[number] = None
+        frame = path and frame_of(path, declared, self._findings, where)
+        if path is None or frame is None:
+            return
+        split = split_of(file.path, self._folder)
+        if path in self._by_path:
+            picture, other = self._by_path[path]
+            if other == file.path:
+                self._findings.add("image listed twice", f"{where} is {path}, as another entry is")
+                return
+            if picture.split != split:
+                self._findings.add("image in two splits", f"{path} is in {other} and in {file.path}")
+                return
+            self._findings.add(
+                "image in several files", f"{path} is in {other} and in {file.path}: it has the marks of both"
+            )
+        else:
+            picture = Picture(
+                path, unique_name(path, self._folder, self._names), frame.width, frame.height, split=split
+            )
+            self._by_path[path] = picture, file.path
+        file.images[number] = _Listed(picture, frame)
+
+    def _found(self, name: object, places: list[Path], where: str) -> Path | None:
+        for other in names_of(name)[1:]:
+            first = named(name, self._folder, places, Findings(), where)
+            if first and first.exists():
+                return first
+            found = named(other, self._folder, places, Findings(), where)
+            if found and found.exists():
+                self._findings.add("relocated path", f"{where} is {name}, which is not there; {found} is used instead")
+                return found
+        return named(name, self._folder, places, self._findings, where)
+
+    def _read_annotations(self, file: _File) -> None:
+        for name, index, entry in JsonLists(file.path).entries(("annotations",)):
+            try:
+                self._add_annotation(as_object(entry), file, name, index)
+            except Outside as error:
+                where = f"{described(name, index, entry)} of {file.path}"
+                self._findings.add("box outside", f"{where} {error}", _image_of(entry, file))
+            except Malformed as error:
+                where = f"{described(name, index, entry)} of {file.path}"
+                self._findings.add("malformed entry", f"{where} {error}", _image_of(entry, file))
+
+    def _add_annotation(self, entry: dict[str, Any], file: _File, name: str, index: int) -> None:
+        image, number = identifier(entry, "image_id"), identifier(entry, "category_id")
+
+        def tell(kind: str, words: str) -> None:
+            where = f"{described(name, index, entry)} of {file.path}"
+            self._findings.add(kind, f"{where} {words}", _image_of(entry, file))
+
+        if image not in file.images:
+            tell("unknown picture", f"is on image {shown(image)}, which is not listed")
+            return
+        category = self._categories.get(number)
+        if category is None:
+            tell("unknown class", f"has category {shown(number)}, which is not listed")
+            return
+        listed = file.images[image]
+        if listed is None:
+            return
+        marks = marks_of(entry, category.name, len(category.keypoints) if category.keypoints else None, listed.frame)
+        for kind, words in marks.notes:
+            tell(kind, words)
+        if marks.one.crowd:
+            tell("crowd", "is a crowd: mmdetection does not count what it finds there, YOLO's formats leave it out")
+        listed.picture.objects.append(marks.one)
+
+    def _keypoint_names(self, pictures: list[Picture]) -> list[str]:
+        """Those of the categories, where they agree; else as many names as there are keypoints."""
+        named = [category.keypoints for category in self._categories.values() if category.keypoints]
+        if named and all(one == named[0] for one in named):
+            return named[0]
+        count = len(named[0]) if named else 0
+        count = count or next((len(one.keypoints) for p in pictures for one in p.objects if one.keypoints), 0)
+        return [f"point {index + 1}" for index in range(count)]
+
+
+def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -> dict[str, Path]:
+    """Write `annotations/<split>.json` and links in `images/<split>/`; answers the json files.
+
+    For `segment` an object without a mask gets its box as outline: loaders expect one of each object.
+    """
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
     keypoints = {"keypoints": data_set.keypoint_names, "skeleton": []} if data_set.keypoint_names else {}
     categories = [{"id": index + 1, "name": name, **keypoints} for index, name in enumerate(data_set.classes)]
@@ -63,11 +224,11 @@ def write(data_set: DataSet, split: Split, folder: Path) -> dict[str, Path]:
         images, annotations = [], []
         (folder / "images" / part).mkdir(parents=True, exist_ok=True)
         for number, picture in enumerate(pictures, 1):
-            name = f"{picture.name}{picture.path.suffix.lower()}"
+            name = link_name(picture)
             os.symlink(picture.path.resolve(), folder / "images" / part / name)
             images.append({"id": number, "file_name": name, "width": picture.width, "height": picture.height})
             for one in picture.objects:
-                marks = _annotation(one, picture)
+                marks = _annotation(one, picture, task)
                 annotations.append(
                     {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[one.class_name], **marks}
                 )
@@ -77,105 +238,7 @@ def write(data_set: DataSet, split: Split, folder: Path) -> dict[str, Path]:
     return files
 
 
-def _looks_like_coco(file: Path) -> bool:
-    """Whether it is one, without parsing the hundreds of megabytes it may have."""
-    size = file.stat().st_size
-    if size < 50_000_000:
-        try:
-            content = json.loads(file.read_bytes())
-        except ValueError:
-            return False
-        return isinstance(content, dict) and {"images", "annotations", "categories"} <= set(content)
-    with open(file, "rb") as handle:
-        return b'"images"' in handle.read(10_000) or b'"categories"' in handle.read(10_000)
-
-
-def _load(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_bytes())
-        lists = [content[name] for name in ("images", "annotations", "categories")]
-        if not all(isinstance(one, list) for one in lists):
-            raise DataError(f"images, annotations and categories of {file} must be lists")
-        return content
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} cannot be read as COCO: {error}") from error
-
-
-def _pictures(
-    file: Path,
-    content: dict[str, Any],
-    folder: Path,
-    split: str | None,
-    categories: dict[int, dict[str, Any]],
-    taken: set[str],
-    findings: Findings,
-) -> list[Picture]:
-    by_id: dict[Any, Picture] = {}
-    gone = set()
-    for image in content["images"]:
-        path = named(image.get("file_name"), folder, _places(file, folder, split), findings, str(file))
-        size = size_of(path, findings) if path else None
-        if path is None or size is None:
-            gone.add(image["id"])
-            continue
-        if "width" in image and size != (image["width"], image["height"]):
-            findings.add("other size", f"{path} has {size[0]} × {size[1]} pixels, {file} says otherwise")
-        by_id[image["id"]] = Picture(path, unique_name(path, folder, taken), *size, split=split)
-    for annotation in content["annotations"]:
-        where = f"annotation {annotation.get('id')} of {file}"
-        picture = by_id.get(annotation.get("image_id"))
-        category = categories.get(annotation.get("category_id"))
-        if picture is None:
-            if annotation.get("image_id") not in gone:
-                findings.add(
-                    "unknown picture", f"{where} is on picture {annotation.get('image_id')}, which is not listed"
-                )
-        elif category is None:
-            findings.add("unknown class", f"{where} has category {annotation.get('category_id')}, which is not listed")
-        else:
-            try:
-                one = _object(annotation, category["name"], picture)
-            except (ValueError, KeyError, TypeError, IndexError) as error:
-                findings.add("unreadable annotation", f"{where}: {error}")
-                continue
-            x, y, w, h = one.box
-            outside = min(x, y) < -_BEYOND or x + w > picture.width + _BEYOND or y + h > picture.height + _BEYOND
-            if outside or w <= 0 or h <= 0:
-                findings.add("box outside", f"{where} has the box {x:g}, {y:g}, {w:g}, {h:g} in {picture.path.name}")
-            else:
-                picture.objects.append(one)
-    return list(by_id.values())
-
-
-def _places(file: Path, folder: Path, split: str | None) -> list[Path]:
-    """Where pictures may be; what is nowhere is missing from the data set's own folder."""
-    places = [file.parent, folder / "images", folder / file.stem]
-    if split:
-        places += [
-            folder / split,
-            folder / "images" / split,
-            folder / f"{split}2017",
-            folder / "images" / f"{split}2017",
-        ]
-    return [*places, folder]
-
-
-def _object(annotation: dict[str, Any], class_name: str, picture: Picture) -> Object:
-    box = Box(*(float(value) for value in annotation["bbox"]))
-    segmentation = annotation.get("segmentation")
-    one = Object(class_name, box, crowd=bool(annotation.get("iscrowd", 0)))
-    if isinstance(segmentation, dict):
-        one.bitmap = cropped(mask_of_rle(segmentation, picture.width, picture.height))
-    elif segmentation:
-        one.polygons = [
-            Polygon(list(zip(ring[::2], ring[1::2], strict=True))) for ring in segmentation if len(ring) >= 6
-        ]
-    values = annotation.get("keypoints") or []
-    one.keypoints = [Keypoint(*values[start : start + 3]) for start in range(0, len(values) - 2, 3)]
-    return one
-
-
-def _annotation(one: Object, picture: Picture) -> dict[str, Any]:
+def _annotation(one: Object, picture: Picture, task: str) -> dict[str, Any]:
     marks: dict[str, Any] = {"bbox": [float(v) for v in one.box], "iscrowd": int(one.crowd)}
     holed = any(polygon.interiors for polygon in one.polygons)
     if one.bitmap is not None or holed:
@@ -186,9 +249,19 @@ def _annotation(one: Object, picture: Picture) -> dict[str, Any]:
         marks["segmentation"] = [[float(v) for point in polygon.exterior for v in point] for polygon in one.polygons]
         marks["area"] = float(full_mask(one, picture.width, picture.height).sum())
     else:
-        marks["segmentation"] = []
+        outlines = [outline_of(one, picture.width, picture.height).ring] if task == "segment" else []
+        marks["segmentation"] = [[float(v) for point in ring for v in point] for ring in outlines]
         marks["area"] = float(one.box.width * one.box.height)
     if one.keypoints:
         marks["keypoints"] = [value for point in one.keypoints for value in point]
         marks["num_keypoints"] = sum(point.visible > 0 for point in one.keypoints)
     return marks
+
+
+def _image_of(entry: Any, file: _File) -> Path | None:
+    """The image that an annotation is on, for whoever wants to see it; None where it names none that is listed."""
+    try:
+        listed = file.images.get(identifier(as_object(entry), "image_id"))
+    except Malformed:
+        return None
+    return listed.picture.path if listed else None

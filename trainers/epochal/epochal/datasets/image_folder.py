@@ -5,29 +5,57 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from epochal.datasets.folders import folders_in, holds_images, images_beside
 from epochal.datasets.model import DataSet, Findings, Picture
-from epochal.datasets.pictures import pictures_in, size_of, unique_name
+from epochal.datasets.pictures import link_name, pictures_in, size_of, unique_name
 from epochal.datasets.splits import Split, split_name
+
+
+def is_image_folder(folder: Path) -> bool:
+    """Whether there are folders of images, named for classes."""
+    children = folders_in(folder, Findings())
+    return bool(_splits(children)) or any(map(holds_images, children))
 
 
 def read(folder: Path) -> DataSet:
     """Read a data set."""
     findings = Findings()
-    roots = [(child, split_name(child.name)) for child in _folders(folder) if split_name(child.name)]
-    roots = roots or [(folder, None)]
-    classes = sorted({child.name for root, _ in roots for child in _folders(root)})
+    children = folders_in(folder, findings)
+    splits = _splits(children)
+    for child in children if splits else []:
+        if child in splits:
+            continue
+        if split_name(child.name):
+            findings.add("empty split", f"{child} has no folders of images, named for classes")
+        elif pictures := pictures_in(child, Findings()):
+            findings.add("folder not read", f"{child} is beside folders of splits, and has {len(pictures)} images")
+    roots = {child: folders_in(child, findings) for child in splits} if splits else {folder: children}
+    classes = sorted({child.name for folders in roots.values() for child in folders})
     pictures = []
     taken: set[str] = set()
-    for root, split in roots:
-        for child in _folders(root):
-            found = list(pictures_in(child))
+    for root, folders in roots.items():
+        for path in images_beside(root):
+            findings.add("image without a class", f"{path} is in no folder named for a class", path)
+        for child in folders:
+            found = pictures_in(child, findings)
             if not found:
                 findings.add("class without pictures", f"{child} has none")
             for path in found:
                 if size := size_of(path, findings):
                     name = unique_name(path, folder, taken)
+                    split = split_name(root.name) if splits else None
                     pictures.append(Picture(path, name, *size, split=split, labels=[child.name]))
     return DataSet("images", folder, classes, pictures, findings)
+
+
+def _splits(folders: list[Path]) -> list[Path]:
+    """Which of the folders are splits. One that is named so may be a class: vehicles are a bus, a car, and a train."""
+    named = [folder for folder in folders if split_name(folder.name)]
+    with_classes = [folder for folder in named if any(map(holds_images, folders_in(folder, Findings())))]
+    others_are_classes = any(holds_images(folder) for folder in folders if folder not in named)
+    if len(with_classes) == 1 and others_are_classes and holds_images(with_classes[0]):
+        return []
+    return with_classes
 
 
 def write(data_set: DataSet, split: Split, folder: Path) -> None:
@@ -37,9 +65,5 @@ def write(data_set: DataSet, split: Split, folder: Path) -> None:
             (folder / name / class_name).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
             for label in picture.labels[:1]:
-                target = folder / name / label / f"{picture.name}{picture.path.suffix.lower()}"
+                target = folder / name / label / link_name(picture)
                 os.symlink(picture.path.resolve(), target)
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))

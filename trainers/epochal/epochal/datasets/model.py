@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 Kind = Literal["images", "coco", "yolo", "supervisely"]
 Point = tuple[float, float]
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+
+#: How many places of each kind of finding are kept: enough to see what they have in common, however many there are.
+MOST_EXAMPLES = 20
 
 
 class Box(NamedTuple):
@@ -86,12 +89,26 @@ class Picture:
 
 
 @dataclass
+class Example:
+    """One place where something was found, and the image that shows it where that is known."""
+
+    detail: str
+    image: Path | None = None
+
+
+@dataclass
 class Finding:
-    """Something wrong: how often, and the first of it."""
+    """Something wrong: how often, and the first places of it."""
 
     kind: str
-    first: str
+    #: At least one, at most `MOST_EXAMPLES`, in the order in which they were found.
+    examples: list[Example]
     count: int = 1
+
+    @property
+    def first(self) -> str:
+        """Where it was found first."""
+        return self.examples[0].detail
 
 
 class Findings:
@@ -100,12 +117,28 @@ class Findings:
     def __init__(self) -> None:
         self._by_kind: dict[str, Finding] = {}
 
-    def add(self, kind: str, detail: str) -> None:
-        """`kind` happened once more; `detail` says where."""
-        if kind in self._by_kind:
-            self._by_kind[kind].count += 1
-        else:
-            self._by_kind[kind] = Finding(kind, detail)
+    def add(self, kind: str, detail: str, image: Path | None = None) -> None:
+        """`kind` happened once more; `detail` says where, and `image` is the one that shows it."""
+        example = Example(detail, image)
+        finding = self._by_kind.get(kind)
+        if finding is None:
+            self._by_kind[kind] = Finding(kind, [example])
+            return
+        finding.count += 1
+        if len(finding.examples) < MOST_EXAMPLES:
+            finding.examples.append(example)
+
+    @property
+    def count(self) -> int:
+        """Of all kinds together."""
+        return sum(one.count for one in self)
+
+    def extend(self, others: Findings) -> None:
+        """Those of another look at the same data set, too."""
+        for other in others:
+            for example in other.examples:
+                self.add(other.kind, example.detail, example.image)
+            self._by_kind[other.kind].count += other.count - len(other.examples)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self._by_kind.values())

@@ -1,21 +1,37 @@
-"""Picture files: which there are, and how large they are, without decoding them."""
+"""Picture files: which there are, where they are, and what they are called when they are converted."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
+from epochal.datasets.folders import files_in
+from epochal.datasets.headers import header_of
+from epochal.datasets.model import PICTURE_SUFFIXES, Findings, Picture
 
-from epochal.datasets.model import PICTURE_SUFFIXES, Findings
+#: Bytes of a converted file's name without its suffix. File systems allow 255, and frameworks write names around it.
+_LONGEST_NAME = 180
+#: Other suffixes of JPEG, which ultralytics does not list.
+_usual_suffixes = {".jfif": ".jpg", ".jpe": ".jpg"}
+
+#: Images that no reader here opens: who has such is told, instead of missing them later.
+_UNREAD_SUFFIXES = frozenset(
+    {".avif", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".psd", ".dng", ".cr2", ".nef", ".arw"}
+)
 
 
-def pictures_in(folder: Path) -> Iterator[Path]:
+def pictures_in(folder: Path, findings: Findings) -> list[Path]:
     """Picture files in a folder and those below it, in the same order on every machine."""
-    return iter(
-        sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
-    )
+    found = []
+    for path in files_in(folder, findings):
+        suffix = path.suffix.lower()
+        if suffix in PICTURE_SUFFIXES:
+            found.append(path)
+        elif suffix in _UNREAD_SUFFIXES:
+            findings.add("image format not read", f"{path} is not one of {' '.join(sorted(PICTURE_SUFFIXES))}", path)
+    return sorted(found)
 
 
 def named(name: object, folder: Path, places: Sequence[Path], findings: Findings, where: str) -> Path | None:
@@ -29,11 +45,15 @@ def named(name: object, folder: Path, places: Sequence[Path], findings: Findings
         shown = repr(name[:80]) if isinstance(name, str) else f"something of the type {type(name).__name__}"
         findings.add("unreadable name", f"{where} names {shown}, which is not a path")
         return None
-    inside = [path for place in places if (path := inside_of(folder, place / name))]
-    if not inside:
+    last = None
+    for place in places:
+        path = inside_of(folder, place / name)
+        if path is not None and os.path.exists(path):
+            return path
+        last = path or last
+    if last is None:
         findings.add("path outside", f"{where} names {name}, which is not in the data set's folder {folder}")
-        return None
-    return next((path for path in inside if os.path.exists(path)), inside[-1])
+    return last
 
 
 def inside_of(folder: Path, path: Path) -> Path | None:
@@ -43,15 +63,9 @@ def inside_of(folder: Path, path: Path) -> Path | None:
 
 
 def size_of(path: Path, findings: Findings) -> tuple[int, int] | None:
-    """Width and height, or None for what is missing or no picture, which is then among the findings."""
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except FileNotFoundError:
-        findings.add("missing picture", f"{path} is not there")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        findings.add("unreadable picture", f"{path}: {type(error).__name__}")
-    return None
+    """Width and height as `header_of` has them."""
+    header = header_of(path, findings)
+    return header and (header.width, header.height)
 
 
 def unique_name(path: Path, folder: Path, taken: set[str]) -> str:
@@ -60,7 +74,7 @@ def unique_name(path: Path, folder: Path, taken: set[str]) -> str:
         relative = path.relative_to(folder)
     except ValueError:
         relative = Path(path.name)
-    name = "__".join(relative.with_suffix("").parts)
+    name = _short("__".join(relative.with_suffix("").parts))
     if name in taken:
         name = f"{name}__{relative.suffix[1:]}"
     count = 2
@@ -69,3 +83,17 @@ def unique_name(path: Path, folder: Path, taken: set[str]) -> str:
         unique, count = f"{name}__{count}", count + 1
     taken.add(unique)
     return unique
+
+
+def link_name(picture: Picture) -> str:
+    """The file name of a converted picture, with a suffix that every framework lists."""
+    suffix = picture.path.suffix.lower()
+    return f"{picture.name}{_usual_suffixes.get(suffix, suffix)}"
+
+
+def _short(name: str) -> str:
+    """A folder's path as one name may be longer than file systems allow: such a name ends in a hash of the whole."""
+    content = name.encode(errors="surrogateescape")
+    if len(content) <= _LONGEST_NAME:
+        return name
+    return f"{content[: _LONGEST_NAME - 11].decode(errors='ignore')}-{hashlib.sha256(content).hexdigest()[:10]}"

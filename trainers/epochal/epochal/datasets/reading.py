@@ -3,23 +3,63 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
-from epochal.datasets import coco, image_folder, supervisely, yolo
-from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Kind
-from epochal.datasets.splits import split_name
+from epochal.datasets import archive, coco, coco_files, image_folder, supervisely, yolo
+from epochal.datasets.junk import is_junk
+from epochal.datasets.memory import known_headers
+from epochal.datasets.model import DataSet, Findings, Kind
 from epochal.errors import DataError
 
-_readers = {"supervisely": supervisely.read, "yolo": yolo.read, "coco": coco.read, "images": image_folder.read}
+_readers = {"supervisely": supervisely.read, "yolo": yolo.read, "images": image_folder.read}
 
 #: Findings that leave less to train with than there should be, and others that make no difference.
 _HARMLESS = {
     "picture without labels",
     "picture without annotation",
-    "unused shape",
-    "other size",
+    "alpha mask",
+    "cut oriented box",
+    "empty data set",
+    "box as outline",
+    "joined labels",
+    "other file",
+    "unused line",
+    "unused metadata",
+    "several classes",
+    "unpacked archive",
+    "unused object tag",
+    "unused point",
+    "crowd",
+    "degenerate outline",
+    "image in several files",
     "relocated path",
+    "same class name",
+    "trimmed box",
+    "unused annotation file",
+    "scaled marks",
+    "several pages",
+    "tiny image",
+    "turned image",
+    "turned marks",
     "missing test split",
+    "mirrored keypoints",
+    "no mirrored images",
+    "class without pixels",
+    "image without classes",
+    "junk",
+    "folder linked twice",
+    "duplicate across splits",
+    "duplicate image",
+    "image format not read",
+    "image without a class",
+    "folder not read",
 }
+
+#: What no trainer here can use, however it is marked.
+_LEFT_OUT_BY_DESIGN = {"unused line", "unused point"}
+
+#: What makes no difference to a task that learns no keypoints.
+_HARMLESS_WITHOUT_KEYPOINTS = {"graph without keypoints", "other keypoints", "unknown keypoint"}
 
 
 def recognise(folder: Path) -> Kind:
@@ -28,26 +68,53 @@ def recognise(folder: Path) -> Kind:
         hint = "" if folder.is_absolute() else f" in {Path.cwd()}: give an absolute path"
         raise DataError(f"there is no data set at {folder}{hint}")
     if not folder.is_dir():
-        raise DataError(f"{folder} is a file: a data set is a folder")
-    if (folder / "meta.json").is_file() and any(folder.rglob("ann")):
+        raise DataError(archive.advice_for(folder))
+    kind = _kind_of(folder)
+    if kind is None:
+        raise DataError(
+            f"{folder} is no data set that is known here: there is no meta.json of a Supervisely project, no data.yaml "
+            "of YOLO, no COCO json, and no folders of pictures named for their classes" + _inside(folder)
+        )
+    return kind
+
+
+def _kind_of(folder: Path) -> Kind | None:
+    if supervisely.is_project(folder):
         return "supervisely"
     if yolo.config_of(folder) or ((folder / "classes.txt").is_file() and (folder / "labels").is_dir()):
         return "yolo"
-    if coco.annotation_files(folder):
+    if coco_files.annotation_files(folder):
         return "coco"
-    if _is_image_folder(folder):
-        return "images"
-    raise DataError(
-        f"{folder} is no data set that is known here: there is no meta.json of a Supervisely project, no data.yaml of "
-        "YOLO, no COCO json, and no folders of pictures named for their classes"
-    )
+    return "images" if image_folder.is_image_folder(folder) else None
 
 
-def read(folder: Path) -> DataSet:
-    """Read a data set of any known format; what is wrong with it is in `findings`."""
+def _inside(folder: Path) -> str:
+    """A data set in a folder that is none itself: exports are often unpacked one folder deeper."""
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and not is_junk(child.name):
+            try:
+                kind = _kind_of(child)
+            except (DataError, OSError):
+                continue
+            if kind:
+                return f" ({child} is one: {kind})"
+    return ""
+
+
+def read(folder: Path, task: str | None = None) -> DataSet:
+    """Read a data set of any known format, also in an archive; what is wrong with it is in `findings`.
+
+    The task decides between annotations where a data set has several kinds of the same pictures.
+    """
+    if archive.is_archive(folder):
+        place = _in_one_folder(archive.unpacked(folder))
+        data_set = read(place, task)
+        data_set.findings.add("unpacked archive", f"{folder} was unpacked to {place}")
+        return data_set
     kind = recognise(folder)
     try:
-        data_set = _readers[kind](folder)
+        with known_headers(folder):
+            data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
         # A part that every reader takes for granted is another one than it should be.
         what = f"{type(error).__name__}: {error}"[:200]
@@ -58,22 +125,30 @@ def read(folder: Path) -> DataSet:
     return data_set
 
 
-def serious(data_set: DataSet) -> list[str]:
-    """Sentences for the findings that a training should not pass over."""
+def _in_one_folder(folder: Path) -> Path:
+    """The data set itself, where a folder has nothing but one with it."""
+    while True:
+        inside = [entry for entry in folder.iterdir() if not is_junk(entry.name)]
+        if len(inside) != 1 or not inside[0].is_dir() or _kind_of(folder):
+            return folder
+        folder = inside[0]
+
+
+def leaves_out(kind: str) -> bool:
+    """Whether findings of this kind leave less to train with than there should be."""
+    return kind not in _HARMLESS or kind in _LEFT_OUT_BY_DESIGN
+
+
+class HasFindings(Protocol):
+    """A data set, or a part of one."""
+
+    findings: Findings
+
+
+def serious(data_set: HasFindings, task: str | None = None) -> list[str]:
+    """Sentences for the findings that a training for a task should not pass over."""
     return [
         sentence
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
-        if one.kind not in _HARMLESS
+        if one.kind not in _HARMLESS and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
     ]
-
-
-def _is_image_folder(folder: Path) -> bool:
-    def has_class_folders(root: Path) -> bool:
-        return any(
-            child.is_dir() and any(path.suffix.lower() in PICTURE_SUFFIXES for path in child.iterdir())
-            for child in root.iterdir()
-            if not split_name(child.name)
-        )
-
-    splits = [child for child in folder.iterdir() if child.is_dir() and split_name(child.name)]
-    return any(map(has_class_folders, splits)) if splits else has_class_folders(folder)

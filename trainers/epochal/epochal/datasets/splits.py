@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from epochal.datasets.model import DataSet, Picture
@@ -30,6 +32,8 @@ class Split:
 
     by: str
     parts: dict[str, list[Picture]]
+    #: How many images are in neither part, by what they are in instead.
+    set_aside: dict[str, int] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -39,7 +43,8 @@ class Split:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{len(pictures)} {part}" for part, pictures in self.parts.items())
-        return f"split by {self.by}: {counts} pictures, sha256 {self.sha256}"
+        aside = ", ".join(f"{count} {part}" for part, count in self.set_aside.items())
+        return f"split by {self.by}: {counts} pictures{f' (set aside: {aside})' if aside else ''}, sha256 {self.sha256}"
 
 
 def split(
@@ -50,30 +55,49 @@ def split(
     `folder` takes the splits that the data set has (folders or files named train and val); `tag` takes those that its
     pictures are tagged with; `random` draws `fraction` of the pictures, of each class where a picture has one;
     `auto` is `folder` where there are such, else `tag` where there are such, else `random`.
+    What is in `test`, by its folder or a tag, is never drawn: it is set aside, for whoever tests what was trained.
     Raises `DataError` where a part is empty.
     """
     pictures = data_set.pictures
-    by_folder = [picture.split for picture in pictures]
-    by_tag = [next(filter(None, map(split_name, picture.tags)), None) for picture in pictures]
+    by_folder = [picture.split and (split_name(picture.split) or picture.split) for picture in pictures]
+    by_tag = [_tagged(picture.tags) for picture in pictures]
     if by == "auto":
         by = next(
             (name for name, found in (("folder", by_folder), ("tag", by_tag)) if {"train", "val"} <= set(found)),
             "random",
         )
-    ways = {"folder": lambda: by_folder, "tag": lambda: by_tag}
-    chosen = ways.get(by, lambda: _drawn(pictures, seed, fraction, stratify))()
+    said = {"folder": [by_folder], "tag": [by_tag]}.get(by, [by_folder, by_tag])
+    tests = {one.path for one, *names in zip(pictures, *said, strict=True) if "test" in names}
+    if by == "random":
+        drawn = _drawn([one for one in pictures if one.path not in tests], seed, fraction, stratify)
+        chosen = [drawn.get(one.path) for one in pictures]
+    else:
+        chosen = said[0]
+    # A file that is in test and elsewhere as well is in test.
+    chosen = ["test" if one.path in tests else name for one, name in zip(pictures, chosen, strict=True)]
     parts = {
         part: [one for one, name in zip(pictures, chosen, strict=True) if name == part] for part in ("train", "val")
     }
+    aside = Counter(name or "in no split" for name in chosen if name not in parts)
     for part, found in parts.items():
         if not found:
             where = {"folder": "folders", "tag": "tags", "random": "a random draw"}[by]
-            raise DataError(f"the {part} split of {data_set.folder} is empty (split by {where})")
-    return Split(by, parts)
+            told = f"; set aside are {', '.join(f'{count} {name}' for name, count in aside.items())}" if aside else ""
+            raise DataError(f"the {part} split of {data_set.folder} is empty (split by {where}{told})")
+    return Split(by, parts, dict(sorted(aside.items())))
 
 
-def _drawn(pictures: list[Picture], seed: int, fraction: float, stratify: bool) -> list[str]:
-    """`train` or `val` for each picture; only names and the seed decide, not the order of the files."""
+def _tagged(tags: list[str]) -> str | None:
+    names = [name for name in map(split_name, tags) if name]
+    return "test" if "test" in names else next(iter(names), None)
+
+
+def _drawn(pictures: list[Picture], seed: int, fraction: float, stratify: bool) -> dict[Path, str]:
+    """`train` or `val` for each picture; only names and the seed decide, not the order of the files.
+
+    A file that the data set names twice is drawn once.
+    """
+    pictures = list({picture.path: picture for picture in pictures}.values())
     groups: dict[str, list[str]] = {}
     for picture in pictures:
         groups.setdefault(picture.labels[0] if stratify and picture.labels else "", []).append(picture.name)
@@ -83,4 +107,4 @@ def _drawn(pictures: list[Picture], seed: int, fraction: float, stratify: bool) 
         random.Random(f"{seed}:{group}").shuffle(shuffled)
         count = round(len(shuffled) * fraction)
         validate.update(shuffled[: max(count, 1) if len(shuffled) > 1 else count])
-    return ["val" if picture.name in validate else "train" for picture in pictures]
+    return {picture.path: "val" if picture.name in validate else "train" for picture in pictures}

@@ -8,9 +8,11 @@ from typing import Any
 
 import yaml
 
-from epochal.datasets.masks import box_of_points, polygons_of
-from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Polygon
-from epochal.datasets.pictures import inside_of, named, pictures_in, size_of, unique_name
+from epochal.datasets.frames import frame_of
+from epochal.datasets.masks import box_of_points
+from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Point, Polygon
+from epochal.datasets.outlines import counted, outline_of
+from epochal.datasets.pictures import inside_of, link_name, named, pictures_in, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
@@ -57,17 +59,21 @@ def read(folder: Path) -> DataSet:
     return DataSet("yolo", folder, classes, pictures, findings, names, config.get("flip_idx") or [])
 
 
-def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -> Path:
-    """Write `data.yaml`, links to the pictures and labels for `detect`, `segment` or `pose`; answers the yaml file."""
+def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect", changed: Findings | None = None) -> Path:
+    """Write `data.yaml`, links to the pictures and labels for `detect`, `segment` or `pose`; answers the yaml file.
+
+    `changed` gets what cannot be written as it was marked.
+    """
+    changed = Findings() if changed is None else changed
     numbers = {name: index for index, name in enumerate(data_set.classes)}
     for part, pictures in split.parts.items():
         for kind in ("images", "labels"):
             (folder / kind / part).mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            os.symlink(
-                picture.path.resolve(), folder / "images" / part / f"{picture.name}{picture.path.suffix.lower()}"
-            )
-            lines = [line for one in picture.objects for line in _lines(one, numbers, picture, task, data_set)]
+            os.symlink(picture.path.resolve(), folder / "images" / part / link_name(picture))
+            # A crowd is not one object: YOLO's formats have no way to say so, and ultralytics' converters leave it out.
+            objects = [one for one in picture.objects if not one.crowd]
+            lines = [line for one in objects for line in _lines(one, numbers, picture, task, data_set, changed)]
             (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
     config: dict[str, Any] = {
         "path": str(folder.resolve()),
@@ -76,7 +82,8 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
     }
     if task == "pose":
         config["kpt_shape"] = [len(data_set.keypoint_names), 3]
-        config["flip_idx"] = data_set.keypoint_flip or list(range(len(data_set.keypoint_names)))
+        if data_set.keypoint_flip:  # ultralytics mirrors no image where it is left out
+            config["flip_idx"] = data_set.keypoint_flip
     file = folder / "data.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False))
     return file
@@ -88,7 +95,10 @@ def _read_plain(folder: Path) -> DataSet:
     classes = [name.strip() for name in classes if name.strip()]
     findings = Findings()
     taken: set[str] = set()
-    read_one = [_picture(path, folder, None, classes, None, taken, findings) for path in pictures_in(folder / "images")]
+    read_one = [
+        _picture(path, folder, None, classes, None, taken, findings)
+        for path in pictures_in(folder / "images", findings)
+    ]
     return DataSet("yolo", folder, classes, [one for one in read_one if one], findings)
 
 
@@ -142,7 +152,7 @@ def _listed(folder: Path, root: Path, place: Any, findings: Findings, where: str
     if path is None:
         return []
     if path.is_dir():
-        return list(pictures_in(path))
+        return pictures_in(path, findings)
     if path.suffix == ".txt" and path.is_file():
         lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
         listed = [named(line, folder, [root], findings, str(path)) for line in lines]
@@ -160,10 +170,10 @@ def _picture(
     taken: set[str],
     findings: Findings,
 ) -> Picture | None:
-    size = size_of(path, findings)
-    if size is None:
+    frame = frame_of(path, None, findings, str(path))
+    if frame is None:
         return None
-    picture = Picture(path, unique_name(path, folder, taken), *size, split=split)
+    picture = Picture(path, unique_name(path, folder, taken), frame.width, frame.height, split=split)
     parts = list(path.parts)
     if "images" in parts:
         last = len(parts) - 1 - parts[::-1].index("images")
@@ -171,14 +181,14 @@ def _picture(
     else:
         labels = path.with_suffix(".txt")
     if not labels.is_file():
-        findings.add("picture without labels", f"{labels} is not there")
+        findings.add("picture without labels", f"{labels} is not there", path)
         return picture
     for number, line in enumerate(labels.read_text(errors="replace").splitlines(), 1):
         if line.strip():
             try:
                 picture.objects.append(_object(line, picture, classes, shape))
             except ValueError as error:
-                findings.add(*_told(error, f"{labels}:{number}"))
+                findings.add(*_told(error, f"{labels}:{number}"), path)
     return picture
 
 
@@ -227,7 +237,9 @@ def _keypoints(values: list[float], shape: list[int], width: int, height: int) -
     ]
 
 
-def _lines(one: Object, numbers: dict[str, int], picture: Picture, task: str, data_set: DataSet) -> list[str]:
+def _lines(
+    one: Object, numbers: dict[str, int], picture: Picture, task: str, data_set: DataSet, changed: Findings
+) -> list[str]:
     width, height = picture.width, picture.height
 
     def text(values: list[float]) -> str:
@@ -235,14 +247,32 @@ def _lines(one: Object, numbers: dict[str, int], picture: Picture, task: str, da
 
     number = numbers[one.class_name]
     if task == "segment":
-        # One line an outline: a thing in several parts becomes several, as in ultralytics' own converters.
-        rings = polygons_of(one, width, height)
-        return [
-            f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}" for ring in rings if len(ring) > 2
-        ]
+        ring = _told_outline(one, picture, changed)
+        return [f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}"] if len(ring) > 2 else []
     x, y, w, h = one.box
     line = f"{number} {text([(x + w / 2) / width, (y + h / 2) / height, w / width, h / height])}"
     if task == "pose":
         points = one.keypoints or [Keypoint(0, 0, 0)] * len(data_set.keypoint_names)
         line += "".join(f" {text([p.x / width, p.y / height])} {p.visible}" for p in points)
     return [line]
+
+
+def _told_outline(one: Object, picture: Picture, findings: Findings) -> list[Point]:
+    """The one outline that a line can have, and findings for what it changes."""
+    outline = outline_of(one, picture.width, picture.height)
+    where = f"a {one.class_name} on {picture.path}"
+    if outline.parts > 1:
+        findings.add("parts joined", f"{where} has {outline.parts} parts, joined to one outline by seams", picture.path)
+    if outline.holes:
+        findings.add(
+            "holes cut", f"{where} has {counted(outline.holes, 'hole')}, kept by seams from its outline", picture.path
+        )
+    if outline.specks:
+        findings.add(
+            "specks left out",
+            f"{where} has {counted(outline.specks, 'speck')} of a few pixels, left out or filled",
+            picture.path,
+        )
+    if len(outline.ring) < 3:
+        findings.add("no outline", f"{where} has no pixel left, and was left out", picture.path)
+    return outline.ring

@@ -1,0 +1,26 @@
+"""Data sets as people have them: each case makes one, and says what reading it has to give."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Case:
+    """A small data set and what has to hold of it."""
+
+    name: str
+    #: Writes the data set into this folder, which exists and is empty.
+    make: Callable[[Path], object]
+    #: Reads it, and asserts what has to hold.
+    expect: Callable[[Path], None]
+
+
+def all_cases() -> list[Case]:
+    """The `CASES` of every module of this package."""
+    modules = [importlib.import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__)]
+    return [case for module in modules for case in module.CASES]

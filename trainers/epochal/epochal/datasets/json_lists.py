@@ -1,0 +1,186 @@
+"""A large json file of lists, read entry by entry: never more of it is in memory than one entry needs."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from epochal.errors import DataError
+
+_CHUNK = 1 << 20  # characters
+#: Of one entry, or of one value that is not in a list.
+_LONGEST_ENTRY = 1 << 26
+#: An error nearer than this to the end of what was read may be one of reading too little.
+_LONGEST_LITERAL = 16
+_space = re.compile(r"[ \t\n\r]*")
+
+
+class JsonLists:
+    """The lists of the json object in `file`. Whatever is wrong with it is a `DataError` that says where."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def names(self) -> Iterator[tuple[str, bool]]:
+        """The names at the top, each with whether it is a list; what follows a name is read after it."""
+        with self._text() as text:
+            for name in text.names():
+                yield name, text.peek() == "["
+                text.skip()
+
+    def entries(self, wanted: Collection[str]) -> Iterator[tuple[str, int, Any]]:
+        """Name, index and value of the entries of the lists named `wanted`; the rest of the file is passed over.
+
+        All lists that are wanted must be there, once. Reading ends with the last of them.
+        """
+        with self._text() as text:
+            missing = set(wanted)
+            for name in text.names():
+                if name not in wanted:
+                    text.skip()
+                    continue
+                if name not in missing:
+                    raise DataError(f"{self.file} has two lists {name}: there must be one")
+                if text.peek() != "[":
+                    raise DataError(f"{name} of {self.file} is not a list")
+                missing.remove(name)
+                for index, value in enumerate(text.values()):
+                    yield name, index, value
+            if missing:
+                raise DataError(f"{self.file} has no list {min(missing)}: COCO needs images, annotations, categories")
+
+    def _text(self) -> _Text:
+        try:
+            with open(self.file, "rb") as file:
+                start = file.read(4)
+            encoding = json.detect_encoding(start)
+            return _Text(self.file, open(self.file, encoding=encoding))
+        except OSError as error:
+            raise DataError(f"{self.file} cannot be read: {error.strerror or error}") from error
+
+
+class _Text:
+    """A window that moves over the file."""
+
+    def __init__(self, file: Path, handle: TextIO) -> None:
+        self._file = file
+        self._handle = handle
+        self._window = ""
+        self._at = 0
+        self._lines = 0  # before the window
+        self._columns = 0  # of the line in which the window begins
+        self._is_ended = False
+        self._decoder = json.JSONDecoder()
+
+    def __enter__(self) -> _Text:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.close()
+
+    def peek(self) -> str:
+        """The next character that is not a space; none at the end."""
+        while True:
+            self._at = _space.match(self._window, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._window):
+                return self._window[self._at]
+            if not self._read_on():
+                return ""
+
+    def names(self) -> Iterator[str]:
+        """The names of the object that is the whole file; whoever takes a name reads its value before the next."""
+        if self.peek() != "{":
+            raise self._wrong("is not an object of names and values")
+        self._at += 1
+        if self.peek() == "}":
+            return
+        while True:
+            name = self.value()
+            if not isinstance(name, str):
+                raise self._wrong("has a name that is not in quotation marks")
+            self._expect(":")
+            yield name
+            if self._expect(",", "}") == "}":
+                return
+
+    def values(self) -> Iterator[Any]:
+        """The values of a list."""
+        self._expect("[")
+        if self.peek() == "]":
+            self._at += 1
+            return
+        while True:
+            yield self.value()
+            if self._expect(",", "]") == "]":
+                return
+
+    def skip(self) -> None:
+        """Pass over a value."""
+        if self.peek() == "[":
+            for _ in self.values():
+                pass
+        else:
+            self.value()
+
+    def value(self) -> Any:
+        """The next value, whole."""
+        if not self.peek():
+            raise self._wrong("ends too early")
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._window, self._at)
+            except json.JSONDecodeError as error:
+                is_cut = error.pos > len(self._window) - _LONGEST_LITERAL or error.msg.startswith("Unterminated string")
+                if is_cut and self._read_on():
+                    continue
+                if is_cut and len(self._window) - error.pos < _LONGEST_LITERAL:
+                    raise self._wrong("ends too early", len(self._window)) from error
+                raise self._wrong(f"is not json: {error.msg}", error.pos) from error
+            except (RecursionError, ValueError) as error:
+                what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+                raise self._wrong(f"cannot be read: {what}") from error
+            # A number that ends where the window does may go on behind it.
+            if end == len(self._window) and self._read_on():
+                continue
+            self._at = end
+            return value
+
+    def _expect(self, *wanted: str) -> str:
+        found = self.peek()
+        if found not in wanted or not found:
+            words = "ends too early" if not found else f"is not json: {found} where {' or '.join(wanted)} should be"
+            raise self._wrong(words)
+        self._at += 1
+        return found
+
+    def _read_on(self) -> bool:
+        """Whether there was more to read."""
+        if self._is_ended:
+            return False
+        rest = len(self._window) - self._at
+        if rest > _LONGEST_ENTRY:
+            raise self._wrong(f"has an entry of more than {_LONGEST_ENTRY} characters")
+        try:
+            more = self._handle.read(max(_CHUNK, rest))
+        except UnicodeDecodeError as error:
+            raise self._wrong(f"is not text in {codecs.lookup(error.encoding).name}") from error
+        except OSError as error:
+            raise self._wrong(f"cannot be read: {error.strerror or error}") from error
+        self._lines, self._columns = self._position(self._at)
+        self._window, self._at = self._window[self._at :] + more, 0
+        self._is_ended = not more
+        return bool(more)
+
+    def _position(self, at: int) -> tuple[int, int]:
+        lines = self._window.count("\n", 0, at)
+        if not lines:
+            return self._lines, self._columns + at
+        return self._lines + lines, at - self._window.rindex("\n", 0, at) - 1
+
+    def _wrong(self, words: str, at: int | None = None) -> DataError:
+        line, column = self._position(self._at if at is None else at)
+        return DataError(f"{self._file} {words} (line {line + 1}, column {column + 1})")
