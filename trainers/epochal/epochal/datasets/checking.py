@@ -34,6 +34,13 @@ def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) ->
         raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
     if task == "pose" and (different := _different_keypoints(data_set)):
         raise DataError(f"the data set {data} has {different}: the task pose needs the same number for all classes")
+    if task == "pose" and not data_set.keypoint_flip:
+        names = ", ".join(data_set.keypoint_names[:20])
+        data_set.findings.add(
+            "unmirrored keypoints",
+            f"nothing says which of {names} becomes which in a mirrored image (flip_idx does, or names with left and "
+            "right): no image is flipped in training",
+        )
     chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
     if task == "classify":
         learnt = sorted({label for picture in chosen.parts["train"] for label in picture.labels[:1]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from epochal.datasets import coco, coco_files, image_folder, supervisely, yolo
+from epochal.datasets.mirrored import mirrored
 from epochal.datasets.model import DataSet, Kind
 from epochal.errors import DataError
 
@@ -28,6 +29,19 @@ _HARMLESS = {
     "turned image",
     "turned marks",
     "missing test split",
+    "class count",
+    "class names",
+    "class numbers",
+    "image in two splits",
+    "image listed twice",
+    "image twice",
+    "keypoint names",
+    "label without image",
+    "renamed key",
+    "same line twice",
+    "unread key",
+    "unmirrored keypoints",
+    "image in no split",
     "junk",
     "folder linked twice",
     "image format not read",
@@ -45,7 +59,7 @@ def recognise(folder: Path) -> Kind:
         raise DataError(f"{folder} is a file: a data set is a folder")
     if (folder / "meta.json").is_file() and any(folder.rglob("ann")):
         return "supervisely"
-    if yolo.config_of(folder) or ((folder / "classes.txt").is_file() and (folder / "labels").is_dir()):
+    if yolo.is_yolo(folder):
         return "yolo"
     if coco_files.annotation_files(folder):
         return "coco"
@@ -72,6 +86,7 @@ def read(folder: Path, task: str | None = None) -> DataSet:
     if not data_set.pictures:
         first = next((f" ({one})" for one in data_set.findings.sentences()), "")
         raise DataError(f"the data set {folder} has no picture that can be read{first}")
+    data_set.keypoint_flip = data_set.keypoint_flip or mirrored(data_set.keypoint_names)
     return data_set
 
 
