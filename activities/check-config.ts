@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import type { z } from 'zod';
 import { problemsOf, shownValue } from '../contracts/config-problems.ts';
 import type { ConfigProblem } from '../contracts/failure.ts';
-import type { CheckedConfig } from '../contracts/host-messages.ts';
+import { type CheckedConfig, checkOptionsSchema } from '../contracts/host-messages.ts';
 import { claimFile, type Life } from '../contracts/life.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
@@ -20,7 +20,7 @@ const mostKeptForGood = 100;
 
 export const checkConfig =
   (host: Host) =>
-  (config: unknown, chain?: readonly string[]): Promise<CheckedConfig> =>
+  (config: unknown, chain?: readonly string[] | null, options?: unknown): Promise<CheckedConfig> =>
     working('check the configuration', async (signal, progress) => {
       const parsed = runConfigSchema.safeParse(config);
       if (!parsed.success) return refused(problemsOf(parsed.error, config));
@@ -28,6 +28,7 @@ export const checkConfig =
         return await checkParsed(host, parsed.data, chain ? host.life(chain) : null, {
           signal,
           onProgress: (doing) => (progress.doing = doing),
+          deep: checkOptionsSchema.parse(options ?? {}).deep,
         });
       } catch (error) {
         if (error instanceof TrainerProblem) throw failed(error.failure, false, error);
@@ -38,6 +39,7 @@ export const checkConfig =
 interface CallOptions {
   signal: AbortSignal;
   onProgress: (doing: string) => void;
+  deep: boolean;
 }
 
 /** `life`: of the run that asks, which claims its output folder when nothing is wrong; null for a client, before there is one. */
@@ -59,6 +61,7 @@ async function checkParsed(
   const paths = await host.allowedPaths.problems(config, manifest, program.file);
   if (paths.length > 0) return refused([...paths, ...checkpointProblems(config, manifest)]);
   const check = await host.trainers.check(program, config, options);
+  const told = life === null && check.dataReport ? { dataReport: check.dataReport } : {};
   const problems = [
     ...check.problems,
     ...checkpointProblems(config, manifest),
@@ -73,7 +76,7 @@ async function checkParsed(
     })),
     ...(await continueProblems(config)),
   ];
-  if (problems.length > 0) return refused(problems);
+  if (problems.length > 0) return { ...refused(problems), ...told };
   // Last of all: a configuration that is refused leaves nothing behind.
   let identity = null as string | null;
   const late = await storeProblems(host, config, async (store) => {
@@ -81,7 +84,7 @@ async function checkParsed(
     identity = await store.identity();
     return [];
   });
-  if (late.length > 0) return refused(late);
+  if (late.length > 0) return { ...refused(late), ...told };
   const store = host.storeOf(config);
   const best = config.checkpoints.best ?? manifest.best;
   const { project, run = '' } = config;
@@ -100,6 +103,7 @@ async function checkParsed(
     canShrinkBatch: manifest.canShrinkBatch,
     outputFolder: `${store.address}/${outputPath(project, place ?? run)}`,
     ...(place === null ? {} : { place }),
+    ...told,
   };
 }
 

@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { isFallback, type LedgerEntry } from '../contracts/checkpoint.ts';
+import { dataReportFile, dataSummaryOf, largestDataReport, readDataReport } from '../contracts/data-report.ts';
 import { name as nameSchema } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Published, PublishInput } from '../contracts/run-activities.ts';
@@ -78,6 +79,11 @@ export const publish =
             const kept = rows && firstRows(rows, epochs);
             if (kept !== null) files.push(inside(output, await store.write(`${output}/metrics.jsonl`, kept)));
           }
+          const report = folder
+            ? await readIfThere(folder.dataReport)
+            : await readText(store, `${output}/${dataReportFile}`);
+          const told = report === null || report.length > largestDataReport ? null : readDataReport(report);
+          const data = told && dataSummaryOf(told);
           const leftOut: string[] = [];
           for await (const [path, local] of otherFiles(folder, (link) => leftOut.push(link))) {
             progress.doing = `publish ${path}`;
@@ -91,11 +97,11 @@ export const publish =
             (sum, { size }) => sum + size,
             0,
           );
-          const preliminary: Receipt = { ...receipt, checkpoints, files: named, publishedBytes: bytes };
+          const preliminary: Receipt = { ...receipt, checkpoints, files: named, publishedBytes: bytes, data };
           await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
           const damaged = folder ? await damagedHere(folder) : [];
           const notes = leftOutNotes(leftOut);
-          return { checkpoints, files: named, bytes, lost, damaged, notes, host: input.host };
+          return { checkpoints, files: named, bytes, lost, damaged, notes, data, host: input.host };
         }),
       ),
     );

@@ -1,4 +1,5 @@
 /** What a client can be told. Every message is one sentence for a person; no stack is needed to understand it. */
+import type { DataReport } from '../contracts/data-report.ts';
 import { type ConfigProblem, problemSentence } from '../contracts/failure.ts';
 
 /** Base of every error that this client throws on purpose. */
@@ -9,11 +10,14 @@ export class EpochalError extends Error {
 /** Input was refused; nothing has started and nothing has changed. */
 export class ConfigError extends EpochalError {
   override readonly name = 'ConfigError';
+  /** What the data set holds, where a worker has read it before the refusal. */
+  readonly dataReport: DataReport | undefined;
   constructor(
     readonly problems: readonly ConfigProblem[],
-    options?: ErrorOptions & { message?: string },
+    options?: ErrorOptions & { message?: string; dataReport?: DataReport | undefined },
   ) {
     super(options?.message ?? problems.map(problemSentence).join('\n'), options);
+    this.dataReport = options?.dataReport;
   }
 }
 

@@ -51,6 +51,11 @@ export interface CheckOptions {
   onProgress?: (doing: string) => void;
 }
 
+export interface DeepCheckOptions extends CheckOptions {
+  /** Every image of the data set is decoded and compared with the others, however long that takes. */
+  deep?: boolean;
+}
+
 export interface StartOptions extends CheckOptions {
   draft?: boolean;
 }
@@ -116,10 +121,10 @@ export class TrainingClient {
   }
 
   /** The check alone, with the run id that it was made for. Throws ConfigError and WorkerFailedError. */
-  async check(config: unknown, { onProgress }: CheckOptions = {}): Promise<PassedCheck> {
+  async check(config: unknown, options: DeepCheckOptions = {}): Promise<PassedCheck> {
     const own = parseConfig(config);
-    const answer = await this.#workers.checkConfig({ ...own, run: own.run ?? newRunId(own.trainer) }, onProgress);
-    if (!answer.ok) throw new ConfigError(answer.problems);
+    const answer = await this.#workers.checkConfig({ ...own, run: own.run ?? newRunId(own.trainer) }, options);
+    if (!answer.ok) throw new ConfigError(answer.problems, { dataReport: answer.dataReport });
     return answer;
   }
 

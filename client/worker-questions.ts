@@ -4,6 +4,7 @@ import { ActivityExecutionFailedError, type ActivityHandle, TimeoutFailure } fro
 import { z } from 'zod';
 import {
   type CheckedConfig,
+  type CheckQuestion,
   checkedConfigSchema,
   type HostStatus,
   hostStatusSchema,
@@ -50,12 +51,15 @@ export class WorkerQuestions {
     this.#waitSeconds = waitSeconds;
   }
 
-  checkConfig(config: RunConfig, onProgress?: Hear): Promise<CheckedConfig> {
+  checkConfig(
+    config: RunConfig,
+    { onProgress, ...how }: CheckQuestion & { onProgress?: Hear },
+  ): Promise<CheckedConfig> {
     return this.ask({
       ...this.poolQuestion(config.pool),
       onProgress,
       activity: 'checkConfig',
-      args: [config],
+      args: [config, null, how],
       answer: checkedConfigSchema,
       summary: `check ${config.run}`,
     });

@@ -1,11 +1,15 @@
 /** Questions that a client asks workers directly, as standalone activities on the pool's or the host's control queue. */
 import { z } from 'zod';
+import { dataReportSchema } from './data-report.ts';
 import { configProblemSchema } from './failure.ts';
 import { placeName } from './names.ts';
 import { bestSchema, runConfigSchema } from './run-config.ts';
 import { trainerManifestSchema } from './trainer-manifest.ts';
 
-/** `checkConfig(config)` on `poolControlQueue(pool)`: a whole check before anything starts. */
+/** What a data set holds: told to a client; never to a run, whose history would keep it for good. */
+const dataReport = dataReportSchema.optional();
+
+/** `checkConfig(config, null, options)` on `poolControlQueue(pool)`: a whole check before anything starts. */
 export const checkedConfigSchema = z.discriminatedUnion('ok', [
   z.strictObject({
     ok: z.literal(true),
@@ -16,10 +20,15 @@ export const checkedConfigSchema = z.discriminatedUnion('ok', [
     outputFolder: z.string(),
     /** Where the run has its files; only told to a run, which has claimed it. */
     place: placeName.optional(),
+    dataReport,
   }),
-  z.strictObject({ ok: z.literal(false), problems: z.array(configProblemSchema).min(1) }),
+  z.strictObject({ ok: z.literal(false), problems: z.array(configProblemSchema).min(1), dataReport }),
 ]);
 export type CheckedConfig = z.infer<typeof checkedConfigSchema>;
+
+/** How a client wants it checked. `deep`: every image is decoded and compared, however long that takes. */
+export const checkOptionsSchema = z.object({ deep: z.boolean().default(false) });
+export type CheckQuestion = z.input<typeof checkOptionsSchema>;
 
 /** `listTrainers()` on `poolControlQueue(pool)`. */
 export const trainerListSchema = z.array(

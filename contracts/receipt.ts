@@ -8,6 +8,7 @@ import {
   metricsSchema,
   type Position,
 } from './checkpoint.ts';
+import { dataSummarySchema } from './data-report.ts';
 import { failureSchema } from './failure.ts';
 
 export const runStateSchema = z.enum(['configuring', 'training', 'stopping', 'uploading', 'stopped']);
@@ -103,6 +104,8 @@ export const receiptSchema = z.strictObject({
   processGroupGone: z.boolean().nullable(),
   /** The GPU's memory was back at what it was before the trainer; null without a GPU of its own, or where nobody could ask. */
   gpuMemoryReleased: z.boolean().nullable().default(null),
+  /** What was trained on, in counts and hashes; `data-report.json` has the whole. Null where the trainer told none. */
+  data: dataSummarySchema.nullable().default(null),
   notes: z.array(z.string()),
 });
 export type Receipt = z.infer<typeof receiptSchema>;

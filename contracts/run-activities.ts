@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import type { LedgerEntry, Position } from './checkpoint.ts';
 import { positionSchema } from './checkpoint.ts';
+import { dataSummarySchema } from './data-report.ts';
 import { failureSchema } from './failure.ts';
-import type { CheckedConfig } from './host-messages.ts';
+import type { CheckedConfig, CheckQuestion } from './host-messages.ts';
 import type { Owner } from './life.ts';
 import { placeName } from './names.ts';
 import type { EarlyEnd } from './protocol.ts';
@@ -106,6 +107,8 @@ export const publishedSchema = z.strictObject({
   damaged: z.array(z.string()).optional(),
   /** What people should know of it, for the receipt; older workers do not tell. */
   notes: z.array(z.string()).optional(),
+  /** What was trained on, from the run's data report; older workers do not tell. */
+  data: dataSummarySchema.nullable().optional(),
   /** The host that published; null when it did not answer, and the pool did from what the store holds. */
   host: z.string().nullable(),
 });
@@ -171,7 +174,7 @@ export const sessionLostSchema = sessionSchema.shape.id;
 
 export interface RunActivities {
   /** With `chain`, for a run that begins: its output folder is claimed. */
-  checkConfig(config: DraftConfig, chain?: readonly string[]): Promise<CheckedConfig>;
+  checkConfig(config: DraftConfig, chain?: readonly string[] | null, options?: CheckQuestion): Promise<CheckedConfig>;
   moveIn(input: MoveInInput): Promise<MovedIn>;
   openSession(input: OpenSessionInput): Promise<OpenedSession>;
   trainEpoch(input: TrainEpochInput): Promise<SessionReport>;

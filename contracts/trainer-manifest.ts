@@ -1,5 +1,6 @@
 /** What a trainer says of itself: `python trainer.py describe` prints it. Forms, checks and docs come from it. */
 import { z } from 'zod';
+import { dataReportSchema } from './data-report.ts';
 import { name } from './names.ts';
 import { bestSchema } from './run-config.ts';
 
@@ -21,10 +22,12 @@ export const trainerManifestSchema = z.strictObject({
 });
 export type TrainerManifest = z.infer<typeof trainerManifestSchema>;
 
-/** What `python trainer.py check` answers to `{epochs, parameters, data}` on its stdin. */
+/** What `python trainer.py check` answers to `{epochs, parameters, data, seed, deep}` on its stdin. */
 export const trainerCheckSchema = z.strictObject({
   problems: z.array(z.strictObject({ field: z.string(), value: z.string(), message: z.string() })),
   /** Parameters with the trainer's defaults filled in; empty when there are problems. */
   parameters: z.record(z.string(), z.json()),
+  /** What the data set holds, from a trainer that tells it; also of one that is refused. */
+  dataReport: dataReportSchema.optional(),
 });
 export type TrainerCheck = z.infer<typeof trainerCheckSchema>;

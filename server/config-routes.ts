@@ -19,7 +19,7 @@ export function configRoutes(handle: Handle, link: TemporalLink, defaultPool: st
       if (!(error instanceof ConfigError)) throw error;
       const problems =
         error.problems.length > 0 ? [...error.problems] : [{ field: '', value: 'refused', message: error.message }];
-      return { ok: false, problems };
+      return { ok: false, problems, ...(error.dataReport ? { dataReport: error.dataReport } : {}) };
     }
   });
   handle('readConfig', ({ body }) => readConfig(body.yaml));

@@ -4,6 +4,7 @@ import { constants } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { dataReportFile } from '../contracts/data-report.ts';
 import { runAt } from '../contracts/life.ts';
 import { name, placeName } from '../contracts/names.ts';
 import { codeOf } from '../stores/file-errors.ts';
@@ -20,6 +21,7 @@ export interface RunFolder {
   logs: string;
   artifacts: string;
   metrics: string;
+  dataReport: string;
   trainerLog: string;
   events: string;
   session: string;
@@ -49,6 +51,7 @@ export class RunFolders {
       logs: join(path, 'logs'),
       artifacts: join(path, 'artifacts'),
       metrics: join(path, 'metrics.jsonl'),
+      dataReport: join(path, dataReportFile),
       trainerLog: join(path, 'logs', 'trainer.log'),
       events: join(path, 'logs', 'events.jsonl'),
       session: join(path, 'session.json'),

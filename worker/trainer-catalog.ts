@@ -37,6 +37,11 @@ interface CallOptions {
 }
 
 const answerTimeout = 120_000;
+/** A large data set is read once, and what was read is kept: the first check of it may take this long. */
+const checkTimeout = 8 * 60_000;
+const deepCheckTimeout = 55 * 60_000;
+/** Begins a line on stderr that says how far a check is: `PROGRESS` in `epochal/trainer.py`. */
+const progressMark = 'epochal progress: ';
 
 export class TrainerCatalog {
   readonly #manifests = new Map<string, { modified: number; manifest: TrainerManifest }>();
@@ -105,12 +110,20 @@ export class TrainerCatalog {
     return manifest.data;
   }
 
-  /** The trainer's own word on parameters and data set, and the parameters with its defaults. */
-  async check(program: TrainerProgram, config: RunConfig, options: CallOptions = {}): Promise<TrainerCheck> {
-    const { epochs, parameters, data } = config;
+  /**
+   * The trainer's own word on parameters and data set, and the parameters with its defaults. `deep`: it looks at every image of the
+   * data set, however long that takes.
+   */
+  async check(
+    program: TrainerProgram,
+    config: RunConfig,
+    { deep = false, ...options }: CallOptions & { deep?: boolean } = {},
+  ): Promise<TrainerCheck> {
+    const { epochs, parameters, data, seed } = config;
     const answer = await this.#ask(await this.environment(program, options), program, ['check'], {
       ...options,
-      input: JSON.stringify({ epochs, parameters, data: data ?? null }),
+      input: JSON.stringify({ epochs, parameters, data: data ?? null, seed, deep }),
+      timeoutMs: deep ? deepCheckTimeout : checkTimeout,
     });
     const check = trainerCheckSchema.safeParse(answer);
     if (!check.success) throw setUp(program, `its answer to a check is wrong: ${issueText(check.error.issues)}`);
@@ -147,15 +160,18 @@ export class TrainerCatalog {
     python: string,
     program: TrainerProgram,
     verb: string[],
-    options: CallOptions & { input?: string },
+    options: CallOptions & { input?: string; timeoutMs?: number },
   ): Promise<unknown> {
     // Its own folder is a person's: what it writes by a relative path while it is asked goes nowhere.
     const folder = await mkdtemp(join(tmpdir(), 'epochal-trainer-'));
     const { code, stdout, tail } = await runProgram(python, [program.file, ...verb], {
       cwd: folder,
       env: trainerEnvironment(python),
-      timeoutMs: answerTimeout,
+      timeoutMs: options.timeoutMs ?? answerTimeout,
       signal: options.signal,
+      onLine: (line) => {
+        if (line.startsWith(progressMark)) options.onProgress?.(line.slice(progressMark.length, 300));
+      },
       ...(options.input === undefined ? {} : { input: options.input }),
     }).finally(() => rm(folder, { recursive: true, force: true }));
     try {

@@ -83,6 +83,7 @@ export function composeReceipt(context: RunContext, story: RunStory, now: Date):
     })),
     processGroupGone: host === null ? true : context.processGroupGone,
     gpuMemoryReleased: context.gpuMemoryReleased ?? null,
+    data: context.published?.data ?? null,
     notes: context.notes,
   };
 }

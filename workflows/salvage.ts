@@ -56,8 +56,9 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
     const landed = landedOf(ledger, published.checkpoints, config.checkpoints, best);
     const told = own ? landedLate(own, outputFolder) : composeLost(found, landed.ledger);
     const { files, bytes } = published;
+    const data = published.data ?? told.data;
     const notes = [...told.notes, ...(published.notes ?? [])];
-    receipt = { ...told, notes, checkpoints: landed.checkpoints, files, publishedBytes: bytes };
+    receipt = { ...told, notes, checkpoints: landed.checkpoints, files, publishedBytes: bytes, data };
   } catch (error) {
     const failure = failureOf(error);
     keep = `publishing failed: ${failure.message}`;
@@ -184,6 +185,7 @@ function composeLost(
     restarts: [],
     processGroupGone: host === null ? null : true,
     gpuMemoryReleased: null,
+    data: null,
     notes: ['written by salvage: times and waste before the end are not known'],
   };
 }

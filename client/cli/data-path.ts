@@ -4,8 +4,11 @@ import { isAbsolute, resolve } from 'node:path';
 import { shownValue } from '../../contracts/config-problems.ts';
 import { ConfigError } from '../errors.ts';
 
+/** What the readers unpack by themselves. */
+const archive = /\.(tar|tar\.gz|tgz)$/i;
+
 /**
- * The configuration with an absolute `data`, where that is a relative path to a folder. A word that is no folder here stays: it may
+ * The configuration with an absolute `data`, where that is a relative path to a folder or an archive. A word that is neither here stays: it may
  * be the name of a data set that the trainer brings along. Throws ConfigError for a path to nothing.
  */
 export async function withAbsoluteData<T>(config: T, from: string = process.cwd()): Promise<T> {
@@ -14,12 +17,12 @@ export async function withAbsoluteData<T>(config: T, from: string = process.cwd(
   // `~` is the home folder of the worker.
   if (typeof data !== 'string' || data === '' || isAbsolute(data) || data.startsWith('~')) return config;
   const place = resolve(from, data);
-  const isFolder = await stat(place).then(
-    (found) => found.isDirectory(),
+  const isDataSet = await stat(place).then(
+    (found) => found.isDirectory() || archive.test(place),
     () => false,
   );
-  if (isFolder) return { ...config, data: place };
+  if (isDataSet) return { ...config, data: place };
   if (!data.includes('/') && data !== '..') return config;
-  const message = `must be an absolute path on the workers, or a folder below ${from}, and there is no folder ${place}`;
+  const message = `must be an absolute path on the workers, or a folder or archive below ${from}, and there is no ${place}`;
   throw new ConfigError([{ field: 'data', value: shownValue(data), message }]);
 }

@@ -1,5 +1,5 @@
 /** Small parts of the command line: settings, texts, ids. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -28,10 +28,13 @@ describe('data', () => {
       const made = async (data: unknown) => (await withAbsoluteData({ data, epochs: 1 }, here)).data;
       expect(await made('shapes')).toBe(join(here, 'shapes'));
       expect(await made('./shapes/small/')).toBe(join(here, 'shapes', 'small'));
+      await writeFile(join(here, 'shapes.tar'), '');
+      await writeFile(join(here, 'mnist'), '');
+      expect(await made('shapes.tar')).toBe(join(here, 'shapes.tar'));
       for (const data of ['/data/shapes', '~/shapes', 'mnist', '', null, 7]) expect(await made(data)).toBe(data);
       expect(await withAbsoluteData({ epochs: 1 }, here)).toEqual({ epochs: 1 });
       await expect(made('shapes/large')).rejects.toThrow(
-        `data is "shapes/large": must be an absolute path on the workers, or a folder below ${here}, and there is no folder ${join(here, 'shapes', 'large')}`,
+        `data is "shapes/large": must be an absolute path on the workers, or a folder or archive below ${here}, and there is no ${join(here, 'shapes', 'large')}`,
       );
     } finally {
       await rm(here, { recursive: true });

@@ -1,10 +1,11 @@
 /** Data sets of a worker over HTTP: real formats, read by the readers that the trainers use. */
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readDataReport } from '../../contracts/data-report.ts';
 import { ensureEnvironment } from '../../worker/python-environments.ts';
 import { TestHost } from '../support/test-host.ts';
 import { TestServer } from '../support/test-server.ts';
@@ -75,6 +76,37 @@ it.each(formats)('tells classes, splits and pictures with their marks: %s', asyn
   expect(picture.status).toBe(200);
   expect(picture.headers.get('content-type')).toMatch(/^image\//);
   expect((await picture.arrayBuffer()).byteLength).toBe(Number(picture.headers.get('content-length')));
+});
+
+it('tells what a run would train on, and keeps it with what was trained', async () => {
+  const data = join(folder, 'shapes-coco');
+  const config = { trainer: 'looker', epochs: 1, pool: host.settings.pool, data, seed: 3 };
+  const { body: checked } = await server.ask('check', { body: { config } });
+  expect(checked).toMatchObject({ ok: true, dataReport: { kind: 'coco', folder: data, images: 12, duplicates: null } });
+  const told = checked.dataReport;
+  expect(told?.splits.map(({ name, role }) => [name, role])).toEqual([
+    ['train', 'train'],
+    ['val', 'validate'],
+  ]);
+
+  // Refused: what is wrong is named, with the images that show it.
+  const [gone = ''] = await readdir(join(data, 'images', 'train'));
+  await rename(join(data, 'images', 'train', gone), join(folder, gone));
+  const { body: refused } = await server.ask('check', { body: { config } });
+  expect(refused).toMatchObject({ ok: false, problems: [{ field: 'data' }] });
+  expect(refused.dataReport?.findings).toMatchObject([{ kind: 'missing picture', effect: 'leftOut', count: 1 }]);
+  await rename(join(folder, gone), join(data, 'images', 'train', gone));
+
+  const run = await host.start(config);
+  const receipt = await run.result();
+  const { sizes: _, classes: __, folder: ___, reportVersion: ____, ...counts } = told ?? expect.fail('no report');
+  expect(receipt.data).toEqual({ ...counts, findings: counts.findings.map(({ examples: _, ...one }) => one) });
+  // The whole of it is published, and no message of the workflow has it.
+  const file = await fetch(`${server.address}/api/runs/${run.id}/file?path=data-report.json`);
+  expect(readDataReport(await file.text())).toEqual(told);
+  const history = JSON.stringify(await run.handle.fetchHistory());
+  const read = history.replace(/"data":"([^"]+)"/g, (_, data: string) => Buffer.from(data, 'base64').toString());
+  expect(['splitSha256', 'dataReport'].map((word) => read.includes(word))).toEqual([true, false]);
 });
 
 it('shows no picture from outside, whatever the path or a link says', async () => {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -79,14 +80,22 @@ def stop_at(trainer: TrainerProcess, phase: str, epoch: int, batch: int) -> tupl
     return trainer.stopped
 
 
-def stopped_in(start: Start, phase: str, epoch: int, batch: int, batches: int) -> TrainerProcess:
+def stopped_in(
+    start: Start, phase: str, epoch: int, batch: int, batches: int, *, after: TrainerProcess | None = None
+) -> TrainerProcess:
     """A run that was stopped in that part of an epoch of `batches`. One that was faster than its stop is repeated.
 
-    `start(run=...)` starts it. Go on in the same folder: `start(run=trainer.folder.name, ...)`.
+    `start(run=...)` starts it. Go on in the same folder: `start(run=trainer.folder.name, ...)`. With `after` it resumes
+    where that one was stopped, each attempt in a copy of its folder.
     """
     reached = []
     for attempt in range(10):
-        trainer = start(run=f"stopped-{attempt}")
+        if after is None:
+            trainer = start(run=f"stopped-{attempt}")
+        else:
+            copy = after.folder.with_name(f"{after.folder.name}-{phase}-{attempt}")
+            shutil.copytree(after.folder, copy)
+            trainer = start(run=copy.name, resumeFrom=str(copy / "checkpoints" / Path(after.last_checkpoint).name))
         complete, trained = stop_at(trainer, phase, epoch, batch)
         if complete == epoch - 1 and (trained == batches if phase == "validate" else batch <= trained < batches):
             return trainer

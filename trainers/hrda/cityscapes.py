@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from epochal.datasets.junk import is_junk
 
 #: Name, label id in the files, colour, and whether it is a thing (DAFormer's classes of the feature distance).
 _classes: tuple[tuple[str, int, tuple[int, int, int], bool], ...] = (
@@ -66,6 +67,8 @@ def cityscapes_files(folder: Path, split: str) -> list[Files]:
     """`leftImg8bit/<split>/<city>/…_leftImg8bit.png` with their `gtFine`, where it is there."""
     found = []
     for picture in sorted((folder / "leftImg8bit" / split).rglob(f"*{_IMAGE}")):
+        if is_junk(picture.name):
+            continue
         stem = picture.name.removesuffix(_IMAGE)
         labels = folder / "gtFine" / split / picture.parent.name
         found.append(
@@ -76,7 +79,8 @@ def cityscapes_files(folder: Path, split: str) -> list[Files]:
 
 def is_gta(folder: Path) -> bool:
     """Whether `folder` has GTA's layout: `images` and `labels` of numbered pictures, and no list of classes."""
-    first = next(iter(sorted((folder / "images").glob("*.png"))), None)
+    images = (path for path in sorted((folder / "images").glob("*.png")) if not is_junk(path.name))
+    first = next(images, None)
     return (folder / "labels").is_dir() and first is not None and _NUMBER.fullmatch(first.stem) is not None
 
 
@@ -86,6 +90,7 @@ def gta_files(folder: Path) -> list[Files]:
         _files(picture.stem, picture, labels / f"{picture.stem}_labelTrainIds.png", labels / picture.name)
         for labels in [folder / "labels"]
         for picture in sorted((folder / "images").glob("*.png"))
+        if not is_junk(picture.name)
     ]
 
 

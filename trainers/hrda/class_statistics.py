@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from domains import Domain
 
 
+#: Counts that were kept by another way of counting are not read.
+_COUNTING = 2
+
+
 class ClassStatistics:
     """Pixels by picture and class: `counts` (pictures, classes)."""
 
@@ -56,36 +60,33 @@ class ClassStatistics:
         self.counts[...] = counts
 
 
-def count(domain: Domain) -> ClassStatistics:
-    """Count, or read what was counted before for the same files."""
-    kept = cache_folder() / "hrda" / f"{_key(domain)}.npz"
-    if kept.is_file():
-        return ClassStatistics(load_arrays(kept)["counts"])
-    classes = len(domain.classes)
-    counts = np.stack(
-        [np.bincount(domain.labels(index).reshape(-1), minlength=256)[:classes] for index in range(len(domain.entries))]
-    )
-    if not counts.any():
-        raise DataError(f"no pixel of the source {domain.folder} has one of its classes")
-    _keep(kept, counts)
-    return ClassStatistics(counts)
+def known(domain: Domain) -> ClassStatistics | None:
+    """What was counted before for the same files: then nothing was wrong with them."""
+    kept = _file(domain)
+    return ClassStatistics(load_arrays(kept)["counts"]) if kept.is_file() else None
 
 
-def _keep(path: Path, counts: np.ndarray) -> None:
-    """Beside, then renamed: who reads it finds it whole. A cache that cannot be written is none."""
+def keep(domain: Domain, statistics: ClassStatistics) -> None:
+    """For the next time. Beside, then renamed: who reads it finds it whole. A cache that cannot be written is none."""
+    path = _file(domain)
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_arrays(beside, {"counts": counts})
+        save_arrays(beside, {"counts": statistics.counts})
         beside.replace(path)
     except OSError:
         beside.unlink(missing_ok=True)
 
 
+def _file(domain: Domain) -> Path:
+    return cache_folder() / "hrda" / f"{_key(domain)}.npz"
+
+
 def _key(domain: Domain) -> str:
-    """Of the label files as they are: an edited one is counted anew."""
+    """Of the label files as they are: an edited one is counted anew. And of the classes that their values mean."""
     files = [(entry.name, *_stamp(entry.annotation)) for entry in domain.entries]
-    said = [domain.layout, domain.classes, domain.unmarked, files]
+    tables = {entry.table.tobytes().hex() for entry in domain.entries if entry.table is not None}
+    said = [_COUNTING, domain.layout, domain.classes, domain.unmarked, sorted(tables), files]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
 

@@ -37,6 +37,12 @@ class DataParameters(epochal.Parameters):
         description="What pixels outside of all objects of a Supervisely project are: not learned from, or a class "
         "of their own called background",
     )
+    skip_bad_pictures: bool = epochal.parameter(
+        False,
+        title="Skip what is wrong",
+        description="Train on the images that are right in domains with damaged images, masks of another size or "
+        "values that are no class, instead of refusing them",
+    )
     source_width: int | None = epochal.parameter(
         None,
         ge=8,

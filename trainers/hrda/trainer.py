@@ -61,7 +61,7 @@ def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem
     try:
         from data_set import read_data_set  # needs numpy and pillow, and a manifest does not
 
-        read = read_data_set(data, parameters)
+        read = read_data_set(data, parameters, for_check=True)
         unknown = [name for name in parameters.thing_classes if name not in read.source.classes]
         if unknown:
             message = f"{unknown[0]} is no class of the source, which has {', '.join(read.source.classes)}"

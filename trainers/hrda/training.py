@@ -7,13 +7,13 @@ from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
-import class_statistics
 import epochal
 import torch
 from adaptation import Adaptation
 from cityscapes import THINGS
+from class_statistics import ClassStatistics
 from daformer_head import DAFormerHead
-from data_set import read_data_set
+from data_set import DataSet, read_data_set
 from encoders import make_encoder
 from epochal.pytorch import Torch
 from epochal.torch_state import bare, load_weights
@@ -31,9 +31,12 @@ def train_hrda(app: epochal.Application) -> None:
     """Train."""
     parameters: Parameters = app.parameters
     torch_ = Torch(app, device=parameters.device, precision=parameters.precision)
-    data = read_data_set(app.data, parameters)
+    data = _read(app, parameters)
     app.note(f"{data}. An epoch is {parameters.iterations_per_epoch} iterations.")
-    statistics = class_statistics.count(data.source)
+    for sentence in data.sentences:
+        app.note(sentence)
+    statistics = data.statistics
+    assert statistics is not None
 
     network = make_network(parameters, len(data.source.classes))
     pretrained = _pretrained_encoder(app, parameters, network)
@@ -106,6 +109,13 @@ def train_hrda(app: epochal.Application) -> None:
         app.end_epoch({**metrics, **means, "learning_rate": parameters.learning_rate * factor})
 
 
+def _read(app: epochal.Application, parameters: Parameters) -> DataSet:
+    """By rank 0 first: the others find its counts in the cache."""
+    data = read_data_set(app.data, parameters) if app.ranks.rank == 0 else None
+    app.ranks.maximum([0])
+    return data or read_data_set(app.data, parameters)
+
+
 def make_network(parameters: Parameters, classes: int) -> MultiResolutionNetwork:
     """The network of these parameters, with random weights but for those of a pretrained encoder."""
     encoder = make_encoder(parameters.encoder, parameters.encoder_weights, parameters.drop_path)
@@ -135,15 +145,13 @@ def _pretrained_encoder(
     return None
 
 
-def _rare_classes(parameters: Parameters, statistics: class_statistics.ClassStatistics) -> RareClassSampler | None:
+def _rare_classes(parameters: Parameters, statistics: ClassStatistics) -> RareClassSampler | None:
     if not parameters.rare_class_sampling:
         return None
     return RareClassSampler(statistics, parameters.rare_class_temperature, parameters.rare_class_pixels)
 
 
-def _class_weights(
-    parameters: Parameters, statistics: class_statistics.ClassStatistics, device: torch.device
-) -> torch.Tensor | None:
+def _class_weights(parameters: Parameters, statistics: ClassStatistics, device: torch.device) -> torch.Tensor | None:
     if parameters.class_weights == "none":
         return None
     return torch.tensor(statistics.weights(), dtype=torch.float32, device=device)

@@ -35,7 +35,7 @@ trainer = epochal.Trainer(
 
 
 @trainer.check_data
-def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem]:
+def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -> list[epochal.Problem]:
     """The config's name, the weights file and the data set, without importing torch or mmdet."""
     problems = []
     if problem := config_problem(parameters.config):
@@ -43,9 +43,9 @@ def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem
     if parameters.weights and (problem := weights_problem(parameters.weights)):
         problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
     try:
-        from epochal.datasets.checking import checked  # needs numpy, and a manifest does not
+        from epochal.datasets.checking import examine  # needs numpy, and a manifest does not
 
-        checked(data or "", parameters.task, parameters)
+        examine(check, data, parameters.task, parameters)
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))
     return problems

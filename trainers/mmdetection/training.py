@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import epochal
+from discarded import Promised, discarded, promised
 from epochal.datasets import coco
-from epochal.datasets.checking import checked
+from epochal.datasets.checking import prepare
 from parameters import Parameters
 
 
@@ -20,7 +21,7 @@ def train_mmdet(app: epochal.Application) -> None:
     # mmengine's checkpoints hold more than tensors, which torch reads only when it is told so. They are our own.
     os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
     os.environ.setdefault("MPLBACKEND", "Agg")
-    classes, data = prepare_data(app, artifacts.parent / "data")
+    classes, data, wanted = prepare_data(app, artifacts.parent / "data")
 
     import torch
 
@@ -30,20 +31,20 @@ def train_mmdet(app: epochal.Application) -> None:
     if parameters.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     runner = make_runner(app, classes, data, artifacts, on_gpu)
+    for part, loader in (("train", runner.train_loop.dataloader), ("val", runner.val_loop.dataloader)):
+        for sentence in discarded(part, wanted[part], loader.dataset):
+            app.note(sentence)
     runner.cfg.dump(str(artifacts / "config.py"))
     runner.train()
 
 
-def prepare_data(app: epochal.Application, folder: Path) -> tuple[list[str], Path]:
-    """The data set as COCO in the run folder; notes its split."""
+def prepare_data(app: epochal.Application, folder: Path) -> tuple[list[str], Path, Promised]:
+    """The data set's classes, it as COCO in the run folder, and what is in that; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed)
-    app.note(str(split))
-    for sentence in data_set.findings.sentences():
-        app.note(f"the data set has {sentence}")
+    data_set, split = prepare(app, parameters.task, parameters)
     shutil.rmtree(folder, ignore_errors=True)
-    coco.write(data_set, split, folder)
-    return data_set.classes, folder
+    coco.write(data_set, split, folder, parameters.task)
+    return data_set.classes, folder, promised(split)
 
 
 def make_runner(app: epochal.Application, classes: list[str], data: Path, artifacts: Path, on_gpu: bool) -> Any:

@@ -49,16 +49,16 @@ trainer = epochal.Trainer(
 
 
 @trainer.check_data
-def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem]:
+def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -> list[epochal.Problem]:
     """The data set and the weights file, without importing torch."""
     problems = []
     if parameters.weights and (problem := weights_problem(parameters.weights, parameters.task)):
         problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
     problems += device_problems(parameters)
     try:
-        from epochal.datasets.checking import checked  # needs numpy, and a manifest does not
+        from epochal.datasets.checking import examine  # needs numpy, and a manifest does not
 
-        checked(data or "", parameters.task, parameters)
+        examine(check, data, parameters.task, parameters)
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))
     return problems

@@ -9,9 +9,11 @@ from typing import Any
 
 import epochal
 import settings
+from discarded import Promised, discarded, promised
 from epochal import schedules, torch_processes
 from epochal.datasets import image_folder, yolo
-from epochal.datasets.checking import checked
+from epochal.datasets.checking import prepare
+from epochal.datasets.model import Findings
 from parameters import Parameters
 
 _suffix = {"detect": "", "segment": "-seg", "pose": "-pose", "classify": "-cls"}
@@ -41,8 +43,9 @@ def train_yolo(app: epochal.Application) -> None:
     run_folder = artifacts.parent
     settings.prepare(run_folder, app.ranks.rank)
     processes = torch_processes.join(app)
-    data = app.ranks.gather(prepare_data(app, run_folder / "data") if processes.rank == 0 else None)[0]
-    trainer = make_trainer(app, overrides(app, data, artifacts), processes)
+    prepared = prepare_data(app, run_folder / "data") if processes.rank == 0 else (None, {})
+    data = app.ranks.gather(prepared[0])[0]
+    trainer = make_trainer(app, overrides(app, data, artifacts), processes, prepared[1])
     app.call_before_shutdown(trainer.close_loaders)
     try:
         trainer.train()
@@ -62,20 +65,22 @@ class NoMoreEpochs(Exception):
     """The worker said that no epoch follows."""
 
 
-def prepare_data(app: epochal.Application, folder: Path) -> Path:
-    """The data set as ultralytics reads it, in the run folder; notes its split."""
+def prepare_data(app: epochal.Application, folder: Path) -> tuple[Path, Promised]:
+    """The data set as ultralytics reads it, in the run folder, and what is in it; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = checked(app.data or "", parameters.task, parameters, app.seed)
-    app.note(str(split))
-    for sentence in data_set.findings.sentences():
-        app.note(f"the data set has {sentence}")
+    data_set, split = prepare(app, parameters.task, parameters)
     # Every process of ultralytics would remove it; the checkpoint has it.
     Path(app.get_synced_data_dir(), "yolo", "results.csv").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     if parameters.task == "classify":
         image_folder.write(data_set, split, folder)
-        return folder
-    return yolo.write(data_set, split, folder, parameters.task)
+        data = folder
+    else:
+        changed = Findings()
+        data = yolo.write(data_set, split, folder, parameters.task, changed)
+        for sentence in changed.sentences():
+            app.note(f"the data set has {sentence}")
+    return data, promised(split, folder, parameters.task)
 
 
 def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str, Any]:
@@ -117,8 +122,13 @@ def parts_of_batch(app: epochal.Application) -> int:
     return next(parts for parts in range(min(app.batch_divisor, each), each + 1) if each % parts == 0)
 
 
-def make_trainer(app: epochal.Application, configuration: dict[str, Any], processes: torch_processes.Processes) -> Any:
-    """ultralytics' trainer for the task, with its loop's ends in the application's hands."""
+def make_trainer(
+    app: epochal.Application, configuration: dict[str, Any], processes: torch_processes.Processes, wanted: Promised
+) -> Any:
+    """ultralytics' trainer for the task, with its loop's ends in the application's hands.
+
+    What it does not load of what is `wanted` (of rank 0 alone) is noted.
+    """
     import torch
     import ultralytics.engine.trainer as engine
     from epochal.torch_state import bare
@@ -153,6 +163,14 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
                 torch.cuda.set_device(self.device)
             self.world_size = 1
 
+        def build_dataset(self, *args: Any, **options: Any) -> Any:
+            try:
+                return super().build_dataset(*args, **options)
+            except (RuntimeError, ValueError) as error:
+                # Of what it cannot use any image of, ultralytics says so in several lines.
+                why = "; ".join(line.strip() for line in str(error).splitlines()[:20])
+                raise epochal.DataError(f"ultralytics cannot use the images: {why}") from error
+
         def _build_train_pipeline(self) -> None:
             # As ultralytics has it: each process keeps the means and variances of its own batches, rank 0's are saved.
             options = {"find_unused_parameters": True, "forward_sync_buffers": False}
@@ -161,6 +179,10 @@ def make_trainer(app: epochal.Application, configuration: dict[str, Any], proces
                 self.world_size = processes.count
             super()._build_train_pipeline()
             loader = self.train_loader
+            for part, images in wanted.items():
+                loaded = {"train": loader, "val": self.test_loader}[part].dataset
+                for sentence in discarded(part, images, loaded):
+                    app.note(sentence)
             shuffle = type(loader.sampler).__name__ in ("RandomSampler", "DistributedSampler")
             images, batch_size = len(loader.dataset), loader.batch_size * processes.count
             order = EpochOrder(images, batch_size, app.seed, shuffle, app.ranks)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[3] / "trainers" / "examples"))
 
 from make_shapes import make
@@ -19,3 +21,11 @@ Make = Callable[..., Path]
 def shapes(tmp_path: Path) -> Make:
     """Make a small data set of some kind."""
     return lambda kind, **options: make(tmp_path / f"made-{kind}", **{"kind": kind, "count": 12, "size": 64, **options})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is kept of made data sets has no place in the machine's own cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["EPOCHAL_CACHE_DIR"] = str(folder)
+    return folder

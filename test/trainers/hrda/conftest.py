@@ -20,6 +20,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from heavy_trainers import Start, TrainerProcess, starter, trainer_file  # noqa: E402
 from make_domains import make  # noqa: E402
+from one_epoch import pytest_addoption, pytest_collection_modifyitems, pytest_configure  # noqa: E402, F401
 
 HRDA = trainer_file("hrda")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import class_statistics
+import inspection
 import numpy as np
 import pytest
 import torch
@@ -14,7 +14,7 @@ from cityscapes import class_of_id
 from class_statistics import ClassStatistics
 from conftest import SMALL
 from data_set import read_data_set
-from domains import read_domain
+from domains import Domain, read_domain
 from epochal import DataError
 from epochal.datasets import supervisely
 from epochal.datasets.masks import cropped
@@ -34,6 +34,13 @@ def picture(path: Path, values: np.ndarray | int, size: tuple[int, int] = (40, 3
     Image.fromarray(array).save(path)
 
 
+def statistics_of(domain: Domain) -> ClassStatistics:
+    """Of all its masks, or as they were kept."""
+    _, statistics = inspection.counted(domain, "source", skip=False)
+    assert statistics is not None
+    return statistics
+
+
 def test_domains_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
     one, same, other = (
         make(tmp_path / name, source=2, target=2, validation=2, size=48, seed=seed)
@@ -50,7 +57,7 @@ def test_folders(domains: Path) -> None:
     assert data.source.layout == "folders"
     assert data.source.classes == CLASSES
     assert (len(data.source), len(data.target), len(data.validation)) == (12, 8, 5)
-    assert str(data).startswith("8 classes; 12 pictures of the source (folders), 8 of the target, 5")
+    assert str(data).startswith("8 classes; 12 images of the source (folders), 8 of the target, 5")
 
 
 def test_cityscapes_and_gta(tmp_path: Path) -> None:
@@ -121,19 +128,19 @@ def test_validation_with_classes_in_another_order(tmp_path: Path) -> None:
 
 def test_class_statistics_are_counted_once(domains: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     domain = read_domain(domains / "source", "source")
-    counted = class_statistics.count(domain)
+    counted = statistics_of(domain)
     for index in range(len(domain)):
         labels = domain.labels(index)
         assert counted.counts[index].tolist() == [int((labels == one).sum()) for one in range(len(CLASSES))]
     assert counted.frequencies.sum() == pytest.approx(1)
     monkeypatch.setattr(domain, "labels", lambda index: pytest.fail("counted again"))
-    assert (class_statistics.count(domain).counts == counted.counts).all()
+    assert (statistics_of(domain).counts == counted.counts).all()
     monkeypatch.undo()
     edited = domain.entries[0].annotation
     before = edited.read_bytes()
     try:
         picture(edited, 0, (72, 72))
-        assert class_statistics.count(domain).counts[0].tolist() == [72 * 72, *[0] * 7]
+        assert statistics_of(domain).counts[0].tolist() == [72 * 72, *[0] * 7]
     finally:
         edited.write_bytes(before)
 
@@ -146,7 +153,7 @@ def test_statistics_of_another_data_set_are_refused(tmp_path: Path) -> None:
 
 def test_rare_classes_are_in_the_crops(domains: Path) -> None:
     domain = read_domain(domains / "source", "source")
-    statistics = class_statistics.count(domain)
+    statistics = statistics_of(domain)
 
     def seen(**options: object) -> float:
         random.seed(0)

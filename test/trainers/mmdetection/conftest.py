@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "trainers" / "examples"))
 import heavy_trainers
 from heavy_trainers import Start, starter, trainer_file
 from make_shapes import make
+from one_epoch import pytest_addoption, pytest_collection_modifyitems, pytest_configure  # noqa: F401
 from trainer_process import TrainerProcess
 
 heavy_trainers.trainer_process.LIMIT = 900.0  # mmdet's evaluation takes long on a busy machine

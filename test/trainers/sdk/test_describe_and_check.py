@@ -184,3 +184,33 @@ def test_lists_of_something_else_are_refused(lists: dict[str, Any], sentence: st
     declared = {"metrics": [epochal.Metric("loss", "Mean loss")], **lists}
     with pytest.raises(TypeError, match=re.escape(sentence)):
         epochal.Trainer(name="t", title="T", description="D", best=("loss", "min"), **declared)
+
+
+def test_a_check_may_tell_what_the_data_set_holds(tmp_path: Path) -> None:
+    """It is asked with the run's seed, and a report is told of a data set that is refused, too."""
+    script = tmp_path / "telling.py"
+    script.write_text(
+        """
+import epochal
+trainer = epochal.Trainer(name="telling", title="", description="", metrics=[epochal.Metric("m", "")],
+    best=("m", "min"), datasets=[epochal.Dataset("rows", "a file of rows")])
+@trainer.check_data
+def check_data(data, parameters, check):
+    check.progress("rows", 1, 2)
+    check.report(epochal.DataReport(kind="rows", folder=data, images=check.seed, objects=int(check.deep)))
+    if data == "/refused":
+        raise epochal.DataError("has no rows")
+    return []
+trainer.main()
+"""
+    )
+    asked = {"epochs": 1, "parameters": {}, "data": "/rows", "seed": 7, "deep": True}
+    done = _ask(script, "check", json.dumps(asked))
+    assert "epochal progress: rows: 1 of 2\n" in done.stderr
+    told = json.loads(done.stdout)
+    assert (told["problems"], told["dataReport"]["images"], told["dataReport"]["objects"]) == ([], 7, 1)
+    refused = json.loads(_run(script, "check", json.dumps({**asked, "data": "/refused", "deep": False})))
+    assert _sentences(refused) == ['data is "/refused": has no rows']
+    assert (refused["dataReport"]["folder"], refused["dataReport"]["objects"]) == ("/refused", 0)
+    (sentence,) = _sentences(json.loads(_run(script, "check", json.dumps({**asked, "seed": "x"}))))
+    assert "must have a whole number as its seed" in sentence

@@ -38,22 +38,20 @@ def _same(one: TrainerProcess, other: TrainerProcess) -> None:
     assert progress(one, "epoch-0003")["best"] == progress(other, "epoch-0003")["best"]
 
 
-@pytest.mark.parametrize(("phase", "batch"), [("train", 2), ("validate", 1)])
-def test_a_stop_and_what_follows(start: Start, reference: TrainerProcess, phase: str, batch: int) -> None:
-    first = stopped_in(partial(start, epochs=3), phase, 2, batch, batches=6)
-    again = ended_well(start(epochs=3, run=first.folder.name, resumeFrom=first.last_checkpoint), 3)
-    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": first.stopped[1]}
-    _same(again, reference)
-
-
-def test_a_kill_and_what_follows(start: Start, reference: TrainerProcess) -> None:
-    first = start(epochs=3)
-    first.wait_for("epoch", epoch=1)
-    first.wait_for("batch", epoch=2, phase="train")
-    first.kill()
-    again = ended_well(start(epochs=3, resumeFrom=checkpoint_path(first, "epoch-0001")), 3)
-    assert {event["epoch"] for event in again.of("batch")} == {2, 3}
-    _same(again, reference)
+def test_stopped_twice_and_killed(start: Start, reference: TrainerProcess) -> None:
+    """One run is stopped while it trains, while it validates, and killed: each part goes on where the last one was."""
+    whole = partial(start, epochs=3)
+    first = stopped_in(whole, "train", 2, 2, batches=6)
+    second = stopped_in(whole, "validate", 2, 1, batches=6, after=first)
+    assert second.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": first.stopped[1]}
+    third = whole(run=second.folder.name, resumeFrom=second.last_checkpoint)
+    assert third.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": 6}
+    third.wait_for("epoch", epoch=2)
+    third.wait_for("batch", epoch=3, phase="train")
+    third.kill()
+    last = ended_well(whole(run=third.folder.name, resumeFrom=checkpoint_path(third, "epoch-0002")), 3)
+    assert {event["epoch"] for event in last.of("batch")} == {3}
+    _same(last, reference)
 
 
 def test_the_end_is_done_again(start: Start, reference: TrainerProcess) -> None:
@@ -74,9 +72,11 @@ def test_a_finished_run_is_extended(start: Start, reference: TrainerProcess) -> 
     assert [event for event in again.of("note") if "planned for 3 epochs and has 4 now" in event["message"]]
 
 
-def test_weights_alone(start: Start, reference: TrainerProcess) -> None:
-    again = start(epochs=1, resumeFrom=checkpoint_path(reference, "epoch-0003"), keepProgress=False)
-    ended_well(again, 1)
+def test_weights_alone_in_halves_of_the_batch(start: Start, reference: TrainerProcess) -> None:
+    """A new training from another one's weights, after out-of-memory: as many steps, each of twice as many parts."""
+    weights = {"resumeFrom": checkpoint_path(reference, "epoch-0003"), "keepProgress": False}
+    again = ended_well(start(epochs=1, batchDivisor=2, **weights), 1)
+    assert again.rows()[0]["batches"] == 6
     assert {int(state["step"]) for state in _optimizer(again, "epoch-0001").values()} == {6}
 
 
@@ -106,9 +106,3 @@ def test_the_published_weights_are_ultralytics_own(start: Start, reference: Trai
     }
     assert changed.isdisjoint(map(str, range(10))), changed  # the first ten layers are frozen
     assert changed
-
-
-def test_half_of_the_batch_after_out_of_memory(start: Start) -> None:
-    trainer = ended_well(start(epochs=1, batchDivisor=2), 1)
-    assert trainer.rows()[0]["batches"] == 6  # as many steps of the optimizer, each of twice as many parts
-    assert {int(state["step"]) for state in _optimizer(trainer, "epoch-0001").values()} == {6}

@@ -22,9 +22,10 @@ stdout_guard.install()
 from epochal.application import Application  # noqa: E402  (the guard has to come first)
 from epochal.arrays import load_arrays, save_arrays  # noqa: E402
 from epochal.averages import Average  # noqa: E402
+from epochal.data_report import DataReport  # noqa: E402
 from epochal.errors import DataError, GpuMissing, NotFinite, SetUpError, StopException  # noqa: E402
 from epochal.parameters import Parameters, parameter  # noqa: E402
-from epochal.trainer import Dataset, Metric, Problem, Trainer  # noqa: E402
+from epochal.trainer import Check, Dataset, Metric, Problem, Trainer  # noqa: E402
 from epochal.weights_file import weights_problem  # noqa: E402
 
 __version__ = "0.1.0"
@@ -32,7 +33,9 @@ __version__ = "0.1.0"
 __all__ = [
     "Application",
     "Average",
+    "Check",
     "DataError",
+    "DataReport",
     "Dataset",
     "GpuMissing",
     "Metric",

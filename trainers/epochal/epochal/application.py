@@ -21,6 +21,7 @@ from epochal.before_shutdown import BeforeShutdown
 from epochal.channel import Channel, Event, EventSink, log, mend_output
 from epochal.checkpoints import CheckpointFolder
 from epochal.control import Control
+from epochal.data_report import DataReport
 from epochal.errors import (
     SetUpError,
     StopException,
@@ -238,6 +239,14 @@ class Application:
     def note(self, message: str) -> None:
         """A line for the people who watch: something was changed or switched off."""
         self._sink.send({"type": "note", "message": shortened(message, 4000)})
+
+    def report_data(self, report: DataReport) -> None:
+        """Keep what the run trains on as `data-report.json`, published with it; the receipt has its counts.
+
+        A later one replaces it. Of several processes the first one's counts.
+        """
+        if self.ranks.rank == 0:
+            report.write(self._session.folder)
 
     def end_early(self, reason: str) -> None:
         """End the training after the epoch under way, by the trainer's own decision: the run completes, with `reason`.

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from epochal import stdout_guard
+from epochal.trainer import Check
 
 if TYPE_CHECKING:
     from epochal.trainer import Trainer
@@ -31,11 +32,17 @@ def _check(trainer: Trainer, text: str) -> dict[str, Any]:
     except ValueError as error:
         problem = {"field": "", "value": text[:80], "message": f"must be JSON ({error})"}
         return {"problems": [problem], "parameters": {}}
-    unknown = set(asked) - {"epochs", "parameters", "data"} if isinstance(asked, dict) else {"?"}
+    known = {"epochs", "parameters", "data", "seed", "deep"}
+    unknown = set(asked) - known if isinstance(asked, dict) else {"?"}
     if unknown:
-        message = 'must be an object with "epochs", "parameters" and "data"'
+        message = 'must be an object with "epochs", "parameters" and "data", and maybe "seed" and "deep"'
         return {"problems": [{"field": "", "value": text[:80], "message": message}], "parameters": {}}
-    return trainer.check(asked.get("epochs"), asked.get("parameters"), asked.get("data"))
+    seed, deep = asked.get("seed", 0), asked.get("deep", False)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not isinstance(deep, bool):
+        message = "must have a whole number as its seed, and true or false for deep"
+        return {"problems": [{"field": "", "value": text[:80], "message": message}], "parameters": {}}
+    check = Check(seed=seed, deep=deep)
+    return trainer.check(asked.get("epochs"), asked.get("parameters"), asked.get("data"), check)
 
 
 def _train(trainer: Trainer, arguments: list[str]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from epochal.channel import Event
 from epochal.checkpoints import MANIFEST
 from epochal.session import Session
+from epochal.trainer import Check
 
 if TYPE_CHECKING:
     from epochal.trainer import Trainer
@@ -39,7 +40,7 @@ def session_from(trainer: Trainer, arguments: list[str]) -> Session:
     if asked.resume and not asked.folder:
         parser.error("--resume needs --folder")
     parameters = dict(_assignment(parser, text) for text in asked.set)
-    checked = trainer.check(asked.epochs, parameters, asked.data)
+    checked = trainer.check(asked.epochs, parameters, asked.data, Check(seed=max(asked.seed, 0)))
     if checked["problems"]:
         parser.error("\n".join("{field} is {value}: {message}".format(**one) for one in checked["problems"]))
     folder: Path = asked.folder or Path("runs") / f"{trainer.name}-{datetime.now():%Y%m%d-%H%M%S}"

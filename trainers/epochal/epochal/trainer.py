@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,8 +16,11 @@ from epochal.parameters import Parameters, as_json, parameter_problems
 
 if TYPE_CHECKING:
     from epochal.application import Application
+    from epochal.data_report import DataReport
 
 PROTOCOL = 1
+#: Begins a line on stderr that tells the worker how far a check is.
+PROGRESS = "epochal progress: "
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,28 @@ class Problem:
     message: str
 
 
-CheckData = Callable[[str | None, Any], Iterable[Problem]]
+@dataclass
+class Check:
+    """What a check is asked beside the configuration, and where it tells what the data set holds."""
+
+    #: The run's seed: a random split is the one that the run will have.
+    seed: int = 0
+    #: Every image is to be read and compared, however long that takes.
+    deep: bool = False
+    #: The last one that was told.
+    data_report: DataReport | None = None
+
+    def report(self, report: DataReport) -> None:
+        """Tell what the data set holds; also before something about it is refused."""
+        self.data_report = report
+
+    def progress(self, doing: str, done: int, total: int) -> None:
+        """Tell whoever waits how far it is."""
+        print(f"{PROGRESS}{doing}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+
+
+#: `(data, parameters)`, or with a `Check` as the third.
+CheckData = Callable[..., Iterable[Problem]]
 Train = Callable[["Application"], None]
 
 
@@ -90,7 +116,8 @@ class Trainer:
     def check_data(self, function: CheckData) -> CheckData:
         """Decorator: `function(data, parameters)` yields a `Problem` for whatever is wrong with the data set.
 
-        It runs before a run starts, so it should answer within a second, and import nothing heavy.
+        It runs before a run starts, so it should answer within a second, and import nothing heavy. A function with a
+        third parameter gets a `Check`: the run's seed, whether to look at every image, where to tell a `DataReport`.
         """
         self._check_data = function
         return function
@@ -133,8 +160,12 @@ class Trainer:
         """The parameters as the trainer's model; raises pydantic's `ValidationError`."""
         return self.parameters.model_validate_json(json.dumps(parameters))
 
-    def check(self, epochs: Any, parameters: Any, data: Any) -> dict[str, Any]:
-        """Everything that is wrong with a configuration, and the parameters with their defaults filled in."""
+    def check(self, epochs: Any, parameters: Any, data: Any, asked: Check | None = None) -> dict[str, Any]:
+        """Everything that is wrong with a configuration, and the parameters with their defaults filled in.
+
+        With a `dataReport`, where the trainer tells one.
+        """
+        asked = asked or Check()
         problems: list[dict[str, str]] = []
         if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
             problems.append(_problem("epochs", epochs, "must be a whole number of at least 1"))
@@ -156,11 +187,20 @@ class Trainer:
             return {"problems": problems, "parameters": {}}
         if not problems and self._check_data:
             try:
-                found = list(self._check_data(data, parsed))
+                found = list(self._check_data(data, parsed, *([asked] if _takes_check(self._check_data) else [])))
             except DataError as error:
                 found = [Problem("data", data, str(error))]
             problems += [_problem(one.field, one.value, one.message) for one in found]
-        return {"problems": problems, "parameters": {} if problems else parsed.model_dump(mode="json")}
+        answer = {"problems": problems, "parameters": {} if problems else parsed.model_dump(mode="json")}
+        if asked.data_report:
+            answer["dataReport"] = asked.data_report.as_json()
+        return answer
+
+
+def _takes_check(function: CheckData) -> bool:
+    """Whether it has a third parameter."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in positional for one in inspect.signature(function).parameters.values()) > 2
 
 
 def _problem(field_name: str, value: Any, message: str) -> dict[str, str]:

@@ -62,7 +62,7 @@ def _one_class(folder: Path) -> None:
 
 
 def _one_class_is_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="has only images of cat to train with"):
+    with pytest.raises(DataError, match="only images of cat to train with"):
         trained(folder, "classify")
 
 

@@ -306,7 +306,7 @@ def _flipped(flip: list[int]) -> Callable[[Path], None]:
         data_set, chosen, _ = trained(folder, "pose")
         written = yaml.safe_load(yolo.write(data_set, chosen, folder.parent / "written", "pose").read_text())
         assert written.get("flip_idx", []) == flip
-        assert ("unmirrored keypoints" in {one.kind for one in data_set.findings}) == (not flip)
+        assert ("no mirrored images" in {one.kind for one in data_set.findings}) == (not flip)
 
     return expect
 

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from epochal.datasets import reading
+from epochal.channel import log
+from epochal.data_report import DataReport
+from epochal.datasets import duplicates, reading
+from epochal.datasets.decoding import decode_all
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
+from epochal.datasets.report import report_of
 from epochal.datasets.splits import Split, split
+from epochal.datasets.tasks import fit_to_task, something_to_learn
 from epochal.errors import DataError
+
+if TYPE_CHECKING:
+    from epochal.application import Application
+    from epochal.trainer import Check
+
+#: A training waits so many seconds at most for its images to be decoded; what is left is decoded by the next one.
+LONGEST_LOOK = 600.0
+_LOG_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """How every image is looked at."""
+
+    #: Called with what is done, and how many of how many steps are.
+    progress: Callable[[str, int, int], object]
+    #: For so long at most, where somebody waits for something else; what was seen is kept for the next time.
+    seconds: float | None = None
+
 
 #: What a task needs to know of the objects, and how that is said.
 _needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
@@ -23,44 +51,79 @@ _needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
 }
 
 
-def checked(data: str, task: str, parameters: SplitParameters, seed: int = 0) -> tuple[DataSet, Split]:
-    """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong."""
+def checked(
+    data: str,
+    task: str,
+    parameters: SplitParameters,
+    seed: int = 0,
+    tell: Callable[[DataReport], object] | None = None,
+    look: Look | None = None,
+) -> tuple[DataSet, Split]:
+    """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong.
+
+    `tell` gets the data report, also of a data set that is refused once it was read. With `look` every image is
+    decoded and compared with the others; without, the report says that this was not done.
+    """
     data_set = reading.read(Path(data).expanduser(), task)
-    wrong = reading.serious(data_set)
+    chosen = decoded = None
+    compared = False
+    try:
+        if look:
+            decoded = decode_all(
+                data_set, data_set.findings, partial(look.progress, "decode the images"), seconds=look.seconds
+            )
+        _require(data_set, data, task, parameters)
+        if decoded:
+            damaged = set(map(id, decoded.failed))
+            data_set.pictures = [one for one in data_set.pictures if id(one) not in damaged]
+        chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
+        something_to_learn(chosen, task, shortest_side=parameters.shortest_side)
+        if look:
+            data_set.findings.extend(
+                duplicates.find(data_set, partial(look.progress, "compare the images"), chosen=chosen)
+            )
+            compared = True
+    finally:
+        if tell:
+            tell(report_of(data_set, chosen, decoded, compared=compared))
+    return data_set, chosen
+
+
+def examine(check: Check, data: str | None, task: str, parameters: SplitParameters) -> tuple[DataSet, Split]:
+    """`checked` for a trainer's `check_data`: the data report is told, and every image looked at if that was asked."""
+    look = Look(check.progress) if check.deep else None
+    return checked(data or "", task, parameters, check.seed, check.report, look)
+
+
+def prepare(app: Application, task: str, parameters: SplitParameters) -> tuple[DataSet, Split]:
+    """`checked` for a training: every image is looked at, and what is found is noted and kept with the run."""
+    look = Look(_logged(), seconds=LONGEST_LOOK)
+    data_set, chosen = checked(app.data or "", task, parameters, app.seed, app.report_data, look)
+    app.note(str(chosen))
+    for sentence in data_set.findings.sentences():
+        app.note(f"the data set has {sentence}")
+    return data_set, chosen
+
+
+def _logged() -> Callable[[str, int, int], None]:
+    """Progress as lines of the trainer's log, every few seconds."""
+    told = time.monotonic()
+
+    def progress(doing: str, done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() > told + _LOG_SECONDS:
+            told = time.monotonic()
+            log(f"{doing}: {done:,} of {total:,}")
+
+    return progress
+
+
+def _require(data_set: DataSet, data: str, task: str, parameters: SplitParameters) -> None:
+    """`DataError` where something is wrong with the data set, or it has not what the task needs."""
+    wrong = reading.serious(data_set, task)
     if wrong and not parameters.skip_bad_pictures:
         raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
     has, words = _needs[task]
     if not has(data_set):
         raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")
-    if task == "pose" and (different := _different_keypoints(data_set)):
-        raise DataError(f"the data set {data} has {different}: the task pose needs the same number for all classes")
-    if task == "pose" and not data_set.keypoint_flip:
-        names = ", ".join(data_set.keypoint_names[:20])
-        data_set.findings.add(
-            "unmirrored keypoints",
-            f"nothing says which of {names} becomes which in a mirrored image (flip_idx does, or names with left and "
-            "right): no image is flipped in training",
-        )
-    chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
-    if task == "classify":
-        learnt = sorted({label for picture in chosen.parts["train"] for label in picture.labels[:1]})
-        if len(learnt) < 2:
-            raise DataError(
-                f"the data set {data} has only images of {', '.join(learnt) or 'no class'} to train with: a classifier "
-                "learns to tell two classes or more apart"
-            )
-    return data_set, chosen
-
-
-def _different_keypoints(data_set: DataSet) -> str | None:
-    """Classes whose objects have another number of keypoints than those of others, as words."""
-    counts: dict[str, int] = {}
-    for picture in data_set.pictures:
-        for one in picture.objects:
-            if one.keypoints:
-                known = counts.setdefault(one.class_name, len(one.keypoints))
-                if known != len(one.keypoints):
-                    return f"objects of {one.class_name} with {known} and with {len(one.keypoints)} keypoints"
-    if len(set(counts.values())) < 2:
-        return None
-    return ", ".join(f"{name} with {count} keypoints" for name, count in counts.items())
+    fit_to_task(data_set, task)

@@ -26,6 +26,7 @@ from epochal.datasets.frames import Frame, frame_of
 from epochal.datasets.json_lists import JsonLists
 from epochal.datasets.masks import full_mask, rle_of_mask
 from epochal.datasets.model import DataSet, Findings, Object, Picture
+from epochal.datasets.outlines import outline_of
 from epochal.datasets.pictures import link_name, named, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
@@ -206,8 +207,11 @@ class _Reader:
         return [f"point {index + 1}" for index in range(count)]
 
 
-def write(data_set: DataSet, split: Split, folder: Path) -> dict[str, Path]:
-    """Write `annotations/<split>.json` and links in `images/<split>/`; answers the json files."""
+def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -> dict[str, Path]:
+    """Write `annotations/<split>.json` and links in `images/<split>/`; answers the json files.
+
+    For `segment` an object without a mask gets its box as outline: loaders expect one of each object.
+    """
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
     keypoints = {"keypoints": data_set.keypoint_names, "skeleton": []} if data_set.keypoint_names else {}
     categories = [{"id": index + 1, "name": name, **keypoints} for index, name in enumerate(data_set.classes)]
@@ -221,7 +225,7 @@ def write(data_set: DataSet, split: Split, folder: Path) -> dict[str, Path]:
             os.symlink(picture.path.resolve(), folder / "images" / part / name)
             images.append({"id": number, "file_name": name, "width": picture.width, "height": picture.height})
             for one in picture.objects:
-                marks = _annotation(one, picture)
+                marks = _annotation(one, picture, task)
                 annotations.append(
                     {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[one.class_name], **marks}
                 )
@@ -231,7 +235,7 @@ def write(data_set: DataSet, split: Split, folder: Path) -> dict[str, Path]:
     return files
 
 
-def _annotation(one: Object, picture: Picture) -> dict[str, Any]:
+def _annotation(one: Object, picture: Picture, task: str) -> dict[str, Any]:
     marks: dict[str, Any] = {"bbox": [float(v) for v in one.box], "iscrowd": int(one.crowd)}
     holed = any(polygon.interiors for polygon in one.polygons)
     if one.bitmap is not None or holed:
@@ -242,7 +246,8 @@ def _annotation(one: Object, picture: Picture) -> dict[str, Any]:
         marks["segmentation"] = [[float(v) for point in polygon.exterior for v in point] for polygon in one.polygons]
         marks["area"] = float(full_mask(one, picture.width, picture.height).sum())
     else:
-        marks["segmentation"] = []
+        outlines = [outline_of(one, picture.width, picture.height).ring] if task == "segment" else []
+        marks["segmentation"] = [[float(v) for point in ring for v in point] for ring in outlines]
         marks["area"] = float(one.box.width * one.box.height)
     if one.keypoints:
         marks["keypoints"] = [value for point in one.keypoints for value in point]

@@ -15,6 +15,15 @@ from epochal.datasets.model import Findings
 #: What every trainer's framework reads; anything else is refused, whatever the suffix says.
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 _ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 #: ultralytics discards images with a shorter side.
 _SMALLEST_SIDE = 10
 
@@ -65,6 +74,15 @@ def header_of(path: Path, findings: Findings) -> Header | None:
         what = f"ultralytics discards images with a side of less than {_SMALLEST_SIDE}"
         findings.add("tiny image", f"{path} has {width} × {height} pixels; {what}")
     return Header(width, height, orientation)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image as it is shown, and as every framework loads it."""
+    if image.format == "TIFF":
+        image.load()  # which turns it
+        return image
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -59,40 +59,44 @@ def cropped(mask: np.ndarray) -> Bitmap:
 
 def outlines(mask: np.ndarray) -> list[list[Point]]:
     """Outer outlines of the connected parts of a mask, along its pixels' edges; holes are filled."""
-    height, width = mask.shape
-    padded = np.zeros((height + 2, width + 2), bool)
-    padded[1:-1, 1:-1] = mask
+    return [ring for area, ring in rings(mask) if area > 0]
+
+
+def rings(mask: np.ndarray) -> list[tuple[float, list[Point]]]:
+    """All outlines of a mask, along its pixels' edges, with what they enclose: holes have a negative area."""
     # Edges run so that what is set lies to their right; each is a step from one corner of a pixel to the next.
     following: dict[Point, list[Point]] = {}
-    for start, end in _edges(padded):
+    for start, end in _edges(mask):
         following.setdefault(start, []).append(end)
-    rings = []
-    while following:
-        start = min(following, key=lambda corner: (corner[1], corner[0]))
-        ring, here, heading = [start], start, (1, 0)
-        while True:
-            there = _turn(following, here, heading)
-            heading = (there[0] - here[0], there[1] - here[1])
-            here = there
-            if here == start:
-                break
-            ring.append(here)
-        if _area(ring) > 0:
-            rings.append(_straightened(ring))
-    return rings
+    found = []
+    for start in sorted(following, key=lambda corner: (corner[1], corner[0])):
+        while start in following:
+            ring, here, heading = [start], start, (1, 0)
+            while True:
+                there = _turn(following, here, heading)
+                heading = (there[0] - here[0], there[1] - here[1])
+                here = there
+                if here == start:
+                    break
+                ring.append(here)
+            found.append((_area(ring), _straightened(ring)))
+    return found
 
 
-def _edges(padded: np.ndarray) -> Iterator[tuple[Point, Point]]:
-    for row, column in zip(*np.nonzero(padded), strict=True):
-        x, y = int(column) - 1, int(row) - 1
-        if not padded[row - 1, column]:
-            yield (x, y), (x + 1, y)
-        if not padded[row, column + 1]:
-            yield (x + 1, y), (x + 1, y + 1)
-        if not padded[row + 1, column]:
-            yield (x + 1, y + 1), (x, y + 1)
-        if not padded[row, column - 1]:
-            yield (x, y + 1), (x, y)
+def _edges(mask: np.ndarray) -> Iterator[tuple[Point, Point]]:
+    padded = np.pad(mask.astype(bool), 1)
+    inner = padded[1:-1, 1:-1]
+    # For each side of a pixel: whether its neighbour there is not set, and the corners that its edge runs between.
+    sides = (
+        (padded[:-2, 1:-1], (0, 0), (1, 0)),
+        (padded[1:-1, 2:], (1, 0), (1, 1)),
+        (padded[2:, 1:-1], (1, 1), (0, 1)),
+        (padded[1:-1, :-2], (0, 1), (0, 0)),
+    )
+    for neighbour, (x0, y0), (x1, y1) in sides:
+        rows, columns = np.nonzero(inner & ~neighbour)
+        for y, x in zip(rows.tolist(), columns.tolist(), strict=True):
+            yield (x + x0, y + y0), (x + x1, y + y1)
 
 
 def _turn(following: dict[Point, list[Point]], here: Point, heading: tuple[float, float]) -> Point:
@@ -117,16 +121,6 @@ def _straightened(ring: list[Point]) -> list[Point]:
         if (corner[0] - before[0]) * (after[1] - corner[1]) != (corner[1] - before[1]) * (after[0] - corner[0]):
             kept.append((float(corner[0]), float(corner[1])))
     return kept
-
-
-def polygons_of(one: Object, width: int, height: int) -> list[list[Point]]:
-    """Outer outlines of the object: its own polygons, those of its bitmap, or its box."""
-    if one.bitmap is not None:
-        return outlines(full_mask(one, width, height))
-    if one.polygons:
-        return [polygon.exterior for polygon in one.polygons]
-    x, y, w, h = one.box
-    return [[(x, y), (x + w, y), (x + w, y + h), (x, y + h)]]
 
 
 def mask_of_rle(segmentation: dict[str, Any], most_width: int, most_height: int) -> np.ndarray:

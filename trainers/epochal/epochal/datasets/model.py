@@ -128,6 +128,10 @@ class Findings:
         if len(finding.examples) < MOST_EXAMPLES:
             finding.examples.append(example)
 
+    def extend(self, others: Findings) -> None:
+        """Those of another look at the same data set; it finds kinds of its own."""
+        self._by_kind.update(others._by_kind)
+
     def __iter__(self) -> Iterator[Finding]:
         return iter(self._by_kind.values())
 

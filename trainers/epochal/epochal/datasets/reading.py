@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
-from epochal.datasets import coco, coco_files, image_folder, supervisely, yolo
-from epochal.datasets.mirrored import mirrored
-from epochal.datasets.model import DataSet, Kind
+from epochal.datasets import archive, coco, coco_files, image_folder, supervisely, yolo
+from epochal.datasets.junk import is_junk
+from epochal.datasets.model import DataSet, Findings, Kind
 from epochal.errors import DataError
 
 _readers = {"supervisely": supervisely.read, "yolo": yolo.read, "images": image_folder.read}
@@ -15,7 +16,16 @@ _readers = {"supervisely": supervisely.read, "yolo": yolo.read, "images": image_
 _HARMLESS = {
     "picture without labels",
     "picture without annotation",
-    "unused shape",
+    "alpha mask",
+    "empty data set",
+    "box as outline",
+    "joined labels",
+    "other file",
+    "unused line",
+    "unused metadata",
+    "unpacked archive",
+    "unused object tag",
+    "unused point",
     "crowd",
     "degenerate outline",
     "image in several files",
@@ -32,22 +42,28 @@ _HARMLESS = {
     "class count",
     "class names",
     "class numbers",
-    "image in two splits",
     "image listed twice",
-    "image twice",
     "keypoint names",
     "label without image",
     "renamed key",
     "same line twice",
     "unread key",
-    "unmirrored keypoints",
     "image in no split",
+    "mirrored keypoints",
+    "no mirrored images",
+    "class without pixels",
+    "image without classes",
     "junk",
     "folder linked twice",
+    "image in two splits",
+    "image twice",
     "image format not read",
     "image without a class",
     "folder not read",
 }
+
+#: What makes no difference to a task that learns no keypoints.
+_HARMLESS_WITHOUT_KEYPOINTS = {"graph without keypoints", "other keypoints", "unknown keypoint"}
 
 
 def recognise(folder: Path) -> Kind:
@@ -56,8 +72,8 @@ def recognise(folder: Path) -> Kind:
         hint = "" if folder.is_absolute() else f" in {Path.cwd()}: give an absolute path"
         raise DataError(f"there is no data set at {folder}{hint}")
     if not folder.is_dir():
-        raise DataError(f"{folder} is a file: a data set is a folder")
-    if (folder / "meta.json").is_file() and any(folder.rglob("ann")):
+        raise DataError(archive.advice_for(folder))
+    if supervisely.is_project(folder):
         return "supervisely"
     if yolo.is_yolo(folder):
         return "yolo"
@@ -72,10 +88,15 @@ def recognise(folder: Path) -> Kind:
 
 
 def read(folder: Path, task: str | None = None) -> DataSet:
-    """Read a data set of any known format; what is wrong with it is in `findings`.
+    """Read a data set of any known format, also in an archive; what is wrong with it is in `findings`.
 
     The task decides between annotations where a data set has several kinds of the same pictures.
     """
+    if archive.is_archive(folder):
+        place = _in_one_folder(archive.unpacked(folder))
+        data_set = read(place, task)
+        data_set.findings.add("unpacked archive", f"{folder} was unpacked to {place}")
+        return data_set
     kind = recognise(folder)
     try:
         data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
@@ -86,14 +107,41 @@ def read(folder: Path, task: str | None = None) -> DataSet:
     if not data_set.pictures:
         first = next((f" ({one})" for one in data_set.findings.sentences()), "")
         raise DataError(f"the data set {folder} has no picture that can be read{first}")
-    data_set.keypoint_flip = data_set.keypoint_flip or mirrored(data_set.keypoint_names)
     return data_set
 
 
-def serious(data_set: DataSet) -> list[str]:
-    """Sentences for the findings that a training should not pass over."""
+def _in_one_folder(folder: Path) -> Path:
+    """The data set itself, where a folder has nothing but one with it."""
+    while True:
+        inside = [entry for entry in folder.iterdir() if not is_junk(entry.name)]
+        if len(inside) != 1 or not inside[0].is_dir() or _is_known(folder):
+            return folder
+        folder = inside[0]
+
+
+def _is_known(folder: Path) -> bool:
+    try:
+        recognise(folder)
+    except DataError:
+        return False
+    return True
+
+
+def leaves_out(kind: str) -> bool:
+    """Whether findings of this kind leave less to train with than there should be."""
+    return kind not in _HARMLESS
+
+
+class HasFindings(Protocol):
+    """A data set, or a part of one."""
+
+    findings: Findings
+
+
+def serious(data_set: HasFindings, task: str | None = None) -> list[str]:
+    """Sentences for the findings that a training for a task should not pass over."""
     return [
         sentence
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
-        if one.kind not in _HARMLESS
+        if leaves_out(one.kind) and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
     ]

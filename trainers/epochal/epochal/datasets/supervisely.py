@@ -1,54 +1,74 @@
-"""Supervisely project: `meta.json`, and in each data set's folder `img/` and `ann/<picture>.json`."""
+"""Supervisely project: `meta.json`, and in each data set's folder `img/` and `ann/<image>.json`."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from epochal.datasets.frames import Frame, frame_of
 from epochal.datasets.junk import is_junk
-from epochal.datasets.masks import box_of_bitmap, box_of_points, packed, unpacked
-from epochal.datasets.model import Bitmap, Box, DataSet, Findings, Keypoint, Object, Picture, Point, Polygon
-from epochal.datasets.pictures import link_name, named, size_of, unique_name
+from epochal.datasets.masks import cropped, full_mask, packed
+from epochal.datasets.model import PICTURE_SUFFIXES, Box, DataSet, Findings, Object, Picture
+from epochal.datasets.pictures import link_name, named, unique_name
 from epochal.datasets.splits import Split, split_name
+from epochal.datasets.supervisely_geometry import UNSUPPORTED, UNUSED, object_of, placed, shape_of, unknown_nodes
+from epochal.datasets.supervisely_meta import Meta, Wrong, is_meta, list_in, load, read_meta, shown, text_of
 from epochal.errors import DataError
 
 _COLORS = ["#E6194B", "#3CB44B", "#4363D8", "#F58231", "#911EB4", "#42D4F4", "#F032E6", "#BFEF45"]
+#: Folders that make a folder a data set, and all those of a data set that hold no data sets.
+_ITEMS = frozenset({"img", "ann", "video", "pointcloud", "volume"})
+_CONTENT = _ITEMS | {"img_info", "seg", "meta", "blob"}
+_BEYOND = 1.0  # pixel
+
+
+def is_project(folder: Path) -> bool:
+    """Whether a folder is a project, also one that cannot be trained on."""
+    file = folder / "meta.json"
+    return file.is_file() and (is_meta(file) or any((one / "ann").is_dir() for one in _data_sets(folder)))
 
 
 def read(folder: Path) -> DataSet:
-    """Read a project. Tags of a picture, or the folder of its data set, may say which split it is in."""
-    meta = _json(folder / "meta.json")
-    try:
-        classes = [one["title"] for one in meta["classes"]]
-        nodes = [list(one["geometry_config"]["nodes"]) for one in meta["classes"] if one.get("shape") == "graph"]
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{folder / 'meta.json'} is not a Supervisely project's: {error!r} is missing") from error
+    """Read a project. Tags of an image, or the folder of its data set, may say which split it is in."""
+    meta = read_meta(folder / "meta.json")
     findings = Findings()
     pictures: list[Picture] = []
     taken: set[str] = set()
-    for data_set in _data_sets(folder):
-        found = list(_pictures(data_set, folder, set(classes), nodes[0] if nodes else [], taken, findings))
-        if not found:
-            findings.add("empty split", f"{data_set} has no annotated pictures")
+    data_sets = sorted(_data_sets(folder))
+    for data_set in data_sets:
+        _refuse_other_content(data_set)
+        found = list(_pictures(data_set, folder, meta, taken, findings))
+        if not found and not any(data_set in other.parents for other in data_sets):
+            kind = "empty split" if _split_of(data_set, folder) else "empty data set"
+            findings.add(kind, f"{data_set} has no images")
         pictures += found
-    names = [str(name) for name in nodes[0]] if nodes else []
-    return DataSet("supervisely", folder, classes, pictures, findings, names)
+    names = _with_one_skeleton(pictures, meta, findings)
+    return DataSet("supervisely", folder, list(meta.shapes), pictures, findings, names)
+
+
+def annotation_of(image: Path) -> Path | None:
+    """The annotation file of an image: by its whole name, or without the suffix as older versions have it."""
+    folder = image.parent.parent / "ann"
+    files = (folder / f"{image.name}.json", folder / f"{image.stem}.json")
+    return next((file for file in files if file.is_file()), None)
 
 
 def write(data_set: DataSet, split: Split, folder: Path) -> None:
     """Write a project with a data set for each split; pictures are linked, and tagged with their split.
 
-    A class is written as the shape that its objects have: bitmap, polygon, graph (keypoints) or rectangle.
+    A class is written as the shape that its objects have: bitmap, polygon, graph (keypoints) or rectangle; as `any`
+    where they differ.
     """
     shapes = _shapes(data_set)
     (folder).mkdir(parents=True, exist_ok=True)
     classes = []
     for index, name in enumerate(data_set.classes):
         one = {"title": name, "shape": shapes[name], "color": _COLORS[index % len(_COLORS)], "geometry_config": {}}
-        if shapes[name] == "graph":
+        if shapes[name] in ("graph", "any") and data_set.keypoint_names:
             one["geometry_config"] = _graph(data_set.keypoint_names)
         classes.append(one)
     tags = [{"name": part, "value_type": "none", "color": "#808080"} for part in split.parts]
@@ -65,135 +85,261 @@ def write(data_set: DataSet, split: Split, folder: Path) -> None:
                 "tags": [{"name": part, "value": None}],
                 "size": {"height": picture.height, "width": picture.width},
                 "objects": [
-                    mark
-                    for one in picture.objects
-                    for mark in _marks(one, shapes[one.class_name], data_set.keypoint_names)
+                    label
+                    for index, one in enumerate(picture.objects, 1)
+                    for label in _labels(one, f"{picture.name}-{index}", data_set.keypoint_names)
                 ],
             }
             (folder / part / "ann" / f"{name}.json").write_text(json.dumps(content))
 
 
-def _data_sets(folder: Path) -> list[Path]:
-    """Folders with `ann/`, also nested ones, which lie in `datasets/` of their parent."""
-    found = sorted(path.parent for path in folder.rglob("ann") if path.is_dir())
-    return [path for path in found if not any(map(is_junk, path.relative_to(folder).parts))]
-
-
-def _pictures(
-    data_set: Path, folder: Path, classes: set[str], nodes: list[str], taken: set[str], findings: Findings
-) -> Iterator[Picture]:
-    split = split_name(data_set.name)
-    for file in sorted((data_set / "ann").glob("*.json")):
-        if is_junk(file.name):
-            findings.add("junk", f"{file} is not a part of the data set")
+def _data_sets(folder: Path) -> Iterator[Path]:
+    """Folders with `ann/` or `img/`, also nested ones, which lie in `datasets/` of their parent; links are followed."""
+    seen: set[str] = set()
+    for place, folders, _ in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
             continue
-        path = named(file.name.removesuffix(".json"), folder, [data_set / "img"], findings, str(file))
-        size = size_of(path, findings) if path else None
-        if path is None or size is None:
-            continue
-        try:
-            content = json.loads(file.read_bytes())
-            marks, declared = content["objects"], (content["size"]["width"], content["size"]["height"])
-            tags = [_tag(tag) for tag in content.get("tags", [])]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            findings.add("unreadable annotation", f"{file}: {error!r}")
-            continue
-        if declared != size:
-            findings.add("other size", f"{path} has {size[0]} × {size[1]} pixels, {file.name} says otherwise")
-        picture = Picture(path, unique_name(path, folder, taken), *size, split=split, tags=tags)
-        picture.labels = [tag for tag in tags if tag in classes]
-        for index, mark in enumerate(marks):
-            _add(picture, mark, f"object {index + 1} of {file}", classes, nodes, findings)
-        yield picture
-    for path in sorted((data_set / "img").glob("*")):
-        if is_junk(path.name):
-            findings.add("junk", f"{path} is not a part of the data set")
-        elif not (data_set / "ann" / f"{path.name}.json").is_file():
-            findings.add("picture without annotation", f"{path} has none")
+        seen.add(real)
+        if Path(place) != folder and not _ITEMS.isdisjoint(folders):
+            yield Path(place)
+        folders[:] = [name for name in folders if name not in _CONTENT and not is_junk(name)]
 
 
-def _add(
-    picture: Picture, mark: dict[str, Any], where: str, classes: set[str], nodes: list[str], findings: Findings
-) -> None:
-    title = mark.get("classTitle")
-    if title not in classes:
-        findings.add("unknown class", f"{where} has the class {title}, which meta.json has not")
+def _refuse_other_content(data_set: Path) -> None:
+    for name, words in (("video", "videos"), ("pointcloud", "point clouds"), ("volume", "volumes")):
+        if (data_set / name).is_dir():
+            raise DataError(f"{data_set} is a data set of {words}: only a project of images can be trained on")
+    if (data_set / "img").is_dir():
         return
+    offsets = next(data_set.glob("*_offsets.pkl"), None)
+    if offsets:
+        raise DataError(
+            f"{data_set} has its images in an archive of the project's folder blob/, at places that are listed in "
+            f"{offsets.name}, and that is not read here: download the project with download_blob_files=False"
+        )
+
+
+def _split_of(data_set: Path, folder: Path) -> str | None:
+    """Of the data set itself, or of the nearest of those that it is nested in."""
+    parts = data_set.relative_to(folder).parts
+    return next((name for part in reversed(parts) if part != "datasets" and (name := split_name(part))), None)
+
+
+def _pictures(data_set: Path, folder: Path, meta: Meta, taken: set[str], findings: Findings) -> Iterator[Picture]:
+    split = _split_of(data_set, folder)
+    files, annotations = _names(data_set / "img", findings), _names(data_set / "ann", findings)
+    used: dict[str, str] = {}
+    for name in files:
+        own = next((one for one in (f"{name}.json", f"{Path(name).stem}.json") if one in annotations), None)
+        if own is None and Path(name).suffix.lower() not in PICTURE_SUFFIXES:
+            findings.add("other file", f"{data_set / 'img' / name} is not an image")
+            continue
+        if own in used:
+            findings.add("shared annotation", f"{data_set / 'ann' / own} belongs to both {used[own]} and {name}")
+            continue
+        path = named(name, folder, [data_set / "img"], findings, str(data_set))
+        if own is not None:
+            used[own] = name
+        picture = path and _picture(path, data_set / "ann" / own if own else None, meta, findings)
+        if picture:
+            picture.name, picture.split = unique_name(picture.path, folder, taken), split
+            yield picture
+    for name in annotations:
+        if name.endswith(".json") and name not in used:
+            findings.add("missing picture", f"{data_set / 'img' / name.removesuffix('.json')} is not there")
+    for name in _names(data_set / "meta", findings):
+        findings.add("unused metadata", f"{data_set / 'meta' / name} is not used by any trainer here")
+
+
+def _names(folder: Path, findings: Findings) -> dict[str, None]:
+    """What is in a folder, in the same order on every machine."""
     try:
-        one = _object(mark, title, nodes, picture)
-    except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
-        findings.add("unreadable annotation", f"{where}: {error!r}")
-        return
+        names = sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    for name in filter(is_junk, names):
+        findings.add("junk", f"{folder / name} is not a part of the data set")
+    return dict.fromkeys(name for name in names if not is_junk(name))
+
+
+def _picture(path: Path, file: Path | None, meta: Meta, findings: Findings) -> Picture | None:
+    """The image with what its annotation says; None where one of them cannot be read."""
+    if file is None:
+        frame = frame_of(path, None, findings, str(path))
+        if frame is None:
+            return None
+        findings.add("picture without annotation", f"{path} has none", path)
+        return Picture(path, path.name, frame.width, frame.height)
+    try:
+        content = load(file)
+        declared = _size(content)
+        labels = list_in(content, "objects")
+        tags = [_tag(tag, index) for index, tag in enumerate(list_in(content, "tags", []), 1)]
+    except Wrong as error:
+        findings.add("unreadable annotation", f"{file} {error}", path)
+        return None
+    frame = frame_of(path, declared, findings, str(file))
+    if frame is None:
+        return None
+    picture = Picture(path, path.name, frame.width, frame.height, tags=tags)
+    picture.labels = [tag for tag in tags if tag in meta.shapes]
+    instances: dict[tuple[str, str], Object] = {}
+    for index, label in enumerate(labels, 1):
+        where = f"object {index} of {file}"
+        one = _object(label, where, meta, path, frame, findings)
+        if one is None:
+            continue
+        if label.get("tags"):
+            findings.add("unused object tag", f"{where} has tags, which no trainer here learns from", path)
+        instance = label.get("instance")
+        whole = instances.get((one.class_name, instance)) if isinstance(instance, str) else None
+        if whole and not (whole.keypoints and one.keypoints):
+            _join(whole, one, picture)
+            findings.add("joined labels", f"{where} is a part of the same instance as another label", path)
+            continue
+        if isinstance(instance, str):
+            instances[(one.class_name, instance)] = one
+        picture.objects.append(one)
+    return picture
+
+
+def _size(content: dict[str, Any]) -> tuple[int, int]:
+    size = content.get("size")
+    values = [size.get(name) for name in ("width", "height")] if isinstance(size, dict) else [None]
+    if not all(type(value) is int and 0 < value < 10**6 for value in values):
+        raise Wrong(f"has {shown(size)} as size, which must have width and height in pixels")
+    return values[0], values[1]
+
+
+def _object(label: object, where: str, meta: Meta, path: Path, frame: Frame, findings: Findings) -> Object | None:
+    """The object of a label, or None where there is a finding instead."""
+    if not isinstance(label, dict):
+        findings.add("unreadable annotation", f"{where} is {shown(label)}, and must be an object", path)
+        return None
+    title = label.get("classTitle")
+    if not isinstance(title, str) or title not in meta.shapes:
+        findings.add("unknown class", f"{where} has the class {shown(title)}, which meta.json has not", path)
+        return None
+    shape, skeleton = shape_of(label, meta.shapes[title]), meta.skeletons.get(title)
+    try:
+        one = object_of(label, title, shape, skeleton, frame)
+    except Wrong as error:
+        findings.add("unreadable annotation", f"{where} {error}", path)
+        return None
     if one is None:
-        findings.add("unused shape", f"{where} is a {mark.get('geometryType')}, which no trainer here learns from")
-        return
+        _tell_of_shape(shape, where, path, findings)
+        return None
     x, y, w, h = one.box
-    if min(x, y) < -1 or x + w > picture.width + 1 or y + h > picture.height + 1 or w <= 0 or h <= 0:
-        findings.add("box outside", f"{where} has the box {x:g}, {y:g}, {w:g}, {h:g}")
-        return
-    picture.objects.append(one)
+    width, height = frame.marked_width, frame.marked_height
+    beyond = min(x, y) < -_BEYOND or x + w > width + _BEYOND or y + h > height + _BEYOND
+    if beyond or w <= 0 or h <= 0:
+        findings.add("box outside", f"{where} has the box {x:g}, {y:g}, {w:g}, {h:g}", path)
+        return None
+    left, top = max(x, 0), max(y, 0)
+    one.box = Box(left, top, min(x + w, width) - left, min(y + h, height) - top)
+    if shape == "graph":
+        if skeleton is None:
+            findings.add("graph without keypoints", f"{where} is a graph, and its class {title} has no keypoints", path)
+        elif unknown := unknown_nodes(label, skeleton):
+            findings.add("unknown keypoint", f"{where} has {unknown} nodes that its class {title} has not", path)
+    if shape == "alpha_mask":
+        findings.add("alpha mask", f"{where} is an alpha mask: whatever is not wholly transparent belongs to it", path)
+    return placed(one, frame)
 
 
-def _object(mark: dict[str, Any], title: str, nodes: list[str], picture: Picture) -> Object | None:
-    kind = mark.get("geometryType")
-    if kind == "rectangle":
-        (x0, y0), (x1, y1) = mark["points"]["exterior"]
-        left, right, top, bottom = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
-        return Object(title, Box(left, top, right - left + 1, bottom - top + 1))  # the last pixel counts
-    if kind == "polygon":
-        exterior = _points(mark["points"]["exterior"])
-        polygon = Polygon(exterior, [_points(ring) for ring in mark["points"].get("interior", [])])
-        return Object(title, box_of_points(exterior), polygons=[polygon])
-    if kind == "bitmap":
-        x, y = mark["bitmap"]["origin"]
-        bitmap = Bitmap(x, y, unpacked(mark["bitmap"]["data"], picture.width, picture.height))
-        return Object(title, box_of_bitmap(bitmap), bitmap=bitmap)
-    if kind == "graph":
-        found = mark["nodes"]
-        points = [
-            Keypoint(*map(float, found[name]["loc"]), 1 if found[name].get("disabled") else 2)
-            if name in found
-            else Keypoint(0, 0, 0)
-            for name in nodes
+def _tell_of_shape(shape: str, where: str, path: Path, findings: Findings) -> None:
+    if shape in UNUSED:
+        findings.add(
+            f"unused {UNUSED[shape]}", f"{where} is a {UNUSED[shape]}, which no trainer here learns from", path
+        )
+    else:
+        words = UNSUPPORTED.get(shape) or f"{shown(shape)} by its shape"
+        findings.add("unsupported shape", f"{where} is a {words}, which cannot be trained on", path)
+
+
+def _join(whole: Object, part: Object, picture: Picture) -> None:
+    """Make another label of the same instance a part of its object."""
+    left, top = min(whole.box.x, part.box.x), min(whole.box.y, part.box.y)
+    right = max(one.box.x + one.box.width for one in (whole, part))
+    bottom = max(one.box.y + one.box.height for one in (whole, part))
+    whole.box = Box(left, top, right - left, bottom - top)
+    whole.polygons += part.polygons
+    whole.keypoints = whole.keypoints or part.keypoints
+    if whole.bitmap is None:
+        whole.bitmap = part.bitmap
+    elif part.bitmap is not None:
+        masks = [
+            full_mask(Object("", whole.box, bitmap=one.bitmap), picture.width, picture.height) for one in (whole, part)
         ]
-        box = box_of_points([(point.x, point.y) for point in points if point.visible])
-        return Object(title, box, keypoints=points)
-    return None
+        whole.bitmap = cropped(masks[0] | masks[1])
 
 
-def _points(ring: list[list[float]]) -> list[Point]:
-    if len(ring) < 3:
-        raise ValueError(f"an outline of {len(ring)} points")
-    return [(float(x), float(y)) for x, y in ring]
+def _with_one_skeleton(pictures: list[Picture], meta: Meta, findings: Findings) -> list[str]:
+    """The names of the keypoints that all objects have in the same order; an object with others keeps its box."""
+    counts = Counter(one.class_name for picture in pictures for one in picture.objects if one.keypoints)
+    classes = [name for name in meta.skeletons if counts[name]] or list(meta.skeletons)[:1]
+    if not classes:
+        return []
+    first = meta.skeletons[classes[0]]
+    orders: dict[str, list[int] | None] = {}
+    for name in classes:
+        names = meta.skeletons[name].names
+        same = sorted(names) == sorted(first.names)
+        orders[name] = [names.index(one) for one in first.names] if same else None
+    for picture in pictures:
+        for index, one in enumerate(picture.objects, 1):
+            if not one.keypoints:
+                continue
+            order = orders[one.class_name]
+            if order is None:
+                findings.add(
+                    "other keypoints",
+                    f"{one.class_name} is a graph with other points than {classes[0]} (object {index} on "
+                    f"{picture.path}): one kind of keypoints can be trained",
+                    picture.path,
+                )
+            one.keypoints = [one.keypoints[place] for place in order or ()]
+    return list(first.names)
 
 
-def _tag(tag: dict[str, Any]) -> str:
-    value = tag.get("value")
-    return tag["name"] if value is None else f"{tag['name']}:{value}"
+def _tag(tag: object, index: int) -> str:
+    if not isinstance(tag, dict):
+        raise Wrong(f"has {shown(tag)} as tag {index}, which must be an object")
+    name, value = text_of(tag.get("name"), f"name of tag {index}"), tag.get("value")
+    if value is None:
+        return name
+    return f"{name}:{text_of(value, f'value of the tag {name}') if value and isinstance(value, str) else shown(value)}"
+
+
+def _shape(one: Object) -> str:
+    if one.bitmap is not None:
+        return "bitmap"
+    if one.polygons:
+        return "polygon"
+    return "graph" if one.keypoints else "rectangle"
 
 
 def _shapes(data_set: DataSet) -> dict[str, str]:
-    shapes = dict.fromkeys(data_set.classes, "rectangle")
+    found: dict[str, set[str]] = {name: set() for name in data_set.classes}
     for picture in data_set.pictures:
         for one in picture.objects:
-            if one.bitmap is not None:
-                shapes[one.class_name] = "bitmap"
-            elif one.polygons and shapes[one.class_name] != "bitmap":
-                shapes[one.class_name] = "polygon"
-            elif one.keypoints and shapes[one.class_name] == "rectangle":
-                shapes[one.class_name] = "graph"
-    return shapes
+            found[one.class_name].add(_shape(one))
+    return {name: next(iter(shapes or {"rectangle"})) if len(shapes) < 2 else "any" for name, shapes in found.items()}
 
 
-def _marks(one: Object, shape: str, names: list[str]) -> list[dict[str, Any]]:
-    base = {"classTitle": one.class_name, "tags": [], "description": ""}
-    if shape == "bitmap" and one.bitmap is not None:
-        data = {"data": packed(one.bitmap.mask), "origin": [one.bitmap.x, one.bitmap.y]}
-        return [{**base, "geometryType": "bitmap", "bitmap": data}]
-    if shape == "polygon" and one.polygons:
+def _labels(one: Object, instance: str, names: list[str]) -> list[dict[str, Any]]:
+    """One label, or several of one instance where the object has several outlines."""
+    shape = _shape(one)
+    base = {"classTitle": one.class_name, "tags": [], "description": "", "geometryType": shape}
+    if one.bitmap is not None:
+        return [{**base, "bitmap": {"data": packed(one.bitmap.mask), "origin": [one.bitmap.x, one.bitmap.y]}}]
+    if one.polygons:
+        together = {"instance": instance} if len(one.polygons) > 1 else {}
         return [
-            {**base, "geometryType": "polygon", "points": {"exterior": p.exterior, "interior": p.interiors}}
-            for p in one.polygons
+            {**base, **together, "points": {"exterior": polygon.exterior, "interior": polygon.interiors}}
+            for polygon in one.polygons
         ]
     if shape == "graph":
         nodes = {
@@ -201,22 +347,12 @@ def _marks(one: Object, shape: str, names: list[str]) -> list[dict[str, Any]]:
             for name, point in zip(names, one.keypoints, strict=False)  # none: not labelled
             if point.visible
         }
-        return [{**base, "geometryType": "graph", "nodes": nodes}]
+        return [{**base, "nodes": nodes}]
     x, y, w, h = one.box
     corners = [[round(x), round(y)], [round(x + w) - 1, round(y + h) - 1]]
-    return [{**base, "geometryType": "rectangle", "points": {"exterior": corners, "interior": []}}]
+    return [{**base, "points": {"exterior": corners, "interior": []}}]
 
 
 def _graph(names: list[str]) -> dict[str, Any]:
     nodes = {name: {"label": name, "loc": [index * 10, 0], "color": "#FF0000"} for index, name in enumerate(names)}
     return {"nodes": nodes, "edges": []}
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{file} is not an object")
-    return content

@@ -1,0 +1,111 @@
+/** The data report: what a data set holds and what is wrong with it, told before a run starts and kept with its results. */
+import { z } from 'zod';
+
+/** Its name in the run folder and in the output folder. */
+export const dataReportFile = 'data-report.json';
+/** Bytes of a report as JSON, which the trainer keeps to: `epochal/data_report.py`. */
+export const largestDataReport = 64 * 1024;
+
+const count = z.int().min(0);
+const sizeSchema = z.tuple([count, count]);
+
+export const dataSplitSchema = z.object({
+  name: z.string(),
+  /** `train` and `validate` are what a run reads; `unused` is not trained on, such as a test split. */
+  role: z.enum(['train', 'validate', 'unused']),
+  images: count,
+  /** Marked objects; a class of a whole image counts as one. */
+  objects: count,
+  /** Images with nothing marked on them: negatives. */
+  unmarked: count,
+});
+
+export const dataFindingSchema = z.object({
+  kind: z.string(),
+  /** `leftOut`: it is not trained on, or the data set is refused; `noted`: it makes no difference, or was mended. */
+  effect: z.enum(['leftOut', 'noted']),
+  count: z.int().min(1),
+  /** The first places, at most 20. */
+  examples: z.array(
+    z.object({
+      detail: z.string(),
+      /** Path inside the data set, where the place is in an image of it. */
+      image: z.string().nullable(),
+    }),
+  ),
+});
+export type DataFinding = z.infer<typeof dataFindingSchema>;
+
+const duplicatesSchema = z.object({
+  /** With the content of another one, beyond the first of each. */
+  images: count,
+  /** Those of them whose first is in another split: what is validated with was trained on. */
+  acrossSplits: count,
+});
+/** Images that were read to their last pixel (fewer than there are where time ran out), and those that cannot be. */
+const decodedSchema = z.object({ images: count, failed: count });
+
+export const dataReportSchema = z.object({
+  reportVersion: z.literal(1),
+  kind: z.string(),
+  folder: z.string(),
+  images: count,
+  objects: count,
+  /** How the split was made, and the hash of the images' names in each part; null where there is none. */
+  splitBy: z.string().nullable(),
+  splitSha256: z.string().nullable(),
+  splits: z.array(dataSplitSchema),
+  /** All of them; `classes` may be cut to the most and the least frequent. */
+  classCount: count,
+  /** `images` and `objects`: one number for each of `splits`. */
+  classes: z.array(z.object({ name: z.string(), images: z.array(count), objects: z.array(count) })),
+  /** Width and height in pixels. */
+  sizes: z
+    .object({
+      smallest: sizeSchema,
+      median: sizeSchema,
+      largest: sizeSchema,
+      distinct: count,
+      common: z.array(z.object({ width: count, height: count, images: count })),
+    })
+    .nullable(),
+  findings: z.array(dataFindingSchema),
+  /** Null: not checked. */
+  duplicates: duplicatesSchema.nullable(),
+  decoded: decodedSchema.nullable(),
+});
+export type DataReport = z.infer<typeof dataReportSchema>;
+
+/** Findings that a receipt counts. */
+const mostFindings = 40;
+
+/** What of it goes into the receipt: counts and hashes. */
+export const dataSummarySchema = z.object({
+  kind: z.string(),
+  images: count,
+  objects: count,
+  classCount: count,
+  splitBy: z.string().nullable(),
+  splitSha256: z.string().nullable(),
+  splits: z.array(dataSplitSchema),
+  findings: z.array(dataFindingSchema.omit({ examples: true })),
+  duplicates: duplicatesSchema.nullable(),
+  decoded: decodedSchema.nullable(),
+});
+export type DataSummary = z.infer<typeof dataSummarySchema>;
+
+export const dataSummaryOf = (report: DataReport): DataSummary =>
+  dataSummarySchema.parse({
+    ...report,
+    splits: report.splits.slice(0, mostFindings),
+    findings: report.findings.slice(0, mostFindings),
+  });
+
+/** A report as a file has it; null for what is none, such as one of another version. */
+export function readDataReport(text: string): DataReport | null {
+  try {
+    return dataReportSchema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,386 @@
+"""Supervisely projects as people have them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from epochal.datasets import coco, yolo
+from epochal.datasets.checking import checked
+from epochal.datasets.masks import full_mask
+from epochal.datasets.model import DataSet
+from epochal.datasets.parameters import SplitParameters
+from epochal.datasets.splits import Split
+from epochal.errors import DataError
+from PIL import Image, ImageDraw
+from pycocotools.coco import COCO
+
+from cases import Case
+
+WIDTH, HEIGHT = 96, 64
+
+
+def image(path: Path, **save: Any) -> None:
+    """A picture of a rectangle."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.new("RGB", (WIDTH, HEIGHT), (40, 90, 40))
+    ImageDraw.Draw(picture).rectangle((10, 10, 50, 40), fill=(200, 60, 60))
+    picture.save(path, **save)
+
+
+def meta(folder: Path, *classes: tuple[str, str], **graphs: dict[str, Any]) -> None:
+    """`meta.json` with these classes and their shapes."""
+    listed = [
+        {"title": title, "shape": shape, "color": "#FF0000", "geometry_config": graphs.get(title, {})}
+        for title, shape in classes
+    ]
+    (folder / "meta.json").write_text(json.dumps({"classes": listed, "tags": [], "projectType": "images"}))
+
+
+def annotation(
+    data_set: Path, name: str, labels: list[dict[str, Any]], size: tuple[int, int] = (WIDTH, HEIGHT)
+) -> None:
+    """The annotation of an image."""
+    (data_set / "ann").mkdir(parents=True, exist_ok=True)
+    content = {"tags": [], "size": {"width": size[0], "height": size[1]}, "objects": labels}
+    (data_set / "ann" / f"{name}.json").write_text(json.dumps(content))
+
+
+def items(data_set: Path, count: int, labels: list[dict[str, Any]], suffix: str = "png") -> None:
+    """Images with these labels."""
+    for index in range(count):
+        image(data_set / "img" / f"p{index}.{suffix}")
+        annotation(data_set, f"p{index}.{suffix}", labels)
+
+
+def rectangle(title: str = "thing", *corners: int) -> dict[str, Any]:
+    """A rectangle from left, top, right and bottom pixel."""
+    x0, y0, x1, y1 = corners or (10, 10, 50, 40)
+    return {
+        "classTitle": title,
+        "geometryType": "rectangle",
+        "tags": [],
+        "points": {"exterior": [[x0, y0], [x1, y1]], "interior": []},
+    }
+
+
+def polygon(title: str, exterior: list[list[int]], *interior: list[list[int]], **more: Any) -> dict[str, Any]:
+    """A polygon with holes."""
+    points = {"exterior": exterior, "interior": list(interior)}
+    return {"classTitle": title, "geometryType": "polygon", "tags": [], "points": points, **more}
+
+
+def bitmap(title: str, mask: np.ndarray, x: int, y: int) -> dict[str, Any]:
+    """A mask, packed as Supervisely packs it."""
+    picture = Image.fromarray(mask.astype(np.uint8), "P")
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    content = io.BytesIO()
+    picture.save(content, "PNG", transparency=0)
+    data = base64.b64encode(zlib.compress(content.getvalue())).decode()
+    return {"classTitle": title, "geometryType": "bitmap", "tags": [], "bitmap": {"data": data, "origin": [x, y]}}
+
+
+def graph(title: str, *names: str) -> dict[str, Any]:
+    """A graph with these points."""
+    nodes = {name: {"loc": [20 + 20 * index, 20 + 10 * index]} for index, name in enumerate(names)}
+    return {"classTitle": title, "geometryType": "graph", "tags": [], "nodes": nodes}
+
+
+def nodes(*names: str) -> dict[str, Any]:
+    """The points of a class whose shape is a graph, by ids of their own."""
+    return {"nodes": {f"id-{name}": {"label": name, "loc": [0, 0], "color": "#FF0000"} for name in names}, "edges": []}
+
+
+def read(folder: Path, task: str = "detect") -> tuple[DataSet, Split]:
+    """What a trainer gets."""
+    return checked(str(folder), task, SplitParameters())
+
+
+def kinds(data_set: DataSet) -> dict[str, int]:
+    """Findings and how many there are of each."""
+    return {one.kind: one.count for one in data_set.findings}
+
+
+def segments(folder: Path) -> tuple[DataSet, list[list[np.ndarray]]]:
+    """The outlines that ultralytics gets: for each image its objects', in pixels."""
+    data_set, split = read(folder, "segment")
+    written = folder.parent / "yolo"
+    yolo.write(data_set, split, written, "segment", data_set.findings)
+    files = sorted((written / "labels").rglob("*.txt"))
+    return data_set, [
+        [np.array(line.split()[1:], float).reshape(-1, 2) * (WIDTH, HEIGHT) for line in file.read_text().splitlines()]
+        for file in files
+    ]
+
+
+def filled(ring: np.ndarray) -> np.ndarray:
+    """The pixels of an outline as ultralytics fills it."""
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    cv2.fillPoly(mask, [np.asarray(ring + 0.001, np.int32)], 1)
+    return mask.astype(bool)
+
+
+def refused(sentence: str, task: str = "detect") -> Callable[[Path], None]:
+    """That training is refused with a sentence that matches."""
+
+    def expect(folder: Path) -> None:
+        with pytest.raises(DataError, match=sentence):
+            read(folder, task)
+
+    return expect
+
+
+def _turned(folder: Path) -> None:
+    meta(folder, ("thing", "rectangle"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for index in range(6):
+        image(folder / "ds" / "img" / f"p{index}.jpg", exif=exif)
+        annotation(folder / "ds", f"p{index}.jpg", [rectangle("thing", 24, 10, 53, 49)], (HEIGHT, WIDTH))
+
+
+def _is_turned(folder: Path) -> None:
+    data_set, _ = read(folder)
+    for picture in data_set.pictures:
+        assert (picture.width, picture.height) == (HEIGHT, WIDTH)  # as every framework loads it
+        assert [tuple(one.box) for one in picture.objects] == [(24, 10, 30, 40)]
+
+
+def _two_graphs(folder: Path) -> None:
+    meta(
+        folder,
+        ("person", "graph"),
+        ("car", "graph"),
+        person={"nodes": {name: {"label": name, "loc": [0, 0]} for name in ("nose", "tail")}},
+        car={"nodes": {name: {"label": name, "loc": [0, 0]} for name in ("front", "back")}},
+    )
+    items(folder / "ds", 6, [graph("person", "nose", "tail"), graph("car", "front", "back")])
+
+
+def _two_graphs_are_told_apart(folder: Path) -> None:
+    refused("car is a graph with other points than person .*: one kind of keypoints can be trained", "pose")(folder)
+    data_set, _ = read(folder)  # their boxes can be learned
+    assert [len(picture.objects) for picture in data_set.pictures] == [2] * 6
+    assert data_set.keypoint_names == ["nose", "tail"]
+
+
+def _two_graphs_alike(folder: Path) -> None:
+    meta(folder, ("person", "graph"), ("cat", "graph"), person=nodes("nose", "tail"), cat=nodes("tail", "nose"))
+    items(folder / "ds", 6, [graph("person", "id-nose", "id-tail"), graph("cat", "id-nose")])
+
+
+def _alike_graphs_are_one_kind(folder: Path) -> None:
+    data_set, _ = read(folder, "pose")
+    assert data_set.keypoint_names == ["nose", "tail"]
+    assert kinds(data_set) == {}
+    for picture in data_set.pictures:
+        person, cat = picture.objects
+        assert person.keypoints == [(20, 20, 2), (40, 30, 2)]
+        assert cat.keypoints == [(20, 20, 2), (0, 0, 0)]
+        assert cat.box == (20, 20, 1, 1)
+
+
+def _without_annotations(folder: Path) -> None:
+    meta(folder, ("thing", "rectangle"))
+    items(folder / "ds", 4, [rectangle()])
+    for index in range(4, 8):
+        image(folder / "ds" / "img" / f"p{index}.png")
+
+
+def _are_negatives(folder: Path) -> None:
+    data_set, _ = read(folder)
+    assert [len(picture.objects) for picture in data_set.pictures] == [1] * 4 + [0] * 4
+    assert kinds(data_set) == {"picture without annotation": 4}
+
+
+def _parent_without_images(folder: Path) -> None:
+    meta(folder, ("thing", "rectangle"))
+    for kind in ("img", "ann"):
+        (folder / "parent" / kind).mkdir(parents=True)
+    items(folder / "parent" / "datasets" / "child", 6, [rectangle()])
+
+
+def _six_images(folder: Path) -> None:
+    data_set, _ = read(folder)
+    assert len(data_set.pictures) == 6
+    assert kinds(data_set) == {}
+
+
+def _nested_in_splits(folder: Path) -> None:
+    meta(folder, ("thing", "rectangle"))
+    items(folder / "train" / "datasets" / "camera 1", 4, [rectangle()])
+    items(folder / "val" / "datasets" / "camera 1", 2, [rectangle()])
+
+
+def _are_in_their_splits(folder: Path) -> None:
+    _, split = read(folder)
+    assert split.by == "folder"
+    assert {part: len(pictures) for part, pictures in split.parts.items()} == {"train": 4, "val": 2}
+
+
+SPECKED = np.zeros((40, 60), bool)
+SPECKED[:21, :21] = True
+SPECKED[30, 30:51:5] = True
+
+
+def _specks(folder: Path) -> None:
+    meta(folder, ("thing", "bitmap"))
+    items(folder / "ds", 6, [bitmap("thing", SPECKED, 10, 10)])
+
+
+def _specks_are_no_objects(folder: Path) -> None:
+    data_set, outlines = segments(folder)
+    assert [len(rings) for rings in outlines] == [1] * 6
+    assert sorted(map(tuple, outlines[0][0].round(3))) == [(10, 10), (10, 31), (31, 10), (31, 31)]
+    assert kinds(data_set) == {"specks left out": 6}
+    files = coco.write(data_set, read(folder)[1], folder.parent / "coco")
+    theirs = COCO(str(files["val"]))
+    annotations = theirs.loadAnns(theirs.getAnnIds())
+    assert [int(theirs.annToMask(one).sum()) for one in annotations] == [SPECKED.sum()] * len(theirs.imgs)
+
+
+RING = polygon("ring", [[10, 10], [60, 10], [60, 50], [10, 50]], [[15, 15], [55, 15], [55, 45], [15, 45]])
+
+
+def _hole(folder: Path) -> None:
+    meta(folder, ("ring", "polygon"))
+    items(folder / "ds", 6, [RING])
+
+
+def _the_hole_is_kept(folder: Path) -> None:
+    data_set, outlines = segments(folder)
+    assert [len(rings) for rings in outlines] == [1] * 6
+    mask = filled(outlines[0][0])
+    wanted = full_mask(data_set.pictures[0].objects[0], WIDTH, HEIGHT)
+    assert not mask[20:40, 20:50].any()
+    assert (mask ^ wanted).sum() <= 2 * (40 + 30) + 4  # the hole's own line
+    assert kinds(data_set) == {"holes cut": 6}
+
+
+def _parts(folder: Path) -> None:
+    meta(folder, ("thing", "polygon"))
+    parts = [[[5, 5], [25, 5], [25, 25], [5, 25]], [[40, 30], [70, 30], [70, 60]]]
+    items(folder / "ds", 6, [polygon("thing", part, instance="one") for part in parts])
+
+
+def _parts_are_one_object(folder: Path) -> None:
+    data_set, outlines = segments(folder)
+    assert [len(picture.objects) for picture in data_set.pictures] == [1] * 6
+    assert [len(rings) for rings in outlines] == [1] * 6
+    wanted = full_mask(data_set.pictures[0].objects[0], WIDTH, HEIGHT)
+    assert (filled(outlines[0][0]) ^ wanted).sum() <= 20  # the seam
+    assert kinds(data_set) == {"joined labels": 6, "parts joined": 6}
+
+
+def _mixed(folder: Path) -> None:
+    meta(folder, ("ring", "polygon"), ("box", "rectangle"))
+    ring = polygon("ring", [[10, 10], [60, 10], [60, 50], [10, 50]])
+    items(folder / "ds", 6, [ring, rectangle("box", 65, 5, 90, 30)])
+
+
+def _boxes_become_outlines(folder: Path) -> None:
+    data_set, outlines = segments(folder)
+    assert [[one.has_mask for one in picture.objects] for picture in data_set.pictures] == [[True, False]] * 6
+    assert [len(rings) for rings in outlines] == [2] * 6
+    assert kinds(data_set) == {"box as outline": 6}
+
+
+def _without_classes(folder: Path) -> None:
+    (folder / "meta.json").write_text(json.dumps({"tags": [], "projectType": "images"}))
+    items(folder / "ds", 6, [])
+
+
+def _other_type(kind: str, content: str) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        meta(folder, ("thing", "rectangle"))
+        file = folder / "meta.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "projectType": kind}))
+        (folder / "ds" / content).mkdir(parents=True)
+
+    return make
+
+
+def _multispectral(folder: Path) -> None:
+    meta(folder, ("thing", "rectangle"))
+    file = folder / "meta.json"
+    settings = {"multiView": {"enabled": True}, "labelingInterface": "multispectral"}
+    file.write_text(json.dumps({**json.loads(file.read_text()), "projectSettings": settings}))
+    items(folder / "ds", 6, [rectangle()])
+
+
+def _cuboid(folder: Path) -> None:
+    meta(folder, ("thing", "cuboid"))
+    label = {"classTitle": "thing", "geometryType": "cuboid", "points": [[1, 1]] * 7, "faces": [[0, 1, 2, 3]] * 3}
+    items(folder / "ds", 6, [label])
+
+
+def _blobs(folder: Path) -> None:
+    meta(folder, ("thing", "rectangle"))
+    for index in range(6):
+        annotation(folder / "ds", f"p{index}.png", [rectangle()])
+    (folder / "ds" / "7_offsets.pkl").write_bytes(b"")
+    (folder / "blob").mkdir()
+
+
+def _annotations_alone(folder: Path) -> None:
+    meta(folder, ("thing", "rectangle"))
+    for index in range(6):
+        annotation(folder / "ds", f"p{index}.png", [rectangle()])
+
+
+def _old_names(folder: Path) -> None:
+    meta(folder, ("thing", "rectangle"))
+    items(folder / "ds", 6, [rectangle()])
+    for file in (folder / "ds" / "ann").iterdir():
+        file.rename(file.with_name(file.name.replace(".png", "")))
+
+
+def _left_by_systems(folder: Path) -> None:
+    _old_names(folder)
+    (folder / "__MACOSX" / "ds" / "ann").mkdir(parents=True)
+    (folder / "ds" / "img" / "._p0.png").write_bytes(b"\0\5\26\7")
+    (folder / "ds" / "ann" / "._p0.png.json").write_bytes(b"\0\5\26\7")
+    (folder / "ds" / "img" / "Thumbs.db").write_bytes(b"")
+
+
+def _junk_is_left_out(folder: Path) -> None:
+    data_set, _ = read(folder)
+    assert len(data_set.pictures) == 6
+    assert kinds(data_set) == {"junk": 3}
+
+
+CASES = [
+    Case("supervisely-exif", _turned, _is_turned),
+    Case("supervisely-two-graphs", _two_graphs, _two_graphs_are_told_apart),
+    Case("supervisely-two-graphs-alike", _two_graphs_alike, _alike_graphs_are_one_kind),
+    Case("supervisely-without-annotations", _without_annotations, _are_negatives),
+    Case("supervisely-parent-without-images", _parent_without_images, _six_images),
+    Case("supervisely-nested-in-splits", _nested_in_splits, _are_in_their_splits),
+    Case("supervisely-specks", _specks, _specks_are_no_objects),
+    Case("supervisely-hole", _hole, _the_hole_is_kept),
+    Case("supervisely-parts", _parts, _parts_are_one_object),
+    Case("supervisely-mixed-masks", _mixed, _boxes_become_outlines),
+    Case("supervisely-no-classes", _without_classes, refused(r"meta\.json has no list of classes")),
+    Case("supervisely-multispectral", _multispectral, refused("describes a multispectral project")),
+    Case("supervisely-cuboids", _cuboid, refused(r"unsupported shape: object 1 of .* is a cuboid.* \(and 5 more\)")),
+    Case("supervisely-blobs", _blobs, refused("download the project with download_blob_files=False")),
+    Case("supervisely-no-images", _annotations_alone, refused(r"no picture .*missing picture: .* \(and 5 more\)")),
+    Case("supervisely-old-names", _old_names, _six_images),
+    Case("supervisely-left-by-systems", _left_by_systems, _junk_is_left_out),
+    *(
+        Case(f"supervisely-{kind}", _other_type(kind, content), refused(f"describes a project of {words}"))
+        for kind, content, words in (
+            ("videos", "video", "videos"),
+            ("volumes", "volume", "volumes"),
+            ("point_clouds", "pointcloud", "point clouds"),
+        )
+    ),
+]

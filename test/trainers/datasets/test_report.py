@@ -1,0 +1,165 @@
+"""The data report counts what is there, says what is not used and why, and never grows beyond its bound."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Make
+from epochal.data_report import LARGEST_REPORT, DataReport, Decoded, Duplicates
+from epochal.datasets import decoding, reading
+from epochal.datasets.checking import Look, checked
+from epochal.datasets.model import Box, DataSet, Object, Picture
+from epochal.datasets.parameters import SplitParameters
+from epochal.datasets.report import report_of
+from epochal.datasets.splits import split
+from epochal.errors import DataError
+
+
+@pytest.mark.parametrize("kind", ["coco", "yolo", "supervisely", "images"])
+def test_it_counts_what_is_split(shapes: Make, kind: str) -> None:
+    data_set = reading.read(shapes(kind))
+    chosen = split(data_set)
+    told = report_of(data_set, chosen).as_json()
+    assert (told["kind"], told["images"], told["splitSha256"]) == (kind, 12, chosen.sha256)
+    assert {one["name"]: one["images"] for one in told["splits"]} == {name: len(x) for name, x in chosen.parts.items()}
+    assert told["objects"] == sum(len(one.objects) + len(one.labels) for one in data_set.pictures)
+    assert told["objects"] == sum(sum(one["objects"]) for one in told["classes"])
+    assert [one["name"] for one in told["classes"]] == data_set.classes
+    assert told["sizes"]["common"] == [{"width": 64, "height": 64, "images": 12}]
+    assert (told["duplicates"], told["decoded"]) == (None, None)
+
+
+def test_what_no_split_takes_is_named(shapes: Make) -> None:
+    data_set = reading.read(shapes("yolo"))
+    data_set.pictures[0].split = "test"
+    data_set.pictures[1].split = None
+    told = report_of(data_set, split(data_set, "folder"))
+    assert {(one.name, one.role): one.images for one in told.splits if one.role == "unused"} == {
+        ("test", "unused"): 1,
+        ("all", "unused"): 1,
+    }
+    assert sum(one.images for one in told.splits) == 12
+
+
+def test_findings_have_their_places_and_say_what_follows(shapes: Make) -> None:
+    folder = shapes("coco")
+    gone = sorted((folder / "images" / "train").iterdir())[:3]
+    for path in gone:
+        path.unlink()
+    data_set = reading.read(folder)
+    shown = data_set.pictures[0].path
+    data_set.findings.add("scaled marks", "two sizes", shown)
+    data_set.findings.add("scaled marks", "elsewhere", folder.parent / "elsewhere.png")
+    missing, other = report_of(data_set).findings
+    assert (missing.kind, missing.effect, missing.count) == ("missing picture", "leftOut", 3)
+    assert [path.name in one.detail for path, one in zip(gone, missing.examples, strict=True)] == [True] * 3
+    assert (other.effect, [one.image for one in other.examples]) == (
+        "noted",
+        [shown.relative_to(folder).as_posix(), None],
+    )
+
+
+def test_a_class_that_is_not_learned_or_not_measured(shapes: Make) -> None:
+    data_set = reading.read(shapes("yolo"))
+    chosen = split(data_set)
+    for picture in chosen.parts["val"]:
+        picture.objects = [one for one in picture.objects if one.class_name != "circle"]
+    data_set.classes.append("hexagon")
+    learned, measured = report_of(data_set, chosen).findings
+    assert (learned.kind, learned.count) == ("class without training objects", 1)
+    assert learned.examples[0].detail == "hexagon: 0 objects, none of them in train"
+    assert [one.detail.split(":")[0] for one in measured.examples] == ["circle", "hexagon"]
+
+
+def test_a_refused_data_set_is_reported_all_the_same(shapes: Make) -> None:
+    folder = shapes("coco")
+    next((folder / "images" / "train").iterdir()).unlink()
+    told: list[DataReport] = []
+    with pytest.raises(DataError, match="missing picture"):
+        checked(str(folder), "detect", SplitParameters(), tell=told.append)
+    with pytest.raises(DataError, match="no keypoints"):
+        checked(str(shapes("yolo")), "pose", SplitParameters(), tell=told.append)
+    checked(str(folder), "detect", SplitParameters(skip_bad_pictures=True), tell=told.append)
+    assert [one.split_sha256 is None for one in told] == [True, True, False]
+    assert [one.findings[0].kind for one in (told[0], told[2])] == ["missing picture"] * 2
+
+
+def _large() -> DataSet:
+    """Many classes and many findings, all with long names."""
+    classes = [f"class {number:04} {'ä' * 100}" for number in range(3000)]
+    pictures = [
+        Picture(
+            Path(f"/data/{number}.png"), str(number), 10, 10, split="train" if number % 2 else "val",
+            objects=[Object(name, Box(0, 0, 5, 5)) for name in (classes[0], classes[number])],
+        )
+        for number in range(2000)
+    ]  # fmt: skip
+    data_set = DataSet("coco", Path("/data"), classes, pictures)
+    for kind in range(100):
+        for number in range(50):
+            data_set.findings.add(f"kind {kind}", f"{number} \udcff {'x' * 2000}", Path(f"/data/{'y' * 1100}.png"))
+    return data_set
+
+
+def test_it_never_grows_beyond_its_bound(tmp_path: Path) -> None:
+    data_set = _large()
+    report = report_of(data_set, split(data_set))
+    told = report.as_json()
+    assert len(json.dumps(told)) <= LARGEST_REPORT
+    assert told["classCount"] == 3000
+    # Counts stay whole, and of the classes the most and the least frequent are there.
+    assert {one["count"] for one in told["findings"] if one["kind"].startswith("kind")} == {50}
+    assert max(sum(one["objects"]) for one in told["classes"]) == 2001
+    assert min(sum(one["objects"]) for one in told["classes"]) == 0
+    report.write(tmp_path)
+    assert json.loads((tmp_path / "data-report.json").read_text("utf-8")) == told
+    assert (tmp_path / "data-report.json").stat().st_size <= LARGEST_REPORT + 1
+    assert DataReport.model_validate(told).images == 2000
+
+
+def test_a_look_at_every_image(shapes: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is damaged behind its header, and what is there twice; the second time nothing is read again."""
+    monkeypatch.setenv("EPOCHAL_CACHE_DIR", str(tmp_path / "cache"))
+    folder = shapes("yolo")
+    train = sorted((folder / "images" / "train").iterdir())
+    val = sorted((folder / "images" / "val").iterdir())
+    content = bytearray(train[0].read_bytes())
+    content[len(content) // 2 - 4 : len(content) // 2 + 4] = b"damaged!"
+    train[0].write_bytes(content)
+    val[0].write_bytes(train[1].read_bytes())
+    told: list[DataReport] = []
+    steps: list[str] = []
+    look = Look(lambda doing, _done, _total: steps.append(doing))
+
+    with pytest.raises(DataError, match=f"damaged image: .*{train[0].name} cannot be decoded"):
+        checked(str(folder), "detect", SplitParameters(), tell=told.append, look=look)
+    parameters = SplitParameters(skip_bad_pictures=True)
+    data_set, chosen = checked(str(folder), "detect", parameters, tell=told.append, look=look)
+    assert train[0] not in [picture.path for picture in data_set.pictures]
+    refused, trained = told
+    assert (refused.duplicates, refused.decoded) == (None, Decoded(images=12, failed=1))
+    assert (trained.duplicates, trained.images) == (Duplicates(images=1, across_splits=1), 11)
+    assert trained.split_sha256 == chosen.sha256
+    effects = {one.kind: (one.effect, one.examples[0].image) for one in trained.findings}
+    assert effects == {
+        "damaged image": ("leftOut", train[0].relative_to(folder).as_posix()),
+        "image in two splits": ("noted", val[0].relative_to(folder).as_posix()),
+    }
+    assert set(steps) == {"decode the images", "compare the images"}
+    # Without a look nothing is claimed.
+    checked(str(folder), "detect", parameters, tell=told.append)
+    assert (told[-1].duplicates, told[-1].decoded) == (None, None)
+
+    monkeypatch.setattr(decoding, "_problem", lambda path: pytest.fail(f"{path} is decoded again"))
+    checked(str(folder), "detect", parameters, tell=told.append, look=look)
+    assert told[-1].decoded == Decoded(images=12, failed=1)
+
+
+def test_a_look_ends_when_its_time_is_over(shapes: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EPOCHAL_CACHE_DIR", str(tmp_path / "cache"))
+    told: list[DataReport] = []
+    look = Look(lambda _doing, _done, _total: None, seconds=-1)
+    checked(str(shapes("yolo")), "detect", SplitParameters(), tell=told.append, look=look)
+    assert told[0].decoded == Decoded(images=0, failed=0)

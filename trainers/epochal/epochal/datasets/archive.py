@@ -1,0 +1,103 @@
+"""A data set in a tar archive: unpacked once, into the cache folder, before it is read.
+
+Frameworks open images by their paths, so there have to be files. Only ordinary files and folders are unpacked: what
+leads out of the folder, and links, which could lead there, are refused.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from epochal.cache_folder import cache_folder
+from epochal.errors import DataError
+
+_TAR = (".tar", ".tar.gz", ".tgz")
+_OTHERS = (".zip", ".7z", ".rar", ".tar.bz2", ".tar.xz", ".tar.zst")
+_MOST_FILES = 5_000_000
+_BLOCK = 512
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is an archive that can be unpacked here, by its name."""
+    return path.name.lower().endswith(_TAR) and path.is_file()
+
+
+def advice_for(path: Path) -> str:
+    """What to do with a file that is not a data set."""
+    name = path.name.lower()
+    if re.search(r"\.tar\.\d+$", name):
+        whole = path.name.rpartition(".")[0]
+        return f"{path} is a part of an archive: put its parts together (cat {whole}.* > {whole})"
+    if name.endswith(_OTHERS):
+        return f"{path} is an archive of a kind that is not read here: unpack it, and give the folder"
+    return f"{path} is a file: a data set is a folder, or an archive ({', '.join(_TAR)}) of one"
+
+
+def unpacked(archive: Path) -> Path:
+    """The folder that an archive was unpacked to, now or before; `DataError` for one that cannot be."""
+    state = archive.stat()
+    key = hashlib.sha256(f"{archive.resolve()}\0{state.st_size}\0{state.st_mtime_ns}".encode()).hexdigest()[:16]
+    folder = cache_folder() / "unpacked" / key
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with open(folder.with_name(f"{key}.lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another trainer may be at it
+            if not folder.is_dir():
+                part = folder.with_name(f"{key}.part")
+                shutil.rmtree(part, ignore_errors=True)  # of one that was stopped
+                try:
+                    _unpack(archive, part)
+                    os.rename(part, folder)
+                finally:
+                    shutil.rmtree(part, ignore_errors=True)
+    except (OSError, EOFError, tarfile.TarError, zlib.error, ValueError) as error:
+        raise DataError(f"the archive {archive} cannot be unpacked: {error}") from error
+    return folder
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    room = shutil.disk_usage(folder.parent).free
+    folder.mkdir()
+    size = count = 0
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            place = _place(member, archive)
+            size, count = size + member.size, count + 1
+            if size > room or count > _MOST_FILES:
+                raise DataError(
+                    f"the archive {archive} holds more than the {room} bytes free in {folder.parent}, or more than "
+                    f"{_MOST_FILES} files"
+                )
+            if member.isdir():
+                (folder / place).mkdir(parents=True, exist_ok=True)
+                continue
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            content = tar.extractfile(member)
+            if content is None:
+                raise DataError(f"{member.name!r} in the archive {archive} has no content")
+            with content, open(folder / place, "wb") as file:
+                shutil.copyfileobj(content, file, 1 << 20)
+        # An archive that was cut off between two files would otherwise just have fewer of them.
+        source = tar.fileobj
+        source.seek(tar.offset)
+        if source.read(_BLOCK) != bytes(_BLOCK):
+            raise DataError(f"the archive {archive} is cut off or damaged after {count} entries")
+
+
+def _place(member: tarfile.TarInfo, archive: Path) -> PurePosixPath:
+    place = PurePosixPath(member.name)
+    if place.is_absolute() or ".." in place.parts or "\0" in member.name:
+        raise DataError(f"{member.name!r} in the archive {archive} leads out of its folder: it is not unpacked")
+    if not (member.isreg() or member.isdir()):
+        raise DataError(
+            f"{member.name!r} in the archive {archive} is not a file but a link or a device: unpack it yourself "
+            "(tar -xf), and give the folder"
+        )
+    return place

@@ -1,0 +1,164 @@
+"""The data report of a data set of images: counted from what was read, and from how it is split."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from epochal.data_report import (
+    ClassCounts,
+    DataReport,
+    Decoded,
+    Duplicates,
+    FindingExample,
+    ImageSizes,
+    Role,
+    SizeCount,
+    SplitCounts,
+)
+from epochal.datasets.decoding import Outcome
+from epochal.datasets.model import MOST_EXAMPLES, DataSet, Picture
+from epochal.datasets.reading import leaves_out
+from epochal.datasets.splits import Split, split_name
+
+_MOST_SIZES = 8
+#: What a part is for, by the name that the data set gives it.
+_roles: dict[str, Role] = {"train": "train", "val": "validate", "all": "train"}
+
+
+def report_of(
+    data_set: DataSet,
+    split: Split | None = None,
+    decoded: Outcome | None = None,
+    *,
+    compared: bool = False,
+) -> DataReport:
+    """What is in `data_set`, by the parts of `split`; without one, by the data set's own.
+
+    `decoded` is what came of decoding every image, `compared` whether duplicates were looked for.
+    """
+    parts = [_Part(name, role, pictures) for (name, role), pictures in _parts(data_set, split).items()]
+    report = DataReport(
+        kind=data_set.kind,
+        folder=str(data_set.folder),
+        images=len(data_set.pictures),
+        objects=sum(part.objects.total() for part in parts),
+        split_by=split.by if split else None,
+        split_sha256=split.sha256 if split else None,
+        splits=[part.counts() for part in parts],
+        class_count=len(data_set.classes),
+        classes=[
+            ClassCounts(
+                name=name, images=[part.images[name] for part in parts], objects=[part.objects[name] for part in parts]
+            )
+            for name in data_set.classes
+        ],
+        sizes=_sizes(data_set.pictures),
+    )
+    if decoded:
+        report.decoded = Decoded(images=decoded.images, failed=len(decoded.failed))
+    if compared:
+        counts = {one.kind: one.count for one in data_set.findings}
+        across = counts.get("image in two splits", 0)
+        report.duplicates = Duplicates(images=across + counts.get("image twice", 0), across_splits=across)
+    for finding in data_set.findings:
+        examples = [
+            FindingExample(detail=one.detail, image=_inside(one.image, data_set.folder)) for one in finding.examples
+        ]
+        report.add(finding.kind, "leftOut" if leaves_out(finding.kind) else "noted", examples, finding.count)
+    if split:
+        _add_balance(report)
+    return report
+
+
+class _Part:
+    """A split and how often each class is in it, counted in one pass."""
+
+    def __init__(self, name: str, role: Role, pictures: list[Picture]) -> None:
+        self.name = name
+        self.role = role
+        self.pictures = len(pictures)
+        self.unmarked = 0
+        self.images: Counter[str] = Counter()
+        self.objects: Counter[str] = Counter()
+        for picture in pictures:
+            marks = [*picture.labels, *(one.class_name for one in picture.objects)]
+            if marks:
+                self.objects.update(marks)
+                self.images.update(set(marks))
+            else:
+                self.unmarked += 1
+
+    def counts(self) -> SplitCounts:
+        """For the report."""
+        objects = self.objects.total()
+        return SplitCounts(
+            name=self.name, role=self.role, images=self.pictures, objects=objects, unmarked=self.unmarked
+        )
+
+
+def _parts(data_set: DataSet, split: Split | None) -> Mapping[tuple[str, Role], list[Picture]]:
+    """The pictures of each part by its name and role; what a split does not use is in parts of its own."""
+    if split is None:
+        parts: dict[tuple[str, Role], list[Picture]] = {}
+        for picture in data_set.pictures:
+            name = _own_split(picture)
+            parts.setdefault((name, _roles.get(name, "unused")), []).append(picture)
+        return parts
+    parts = {(name, _roles[name]): pictures for name, pictures in split.parts.items()}
+    used = {id(picture) for pictures in split.parts.values() for picture in pictures}
+    for picture in data_set.pictures:
+        if id(picture) not in used:
+            name = _own_split(picture)
+            # A part that the data set calls train, and that this split does not take, is not the training split.
+            name = f"{name} (unused)" if name in split.parts else name
+            parts.setdefault((name, "unused"), []).append(picture)
+    return parts
+
+
+def _own_split(picture: Picture) -> str:
+    return (split_name(picture.split) or picture.split) if picture.split else "all"
+
+
+def _sizes(pictures: list[Picture]) -> ImageSizes | None:
+    if not pictures:
+        return None
+    sizes = Counter((picture.width, picture.height) for picture in pictures)
+    by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    middle, passed = sizes.total() / 2, 0
+    median = by_area[-1]
+    for size in by_area:
+        passed += sizes[size]
+        if passed >= middle:
+            median = size
+            break
+    return ImageSizes(
+        smallest=by_area[0],
+        median=median,
+        largest=by_area[-1],
+        distinct=len(sizes),
+        common=[SizeCount(width=w, height=h, images=count) for (w, h), count in sizes.most_common(_MOST_SIZES)],
+    )
+
+
+def _add_balance(report: DataReport) -> None:
+    """Classes that a part has none of: no file is wrong, but such a class is not learned, or not measured."""
+    for role, kind in (("train", "class without training objects"), ("validate", "class without validation objects")):
+        index = next(index for index, split in enumerate(report.splits) if split.role == role)
+        missing = [one for one in report.classes if not one.objects[index]]
+        where = report.splits[index].name
+        examples = [
+            FindingExample(detail=f"{one.name}: {sum(one.objects)} objects, none of them in {where}")
+            for one in missing[:MOST_EXAMPLES]
+        ]
+        report.add(kind, "noted", examples, len(missing))
+
+
+def _inside(image: Path | None, folder: Path) -> str | None:
+    """The image's path as the server is asked for it; None for one that is not in the data set's folder."""
+    if image is None:
+        return None
+    path = os.path.relpath(image, folder)
+    return None if path.startswith("..") else Path(path).as_posix()

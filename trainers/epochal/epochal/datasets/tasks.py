@@ -1,0 +1,93 @@
+"""What a task makes of a data set: what it cannot be trained on with, and what it takes for what is not there."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from epochal.datasets.mirrors import mirrored
+from epochal.datasets.model import DataSet
+from epochal.datasets.splits import Split
+from epochal.errors import DataError
+
+
+def fit_to_task(data_set: DataSet, task: str) -> None:
+    """`DataError` for objects that the task cannot be trained on with; findings for what it fills in."""
+    if task == "pose":
+        _same_keypoints(data_set)
+        _mirror(data_set)
+    if task == "segment":
+        _masks_of_boxes(data_set)
+
+
+def something_to_learn(split: Split, task: str, *, shortest_side: int = 1) -> None:
+    """`DataError` for a split of which a framework would keep nothing to train or validate with.
+
+    `shortest_side` is what it wants an image to have at least.
+    """
+    for part, pictures in split.parts.items():
+        kept = [one for one in pictures if min(one.width, one.height) >= shortest_side]
+        if not kept:
+            raise DataError(
+                f"every {part} image has a side of less than {shortest_side} pixels ({pictures[0].path} is "
+                f"{pictures[0].width} × {pictures[0].height}), and such images are discarded"
+            )
+        marked = [one for one in kept if (one.labels if task == "classify" else one.objects)]
+        if part == "train" and not marked:
+            what = "a class" if task == "classify" else "an object"
+            raise DataError(f"none of the {len(kept)} train images has {what}: there is nothing to learn")
+        learnt = {label for picture in kept for label in picture.labels[:1]}
+        if part == "train" and task == "classify" and len(learnt) < 2:
+            raise DataError(
+                f"there are only images of {', '.join(learnt)} to train with: a classifier learns to tell two classes "
+                "or more apart"
+            )
+
+
+def _same_keypoints(data_set: DataSet) -> None:
+    """Networks for poses have one number of keypoints: each object must have as many, or none."""
+    found: Counter[tuple[str, int]] = Counter()
+    for picture in data_set.pictures:
+        found.update((one.class_name, len(one.keypoints)) for one in picture.objects if one.keypoints)
+    counts = {count for _, count in found}
+    if len(counts) > 1:
+        listed = "; ".join(
+            f"{name} has {count} (on {objects} object{'s' if objects > 1 else ''})"
+            for (name, count), objects in sorted(found.items(), key=lambda one: -one[1])[:20]
+        )
+        raise DataError(
+            f"the objects of {data_set.folder} have different numbers of keypoints, and the task pose needs the same "
+            f"for all: {listed}"
+        )
+    named = len(data_set.keypoint_names)
+    if counts and counts != {named}:
+        raise DataError(
+            f"the objects of {data_set.folder} have {counts.pop()} keypoints, but it names {named} "
+            f"({', '.join(data_set.keypoint_names[:20])}): there must be as many"
+        )
+
+
+def _mirror(data_set: DataSet) -> None:
+    """Without a word on which keypoint becomes which, ultralytics mirrors no image."""
+    if data_set.keypoint_flip:
+        return
+    names = data_set.keypoint_names
+    data_set.keypoint_flip = mirrored(names)
+    pairs = [
+        f"{names[index]} and {names[other]}" for index, other in enumerate(data_set.keypoint_flip) if index < other
+    ]
+    if pairs:
+        data_set.findings.add("mirrored keypoints", f"{', '.join(pairs)} change places in a mirrored image")
+    else:
+        data_set.findings.add(
+            "no mirrored images",
+            f"nothing says which of the keypoints {', '.join(names[:20])} becomes which in a mirrored image (flip_idx "
+            "of YOLO, or names such as left_eye and right_eye): images are not mirrored",
+        )
+
+
+def _masks_of_boxes(data_set: DataSet) -> None:
+    for picture in data_set.pictures:
+        for one in picture.objects:
+            if not one.has_mask:
+                detail = f"{one.class_name} on {picture.path} has no mask: its box is taken as its outline"
+                data_set.findings.add("box as outline", detail, picture.path)

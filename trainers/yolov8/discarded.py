@@ -1,0 +1,61 @@
+"""What ultralytics loaded of the images and labels that were written for it, and why not the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from epochal.datasets.loaded import differences
+from epochal.datasets.pictures import link_name
+from epochal.datasets.splits import Split
+
+#: For train and val: the objects of each image, by the name of its file.
+Promised = dict[str, dict[str, int]]
+
+
+def promised(split: Split, folder: Path, task: str) -> Promised:
+    """What was written: a line for each object, or several where an outline has several parts."""
+
+    def lines(part: str, name: str) -> int:
+        return len((folder / "labels" / part / f"{name}.txt").read_text().splitlines())
+
+    return {
+        part: {link_name(one): len(one.labels[:1]) if task == "classify" else lines(part, one.name) for one in pictures}
+        for part, pictures in split.parts.items()
+    }
+
+
+def discarded(part: str, wanted: dict[str, int], dataset: Any) -> list[str]:
+    """Sentences on what is missing in `dataset`, which ultralytics made for `part`."""
+    return differences("ultralytics", part, wanted, _loaded(dataset), dict(_reasons(dataset, wanted)))
+
+
+def _loaded(dataset: Any) -> Iterator[tuple[str, int]]:
+    if hasattr(dataset, "samples"):  # classify
+        yield from ((Path(sample[0]).name, 1) for sample in dataset.samples)
+    else:
+        yield from ((Path(label["im_file"]).name, len(label["cls"])) for label in dataset.labels)
+
+
+def _reasons(dataset: Any, wanted: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """What ultralytics said while it looked at the files, as it keeps it beside them."""
+    from ultralytics.data.utils import load_dataset_cache_file
+
+    if hasattr(dataset, "samples"):
+        root = Path(dataset.root)
+        kept = root.with_suffix(".cache")
+        yield from ((name, "it has no class") for name, objects in wanted.items() if not objects)
+    else:
+        root = Path(dataset.img_path)
+        kept = root.parent.parent / "labels" / f"{root.name}.cache"
+    try:
+        messages = load_dataset_cache_file(kept)["msgs"]
+    except (OSError, ValueError, KeyError):
+        return
+    for message in messages:
+        _, is_there, rest = message.partition(f"{root}/")
+        file, _, why = rest.partition(": ")
+        name = Path(file).name
+        if is_there and name in wanted:
+            yield name, why.removeprefix("ignoring corrupt image/label: ").split("\n")[0][:200]
