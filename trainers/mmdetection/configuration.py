@@ -47,11 +47,7 @@ def load(app: epochal.Application, classes: list[str], data: Path, work: Path, o
             config.merge_from_dict(dict(parameters.overrides))
         except Exception as error:
             raise epochal.SetUpError(f"the overrides do not fit the config: {error}") from error
-    if (
-        parameters.task == "segment"
-        and not list(_with_key(config.model, "mask_head"))
-        and "mask" not in str(config.model.type).lower()
-    ):
+    if parameters.task == "segment" and not has_mask_head(config):
         raise epochal.SetUpError(
             f"{parameters.config} has no mask head: task segment needs an instance segmentation config"
         )
@@ -63,6 +59,11 @@ def load(app: epochal.Application, classes: list[str], data: Path, work: Path, o
             )
         compiled_operators.use_torchvision(config.model)
     return config
+
+
+def has_mask_head(config: Any) -> bool:
+    """Whether the model of the config learns masks."""
+    return bool(list(_with_key(config.model, "mask_head"))) or "mask" in str(config.model.type).lower()
 
 
 def _epochs(config: Any, file: Path) -> int:

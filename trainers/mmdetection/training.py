@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import epochal
 from discarded import Promised, discarded, promised
@@ -21,7 +21,7 @@ def train_mmdet(app: epochal.Application) -> None:
     # mmengine's checkpoints hold more than tensors, which torch reads only when it is told so. They are our own.
     os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
     os.environ.setdefault("MPLBACKEND", "Agg")
-    classes, data, wanted = prepare_data(app, artifacts.parent / "data")
+    prepared = prepare_data(app, artifacts.parent / "data")
 
     import torch
 
@@ -30,24 +30,35 @@ def train_mmdet(app: epochal.Application) -> None:
         raise epochal.GpuMissing("the device is cuda, but torch finds no GPU here")
     if parameters.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    runner = make_runner(app, classes, data, artifacts, on_gpu)
+    runner = make_runner(app, prepared, artifacts, on_gpu)
     for part, loader in (("train", runner.train_loop.dataloader), ("val", runner.val_loop.dataloader)):
-        for sentence in discarded(part, wanted[part], loader.dataset):
+        for sentence in discarded(part, prepared.promised[part], loader.dataset):
             app.note(sentence)
     runner.cfg.dump(str(artifacts / "config.py"))
     runner.train()
 
 
-def prepare_data(app: epochal.Application, folder: Path) -> tuple[list[str], Path, Promised]:
-    """The data set's classes, it as COCO in the run folder, and what is in that; notes its split."""
+class Prepared(NamedTuple):
+    """A data set as COCO in the run folder."""
+
+    classes: list[str]
+    folder: Path
+    promised: Promised
+    #: Objects of which a box is known alone.
+    without_mask: int
+
+
+def prepare_data(app: epochal.Application, folder: Path) -> Prepared:
+    """Write the data set as mmdet reads it; notes its split."""
     parameters: Parameters = app.parameters
     data_set, split = prepare(app, parameters.task, parameters)
     shutil.rmtree(folder, ignore_errors=True)
     coco.write(data_set, split, folder, parameters.task)
-    return data_set.classes, folder, promised(split)
+    objects = [one for pictures in split.parts.values() for picture in pictures for one in picture.objects]
+    return Prepared(data_set.classes, folder, promised(split), sum(not one.has_mask for one in objects))
 
 
-def make_runner(app: epochal.Application, classes: list[str], data: Path, artifacts: Path, on_gpu: bool) -> Any:
+def make_runner(app: epochal.Application, prepared: Prepared, artifacts: Path, on_gpu: bool) -> Any:
     """mmengine's runner for the config."""
     import compiled_operators
 
@@ -62,7 +73,12 @@ def make_runner(app: epochal.Application, classes: list[str], data: Path, artifa
 
     register_all_modules(init_default_scope=True)
     EpochalTrainLoop.app = EpochalValLoop.app = app
-    config = configuration.load(app, classes, data, artifacts / "mmdet", on_gpu)
+    config = configuration.load(app, prepared.classes, prepared.folder, artifacts / "mmdet", on_gpu)
+    if app.parameters.task == "detect" and prepared.without_mask and configuration.has_mask_head(config):
+        raise epochal.SetUpError(
+            f"{app.parameters.config} has a mask head, but {prepared.without_mask} objects have no mask: task segment "
+            "takes their boxes as outlines; for boxes alone take a config without a mask head"
+        )
     try:
         return Runner.from_cfg(config)
     except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +89,8 @@ def test_masks_in_every_form() -> None:
         plain = {"size": compressed["size"], "counts": compressed["counts"].decode()}
         assert (mask_of_rle(plain, *mask.shape[::-1]) == mask).all()
         assert (unpacked(packed(mask), *mask.shape[::-1]) == mask).all()
+        again = base64.b64encode(zlib.decompress(base64.b64decode(packed(mask)))).decode()
+        assert (unpacked(again, *mask.shape[::-1]) == mask).all()
 
 
 def test_outlines_fill_what_they_enclose() -> None:

@@ -13,7 +13,7 @@ CASES = [
     Trained("marks", "train", "81-hrda-palette-masks"),
     Trained("marks", "train", "84-hrda-1bit-masks"),
     Trained("marks", "train", "86-hrda-mask-half-size", refused="they must be equal"),
-    Trained("missing images", "train", "89-hrda-mask-suffix", refused="must have the name of its image"),
+    Trained("left out", "train", "89-hrda-mask-suffix", refused="must have the name of its image"),
     Trained("leaks", "train", "92-hrda-apple-double"),
     Trained("check", "train", "80-hrda-rgb-masks", refused="has 3 channels (RGB)"),
     Trained("check", "train", "83-hrda-0-255-masks", refused="there is nothing to tell apart"),

@@ -60,3 +60,13 @@ def test_what_cannot_run_says_so_before_training(start: Start, parameters: dict[
     assert trainer.failed["kind"] == "setUp", trainer.failed
     assert words in trainer.failed["message"]
     assert not trainer.of("ready")
+
+
+def test_boxes_alone_train_no_masks(start: Start, tmp_path: Path) -> None:
+    """A mask head learns from masks; where there are boxes alone, their outlines are taken only by who asks for it."""
+    data = make(tmp_path / "boxes", kind="yolo", count=8, size=64)
+    parameters = {"config": "mask-rcnn_r50_fpn_1x_coco", "overrides": SMALL_RESNET}
+    trainer = start(data=str(data), epochs=1, parameters=parameters)
+    assert trainer.end() == 1
+    assert trainer.failed["kind"] == "setUp", trainer.failed
+    assert "has a mask head, but" in trainer.failed["message"]

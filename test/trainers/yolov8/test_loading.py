@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import YOLO
 from epochal.datasets import image_folder, yolo
 from epochal.datasets.checking import checked
+from epochal.datasets.model import Bitmap, Box, DataSet, Object, Picture
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.splits import Split
 from images import marked_with_orientation, marks_hold
@@ -66,6 +68,26 @@ def test_marks_are_on_the_pixels_they_were_made_on(suffix: str, tmp_path: Path) 
             assert marks_hold(item["img"].permute(1, 2, 0).numpy(), (x - w / 2, y - h / 2, w, h)), item["im_file"]
             shown += 1
     assert shown == 16
+
+
+def test_an_object_of_parts_with_a_hole_is_one_instance(tmp_path: Path) -> None:
+    """What is joined by seams is filled as it was marked, and the box is around all of it but the speck."""
+    mask = np.zeros((96, 96), bool)
+    mask[8:72, 8:72] = mask[80:92, 40:88] = mask[2, 90] = True
+    mask[24:56, 24:56] = False
+    Image.new("RGB", (96, 96)).save(tmp_path / "ring.png")
+    one = Object("ring", Box(8, 2, 83, 90), bitmap=Bitmap(0, 0, mask))
+    picture = Picture(tmp_path / "ring.png", "ring", 96, 96, objects=[one])
+    data_set = DataSet("supervisely", tmp_path, ["ring"], [picture])
+    split = Split("random", {"train": [picture], "val": [picture]})
+    item = loaded(yolo.write(data_set, split, tmp_path / "run", "segment"), "train", "segment")[0]
+    assert len(item["cls"]) == 1
+    x, y, w, h = (item["bboxes"][0] * 96).tolist()
+    assert (x - w / 2, y - h / 2, x + w / 2, y + h / 2) == pytest.approx((8, 8, 88, 92), abs=0.1)
+    found, wanted = item["masks"][0].numpy().astype(bool), mask[2::4, 2::4]  # a mask has a quarter of the pixels
+    assert found.shape == wanted.shape
+    assert not found[8:13, 8:13].any()
+    assert (found ^ wanted).sum() <= 12
 
 
 @pytest.mark.parametrize("task", ["detect", "segment", "classify"])

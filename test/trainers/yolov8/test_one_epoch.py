@@ -9,12 +9,12 @@ from heavy_trainers import Start
 from one_epoch import Trained, each, trains_or_refuses
 
 CASES = [
-    Trained("marks", "coco", "coco: images turned by EXIF", notes=("EXIF orientation",)),
+    Trained("marks", "coco", "coco: images turned by EXIF"),
     Trained("marks", "coco", "coco: images made smaller after they were marked", notes=("were scaled",)),
-    Trained("missing images", "coco", "coco: a large file with sorted keys"),
-    Trained("missing images", "yolo", "yolo: a link to a folder on another disk"),
-    Trained("missing images", "yolo", "yolo: JPEG files called .jfif"),
-    Trained("missing images", "coco", "coco: a truncated JPEG", refused="unreadable picture"),
+    Trained("left out", "coco", "coco: a large file with sorted keys"),
+    Trained("left out", "yolo", "yolo: a link to a folder on another disk"),
+    Trained("left out", "yolo", "yolo: JPEG files called .jfif"),
+    Trained("left out", "coco", "coco: a truncated JPEG", refused="unreadable picture"),
     Trained("leaks", "yolo", "yolo: test is beside train, without val"),
     Trained("leaks", "yolo", "yolo: files of macOS beside the images"),
     Trained(

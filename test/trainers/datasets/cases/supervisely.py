@@ -13,15 +13,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import supervisely as sly
 from epochal.datasets import coco, yolo
 from epochal.datasets.checking import checked
 from epochal.datasets.masks import full_mask
-from epochal.datasets.model import DataSet
+from epochal.datasets.model import DataSet, Findings
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 from PIL import Image, ImageDraw
 from pycocotools.coco import COCO
+from supervisely.geometry.graph import KeypointsTemplate, Node
+from supervisely.geometry.oriented_bbox import OrientedBBox
 
 from cases import Case
 
@@ -180,7 +183,7 @@ def _two_graphs_alike(folder: Path) -> None:
 def _alike_graphs_are_one_kind(folder: Path) -> None:
     data_set, _ = read(folder, "pose")
     assert data_set.keypoint_names == ["nose", "tail"]
-    assert kinds(data_set) == {}
+    assert kinds(data_set) == {"no mirrored images": 1}
     for picture in data_set.pictures:
         person, cat = picture.objects
         assert person.keypoints == [(20, 20, 2), (40, 30, 2)]
@@ -357,7 +360,91 @@ def _junk_is_left_out(folder: Path) -> None:
     assert kinds(data_set) == {"junk": 3}
 
 
+def _by_the_sdk(folder: Path) -> None:
+    """All shapes, holes, specks, tags, Unicode, an empty image, data sets in data sets, and a parent without images."""
+    template = KeypointsTemplate()
+    for row, label in enumerate(("нос", "хвост", "лапа")):
+        template.add_point(label=label, row=row, col=row)
+    shapes = {
+        "кольцо": sly.Polygon,
+        "mask": sly.Bitmap,
+        "box": sly.Rectangle,
+        "dot": sly.Point,
+        "line": sly.Polyline,
+        "any": sly.AnyGeometry,
+        "alpha": sly.AlphaMask,
+        "tilted": OrientedBBox,
+    }
+    by = {name: sly.ObjClass(name, shape) for name, shape in shapes.items()}
+    by["cat"] = sly.ObjClass("cat", sly.GraphNodes, geometry_config=template)
+    splits = {name: sly.TagMeta(name, sly.TagValueType.NONE) for name in ("train", "val")}
+    count = sly.TagMeta("count", sly.TagValueType.ANY_NUMBER)
+    project = sly.Project(str(folder), sly.OpenMode.CREATE)
+    project.set_meta(sly.ProjectMeta(list(by.values()), [*splits.values(), count]))
+    at = sly.PointLocation
+    mask = np.zeros((40, 50), bool)
+    mask[5:35, 5:45] = mask[0, 0] = True
+    mask[15:25, 15:30] = False
+    hole = [at(20, 20), at(20, 50), at(40, 50), at(40, 20)]
+    nodes = [Node(at(20, 160), label="нос"), Node(at(50, 170), True, "хвост"), Node(at(40, 180), label="лапа")]
+    ring = sly.Polygon([at(10, 10), at(10, 60), at(50, 60), at(50, 10)], [hole])
+    labels = [
+        sly.Label(ring, by["кольцо"], tags=[sly.Tag(count, 3)]),
+        sly.Label(sly.Bitmap(mask, origin=at(60, 20)), by["mask"]),
+        sly.Label(sly.Rectangle(20, 110, 50, 150), by["box"]),
+        sly.Label(sly.Point(100, 120), by["dot"]),
+        sly.Label(sly.Polyline([at(90, 100), at(110, 140)]), by["line"]),
+        sly.Label(sly.Polygon([at(80, 90), at(80, 120), at(110, 120)]), by["any"]),
+        sly.Label(sly.Rectangle(60, 150, 90, 180), by["any"]),
+        sly.Label(sly.GraphNodes(nodes), by["cat"]),
+        sly.Label(sly.AlphaMask((mask * 200).astype(np.uint8), origin=at(60, 100)), by["alpha"]),
+        sly.Label(OrientedBBox(100, 20, 120, 60, angle=0.3), by["tilted"]),
+    ]
+    for path, number, split in (
+        ("город", 4, "train"),
+        ("город/datasets/улица 1", 3, "val"),
+        ("пустой родитель", 0, "train"),
+        ("пустой родитель/datasets/глубина", 2, "train"),
+    ):
+        data_set = project.create_dataset(path.split("/")[-1], ds_path=path)
+        for index in range(number):
+            annotated = sly.Annotation((128, 192), labels, img_tags=[sly.Tag(splits[split])])
+            data_set.add_item_np(f"снимок {index} (копия).png", np.full((128, 192, 3), 60, np.uint8), annotated)
+    empty = sly.Annotation((128, 192), img_tags=[sly.Tag(splits["train"])])
+    project.datasets.get("город").add_item_np("пусто.jpg", np.full((128, 192, 3), 60, np.uint8), empty)
+
+
+def _all_of_it_arrives(folder: Path) -> None:
+    data_set, split = read(folder, "segment")
+    assert split.by == "tag"
+    assert {part: len(pictures) for part, pictures in split.parts.items()} == {"train": 7, "val": 3}
+    assert sorted(len(picture.objects) for picture in data_set.pictures) == [0] + [8] * 9
+    written = folder.parent / "yolo"
+    changed = Findings()
+    lines = yolo.write(data_set, split, written, "segment", changed).parent / "labels"
+    assert sum(len(file.read_text().splitlines()) for file in lines.rglob("*.txt")) == 9 * 8
+    # Polygon, bitmap and alpha mask have a hole each; the two masks have a speck.
+    assert {one.kind: one.count for one in changed} == {"holes cut": 27, "specks left out": 18}
+    told = {"unused object tag": 9, "unused point": 9, "unused line": 9, "alpha mask": 9}
+    assert kinds(data_set) == {**told, "box as outline": 27}
+
+
+def _tilted_at_an_edge(folder: Path) -> None:
+    meta(folder, ("thing", "oriented_bbox"))
+    label = {"classTitle": "thing", "geometryType": "oriented_bbox", "points": [[0, 10], [40, 20]], "angle": 0.5}
+    items(folder / "ds", 6, [label])
+
+
+def _it_is_cut(folder: Path) -> None:
+    data_set, _ = read(folder)
+    assert kinds(data_set) == {"cut oriented box": 6}
+    x, y, width, height = data_set.pictures[0].objects[0].box
+    assert (x, y, x + width, y + height) == pytest.approx((0, 0.85, 41.13, 30.15), abs=0.01)
+
+
 CASES = [
+    Case("supervisely-by-the-sdk", _by_the_sdk, _all_of_it_arrives),
+    Case("supervisely-tilted-at-an-edge", _tilted_at_an_edge, _it_is_cut),
     Case("supervisely-exif", _turned, _is_turned),
     Case("supervisely-two-graphs", _two_graphs, _two_graphs_are_told_apart),
     Case("supervisely-two-graphs-alike", _two_graphs_alike, _alike_graphs_are_one_kind),

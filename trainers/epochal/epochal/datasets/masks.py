@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 
 from epochal.datasets.model import Bitmap, Box, Object, Point
 
+_PNG = b"\x89PNG"
+
 
 def box_of_points(points: list[Point]) -> Box:
     """The smallest box around points."""
@@ -203,12 +205,14 @@ def unpacked(data: str, most_width: int, most_height: int) -> np.ndarray:
     # Four channels of 16 bits, uncompressed, and what else is in a PNG.
     most_bytes = 8 * most_width * most_height + 65_536
     try:
-        unpacking = zlib.decompressobj()
-        content = unpacking.decompress(base64.b64decode(data), most_bytes)
-        if unpacking.unconsumed_tail or not unpacking.eof:
-            raise ValueError(
-                f"more than the {most_bytes} bytes of a mask of {most_width} × {most_height} pixels, or cut off"
-            )
+        content = base64.b64decode(data)
+        if not content.startswith(_PNG):  # Supervisely's package reads masks that are not compressed again, too
+            unpacking = zlib.decompressobj()
+            content = unpacking.decompress(content, most_bytes)
+            if unpacking.unconsumed_tail or not unpacking.eof:
+                raise ValueError(
+                    f"more than the {most_bytes} bytes of a mask of {most_width} × {most_height} pixels, or cut off"
+                )
         picture = Image.open(io.BytesIO(content), formats=["PNG"])
         _check_size(*picture.size, most_width, most_height)
         picture.load()

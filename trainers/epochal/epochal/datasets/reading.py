@@ -17,6 +17,7 @@ _HARMLESS = {
     "picture without labels",
     "picture without annotation",
     "alpha mask",
+    "cut oriented box",
     "empty data set",
     "box as outline",
     "joined labels",

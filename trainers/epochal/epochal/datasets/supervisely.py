@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -11,15 +10,25 @@ from typing import Any
 
 from epochal.datasets.frames import Frame, frame_of
 from epochal.datasets.junk import is_junk
-from epochal.datasets.masks import cropped, full_mask, packed
+from epochal.datasets.masks import cropped, full_mask
 from epochal.datasets.model import PICTURE_SUFFIXES, Box, DataSet, Findings, Object, Picture
-from epochal.datasets.pictures import link_name, named, unique_name
-from epochal.datasets.splits import Split, split_name
-from epochal.datasets.supervisely_geometry import UNSUPPORTED, UNUSED, object_of, placed, shape_of, unknown_nodes
+from epochal.datasets.pictures import named, unique_name
+from epochal.datasets.splits import split_name
+from epochal.datasets.supervisely_geometry import (
+    UNSUPPORTED,
+    UNUSED,
+    cut_to,
+    object_of,
+    placed,
+    shape_of,
+    unknown_nodes,
+)
 from epochal.datasets.supervisely_meta import Meta, Wrong, is_meta, list_in, load, read_meta, shown, text_of
+from epochal.datasets.supervisely_writing import write
 from epochal.errors import DataError
 
-_COLORS = ["#E6194B", "#3CB44B", "#4363D8", "#F58231", "#911EB4", "#42D4F4", "#F032E6", "#BFEF45"]
+__all__ = ["annotation_of", "is_project", "read", "write"]
+
 #: Folders that make a folder a data set, and all those of a data set that hold no data sets.
 _ITEMS = frozenset({"img", "ann", "video", "pointcloud", "volume"})
 _CONTENT = _ITEMS | {"img_info", "seg", "meta", "blob"}
@@ -55,42 +64,6 @@ def annotation_of(image: Path) -> Path | None:
     folder = image.parent.parent / "ann"
     files = (folder / f"{image.name}.json", folder / f"{image.stem}.json")
     return next((file for file in files if file.is_file()), None)
-
-
-def write(data_set: DataSet, split: Split, folder: Path) -> None:
-    """Write a project with a data set for each split; pictures are linked, and tagged with their split.
-
-    A class is written as the shape that its objects have: bitmap, polygon, graph (keypoints) or rectangle; as `any`
-    where they differ.
-    """
-    shapes = _shapes(data_set)
-    (folder).mkdir(parents=True, exist_ok=True)
-    classes = []
-    for index, name in enumerate(data_set.classes):
-        one = {"title": name, "shape": shapes[name], "color": _COLORS[index % len(_COLORS)], "geometry_config": {}}
-        if shapes[name] in ("graph", "any") and data_set.keypoint_names:
-            one["geometry_config"] = _graph(data_set.keypoint_names)
-        classes.append(one)
-    tags = [{"name": part, "value_type": "none", "color": "#808080"} for part in split.parts]
-    meta = {"classes": classes, "tags": tags, "projectType": "images"}
-    (folder / "meta.json").write_text(json.dumps(meta, indent=1))
-    for part, pictures in split.parts.items():
-        for kind in ("img", "ann"):
-            (folder / part / kind).mkdir(parents=True, exist_ok=True)
-        for picture in pictures:
-            name = link_name(picture)
-            os.symlink(picture.path.resolve(), folder / part / "img" / name)
-            content = {
-                "description": "",
-                "tags": [{"name": part, "value": None}],
-                "size": {"height": picture.height, "width": picture.width},
-                "objects": [
-                    label
-                    for index, one in enumerate(picture.objects, 1)
-                    for label in _labels(one, f"{picture.name}-{index}", data_set.keypoint_names)
-                ],
-            }
-            (folder / part / "ann" / f"{name}.json").write_text(json.dumps(content))
 
 
 def _data_sets(folder: Path) -> Iterator[Path]:
@@ -208,9 +181,9 @@ def _picture(path: Path, file: Path | None, meta: Meta, findings: Findings) -> P
 def _size(content: dict[str, Any]) -> tuple[int, int]:
     size = content.get("size")
     values = [size.get(name) for name in ("width", "height")] if isinstance(size, dict) else [None]
-    if not all(type(value) is int and 0 < value < 10**6 for value in values):
+    if not all(type(value) in (int, float) and 0 < value < 10**6 and value == int(value) for value in values):
         raise Wrong(f"has {shown(size)} as size, which must have width and height in pixels")
-    return values[0], values[1]
+    return int(values[0]), int(values[1])
 
 
 def _object(label: object, where: str, meta: Meta, path: Path, frame: Frame, findings: Findings) -> Object | None:
@@ -233,6 +206,13 @@ def _object(label: object, where: str, meta: Meta, path: Path, frame: Frame, fin
         return None
     x, y, w, h = one.box
     width, height = frame.marked_width, frame.marked_height
+    if shape == "oriented_bbox" and one.polygons and (min(x, y) < 0 or x + w > width or y + h > height):
+        # A box that touches an edge has its corners beside the image as soon as it is tilted.
+        cut = cut_to(one, width, height)
+        if cut:
+            findings.add("cut oriented box", f"{where} is partly beside its image", path)
+            one = cut
+            x, y, w, h = one.box
     beyond = min(x, y) < -_BEYOND or x + w > width + _BEYOND or y + h > height + _BEYOND
     if beyond or w <= 0 or h <= 0:
         findings.add("box outside", f"{where} has the box {x:g}, {y:g}, {w:g}, {h:g}", path)
@@ -311,48 +291,3 @@ def _tag(tag: object, index: int) -> str:
     if value is None:
         return name
     return f"{name}:{text_of(value, f'value of the tag {name}') if value and isinstance(value, str) else shown(value)}"
-
-
-def _shape(one: Object) -> str:
-    if one.bitmap is not None:
-        return "bitmap"
-    if one.polygons:
-        return "polygon"
-    return "graph" if one.keypoints else "rectangle"
-
-
-def _shapes(data_set: DataSet) -> dict[str, str]:
-    found: dict[str, set[str]] = {name: set() for name in data_set.classes}
-    for picture in data_set.pictures:
-        for one in picture.objects:
-            found[one.class_name].add(_shape(one))
-    return {name: next(iter(shapes or {"rectangle"})) if len(shapes) < 2 else "any" for name, shapes in found.items()}
-
-
-def _labels(one: Object, instance: str, names: list[str]) -> list[dict[str, Any]]:
-    """One label, or several of one instance where the object has several outlines."""
-    shape = _shape(one)
-    base = {"classTitle": one.class_name, "tags": [], "description": "", "geometryType": shape}
-    if one.bitmap is not None:
-        return [{**base, "bitmap": {"data": packed(one.bitmap.mask), "origin": [one.bitmap.x, one.bitmap.y]}}]
-    if one.polygons:
-        together = {"instance": instance} if len(one.polygons) > 1 else {}
-        return [
-            {**base, **together, "points": {"exterior": polygon.exterior, "interior": polygon.interiors}}
-            for polygon in one.polygons
-        ]
-    if shape == "graph":
-        nodes = {
-            name: {"loc": [point.x, point.y], "disabled": point.visible == 1}
-            for name, point in zip(names, one.keypoints, strict=False)  # none: not labelled
-            if point.visible
-        }
-        return [{**base, "nodes": nodes}]
-    x, y, w, h = one.box
-    corners = [[round(x), round(y)], [round(x + w) - 1, round(y + h) - 1]]
-    return [{**base, "points": {"exterior": corners, "interior": []}}]
-
-
-def _graph(names: list[str]) -> dict[str, Any]:
-    nodes = {name: {"label": name, "loc": [index * 10, 0], "color": "#FF0000"} for index, name in enumerate(names)}
-    return {"nodes": nodes, "edges": []}
