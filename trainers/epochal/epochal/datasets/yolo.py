@@ -119,7 +119,7 @@ class _Reader:
 
     def _root(self, content: Config) -> Path:
         """Where the splits are: `path`, unless it is one of the machine where the data set was made."""
-        if not content.path or not (self._folder / content.path).is_dir():
+        if not content.path or not os.path.isdir(self._folder / content.path):
             return self._folder
         real, here = os.path.realpath(self._folder / content.path), os.path.realpath(self._folder)
         if inside_of(Path(here), Path(real)) and not inside_of(self._folder, self._folder / content.path):
@@ -132,7 +132,7 @@ class _Reader:
         if not isinstance(place, str) or not place.startswith("../") or os.path.exists(root / place):
             return place
         path = inside_of(self._folder, root / place.removeprefix("../"))
-        if path is None or not path.exists():
+        if path is None or not os.path.exists(path):
             return place
         self._findings.add("relocated path", f"{where} is {place}, which is not there; {path} was read instead")
         return place.removeprefix("../")
