@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,20 @@ _NO_LABELS = {CLASSES_NAME, "notes.txt", "readme.txt", "predefined_classes.txt"}
 
 
 def config_of(folder: Path) -> Path | None:
-    """The data set's yaml file."""
-    return next((folder / name for name in CONFIG_NAMES if (folder / name).is_file()), None)
+    """The data set's yaml file: by its usual name, or the only one that names classes and a training split."""
+    usual = next((folder / name for name in CONFIG_NAMES if (folder / name).is_file()), None)
+    if usual:
+        return usual
+    others = [file for file in sorted(folder.glob("*.y*ml")) if not is_junk(file.name) and _looks_like_config(file)]
+    return others[0] if len(others) == 1 else None
+
+
+def _looks_like_config(file: Path) -> bool:
+    try:
+        begin = file.read_bytes()[:100_000]
+    except OSError:
+        return False
+    return all(re.search(rb"^" + key + rb"\s*:", begin, re.MULTILINE) for key in (b"train", b"names"))
 
 
 def is_yolo(folder: Path) -> bool:
