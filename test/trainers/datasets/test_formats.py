@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import zlib
 from pathlib import Path
 
@@ -117,10 +118,14 @@ def test_image_folders_without_splits(shapes: Make, tmp_path: Path) -> None:
     assert len(reading.read(tmp_path / "split").pictures) == 12
 
 
-def test_what_is_no_data_set(tmp_path: Path) -> None:
+def test_what_is_no_data_set(shapes: Make, tmp_path: Path) -> None:
     for path, words in ((tmp_path / "gone", "there is no data set"), (tmp_path, "no data set that is known")):
         with pytest.raises(DataError, match=words):
             reading.recognise(path)
+    (tmp_path / "one deeper").mkdir()
+    shutil.copytree(shapes("yolo"), tmp_path / "one deeper" / "data", symlinks=True)
+    with pytest.raises(DataError, match=r"no data set that is known .* \(.*/one deeper/data is one: yolo\)"):
+        reading.recognise(tmp_path / "one deeper")
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="is a file"):
         reading.recognise(tmp_path / "file")

@@ -431,7 +431,7 @@ def _all_of_it_arrives(folder: Path) -> None:
 
 def _tilted_at_an_edge(folder: Path) -> None:
     meta(folder, ("thing", "oriented_bbox"))
-    label = {"classTitle": "thing", "geometryType": "oriented_bbox", "points": [[0, 10], [40, 20]], "angle": 0.5}
+    label = {"classTitle": "thing", "geometryType": "oriented_bbox", "points": [[0, 0], [40, 10]], "angle": 0.5}
     items(folder / "ds", 6, [label])
 
 
@@ -439,10 +439,26 @@ def _it_is_cut(folder: Path) -> None:
     data_set, _ = read(folder)
     assert kinds(data_set) == {"cut oriented box": 6}
     x, y, width, height = data_set.pictures[0].objects[0].box
-    assert (x, y, x + width, y + height) == pytest.approx((0, 0.85, 41.13, 30.15), abs=0.01)
+    assert (x, y, x + width, y + height) == pytest.approx((0.42, 0, 40.95, 19.98), abs=0.02)
+
+
+def _linked_twice(folder: Path) -> None:
+    meta(folder, ("thing", "rectangle"))
+    outside = folder.parent / "outside"
+    items(outside, 6, [rectangle()])
+    for name in ("a", "b"):
+        (folder / name).symlink_to(outside)
+    (folder / "c").symlink_to(folder)
+
+
+def _is_read_once(folder: Path) -> None:
+    data_set, _ = read(folder)
+    assert {picture.path.parent.parent.name for picture in data_set.pictures} == {"a"}
+    assert kinds(data_set) == {"folder linked twice": 2}
 
 
 CASES = [
+    Case("supervisely-linked-twice", _linked_twice, _is_read_once),
     Case("supervisely-by-the-sdk", _by_the_sdk, _all_of_it_arrives),
     Case("supervisely-tilted-at-an-edge", _tilted_at_an_edge, _it_is_cut),
     Case("supervisely-exif", _turned, _is_turned),

@@ -63,6 +63,9 @@ _HARMLESS = {
     "folder not read",
 }
 
+#: What no trainer here can use, however it is marked.
+_LEFT_OUT_BY_DESIGN = {"unused line", "unused point"}
+
 #: What makes no difference to a task that learns no keypoints.
 _HARMLESS_WITHOUT_KEYPOINTS = {"graph without keypoints", "other keypoints", "unknown keypoint"}
 
@@ -74,18 +77,36 @@ def recognise(folder: Path) -> Kind:
         raise DataError(f"there is no data set at {folder}{hint}")
     if not folder.is_dir():
         raise DataError(archive.advice_for(folder))
+    kind = _kind_of(folder)
+    if kind is None:
+        raise DataError(
+            f"{folder} is no data set that is known here: there is no meta.json of a Supervisely project, no data.yaml "
+            "of YOLO, no COCO json, and no folders of pictures named for their classes" + _inside(folder)
+        )
+    return kind
+
+
+def _kind_of(folder: Path) -> Kind | None:
     if supervisely.is_project(folder):
         return "supervisely"
     if yolo.is_yolo(folder):
         return "yolo"
     if coco_files.annotation_files(folder):
         return "coco"
-    if image_folder.is_image_folder(folder):
-        return "images"
-    raise DataError(
-        f"{folder} is no data set that is known here: there is no meta.json of a Supervisely project, no data.yaml of "
-        "YOLO, no COCO json, and no folders of pictures named for their classes"
-    )
+    return "images" if image_folder.is_image_folder(folder) else None
+
+
+def _inside(folder: Path) -> str:
+    """A data set in a folder that is none itself: exports are often unpacked one folder deeper."""
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and not is_junk(child.name):
+            try:
+                kind = _kind_of(child)
+            except (DataError, OSError):
+                continue
+            if kind:
+                return f" ({child} is one: {kind})"
+    return ""
 
 
 def read(folder: Path, task: str | None = None) -> DataSet:
@@ -120,22 +141,14 @@ def _in_one_folder(folder: Path) -> Path:
     """The data set itself, where a folder has nothing but one with it."""
     while True:
         inside = [entry for entry in folder.iterdir() if not is_junk(entry.name)]
-        if len(inside) != 1 or not inside[0].is_dir() or _is_known(folder):
+        if len(inside) != 1 or not inside[0].is_dir() or _kind_of(folder):
             return folder
         folder = inside[0]
 
 
-def _is_known(folder: Path) -> bool:
-    try:
-        recognise(folder)
-    except DataError:
-        return False
-    return True
-
-
 def leaves_out(kind: str) -> bool:
     """Whether findings of this kind leave less to train with than there should be."""
-    return kind not in _HARMLESS
+    return kind not in _HARMLESS or kind in _LEFT_OUT_BY_DESIGN
 
 
 class HasFindings(Protocol):
@@ -149,5 +162,5 @@ def serious(data_set: HasFindings, task: str | None = None) -> list[str]:
     return [
         sentence
         for one, sentence in zip(data_set.findings, data_set.findings.sentences(), strict=True)
-        if leaves_out(one.kind) and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
+        if one.kind not in _HARMLESS and (task == "pose" or one.kind not in _HARMLESS_WITHOUT_KEYPOINTS)
     ]

@@ -47,7 +47,7 @@ def read(folder: Path) -> DataSet:
     findings = Findings()
     pictures: list[Picture] = []
     taken: set[str] = set()
-    data_sets = sorted(_data_sets(folder))
+    data_sets = sorted(_data_sets(folder, findings))
     for data_set in data_sets:
         _refuse_other_content(data_set)
         found = list(_pictures(data_set, folder, meta, taken, findings))
@@ -66,18 +66,18 @@ def annotation_of(image: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _data_sets(folder: Path) -> Iterator[Path]:
+def _data_sets(folder: Path, findings: Findings | None = None) -> Iterator[Path]:
     """Folders with `ann/` or `img/`, also nested ones, which lie in `datasets/` of their parent; links are followed."""
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for place, folders, _ in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:
+        if (first := seen.setdefault(os.path.realpath(place), place)) != place:
+            if findings is not None:
+                findings.add("folder linked twice", f"{place} leads to {first}, which is not read again")
             folders.clear()
             continue
-        seen.add(real)
         if Path(place) != folder and not _ITEMS.isdisjoint(folders):
             yield Path(place)
-        folders[:] = [name for name in folders if name not in _CONTENT and not is_junk(name)]
+        folders[:] = sorted(name for name in folders if name not in _CONTENT and not is_junk(name))
 
 
 def _refuse_other_content(data_set: Path) -> None:
@@ -193,7 +193,7 @@ def _object(label: object, where: str, meta: Meta, path: Path, frame: Frame, fin
         return None
     title = label.get("classTitle")
     if not isinstance(title, str) or title not in meta.shapes:
-        findings.add("unknown class", f"{where} has the class {shown(title)}, which meta.json has not", path)
+        findings.add("unknown class", f"{where} has the class {shown(title)}, which is not in meta.json", path)
         return None
     shape, skeleton = shape_of(label, meta.shapes[title]), meta.skeletons.get(title)
     try:
@@ -207,10 +207,10 @@ def _object(label: object, where: str, meta: Meta, path: Path, frame: Frame, fin
     x, y, w, h = one.box
     width, height = frame.marked_width, frame.marked_height
     if shape == "oriented_bbox" and one.polygons and (min(x, y) < 0 or x + w > width or y + h > height):
-        # A box that touches an edge has its corners beside the image as soon as it is tilted.
+        # A box that touches an edge has its corners beyond the image as soon as it is tilted.
         cut = cut_to(one, width, height)
         if cut:
-            findings.add("cut oriented box", f"{where} is partly beside its image", path)
+            findings.add("cut oriented box", f"{where} reaches beyond its image, and was cut", path)
             one = cut
             x, y, w, h = one.box
     beyond = min(x, y) < -_BEYOND or x + w > width + _BEYOND or y + h > height + _BEYOND
@@ -223,7 +223,7 @@ def _object(label: object, where: str, meta: Meta, path: Path, frame: Frame, fin
         if skeleton is None:
             findings.add("graph without keypoints", f"{where} is a graph, and its class {title} has no keypoints", path)
         elif unknown := unknown_nodes(label, skeleton):
-            findings.add("unknown keypoint", f"{where} has {unknown} nodes that its class {title} has not", path)
+            findings.add("unknown keypoint", f"{where} has {unknown} nodes that its class {title} does not have", path)
     if shape == "alpha_mask":
         findings.add("alpha mask", f"{where} is an alpha mask: whatever is not wholly transparent belongs to it", path)
     return placed(one, frame)

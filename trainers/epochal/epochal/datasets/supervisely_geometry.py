@@ -115,20 +115,24 @@ def _oriented(label: dict[str, Any], title: str) -> Object:
     if angle % (2 * math.pi) == 0:
         return Object(title, Box(left, top, right - left + 1, bottom - top + 1))
     cos, sin = math.cos(angle), math.sin(angle)
-    # Corners of pixels, not their middles: the outline holds the whole of the last pixels.
-    across, down = (right - left + 1) / 2, (bottom - top + 1) / 2
+    middle, across, down = ((left + right) / 2, (top + bottom) / 2), (right - left) / 2, (bottom - top) / 2
     ring = [
-        (left + across + x * cos - y * sin, top + down + x * sin + y * cos)
+        (middle[0] + x * cos - y * sin, middle[1] + x * sin + y * cos)
         for x, y in ((-across, -down), (across, -down), (across, down), (-across, down))
     ]
-    return Object(title, box_of_points(ring), polygons=[Polygon(ring)])
+    return _tilted(title, ring)
+
+
+def _tilted(title: str, ring: list[Point]) -> Object:
+    x, y, width, height = box_of_points(ring)
+    return Object(title, Box(x, y, width + 1, height + 1), polygons=[Polygon(ring)])
 
 
 def cut_to(one: Object, width: int, height: int) -> Object | None:
-    """An object with one convex outline, without what is beside its image; None where nothing is left."""
+    """A tilted box without what is beyond its image; None where nothing is left."""
     ring = one.polygons[0].exterior
-    # Each side of the image by what is positive within it.
-    sides = (lambda p: p[0], lambda p: width - p[0], lambda p: p[1], lambda p: height - p[1])
+    # For each side of the image: how far inside a point is.
+    sides = (lambda p: p[0], lambda p: width - 1 - p[0], lambda p: p[1], lambda p: height - 1 - p[1])
     for inside in sides:
         kept: list[Point] = []
         for here, there in zip(ring, [*ring[1:], *ring[:1]], strict=True):
@@ -139,7 +143,7 @@ def cut_to(one: Object, width: int, height: int) -> Object | None:
                 part = near / (near - far)
                 kept.append((here[0] + part * (there[0] - here[0]), here[1] + part * (there[1] - here[1])))
         ring = kept
-    return replace(one, box=box_of_points(ring), polygons=[Polygon(ring)]) if len(ring) > 2 else None
+    return _tilted(one.class_name, ring) if len(ring) > 2 else None
 
 
 def _graph(nodes: dict[str, Any], title: str, skeleton: Skeleton | None) -> Object:
