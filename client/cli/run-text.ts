@@ -4,6 +4,7 @@ import { lifeText } from '../../contracts/life.ts';
 import type { Cause, Outcome, Receipt } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
 import { colors } from './colors.ts';
+import { dataFacts } from './data-report-text.ts';
 import { clockText, durationText, metricsText, numberText, plain, positionText, sizeText, timeText } from './format.ts';
 import { factsText } from './table.ts';
 
@@ -31,6 +32,8 @@ export function receiptText(receipt: Receipt): string {
       ['metrics', metricsText(receipt.metrics)],
       ['best', best && bestText(best)],
       ['checkpoints', checkpoints.map(({ name, reasons }) => `${name} (${reasons.join(', ')})`).join(', ') || 'none'],
+      ...(receipt.data ? dataFacts(receipt.data) : []),
+      ['left out', receipt.data && leftOutText(receipt.data)],
       ['published', `${files} files, ${sizeText(receipt.publishedBytes)}`],
       ['output folder', receipt.outputFolder && colors.bold(plain(receipt.outputFolder))],
       ['run folder', localFolderText(localFolder)],
@@ -52,6 +55,11 @@ export function receiptText(receipt: Receipt): string {
       ...receipt.notes.map((note): [string, string] => ['note', plain(note)]),
     ]),
   ].join('\n');
+}
+
+function leftOutText({ findings }: NonNullable<Receipt['data']>): string | null {
+  const left = findings.filter(({ effect }) => effect === 'leftOut');
+  return left.map(({ kind, count }) => plain(`${kind} ${count}`)).join(', ') || null;
 }
 
 /** `waiting`: its place in its pool's queue, where it has one. */

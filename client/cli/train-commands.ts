@@ -7,6 +7,7 @@ import { parseConfig, parseDraft, readYamlFile } from '../parse-config.ts';
 import type { Cli } from './cli.ts';
 import { colors } from './colors.ts';
 import { withAbsoluteData } from './data-path.ts';
+import { dataReportText } from './data-report-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { patched, patchOf } from './set-option.ts';
@@ -123,8 +124,14 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
         command
           .positional('config', { type: 'string', demandOption: true, describe: 'A YAML file' })
           .option('set', setOption)
-          .example('$0 validate digits.yaml', 'check the file'),
-      cli.action(async ({ config: file, set, json }) => {
+          .option('deep', {
+            type: 'boolean',
+            default: false,
+            describe: 'Decode every image of the data set, and look for duplicates and leaks',
+          })
+          .example('$0 validate digits.yaml', 'check the file')
+          .example('$0 validate shapes.yaml --deep --json', 'with every image, as JSON with the whole data report'),
+      cli.action(async ({ config: file, set, deep, json }) => {
         const config = await withAbsoluteData(patched(await readYamlFile(file), patchOf(set)));
         try {
           parseConfig(config);
@@ -132,22 +139,29 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
             config: whole,
             best,
             outputFolder,
+            dataReport,
           } = await (await cli.client()).check(config, {
             onProgress: cli.tellProgress,
+            deep,
           });
-          if (json) cli.printJson({ ok: true, config: whole, best, outputFolder });
+          if (json) cli.printJson({ ok: true, config: whole, best, outputFolder, dataReport });
           else
             cli.print(
               `${colors.green('valid')}\n${factsText([
                 ['output folder', outputFolder],
                 ['best', `${best.mode} ${best.metric}`],
                 ['parameters', JSON.stringify(whole.parameters)],
-              ])}`,
+              ])}${dataReport ? `\n${dataReportText(dataReport)}` : ''}`,
             );
           return exitCodes.ok;
         } catch (error) {
-          if (!json || !(error instanceof ConfigError)) throw error;
-          cli.printJson({ ok: false, problems: error.problems, message: error.message });
+          if (!(error instanceof ConfigError)) throw error;
+          const { problems, message, dataReport } = error;
+          if (!json) {
+            if (dataReport) cli.print(dataReportText(dataReport));
+            throw error;
+          }
+          cli.printJson({ ok: false, problems, message, dataReport });
           return exitCodes.badInput;
         }
       }),

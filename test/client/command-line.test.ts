@@ -1,8 +1,8 @@
 /** The `epochal` command as a process, against a real server, worker and trainers: output, exit codes, signals. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -11,12 +11,15 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { main } from '../../client/cli/main.ts';
 import type { WatchItem } from '../../client/watch.ts';
 import { ledgerEntrySchema } from '../../contracts/checkpoint.ts';
+import type { DataReport } from '../../contracts/data-report.ts';
 import { receiptSchema } from '../../contracts/receipt.ts';
 import { type RunView, runViewSchema } from '../../contracts/run-messages.ts';
+import { ensureEnvironment } from '../../worker/python-environments.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
 
 const program = fileURLToPath(new URL('../../bin/epochal.mjs', import.meta.url));
+const makeShapes = fileURLToPath(new URL('../../trainers/examples/make_shapes.py', import.meta.url));
 const slow = { batches: 200, batch_seconds: 0.02 };
 
 let host: TestHost;
@@ -199,6 +202,33 @@ describe('epochal train', () => {
       ok: false,
       problems: [{ field: 'parameters.batches', value: '-1' }],
     });
+  });
+
+  it('validate tells what the data set holds, and looks at every image where that is asked', async () => {
+    const data = join(folder, 'shapes');
+    const { python } = await ensureEnvironment({ requirements: ['numpy==2.4.6', 'pillow==13.0.0', 'PyYAML==6.0.3'] });
+    execFileSync(python, [makeShapes, '--format', 'yolo', '--count', '12', '--size', '64', data]);
+    const [first = '', second = ''] = await readdir(join(data, 'images', 'train'));
+    await copyFile(join(data, 'images', 'train', first), join(data, 'images', 'val', 'same.png'));
+    const file = await config({ trainer: 'looker', data });
+    const shown = await epochal('validate', file);
+    expect(shown).toMatchObject({ code: 0 });
+    expect(shown.stdout).toMatch(/^split +by folder: train 9 images with 18 objects; val 4 images/m);
+    expect(shown.stdout).toMatch(/^decoded +not checked\nduplicates +not checked$/m);
+    const deep = await json<{ dataReport: DataReport }>('validate', file, '--deep');
+    expect(deep.dataReport).toMatchObject({
+      decoded: { images: 13, failed: 0 },
+      duplicates: { images: 1, acrossSplits: 1 },
+      findings: expect.arrayContaining([expect.objectContaining({ kind: 'duplicate across splits', count: 1 })]),
+    });
+    await writeFile(join(data, 'images', 'train', second), 'no image');
+    const refused = await epochal('validate', file);
+    expect(refused.code).toBe(2);
+    expect(refused.stdout).toMatch(new RegExp(`left out  unreadable picture: 1\\n  .*${second}`));
+    const told: { ok: boolean; dataReport: DataReport } = JSON.parse(
+      (await epochal('validate', file, '--json')).stdout,
+    );
+    expect(told).toMatchObject({ ok: false, dataReport: { images: 12, splitSha256: null } });
   });
 
   it('a draft is configured and begun', async () => {

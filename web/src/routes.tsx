@@ -23,7 +23,16 @@ const runsSearch = z.object({
 });
 export type RunsSearch = z.infer<typeof runsSearch>;
 
-export const runTabs = ['overview', 'curves', 'checkpoints', 'log', 'files', 'receipt', 'configuration'] as const;
+export const runTabs = [
+  'overview',
+  'curves',
+  'checkpoints',
+  'log',
+  'files',
+  'data',
+  'receipt',
+  'configuration',
+] as const;
 export type RunTab = (typeof runTabs)[number];
 
 const rootRoute = createRootRoute({ component: Shell, notFoundComponent: NotFound });

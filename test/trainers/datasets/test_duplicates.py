@@ -48,7 +48,7 @@ def test_those_of_equal_content(tmp_path: Path, seed: int) -> None:
     for group in groups.values():
         first, *others = sorted(group, key=lambda picture: str(picture.path))
         across += sum(bool(first.split and one.split and first.split != one.split) for one in others)
-    assert next((one.count for one in found if one.kind == "image in two splits"), 0) == across
+    assert next((one.count for one in found if one.kind == "duplicate across splits"), 0) == across
     assert all(done <= of for done, of in steps)
     assert steps == sorted(steps)
     assert not steps or steps[-1][0] == steps[-1][1]
@@ -61,7 +61,7 @@ def test_a_leak_is_named(shapes: Make) -> None:
     shutil.copy(leaked, val / "again.png")
     data_set = reading.read(folder)
     (finding,) = duplicates.find(data_set)
-    assert finding.kind == "image in two splits"
+    assert finding.kind == "duplicate across splits"
     assert finding.first == f"{leaked} in train is the same image as {val / 'again.png'} in val"
 
 
@@ -71,9 +71,9 @@ def test_a_draw_can_leak(tmp_path: Path) -> None:
         (tmp_path / f"{index}.jpg").write_bytes(b"the same")
     pictures = [Picture(path, path.stem, 8, 8) for path in sorted(tmp_path.glob("*.jpg"))]
     data_set = DataSet("yolo", tmp_path, ["a"], pictures)
-    assert [one.kind for one in duplicates.find(data_set)] == ["image twice"]
+    assert [one.kind for one in duplicates.find(data_set)] == ["duplicate image"]
     found = duplicates.find(data_set, chosen=split(data_set, "random"))
-    assert {"image in two splits"} <= {one.kind for one in found}
+    assert {"duplicate across splits"} <= {one.kind for one in found}
 
 
 def test_what_has_not_changed_is_not_read_again(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

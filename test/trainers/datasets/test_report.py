@@ -145,7 +145,7 @@ def test_a_look_at_every_image(shapes: Make, monkeypatch: pytest.MonkeyPatch, tm
     effects = {one.kind: (one.effect, one.examples[0].image) for one in trained.findings}
     assert effects == {
         "damaged image": ("leftOut", train[0].relative_to(folder).as_posix()),
-        "image in two splits": ("noted", val[0].relative_to(folder).as_posix()),
+        "duplicate across splits": ("noted", val[0].relative_to(folder).as_posix()),
     }
     assert set(steps) == {"decode the images", "compare the images"}
     # Without a look nothing is claimed.

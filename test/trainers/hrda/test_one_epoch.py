@@ -19,6 +19,7 @@ CASES = [
     Trained("check", "train", "83-hrda-0-255-masks", refused="there is nothing to tell apart"),
     Trained("malformed", "train", "90-hrda-mask-one-value-off", refused="has the value 3"),
     Trained("exports", "train", "85-hrda-16bit-classes"),
+    Trained("supervisely", "train", "hrda-supervisely-shapes", notes=("pose",)),
     Trained("told", "train", "82-hrda-class-without-pixels", notes=("no pixel of the source", "is car")),
 ]
 

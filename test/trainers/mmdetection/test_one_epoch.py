@@ -17,11 +17,14 @@ SEGMENT: dict[str, Any] = {
 }
 
 CASES = [
-    Trained("check", "train", "41-mmdet-mixed-masks", notes=("box as outline", "(and 5 more)"), parameters=SEGMENT),
+    Trained(
+        "supervisely", "train", "41-mmdet-mixed-masks", notes=("box as outline", "(and 5 more)"), parameters=SEGMENT
+    ),
     Trained("marks", "coco", "coco: images turned by EXIF"),
     Trained("left out", "coco", "coco: a large file with sorted keys"),
     Trained("left out", "coco", "coco: a truncated JPEG", refused="unreadable picture"),
     Trained("leaks", "yolo", "yolo: test is beside train, without val"),
+    Trained("check", "coco", "coco: long names"),
     Trained("malformed", "coco", "coco: malformed, no height", refused="height"),
     Trained("exports", "coco", "coco: Roboflow"),
     Trained("exports", "coco", "coco: FiftyOne"),

@@ -30,6 +30,7 @@ CASES = [
     Trained("exports", "coco", "coco: Roboflow"),
     Trained("exports", "coco", "coco: FiftyOne"),
     Trained("exports", "image_folders", "images: a class called train", parameters={"task": "classify"}),
+    Trained("supervisely", "train", "41-mmdet-mixed-masks", notes=("box as outline",), parameters={"task": "segment"}),
     Trained("told", "coco", "coco: crowds", notes=("crowd",)),
     Trained("told", "coco", "coco: a JPEG with bytes behind its end"),
 ]

@@ -2,6 +2,7 @@ import { Anchor, Card, Code, Grid, Stack, Table, Text, Title } from '@mantine/co
 import type { ReactNode } from 'react';
 import { addressOf } from '../../../contracts/http-api.ts';
 import type { PublishedFile, Receipt } from '../../../contracts/receipt.ts';
+import { dataFacts } from '../data/data-report-card.tsx';
 import { formatBytes, formatCount, formatInstant, formatMetric, formatSeconds, secondsBetween } from '../formatting.ts';
 import { CopyIcon } from '../shell/copy-line.tsx';
 import { ReceiptSummary } from './receipt-summary.tsx';
@@ -71,6 +72,18 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
           />
         </Grid.Col>
       </Grid>
+      {receipt.data && (
+        <Facts
+          title="Data"
+          facts={[
+            ...dataFacts(receipt.data),
+            ...receipt.data.findings.map(({ kind, effect, count }): [string, ReactNode] => [
+              effect === 'leftOut' ? `Left out: ${kind}` : `Note: ${kind}`,
+              formatCount(count),
+            ]),
+          ]}
+        />
+      )}
       {restarts.length > 0 && (
         <Facts
           title="Restarts"

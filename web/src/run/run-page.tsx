@@ -29,6 +29,7 @@ const FilesPanel = lazy(() =>
 const ReceiptPanel = lazy(() =>
   chunk(() => import('./receipt-panel.tsx')).then((module) => ({ default: module.ReceiptPanel })),
 );
+const DataPanel = lazy(() => chunk(() => import('./data-panel.tsx')).then((module) => ({ default: module.DataPanel })));
 const ConfigurationPanel = lazy(() =>
   chunk(() => import('./configuration-panel.tsx')).then((module) => ({ default: module.ConfigurationPanel })),
 );
@@ -39,6 +40,7 @@ const tabNames: Readonly<Record<RunTab, string>> = {
   checkpoints: 'Checkpoints',
   log: 'Log',
   files: 'Files',
+  data: 'Data',
   receipt: 'Receipt',
   configuration: 'Configuration',
 };
@@ -116,7 +118,10 @@ function LoadedRun({ details, live }: { details: RunDetails; live: LiveRun }) {
     view.position.epoch > 0 ||
     view.checkpoints.length > 0 ||
     Boolean(view.receipt?.files.length);
-  const tabs = (Object.keys(tabNames) as RunTab[]).filter((name) => name !== 'receipt' || view?.receipt);
+  const data = view?.config.data;
+  const tabs = (Object.keys(tabNames) as RunTab[]).filter(
+    (name) => (name !== 'receipt' || view?.receipt) && (name !== 'data' || data !== undefined),
+  );
   return (
     <Stack>
       <RunHeader details={details} />
@@ -159,6 +164,15 @@ function LoadedRun({ details, live }: { details: RunDetails; live: LiveRun }) {
           <Tabs.Panel value="files">
             {hasRun ? <FilesPanel run={summary.run} isOver={summary.closedAt !== null} /> : <NothingYet />}
           </Tabs.Panel>
+          {data !== undefined && (
+            <Tabs.Panel value="data">
+              {hasRun ? (
+                <DataPanel run={summary.run} data={data} pool={view?.config.pool} isOver={summary.closedAt !== null} />
+              ) : (
+                <NothingYet />
+              )}
+            </Tabs.Panel>
+          )}
           {view?.receipt && (
             <Tabs.Panel value="receipt">
               <ReceiptPanel receipt={view.receipt} />

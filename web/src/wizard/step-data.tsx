@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import type { TrainerManifest } from '../../../contracts/trainer-manifest.ts';
 import { messageOf } from '../api/call.ts';
 import { dataSetsQuery } from '../api/queries.ts';
+import { DataReportCard } from '../data/data-report-card.tsx';
 import { PageLoading } from '../shell/shell.tsx';
 import type { StepProps } from './config-fields.tsx';
 import { DataSetPreview } from './data-set-preview.tsx';
@@ -97,6 +98,7 @@ export function StepData({ written, problems, pool, manifest }: StepProps & { ma
         onChange={(event) => written.set(['data'], event.currentTarget.value || undefined)}
         error={problems.of('data') ?? null}
       />
+      {problems.dataReport && <DataReportCard report={problems.dataReport} place={shown ?? null} />}
       {shown && <DataSetPreview host={shown.host} id={shown.id} />}
       {data?.silent.map(({ host, problem }) => (
         <Text key={host} size="sm" c="dimmed">

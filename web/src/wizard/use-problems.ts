@@ -3,6 +3,7 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { problemsOf } from '../../../contracts/config-problems.ts';
+import type { DataReport } from '../../../contracts/data-report.ts';
 import type { ConfigProblem } from '../../../contracts/failure.ts';
 import { runConfigSchema } from '../../../contracts/run-config.ts';
 import type { TrainerManifest } from '../../../contracts/trainer-manifest.ts';
@@ -18,6 +19,8 @@ export interface Problems {
     | { kind: 'fine'; outputFolder: string }
     | { kind: 'refused' }
     | { kind: 'away'; why: string };
+  /** What the data set holds, where a worker has read it. */
+  dataReport: DataReport | undefined;
   /** The problem of a field, or of what is inside it. */
   of: (field: string) => string | undefined;
 }
@@ -62,6 +65,7 @@ export function useProblems(
   return {
     all,
     check,
+    dataReport: isReady ? data?.dataReport : undefined,
     of: (field) => {
       const found = all.find((one) => one.field === field) ?? all.find((one) => one.field.startsWith(`${field}.`));
       return (

@@ -457,7 +457,28 @@ def _is_read_once(folder: Path) -> None:
     assert kinds(data_set) == {"folder linked twice": 2}
 
 
+def _classified_by_tags(folder: Path) -> None:
+    tags = [{"name": name, "value_type": "none", "color": "#FF0000"} for name in ("cat", "dog", "train")]
+    (folder / "meta.json").write_text(json.dumps({"classes": [], "tags": tags, "projectType": "images"}))
+    for index in range(8):
+        name = f"p{index}.png"
+        image(folder / "ds" / "img" / name)
+        given = ["train", "cat" if index < 4 else "dog", *(["cat"] if index == 7 else [])]
+        annotation(folder / "ds", name, [])
+        file = folder / "ds" / "ann" / f"{name}.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "tags": [{"name": one} for one in given]}))
+
+
+def _tags_are_classes(folder: Path) -> None:
+    data_set, _ = read(folder, "classify")
+    assert data_set.classes == ["cat", "dog"]
+    assert [picture.labels[0] for picture in data_set.pictures] == ["cat"] * 4 + ["dog"] * 4
+    assert kinds(data_set) == {"several classes": 1}
+    refused("no boxes")(folder)
+
+
 CASES = [
+    Case("supervisely-classified-by-tags", _classified_by_tags, _tags_are_classes),
     Case("supervisely-linked-twice", _linked_twice, _is_read_once),
     Case("supervisely-by-the-sdk", _by_the_sdk, _all_of_it_arrives),
     Case("supervisely-tilted-at-an-edge", _tilted_at_an_edge, _it_is_cut),

@@ -83,33 +83,6 @@ def _without_cars(path: Path, labels: np.ndarray) -> None:
     _save(path, np.where(labels == 2, 255, labels).astype(np.uint8))
 
 
-def _marked_twice(folder: Path) -> None:
-    """Each image has an outline and a rectangle: exports of tools have both."""
-    images, annotations = [], []
-    for index in range(6):
-        path = folder / "images" / f"{index}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.new("RGB", (96, 64), (40, 90, 40)).save(path)
-        images.append({"id": index + 1, "file_name": path.name, "width": 96, "height": 64})
-        outline = [[10, 10, 60, 10, 60, 50, 10, 50]]
-        for segmentation, box in ((outline, [10, 10, 50, 40]), ([], [65, 5, 25, 25])):
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": index + 1,
-                    "category_id": 1 if segmentation else 2,
-                    "bbox": box,
-                    "area": box[2] * box[3],
-                    "iscrowd": 0,
-                    "segmentation": segmentation,
-                }
-            )
-    categories = [{"id": 1, "name": "ring"}, {"id": 2, "name": "box"}]
-    (folder / "annotations").mkdir()
-    content = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "annotations" / "instances.json").write_text(json.dumps(content))
-
-
 def _boxes_are_outlines(folder: Path) -> None:
     data_set, split = checked(str(folder), "segment", SplitParameters())
     (finding,) = data_set.findings
@@ -119,6 +92,60 @@ def _boxes_are_outlines(folder: Path) -> None:
         written = [one for file in files.values() for one in json.loads(file.read_text())["annotations"]]
     assert len(written) == 12
     assert all(one["segmentation"] for one in written)
+
+
+_SHAPES = {
+    "ring": (
+        "polygon",
+        {
+            "points": {
+                "exterior": [[10, 10], [50, 10], [50, 40], [10, 40]],
+                "interior": [[[20, 20], [30, 20], [30, 30], [20, 30]]],
+            }
+        },
+    ),
+    "box": ("rectangle", {"points": {"exterior": [[65, 5], [90, 30]], "interior": []}}),
+    "pose": ("graph", {"nodes": {"a": {"loc": [2, 50]}, "b": {"loc": [60, 60]}}}),
+}
+_NODES = {"nodes": {"a": {"label": "top", "loc": [0, 0]}, "b": {"label": "foot", "loc": [0, 9]}}}
+
+
+def _project(folder: Path, images: int, shapes: tuple[str, ...]) -> None:
+    """A Supervisely project with an object of each of these shapes on each image."""
+    classes = [
+        {"title": name, "shape": kind, "color": "#FF0000", "geometry_config": _NODES if kind == "graph" else {}}
+        for name, (kind, _) in _SHAPES.items()
+        if name in shapes
+    ]
+    objects = [
+        {"classTitle": name, "geometryType": kind, "tags": [], **marks}
+        for name, (kind, marks) in _SHAPES.items()
+        if name in shapes
+    ]
+    for index in range(images):
+        image, marks = (folder / "ds" / kind / f"{index}.png" for kind in ("img", "ann"))
+        for path in (image, marks):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (96, 64), (40, 90, 40 + index)).save(image)
+        content = {"description": "", "tags": [], "size": {"width": 96, "height": 64}, "objects": objects}
+        marks.with_name(f"{index}.png.json").write_text(json.dumps(content))
+    meta = {"classes": classes, "tags": [], "projectType": "images"}
+    (folder / "meta.json").write_text(json.dumps(meta))
+
+
+def _projects(folder: Path) -> None:
+    for role in ("source", "target", "validation"):
+        _project(folder / role, 4, ("ring", "box", "pose"))
+
+
+def _shapes_are_painted(folder: Path) -> None:
+    data = read_hrda(folder)
+    box, ring = (data.source.classes.index(name) for name in ("box", "ring"))
+    labels = data.source.labels(0)
+    assert (labels == box).sum() == 26 * 26  # Supervisely counts the last pixel
+    assert labels[5, 65] == labels[30, 90] == box
+    assert labels[15, 15] == ring
+    assert labels[25, 25] == labels[55, 30] == 255  # in the hole, and within the skeleton's box
 
 
 def _is_turned(folder: Path) -> None:
@@ -187,7 +214,7 @@ def _ignored_above(index: int) -> np.ndarray:
 
 CASES = [
     Case("03-hrda-turned-by-exif", _domains(_save, save_image=_turned), _is_turned),
-    Case("41-mmdet-mixed-masks", _marked_twice, _boxes_are_outlines),
+    Case("41-mmdet-mixed-masks", lambda folder: _project(folder, 6, ("ring", "box")), _boxes_are_outlines),
     Case("80-hrda-rgb-masks", _domains(_colours), _refused("0.png has 3 channels (RGB): it must have one")),
     Case("81-hrda-palette-masks", _domains(_palette), _trained(_scene)),
     Case("82-hrda-255-ignored", _domains(_with_ignored), _trained(_ignored_above)),
@@ -238,5 +265,6 @@ CASES = [
         _domains(lambda path, labels: _save(path, labels + 1)),
         _refused("0.png has the value 3, but there are 3 classes: 0 … 2, and 255"),
     ),
+    Case("hrda-supervisely-shapes", _projects, _shapes_are_painted),
     Case("92-hrda-apple-double", _junk, _trained(_scene)),
 ]

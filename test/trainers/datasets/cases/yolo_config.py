@@ -171,6 +171,14 @@ CASES = [
     Case("yolo: keypoints with a left without its right", _pose("{0: [left_eye, right_ear, nose]}"), _flipped([])),
     Case("yolo: flip_idx", _pose("", "flip_idx: [0, 2, 1]"), _flipped([0, 2, 1])),
     Case("yolo: flip_idx of another length", _pose("", "flip_idx: [1, 0]"), refused("flip_idx of .* numbers 0 to 2")),
+    *(
+        Case(
+            f"yolo: train is {what}",
+            with_config(f"train: {value}\nval: images/val\nnames: [thing]\n"),
+            refused("train of .* names .{1,90}, which is not a path"),
+        )
+        for what, value in (("too long", "x" * 5000), ("a name too long", "images/" + "x" * 256), ("no text", '"\\0"'))
+    ),
     Case(
         "yolo: a yaml file of another name",
         lambda folder: (

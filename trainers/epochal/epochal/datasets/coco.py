@@ -170,15 +170,18 @@ class _Reader:
             try:
                 self._add_annotation(as_object(entry), file, name, index)
             except Outside as error:
-                self._findings.add("box outside", f"{described(name, index, entry)} of {file.path} {error}")
+                where = f"{described(name, index, entry)} of {file.path}"
+                self._findings.add("box outside", f"{where} {error}", _image_of(entry, file))
             except Malformed as error:
-                self._findings.add("malformed entry", f"{described(name, index, entry)} of {file.path} {error}")
+                where = f"{described(name, index, entry)} of {file.path}"
+                self._findings.add("malformed entry", f"{where} {error}", _image_of(entry, file))
 
     def _add_annotation(self, entry: dict[str, Any], file: _File, name: str, index: int) -> None:
         image, number = identifier(entry, "image_id"), identifier(entry, "category_id")
 
         def tell(kind: str, words: str) -> None:
-            self._findings.add(kind, f"{described(name, index, entry)} of {file.path} {words}")
+            where = f"{described(name, index, entry)} of {file.path}"
+            self._findings.add(kind, f"{where} {words}", _image_of(entry, file))
 
         if image not in file.images:
             tell("unknown picture", f"is on image {shown(image)}, which is not listed")
@@ -253,3 +256,12 @@ def _annotation(one: Object, picture: Picture, task: str) -> dict[str, Any]:
         marks["keypoints"] = [value for point in one.keypoints for value in point]
         marks["num_keypoints"] = sum(point.visible > 0 for point in one.keypoints)
     return marks
+
+
+def _image_of(entry: Any, file: _File) -> Path | None:
+    """The image that an annotation is on, for whoever wants to see it; None where it names none that is listed."""
+    try:
+        listed = file.images.get(identifier(as_object(entry), "image_id"))
+    except Malformed:
+        return None
+    return listed.picture.path if listed else None

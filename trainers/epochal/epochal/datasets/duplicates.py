@@ -28,8 +28,8 @@ _AT_A_TIME = 500  # variables of a query
 def find(data_set: DataSet, progress: Progress = lambda _done, _all: None, *, chosen: Split | None = None) -> Findings:
     """Images that are there more than once, byte for byte; what is only alike is not found.
 
-    Kinds of findings: `image in two splits`, by the split that was `chosen` or else by the data set's own, and
-    `image twice`.
+    Kinds of findings: `duplicate across splits`, by the split that was `chosen` or else by the data set's own, and
+    `duplicate image`.
     """
     findings = Findings()
     splits = _splits(data_set, chosen)
@@ -39,9 +39,9 @@ def find(data_set: DataSet, progress: Progress = lambda _done, _all: None, *, ch
             here, there = splits.get(id(first)), splits.get(id(other))
             if here != there and here and there:
                 what = f"{first.path} in {here} is the same image as {other.path} in {there}"
-                findings.add("image in two splits", what, other.path)
+                findings.add("duplicate across splits", what, other.path)
             else:
-                findings.add("image twice", f"{first.path} is the same image as {other.path}", other.path)
+                findings.add("duplicate image", f"{first.path} is the same image as {other.path}", other.path)
     return findings
 
 

@@ -126,6 +126,7 @@ def frame_of(path: Path, declared: tuple[int, int] | None, findings: Findings, w
             "other size",
             f"{path} has {_said(size)} pixels, {where} says {said}: marks can be scaled to an image of the same "
             "proportions only",
+            path,
         )
         return None
     if frame.turn > 1:
@@ -133,18 +134,21 @@ def frame_of(path: Path, declared: tuple[int, int] | None, findings: Findings, w
             "turned marks",
             f"{path} is shown with {_said(size)} pixels (EXIF orientation {header.orientation}), {where} says "
             f"{_said((frame.marked_width, frame.marked_height))}: its marks were turned like the image",
+            path,
         )
     elif header.orientation > 1 and (declared is None or header.orientation < 5 or size[0] == size[1]):
         findings.add(
             "turned image",
             f"{path} has the EXIF orientation {header.orientation}, and nothing says whether it was marked as shown or "
             "as stored: its marks are taken to be on the image as shown",
+            path,
         )
     if frame.scale != (1, 1):
         findings.add(
             "scaled marks",
             f"{path} has {_said(size)} pixels, {where} says {_said((frame.marked_width, frame.marked_height))}: its "
             "marks were scaled",
+            path,
         )
     return frame
 

@@ -50,11 +50,11 @@ def header_of(path: Path, findings: Findings) -> Header | None:
             if orientation > 4 and image.format != "TIFF":
                 width, height = height, width
             if problem := _unreadable_pixels(image):
-                findings.add("unreadable pixels", f"{path} has {problem}")
+                findings.add("unreadable pixels", f"{path} has {problem}", path)
                 return None
             if image.format == "TIFF" and getattr(image, "is_animated", False):
                 pages = getattr(image, "n_frames", 1)
-                findings.add("several pages", f"{path} has {pages} pages, of which only the first is used")
+                findings.add("several pages", f"{path} has {pages} pages, of which only the first is used", path)
             if not _looks_whole(image, file):
                 _decode(file)
     except FileNotFoundError:
@@ -64,15 +64,15 @@ def header_of(path: Path, findings: Findings) -> Header | None:
             findings.add("missing picture", f"{path} is not there")
         return None
     except Image.UnidentifiedImageError:
-        findings.add("unreadable picture", f"{path} is not an image: it must be JPEG, PNG, BMP, TIFF or WebP")
+        findings.add("unreadable picture", f"{path} is not an image: it must be JPEG, PNG, BMP, TIFF or WebP", path)
         return None
     except Exception as error:
         # Pillow's readers raise whatever a broken file makes them stumble over.
-        findings.add("unreadable picture", f"{path}: {str(error) or type(error).__name__}")
+        findings.add("unreadable picture", f"{path}: {str(error) or type(error).__name__}", path)
         return None
     if min(width, height) < _SMALLEST_SIDE:
         what = f"ultralytics discards images with a side of less than {_SMALLEST_SIDE}"
-        findings.add("tiny image", f"{path} has {width} × {height} pixels; {what}")
+        findings.add("tiny image", f"{path} has {width} × {height} pixels; {what}", path)
     return Header(width, height, orientation)
 
 

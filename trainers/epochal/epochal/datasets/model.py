@@ -129,8 +129,11 @@ class Findings:
             finding.examples.append(example)
 
     def extend(self, others: Findings) -> None:
-        """Those of another look at the same data set; it finds kinds of its own."""
-        self._by_kind.update(others._by_kind)
+        """Those of another look at the same data set, too."""
+        for other in others:
+            for example in other.examples:
+                self.add(other.kind, example.detail, example.image)
+            self._by_kind[other.kind].count += other.count - len(other.examples)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self._by_kind.values())

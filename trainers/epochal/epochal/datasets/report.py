@@ -61,8 +61,8 @@ def report_of(
         report.decoded = Decoded(images=decoded.images, failed=len(decoded.failed))
     if compared:
         counts = {one.kind: one.count for one in data_set.findings}
-        across = counts.get("image in two splits", 0)
-        report.duplicates = Duplicates(images=across + counts.get("image twice", 0), across_splits=across)
+        across = counts.get("duplicate across splits", 0)
+        report.duplicates = Duplicates(images=across + counts.get("duplicate image", 0), across_splits=across)
     for finding in data_set.findings:
         examples = [
             FindingExample(detail=one.detail, image=_inside(one.image, data_set.folder)) for one in finding.examples

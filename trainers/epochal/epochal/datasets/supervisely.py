@@ -56,7 +56,7 @@ def read(folder: Path) -> DataSet:
             findings.add(kind, f"{data_set} has no images")
         pictures += found
     names = _with_one_skeleton(pictures, meta, findings)
-    return DataSet("supervisely", folder, list(meta.shapes), pictures, findings, names)
+    return DataSet("supervisely", folder, meta.classes, pictures, findings, names)
 
 
 def annotation_of(image: Path) -> Path | None:
@@ -157,7 +157,10 @@ def _picture(path: Path, file: Path | None, meta: Meta, findings: Findings) -> P
     if frame is None:
         return None
     picture = Picture(path, path.name, frame.width, frame.height, tags=tags)
-    picture.labels = [tag for tag in tags if tag in meta.shapes]
+    picture.labels = [tag for tag in dict.fromkeys(tags) if tag in meta.classes]
+    if len(picture.labels) > 1:
+        several = ", ".join(picture.labels)
+        findings.add("several classes", f"{path} is tagged {several}: a classifier learns the first", path)
     instances: dict[tuple[str, str], Object] = {}
     for index, label in enumerate(labels, 1):
         where = f"object {index} of {file}"

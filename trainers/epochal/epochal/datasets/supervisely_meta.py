@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from epochal.datasets.splits import split_name
 from epochal.errors import DataError
 
 #: Types of projects that hold no images, and what such a project is made of.
@@ -38,6 +39,13 @@ class Meta:
 
     shapes: dict[str, str] = field(default_factory=dict)
     skeletons: dict[str, Skeleton] = field(default_factory=dict)
+    #: Tags without a value that are not names of splits: classes of whole images, where there are no others.
+    tags: list[str] = field(default_factory=list)
+
+    @property
+    def classes(self) -> list[str]:
+        """Of objects, or of whole images in a project that only has such."""
+        return list(self.shapes) or self.tags
 
 
 def is_meta(file: Path) -> bool:
@@ -61,10 +69,13 @@ def read_meta(file: Path) -> Meta:
         meta = Meta()
         for index, one in enumerate(list_in(content, "classes")):
             _add_class(meta, one, f"class {index + 1}")
+        meta.tags = [*dict.fromkeys(filter(None, map(_class_of_images, list_in(content, "tags", []))))]
     except Wrong as error:
         raise DataError(f"{file} {error}") from error
-    if not meta.shapes:
-        raise DataError(f"{file} has no classes (classes: []), so there is nothing to learn")
+    if not meta.classes:
+        raise DataError(
+            f"{file} has no classes (classes: []) and no tags to take for them, so there is nothing to learn"
+        )
     return meta
 
 
@@ -136,6 +147,13 @@ def _add_class(meta: Meta, one: object, where: str) -> None:
     config = one.get("geometry_config")
     if shape == "graph" or (shape == "any" and isinstance(config, dict) and config.get("nodes")):
         meta.skeletons[title] = _skeleton(config, title, shape)
+
+
+def _class_of_images(tag: object) -> str | None:
+    if not isinstance(tag, dict) or tag.get("value_type") != "none":
+        return None
+    name = text_of(tag.get("name"), "name of a tag")
+    return None if split_name(name) else name
 
 
 def _skeleton(config: object, title: str, shape: str) -> Skeleton:

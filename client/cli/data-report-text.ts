@@ -1,0 +1,75 @@
+/** A data report as text: what a data set holds, what is left out and where, what was not checked. */
+import type { DataFinding, DataReport, DataSummary } from '../../contracts/data-report.ts';
+import { colors } from './colors.ts';
+import { plain } from './format.ts';
+import { factsText } from './table.ts';
+
+/** Classes in a line. */
+const mostClasses = 12;
+
+export function dataReportText(report: DataReport): string {
+  const { classes, classCount, sizes, findings } = report;
+  const facts = factsText([
+    ...dataFacts(report),
+    ['classes', classes.length > 0 ? classesText(classes, classCount) : null],
+    ['image sizes', sizes && sizesText(sizes)],
+  ]);
+  return [facts, ...findings.map(findingText)].join('\n');
+}
+
+/** What a receipt has of it, too. */
+export function dataFacts(report: DataSummary): [string, string | null][] {
+  const { kind, images, objects, splits, splitBy, splitSha256 } = report;
+  const parts = splits.map(
+    ({ name, role, images: count, objects: marked, unmarked }) =>
+      `${plain(name)} ${counted(count, 'image')} with ${counted(marked, 'object')}${unmarked > 0 ? `, ${unmarked} without any` : ''}${role === 'unused' ? ' (not used)' : ''}`,
+  );
+  return [
+    ['data set', `${plain(kind)}: ${counted(images, 'image')}, ${counted(objects, 'object')}`],
+    ['split', parts.length > 0 ? `${splitBy === null ? '' : `by ${plain(splitBy)}: `}${parts.join('; ')}` : null],
+    ['split sha256', splitSha256],
+    ['decoded', decodedText(report)],
+    ['duplicates', duplicatesText(report)],
+  ];
+}
+
+export function decodedText({ decoded, images }: Pick<DataSummary, 'decoded' | 'images'>): string {
+  if (decoded === null) return 'not checked';
+  const failed = decoded.failed === 0 ? 'all whole' : `${decoded.failed} damaged`;
+  const left = Math.max(0, images + decoded.failed - decoded.images);
+  return `${counted(decoded.images, 'image')}, ${failed}${left > 0 ? `; ${left} not checked` : ''}`;
+}
+
+export function duplicatesText({ duplicates }: Pick<DataSummary, 'duplicates'>): string {
+  if (duplicates === null) return 'not checked';
+  if (duplicates.images === 0) return 'none';
+  return `${counted(duplicates.images, 'image')}, ${duplicates.acrossSplits} of them in two splits`;
+}
+
+function classesText(classes: DataReport['classes'], all: number): string {
+  const ranked = classes
+    .map(({ name, objects }) => ({ name, total: objects.reduce((sum, count) => sum + count, 0) }))
+    .sort((a, b) => b.total - a.total);
+  const half = mostClasses / 2;
+  const shown = ranked.length > mostClasses ? [...ranked.slice(0, half), null, ...ranked.slice(-half)] : ranked;
+  return `${all}: ${shown.map((one) => (one ? `${plain(one.name)} ${one.total}` : '…')).join(', ')}`;
+}
+
+const sizesText = ({ smallest, median, largest, distinct }: NonNullable<DataReport['sizes']>) =>
+  distinct === 1
+    ? `all ${size(median)}`
+    : `${size(smallest)} to ${size(largest)}, half of them up to ${size(median)}; ${distinct} different`;
+
+const size = ([width, height]: readonly [number, number]) => `${width} × ${height}`;
+
+function findingText({ kind, effect, count, examples }: DataFinding): string {
+  const title = `${effect === 'leftOut' ? colors.yellow('left out') : colors.dim('note')}  ${plain(kind)}: ${count}`;
+  const rest = count - examples.length;
+  return [
+    title,
+    ...examples.map(({ detail }) => `  ${plain(detail)}`),
+    ...(rest > 0 && examples.length > 0 ? [colors.dim(`  and ${rest} more`)] : []),
+  ].join('\n');
+}
+
+const counted = (count: number, name: string) => `${count} ${name}${count === 1 ? '' : 's'}`;
