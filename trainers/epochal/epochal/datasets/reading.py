@@ -7,6 +7,7 @@ from typing import Protocol
 
 from epochal.datasets import archive, coco, coco_files, image_folder, supervisely, yolo
 from epochal.datasets.junk import is_junk
+from epochal.datasets.memory import known_headers
 from epochal.datasets.model import DataSet, Findings, Kind
 from epochal.errors import DataError
 
@@ -44,6 +45,7 @@ _HARMLESS = {
     "class count",
     "class names",
     "class numbers",
+    "image in two splits",
     "image listed twice",
     "keypoint names",
     "label without image",
@@ -123,7 +125,8 @@ def read(folder: Path, task: str | None = None) -> DataSet:
     kind: Kind | None = None
     try:
         kind = recognise(folder)
-        data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
+        with known_headers(folder):
+            data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
     except OSError as error:
         # A folder that may not be looked into, say.
         place = str(error.filename or folder)[:200]
