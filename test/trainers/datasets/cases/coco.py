@@ -270,6 +270,20 @@ def _layout(images: str, file: str, name: str = "{}") -> Callable[[Path], None]:
     return make
 
 
+def _named_for_a_split(folder: Path) -> None:
+    """The data set's own folder has a name that says nothing about its images."""
+    six(folder)
+    (folder / "annotations" / "instances.json").rename(folder / "labels.json")
+    (folder / "annotations").rmdir()
+    folder.rename(folder.parent / "train2017")
+
+
+def _is_drawn(folder: Path) -> None:
+    data_set, chosen = checked(str(folder.parent / "train2017"), "detect", SplitParameters())
+    assert chosen.by == "random"
+    assert {picture.split for picture in data_set.pictures} == {None}
+
+
 def _roboflow(folder: Path) -> None:
     for part in ("train", "valid", "test"):
         images = []
@@ -352,6 +366,7 @@ CASES = [
     Case("coco: a TIFF with pages", _replaced(_with_pages), _are_read(6, several_pages=1)),
     Case("coco: long names", _long, _long_names_are_written),
     Case("coco: its standard folder", _standard, _standard_is_read),
+    Case("coco: a folder that is called train2017", _named_for_a_split, _is_drawn),
     Case("coco: Roboflow", _roboflow, _roboflow_is_read),
     Case("coco: FiftyOne", _layout("data", "labels.json"), _are_read(6)),
     Case("coco: Label Studio", _layout("images", "result.json", "images/{}"), _are_read(6)),

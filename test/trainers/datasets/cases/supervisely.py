@@ -157,6 +157,39 @@ def _is_turned(folder: Path) -> None:
         assert [tuple(one.box) for one in picture.objects] == [(24, 10, 30, 40)]
 
 
+def _turned_since(folder: Path) -> None:
+    """Marked on the stored rows: the same rectangle in every shape, and a point in its upper left pixel."""
+    shapes = [("box", "rectangle"), ("outline", "polygon"), ("mask", "bitmap"), ("dot", "graph")]
+    meta(folder, *shapes, dot=nodes("nose"))
+    labels = [
+        rectangle("box"),
+        polygon("outline", [[10, 10], [50, 10], [50, 40], [10, 40]]),
+        bitmap("mask", np.ones((31, 41), bool), 10, 10),
+        {**graph("dot"), "nodes": {"id-nose": {"loc": [10, 10]}}},
+    ]
+    for orientation in range(5, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        image(folder / "ds" / "img" / f"p{orientation}.jpg", exif=exif)
+        annotation(folder / "ds", f"p{orientation}.jpg", labels)
+
+
+def _shapes_stay_together(folder: Path) -> None:
+    data_set, _ = read(folder)
+    assert kinds(data_set) == {"turned marks": 4}
+    for picture in data_set.pictures:
+        box, outline, mask, dot = picture.objects
+        x, y, width, height = (int(value) for value in box.box)
+        wanted = np.zeros((picture.height, picture.width), bool)
+        wanted[y : y + height, x : x + width] = True
+        assert tuple(outline.box) == tuple(mask.box) == tuple(box.box)
+        for one in (outline, mask):
+            assert (full_mask(one, picture.width, picture.height) == wanted).all()
+        corners = {(x, y), (x + width - 1, y), (x, y + height - 1), (x + width - 1, y + height - 1)}
+        assert dot.keypoints[0][:2] in corners
+        assert dot.box == (*dot.keypoints[0][:2], 1, 1)
+
+
 def _two_graphs(folder: Path) -> None:
     meta(
         folder,
@@ -483,6 +516,7 @@ CASES = [
     Case("supervisely-by-the-sdk", _by_the_sdk, _all_of_it_arrives),
     Case("supervisely-tilted-at-an-edge", _tilted_at_an_edge, _it_is_cut),
     Case("supervisely-exif", _turned, _is_turned),
+    Case("supervisely-turned-since", _turned_since, _shapes_stay_together),
     Case("supervisely-two-graphs", _two_graphs, _two_graphs_are_told_apart),
     Case("supervisely-two-graphs-alike", _two_graphs_alike, _alike_graphs_are_one_kind),
     Case("supervisely-without-annotations", _without_annotations, _are_negatives),

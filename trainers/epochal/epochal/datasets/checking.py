@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from epochal.channel import log
 from epochal.data_report import DataReport
 from epochal.datasets import duplicates, reading
 from epochal.datasets.decoding import decode_all
+from epochal.datasets.memory import remembered
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.report import report_of
@@ -89,10 +90,31 @@ def checked(
     return data_set, chosen
 
 
-def examine(check: Check, data: str | None, task: str, parameters: SplitParameters) -> tuple[DataSet, Split]:
-    """`checked` for a trainer's `check_data`: the data report is told, and every image looked at if that was asked."""
-    look = Look(check.progress) if check.deep else None
-    return checked(data or "", task, parameters, check.seed, check.report, look)
+def examine(check: Check, data: str | None, task: str, parameters: SplitParameters) -> None:
+    """`checked` for a trainer's `check_data`: the data report is told, and every image looked at if that was asked.
+
+    What it said of a large data set is said again without reading it, until one of its files is another one.
+    """
+    if check.deep:
+        checked(data or "", task, parameters, check.seed, check.report, Look(check.progress))
+        return
+
+    def read() -> dict[str, Any]:
+        reports: list[DataReport] = []
+        problem = None
+        try:
+            checked(data or "", task, parameters, check.seed, reports.append)
+        except DataError as error:
+            problem = str(error)
+        return {"problem": problem, "report": reports[-1].as_json() if reports else None}
+
+    split_by = {name: getattr(parameters, name) for name in SplitParameters.model_fields}
+    asked = [data, task, split_by, parameters.shortest_side, check.seed]
+    answer = remembered(Path(data or "").expanduser(), asked, read)
+    if answer["report"]:
+        check.report(DataReport.model_validate(answer["report"]))
+    if answer["problem"]:
+        raise DataError(answer["problem"])
 
 
 def prepare(app: Application, task: str, parameters: SplitParameters) -> tuple[DataSet, Split]:

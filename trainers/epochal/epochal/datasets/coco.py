@@ -135,7 +135,7 @@ class _Reader:
         frame = path and frame_of(path, declared, self._findings, where)
         if path is None or frame is None:
             return
-        split = split_of(file.path)
+        split = split_of(file.path, self._folder)
         if path in self._by_path:
             picture, other = self._by_path[path]
             if other == file.path:

@@ -32,8 +32,8 @@ def files_to_read(folder: Path, task: str | None, findings: Findings) -> list[Pa
         chosen = poses
     else:
         chosen = instances or [file for file in files if not file.name.startswith("captions")]
-    if {"train", "val"} <= {split_of(file) for file in chosen}:
-        chosen = [file for file in chosen if split_of(file)]
+    if {"train", "val"} <= {split_of(file, folder) for file in chosen}:
+        chosen = [file for file in chosen if split_of(file, folder)]
     for file in files:
         if file not in chosen:
             read = " and ".join(one.name for one in chosen[:3]) + (" …" if len(chosen) > 3 else "")
@@ -41,14 +41,14 @@ def files_to_read(folder: Path, task: str | None, findings: Findings) -> list[Pa
     return chosen
 
 
-def split_of(file: Path) -> str | None:
-    """The split that an annotation file is named for, or lies in the folder of."""
-    return split_name(file.stem) or split_name(file.parent.name)
+def split_of(file: Path, folder: Path) -> str | None:
+    """The split that a file is named for, or lies in the folder of. The name of the data set itself says nothing."""
+    return split_name(file.stem) or (split_name(file.parent.name) if file.parent != folder else None)
 
 
 def places_of(file: Path, folder: Path) -> list[Path]:
     """Folders where the images of a file may be; what is nowhere is missing from the data set's own folder."""
-    split = split_of(file)
+    split = split_of(file, folder)
     # FiftyOne has them in data/, beside labels.json.
     places = [file.parent, folder / "images", folder / "data", file.parent / "images", file.parent / "data"]
     places.append(folder / file.stem)

@@ -40,8 +40,40 @@ class Header(NamedTuple):
     orientation: int
 
 
+class Known:
+    """Size in bytes, time of change and header of images: those read before, and those that were asked for now."""
+
+    def __init__(self) -> None:
+        self.before: dict[str, tuple[int, int, Header]] = {}
+        self.now: dict[str, tuple[int, int, Header]] = {}
+
+
+#: Set by `memory.known_headers` while it is in use.
+known: Known | None = None
+
+
 def header_of(path: Path, findings: Findings) -> Header | None:
     """The header, or None for what is missing or cannot be trained on, which is then among the findings."""
+    if known is None:
+        return _read_header(path, findings)
+    try:
+        state = os.stat(path)
+    except OSError:
+        return _read_header(path, findings)
+    name = os.fspath(path)
+    before = known.before.get(name)
+    if before and before[:2] == (state.st_size, state.st_mtime_ns):
+        known.now[name] = before
+        return before[2]
+    count = findings.count
+    header = _read_header(path, findings)
+    # What there is to tell about an image is told each time.
+    if header and findings.count == count:
+        known.now[name] = (state.st_size, state.st_mtime_ns, header)
+    return header
+
+
+def _read_header(path: Path, findings: Findings) -> Header | None:
     try:
         with open(path, "rb") as file, Image.open(file, formats=_FORMATS) as image:
             orientation = _orientation(image)
@@ -55,8 +87,7 @@ def header_of(path: Path, findings: Findings) -> Header | None:
             if image.format == "TIFF" and getattr(image, "is_animated", False):
                 pages = getattr(image, "n_frames", 1)
                 findings.add("several pages", f"{path} has {pages} pages, of which only the first is used", path)
-            if not _looks_whole(image, file):
-                _decode(file)
+            _check_whole(image, file)
     except FileNotFoundError:
         if path.is_symlink():
             findings.add("broken link", f"{path} is a link to {os.readlink(path)}, which is not there")
@@ -110,34 +141,44 @@ def _unreadable_pixels(image: Image.Image) -> str | None:
     return None
 
 
-def _looks_whole(image: Image.Image, file: BinaryIO) -> bool:
-    """Whether the file ends as its format does. What does not (cameras append data) is decoded to find out."""
+def _check_whole(image: Image.Image, file: BinaryIO) -> None:
+    """Raise for a file that is cut off. Only one that does not end as its format does is read to find out."""
     size = file.seek(0, io.SEEK_END)
+    is_whole = True
     if image.format in ("JPEG", "MPO"):
-        return _tail(file, size, 2) == b"\xff\xd9"
-    if image.format == "PNG":
-        return _tail(file, size, 8) == b"IEND\xae\x42\x60\x82"
-    if image.format == "WEBP":
+        # Cameras append data to a whole image.
+        if _tail(file, size, 2) != b"\xff\xd9":
+            _decode(file)
+    elif image.format == "PNG":
+        if _tail(file, size, 8) != b"IEND\xae\x42\x60\x82":
+            file.seek(0)
+            with Image.open(file, formats=_FORMATS) as again:
+                again.verify()
+    elif image.format == "WEBP":
         file.seek(4)
-        return int.from_bytes(file.read(4), "little") + 8 <= size
-    if image.format == "BMP":
+        is_whole = int.from_bytes(file.read(4), "little") + 8 <= size
+    elif image.format == "BMP":
         file.seek(2)
-        return 0 < int.from_bytes(file.read(4), "little") <= size
-    if image.format == "TIFF":
+        said = int.from_bytes(file.read(4), "little")
+        is_packed = image.info.get("compression", 0) != 0
+        is_whole = said <= size and (is_packed or image.width * image.height <= 8 * size)
+    else:
         tags = getattr(image, "tag_v2", {})
         for offsets, counts in ((273, 279), (324, 325)):  # strips, tiles
             if offsets in tags and counts in tags:
                 parts = zip(_numbers(tags[offsets]), _numbers(tags[counts]), strict=False)
-                return all(start + length <= size for start, length in parts)
-    return False
+                is_whole = all(start + length <= size for start, length in parts)
+    if not is_whole:
+        raise OSError("image file is truncated")
 
 
 def _decode(file: BinaryIO) -> None:
-    """Raise what Pillow raises for a file that is cut off, also where a package told it not to."""
+    """Raise what Pillow raises for a JPEG that is cut off, also where a package told it not to."""
     tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         file.seek(0)
         with Image.open(file, formats=_FORMATS) as image:
+            image.draft("L", (1, 1))  # all of the file, an eighth of the pixels
             image.load()
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant

@@ -128,6 +128,11 @@ class Findings:
         if len(finding.examples) < MOST_EXAMPLES:
             finding.examples.append(example)
 
+    @property
+    def count(self) -> int:
+        """Of all kinds together."""
+        return sum(one.count for one in self)
+
     def extend(self, others: Findings) -> None:
         """Those of another look at the same data set, too."""
         for other in others:

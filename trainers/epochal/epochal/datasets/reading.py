@@ -7,6 +7,7 @@ from typing import Protocol
 
 from epochal.datasets import archive, coco, coco_files, image_folder, supervisely, yolo
 from epochal.datasets.junk import is_junk
+from epochal.datasets.memory import known_headers
 from epochal.datasets.model import DataSet, Findings, Kind
 from epochal.errors import DataError
 
@@ -112,7 +113,8 @@ def read(folder: Path, task: str | None = None) -> DataSet:
         return data_set
     kind = recognise(folder)
     try:
-        data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
+        with known_headers(folder):
+            data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
         # A part that every reader takes for granted is another one than it should be.
         what = f"{type(error).__name__}: {error}"[:200]
