@@ -215,7 +215,8 @@ describe('epochal train', () => {
     expect(shown).toMatchObject({ code: 0 });
     expect(shown.stdout).toMatch(/^split +by folder: train 9 images with 18 objects; val 4 images/m);
     expect(shown.stdout).toMatch(/^decoded +not checked\nduplicates +not checked$/m);
-    const deep = await json<{ dataReport: DataReport }>('validate', file, '--deep');
+    // What the worker is doing is told on stderr where it takes longer than a moment.
+    const deep: { dataReport: DataReport } = JSON.parse((await epochal('validate', file, '--deep', '--json')).stdout);
     expect(deep.dataReport).toMatchObject({
       decoded: { images: 13, failed: 0 },
       duplicates: { images: 1, acrossSplits: 1 },

@@ -1,5 +1,6 @@
 /** The form for a new run: its problems, its text, drafts, copies of runs and of checkpoints. */
 import { execFile } from 'node:child_process';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -105,7 +106,10 @@ it(
 it(
   'shows what a data set holds before anyone trains on it',
   async () => {
-    await makeShapesDataSet(join(stage.dataSets, 'shapes'));
+    const data = join(stage.dataSets, 'shapes');
+    await makeShapesDataSet(data);
+    const [unmarked = ''] = await readdir(join(data, 'labels', 'train'));
+    await rm(join(data, 'labels', 'train', unmarked));
     const page = await stage.page();
     await page.goto('/new');
     await page.getByRole('radio', { name: /shapes/ }).click();
@@ -127,6 +131,19 @@ it(
     await expect
       .poll(() => page.getByLabel('Configuration as YAML').textContent())
       .toContain(`data: ${stage.dataSets}`);
+    // With a trainer, a worker says what it would train on, and the images that a finding is about are shown.
+    await page.getByLabel('Configuration as YAML').fill(`trainer: looker\nepochs: 1\ndata: ${data}\n`);
+    const report = page.getByTestId('data-report');
+    await report.getByRole('row', { name: /Duplicates not checked/ }).waitFor();
+    await report.getByText('picture without labels: 1').click();
+    const width = () => report.getByRole('img').evaluate((image) => Reflect.get(image, 'naturalWidth'));
+    await expect.poll(width).toBe(160);
+    // Before its first epoch the run has looked at every image.
+    await page.locator('[data-check=fine]').waitFor();
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await page.getByRole('tab', { name: 'Data' }).click();
+    await report.getByRole('row', { name: /Decoded 48 images, all whole/ }).waitFor();
+    await report.getByRole('row', { name: /Duplicates none/ }).waitFor();
   },
   8 * minutes,
 );

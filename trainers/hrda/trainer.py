@@ -55,13 +55,15 @@ trainer = epochal.Trainer(
 
 
 @trainer.check_data
-def check_data(data: str | None, parameters: Parameters) -> list[epochal.Problem]:
+def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -> list[epochal.Problem]:
     """What the ranges of the parameters cannot say, and the data set; without importing torch."""
     problems = _problems(parameters)
     try:
         from data_set import read_data_set  # needs numpy and pillow, and a manifest does not
+        from report import report_of
 
         read = read_data_set(data, parameters, for_check=True)
+        check.report(report_of(read, Path(data or "").expanduser()))
         unknown = [name for name in parameters.thing_classes if name not in read.source.classes]
         if unknown:
             message = f"{unknown[0]} is no class of the source, which has {', '.join(read.source.classes)}"

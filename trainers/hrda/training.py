@@ -20,6 +20,7 @@ from epochal.torch_state import bare, load_weights
 from multi_resolution import MultiResolutionNetwork
 from parameters import Parameters
 from rare_classes import RareClassSampler
+from report import report_of
 from samples import TrainingSamples, ValidationSamples
 from schedule import make_schedule, parameter_groups, rate_factor
 from self_training import make_teacher
@@ -113,6 +114,8 @@ def _read(app: epochal.Application, parameters: Parameters) -> DataSet:
     """By rank 0 first: the others find its counts in the cache."""
     data = read_data_set(app.data, parameters) if app.ranks.rank == 0 else None
     app.ranks.maximum([0])
+    if data:
+        app.report_data(report_of(data, Path(app.data or "").expanduser()))
     return data or read_data_set(app.data, parameters)
 
 

@@ -15,6 +15,7 @@ from heavy_trainers import check, check_form_and_page
 from make_domains import make
 from parameters import Parameters
 from PIL import Image
+from report import report_of
 
 
 def problems(data: Path | str, **parameters: Any) -> list[dict[str, str]]:
@@ -30,6 +31,20 @@ def broken(tmp_path: Path) -> Path:
 
 def test_a_good_configuration(domains: Path) -> None:
     assert problems(domains) == []
+
+
+def test_the_report_says_what_each_domain_holds(broken: Path) -> None:
+    (broken / "source" / "images" / "junk.gif").write_bytes(b"")
+    read = read_data_set(str(broken), Parameters(), for_check=True)
+    told = report_of(read, broken).as_json()
+    assert [(one["name"], one["role"], one["images"], one["unmarked"]) for one in told["splits"]] == [
+        ("source", "train", 3, 0),
+        ("target", "train", 3, 3),
+        ("validation", "validate", 3, 0),
+    ]
+    assert (told["images"], told["classCount"], told["duplicates"]) == (9, len(read.source.classes), None)
+    found = {one["kind"]: one for one in told["findings"]}
+    assert found["image format not read (source)"]["examples"][0]["image"] == "source/images/junk.gif"
 
 
 @pytest.mark.parametrize(
