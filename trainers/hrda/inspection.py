@@ -30,7 +30,8 @@ _SECONDS_BETWEEN_LINES = 5.0
 def inspected(domain: Domain, role: Role, *, skip: bool) -> Domain:
     """The domain without what its headers say is wrong; `DataError` for that unless it is to be left out (`skip`)."""
     if domain.layout == "supervisely" and role != "target":
-        entries = domain.entries  # the reader of the project has looked at its images
+        # The reader of the project has looked at its images.
+        entries = [entry for entry in domain.entries if _is_annotated(entry, domain.findings)]
     else:
         entries = [entry for entry in domain.entries if _is_whole(entry, role, domain.findings)]
     return _rest(domain, role, entries, skip)
@@ -58,6 +59,13 @@ def counted(
         class_statistics.keep(domain, statistics)
     _look_at_classes(domain, role, statistics)
     return domain, statistics
+
+
+def _is_annotated(entry: Entry, findings: Findings) -> bool:
+    """An annotation without objects says that all is background; without one, nobody has said so."""
+    if entry.annotation is None:
+        findings.add("missing mask", f"{entry.picture} has no annotation", entry.picture)
+    return entry.annotation is not None
 
 
 def _is_whole(entry: Entry, role: Role, findings: Findings) -> bool:

@@ -188,7 +188,7 @@ def test_a_split_is_outside_where_it_is_there(shapes: Make, tmp_path: Path) -> N
         ("names: [*i]\ntrain: images/train", "has something of the type list among its class names"),
         ("names: [a, b, c]\ntrain: [*i]", "names something of the type list, which is not a path"),
         ("names: [a, b, c]\ntrain: images/train\nkpt_shape: [1000000000, 3]", "kpt_shape of .* must be"),
-        ("names: [a, b, c]\ntrain: 7", "cannot be read as yolo: TypeError"),
+        ("names: [a, b, c]\ntrain: 7", "missing folder: train of .* is 7: .*7 is not there"),
     ],
 )
 def test_a_description_that_is_none(shapes: Make, text: str, sentence: str) -> None:

@@ -101,7 +101,7 @@ def test_a_broken_link_is_named(tmp_path: Path) -> None:
     findings = Findings()
     assert pictures_in(tmp_path, findings) == []
     assert findings.sentences() == [
-        f"broken link: {tmp_path}/round is a link to {tmp_path}/round, which is not there (and 1 more)"
+        f"broken link: {tmp_path}/cat.jpg is a link to /nowhere/cat.jpg, which is not there (and 1 more)"
     ]
 
 

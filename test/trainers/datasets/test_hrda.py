@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import supervisely
 from cases.train import read_hrda
 from epochal import DataError
 from images import save_turned
@@ -105,6 +106,21 @@ def test_what_is_wrong_is_left_out_where_that_was_asked_for(tmp_path: Path) -> N
         told = "\n".join(data.sentences)
         for words in ("has the value 77", "12 × 10", "d.png has none", "e.png is not an image", "pixel of the source"):
             assert words in told
+
+
+def test_an_image_that_nobody_annotated_is_not_all_background(tmp_path: Path) -> None:
+    labels = [supervisely.rectangle(), supervisely.rectangle("other", 60, 10, 80, 40)]
+    for role in ("source", "target", "validation"):
+        (tmp_path / role).mkdir()
+        supervisely.meta(tmp_path / role, ("thing", "rectangle"), ("other", "rectangle"))
+        supervisely.items(tmp_path / role / "ds", 3, labels)
+    supervisely.annotation(tmp_path / "source" / "ds", "p1.png", [])
+    read_hrda(tmp_path)
+    (tmp_path / "source" / "ds" / "ann" / "p2.png.json").unlink()
+    with pytest.raises(DataError, match=r"missing mask: .*p2\.png has no annotation"):
+        read_hrda(tmp_path)
+    data = read_hrda(tmp_path, skip_bad_pictures=True)
+    assert [entry.name for entry in data.source.entries] == ["ds__img__p0", "ds__img__p1"]
 
 
 def test_a_check_ends_in_time_and_a_training_reads_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

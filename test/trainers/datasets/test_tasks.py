@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
+import yaml
 from epochal import DataError
 from epochal.datasets import coco, yolo
 from epochal.datasets.checking import checked
@@ -89,7 +90,7 @@ def test_flips_are_written_where_they_are_known_and_told(tmp_path: Path) -> None
         )
         data_set, split = checked(str(data), "pose", SplitParameters())
         file = yolo.write(data_set, split, tmp_path / f"run-{names[0]}", "pose")
-        assert yolo._load(file).get("flip_idx") == wanted
+        assert yaml.safe_load(file.read_text()).get("flip_idx") == wanted
         (told,) = data_set.findings.sentences()
         assert ("left_eye and right_eye change places" in told) == (wanted is not None)
         assert ("images are not mirrored" in told) == (wanted is None)

@@ -69,10 +69,23 @@ def _ends_early(start: Start, data: Path, weights: Path) -> None:
     assert nobody_left(trainer)
 
 
-@pytest.mark.parametrize(("task", "kind"), [("segment", "supervisely"), ("pose", "yolo-pose"), ("classify", "images")])
-def test_the_other_tasks(start: Start, tmp_path: Path, task: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("task", "kind", "metric"),
+    [
+        ("segment", "supervisely", "mask_mAP50"),
+        ("pose", "yolo-pose", "pose_mAP50"),
+        ("classify", "images", "accuracy_top1"),
+    ],
+)
+def test_the_other_tasks(start: Start, tmp_path: Path, task: str, kind: str, metric: str) -> None:
+    """Rank 0 does here all that one process does alone, the export among it."""
     data = make(tmp_path / "shapes", kind=kind, count=15, size=64)
-    ended_well(start(data=str(data), epochs=1, parameters={**TWO, "task": task}), 1)
+    parameters = {**TWO, "task": task, "export_onnx": True}
+    trainer = ended_well(start(data=str(data), epochs=1, parameters=parameters), 1)
+    assert len(metrics(trainer, metric)) == 1
+    assert metrics(trainer, "train_loss")[0] > 0
+    assert (trainer.folder / "artifacts" / "model.onnx").is_file()
+    assert any("model.onnx" in event["message"] for event in trainer.of("note"))
 
 
 def test_after_out_of_memory_steps_are_the_same(start: Start) -> None:

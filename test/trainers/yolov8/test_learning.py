@@ -1,13 +1,11 @@
-"""Every task learns from scratch, and leaves what people look at."""
+"""Detection learns from scratch, and leaves what people look at. For the other tasks see `test_devices.py`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from conftest import LEARNS
 from heavy_trainers import Start, ended_early, ended_well, metrics
-from make_shapes import make
 
 
 def test_the_loss_falls_and_the_metric_rises(start: Start, many_shapes: Path) -> None:
@@ -37,20 +35,3 @@ def _ends_early(start: Start, data: Path, weights: Path) -> None:
     more = start(run="further", epochs=epochs + 2, resumeFrom=trainer.last_checkpoint, **session)
     assert more.end() == 0, more.account()
     assert more.stopped == (epochs + 2, 0)
-
-
-@pytest.mark.parametrize(
-    ("task", "kind", "metric"),
-    [
-        ("segment", "supervisely", "mask_mAP50"),
-        ("pose", "yolo-pose", "pose_mAP50"),
-        ("classify", "images", "accuracy_top1"),
-    ],
-)
-def test_the_other_tasks(start: Start, tmp_path: Path, task: str, kind: str, metric: str) -> None:
-    data = make(tmp_path / "shapes", kind=kind, count=24, size=64)
-    trainer = ended_well(start(data=str(data), epochs=1, parameters={"task": task, "export_onnx": True}), 1)
-    assert len(metrics(trainer, metric)) == 1
-    assert metrics(trainer, "train_loss")[0] > 0
-    assert (trainer.folder / "artifacts" / "model.onnx").is_file()
-    assert any("model.onnx" in event["message"] for event in trainer.of("note"))

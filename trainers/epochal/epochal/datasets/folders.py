@@ -19,7 +19,7 @@ def files_in(folder: Path, findings: Findings) -> Iterator[Path]:
     read = {_identity(one): str(one) for one in Path(os.path.realpath(folder)).parents}
     folders, linked = [str(folder)], []
     while folders or linked:
-        here = folders.pop() if folders else linked.pop()
+        here = folders.pop() if folders else linked.pop(0)
         try:
             identity = _identity(here)
             entries = sorted(os.scandir(here), key=lambda entry: entry.name)
@@ -29,15 +29,17 @@ def files_in(folder: Path, findings: Findings) -> Iterator[Path]:
         if (first := read.setdefault(identity, here)) != here:
             findings.add("folder linked twice", f"{here} leads to {first}, which is not read again")
             continue
-        for entry in reversed(entries):
+        inner = []
+        for entry in entries:
             if is_junk(entry.name):
                 findings.add("junk", f"{entry.path} is not a part of the data set")
             elif _is_folder(entry):
-                (linked if entry.is_symlink() else folders).append(entry.path)
+                (linked if entry.is_symlink() else inner).append(entry.path)
             elif _is_file(entry):
                 yield Path(entry.path)
             elif entry.is_symlink() and Path(entry.name).suffix.lower() in {"", *PICTURE_SUFFIXES}:
                 findings.add("broken link", f"{entry.path} is a link to {os.readlink(entry.path)}, which is not there")
+        folders += reversed(inner)
 
 
 def folders_in(folder: Path, findings: Findings) -> list[Path]:

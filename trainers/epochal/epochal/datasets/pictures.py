@@ -13,6 +13,8 @@ from epochal.datasets.model import PICTURE_SUFFIXES, Findings, Picture
 
 #: Bytes of a converted file's name without its suffix. File systems allow 255, and frameworks write names around it.
 _LONGEST_NAME = 180
+#: Of a path, and of a name in it.
+_LONGEST_PATH, _LONGEST_PART = 4096, 255
 #: Other suffixes of JPEG, which ultralytics does not list.
 _usual_suffixes = {".jfif": ".jpg", ".jpe": ".jpg"}
 
@@ -40,7 +42,7 @@ def named(name: object, folder: Path, places: Sequence[Path], findings: Findings
     Whoever made a data set wrote its names: one that leads out of the folder is among the findings, and None. Links
     that lie in the folder are followed: they were put there by somebody on this machine.
     """
-    if not isinstance(name, str) or not name or "\0" in name:
+    if not isinstance(name, str) or not _is_path(name):
         # Not as it is: YAML's references make objects that are small to keep, and without end to print.
         shown = repr(name[:80]) if isinstance(name, str) else f"something of the type {type(name).__name__}"
         findings.add("unreadable name", f"{where} names {shown}, which is not a path")
@@ -54,6 +56,15 @@ def named(name: object, folder: Path, places: Sequence[Path], findings: Findings
     if last is None:
         findings.add("path outside", f"{where} names {name}, which is not in the data set's folder {folder}")
     return last
+
+
+def _is_path(name: str) -> bool:
+    """Whether a file system takes it for a path, of a file that is there or not."""
+    try:
+        parts = os.fsencode(name).split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return bool(name) and "\0" not in name and len(name) < _LONGEST_PATH and max(map(len, parts)) <= _LONGEST_PART
 
 
 def inside_of(folder: Path, path: Path) -> Path | None:

@@ -42,6 +42,17 @@ _HARMLESS = {
     "turned image",
     "turned marks",
     "missing test split",
+    "class count",
+    "class names",
+    "class numbers",
+    "image in two splits",
+    "image listed twice",
+    "keypoint names",
+    "label without image",
+    "renamed key",
+    "same line twice",
+    "unread key",
+    "image in no split",
     "mirrored keypoints",
     "no mirrored images",
     "class without pixels",
@@ -81,7 +92,7 @@ def recognise(folder: Path) -> Kind:
 def _kind_of(folder: Path) -> Kind | None:
     if supervisely.is_project(folder):
         return "supervisely"
-    if yolo.config_of(folder) or ((folder / "classes.txt").is_file() and (folder / "labels").is_dir()):
+    if yolo.is_yolo(folder):
         return "yolo"
     if coco_files.annotation_files(folder):
         return "coco"
@@ -111,14 +122,19 @@ def read(folder: Path, task: str | None = None) -> DataSet:
         data_set = read(place, task)
         data_set.findings.add("unpacked archive", f"{folder} was unpacked to {place}")
         return data_set
-    kind = recognise(folder)
+    kind: Kind | None = None
     try:
+        kind = recognise(folder)
         with known_headers(folder):
             data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
+    except OSError as error:
+        # A folder that may not be looked into, say.
+        place = str(error.filename or folder)[:200]
+        raise DataError(f"the data set {folder} cannot be read: {place}: {error.strerror}") from error
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
         # A part that every reader takes for granted is another one than it should be.
         what = f"{type(error).__name__}: {error}"[:200]
-        raise DataError(f"the data set {folder} cannot be read as {kind}: {what}") from error
+        raise DataError(f"the data set {folder} cannot be read as {kind or 'any format'}: {what}") from error
     if not data_set.pictures:
         first = next((f" ({one})" for one in data_set.findings.sentences()), "")
         raise DataError(f"the data set {folder} has no picture that can be read{first}")

@@ -15,13 +15,14 @@ from epochal.errors import DataError
 
 SplitBy = Literal["auto", "random", "folder", "tag"]
 
-_names = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+#: What splits are called, and which they are.
+SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 def split_name(text: str) -> str | None:
     """`train`, `val` or `test`, if a folder, file or tag is named so; `train2017` and `instances_val` are, too."""
     for word in text.lower().replace("-", "_").replace(".", "_").replace(":", "_").split("_"):
-        if name := _names.get(word.rstrip("0123456789")):
+        if name := SPLIT_NAMES.get(word.rstrip("0123456789")):
             return name
     return None
 

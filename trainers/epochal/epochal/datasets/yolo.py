@@ -3,60 +3,236 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from epochal.datasets.folders import folders_in, images_beside
 from epochal.datasets.frames import frame_of
-from epochal.datasets.masks import box_of_points
-from epochal.datasets.model import Box, DataSet, Findings, Keypoint, Object, Picture, Point, Polygon
+from epochal.datasets.junk import is_junk
+from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Findings, Keypoint, Object, Picture, Point
 from epochal.datasets.outlines import counted, outline_of
 from epochal.datasets.pictures import inside_of, link_name, named, pictures_in, unique_name
-from epochal.datasets.splits import Split
+from epochal.datasets.splits import Split, split_name
+from epochal.datasets.text_files import text_of
+from epochal.datasets.yolo_config import Config, config, numbered
+from epochal.datasets.yolo_labels import Labels
 from epochal.errors import DataError
 
 CONFIG_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
-_MOST_KEYPOINTS = 1000
-_BEYOND = 0.002  # of the picture: writers round to a few digits
+#: What labelling tools write the classes to: the line is the number.
+CLASSES_NAME = "classes.txt"
+#: Text files among labels that are none.
+_NO_LABELS = {CLASSES_NAME, "notes.txt", "readme.txt", "predefined_classes.txt"}
 
 
 def config_of(folder: Path) -> Path | None:
-    """The data set's yaml file."""
-    return next((folder / name for name in CONFIG_NAMES if (folder / name).is_file()), None)
+    """The data set's yaml file: by its usual name, or the only one that names classes and a training split."""
+    usual = next((folder / name for name in CONFIG_NAMES if (folder / name).is_file()), None)
+    if usual:
+        return usual
+    others = [file for file in sorted(folder.glob("*.y*ml")) if not is_junk(file.name) and _looks_like_config(file)]
+    return others[0] if len(others) == 1 else None
+
+
+def _looks_like_config(file: Path) -> bool:
+    try:
+        begin = file.read_bytes()[:100_000]
+    except OSError:
+        return False
+    return all(re.search(rb"^" + key + rb"\s*:", begin, re.MULTILINE) for key in (b"train", b"names"))
+
+
+def is_yolo(folder: Path) -> bool:
+    """Whether there is a yaml file, or `classes.txt` and labels."""
+    if config_of(folder):
+        return True
+    return bool(_class_files(folder)) and any(
+        (place / "labels").is_dir() or any(path.with_suffix(".txt").is_file() for path in images_beside(place))
+        for place in (folder, *_split_folders(folder))
+    )
 
 
 def read(folder: Path) -> DataSet:
     """Read a data set."""
     file = config_of(folder)
-    if file is None:
-        return _read_plain(folder)
-    config = _load(file)
-    findings = Findings()
-    root = folder
-    if isinstance(config.get("path"), str) and (folder / config["path"]).is_dir():
-        # Else it is a `path` of the machine where it was made.
-        root = named(config["path"], folder, [folder], findings, f"path of {file}") or folder
-    classes = _classes(config, file)
-    shape = _shape(config, file)
-    pictures: list[Picture] = []
-    taken: set[str] = set()
-    for split in ("train", "val", "test"):
-        wanted = config.get(split)
-        for written in [wanted] if isinstance(wanted, str) else wanted or []:
-            where = f"{split} of {file}"
-            place = _relocated(folder, root, written, findings, where)
-            if split == "test" and isinstance(place, str) and not os.path.exists(root / place):
-                findings.add("missing test split", f"{where} is {place}, which is not there; training does not need it")
+    return _Reader(folder).read_config(file) if file else _Reader(folder).read_plain()
+
+
+class _Reader:
+    def __init__(self, folder: Path) -> None:
+        self._folder = Path(os.path.abspath(folder))
+        self._findings = Findings()
+        self._pictures: list[Picture] = []
+        self._taken: set[str] = set()
+        #: The splits that an image is in already.
+        self._splits: dict[Path, list[str | None]] = {}
+        #: Label files that belong to an image, by their folder.
+        self._used: dict[Path, set[Path]] = {}
+
+    def read_config(self, file: Path) -> DataSet:
+        """What `data.yaml` names."""
+        content = config(file, self._findings)
+        labels = Labels(content.names, file, content.shape)
+        root = self._root(content)
+        for split in ("train", "val", "test"):
+            key, places = content.splits.get(split, (split, []))
+            where = f"{key} of {file}"
+            for written in places:
+                place = self._relocated(root, written, where)
+                if split == "test" and isinstance(place, str) and not os.path.exists(root / place):
+                    told = f"{where} is {place}, which is not there; training does not need it"
+                    self._findings.add("missing test split", told)
+                    continue
+                found = self._listed(root, place, where)
+                if not found and isinstance(place, str):
+                    self._findings.add("empty split", f"{where} is {place}, where there is no picture")
+                for path in found:
+                    self._add(path, split, labels)
+        return self._data_set(labels, content.keypoint_names if content.shape else [], content.flip)
+
+    def read_plain(self) -> DataSet:
+        """`classes.txt` and labels beside the images or in `labels/`, as labelling tools write them."""
+        labels = Labels(*self._plain_classes())
+        images, splits = self._folder / "images", _split_folders(self._folder)
+        if images.is_dir() or not splits:
+            root = images if images.is_dir() else self._folder
+            for path in pictures_in(root, self._findings):
+                inner = path.relative_to(root).parts
+                self._add(path, split_name(inner[0]) if len(inner) > 1 else None, labels)
+        else:
+            for split in splits:
+                for path in pictures_in(split, self._findings):
+                    self._add(path, split_name(split.name), labels)
+            for path in images_beside(self._folder):
+                self._findings.add("image in no split", f"{path} is beside folders of splits, and not read", path)
+        return self._data_set(labels, [], [])
+
+    def _data_set(self, labels: Labels, keypoint_names: list[str], flip: list[int]) -> DataSet:
+        self._tell_lost_labels()
+        classes = list(dict.fromkeys(labels.names.values()))
+        return DataSet("yolo", self._folder, classes, self._pictures, self._findings, keypoint_names, flip)
+
+    def _plain_classes(self) -> tuple[dict[int, str], Path]:
+        found = {}
+        for file in _class_files(self._folder):
+            lines = text_of(file).rstrip().split("\n")
+            found[file] = numbered(
+                {index: line.strip() for index, line in enumerate(lines) if line.strip()}, str(file), self._findings
+            )
+            if not found[file]:
+                raise DataError(f"{file} names no class: it must have a name on each line")
+        (file, names), *others = found.items()
+        for other, theirs in others:
+            if theirs != names:
+                raise DataError(f"{file} and {other} name other classes: they must be the same for all images")
+        return names, file
+
+    def _root(self, content: Config) -> Path:
+        """Where the splits are: `path`, unless it is one of the machine where the data set was made."""
+        if not content.path or not os.path.isdir(self._folder / content.path):
+            return self._folder
+        real, here = os.path.realpath(self._folder / content.path), os.path.realpath(self._folder)
+        if inside_of(Path(here), Path(real)) and not inside_of(self._folder, self._folder / content.path):
+            return self._folder / os.path.relpath(real, here)  # the same folder, by another name
+        where = f"path of {content.file}"
+        return named(content.path, self._folder, [self._folder], self._findings, where) or self._folder
+
+    def _relocated(self, root: Path, place: Any, where: str) -> Any:
+        """`x` for a `../x` that is not there, if `x` is: Roboflow writes exports so, and ultralytics reads them so."""
+        if not isinstance(place, str) or not place.startswith("../") or os.path.exists(root / place):
+            return place
+        path = inside_of(self._folder, root / place.removeprefix("../"))
+        if path is None or not os.path.exists(path):
+            return place
+        self._findings.add("relocated path", f"{where} is {place}, which is not there; {path} was read instead")
+        return place.removeprefix("../")
+
+    def _listed(self, root: Path, place: Any, where: str) -> list[Path]:
+        """Images of a split: of a folder, or of a text file with one path per line."""
+        path = named(place, self._folder, [root], self._findings, where)
+        if path is None:
+            return []
+        if path.is_dir():
+            return pictures_in(path, self._findings)
+        if not path.is_file():
+            self._findings.add("missing folder", f"{where} is {place}: {path} is not there")
+            return []
+        if path.suffix.lower() in PICTURE_SUFFIXES:
+            return [path]
+        found = []
+        for number, line in enumerate(text_of(path).splitlines(), 1):
+            written = line.strip().replace("\\", "/")
+            if not written:
                 continue
-            found = _listed(folder, root, place, findings, where)
-            if not found and isinstance(place, str):
-                findings.add("empty split", f"{split} of {file} is {place}, where there is no picture")
-            for path in found:
-                if picture := _picture(path, folder, split, classes, shape, taken, findings):
-                    pictures.append(picture)
-    names = [f"point {index + 1}" for index in range(shape[0])] if shape else []
-    return DataSet("yolo", folder, classes, pictures, findings, names, config.get("flip_idx") or [])
+            if is_junk(written.rsplit("/", 1)[-1]):
+                self._findings.add("junk", f"{path}:{number} names {written}, which is not a part of the data set")
+                continue
+            # As ultralytics has it: `./` is the list's own folder.
+            places = [path.parent, root] if written.startswith("./") else [root, path.parent]
+            image = named(written, self._folder, places, self._findings, f"{path}:{number}")
+            if image and image.is_dir():
+                self._findings.add("unreadable name", f"{path}:{number} names {image}, which is a folder")
+            elif image:
+                found.append(image)
+        return found
+
+    def _add(self, path: Path, split: str | None, labels: Labels) -> None:
+        before = self._splits.setdefault(path, [])
+        if split in before:
+            self._findings.add(
+                "image listed twice", f"{path} is in {split or 'the data set'} twice, and counts once", path
+            )
+            return
+        if before:
+            told = f"{path} is in {before[0]} and in {split}"
+            self._findings.add("image in two splits", told, path)
+        before.append(split)
+        frame = frame_of(path, None, self._findings, str(path))
+        if frame is None:
+            self._used.setdefault(self._label_file(path).parent, set()).add(self._label_file(path))
+            return
+        name = unique_name(path, self._folder, self._taken)
+        picture = Picture(path, name, frame.width, frame.height, split=split)
+        self._pictures.append(picture)
+        file = self._label_file(path)
+        self._used.setdefault(file.parent, set()).add(file)
+        if file.is_file():
+            labels.read(file, picture, self._findings)
+        elif file.is_symlink():
+            told = f"{file} is a link to {os.readlink(file)}, which is not there"
+            self._findings.add("broken link", told, path)
+        else:
+            self._findings.add("picture without labels", f"{file} is not there", path)
+
+    def _label_file(self, path: Path) -> Path:
+        """In `labels/` where the image is in `images/`, else beside it."""
+        inner = path.relative_to(self._folder).parts[:-1]
+        if "images" not in inner:
+            return path.with_suffix(".txt")
+        last = len(inner) - 1 - inner[::-1].index("images")
+        return self._folder.joinpath(*inner[:last], "labels", *inner[last + 1 :], path.name).with_suffix(".txt")
+
+    def _tell_lost_labels(self) -> None:
+        for folder, used in self._used.items():
+            if "labels" in folder.parts and folder.is_dir():
+                for file in sorted(set(folder.glob("*.txt")) - used):
+                    if file.name.lower() not in _NO_LABELS and not is_junk(file.name):
+                        self._findings.add("label without image", f"{file} belongs to no image")
+
+
+def _class_files(folder: Path) -> list[Path]:
+    places = [folder, folder / "labels"]
+    places += [child / "labels" for child in _split_folders(folder)] + _split_folders(folder / "labels")
+    return [file for place in places if (file := place / CLASSES_NAME).is_file()]
+
+
+def _split_folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [child for child in folders_in(folder, Findings()) if split_name(child.name)]
 
 
 def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect", changed: Findings | None = None) -> Path:
@@ -75,166 +251,18 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect", c
             objects = [one for one in picture.objects if not one.crowd]
             lines = [line for one in objects for line in _lines(one, numbers, picture, task, data_set, changed)]
             (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
-    config: dict[str, Any] = {
+    content: dict[str, Any] = {
         "path": str(folder.resolve()),
         **{part: f"images/{part}" for part in split.parts},
         "names": dict(enumerate(data_set.classes)),
     }
     if task == "pose":
-        config["kpt_shape"] = [len(data_set.keypoint_names), 3]
+        content["kpt_shape"] = [len(data_set.keypoint_names), 3]
         if data_set.keypoint_flip:  # ultralytics mirrors no image where it is left out
-            config["flip_idx"] = data_set.keypoint_flip
+            content["flip_idx"] = data_set.keypoint_flip
     file = folder / "data.yaml"
-    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
     return file
-
-
-def _read_plain(folder: Path) -> DataSet:
-    """`images/`, `labels/` and `classes.txt`, as labelling tools export them."""
-    classes = (folder / "classes.txt").read_text().split("\n")
-    classes = [name.strip() for name in classes if name.strip()]
-    findings = Findings()
-    taken: set[str] = set()
-    read_one = [
-        _picture(path, folder, None, classes, None, taken, findings)
-        for path in pictures_in(folder / "images", findings)
-    ]
-    return DataSet("yolo", folder, classes, [one for one in read_one if one], findings)
-
-
-def _load(file: Path) -> dict[str, Any]:
-    try:
-        config = yaml.safe_load(file.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(config, dict):
-        raise DataError(f"{file} is not a mapping of names to values")
-    return config
-
-
-def _classes(config: dict[str, Any], file: Path) -> list[str]:
-    names = config.get("names")
-    if isinstance(names, dict):
-        names = [names[key] for key in sorted(names)]
-    if not isinstance(names, list) or not names:
-        raise DataError(f"{file} has no list of class names (names:)")
-    wrong = next((name for name in names if not isinstance(name, (str, int, float))), None)
-    if wrong is not None:
-        raise DataError(f"{file} has something of the type {type(wrong).__name__} among its class names (names:)")
-    return [str(name) for name in names]
-
-
-def _shape(config: dict[str, Any], file: Path) -> list[int] | None:
-    shape = config.get("kpt_shape")
-    if shape is None:
-        return None
-    if isinstance(shape, list) and len(shape) == 2 and all(type(one) is int for one in shape):
-        count, each = shape
-        if 1 <= count <= _MOST_KEYPOINTS and each in (2, 3):
-            return [count, each]
-    raise DataError(f"kpt_shape of {file} must be [number of keypoints, 1 to {_MOST_KEYPOINTS}, and 2 or 3]")
-
-
-def _relocated(folder: Path, root: Path, place: Any, findings: Findings, where: str) -> Any:
-    """`x` for a `../x` that is not there, if `x` is: Roboflow writes its exports so, and ultralytics reads them so."""
-    if not isinstance(place, str) or not place.startswith("../") or os.path.exists(root / place):
-        return place
-    path = inside_of(folder, root / place.removeprefix("../"))
-    if path is None or not path.exists():
-        return place
-    findings.add("relocated path", f"{where} is {place}, which is not there; {path} was read instead")
-    return place.removeprefix("../")
-
-
-def _listed(folder: Path, root: Path, place: Any, findings: Findings, where: str) -> list[Path]:
-    """Pictures of a split: of a folder, or of a text file with one path per line."""
-    path = named(place, folder, [root], findings, where)
-    if path is None:
-        return []
-    if path.is_dir():
-        return pictures_in(path, findings)
-    if path.suffix == ".txt" and path.is_file():
-        lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
-        listed = [named(line, folder, [root], findings, str(path)) for line in lines]
-        return [one for one in listed if one]
-    findings.add("missing folder", f"{path} is not there")
-    return []
-
-
-def _picture(
-    path: Path,
-    folder: Path,
-    split: str | None,
-    classes: list[str],
-    shape: list[int] | None,
-    taken: set[str],
-    findings: Findings,
-) -> Picture | None:
-    frame = frame_of(path, None, findings, str(path))
-    if frame is None:
-        return None
-    picture = Picture(path, unique_name(path, folder, taken), frame.width, frame.height, split=split)
-    parts = list(path.parts)
-    if "images" in parts:
-        last = len(parts) - 1 - parts[::-1].index("images")
-        labels = Path(*parts[:last], "labels", *parts[last + 1 :]).with_suffix(".txt")
-    else:
-        labels = path.with_suffix(".txt")
-    if not labels.is_file():
-        findings.add("picture without labels", f"{labels} is not there", path)
-        return picture
-    for number, line in enumerate(labels.read_text(errors="replace").splitlines(), 1):
-        if line.strip():
-            try:
-                picture.objects.append(_object(line, picture, classes, shape))
-            except ValueError as error:
-                findings.add(*_told(error, f"{labels}:{number}"), path)
-    return picture
-
-
-class _Wrong(ValueError):
-    """A line that is wrong: kind and detail."""
-
-
-def _told(error: ValueError, where: str) -> tuple[str, str]:
-    if isinstance(error, _Wrong):
-        kind, detail = error.args
-        return kind, f"{where} {detail}"
-    return "unreadable label", f"{where} is not a line of numbers"
-
-
-def _object(line: str, picture: Picture, classes: list[str], shape: list[int] | None) -> Object:
-    number, *values = [float(word) for word in line.split()]
-    if not 0 <= number < len(classes) or number != int(number):
-        raise _Wrong("unknown class", f"has class {number:g}, but there are {len(classes)} classes")
-    if len(values) < 4 or (len(values) % 2 and not shape):
-        raise _Wrong("unreadable label", f"has {len(values)} numbers after the class")
-    name = classes[int(number)]
-    keypoints_begin = 4 if shape else len(values)
-    outside = [value for value in values[:keypoints_begin] if not -_BEYOND <= value <= 1 + _BEYOND]
-    if outside:
-        raise _Wrong("box outside", f"has {outside[0]:g}, which is not between 0 and 1")
-    width, height = picture.width, picture.height
-    if len(values) == 4 or shape:
-        x, y, w, h = values[:4]
-        box = Box((x - w / 2) * width, (y - h / 2) * height, w * width, h * height)
-        if min(x - w / 2, y - h / 2) < -_BEYOND or max(x + w / 2, y + h / 2) > 1 + _BEYOND:
-            raise _Wrong("box outside", f"has a box that is not within the picture ({x:g} {y:g} {w:g} {h:g})")
-        if w <= 0 or h <= 0:
-            raise _Wrong("box outside", "has a box without an area")
-        return Object(name, box, keypoints=_keypoints(values[4:], shape, width, height) if shape else [])
-    points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
-    return Object(name, box_of_points(points), polygons=[Polygon(points)])
-
-
-def _keypoints(values: list[float], shape: list[int], width: int, height: int) -> list[Keypoint]:
-    count, each = shape
-    if len(values) != count * each:
-        raise _Wrong("unreadable label", f"has {len(values)} numbers for {count} keypoints")
-    return [
-        Keypoint(one[0] * width, one[1] * height, int(one[2]) if each == 3 else 2)
-        for one in (values[start : start + each] for start in range(0, len(values), each))
-    ]
 
 
 def _lines(
