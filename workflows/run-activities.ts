@@ -7,6 +7,7 @@ import {
   type CleanUpInput,
   type KeepCheckpointsInput,
   keptCheckpointsSchema,
+  type MovedIn,
   type MoveInInput,
   movedInSchema,
   noFreeSlotType,
@@ -135,16 +136,36 @@ export const stopTrainer = (input: StopTrainerInput) => {
   return answerOf('stopTrainer', sessionEndSchema, () => ask(input));
 };
 
-/** On the host that has the other life's files, if it answers; without it, the store has what it has. */
-export const moveIn = (input: MoveInInput) =>
-  onHostElsePool(input, (queue, limits, host) => {
+/**
+ * On the host that has the other life's files, if it answers; without it, the store has what it has. Only for what is on that host
+ * alone it is waited for: a training that has all it needs does not stand still for a host that is gone.
+ */
+export async function moveIn(input: MoveInInput): Promise<MovedIn> {
+  const { config, ledger } = input;
+  const perform = (queue: string, host: string | null, limits: wf.ActivityOptions) => {
     const { moveIn: ask } = activitiesOn(queue, {
-      scheduleToCloseTimeout: `${input.config.deadlines.publishSeconds}s`,
+      scheduleToCloseTimeout: `${config.deadlines.publishSeconds}s`,
+      heartbeatTimeout: '60s',
+      retry: untilItWorks,
       summary: 'take a place of its own, beside that of the life before',
       ...limits,
     });
     return answerOf('moveIn', movedInSchema, () => ask({ ...input, host }));
-  });
+  };
+  const onHost = async (scheduleToStartTimeout: wf.ActivityOptions['scheduleToStartTimeout']) => {
+    const { host } = input;
+    if (host === null) return null;
+    return perform(hostQueue(host), host, { scheduleToStartTimeout }).catch((error) => {
+      if (!isUnanswered(error)) throw error;
+      return null;
+    });
+  };
+  const moved = await onHost(heartbeat(config));
+  if (moved) return moved;
+  const without = await perform(poolControlQueue(config.pool), null, {});
+  const isWhole = ledger.every(({ name }) => without.brought.includes(name));
+  return isWhole ? without : ((await onHost(hostReturnTimeout)) ?? without);
+}
 
 /** On the host that has the files; without it, what the store holds is counted by any worker of the pool. */
 export const publish = (input: PublishInput) =>
