@@ -154,7 +154,8 @@ class Play {
           ? 'there'
           : null;
       },
-      240,
+      // A life that was reset waits up to five minutes for what is on a host alone that is kept away.
+      600,
     ).catch(async (error: Error) => {
       const view = await run.view().catch(() => null);
       throw new Error(
