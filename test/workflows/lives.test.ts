@@ -219,18 +219,13 @@ describe('the same run id in two namespaces with one store', () => {
     const again = await holdAt('2:5');
     const open = await host.start(host.config(held(again)));
     await again.reached();
+    // A worker of another namespace, with this data folder.
     const { runs } = host.worker.host;
-    Object.assign(host.worker.host, {
-      runs: Object.assign(Object.create(runs), { namespace: 'another', isOpen: () => false }),
-    });
-    try {
-      const before = await contentOf(folderOf(open.id));
-      await new Upkeep(host.worker.host).round();
-      expect(Object.keys(await contentOf(folderOf(open.id)))).toEqual(expect.arrayContaining(Object.keys(before)));
-      await expect(host.client.workflow.getHandle(salvageId(open.id)).describe()).rejects.toThrow();
-    } finally {
-      Object.assign(host.worker.host, { runs });
-    }
+    const foreign = Object.assign(Object.create(runs), { namespace: 'another', isOpen: () => false });
+    const before = await contentOf(folderOf(open.id));
+    await new Upkeep({ ...host.worker.host, runs: foreign }).round();
+    expect(Object.keys(await contentOf(folderOf(open.id)))).toEqual(expect.arrayContaining(Object.keys(before)));
+    await expect(host.client.workflow.getHandle(salvageId(open.id)).describe()).rejects.toThrow();
     await again.release();
     expect(await open.result()).toMatchObject({ outcome: 'completed' });
   });
