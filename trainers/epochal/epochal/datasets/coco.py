@@ -21,7 +21,7 @@ from epochal.datasets.coco_entries import (
     shown,
     size_of_image,
 )
-from epochal.datasets.coco_files import files_to_read, names_of, places_of, split_of
+from epochal.datasets.coco_files import Listings, files_to_read, names_of, places_of, split_of
 from epochal.datasets.frames import Frame, frame_of
 from epochal.datasets.json_lists import JsonLists
 from epochal.datasets.masks import full_mask, rle_of_mask
@@ -65,6 +65,7 @@ class _Reader:
         self._categories: dict[Id, _Category] = {}
         self._by_path: dict[Path, tuple[Picture, Path]] = {}
         self._names: set[str] = set()
+        self._listings = Listings(folder)
 
     def read(self) -> DataSet:
         files = [self._file(path) for path in files_to_read(self._folder, self._task, self._findings)]
@@ -84,7 +85,7 @@ class _Reader:
         places = places_of(path, self._folder)
         own: dict[Id, str] = {}
         kinds: set[bool] = set()
-        for name, index, entry in JsonLists(path).entries(("images", "categories")):
+        for name, index, entry in JsonLists(path).entries(("images", "categories"), elsewhere=("annotations",)):
             where = f"{described(name, index, entry)} of {path}"
             try:
                 if name == "categories":
@@ -155,6 +156,8 @@ class _Reader:
         file.images[number] = _Listed(picture, frame)
 
     def _found(self, name: object, places: list[Path], where: str) -> Path | None:
+        if path := self._listings.find(name, places):
+            return path
         for other in names_of(name)[1:]:
             first = named(name, self._folder, places, Findings(), where)
             if first and first.exists():
@@ -166,7 +169,7 @@ class _Reader:
         return named(name, self._folder, places, self._findings, where)
 
     def _read_annotations(self, file: _File) -> None:
-        for name, index, entry in JsonLists(file.path).entries(("annotations",)):
+        for name, index, entry in JsonLists(file.path).entries(("annotations",), elsewhere=("images", "categories")):
             try:
                 self._add_annotation(as_object(entry), file, name, index)
             except Outside as error:
