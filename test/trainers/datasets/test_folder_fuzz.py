@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from epochal import DataReport
 from epochal.datasets import image_folder, yolo
 from epochal.datasets.checking import checked
 from epochal.datasets.parameters import SplitParameters
@@ -188,6 +190,10 @@ def _damage_tree(folder: Path, number: random.Random) -> None:
             path.touch() if was_folder else path.mkdir()
 
 
+def _can_be_sent(report: DataReport) -> None:
+    json.dumps(report.as_json(), ensure_ascii=False).encode()
+
+
 _EVERYTHING = [_damage_config, _damage_config, _damage_text, _damage_text, _damage_tree]
 
 
@@ -221,7 +227,8 @@ def test_nothing_is_a_traceback(
         task, skip = number.choice(tasks), number.random() < 0.4
         began = time.monotonic()
         try:
-            data_set, chosen = checked(str(folder), task, SplitParameters(skip_bad_pictures=skip))
+            parameters = SplitParameters(skip_bad_pictures=skip)
+            data_set, chosen = checked(str(folder), task, parameters, tell=_can_be_sent)
             if task == "classify":
                 image_folder.write(data_set, chosen, tmp_path / "written")
             else:
