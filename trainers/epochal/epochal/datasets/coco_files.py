@@ -58,21 +58,6 @@ def places_of(file: Path, folder: Path) -> list[Path]:
     return [*(place for place in dict.fromkeys(places) if place.is_dir() and place != folder), folder]
 
 
-def names_of(name: object) -> list[object]:
-    """What an image may be called here: some tools write the path that it had on their own machine."""
-    if not isinstance(name, str):
-        return [name]
-    slashed = name.replace("\\", "/")
-    names = [name, slashed] if slashed != name else [name]
-    is_elsewhere = slashed.startswith("/") or slashed[1:3] == ":/" or ".." in slashed.split("/")
-    if is_elsewhere:
-        parts = [part for part in slashed.split("/") if part not in ("", ".", "..")]
-        names += ["/".join(parts[start:]) for start in range(1, len(parts))]
-        # A single name after `..` has nothing before it that could be left out.
-        names += parts[:1] if len(parts) == 1 else []
-    return list(names)
-
-
 def _is_coco(file: Path) -> bool:
     """Whether it has at least two of COCO's lists, or is broken where it could have had them."""
     found = set()
