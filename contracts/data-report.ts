@@ -76,6 +76,12 @@ export const dataReportSchema = z.object({
 });
 export type DataReport = z.infer<typeof dataReportSchema>;
 
+/** How often each class is there: by its objects, or by the images that have it where pixels are marked and no objects. */
+export function classBalance({ objects, classes }: DataReport) {
+  const unit = objects > 0 ? 'Objects' : 'Images';
+  return { unit, classes: classes.map((one) => ({ name: one.name, counts: objects > 0 ? one.objects : one.images })) };
+}
+
 /** Findings that a receipt counts. */
 const mostFindings = 40;
 

@@ -1,5 +1,5 @@
 /** A data report as text: what a data set holds, what is left out and where, what was not checked. */
-import type { DataFinding, DataReport, DataSummary } from '../../contracts/data-report.ts';
+import { classBalance, type DataFinding, type DataReport, type DataSummary } from '../../contracts/data-report.ts';
 import { colors } from './colors.ts';
 import { plain } from './format.ts';
 import { factsText } from './table.ts';
@@ -8,10 +8,10 @@ import { factsText } from './table.ts';
 const mostClasses = 12;
 
 export function dataReportText(report: DataReport): string {
-  const { classes, classCount, sizes, findings } = report;
+  const { classes, sizes, findings } = report;
   const facts = factsText([
     ...dataFacts(report),
-    ['classes', classes.length > 0 ? classesText(classes, classCount) : null],
+    ['classes', classes.length > 0 ? classesText(report) : null],
     ['image sizes', sizes && sizesText(sizes)],
   ]);
   return [facts, ...findings.map(findingText)].join('\n');
@@ -46,13 +46,14 @@ export function duplicatesText({ duplicates }: Pick<DataSummary, 'duplicates'>):
   return `${counted(duplicates.images, 'image')}, ${duplicates.acrossSplits} of them in two splits`;
 }
 
-function classesText(classes: DataReport['classes'], all: number): string {
+function classesText(report: DataReport): string {
+  const { classes, unit } = classBalance(report);
   const ranked = classes
-    .map(({ name, objects }) => ({ name, total: objects.reduce((sum, count) => sum + count, 0) }))
+    .map(({ name, counts }) => ({ name, total: counts.reduce((sum, count) => sum + count, 0) }))
     .sort((a, b) => b.total - a.total);
   const half = mostClasses / 2;
   const shown = ranked.length > mostClasses ? [...ranked.slice(0, half), null, ...ranked.slice(-half)] : ranked;
-  return `${all}: ${shown.map((one) => (one ? `${plain(one.name)} ${one.total}` : '…')).join(', ')}`;
+  return `${report.classCount}, ${unit.toLowerCase()} of each: ${shown.map((one) => (one ? `${plain(one.name)} ${one.total}` : '…')).join(', ')}`;
 }
 
 const sizesText = ({ smallest, median, largest, distinct }: NonNullable<DataReport['sizes']>) =>

@@ -42,6 +42,10 @@ class Entry:
     #: A clause on the file that is there instead of a mask; empty where there is none.
     instead: str = ""
 
+    def as_picture(self, role: Role) -> Picture:
+        """For those who look at files alone: its size is not known."""
+        return Picture(self.picture, self.name, 0, 0, split=role)
+
 
 class Domain:
     """Images of one domain, in the order of their names."""

@@ -1,7 +1,7 @@
 """What is wrong with a domain, found before anything is trained: the header of every file, the values of every mask.
 
 Headers are read in a check. Of the values a check reads as many as its time allows, in an order that is spread over the
-domain; a training reads all of them before its first epoch, once for the same files.
+domain; a training reads all of them before its first epoch, once for the same files, and decodes the images.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import class_statistics
 import numpy as np
 from class_statistics import ClassStatistics
 from domains import Domain, Entry, Role
 from epochal import DataError
+from epochal.datasets.checking import Look
+from epochal.datasets.decoding import Outcome, decode_all
 from epochal.datasets.headers import header_of
 from epochal.datasets.model import Findings
 from epochal.datasets.reading import serious
@@ -27,19 +30,36 @@ _AT_A_TIME = 32
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-def inspected(domain: Domain, role: Role, *, skip: bool) -> Domain:
-    """The domain without what its headers say is wrong; `DataError` for that unless it is to be left out (`skip`)."""
+def require(domain: Domain, role: Role, *, skip: bool) -> None:
+    """`DataError` for what was found to be wrong, unless that is to be left out (`skip`) and images remain."""
+    wrong = serious(domain)
+    if wrong and not skip:
+        raise DataError(
+            f"the {role} {domain.folder} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)"
+        )
+    if not domain.entries:
+        raise DataError(f"the {role} {domain.folder} has no image that can be used: {'; '.join(wrong)}")
+
+
+def inspected(domain: Domain, role: Role) -> Domain:
+    """The domain without what its headers say is wrong."""
     if domain.layout == "supervisely" and role != "target":
         # The reader of the project has looked at its images.
         entries = [entry for entry in domain.entries if _is_annotated(entry, domain.findings)]
     else:
         entries = [entry for entry in domain.entries if _is_whole(entry, role, domain.findings)]
-    return _rest(domain, role, entries, skip)
+    return domain.with_entries(entries)
 
 
-def counted(
-    domain: Domain, role: Role, *, skip: bool, seconds: float | None = None
-) -> tuple[Domain, ClassStatistics | None]:
+def decoded(domain: Domain, role: Role, look: Look) -> tuple[Domain, Outcome]:
+    """The domain without the images that cannot be decoded, and what came of decoding them."""
+    progress = partial(look.progress, f"decode the images of the {role}")
+    outcome = decode_all([entry.as_picture(role) for entry in domain.entries], domain.findings, progress, look.seconds)
+    damaged = {one.path for one in outcome.failed}
+    return domain.with_entries([one for one in domain.entries if one.picture not in damaged]), outcome
+
+
+def counted(domain: Domain, role: Role, seconds: float | None = None) -> tuple[Domain, ClassStatistics | None]:
     """The domain without masks whose values are wrong, and its statistics; None where `seconds` did not do for them."""
     statistics = class_statistics.known(domain)
     if statistics is None:
@@ -52,12 +72,11 @@ def counted(
             else:
                 counts[index] = found
         is_whole = len(counts) + len(wrong) == len(domain)
-        domain = _rest(domain, role, [one for index, one in enumerate(domain.entries) if index not in wrong], skip)
-        if not is_whole:
+        domain = domain.with_entries([one for index, one in enumerate(domain.entries) if index not in wrong])
+        if not is_whole or not counts:
             return domain, None
         statistics = ClassStatistics(np.stack([counts[index] for index in sorted(counts)]))
         class_statistics.keep(domain, statistics)
-    _look_at_classes(domain, role, statistics)
     return domain, statistics
 
 
@@ -97,17 +116,6 @@ def _is_whole(entry: Entry, role: Role, findings: Findings) -> bool:
     return True
 
 
-def _rest(domain: Domain, role: Role, entries: list[Entry], skip: bool) -> Domain:
-    wrong = serious(domain)
-    if wrong and not skip:
-        raise DataError(
-            f"the {role} {domain.folder} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)"
-        )
-    if not entries:
-        raise DataError(f"the {role} {domain.folder} has no image that can be used: {'; '.join(wrong)}")
-    return domain.with_entries(entries)
-
-
 def _values(domain: Domain, role: Role, seconds: float | None) -> Iterator[tuple[int, np.ndarray | str]]:
     """For each image the pixels of each class, or what is wrong with its mask; a line now and then says how many."""
 
@@ -133,7 +141,7 @@ def _values(domain: Domain, role: Role, seconds: float | None) -> Iterator[tuple
             yield from pool.map(one, order[start : start + _AT_A_TIME])
 
 
-def _look_at_classes(domain: Domain, role: Role, statistics: ClassStatistics) -> None:
+def look_at_classes(domain: Domain, role: Role, statistics: ClassStatistics) -> None:
     """Classes that no mask has; too few of them leave nothing to learn."""
     pixels = statistics.counts.sum(axis=0)
     there = [name for name, count in zip(domain.classes, pixels, strict=True) if count]

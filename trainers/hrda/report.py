@@ -1,4 +1,4 @@
-"""The data report of the three domains."""
+"""The data report of the three domains, from what is known of them so far."""
 
 from __future__ import annotations
 
@@ -7,49 +7,101 @@ import json
 import os
 from pathlib import Path
 
-from data_set import DataSet
-from domains import Domain
+from class_statistics import ClassStatistics
+from domains import Domain, Role
 from epochal import DataReport
-from epochal.data_report import FindingExample, Role, SplitCounts
+from epochal.data_report import ClassCounts, Decoded, Duplicates, FindingExample, SplitCounts
+from epochal.datasets.decoding import Outcome
+from epochal.datasets.model import Findings
 from epochal.datasets.reading import leaves_out
 
 
-def report_of(data_set: DataSet, folder: Path) -> DataReport:
-    """What each domain holds, and what was found in it. Pixels are marked here, not objects: none are counted."""
-    roles: dict[str, tuple[Domain | None, Role]] = {
-        "source": (data_set.source, "train"),
-        "target": (data_set.target, "train"),
-        "validation": (data_set.validation, "validate"),
-    }
-    domains = {name: (domain, role) for name, (domain, role) in roles.items() if domain is not None}
-    names = {name: sorted(entry.name for entry in domain.entries) for name, (domain, _) in domains.items()}
-    report = DataReport(
-        kind="domains",
-        folder=str(folder),
-        images=sum(map(len, names.values())),
-        objects=0,
-        split_by="domain",
-        split_sha256=hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest(),
-        splits=[
-            SplitCounts(
+class Known:
+    """What a reader knows of a data set, at any time: of one that is refused, what was read until then."""
+
+    def __init__(self, folder: Path) -> None:
+        self.domains: dict[Role, Domain] = {}
+        #: Whether all that is trained on was read, and nothing refused.
+        self.is_whole = False
+        #: Images that are there twice; None: not looked for.
+        self.twice: Findings | None = None
+        self._folder = folder
+        self._statistics: dict[Role, ClassStatistics] = {}
+        self._decoded: dict[Role, Outcome] = {}
+
+    def add(
+        self, role: Role, domain: Domain, decoded: Outcome | None = None, statistics: ClassStatistics | None = None
+    ) -> Domain:
+        """What is known of a domain now, which is answered."""
+        self.domains[role] = domain
+        if decoded:
+            self._decoded[role] = decoded
+        if statistics:
+            self._statistics[role] = statistics
+        return domain
+
+    @property
+    def damaged(self) -> frozenset[Path]:
+        """Images that cannot be decoded."""
+        return frozenset(one.path for outcome in self._decoded.values() for one in outcome.failed)
+
+    def report(self) -> DataReport:
+        """What each domain holds, and what was found in it. Pixels are marked here, not objects: none are counted."""
+        names = {role: sorted(entry.name for entry in domain.entries) for role, domain in self.domains.items()}
+        sha256 = hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()
+        report = DataReport(
+            kind="domains",
+            folder=str(self._folder),
+            images=sum(map(len, names.values())),
+            objects=0,
+            split_by="domain" if self.is_whole else None,
+            split_sha256=sha256 if self.is_whole else None,
+            splits=[
+                SplitCounts(
+                    name=role,
+                    role="validate" if role == "validation" else "train",
+                    images=len(domain),
+                    objects=0,
+                    unmarked=sum(not one.annotation for one in domain.entries),
+                )
+                for role, domain in self.domains.items()
+            ],
+            class_count=len(self.domains["source"].classes),
+            classes=self._balance(),
+        )
+        if self._decoded:
+            outcomes = self._decoded.values()
+            report.decoded = Decoded(images=sum(one.images for one in outcomes), failed=len(self.damaged))
+        for role, domain in self.domains.items():
+            self._tell(report, domain.findings, f" ({role})")
+        if self.twice is not None:
+            counts = {one.kind: one.count for one in self.twice}
+            across = counts.get("duplicate across splits", 0)
+            report.duplicates = Duplicates(images=across + counts.get("duplicate image", 0), across_splits=across)
+            self._tell(report, self.twice)
+        return report
+
+    def _balance(self) -> list[ClassCounts]:
+        """Of each class the images that have a pixel of it; empty where a check did not read all masks in its time."""
+        labelled = [role for role in self.domains if role != "target"]
+        if not all(role in self._statistics for role in labelled):
+            return []
+        counts = {role: (one.counts > 0).sum(axis=0).tolist() for role, one in self._statistics.items()}
+        return [
+            ClassCounts(
                 name=name,
-                role=role,
-                images=len(domain),
-                objects=0,
-                unmarked=sum(not one.annotation for one in domain.entries),
+                images=[counts[role][index] if role in counts else 0 for role in self.domains],
+                objects=[0] * len(self.domains),
             )
-            for name, (domain, role) in domains.items()
-        ],
-        class_count=len(data_set.source.classes),
-    )
-    for name, (domain, _) in domains.items():
-        for finding in domain.findings:
-            examples = [FindingExample(detail=one.detail, image=_inside(one.image, folder)) for one in finding.examples]
+            for index, name in enumerate(self.domains["source"].classes)
+        ]
+
+    def _tell(self, report: DataReport, findings: Findings, where: str = "") -> None:
+        for finding in findings:
+            examples = [FindingExample(detail=one.detail, image=self._inside(one.image)) for one in finding.examples]
             effect = "leftOut" if leaves_out(finding.kind) else "noted"
-            report.add(f"{finding.kind} ({name})", effect, examples, finding.count)
-    return report
+            report.add(f"{finding.kind}{where}", effect, examples, finding.count)
 
-
-def _inside(image: Path | None, folder: Path) -> str | None:
-    path = os.path.relpath(image, folder) if image else ".."
-    return None if path.startswith("..") else Path(path).as_posix()
+    def _inside(self, image: Path | None) -> str | None:
+        path = os.path.relpath(image, self._folder) if image else ".."
+        return None if path.startswith("..") else Path(path).as_posix()

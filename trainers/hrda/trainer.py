@@ -60,10 +60,10 @@ def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -
     problems = _problems(parameters)
     try:
         from data_set import read_data_set  # needs numpy and pillow, and a manifest does not
-        from report import report_of
+        from epochal.datasets.checking import Look
 
-        read = read_data_set(data, parameters, for_check=True)
-        check.report(report_of(read, Path(data or "").expanduser()))
+        look = Look(check.progress) if check.deep else None
+        read = read_data_set(data, parameters, for_check=True, look=look, tell=check.report)
         unknown = [name for name in parameters.thing_classes if name not in read.source.classes]
         if unknown:
             message = f"{unknown[0]} is no class of the source, which has {', '.join(read.source.classes)}"

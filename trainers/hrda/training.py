@@ -15,12 +15,12 @@ from class_statistics import ClassStatistics
 from daformer_head import DAFormerHead
 from data_set import DataSet, read_data_set
 from encoders import make_encoder
+from epochal.datasets.checking import before_training
 from epochal.pytorch import Torch
 from epochal.torch_state import bare, load_weights
 from multi_resolution import MultiResolutionNetwork
 from parameters import Parameters
 from rare_classes import RareClassSampler
-from report import report_of
 from samples import TrainingSamples, ValidationSamples
 from schedule import make_schedule, parameter_groups, rate_factor
 from self_training import make_teacher
@@ -111,12 +111,12 @@ def train_hrda(app: epochal.Application) -> None:
 
 
 def _read(app: epochal.Application, parameters: Parameters) -> DataSet:
-    """By rank 0 first: the others find its counts in the cache."""
-    data = read_data_set(app.data, parameters) if app.ranks.rank == 0 else None
-    app.ranks.maximum([0])
-    if data:
-        app.report_data(report_of(data, Path(app.data or "").expanduser()))
-    return data or read_data_set(app.data, parameters)
+    """By rank 0 first: the others find its counts in the cache, and hear which images cannot be decoded."""
+    data = None
+    if app.ranks.rank == 0:
+        data = read_data_set(app.data, parameters, look=before_training(), tell=app.report_data)
+    damaged = app.ranks.gather(data.damaged if data else frozenset())[0]
+    return data or read_data_set(app.data, parameters, damaged=damaged)
 
 
 def make_network(parameters: Parameters, classes: int) -> MultiResolutionNetwork:

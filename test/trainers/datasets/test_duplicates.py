@@ -42,7 +42,7 @@ def test_those_of_equal_content(tmp_path: Path, seed: int) -> None:
     for picture in data_set.pictures:
         groups[picture.path.read_bytes()].append(picture)
     steps: list[tuple[int, int]] = []
-    found = duplicates.find(data_set, lambda done, of: steps.append((done, of)))
+    found = duplicates.find(data_set.pictures, lambda done, of: steps.append((done, of)))
     assert sum(one.count for one in found) == sum(len(group) - 1 for group in groups.values())
     across = 0
     for group in groups.values():
@@ -60,7 +60,7 @@ def test_a_leak_is_named(shapes: Make) -> None:
     leaked = sorted(train.iterdir())[0]
     shutil.copy(leaked, val / "again.png")
     data_set = reading.read(folder)
-    (finding,) = duplicates.find(data_set)
+    (finding,) = duplicates.find(data_set.pictures)
     assert finding.kind == "duplicate across splits"
     assert finding.first == f"{leaked} in train is the same image as {val / 'again.png'} in val"
 
@@ -71,25 +71,25 @@ def test_a_draw_can_leak(tmp_path: Path) -> None:
         (tmp_path / f"{index}.jpg").write_bytes(b"the same")
     pictures = [Picture(path, path.stem, 8, 8) for path in sorted(tmp_path.glob("*.jpg"))]
     data_set = DataSet("yolo", tmp_path, ["a"], pictures)
-    assert [one.kind for one in duplicates.find(data_set)] == ["duplicate image"]
-    found = duplicates.find(data_set, chosen=split(data_set, "random"))
+    assert [one.kind for one in duplicates.find(data_set.pictures)] == ["duplicate image"]
+    found = duplicates.find(data_set.pictures, chosen=split(data_set, "random"))
     assert {"duplicate across splits"} <= {one.kind for one in found}
 
 
 def test_what_has_not_changed_is_not_read_again(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data_set = _files(tmp_path / "data", random.Random(0))
-    assert duplicates.find(data_set).sentences()
+    assert duplicates.find(data_set.pictures).sentences()
     changed = data_set.pictures[0].path
     changed.write_bytes(b"another")
     read: list[Path] = []
     digest = duplicates._digest
     monkeypatch.setattr(duplicates, "_digest", lambda path, whole: read.append(path) or digest(path, whole))
-    again = duplicates.find(data_set).sentences()
+    again = duplicates.find(data_set.pictures).sentences()
     assert set(read) <= {changed}
     shutil.rmtree(cache)
     cache.write_text("no folder")  # a cache that cannot be made
-    assert duplicates.find(data_set).sentences() == again
+    assert duplicates.find(data_set.pictures).sentences() == again
     cache.unlink()
     (cache / "data-sets").mkdir(parents=True)
     (cache / "data-sets" / "digests.sqlite").write_bytes(b"not a database" * 100)
-    assert duplicates.find(data_set).sentences() == again
+    assert duplicates.find(data_set.pictures).sentences() == again

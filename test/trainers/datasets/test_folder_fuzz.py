@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from epochal import DataReport
 from epochal.datasets import image_folder, yolo
 from epochal.datasets.checking import checked
 from epochal.datasets.parameters import SplitParameters
@@ -85,6 +87,17 @@ def _yolo(folder: Path, lines: list[str] = OBJECTS, **more: Any) -> None:
     (folder / "data.yaml").write_text(yaml.safe_dump({**CONFIG, **more}, sort_keys=False))
 
 
+def _darknet(folder: Path) -> None:
+    _yolo(folder)
+    (folder / "data.yaml").unlink()
+    (folder / "obj.names").write_text("a\nb\nc\n")
+    (folder / "obj.data").write_text(
+        "classes = 3\ntrain = data/train.txt\nvalid = data/val.txt\nnames = data/obj.names\n"
+    )
+    for part in ("train", "val"):
+        (folder / f"{part}.txt").write_text("".join(f"data/images/{part}/{index}.png\n" for index in range(3)))
+
+
 def _classes(folder: Path) -> None:
     for part in ("train", "val"):
         for name in ("a", "b", "train"):
@@ -128,7 +141,11 @@ def _damage_config(folder: Path, number: random.Random) -> None:
 
 def _damage_text(folder: Path, number: random.Random) -> None:
     """A word, a line, or any bytes of a text file."""
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix in (".txt", ".yaml") and path.is_file()]
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in (".txt", ".yaml", ".data", ".names") and path.is_file()
+    ]
     if not files:
         return
     file = number.choice(files)
@@ -162,7 +179,7 @@ def _damage_tree(folder: Path, number: random.Random) -> None:
         content = path.read_bytes()
         path.write_bytes(content[: number.randrange(len(content) + 1)])
     elif way == "double" and path.is_file():
-        shutil.copy(path, path.with_name(f"again{path.suffix}"))
+        shutil.copy(path, path.with_name(f"again-{len(places)}{path.suffix}"))
     elif way == "rename":
         names = [
             "train",
@@ -188,6 +205,10 @@ def _damage_tree(folder: Path, number: random.Random) -> None:
             path.touch() if was_folder else path.mkdir()
 
 
+def _can_be_sent(report: DataReport) -> None:
+    json.dumps(report.as_json(), ensure_ascii=False).encode()
+
+
 _EVERYTHING = [_damage_config, _damage_config, _damage_text, _damage_text, _damage_tree]
 
 
@@ -196,9 +217,10 @@ _EVERYTHING = [_damage_config, _damage_config, _damage_text, _damage_text, _dama
     [
         (_yolo, _EVERYTHING, ["detect", "segment"]),
         (partial(_yolo, lines=POSES, **KEYPOINTS), _EVERYTHING, ["detect", "pose"]),
+        (_darknet, [_damage_text, _damage_text, _damage_tree], ["detect"]),
         (_classes, [_damage_tree], ["classify"]),
     ],
-    ids=["yolo", "yolo-pose", "images"],
+    ids=["yolo", "yolo-pose", "darknet", "images"],
 )
 def test_nothing_is_a_traceback(
     tmp_path: Path,
@@ -221,7 +243,8 @@ def test_nothing_is_a_traceback(
         task, skip = number.choice(tasks), number.random() < 0.4
         began = time.monotonic()
         try:
-            data_set, chosen = checked(str(folder), task, SplitParameters(skip_bad_pictures=skip))
+            parameters = SplitParameters(skip_bad_pictures=skip)
+            data_set, chosen = checked(str(folder), task, parameters, tell=_can_be_sent)
             if task == "classify":
                 image_folder.write(data_set, chosen, tmp_path / "written")
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -9,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from conftest import Make
-from epochal.datasets import reading
+from epochal import DataReport
+from epochal.datasets import image_folder, reading
+from epochal.datasets.checking import checked
 from epochal.datasets.junk import is_junk
 from epochal.datasets.model import DataSet, Findings
+from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.pictures import pictures_in
 from make_shapes import FORMATS
 
@@ -111,3 +115,17 @@ def test_images_that_are_not_read_are_told(tmp_path: Path) -> None:
     findings = Findings()
     assert pictures_in(tmp_path, findings) == []
     assert [(one.kind, one.count) for one in findings] == [("image format not read", 2)]
+
+
+def test_names_that_are_not_text_are_names_all_the_same(shapes: Make, tmp_path: Path) -> None:
+    folder = shapes("images")
+    first, *_ = sorted(path for path in folder.rglob("*") if path.is_dir() and not any(path.glob("*/")))
+    strange = first.rename(first.with_name(os.fsdecode(b"\xff\xfe")))
+    image = next(strange.iterdir())
+    image.rename(image.with_name(os.fsdecode(b"\xfd.png")))
+    (strange / os.fsdecode(b"\xfc.gif")).touch()
+    told: list[DataReport] = []
+    data_set, chosen = checked(str(folder), "classify", SplitParameters(split="random"), tell=told.append)
+    assert strange.name in data_set.classes
+    image_folder.write(data_set, chosen, tmp_path / "written")
+    assert json.dumps(told[0].as_json(), ensure_ascii=False).encode()

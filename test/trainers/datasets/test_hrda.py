@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from cases import supervisely
 from cases.train import read_hrda
-from epochal import DataError
+from epochal import DataError, DataReport
+from epochal.datasets.checking import Look
 from images import save_turned
 from PIL import Image
+
+if TYPE_CHECKING:
+    from data_set import DataSet
 
 _CLASSES = 5
 
@@ -143,6 +148,99 @@ def test_a_check_ends_in_time_and_a_training_reads_all(tmp_path: Path, monkeypat
     assert for_check.statistics is None
     with pytest.raises(DataError, match=r"99\.png has the value 9"):
         read_hrda(tmp_path)
+
+
+def domains(folder: Path, images: int = 4) -> None:
+    """Three domains with two classes, in images that are all different."""
+    labels = (np.arange(24 * 20).reshape(20, 24) % 2).astype(np.uint8)
+    for number, role in enumerate(("source", "target", "validation")):
+        for index in range(images):
+            image = folder / role / "images" / f"{index}.png"
+            save_turned(image, Image.new("RGB", (24, 20), (number * 80, index * 40, 0)), 1)
+            if role != "target":
+                save_turned(folder / role / "labels" / f"{index}.png", Image.fromarray(labels * (index % 2)), 1)
+    (folder / "classes.txt").write_text("road\nsky\ncar\n")
+
+
+def damage(image: Path) -> None:
+    """Its header stays whole."""
+    content = bytearray(image.read_bytes())
+    begin = content.index(b"IDAT") + 6
+    content[begin : begin + 8] = b"damaged!"
+    image.write_bytes(content)
+
+
+def looked_at(folder: Path, **parameters: object) -> tuple[DataSet | None, dict[str, Any]]:
+    """What is read where every image is looked at (None where it is refused), and the report."""
+    read_hrda(folder, skip_bad_pictures=True)  # makes its modules known
+    from data_set import read_data_set
+    from parameters import Parameters
+
+    told: list[DataReport] = []
+    look = Look(lambda doing, done, of: None)
+    read = None
+    try:
+        read = read_data_set(str(folder), Parameters(**parameters), look=look, tell=told.append)
+    except DataError:
+        assert len(told) == 1
+    return read, told[-1].as_json()
+
+
+def test_images_are_decoded_and_compared_before_the_first_epoch(tmp_path: Path) -> None:
+    domains(tmp_path)
+    read, told = looked_at(tmp_path)
+    assert told["decoded"] == {"images": 12, "failed": 0}
+    assert told["duplicates"] == {"images": 0, "acrossSplits": 0}
+    assert [(one["name"], one["images"]) for one in told["classes"]] == [
+        ("road", [4, 0, 4]),
+        ("sky", [2, 0, 2]),
+        ("car", [0, 0, 0]),
+    ]
+    images = {role: tmp_path / role / "images" for role in ("source", "target", "validation")}
+    for role in ("source", "target"):
+        damage(images[role] / "1.png")
+    (images["validation"] / "3.png").write_bytes((images["source"] / "3.png").read_bytes())
+    (images["target"] / "0.png").write_bytes((images["source"] / "0.png").read_bytes())
+    read, told = looked_at(tmp_path)
+    assert read is None
+    assert (told["splitSha256"], told["duplicates"], told["decoded"]["failed"]) == (None, None, 1)
+    read, told = looked_at(tmp_path, skip_bad_pictures=True)
+    assert [entry.name for entry in read.source.entries] == ["0", "2", "3"]
+    assert {str(path.relative_to(tmp_path)) for path in read.damaged} == {"source/images/1.png", "target/images/1.png"}
+    assert (told["images"], told["decoded"], told["duplicates"]) == (
+        10,
+        {"images": 12, "failed": 2},
+        {"images": 2, "acrossSplits": 1},
+    )
+    found = {one["kind"]: (one["effect"], one["examples"][0]["image"]) for one in told["findings"]}
+    assert found["damaged image (source)"] == ("leftOut", "source/images/1.png")
+    assert found["duplicate across splits"] == ("noted", "validation/images/3.png")
+    assert any("duplicate image: " in sentence for sentence in read.sentences)
+
+
+def test_what_one_process_could_not_decode_no_other_trains_on(tmp_path: Path) -> None:
+    domains(tmp_path)
+    damage(tmp_path / "target" / "images" / "2.png")
+    read, _ = looked_at(tmp_path, skip_bad_pictures=True)
+    from data_set import read_data_set
+    from parameters import Parameters
+
+    other = read_data_set(str(tmp_path), Parameters(skip_bad_pictures=True), damaged=read.damaged)
+    assert [one.name for one in other.target.entries] == [one.name for one in read.target.entries] == ["0", "1", "3"]
+
+
+def test_a_data_set_that_is_refused_is_reported_as_far_as_it_was_read(tmp_path: Path) -> None:
+    domains(tmp_path)
+    (tmp_path / "source" / "images" / "0.png").write_bytes(b"none")
+    read, told = looked_at(tmp_path)
+    assert read is None
+    assert [(one["name"], one["images"]) for one in told["splits"]] == [
+        ("source", 3),
+        ("target", 4),
+        ("validation", 4),
+    ]
+    (finding,) = [one for one in told["findings"] if one["effect"] == "leftOut"]
+    assert finding["examples"][0]["image"] == "source/images/0.png"
 
 
 @pytest.mark.parametrize(

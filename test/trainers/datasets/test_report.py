@@ -139,7 +139,7 @@ def test_a_look_at_every_image(shapes: Make, monkeypatch: pytest.MonkeyPatch, tm
     data_set, chosen = checked(str(folder), "detect", parameters, tell=told.append, look=look)
     assert train[0] not in [picture.path for picture in data_set.pictures]
     refused, trained = told
-    assert (refused.duplicates, refused.decoded) == (None, Decoded(images=12, failed=1))
+    assert (refused.images, refused.duplicates, refused.decoded) == (11, None, Decoded(images=12, failed=1))
     assert (trained.duplicates, trained.images) == (Duplicates(images=1, across_splits=1), 11)
     assert trained.split_sha256 == chosen.sha256
     effects = {one.kind: (one.effect, one.examples[0].image) for one in trained.findings}

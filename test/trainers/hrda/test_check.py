@@ -10,12 +10,11 @@ import pytest
 import yaml
 from conftest import HRDA, SMALL
 from data_set import read_data_set
-from epochal import DataError
+from epochal import DataError, DataReport
 from heavy_trainers import check, check_form_and_page
 from make_domains import make
 from parameters import Parameters
 from PIL import Image
-from report import report_of
 
 
 def problems(data: Path | str, **parameters: Any) -> list[dict[str, str]]:
@@ -35,8 +34,9 @@ def test_a_good_configuration(domains: Path) -> None:
 
 def test_the_report_says_what_each_domain_holds(broken: Path) -> None:
     (broken / "source" / "images" / "junk.gif").write_bytes(b"")
-    read = read_data_set(str(broken), Parameters(), for_check=True)
-    told = report_of(read, broken).as_json()
+    reports: list[DataReport] = []
+    read = read_data_set(str(broken), Parameters(), for_check=True, tell=reports.append)
+    told = reports[0].as_json()
     assert [(one["name"], one["role"], one["images"], one["unmarked"]) for one in told["splits"]] == [
         ("source", "train", 3, 0),
         ("target", "train", 3, 3),

@@ -142,7 +142,8 @@ class DataReport(_Part):
             finding.examples = finding.examples[:MOST_EXAMPLES]
             for example in finding.examples:
                 example.detail = _cut(example.detail, _LONGEST_TEXT)
-                if example.image is not None and len(example.image) > 1024:
+                # A name that is not text cannot be asked for.
+                if example.image is not None and (len(example.image) > 1024 or not _is_text(example.image)):
                     example.image = None
         for one in (*report.classes, *report.splits):
             one.name = _cut(one.name, _LONGEST_NAME)
@@ -171,6 +172,10 @@ def _extremes(classes: list[ClassCounts], most: int) -> list[ClassCounts]:
     ranked = sorted(range(len(classes)), key=lambda index: -sum(classes[index].objects))
     kept = sorted(ranked[: most - most // 2] + ranked[len(ranked) - most // 2 :])
     return [classes[index] for index in kept]
+
+
+def _is_text(name: str) -> bool:
+    return name == name.encode("utf-8", "replace").decode()
 
 
 def _cut(text: str, length: int) -> str:

@@ -1,6 +1,6 @@
 import { Badge, Card, Group, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
-import type { DataFinding, DataReport, DataSummary } from '../../../contracts/data-report.ts';
+import { classBalance, type DataFinding, type DataReport, type DataSummary } from '../../../contracts/data-report.ts';
 import { addressOf } from '../../../contracts/http-api.ts';
 import { relativePath } from '../../../contracts/names.ts';
 import { counted, formatCount } from '../formatting.ts';
@@ -93,10 +93,12 @@ function sizesText({ smallest, median, largest, distinct }: NonNullable<DataRepo
   return `${text(smallest)} to ${text(largest)}, half of them up to ${text(median)}; ${formatCount(distinct)} different`;
 }
 
-function ClassBalance({ report: { classes, splits, classCount } }: { report: DataReport }) {
+function ClassBalance({ report }: { report: DataReport }) {
+  const { splits, classCount } = report;
+  const { classes, unit } = classBalance(report);
   if (classes.length === 0) return null;
   const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
-  const ranked = [...classes].sort((a, b) => total(b.objects) - total(a.objects));
+  const ranked = [...classes].sort((a, b) => total(b.counts) - total(a.counts));
   const half = mostClasses / 2;
   const shown = ranked.length > mostClasses ? [...ranked.slice(0, half), ...ranked.slice(-half)] : ranked;
   return (
@@ -104,26 +106,26 @@ function ClassBalance({ report: { classes, splits, classCount } }: { report: Dat
       <Table.ScrollContainer
         minWidth={280}
         mah={260}
-        scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'region', 'aria-label': 'Objects of each class' } }}
+        scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'region', 'aria-label': `${unit} of each class` } }}
       >
         <Table verticalSpacing={4}>
           <Table.Thead>
             <Table.Tr>
-              <Table.Th>Class</Table.Th>
+              <Table.Th>{unit} of class</Table.Th>
               {splits.map(({ name }) => (
                 <Table.Th key={name}>{name}</Table.Th>
               ))}
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
-            {shown.map(({ name, objects }) => (
+            {shown.map(({ name, counts }) => (
               <Table.Tr key={name}>
                 <Table.Th scope="row" fw={400}>
                   {name}
                 </Table.Th>
                 {splits.map((split, index) => (
                   <Table.Td key={split.name} className="figures">
-                    {formatCount(objects[index] ?? 0)}
+                    {formatCount(counts[index] ?? 0)}
                   </Table.Td>
                 ))}
               </Table.Tr>

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from epochal.channel import log
 from epochal.data_report import DataReport
@@ -30,8 +29,7 @@ LONGEST_LOOK = 600.0
 _LOG_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """How every image is looked at."""
 
     #: Called with what is done, and how many of how many steps are.
@@ -71,17 +69,16 @@ def checked(
     try:
         if look:
             decoded = decode_all(
-                data_set, data_set.findings, partial(look.progress, "decode the images"), seconds=look.seconds
+                data_set.pictures, data_set.findings, partial(look.progress, "decode the images"), seconds=look.seconds
             )
-        _require(data_set, data, task, parameters)
-        if decoded:
             damaged = set(map(id, decoded.failed))
             data_set.pictures = [one for one in data_set.pictures if id(one) not in damaged]
+        _require(data_set, data, task, parameters)
         chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
         something_to_learn(chosen, task, shortest_side=parameters.shortest_side)
         if look:
             data_set.findings.extend(
-                duplicates.find(data_set, partial(look.progress, "compare the images"), chosen=chosen)
+                duplicates.find(data_set.pictures, partial(look.progress, "compare the images"), chosen=chosen)
             )
             compared = True
     finally:
@@ -119,12 +116,16 @@ def examine(check: Check, data: str | None, task: str, parameters: SplitParamete
 
 def prepare(app: Application, task: str, parameters: SplitParameters) -> tuple[DataSet, Split]:
     """`checked` for a training: every image is looked at, and what is found is noted and kept with the run."""
-    look = Look(_logged(), seconds=LONGEST_LOOK)
-    data_set, chosen = checked(app.data or "", task, parameters, app.seed, app.report_data, look)
+    data_set, chosen = checked(app.data or "", task, parameters, app.seed, app.report_data, before_training())
     app.note(str(chosen))
     for sentence in data_set.findings.sentences():
         app.note(f"the data set has {sentence}")
     return data_set, chosen
+
+
+def before_training() -> Look:
+    """At every image, before the first epoch: for ten minutes at most, told in the trainer's log."""
+    return Look(_logged(), seconds=LONGEST_LOOK)
 
 
 def _logged() -> Callable[[str, int, int], None]:

@@ -21,13 +21,14 @@ from epochal.datasets.coco_entries import (
     shown,
     size_of_image,
 )
-from epochal.datasets.coco_files import Listings, files_to_read, names_of, places_of, split_of
+from epochal.datasets.coco_files import files_to_read, places_of, split_of
 from epochal.datasets.frames import Frame, frame_of
 from epochal.datasets.json_lists import JsonLists
+from epochal.datasets.listings import Listings
 from epochal.datasets.masks import full_mask, rle_of_mask
 from epochal.datasets.model import DataSet, Findings, Object, Picture
 from epochal.datasets.outlines import outline_of
-from epochal.datasets.pictures import link_name, named, unique_name
+from epochal.datasets.pictures import link_name, relocated, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
@@ -124,7 +125,8 @@ class _Reader:
         declared = size_of_image(entry)
         if "file_name" not in entry:
             raise Malformed("has no file_name: it must be the path of the image")
-        path = self._found(entry["file_name"], places, where)
+        name = entry["file_name"]
+        path = self._listings.find(name, places) or relocated(name, self._folder, places, self._findings, where)
         if number in file.images:
             # Nobody knows to which of both images their annotations belong.
             self._findings.add("duplicate image id", f"{where} has the id of another image")
@@ -154,19 +156,6 @@ class _Reader:
             )
             self._by_path[path] = picture, file.path
         file.images[number] = _Listed(picture, frame)
-
-    def _found(self, name: object, places: list[Path], where: str) -> Path | None:
-        if path := self._listings.find(name, places):
-            return path
-        for other in names_of(name)[1:]:
-            first = named(name, self._folder, places, Findings(), where)
-            if first and first.exists():
-                return first
-            found = named(other, self._folder, places, Findings(), where)
-            if found and found.exists():
-                self._findings.add("relocated path", f"{where} is {name}, which is not there; {found} is used instead")
-                return found
-        return named(name, self._folder, places, self._findings, where)
 
     def _read_annotations(self, file: _File) -> None:
         for name, index, entry in JsonLists(file.path).entries(("annotations",), elsewhere=("images", "categories")):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import NamedTuple
 
 from epochal.datasets.json_lists import JsonLists
 from epochal.datasets.junk import is_junk
 from epochal.datasets.model import Findings
-from epochal.datasets.pictures import inside_of
 from epochal.datasets.splits import split_name
 from epochal.errors import DataError
 
@@ -59,69 +56,6 @@ def places_of(file: Path, folder: Path) -> list[Path]:
         named = [split, f"{split}2017", f"{split}2014"]
         places += [place / name for name in named for place in (folder, folder / "images", folder / "data")]
     return [*(place for place in dict.fromkeys(places) if place.is_dir() and place != folder), folder]
-
-
-class _Listed(NamedTuple):
-    folder: Path
-    files: frozenset[str]
-    links: frozenset[str]
-
-
-class Listings:
-    """What is in the folders where a data set's images may be: asking once for all is quicker than for each image."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._listed: dict[tuple[Path, str], _Listed | None] = {}
-
-    def find(self, name: object, places: list[Path]) -> Path | None:
-        """The file that a simple name stands for in the first of `places` that has it.
-
-        None says nothing: the name may lead through `..` or a link, or nowhere, and has to be looked for.
-        """
-        if type(name) is not str or "\\" in name:
-            return None
-        inner, _, file = name.rpartition("/")
-        for place in places:
-            if (place, inner) not in self._listed:
-                self._listed[place, inner] = self._list(place, inner)
-            listed = self._listed[place, inner]
-            if listed is None or file in listed.links:
-                return None
-            if file in listed.files:
-                return listed.folder / file
-        return None
-
-    def _list(self, place: Path, inner: str) -> _Listed | None:
-        if inner and not {"", ".", ".."}.isdisjoint(inner.split("/")):
-            return None
-        try:
-            path = inside_of(self._folder, place / inner)
-            if path is None:
-                return None
-            with os.scandir(path) as entries:
-                found = {entry.name: entry.is_symlink() for entry in entries}
-        except FileNotFoundError:
-            return _Listed(place, frozenset(), frozenset())
-        except (OSError, ValueError):
-            return None
-        links = frozenset(file for file, is_link in found.items() if is_link)
-        return _Listed(path, frozenset(found.keys() - links), links)
-
-
-def names_of(name: object) -> list[object]:
-    """What an image may be called here: some tools write the path that it had on their own machine."""
-    if not isinstance(name, str):
-        return [name]
-    slashed = name.replace("\\", "/")
-    names = [name, slashed] if slashed != name else [name]
-    is_elsewhere = slashed.startswith("/") or slashed[1:3] == ":/" or ".." in slashed.split("/")
-    if is_elsewhere:
-        parts = [part for part in slashed.split("/") if part not in ("", ".", "..")]
-        names += ["/".join(parts[start:]) for start in range(1, len(parts))]
-        # A single name after `..` has nothing before it that could be left out.
-        names += parts[:1] if len(parts) == 1 else []
-    return list(names)
 
 
 def _is_coco(file: Path) -> bool:

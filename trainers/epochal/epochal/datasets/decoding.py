@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from PIL import Image, ImageFile
 
 from epochal.cache_folder import cache_folder
-from epochal.datasets.model import DataSet, Findings, Picture
+from epochal.datasets.model import Findings, Picture
 
 #: Called with how many of how many images are done.
 Progress = Callable[[int, int], None]
@@ -36,11 +36,13 @@ class Outcome(NamedTuple):
 
 
 def decode_all(
-    data_set: DataSet, findings: Findings, progress: Progress = lambda _done, _all: None, seconds: float | None = None
+    pictures: Sequence[Picture],
+    findings: Findings,
+    progress: Progress = lambda _done, _all: None,
+    seconds: float | None = None,
 ) -> Outcome:
     """Decode every image, at most for so many seconds; one that is damaged is a finding of the kind `damaged image`."""
     end = None if seconds is None else time.monotonic() + seconds
-    pictures = data_set.pictures
     done, failed = 0, []
     # A package may have told Pillow to fill up what is cut off.
     tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False

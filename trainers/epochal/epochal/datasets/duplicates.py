@@ -10,12 +10,12 @@ import hashlib
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from epochal.cache_folder import cache_folder
-from epochal.datasets.model import DataSet, Findings, Picture
+from epochal.datasets.model import Findings, Picture
 from epochal.datasets.splits import Split, split_name
 
 #: Called with how many of how many steps are done; a step is a file of which a part or all is read.
@@ -25,15 +25,17 @@ _PART = 4096
 _AT_A_TIME = 500  # variables of a query
 
 
-def find(data_set: DataSet, progress: Progress = lambda _done, _all: None, *, chosen: Split | None = None) -> Findings:
+def find(
+    pictures: Sequence[Picture], progress: Progress = lambda _done, _all: None, *, chosen: Split | None = None
+) -> Findings:
     """Images that are there more than once, byte for byte; what is only alike is not found.
 
     Kinds of findings: `duplicate across splits`, by the split that was `chosen` or else by the data set's own, and
     `duplicate image`.
     """
     findings = Findings()
-    splits = _splits(data_set, chosen)
-    for group in _groups(data_set.pictures, progress):
+    splits = _splits(pictures, chosen)
+    for group in _groups(pictures, progress):
         first, *others = sorted(group, key=lambda picture: str(picture.path))
         for other in others:
             here, there = splits.get(id(first)), splits.get(id(other))
@@ -45,15 +47,15 @@ def find(data_set: DataSet, progress: Progress = lambda _done, _all: None, *, ch
     return findings
 
 
-def _splits(data_set: DataSet, chosen: Split | None) -> dict[int, str]:
-    own = {id(picture): split_name(picture.split) or picture.split for picture in data_set.pictures if picture.split}
+def _splits(pictures: Sequence[Picture], chosen: Split | None) -> dict[int, str]:
+    own = {id(picture): split_name(picture.split) or picture.split for picture in pictures if picture.split}
     if chosen is None:
         return own
     drawn = {id(picture): part for part, pictures in chosen.parts.items() for picture in pictures}
     return {**{key: name for key, name in own.items() if name not in chosen.parts}, **drawn}
 
 
-def _groups(pictures: list[Picture], progress: Progress) -> list[list[Picture]]:
+def _groups(pictures: Sequence[Picture], progress: Progress) -> list[list[Picture]]:
     """Pictures of equal content."""
     states: dict[int, os.stat_result] = {}
     for picture in pictures:

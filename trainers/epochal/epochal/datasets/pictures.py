@@ -58,6 +58,43 @@ def named(name: object, folder: Path, places: Sequence[Path], findings: Findings
     return last
 
 
+def relocated(
+    name: object, folder: Path, places: Sequence[Path], findings: Findings, where: str, *, other: Sequence[str] = ()
+) -> Path | None:
+    """As `named`; where nothing is there, what its last parts lead to: some tools write the path of another machine.
+
+    That is noted. `other` are names for the same file that are as good as the first.
+    """
+    names = [*_names_of(name), *other]
+    for one in names:
+        found = named(one, folder, places, Findings(), where)
+        if found and os.path.exists(found):
+            if one != name and one not in other:
+                told = f"{where} is {name}, which is not there; {found} is used instead"
+                findings.add("relocated path", told)
+            return found
+    return named(name, folder, places, findings, where)
+
+
+def last_parts(path: str) -> list[str]:
+    """The path, and what is left of it without its first part, its first two, …"""
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def _names_of(name: object) -> list[object]:
+    if not isinstance(name, str):
+        return [name]
+    slashed = name.replace("\\", "/")
+    names = [name, slashed] if slashed != name else [name]
+    is_elsewhere = slashed.startswith("/") or slashed[1:3] == ":/" or ".." in slashed.split("/")
+    if is_elsewhere:
+        parts = last_parts(slashed)
+        # A single name after `..` has nothing before it that could be left out.
+        names += parts[1:] or parts
+    return list(names)
+
+
 def _is_path(name: str) -> bool:
     """Whether a file system takes it for a path, of a file that is there or not."""
     try:

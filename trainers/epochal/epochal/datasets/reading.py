@@ -87,7 +87,7 @@ def recognise(folder: Path) -> Kind:
     if kind is None:
         raise DataError(
             f"{folder} is no data set that is known here: there is no meta.json of a Supervisely project, no data.yaml "
-            "of YOLO, no COCO json, and no folders of pictures named for their classes" + _inside(folder)
+            "or obj.data of YOLO, no COCO json, and no folders of pictures named for their classes" + _inside(folder)
         )
     return kind
 

@@ -105,7 +105,8 @@ def _drawn(pictures: list[Picture], seed: int, fraction: float, stratify: bool) 
     validate: set[str] = set()
     for group, names in sorted(groups.items()):
         shuffled = sorted(names)
-        random.Random(f"{seed}:{group}").shuffle(shuffled)
+        # As bytes: a class may be the name of a folder, which need not be text. For text it is the same order.
+        random.Random(f"{seed}:{group}".encode(errors="surrogateescape")).shuffle(shuffled)
         count = round(len(shuffled) * fraction)
         validate.update(shuffled[: max(count, 1) if len(shuffled) > 1 else count])
     return {picture.path: "val" if picture.name in validate else "train" for picture in pictures}

@@ -1,4 +1,4 @@
-"""YOLO txt: `data.yaml`, pictures in `images/…`, and a text file each in `labels/…` with a line an object."""
+"""YOLO txt: `data.yaml` (or Darknet's `obj.data`), images, and for each a text file with a line per object."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 import yaml
 
+from epochal.datasets import darknet
 from epochal.datasets.folders import folders_in, images_beside
 from epochal.datasets.frames import frame_of
 from epochal.datasets.junk import is_junk
 from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Findings, Keypoint, Object, Picture, Point
 from epochal.datasets.outlines import counted, outline_of
-from epochal.datasets.pictures import inside_of, link_name, named, pictures_in, unique_name
+from epochal.datasets.pictures import inside_of, last_parts, link_name, named, pictures_in, relocated, unique_name
 from epochal.datasets.splits import Split, split_name
 from epochal.datasets.text_files import text_of
-from epochal.datasets.yolo_config import Config, config, numbered
+from epochal.datasets.yolo_config import Config, config
 from epochal.datasets.yolo_labels import Labels
 from epochal.errors import DataError
 
@@ -46,8 +47,8 @@ def _looks_like_config(file: Path) -> bool:
 
 
 def is_yolo(folder: Path) -> bool:
-    """Whether there is a yaml file, or `classes.txt` and labels."""
-    if config_of(folder):
+    """Whether there is a yaml file, or Darknet's, or `classes.txt` and labels."""
+    if config_of(folder) or darknet.config_of(folder):
         return True
     return bool(_class_files(folder)) and any(
         (place / "labels").is_dir() or any(path.with_suffix(".txt").is_file() for path in images_beside(place))
@@ -57,8 +58,11 @@ def is_yolo(folder: Path) -> bool:
 
 def read(folder: Path) -> DataSet:
     """Read a data set."""
-    file = config_of(folder)
-    return _Reader(folder).read_config(file) if file else _Reader(folder).read_plain()
+    if file := config_of(folder):
+        return _Reader(folder).read_config(file)
+    if file := darknet.config_of(folder):
+        return _Reader(folder).read_darknet(file)
+    return _Reader(folder).read_plain()
 
 
 class _Reader:
@@ -71,10 +75,20 @@ class _Reader:
         self._splits: dict[Path, list[str | None]] = {}
         #: Label files that belong to an image, by their folder.
         self._used: dict[Path, set[Path]] = {}
+        #: Darknet's: lists have paths of a folder above this one, and labels are beside their images.
+        self._is_darknet = False
 
     def read_config(self, file: Path) -> DataSet:
         """What `data.yaml` names."""
-        content = config(file, self._findings)
+        return self._read_splits(config(file, self._findings))
+
+    def read_darknet(self, file: Path) -> DataSet:
+        """What `obj.data` names."""
+        self._is_darknet = True
+        return self._read_splits(darknet.config(file, self._findings))
+
+    def _read_splits(self, content: Config) -> DataSet:
+        file = content.file
         labels = Labels(content.names, file, content.shape)
         root = self._root(content)
         for split in ("train", "val", "test"):
@@ -89,6 +103,11 @@ class _Reader:
                 found = self._listed(root, place, where)
                 if not found and isinstance(place, str):
                     self._findings.add("empty split", f"{where} is {place}, where there is no picture")
+                if split != "test" and found and not any(map(os.path.exists, found)):
+                    raise DataError(
+                        f"{where} is {place}, which names {counted(len(found), 'image')}, and none of them is there "
+                        f"({found[0]}): export the data set with its images (in CVAT: Save images)"
+                    )
                 for path in found:
                     self._add(path, split, labels)
         return self._data_set(labels, content.keypoint_names if content.shape else [], content.flip)
@@ -116,14 +135,7 @@ class _Reader:
         return DataSet("yolo", self._folder, classes, self._pictures, self._findings, keypoint_names, flip)
 
     def _plain_classes(self) -> tuple[dict[int, str], Path]:
-        found = {}
-        for file in _class_files(self._folder):
-            lines = text_of(file).rstrip().split("\n")
-            found[file] = numbered(
-                {index: line.strip() for index, line in enumerate(lines) if line.strip()}, str(file), self._findings
-            )
-            if not found[file]:
-                raise DataError(f"{file} names no class: it must have a name on each line")
+        found = {file: darknet.names_in(file, self._findings) for file in _class_files(self._folder)}
         (file, names), *others = found.items()
         for other, theirs in others:
             if theirs != names:
@@ -172,7 +184,8 @@ class _Reader:
                 continue
             # As ultralytics has it: `./` is the list's own folder.
             places = [path.parent, root] if written.startswith("./") else [root, path.parent]
-            image = named(written, self._folder, places, self._findings, f"{path}:{number}")
+            above = last_parts(written)[1:] if self._is_darknet and not written.startswith("/") else []
+            image = relocated(written, self._folder, places, self._findings, f"{path}:{number}", other=above)
             if image and image.is_dir():
                 self._findings.add("unreadable name", f"{path}:{number} names {image}, which is a folder")
             elif image:
@@ -210,7 +223,7 @@ class _Reader:
     def _label_file(self, path: Path) -> Path:
         """In `labels/` where the image is in `images/`, else beside it."""
         inner = path.relative_to(self._folder).parts[:-1]
-        if "images" not in inner:
+        if "images" not in inner or (self._is_darknet and path.with_suffix(".txt").is_file()):
             return path.with_suffix(".txt")
         last = len(inner) - 1 - inner[::-1].index("images")
         return self._folder.joinpath(*inner[:last], "labels", *inner[last + 1 :], path.name).with_suffix(".txt")
