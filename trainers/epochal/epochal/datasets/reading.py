@@ -64,6 +64,9 @@ _HARMLESS = {
     "image format not read",
     "image without a class",
     "folder not read",
+    "parts joined",
+    "holes cut",
+    "specks left out",
 }
 
 #: What no trainer here can use, however it is marked.
