@@ -24,6 +24,7 @@ from epochal.datasets.coco_entries import (
 from epochal.datasets.coco_files import files_to_read, places_of, split_of
 from epochal.datasets.frames import Frame, frame_of
 from epochal.datasets.json_lists import JsonLists
+from epochal.datasets.listings import Listings
 from epochal.datasets.masks import full_mask, rle_of_mask
 from epochal.datasets.model import DataSet, Findings, Object, Picture
 from epochal.datasets.outlines import outline_of
@@ -65,6 +66,7 @@ class _Reader:
         self._categories: dict[Id, _Category] = {}
         self._by_path: dict[Path, tuple[Picture, Path]] = {}
         self._names: set[str] = set()
+        self._listings = Listings(folder)
 
     def read(self) -> DataSet:
         files = [self._file(path) for path in files_to_read(self._folder, self._task, self._findings)]
@@ -84,7 +86,7 @@ class _Reader:
         places = places_of(path, self._folder)
         own: dict[Id, str] = {}
         kinds: set[bool] = set()
-        for name, index, entry in JsonLists(path).entries(("images", "categories")):
+        for name, index, entry in JsonLists(path).entries(("images", "categories"), elsewhere=("annotations",)):
             where = f"{described(name, index, entry)} of {path}"
             try:
                 if name == "categories":
@@ -123,7 +125,8 @@ class _Reader:
         declared = size_of_image(entry)
         if "file_name" not in entry:
             raise Malformed("has no file_name: it must be the path of the image")
-        path = relocated(entry["file_name"], self._folder, places, self._findings, where)
+        name = entry["file_name"]
+        path = self._listings.find(name, places) or relocated(name, self._folder, places, self._findings, where)
         if number in file.images:
             # Nobody knows to which of both images their annotations belong.
             self._findings.add("duplicate image id", f"{where} has the id of another image")
@@ -155,7 +158,7 @@ class _Reader:
         file.images[number] = _Listed(picture, frame)
 
     def _read_annotations(self, file: _File) -> None:
-        for name, index, entry in JsonLists(file.path).entries(("annotations",)):
+        for name, index, entry in JsonLists(file.path).entries(("annotations",), elsewhere=("images", "categories")):
             try:
                 self._add_annotation(as_object(entry), file, name, index)
             except Outside as error:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +16,7 @@ Id = int | str
 
 _BEYOND = 1.0  # pixel: some writers count the last pixel, some do not
 _ROUNDING = 0.01  # pixel
+_NUMBERS = {int, float}
 _LARGEST = 1e7  # pixels: beyond are numbers that no image has
 _text = reprlib.Repr()
 _text.maxstring = _text.maxother = 80
@@ -28,6 +28,8 @@ class Malformed(ValueError):
 
 def shown(value: Any) -> str:
     """A value as it stands in json, short."""
+    if type(value) is int and -_LARGEST < value < _LARGEST:
+        return str(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f'"{value[:80]}"' if isinstance(value, str) else _text.repr(value)
@@ -42,11 +44,13 @@ def described(name: str, index: int, entry: Any) -> str:
 def identifier(entry: dict[str, Any], field: str) -> Id:
     """An id: a whole number, or text. `"7"` is 7, as many tools write numbers, and 7.0 is too."""
     value = entry.get(field)
+    if type(value) is int:
+        return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and value.isascii() and value.isdigit() and str(int(value[:300])) == value:
         return int(value)
-    if type(value) is int or (isinstance(value, str) and value):
+    if isinstance(value, str) and value:
         return value
     raise _field(entry, field, "a whole number or text")
 
@@ -87,8 +91,7 @@ def keypoint_names_of(category: dict[str, Any]) -> list[str] | None:
     return [str(name) for name in names]
 
 
-@dataclass
-class Marks:
+class Marks(NamedTuple):
     """An object, and what about it is less than it should be."""
 
     one: Object
@@ -136,6 +139,8 @@ def _inside(box: Box, frame: Frame, notes: list[tuple[str, str]]) -> Box:
     """The part of a box on its image; `Outside` where that is not nearly all of it. NaN is nowhere."""
     x, y, width, height = box
     most_x, most_y = frame.marked_width, frame.marked_height
+    if x >= 0 and y >= 0 and width > 0 and height > 0 and x + width <= most_x and y + height <= most_y:
+        return box
     text = f"has the box {x:g}, {y:g}, {width:g}, {height:g} on an image of {most_x} × {most_y} pixels"
     if not (
         min(x, y) >= -_BEYOND
@@ -145,8 +150,6 @@ def _inside(box: Box, frame: Frame, notes: list[tuple[str, str]]) -> Box:
         and height > 0
     ):
         raise Outside(text)
-    if x >= 0 and y >= 0 and x + width <= most_x and y + height <= most_y:
-        return box
     left, top = max(x, 0), max(y, 0)
     cut = Box(left, top, min(x + width, most_x) - left, min(y + height, most_y) - top)
     if cut.width <= 0 or cut.height <= 0:
@@ -161,6 +164,9 @@ def _polygons(segmentation: Any, frame: Frame, notes: list[tuple[str, str]]) -> 
         raise Malformed(f"has the segmentation {shown(segmentation)}: it must be a list of outlines or run lengths")
     polygons = []
     for index, ring in enumerate(segmentation):
+        if _is_plain_ring(ring, frame):
+            polygons.append(Polygon.of_numbers(ring))
+            continue
         values = _array(ring)
         if values is None or len(values) % 2:
             raise Malformed(f"has the segmentation[{index}] {shown(ring)}: it must be a list of pairs x, y")
@@ -176,8 +182,23 @@ def _polygons(segmentation: Any, frame: Frame, notes: list[tuple[str, str]]) -> 
                 f"has the segmentation[{index}] from {left:g}, {top:g} to {most_x:g}, {most_y:g} on an image "
                 f"of {frame.marked_width} × {frame.marked_height} pixels"
             )
-        polygons.append(Polygon(list(zip(ring[::2], ring[1::2], strict=True))))
+        polygons.append(Polygon.of_numbers(ring))
     return polygons
+
+
+def _is_plain_ring(ring: Any, frame: Frame) -> bool:
+    """Whether nothing is to be said of an outline: three points or more, all on the image. Most are so."""
+    if type(ring) is not list or len(ring) < 6 or len(ring) % 2 or not set(map(type, ring)) <= _NUMBERS:
+        return False
+    xs, ys = ring[::2], ring[1::2]
+    # With a NaN among them, what is the smallest and the largest depends on their order; a sum has it for sure.
+    return (
+        min(xs) >= 0
+        and min(ys) >= 0
+        and max(xs) <= frame.marked_width
+        and max(ys) <= frame.marked_height
+        and sum(ring) >= 0
+    )
 
 
 def _bitmap(segmentation: dict[str, Any], frame: Frame) -> Bitmap:
@@ -232,7 +253,7 @@ def _keypoints(entry: dict[str, Any], count: int | None, frame: Frame) -> list[K
 
 def _flag(entry: dict[str, Any], field: str) -> bool:
     value = entry.get(field)
-    if value is None:
+    if value is None or value is False or (type(value) is int and value == 0):
         return False
     if value not in (0, 1) or isinstance(value, (list, dict, str)):
         raise _field(entry, field, "0 or 1")

@@ -42,7 +42,8 @@ class Frame:
     @property
     def is_same(self) -> bool:
         """Whether marks stay as they are."""
-        return self.turn == 1 and (self.marked_width, self.marked_height) == (self.width, self.height)
+        header = self.header
+        return self.turn == 1 and self.marked_width == header.width and self.marked_height == header.height
 
     @property
     def scale(self) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image, ImageFile
 
+from epochal.datasets.jpeg_sizes import size_of_plain_jpeg
 from epochal.datasets.model import Findings
 
 #: What every trainer's framework reads; anything else is refused, whatever the suffix says.
@@ -74,6 +75,9 @@ def header_of(path: Path, findings: Findings) -> Header | None:
 
 
 def _read_header(path: Path, findings: Findings) -> Header | None:
+    size = size_of_plain_jpeg(path)
+    if size and min(size) >= _SMALLEST_SIDE:
+        return Header(*size, 1)
     try:
         with open(path, "rb") as file, Image.open(file, formats=_FORMATS) as image:
             orientation = _orientation(image)

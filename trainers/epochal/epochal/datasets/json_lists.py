@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
 from epochal.errors import DataError
 
 _CHUNK = 1 << 20  # characters
@@ -17,6 +19,13 @@ _LONGEST_ENTRY = 1 << 26
 #: An error nearer than this to the end of what was read may be one of reading too little.
 _LONGEST_LITERAL = 16
 _space = re.compile(r"[ \t\n\r]*")
+_between = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
+
+
+#: How much deeper a character leads.
+_steps = np.zeros(256, np.int8)
+_steps[list(b"[{")] = 1
+_steps[list(b"]}")] = -1
 
 
 class JsonLists:
@@ -32,16 +41,29 @@ class JsonLists:
                 yield name, text.peek() == "["
                 text.skip()
 
-    def entries(self, wanted: Collection[str]) -> Iterator[tuple[str, int, Any]]:
+    def entries(self, wanted: Collection[str], elsewhere: Collection[str] = ()) -> Iterator[tuple[str, int, Any]]:
         """Name, index and value of the entries of the lists named `wanted`; the rest of the file is passed over.
 
-        All lists that are wanted must be there, once. Reading ends with the last of them.
+        All lists that are wanted must be there, once. Those that are read `elsewhere` are passed over much faster,
+        without a look at whether they are json.
         """
+        try:
+            yield from self._entries(wanted, elsewhere)
+        except DataError:
+            # In a list that was not looked at may be something that is wrong before what was found.
+            for _ in self.names():
+                pass
+            raise
+
+    def _entries(self, wanted: Collection[str], elsewhere: Collection[str]) -> Iterator[tuple[str, int, Any]]:
         with self._text() as text:
             missing = set(wanted)
             for name in text.names():
                 if name not in wanted:
-                    text.skip()
+                    if name in elsewhere:
+                        text.pass_over()
+                    else:
+                        text.skip()
                     continue
                 if name not in missing:
                     raise DataError(f"{self.file} has two lists {name}: there must be one")
@@ -114,6 +136,18 @@ class _Text:
             self._at += 1
             return
         while True:
+            # The usual way from an entry to the next, where both are in the window; all else is decided below.
+            self.peek()
+            try:
+                value, end = self._decoder.scan_once(self._window, self._at)
+            except (StopIteration, RecursionError, ValueError):
+                pass
+            else:
+                between = _between.match(self._window, end)
+                if between and between.end() < len(self._window):
+                    self._at = between.end()
+                    yield value
+                    continue
             yield self.value()
             if self._expect(",", "]") == "]":
                 return
@@ -125,6 +159,30 @@ class _Text:
                 pass
         else:
             self.value()
+
+    def pass_over(self) -> None:
+        """`skip` for a list of which another reading says what is wrong with it: only its brackets are counted."""
+        if self.peek() != "[":
+            self.value()
+            return
+        depth = 0
+        while True:
+            rest = self._window[self._at :]
+            # An escaped quotation mark is none; what stands for it must be as long.
+            plain = rest.replace("\\\\", "__").replace('\\"', "__") if "\\" in rest else rest
+            parts = plain.split('"')
+            # A text that goes on behind the window is looked at again with what follows.
+            unended = len(parts.pop()) + 1 if len(parts) % 2 == 0 else 0
+            outside = "".join(parts[::2]).encode("ascii", "replace")
+            depths = np.cumsum(_steps[np.frombuffer(outside, np.uint8)], dtype=np.int64) + depth
+            ends = np.flatnonzero(depths == 0)
+            if len(ends):
+                self._at += _place_of(int(ends[0]), parts) + 1
+                return
+            depth = int(depths[-1]) if len(depths) else depth
+            self._at += len(rest) - unended
+            if not self._read_on():
+                raise self._wrong("ends too early", len(self._window))
 
     def value(self) -> Any:
         """The next value, whole."""
@@ -143,8 +201,9 @@ class _Text:
             except (RecursionError, ValueError) as error:
                 what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
                 raise self._wrong(f"cannot be read: {what}") from error
-            # A number that ends where the window does may go on behind it.
-            if end == len(self._window) and self._read_on():
+            # A number that ends where the window does may go on behind it, also where `1.` or `1e+` is cut there.
+            left = len(self._window) - end
+            if (not left or (left < 3 and isinstance(value, (int, float)))) and self._read_on():
                 continue
             self._at = end
             return value
@@ -170,10 +229,12 @@ class _Text:
             raise self._wrong(f"is not text in {codecs.lookup(error.encoding).name}") from error
         except OSError as error:
             raise self._wrong(f"cannot be read: {error.strerror or error}") from error
+        if not more:
+            self._is_ended = True
+            return False
         self._lines, self._columns = self._position(self._at)
         self._window, self._at = self._window[self._at :] + more, 0
-        self._is_ended = not more
-        return bool(more)
+        return True
 
     def _position(self, at: int) -> tuple[int, int]:
         lines = self._window.count("\n", 0, at)
@@ -184,3 +245,14 @@ class _Text:
     def _wrong(self, words: str, at: int | None = None) -> DataError:
         line, column = self._position(self._at if at is None else at)
         return DataError(f"{self._file} {words} (line {line + 1}, column {column + 1})")
+
+
+def _place_of(index: int, parts: list[str]) -> int:
+    """Where in a text that was split at its quotation marks the character is that has this index outside of them."""
+    before = 0
+    for outside, inside in zip(parts[::2], [*parts[1::2], ""], strict=False):
+        if index < len(outside):
+            return before + index
+        index -= len(outside)
+        before += len(outside) + len(inside) + 2
+    raise IndexError(index)

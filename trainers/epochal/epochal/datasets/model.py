@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -36,15 +37,52 @@ class Keypoint(NamedTuple):
     visible: int
 
 
-@dataclass
 class Polygon:
-    """An outline, and the outlines of the holes in it."""
+    """An outline, and the outlines of the holes in it.
 
-    exterior: list[Point]
-    interiors: list[list[Point]] = field(default_factory=list)
+    Corners are kept as arrays of numbers: as tuples they take five times the memory, in a large data set more than
+    everything else together.
+    """
+
+    __slots__ = ("_exterior", "_interiors")
+
+    def __init__(self, exterior: Iterable[Point], interiors: Iterable[Iterable[Point]] = ()) -> None:
+        self._exterior = array("d", (value for point in exterior for value in point))
+        self._interiors = tuple(array("d", (value for point in ring for value in point)) for ring in interiors)
+
+    @classmethod
+    def of_numbers(cls, numbers: Sequence[float]) -> Polygon:
+        """An outline without holes, of x, y, x, y, …"""
+        polygon = cls.__new__(cls)
+        polygon._exterior, polygon._interiors = array("d", numbers), ()
+        return polygon
+
+    @property
+    def exterior(self) -> list[Point]:
+        """A copy of its corners."""
+        return _points(self._exterior)
+
+    @property
+    def interiors(self) -> list[list[Point]]:
+        """A copy of the corners of its holes."""
+        return [_points(ring) for ring in self._interiors]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Polygon):
+            return NotImplemented
+        return self._exterior == other._exterior and self._interiors == other._interiors
+
+    def __repr__(self) -> str:
+        return f"Polygon({self.exterior}, {self.interiors})"
+
+    __hash__ = None  # type: ignore[assignment]
 
 
-@dataclass
+def _points(numbers: array[float]) -> list[Point]:
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+@dataclass(slots=True)
 class Bitmap:
     """A mask whose upper left corner is at (x, y)."""
 
@@ -53,7 +91,7 @@ class Bitmap:
     mask: np.ndarray
 
 
-@dataclass
+@dataclass(slots=True)
 class Object:
     """One marked thing. It has at least a box; a mask where it is known exactly."""
 
@@ -70,7 +108,7 @@ class Object:
         return bool(self.polygons) or self.bitmap is not None
 
 
-@dataclass
+@dataclass(slots=True)
 class Picture:
     """A picture file and what is marked on it."""
 

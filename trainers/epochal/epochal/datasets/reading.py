@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -128,7 +131,7 @@ def read(folder: Path, task: str | None = None) -> DataSet:
     kind: Kind | None = None
     try:
         kind = recognise(folder)
-        with known_headers(folder):
+        with known_headers(folder), _without_collector():
             data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
     except OSError as error:
         # A folder that may not be looked into, say.
@@ -142,6 +145,18 @@ def read(folder: Path, task: str | None = None) -> DataSet:
         first = next((f" ({one})" for one in data_set.findings.sentences()), "")
         raise DataError(f"the data set {folder} has no picture that can be read{first}")
     return data_set
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Reading makes millions of objects and no cycles, which Python would look for again and again meanwhile."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _in_one_folder(folder: Path) -> Path:
