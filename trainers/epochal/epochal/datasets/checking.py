@@ -167,6 +167,12 @@ def _logged() -> Callable[[str, int, int], None]:
 
 def _require(data_set: DataSet, data: str, task: str, parameters: SplitParameters) -> None:
     """`DataError` where something is wrong with the data set, or it has not what the task needs."""
+    if data_set.kind == "images" and task != "classify":
+        # Exports that are not read, such as Pascal VOC, are folders of images as well.
+        raise DataError(
+            f"the data set {data} has images in folders, and no marks in a format that is read here (COCO, YOLO, "
+            f"Supervisely), which the task {task} needs{reading.other_format(data_set.folder)}"
+        )
     wrong = reading.serious(data_set, task)
     if wrong and not parameters.skip_bad_pictures:
         raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
