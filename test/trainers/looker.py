@@ -43,7 +43,7 @@ def train(app: epochal.Application) -> None:
     """An epoch is a look at every image's name."""
     from epochal.datasets.checking import prepare
 
-    _, split = prepare(app, app.parameters.task, app.parameters)
+    split = prepare(app, app.parameters.task, app.parameters).split
     app.state(
         save=lambda folder: (folder / "count").write_text(str(len(split.parts["train"]))),
         load=lambda folder: (folder / "count").read_text(),

@@ -1,5 +1,5 @@
 /** Axe on every page, light and dark, wide and on a phone: no serious violation, and no error in the console. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -16,7 +16,12 @@ const resultSchema = z.array(
 let stage: Stage;
 beforeAll(async () => {
   stage = await Stage.start({ slots: 2 });
-  await makeShapesDataSet(join(stage.dataSets, 'shapes'));
+  const data = join(stage.dataSets, 'shapes');
+  await makeShapesDataSet(data);
+  // A finding for its report, with an image that shows it.
+  const [unmarked = ''] = await readdir(join(data, 'labels', 'train'));
+  await rm(join(data, 'labels', 'train', unmarked));
+  await stage.train({ run: 'looked', trainer: 'looker', epochs: 1, data });
   await stage.train({ run: 'done', trainer: 'digits', epochs: 2 });
   await stage.train({ run: 'live', trainer: 'digits', epochs: 900, parameters: { batch_delay_seconds: 0.05 } });
   await stage.ask('/api/runs', { config: { run: 'draft', trainer: 'digits', epochs: 2 }, draft: true });
@@ -24,6 +29,7 @@ beforeAll(async () => {
   await stage.train({ run: 'broken', trainer: 'counter', epochs: 2, parameters: broken, failures: { restarts: 0 } });
   await stage.inDetail('done', 'stopped');
   await stage.inDetail('broken', 'stopped');
+  await stage.inDetail('looked', 'stopped');
   await stage.atEpoch('live', 1);
 }, 600_000);
 afterAll(() => stage?.stop());
@@ -41,6 +47,14 @@ async function seriousProblems(page: Page): Promise<string[]> {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
 }
 
+/** With its class balance, and a finding whose image is shown. */
+async function openReport(page: Page): Promise<void> {
+  const report = page.getByTestId('data-report');
+  await report.getByRole('region', { name: 'Objects of each class' }).waitFor();
+  await report.getByText('picture without labels: 1').click();
+  await report.getByRole('img').waitFor();
+}
+
 const pages: Record<string, (page: Page) => Promise<unknown>> = {
   '/': (page) => page.locator('[data-run=live] [role=progressbar]').waitFor(),
   '/?state=uploading': (page) => page.getByText('No run is like that').waitFor(),
@@ -52,6 +66,7 @@ const pages: Record<string, (page: Page) => Promise<unknown>> = {
   '/runs/live?tab=configuration': (page) => page.getByLabel('Configuration as YAML').waitFor(),
   '/runs/done': (page) => page.getByTestId('outcome').waitFor(),
   '/runs/done?tab=receipt': (page) => page.getByTestId('receipt').waitFor(),
+  '/runs/looked?tab=data': openReport,
   '/runs/draft': (page) => page.getByText('A draft: nothing runs yet').waitFor(),
   '/runs/nowhere': (page) => page.getByText('There is no run nowhere').waitFor(),
   '/compare?runs=done,live': (page) => page.locator('.plot canvas').first().waitFor(),
@@ -61,6 +76,7 @@ const pages: Record<string, (page: Page) => Promise<unknown>> = {
     await page.locator('.marked-picture').first().waitFor();
   },
   '/new?from=done': (page) => page.locator('[data-check=fine]').waitFor(),
+  '/new?from=looked': openReport,
   '/no-such-page': (page) => page.getByText('There is no such page').waitFor(),
 };
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from class_statistics import ClassStatistics
 from domains import Domain, Role
 from epochal import DataReport
-from epochal.data_report import ClassCounts, Decoded, Duplicates, FindingExample, SplitCounts
+from epochal.data_report import ClassCounts, Decoded, Duplicates, SplitCounts
 from epochal.datasets.decoding import Outcome
 from epochal.datasets.model import Findings
-from epochal.datasets.reading import leaves_out
+from epochal.datasets.report import add_findings
 
 
 class Known:
@@ -73,12 +72,12 @@ class Known:
             outcomes = self._decoded.values()
             report.decoded = Decoded(images=sum(one.images for one in outcomes), failed=len(self.damaged))
         for role, domain in self.domains.items():
-            self._tell(report, domain.findings, f" ({role})")
+            add_findings(report, domain.findings, self._folder, f" ({role})")
         if self.twice is not None:
             counts = {one.kind: one.count for one in self.twice}
             across = counts.get("duplicate across splits", 0)
             report.duplicates = Duplicates(images=across + counts.get("duplicate image", 0), across_splits=across)
-            self._tell(report, self.twice)
+            add_findings(report, self.twice, self._folder)
         return report
 
     def _balance(self) -> list[ClassCounts]:
@@ -95,13 +94,3 @@ class Known:
             )
             for index, name in enumerate(self.domains["source"].classes)
         ]
-
-    def _tell(self, report: DataReport, findings: Findings, where: str = "") -> None:
-        for finding in findings:
-            examples = [FindingExample(detail=one.detail, image=self._inside(one.image)) for one in finding.examples]
-            effect = "leftOut" if leaves_out(finding.kind) else "noted"
-            report.add(f"{finding.kind}{where}", effect, examples, finding.count)
-
-    def _inside(self, image: Path | None) -> str | None:
-        path = os.path.relpath(image, self._folder) if image else ".."
-        return None if path.startswith("..") else Path(path).as_posix()

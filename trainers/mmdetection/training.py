@@ -51,7 +51,7 @@ class Prepared(NamedTuple):
 def prepare_data(app: epochal.Application, folder: Path) -> Prepared:
     """Write the data set as mmdet reads it; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = prepare(app, parameters.task, parameters)
+    data_set, split, _ = prepare(app, parameters.task, parameters)
     shutil.rmtree(folder, ignore_errors=True)
     coco.write(data_set, split, folder, parameters.task)
     objects = [one for pictures in split.parts.values() for picture in pictures for one in picture.objects]

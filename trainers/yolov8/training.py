@@ -68,7 +68,8 @@ class NoMoreEpochs(Exception):
 def prepare_data(app: epochal.Application, folder: Path) -> tuple[Path, Promised]:
     """The data set as ultralytics reads it, in the run folder, and what is in it; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split = prepare(app, parameters.task, parameters)
+    prepared = prepare(app, parameters.task, parameters)
+    data_set, split = prepared.data_set, prepared.split
     # Every process of ultralytics would remove it; the checkpoint has it.
     Path(app.get_synced_data_dir(), "yolo", "results.csv").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -78,8 +79,7 @@ def prepare_data(app: epochal.Application, folder: Path) -> tuple[Path, Promised
     else:
         changed = Findings()
         data = yolo.write(data_set, split, folder, parameters.task, changed)
-        for sentence in changed.sentences():
-            app.note(f"the data set has {sentence}")
+        prepared.converted(app, changed)
     return data, promised(split, folder, parameters.task)
 
 

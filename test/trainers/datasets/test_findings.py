@@ -230,7 +230,7 @@ def test_run_lengths_are_no_longer_than_their_picture(shapes: Make) -> None:
 def test_what_a_task_needs(shapes: Make) -> None:
     parameters = SplitParameters()
     for kind, task, words in (
-        ("images", "detect", "no boxes"),
+        ("images", "detect", "no marks in a format that is read"),
         ("yolo", "segment", "no masks"),
         ("supervisely", "pose", "no keypoints"),
         ("coco", "classify", "no classes of whole pictures"),

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from cases import supervisely
 from conftest import Make
 from epochal.data_report import LARGEST_REPORT, DataReport, Decoded, Duplicates
-from epochal.datasets import decoding, reading
-from epochal.datasets.checking import Look, checked
-from epochal.datasets.model import Box, DataSet, Object, Picture
+from epochal.datasets import decoding, reading, yolo
+from epochal.datasets.checking import Look, checked, prepare
+from epochal.datasets.model import Box, DataSet, Findings, Object, Picture
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.report import report_of
 from epochal.datasets.splits import split
@@ -163,3 +164,38 @@ def test_a_look_ends_when_its_time_is_over(shapes: Make, monkeypatch: pytest.Mon
     look = Look(lambda _doing, _done, _total: None, seconds=-1)
     checked(str(shapes("yolo")), "detect", SplitParameters(), tell=told.append, look=look)
     assert told[0].decoded == Decoded(images=0, failed=0)
+
+
+class Told:
+    """What a run keeps of what a trainer tells it."""
+
+    seed = 0
+    parameters = SplitParameters()
+
+    def __init__(self, data: Path) -> None:
+        self.data = str(data)
+        self.notes: list[str] = []
+        self.note = self.notes.append
+        self.reports: list[DataReport] = []
+
+    def report_data(self, report: DataReport) -> None:
+        """Reports may be added to after they were told."""
+        self.reports.append(report.model_copy(deep=True))
+
+
+def test_what_the_conversion_changes_is_in_the_run_s_report(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    supervisely.meta(tmp_path / "data", ("ring", "polygon"))
+    hole = [[20, 20], [40, 20], [40, 40], [20, 40]]
+    ring = supervisely.polygon("ring", [[10, 10], [60, 10], [60, 50], [10, 50]], hole)
+    supervisely.items(tmp_path / "data" / "ds", 4, [ring])
+    run = Told(tmp_path / "data")
+    prepared = prepare(run, "segment", run.parameters)
+    changed = Findings()
+    yolo.write(prepared.data_set, prepared.split, tmp_path / "written", "segment", changed)
+    prepared.converted(run, changed)
+    before, after = run.reports
+    (added,) = [one for one in after.findings if one not in before.findings]
+    assert (added.kind, added.effect, added.count) == ("holes cut", "noted", 4)
+    assert added.examples[0].image.startswith("ds/img/")
+    assert any("holes cut" in note for note in run.notes)

@@ -111,7 +111,7 @@ function ClassBalance({ report }: { report: DataReport }) {
         <Table verticalSpacing={4}>
           <Table.Thead>
             <Table.Tr>
-              <Table.Th>{unit} of class</Table.Th>
+              <Table.Th>Class ({unit.toLowerCase()})</Table.Th>
               {splits.map(({ name }) => (
                 <Table.Th key={name}>{name}</Table.Th>
               ))}

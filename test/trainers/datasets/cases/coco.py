@@ -369,6 +369,15 @@ CASES = [
     Case("coco: a folder that is called train2017", _named_for_a_split, _is_drawn),
     Case("coco: Roboflow", _roboflow, _roboflow_is_read),
     Case("coco: FiftyOne", _layout("data", "labels.json"), _are_read(6)),
+    *(
+        Case(f"coco: CVAT, {name}", _layout(images, f"annotations/{name}.json"), _are_read(6))
+        for name, images in (
+            ("instances_default", "images/default"),
+            ("instances_Validation", "images/Validation"),
+            ("person_keypoints_mine", "images/mine"),
+            ("instances_default", "images"),
+        )
+    ),
     Case("coco: Label Studio", _layout("images", "result.json", "images/{}"), _are_read(6)),
     Case(
         "coco: Label Studio on Windows",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -81,7 +83,37 @@ def _strays_are_told(folder: Path) -> None:
     assert "stray.jpg" in told["image without a class"]
 
 
+def _with_marks(images: str, file: str) -> Callable[[Path], None]:
+    """Images, and marks in a file of a format that is not read."""
+
+    def make(folder: Path) -> None:
+        _images(folder / images, 4)
+        write(folder / file, "{}" if file.endswith("json") else "<annotation/>")
+
+    return make
+
+
+def _names(file: str) -> Callable[[Path], None]:
+    def expect(folder: Path) -> None:
+        with pytest.raises(DataError, match=rf"COCO.* \({re.escape(str(folder / file))} is not read\)$"):
+            trained(folder)
+
+    return expect
+
+
+#: Tool, the folder of its images, and one of its files.
+_OTHER_TOOLS = [
+    ("Pascal VOC", "JPEGImages", "Annotations/0.xml"),
+    ("CVAT for images", "images", "annotations.xml"),
+    ("Label Studio's JSON", "images", "project-1.json"),
+    ("CreateML", "train", "train/_annotations.createml.json"),
+    ("FiftyOne, YOLOv4", "data", "obj.names"),
+    ("LabelMe", "", "0.json"),
+    ("labelImg's XML", "", "0.xml"),
+]
+
 CASES = [
+    *(Case(f"images: marks of {tool}", _with_marks(images, file), _names(file)) for tool, images, file in _OTHER_TOOLS),
     Case("images: a class called train", _class_called_train, _train_is_a_class),
     Case("images: a class called train within splits", _class_called_train_in_splits, _train_is_split_and_class),
     Case("images: a zip made on a Mac", _zip_of_a_mac, _no_class_of_a_mac),

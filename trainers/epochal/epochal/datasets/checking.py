@@ -13,9 +13,9 @@ from epochal.data_report import DataReport
 from epochal.datasets import duplicates, reading
 from epochal.datasets.decoding import decode_all
 from epochal.datasets.memory import remembered
-from epochal.datasets.model import DataSet
+from epochal.datasets.model import DataSet, Findings
 from epochal.datasets.parameters import SplitParameters
-from epochal.datasets.report import report_of
+from epochal.datasets.report import add_findings, report_of
 from epochal.datasets.splits import Split, split
 from epochal.datasets.tasks import fit_to_task, something_to_learn
 from epochal.errors import DataError
@@ -115,13 +115,37 @@ def examine(check: Check, data: str | None, task: str, parameters: SplitParamete
         raise DataError(answer["problem"])
 
 
-def prepare(app: Application, task: str, parameters: SplitParameters) -> tuple[DataSet, Split]:
+class Prepared(NamedTuple):
+    """What a training trains on."""
+
+    data_set: DataSet
+    split: Split
+    report: DataReport
+
+    def converted(self, app: Application, changed: Findings) -> None:
+        """Note what was changed when it was written for the framework, and add it to the run's data report."""
+        _note(app, changed)
+        add_findings(self.report, changed, self.data_set.folder)
+        app.report_data(self.report)
+
+
+def prepare(app: Application, task: str, parameters: SplitParameters) -> Prepared:
     """`checked` for a training: every image is looked at, and what is found is noted and kept with the run."""
-    data_set, chosen = checked(app.data or "", task, parameters, app.seed, app.report_data, before_training())
+    reports: list[DataReport] = []
+
+    def tell(report: DataReport) -> None:
+        reports.append(report)
+        app.report_data(report)
+
+    data_set, chosen = checked(app.data or "", task, parameters, app.seed, tell, before_training())
     app.note(str(chosen))
-    for sentence in data_set.findings.sentences():
+    _note(app, data_set.findings)
+    return Prepared(data_set, chosen, reports[-1])
+
+
+def _note(app: Application, findings: Findings) -> None:
+    for sentence in findings.sentences():
         app.note(f"the data set has {sentence}")
-    return data_set, chosen
 
 
 def before_training() -> Look:
@@ -144,6 +168,12 @@ def _logged() -> Callable[[str, int, int], None]:
 
 def _require(data_set: DataSet, data: str, task: str, parameters: SplitParameters) -> None:
     """`DataError` where something is wrong with the data set, or it has not what the task needs."""
+    if data_set.kind == "images" and task != "classify":
+        # Exports that are not read, such as Pascal VOC, are folders of images as well.
+        raise DataError(
+            f"the data set {data} has images in folders, and no marks in a format that is read here (COCO, YOLO, "
+            f"Supervisely), which the task {task} needs{reading.other_format(data_set.folder)}"
+        )
     wrong = reading.serious(data_set, task)
     if wrong and not parameters.skip_bad_pictures:
         raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from epochal.datasets.json_lists import JsonLists
@@ -52,9 +53,11 @@ def places_of(file: Path, folder: Path) -> list[Path]:
     # FiftyOne has them in data/, beside labels.json.
     places = [file.parent, folder / "images", folder / "data", file.parent / "images", file.parent / "data"]
     places.append(folder / file.stem)
+    # CVAT has those of instances_default.json in images/default/.
+    named = [re.sub("^(instances|person_keypoints)_", "", file.stem)]
     if split:
-        named = [split, f"{split}2017", f"{split}2014"]
-        places += [place / name for name in named for place in (folder, folder / "images", folder / "data")]
+        named += [split, f"{split}2017", f"{split}2014"]
+    places += [place / name for name in named for place in (folder, folder / "images", folder / "data")]
     return [*(place for place in dict.fromkeys(places) if place.is_dir() and place != folder), folder]
 
 

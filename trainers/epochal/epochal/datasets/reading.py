@@ -67,7 +67,13 @@ _HARMLESS = {
     "image format not read",
     "image without a class",
     "folder not read",
+    "parts joined",
+    "holes cut",
+    "specks left out",
 }
+
+#: Suffixes of what labelling tools write for others: Pascal VOC, LabelMe, Open Images, TensorFlow.
+_OTHER_FORMATS = frozenset({".xml", ".json", ".csv", ".tfrecord", ".names"})
 
 #: What no trainer here can use, however it is marked.
 _LEFT_OUT_BY_DESIGN = {"unused line", "unused point"}
@@ -87,7 +93,8 @@ def recognise(folder: Path) -> Kind:
     if kind is None:
         raise DataError(
             f"{folder} is no data set that is known here: there is no meta.json of a Supervisely project, no data.yaml "
-            "or obj.data of YOLO, no COCO json, and no folders of pictures named for their classes" + _inside(folder)
+            "or obj.data of YOLO, no COCO json, and no folders of pictures named for their classes"
+            + (_inside(folder) or other_format(folder))
         )
     return kind
 
@@ -113,6 +120,17 @@ def _inside(folder: Path) -> str:
             if kind:
                 return f" ({child} is one: {kind})"
     return ""
+
+
+def other_format(folder: Path) -> str:
+    """A clause on a file that may have the marks in a format that is not read; empty where there is none."""
+    found = (
+        file
+        for pattern in ("*", "*/*")
+        for file in sorted(folder.glob(pattern))
+        if file.suffix.lower() in _OTHER_FORMATS and not is_junk(file.name)
+    )
+    return next((f" ({file} is not read)" for file in found), "")
 
 
 def read(folder: Path, task: str | None = None) -> DataSet:

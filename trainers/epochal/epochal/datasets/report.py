@@ -19,7 +19,7 @@ from epochal.data_report import (
     SplitCounts,
 )
 from epochal.datasets.decoding import Outcome
-from epochal.datasets.model import MOST_EXAMPLES, DataSet, Picture
+from epochal.datasets.model import MOST_EXAMPLES, DataSet, Findings, Picture
 from epochal.datasets.reading import leaves_out
 from epochal.datasets.splits import Split, split_name
 
@@ -63,14 +63,18 @@ def report_of(
         counts = {one.kind: one.count for one in data_set.findings}
         across = counts.get("duplicate across splits", 0)
         report.duplicates = Duplicates(images=across + counts.get("duplicate image", 0), across_splits=across)
-    for finding in data_set.findings:
-        examples = [
-            FindingExample(detail=one.detail, image=_inside(one.image, data_set.folder)) for one in finding.examples
-        ]
-        report.add(finding.kind, "leftOut" if leaves_out(finding.kind) else "noted", examples, finding.count)
+    add_findings(report, data_set.findings, data_set.folder)
     if split:
         _add_balance(report)
     return report
+
+
+def add_findings(report: DataReport, findings: Findings, folder: Path, where: str = "") -> None:
+    """Findings of the data set in `folder`, `where` being what follows their kinds."""
+    for finding in findings:
+        examples = [FindingExample(detail=one.detail, image=_inside(one.image, folder)) for one in finding.examples]
+        effect = "leftOut" if leaves_out(finding.kind) else "noted"
+        report.add(f"{finding.kind}{where}", effect, examples, finding.count)
 
 
 class _Part:
