@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import resource
 import sys
@@ -65,15 +66,22 @@ def make(folder: Path, count: int) -> None:
 
 def check(folder: Path) -> None:
     """What a trainer's check does, in this process."""
+    load = os.getloadavg()[0]
     began, used = time.monotonic(), time.process_time()
     from epochal.datasets.checking import examine
     from epochal.datasets.parameters import SplitParameters
     from epochal.trainer import Check
 
-    examine(Check(), str(folder), "segment", SplitParameters())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    seconds = time.monotonic() - began
-    print(json.dumps({"seconds": seconds, "cpuSeconds": time.process_time() - used, "megabytes": memory}))
+    asked = Check()
+    examine(asked, str(folder), "segment", SplitParameters())
+    measured = {
+        "seconds": time.monotonic() - began,
+        "cpuSeconds": time.process_time() - used,
+        "load": load,
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    report = asked.data_report
+    print(json.dumps({"images": report.images, "objects": report.objects, **measured}))
 
 
 if __name__ == "__main__":

@@ -100,7 +100,8 @@ def examine(check: Check, data: str | None, task: str, parameters: SplitParamete
         reports: list[DataReport] = []
         problem = None
         try:
-            checked(data or "", task, parameters, check.seed, reports.append)
+            with reading.without_collector():
+                checked(data or "", task, parameters, check.seed, reports.append)
         except DataError as error:
             problem = str(error)
         return {"problem": problem, "report": reports[-1].as_json() if reports else None}

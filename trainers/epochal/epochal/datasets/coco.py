@@ -50,6 +50,7 @@ class _File:
     """An annotation file; images that cannot be used are None, so that their annotations are not said to be lost."""
 
     path: Path
+    split: str | None
     images: dict[Id, _Listed | None]
 
 
@@ -82,7 +83,7 @@ class _Reader:
 
     def _file(self, path: Path) -> _File:
         """Its categories and images, without their annotations."""
-        file = _File(path, {})
+        file = _File(path, split_of(path, self._folder), {})
         places = places_of(path, self._folder)
         own: dict[Id, str] = {}
         kinds: set[bool] = set()
@@ -138,13 +139,12 @@ class _Reader:
         frame = path and frame_of(path, declared, self._findings, where)
         if path is None or frame is None:
             return
-        split = split_of(file.path, self._folder)
-        if path in self._by_path:
-            picture, other = self._by_path[path]
+        if before := self._by_path.get(path):
+            picture, other = before
             if other == file.path:
                 self._findings.add("image listed twice", f"{where} is {path}, as another entry is")
                 return
-            if picture.split != split:
+            if picture.split != file.split:
                 self._findings.add("image in two splits", f"{path} is in {other} and in {file.path}")
                 return
             self._findings.add(
@@ -152,7 +152,7 @@ class _Reader:
             )
         else:
             picture = Picture(
-                path, unique_name(path, self._folder, self._names), frame.width, frame.height, split=split
+                path, unique_name(path, self._folder, self._names), frame.width, frame.height, split=file.split
             )
             self._by_path[path] = picture, file.path
         file.images[number] = _Listed(picture, frame)

@@ -18,6 +18,7 @@ _BEYOND = 1.0  # pixel: some writers count the last pixel, some do not
 _ROUNDING = 0.01  # pixel
 _NUMBERS = {int, float}
 _LARGEST = 1e7  # pixels: beyond are numbers that no image has
+_NOWHERE = Box(0, 0, 0, 0)
 _text = reprlib.Repr()
 _text.maxstring = _text.maxother = 80
 
@@ -101,7 +102,8 @@ class Marks(NamedTuple):
 def marks_of(entry: dict[str, Any], class_name: str, keypoints: int | None, frame: Frame) -> Marks:
     """What an annotation marks, as placed on its image. `keypoints`: how many its category has, if it says so."""
     notes: list[tuple[str, str]] = []
-    one = Object(class_name, Box(0, 0, 0, 0), crowd=_flag(entry, "iscrowd") or _flag(entry, "ignore"))
+    crowd = _flag(entry, "iscrowd") or _flag(entry, "ignore")
+    polygons: list[Polygon] = []
     mask: Bitmap | None = None
     segmentation = entry.get("segmentation")
     if isinstance(segmentation, dict):
@@ -110,23 +112,21 @@ def marks_of(entry: dict[str, Any], class_name: str, keypoints: int | None, fram
         if not mask.mask.size:
             raise Malformed("has a segmentation without a pixel: it must have one")
     elif segmentation:
-        one.polygons = _polygons(segmentation, frame, notes)
-    if entry.get("bbox") is not None:
-        values = entry["bbox"]
-        if not isinstance(values, list) or len(values) != 4 or not all(map(_is_any_number, values)):
+        polygons = _polygons(segmentation, frame, notes)
+    values = entry.get("bbox")
+    box = _NOWHERE
+    if values is not None:
+        if not isinstance(values, list) or len(values) != 4 or not _are_any_numbers(values):
             raise _field(entry, "bbox", "four numbers: x, y, width, height")
-        one.box = _inside(Box(*values), frame, notes)
-    elif one.polygons:
-        one.box = _inside(
-            box_of_points([point for polygon in one.polygons for point in polygon.exterior]), frame, notes
-        )
+        box = _inside(Box(*values), frame, notes)
+    elif polygons:
+        box = _inside(box_of_points([point for polygon in polygons for point in polygon.exterior]), frame, notes)
     elif mask is None:
         raise Malformed("has no bbox and no segmentation: one of them is needed")
-    one.keypoints = _keypoints(entry, keypoints, frame)
-    one = frame.placed(one)
+    one = frame.placed(Object(class_name, box, polygons, None, _keypoints(entry, keypoints, frame), crowd))
     if mask is not None:
         one.bitmap = mask
-        if entry.get("bbox") is None:
+        if values is None:
             one.box = box_of_bitmap(mask)
     return Marks(one, notes)
 
@@ -279,9 +279,9 @@ def _array(values: Any) -> np.ndarray | None:
     return array
 
 
-def _is_any_number(value: Any) -> bool:
+def _are_any_numbers(values: list[Any]) -> bool:
     """Also NaN and infinity, which Python's json reads and writes."""
-    return type(value) is float or (type(value) is int and abs(value) < _LARGEST)
+    return set(map(type, values)) <= _NUMBERS and all(abs(one) < _LARGEST for one in values if type(one) is int)
 
 
 def _is_number(value: Any) -> bool:

@@ -174,7 +174,7 @@ class _Text:
             # A text that goes on behind the window is looked at again with what follows.
             unended = len(parts.pop()) + 1 if len(parts) % 2 == 0 else 0
             outside = "".join(parts[::2]).encode("ascii", "replace")
-            depths = np.cumsum(_steps[np.frombuffer(outside, np.uint8)], dtype=np.int64) + depth
+            depths = np.cumsum(_steps[np.frombuffer(outside, np.uint8)], dtype=np.int32) + depth
             ends = np.flatnonzero(depths == 0)
             if len(ends):
                 self._at += _place_of(int(ends[0]), parts) + 1

@@ -55,12 +55,14 @@ def stamp_of(folder: Path) -> tuple[str, int]:
                 continue  # a link to a folder above it
             seen.add((state.st_dev, state.st_ino))
             with os.scandir(place) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                found = sorted(entries, key=lambda entry: entry.name, reverse=True)
         except OSError as error:
             digest.update(f"{place}\0{error.errno}\n".encode(errors="surrogateescape"))
             continue
         lines = []
-        for entry in found:
+        # Each is forgotten when it was looked at: it keeps what was asked of it.
+        while found:
+            entry = found.pop()
             try:
                 if entry.is_dir():
                     waiting.append(entry.path)

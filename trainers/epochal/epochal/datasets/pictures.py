@@ -132,7 +132,7 @@ def unique_name(path: Path, folder: Path, taken: set[str]) -> str:
 
 def _relative(path: Path, folder: Path) -> str:
     """The path within the folder, or the file's name where it is not there."""
-    full, root = os.fspath(path), os.path.join(folder, "")
+    full, root = os.fspath(path), f"{folder}{os.sep}"
     if full.startswith(root):
         return full[len(root) :]  # pathlib says the same, and takes ten times as long
     try:

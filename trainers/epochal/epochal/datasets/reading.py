@@ -146,7 +146,7 @@ def read(folder: Path, task: str | None = None) -> DataSet:
     kind: Kind | None = None
     try:
         kind = recognise(folder)
-        with known_headers(folder), _without_collector():
+        with without_collector(), known_headers(folder):
             data_set = coco.read(folder, task) if kind == "coco" else _readers[kind](folder)
     except OSError as error:
         # A folder that may not be looked into, say.
@@ -163,8 +163,8 @@ def read(folder: Path, task: str | None = None) -> DataSet:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
-    """Reading makes millions of objects and no cycles, which Python would look for again and again meanwhile."""
+def without_collector() -> Iterator[None]:
+    """Reading makes millions of objects and no cycles, which Python would look for again and again within."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
