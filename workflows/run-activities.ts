@@ -1,6 +1,7 @@
 /** Where each child of the run chart is performed: which activity, on which queue, with which limits. */
 import * as wf from '@temporalio/workflow';
-import { checkedConfigSchema } from '../contracts/host-messages.ts';
+import { shownValue } from '../contracts/config-problems.ts';
+import { type CheckedConfig, checkedConfigSchema } from '../contracts/host-messages.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { receiptSchema } from '../contracts/receipt.ts';
 import {
@@ -28,6 +29,8 @@ import { answerOf } from './answers.ts';
 const reattachSeconds = 2;
 /** The same once it has taken the work: the server gives work to a host that has just vanished for up to a minute. */
 const reattachHeartbeatSeconds = 5;
+/** How long the check of a draft may wait for a worker of its pool: who asked for it waits, too. */
+const draftCheckSeconds = 20;
 /** How long publishing and cleaning up wait for the host that has the files: a reboot, not a funeral. */
 const hostReturnTimeout = '5m';
 /** Longer than any training: Temporal asks for a bound, and the heartbeat is the real one. */
@@ -51,16 +54,28 @@ const priorityOf = ({ priority, fairnessKey }: RunConfig) => ({
   ...(fairnessKey ? { fairnessKey } : {}),
 });
 
-export const checkConfig = (draft: DraftConfig, chain: readonly string[]) => {
+/** A draft is there to be put right: whoever trains one hears that nobody serves its pool. Any other run waits for a worker. */
+export async function checkConfig(
+  draft: DraftConfig,
+  chain: readonly string[],
+  isDraft: boolean,
+): Promise<CheckedConfig> {
   const pool = draftConfigSchema.shape.pool.safeParse(draft.pool).data ?? 'gpu';
   const { checkConfig: ask } = activitiesOn(poolControlQueue(pool), {
     startToCloseTimeout: '10m',
     heartbeatTimeout: '60s',
+    ...(isDraft ? { scheduleToStartTimeout: `${draftCheckSeconds}s` } : {}),
     retry: { maximumAttempts: 5 },
     summary: 'check the configuration',
   });
-  return answerOf('checkConfig', checkedConfigSchema, () => ask(draft, chain));
-};
+  try {
+    return await answerOf('checkConfig', checkedConfigSchema, () => ask(draft, chain));
+  } catch (error) {
+    if (!isDraft || !isUnanswered(error)) throw error;
+    const message = `must be a pool that has a worker: none took the check within ${draftCheckSeconds} s`;
+    return { ok: false, problems: [{ field: 'pool', value: shownValue(pool), message }] };
+  }
+}
 
 /** On the host that had the run, if it answers and is not going down; else on any host of the pool with a free slot. */
 export const openSession = (input: OpenSessionInput) =>

@@ -60,7 +60,7 @@ const sizesText = ({ smallest, median, largest, distinct }: NonNullable<DataRepo
     ? `all ${size(median)}`
     : `${size(smallest)} to ${size(largest)}, half of them up to ${size(median)}; ${distinct} different`;
 
-const size = ([width, height]: readonly [number, number]) => `${width} × ${height}`;
+const size = ({ width, height }: { width: number; height: number }) => `${width} × ${height}`;
 
 function findingText({ kind, effect, count, examples }: DataFinding): string {
   const title = `${effect === 'leftOut' ? colors.yellow('left out') : colors.dim('note')}  ${plain(kind)}: ${count}`;

@@ -88,7 +88,7 @@ function duplicatesText({ duplicates }: DataSummary): string {
 }
 
 function sizesText({ smallest, median, largest, distinct }: NonNullable<DataReport['sizes']>): string {
-  const text = ([width, height]: readonly [number, number]) => `${width} × ${height}`;
+  const text = ({ width, height }: { width: number; height: number }) => `${width} × ${height}`;
   if (distinct === 1) return `all ${text(median)}`;
   return `${text(smallest)} to ${text(largest)}, half of them up to ${text(median)}; ${formatCount(distinct)} different`;
 }
