@@ -7,7 +7,8 @@ export const dataReportFile = 'data-report.json';
 export const largestDataReport = 64 * 1024;
 
 const count = z.int().min(0);
-const sizeSchema = z.tuple([count, count]);
+/** In pixels. */
+const sizeSchema = z.object({ width: count, height: count });
 
 export const dataSplitSchema = z.object({
   name: z.string(),
@@ -59,14 +60,13 @@ export const dataReportSchema = z.object({
   classCount: count,
   /** `images` and `objects`: one number for each of `splits`. */
   classes: z.array(z.object({ name: z.string(), images: z.array(count), objects: z.array(count) })),
-  /** Width and height in pixels. */
   sizes: z
     .object({
       smallest: sizeSchema,
       median: sizeSchema,
       largest: sizeSchema,
       distinct: count,
-      common: z.array(z.object({ width: count, height: count, images: count })),
+      common: z.array(sizeSchema.extend({ images: count })),
     })
     .nullable(),
   findings: z.array(dataFindingSchema),

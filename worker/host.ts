@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { AllowedPaths } from './allowed-paths.ts';
 import { ClosedRuns } from './closed-runs.ts';
 import { DataSets } from './data-sets.ts';
-import { Devices } from './devices.ts';
+import type { Devices } from './devices.ts';
 import { hostId, RunFolders } from './run-folders.ts';
 import type { Runs } from './runs.ts';
 import { Sessions } from './sessions.ts';
@@ -35,14 +35,13 @@ export interface Host {
 }
 
 /** Throws when the data folder cannot be written. */
-export async function openHost(settings: WorkerSettings, runs: Runs, logger: Logger): Promise<Host> {
+export async function openHost(settings: WorkerSettings, devices: Devices, runs: Runs, logger: Logger): Promise<Host> {
   const { pool, dataFolder, cacheFolder } = settings;
   const id = await hostId(dataFolder);
   const log = logger.child({ host: id });
   const folders = new RunFolders(dataFolder);
   // What a worker before this one was bringing as it died: nobody else has this data folder.
   await rm(folders.moving, { recursive: true, force: true });
-  const devices = await Devices.read();
   const trainers = new TrainerCatalog(settings.trainersFolders, (trainer, doing) =>
     log.info({ trainer }, `Python environment: ${doing}`),
   );
@@ -54,39 +53,8 @@ export async function openHost(settings: WorkerSettings, runs: Runs, logger: Log
   const outputs = new Turns();
   const closedRuns = new ClosedRuns({ id, pool, stores, runs });
   const { sessionIdleSeconds } = settings;
-  const sessions = new Sessions({
-    ...{
-      id,
-      sessionIdleSeconds,
-      log,
-      devices,
-      folders,
-      trainers,
-      slots,
-      stores,
-      allowedPaths,
-      outputs,
-      runs,
-      closedRuns,
-    },
-  });
+  const shared = { id, log, devices, folders, trainers, slots, stores, allowedPaths, outputs, runs, closedRuns };
+  const sessions = new Sessions({ ...shared, sessionIdleSeconds });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
-  return {
-    ...{
-      id,
-      settings,
-      log,
-      devices,
-      folders,
-      trainers,
-      dataSets,
-      stores,
-      allowedPaths,
-      slots,
-      runs,
-      closedRuns,
-      sessions,
-    },
-    ...{ outputs, openings: new Turns() },
-  };
+  return { ...shared, settings, dataSets, sessions, openings: new Turns() };
 }

@@ -13,6 +13,7 @@ import {
 } from '../activities/activities.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { deadlinesSchema } from '../contracts/run-config.ts';
+import { Devices } from './devices.ts';
 import { decided, landed } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
@@ -71,16 +72,17 @@ export async function startWorker(options: StartOptions): Promise<RunningWorker>
 }
 
 async function serve({ settings, log, temporal }: StartOptions): Promise<RunningWorker> {
-  const [bundle, { connection, namespace }] = await Promise.all([
+  const [bundle, { connection, namespace }, devices] = await Promise.all([
     workflowBundle(settings.cacheFolder, log),
     connect(temporal),
+    Devices.read(),
   ]);
   // A run tells its state by them, and would fail on a server that does not know them.
   await ensureSearchAttributes(connection, namespace).catch((error) => log.warn({ err: error }, 'search attributes'));
   const described = await connection.workflowService.describeNamespace({ namespace });
   const namespaceId = described.namespaceInfo?.id || namespace;
   const runs = new Runs(new Client({ connection, namespace }), namespaceId, settings.workflowQueue, log);
-  const host = await openHost(settings, runs, log);
+  const host = await openHost(settings, devices, runs, log);
   const create = (taskQueue: string, own: Partial<WorkerOptions>) =>
     Worker.create({
       connection,

@@ -1,6 +1,8 @@
 /** Where each child of the run chart is performed: which activity, on which queue, with which limits. */
+import type { Duration } from '@temporalio/common';
 import * as wf from '@temporalio/workflow';
-import { checkedConfigSchema } from '../contracts/host-messages.ts';
+import { shownValue } from '../contracts/config-problems.ts';
+import { type CheckedConfig, checkedConfigSchema } from '../contracts/host-messages.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { receiptSchema } from '../contracts/receipt.ts';
 import {
@@ -28,6 +30,8 @@ import { answerOf } from './answers.ts';
 const reattachSeconds = 2;
 /** The same once it has taken the work: the server gives work to a host that has just vanished for up to a minute. */
 const reattachHeartbeatSeconds = 5;
+/** How long the check of a draft may wait for a worker of its pool: who asked for it waits, too. */
+const draftCheckSeconds = 20;
 /** How long publishing and cleaning up wait for the host that has the files: a reboot, not a funeral. */
 const hostReturnTimeout = '5m';
 /** Longer than any training: Temporal asks for a bound, and the heartbeat is the real one. */
@@ -51,16 +55,28 @@ const priorityOf = ({ priority, fairnessKey }: RunConfig) => ({
   ...(fairnessKey ? { fairnessKey } : {}),
 });
 
-export const checkConfig = (draft: DraftConfig, chain: readonly string[]) => {
+/** A draft is there to be put right: whoever trains one hears that nobody serves its pool. Any other run waits for a worker. */
+export async function checkConfig(
+  draft: DraftConfig,
+  chain: readonly string[],
+  isDraft: boolean,
+): Promise<CheckedConfig> {
   const pool = draftConfigSchema.shape.pool.safeParse(draft.pool).data ?? 'gpu';
   const { checkConfig: ask } = activitiesOn(poolControlQueue(pool), {
     startToCloseTimeout: '10m',
     heartbeatTimeout: '60s',
+    ...(isDraft ? { scheduleToStartTimeout: `${draftCheckSeconds}s` } : {}),
     retry: { maximumAttempts: 5 },
     summary: 'check the configuration',
   });
-  return answerOf('checkConfig', checkedConfigSchema, () => ask(draft, chain));
-};
+  try {
+    return await answerOf('checkConfig', checkedConfigSchema, () => ask(draft, chain));
+  } catch (error) {
+    if (!isDraft || !isUnanswered(error)) throw error;
+    const message = `must be a pool that has a worker: none took the check within ${draftCheckSeconds} s`;
+    return { ok: false, problems: [{ field: 'pool', value: shownValue(pool), message }] };
+  }
+}
 
 /** On the host that had the run, if it answers and is not going down; else on any host of the pool with a free slot. */
 export const openSession = (input: OpenSessionInput) =>
@@ -141,30 +157,20 @@ export const stopTrainer = (input: StopTrainerInput) => {
  * alone it is waited for: a training that has all it needs does not stand still for a host that is gone.
  */
 export async function moveIn(input: MoveInInput): Promise<MovedIn> {
-  const { config, ledger } = input;
-  const perform = (queue: string, host: string | null, limits: wf.ActivityOptions) => {
+  const { config, ledger, host } = input;
+  const perform: Perform<MovedIn> = (queue, limits, at) => {
     const { moveIn: ask } = activitiesOn(queue, {
       scheduleToCloseTimeout: `${config.deadlines.publishSeconds}s`,
-      heartbeatTimeout: '60s',
-      retry: untilItWorks,
       summary: 'take a place of its own, beside that of the life before',
       ...limits,
     });
-    return answerOf('moveIn', movedInSchema, () => ask({ ...input, host }));
+    return answerOf('moveIn', movedInSchema, () => ask({ ...input, host: at }));
   };
-  const onHost = async (scheduleToStartTimeout: wf.ActivityOptions['scheduleToStartTimeout']) => {
-    const { host } = input;
-    if (host === null) return null;
-    return perform(hostQueue(host), host, { scheduleToStartTimeout }).catch((error) => {
-      if (!isUnanswered(error)) throw error;
-      return null;
-    });
-  };
-  const moved = await onHost(heartbeat(config));
+  const moved = await onHost(host, heartbeat(config), perform);
   if (moved) return moved;
-  const without = await perform(poolControlQueue(config.pool), null, {});
+  const without = await onPool(config, perform);
   const isWhole = ledger.every(({ name }) => without.brought.includes(name));
-  return isWhole ? without : ((await onHost(hostReturnTimeout)) ?? without);
+  return isWhole ? without : ((await onHost(host, hostReturnTimeout, perform)) ?? without);
 }
 
 /** On the host that has the files; without it, what the store holds is counted by any worker of the pool. */
@@ -190,17 +196,21 @@ export const cleanUp = (input: CleanUpInput) =>
   });
 
 /** `limits`: what all of them have in common, for each to set its own time. */
-async function onHostElsePool<T>(
-  { host, config }: { host: string | null; config: RunConfig },
-  perform: (queue: string, limits: wf.ActivityOptions, host: string | null) => Promise<T>,
-): Promise<T> {
-  const limits = { heartbeatTimeout: '60s', retry: untilItWorks } as const;
-  if (host !== null) {
-    try {
-      return await perform(hostQueue(host), { ...limits, scheduleToStartTimeout: hostReturnTimeout }, host);
-    } catch (error) {
-      if (!isUnanswered(error)) throw error;
-    }
+type Perform<T> = (queue: string, limits: wf.ActivityOptions, host: string | null) => Promise<T>;
+const limits = { heartbeatTimeout: '60s', retry: untilItWorks } as const;
+
+/** Null where there is no host to ask, or nobody there takes the work within `patience`. */
+async function onHost<T>(host: string | null, patience: Duration, perform: Perform<T>): Promise<T | null> {
+  if (host === null) return null;
+  try {
+    return await perform(hostQueue(host), { ...limits, scheduleToStartTimeout: patience }, host);
+  } catch (error) {
+    if (!isUnanswered(error)) throw error;
+    return null;
   }
-  return perform(poolControlQueue(config.pool), limits, null);
 }
+
+const onPool = <T>({ pool }: RunConfig, perform: Perform<T>) => perform(poolControlQueue(pool), limits, null);
+
+const onHostElsePool = async <T>({ host, config }: { host: string | null; config: RunConfig }, perform: Perform<T>) =>
+  (await onHost(host, hostReturnTimeout, perform)) ?? onPool(config, perform);

@@ -187,7 +187,7 @@ class TrainingRun {
     const owned = <T extends object>(asked: unknown) => ({ ...(asked as T), ...this.#owner });
     switch (src) {
       case 'checkConfig':
-        return activities.checkConfig(input as DraftConfig, this.#chain);
+        return activities.checkConfig(input as DraftConfig, this.#chain, context.isDraft);
       case 'openSession':
         return activities.openSession(owned<Asked<OpenSessionInput>>(input));
       case 'trainEpoch':

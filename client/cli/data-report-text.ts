@@ -1,5 +1,6 @@
 /** A data report as text: what a data set holds, what is left out and where, what was not checked. */
 import { classBalance, type DataFinding, type DataReport, type DataSummary } from '../../contracts/data-report.ts';
+import { decodedText, duplicatesText, sizesText } from '../../contracts/data-report-text.ts';
 import { colors } from './colors.ts';
 import { plain } from './format.ts';
 import { factsText } from './table.ts';
@@ -12,7 +13,7 @@ export function dataReportText(report: DataReport): string {
   const facts = factsText([
     ...dataFacts(report),
     ['classes', classes.length > 0 ? classesText(report) : null],
-    ['image sizes', sizes && sizesText(sizes)],
+    ['image sizes', sizes && sizesText(sizes, String)],
   ]);
   return [facts, ...findings.map(findingText)].join('\n');
 }
@@ -28,22 +29,9 @@ export function dataFacts(report: DataSummary): [string, string | null][] {
     ['data set', `${plain(kind)}: ${counted(images, 'image')}, ${counted(objects, 'object')}`],
     ['split', parts.length > 0 ? `${splitBy === null ? '' : `by ${plain(splitBy)}: `}${parts.join('; ')}` : null],
     ['split sha256', splitSha256],
-    ['decoded', decodedText(report)],
-    ['duplicates', duplicatesText(report)],
+    ['decoded', decodedText(report, String)],
+    ['duplicates', duplicatesText(report, String)],
   ];
-}
-
-export function decodedText({ decoded, images }: Pick<DataSummary, 'decoded' | 'images'>): string {
-  if (decoded === null) return 'not checked';
-  const failed = decoded.failed === 0 ? 'all whole' : `${decoded.failed} damaged`;
-  const left = Math.max(0, images + decoded.failed - decoded.images);
-  return `${counted(decoded.images, 'image')}, ${failed}${left > 0 ? `; ${left} not checked` : ''}`;
-}
-
-export function duplicatesText({ duplicates }: Pick<DataSummary, 'duplicates'>): string {
-  if (duplicates === null) return 'not checked';
-  if (duplicates.images === 0) return 'none';
-  return `${counted(duplicates.images, 'image')}, ${duplicates.acrossSplits} of them in two splits`;
 }
 
 function classesText(report: DataReport): string {
@@ -55,13 +43,6 @@ function classesText(report: DataReport): string {
   const shown = ranked.length > mostClasses ? [...ranked.slice(0, half), null, ...ranked.slice(-half)] : ranked;
   return `${report.classCount}, ${unit.toLowerCase()} of each: ${shown.map((one) => (one ? `${plain(one.name)} ${one.total}` : '…')).join(', ')}`;
 }
-
-const sizesText = ({ smallest, median, largest, distinct }: NonNullable<DataReport['sizes']>) =>
-  distinct === 1
-    ? `all ${size(median)}`
-    : `${size(smallest)} to ${size(largest)}, half of them up to ${size(median)}; ${distinct} different`;
-
-const size = ([width, height]: readonly [number, number]) => `${width} × ${height}`;
 
 function findingText({ kind, effect, count, examples }: DataFinding): string {
   const title = `${effect === 'leftOut' ? colors.yellow('left out') : colors.dim('note')}  ${plain(kind)}: ${count}`;

@@ -220,6 +220,9 @@ describe('starting', () => {
 
 describe('messages to a run', () => {
   it('a draft is configured, refused, and trained', async () => {
+    // Whoever trains one for a pool that nobody serves hears of it, and does not wait for good.
+    const lonely = await client.start({ ...host.config(), pool: 'nobody-serves-this' }, { draft: true });
+    const refusal = errorOf(ConfigError, client.train(lonely.run));
     const { run, outputFolder } = await client.start({ trainer: 'counter', pool: host.settings.pool }, { draft: true });
     expect(outputFolder).toBeNull();
     expect((await errorOf(ConfigError, client.train(run))).message).toBe('epochs is missing: must be a whole number');
@@ -236,6 +239,8 @@ describe('messages to a run', () => {
     await client.configure(run, { parameters: { batches: null } });
     await client.train(run);
     expect(await client.result(run)).toMatchObject({ outcome: 'completed', epochs: { trained: 2 } });
+    expect((await refusal).message).toMatch(/^pool is "?nobody-serves-this"?: must be a pool that has a worker/);
+    expect((await client.view(lonely.run)).state).toBe('configuring');
   });
 
   it('stop, pause and resume answer with the view, and are refused where they mean nothing', async () => {

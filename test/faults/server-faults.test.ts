@@ -94,6 +94,8 @@ describe('a server killed and started again', () => {
     const run = await hosts.start({ epochs: 1, parameters: hold.parameters, deadlines: patient });
     await run.until('finishes', ({ detail }) => detail === 'training.finishing');
     await hold.reached();
+    // A start that the server has noted, and could not tell its worker of any more, costs a whole heartbeat timeout.
+    await until('its worker waits for that', async () => (await run.pending('stopTrainer'))?.details);
     const trainer = await run.trainer(worker);
     await killAndRestart();
     await hold.release();

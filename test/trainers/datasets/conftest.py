@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[3] / "trainers" / "examples"))
 
+from epochal.errors import DataError
 from make_shapes import make
 
 Make = Callable[..., Path]
@@ -29,3 +31,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["EPOCHAL_CACHE_DIR"] = str(folder)
     return folder
+
+
+def assert_one_can_act_upon(refusal: DataError, which: str, longest: int) -> None:
+    """It is one sentence, and about the data set. `which`: the input that was refused."""
+    sentence = str(refusal)
+    assert "\n" not in sentence, which
+    assert len(sentence) < longest, which
+    # What no reader had thought of is a sentence, too, but one that nobody can act upon.
+    assert not re.search(r"\b\w+Error\b|cannot be read as", sentence), f"{which}: {sentence}"

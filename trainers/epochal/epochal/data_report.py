@@ -50,20 +50,25 @@ class ClassCounts(_Part):
     objects: list[int]
 
 
-class SizeCount(_Part):
-    """Images of one size."""
+class ImageSize(_Part):
+    """Width and height in pixels, as they are seen (after EXIF orientation)."""
 
     width: int
     height: int
+
+
+class SizeCount(ImageSize):
+    """Images of one size."""
+
     images: int
 
 
 class ImageSizes(_Part):
-    """Widths and heights in pixels, as they are seen (after EXIF orientation)."""
+    """Sizes of a data set's images, by their area."""
 
-    smallest: tuple[int, int]
-    median: tuple[int, int]
-    largest: tuple[int, int]
+    smallest: ImageSize
+    median: ImageSize
+    largest: ImageSize
     #: How many different sizes there are.
     distinct: int
     #: The most frequent ones.

@@ -1,6 +1,7 @@
 import { Badge, Card, Group, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { classBalance, type DataFinding, type DataReport, type DataSummary } from '../../../contracts/data-report.ts';
+import { decodedText, duplicatesText, sizesText } from '../../../contracts/data-report-text.ts';
 import { addressOf } from '../../../contracts/http-api.ts';
 import { relativePath } from '../../../contracts/names.ts';
 import { counted, formatCount } from '../formatting.ts';
@@ -40,7 +41,7 @@ export function DataReportCard({ report, place }: { report: DataReport; place: D
                     Image sizes
                   </Text>
                 </Table.Th>
-                <Table.Td className="figures">{sizesText(report.sizes)}</Table.Td>
+                <Table.Td className="figures">{sizesText(report.sizes, formatCount)}</Table.Td>
               </Table.Tr>
             )}
           </Table.Tbody>
@@ -69,28 +70,9 @@ export function dataFacts(report: DataSummary): [string, ReactNode][] {
     ]),
     ...(splitBy === null ? [] : [['Split by', splitBy] as [string, ReactNode]]),
     ...(splitSha256 === null ? [] : [['Split sha256', splitSha256] as [string, ReactNode]]),
-    ['Decoded', decodedText(report)],
-    ['Duplicates', duplicatesText(report)],
+    ['Decoded', decodedText(report, formatCount)],
+    ['Duplicates', duplicatesText(report, formatCount)],
   ];
-}
-
-function decodedText({ decoded, images }: DataSummary): string {
-  if (decoded === null) return 'not checked';
-  const left = Math.max(0, images + decoded.failed - decoded.images);
-  const failed = decoded.failed === 0 ? 'all whole' : `${formatCount(decoded.failed)} damaged`;
-  return `${counted(decoded.images, 'image')}, ${failed}${left > 0 ? `; ${formatCount(left)} not checked` : ''}`;
-}
-
-function duplicatesText({ duplicates }: DataSummary): string {
-  if (duplicates === null) return 'not checked';
-  if (duplicates.images === 0) return 'none';
-  return `${counted(duplicates.images, 'image')}, ${formatCount(duplicates.acrossSplits)} of them in two splits`;
-}
-
-function sizesText({ smallest, median, largest, distinct }: NonNullable<DataReport['sizes']>): string {
-  const text = ([width, height]: readonly [number, number]) => `${width} × ${height}`;
-  if (distinct === 1) return `all ${text(median)}`;
-  return `${text(smallest)} to ${text(largest)}, half of them up to ${text(median)}; ${formatCount(distinct)} different`;
 }
 
 function ClassBalance({ report }: { report: DataReport }) {

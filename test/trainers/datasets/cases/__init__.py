@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+from epochal.errors import DataError
+
 
 @dataclass(frozen=True)
 class Case:
@@ -18,6 +21,17 @@ class Case:
     make: Callable[[Path], object]
     #: Reads it, and asserts what has to hold.
     expect: Callable[[Path], None]
+
+
+def refused_by(read: Callable[[Path], object], words: str) -> Callable[[Path], None]:
+    """What is read of it is refused in one sentence that matches `words`."""
+
+    def expect(folder: Path) -> None:
+        with pytest.raises(DataError, match=words) as raised:
+            read(folder)
+        assert "\n" not in str(raised.value)
+
+    return expect
 
 
 def all_cases() -> list[Case]:

@@ -14,10 +14,9 @@ from epochal.datasets.checking import checked
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.splits import split
-from epochal.errors import DataError
 from PIL import Image
 
-from cases import Case
+from cases import Case, refused_by
 
 Json = dict[str, Any]
 SIZE = (96, 64)
@@ -71,14 +70,7 @@ def labels(data_set: DataSet, folder: Path, task: str = "detect") -> list[str]:
 
 
 def refused(words: str, task: str = "detect") -> Callable[[Path], None]:
-    """The data set is refused in one sentence that has these words."""
-
-    def expect(folder: Path) -> None:
-        with pytest.raises(DataError, match=words) as raised:
-            checked(str(folder), task, SplitParameters())
-        assert "\n" not in str(raised.value)
-
-    return expect
+    return refused_by(lambda folder: checked(str(folder), task, SplitParameters()), words)
 
 
 def _turned(folder: Path) -> None:

@@ -20,13 +20,12 @@ from epochal.datasets.masks import full_mask
 from epochal.datasets.model import DataSet, Findings
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.splits import Split
-from epochal.errors import DataError
 from PIL import Image, ImageDraw
 from pycocotools.coco import COCO
 from supervisely.geometry.graph import KeypointsTemplate, Node
 from supervisely.geometry.oriented_bbox import OrientedBBox
 
-from cases import Case
+from cases import Case, refused_by
 
 WIDTH, HEIGHT = 96, 64
 
@@ -132,13 +131,7 @@ def filled(ring: np.ndarray) -> np.ndarray:
 
 
 def refused(sentence: str, task: str = "detect") -> Callable[[Path], None]:
-    """That training is refused with a sentence that matches."""
-
-    def expect(folder: Path) -> None:
-        with pytest.raises(DataError, match=sentence):
-            read(folder, task)
-
-    return expect
+    return refused_by(lambda folder: read(folder, task), sentence)
 
 
 def _turned(folder: Path) -> None:

@@ -8,16 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from epochal.datasets import reading, yolo
 from epochal.datasets.checking import checked
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.splits import Split
-from epochal.errors import DataError
 from PIL import Image
 
-from cases import Case
+from cases import Case, refused_by
 
 LINE = "0 0.3125 0.390625 0.416667 0.46875\n"
 FOLDERS = "train: images/train\nval: images/val\n"
@@ -135,12 +133,7 @@ def valid(counts: tuple[int, int] = (4, 2), classes: tuple[str, ...] = ("thing",
 
 
 def refused(words: str) -> Callable[[Path], None]:
-    def expect(folder: Path) -> None:
-        with pytest.raises(DataError, match=words) as error:
-            trained(folder)
-        assert "\n" not in str(error.value)
-
-    return expect
+    return refused_by(trained, words)
 
 
 def _roboflow(folder: Path) -> None:

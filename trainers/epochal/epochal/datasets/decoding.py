@@ -6,7 +6,6 @@ What was decoded is kept by path, size and time of change, so that only new and 
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +15,13 @@ from typing import NamedTuple
 
 from PIL import Image, ImageFile
 
-from epochal.cache_folder import cache_folder
+from epochal.datasets.file_facts import AT_A_TIME, FileFacts, stamp
 from epochal.datasets.model import Findings, Picture
 
 #: Called with how many of how many images are done.
 Progress = Callable[[int, int], None]
 
 KIND = "damaged image"
-_AT_A_TIME = 400  # variables of a query; and what is lost of the work when the process is killed
 
 
 class Outcome(NamedTuple):
@@ -47,12 +45,12 @@ def decode_all(
     # A package may have told Pillow to fill up what is cut off.
     tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
-        with closing(_Kept()) as kept, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            for start in range(0, len(pictures), _AT_A_TIME):
+        with closing(FileFacts("decoded")) as facts, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for start in range(0, len(pictures), AT_A_TIME):
                 if end is not None and time.monotonic() > end:
                     break
-                some = pictures[start : start + _AT_A_TIME]
-                for picture, problem in zip(some, kept.problems([one.path for one in some], pool), strict=True):
+                some = pictures[start : start + AT_A_TIME]
+                for picture, problem in zip(some, _problems(facts, [one.path for one in some], pool), strict=True):
                     done += 1
                     if problem:
                         failed.append(picture)
@@ -74,67 +72,12 @@ def _problem(path: Path) -> str:
     return ""
 
 
-class _Kept:
-    """What is known of files. A cache that cannot be used is none."""
-
-    def __init__(self) -> None:
-        file = cache_folder() / "data-sets" / "decoded.sqlite"
-        self._database: sqlite3.Connection | None = None
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(file, timeout=10)
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS decoded (path BLOB PRIMARY KEY, size INTEGER, changed INTEGER, "
-                "problem TEXT) WITHOUT ROWID"
-            )
-        except (OSError, sqlite3.Error):
-            self.close()
-
-    def problems(self, paths: list[Path], pool: ThreadPoolExecutor) -> list[str]:
-        """For each path why it cannot be decoded, or an empty text."""
-        names = [os.fsencode(os.path.abspath(path)) for path in paths]
-        stamps = [_stamp(path) for path in paths]
-        known = self._read(names)
-        found: dict[bytes, str] = {
-            name: known[name][1]
-            for name, stamp in zip(names, stamps, strict=True)
-            if stamp and name in known and known[name][0] == stamp
-        }
-        fresh = [index for index, name in enumerate(names) if name not in found]
-        for index, problem in zip(fresh, pool.map(_problem, [paths[index] for index in fresh]), strict=True):
-            found[names[index]] = problem
-        self._write([(names[i], *stamp, found[names[i]]) for i in fresh if (stamp := stamps[i])])
-        return [found[name] for name in names]
-
-    def close(self) -> None:
-        """No more is asked."""
-        if self._database:
-            self._database.close()
-        self._database = None
-
-    def _read(self, names: list[bytes]) -> dict[bytes, tuple[tuple[int, int], str]]:
-        if self._database is None:
-            return {}
-        query = f"SELECT path, size, changed, problem FROM decoded WHERE path IN ({','.join('?' * len(names))})"
-        try:
-            rows = self._database.execute(query, names).fetchall()
-        except sqlite3.Error:
-            return {}
-        return {path: ((size, changed), problem) for path, size, changed, problem in rows}
-
-    def _write(self, rows: list[tuple[bytes, int, int, str]]) -> None:
-        if self._database is None:
-            return
-        try:
-            with self._database:
-                self._database.executemany("INSERT OR REPLACE INTO decoded VALUES (?, ?, ?, ?)", rows)
-        except sqlite3.Error:
-            return
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        state = os.stat(path)
-    except OSError:
-        return None
-    return state.st_size, state.st_mtime_ns
+def _problems(facts: FileFacts, paths: list[Path], pool: ThreadPoolExecutor) -> list[str]:
+    """For each path why it cannot be decoded, or an empty text."""
+    # Before they are decoded: one that is written meanwhile is decoded again the next time.
+    stamps = {path: stamp(path) for path in paths}
+    found: dict[Path, str] = {path: str(problem) for path, problem in facts.known(stamps.items()).items()}
+    fresh = [path for path in stamps if path not in found]
+    found.update(zip(fresh, pool.map(_problem, fresh), strict=True))
+    facts.keep((path, state, found[path]) for path in fresh if (state := stamps[path]))
+    return [found[path] for path in paths]

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from epochal.cache_folder import cache_folder
+from epochal.datasets.file_facts import AT_A_TIME, FileFacts, Stamp, stamp
 from epochal.datasets.model import Findings, Picture
 from epochal.datasets.splits import Split, split_name
 
@@ -22,7 +21,6 @@ from epochal.datasets.splits import Split, split_name
 Progress = Callable[[int, int], None]
 
 _PART = 4096
-_AT_A_TIME = 500  # variables of a query
 
 
 def find(
@@ -57,30 +55,25 @@ def _splits(pictures: Sequence[Picture], chosen: Split | None) -> dict[int, str]
 
 def _groups(pictures: Sequence[Picture], progress: Progress) -> list[list[Picture]]:
     """Pictures of equal content."""
-    states: dict[int, os.stat_result] = {}
-    for picture in pictures:
-        try:
-            states[id(picture)] = os.stat(picture.path)
-        except OSError:
-            continue  # among the reader's findings
-    there = [picture for picture in pictures if id(picture) in states]
-    alike = _several(there, lambda picture: states[id(picture)].st_size)
+    # One that is not there is among the reader's findings.
+    stamps = {id(picture): found for picture in pictures if (found := stamp(picture.path))}
+    there = [picture for picture in pictures if id(picture) in stamps]
+    alike = _several(there, lambda picture: stamps[id(picture)].size)
     steps = sum(map(len, alike))
     done = 0
-    with closing(_Digests()) as digests:
-        for whole in (False, True):
-            wanted = [picture for group in alike for picture in group]
-            found = {}
-            for picture, digest in digests.of(wanted, states, whole):
-                found[id(picture)] = digest
-                done += 1
-                progress(done, max(steps, done))
-            alike = [
-                equal
-                for group in alike
-                for equal in _several([one for one in group if found[id(one)]], lambda one, by=found: by[id(one)])
-            ]
-            steps = done + sum(map(len, alike))
+    for whole in (False, True):
+        wanted = [picture for group in alike for picture in group]
+        found = {}
+        for picture, digest in _digests(wanted, stamps, whole):
+            found[id(picture)] = digest
+            done += 1
+            progress(done, max(steps, done))
+        alike = [
+            equal
+            for group in alike
+            for equal in _several([one for one in group if found[id(one)]], lambda one, by=found: by[id(one)])
+        ]
+        steps = done + sum(map(len, alike))
     return alike
 
 
@@ -91,70 +84,21 @@ def _several(pictures: Iterable[Picture], key: Callable[[Picture], object]) -> l
     return [group for group in groups.values() if len(group) > 1]
 
 
-class _Digests:
-    """Digests of files, kept by path, size and time of change. A cache that cannot be used is none."""
-
-    def __init__(self) -> None:
-        self._kept = _opened(cache_folder() / "data-sets" / "digests.sqlite")
-
-    def of(
-        self, pictures: list[Picture], states: dict[int, os.stat_result], whole: bool
-    ) -> Iterable[tuple[Picture, bytes | None]]:
-        """The digest of each picture's file, or of a part of it; None for one that cannot be read."""
-        for start in range(0, len(pictures), _AT_A_TIME):
-            some = pictures[start : start + _AT_A_TIME]
-            names = {id(picture): os.fsencode(os.path.abspath(picture.path)) for picture in some}
-            kept = self._read(list(names.values()), whole)
+def _digests(
+    pictures: list[Picture], stamps: dict[int, Stamp], whole: bool
+) -> Iterator[tuple[Picture, bytes | str | None]]:
+    """The digest of each picture's file, or of a part of it; None for one that cannot be read."""
+    with closing(FileFacts("digests" if whole else "digests-of-parts")) as facts:
+        for start in range(0, len(pictures), AT_A_TIME):
+            some = pictures[start : start + AT_A_TIME]
+            known = facts.known((picture.path, stamps[id(picture)]) for picture in some)
             fresh = []
             for picture in some:
-                state, name = states[id(picture)], names[id(picture)]
-                stamp = (state.st_size, state.st_mtime_ns)
-                if kept.get(name, (None,))[0] == stamp:
-                    yield picture, kept[name][1]
-                    continue
-                digest = _digest(picture.path, whole)
-                if digest:
-                    fresh.append((name, whole, *stamp, digest))
+                digest = known.get(picture.path)
+                if digest is None and (digest := _digest(picture.path, whole)):
+                    fresh.append((picture.path, stamps[id(picture)], digest))
                 yield picture, digest
-            self._write(fresh)
-
-    def close(self) -> None:
-        """No more are asked for."""
-        if self._kept:
-            self._kept.close()
-
-    def _read(self, names: list[bytes], whole: bool) -> dict[bytes, tuple[tuple[int, int], bytes]]:
-        if self._kept is None:
-            return {}
-        marks = ",".join("?" * len(names))
-        query = f"SELECT path, size, changed, digest FROM digests WHERE whole = ? AND path IN ({marks})"
-        try:
-            rows = self._kept.execute(query, [whole, *names]).fetchall()
-        except sqlite3.Error:
-            return {}
-        return {path: ((size, changed), digest) for path, size, changed, digest in rows}
-
-    def _write(self, rows: list[tuple[bytes, bool, int, int, bytes]]) -> None:
-        if self._kept is None:
-            return
-        try:
-            with self._kept:
-                self._kept.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", rows)
-        except sqlite3.Error:
-            return
-
-
-def _opened(file: Path) -> sqlite3.Connection | None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(file, timeout=10)
-        database.execute(
-            "CREATE TABLE IF NOT EXISTS digests (path BLOB, whole INTEGER, size INTEGER, changed INTEGER, digest BLOB, "
-            "PRIMARY KEY (path, whole)) WITHOUT ROWID"
-        )
-    except (OSError, sqlite3.Error):
-        return None
-    return database
+            facts.keep(fresh)
 
 
 def _digest(path: Path, whole: bool) -> bytes | None:

@@ -13,6 +13,7 @@ from epochal.data_report import (
     Decoded,
     Duplicates,
     FindingExample,
+    ImageSize,
     ImageSizes,
     Role,
     SizeCount,
@@ -138,10 +139,11 @@ def _sizes(pictures: list[Picture]) -> ImageSizes | None:
         if passed >= middle:
             median = size
             break
+    smallest, half, largest = (ImageSize(width=w, height=h) for w, h in (by_area[0], median, by_area[-1]))
     return ImageSizes(
-        smallest=by_area[0],
-        median=median,
-        largest=by_area[-1],
+        smallest=smallest,
+        median=half,
+        largest=largest,
         distinct=len(sizes),
         common=[SizeCount(width=w, height=h, images=count) for (w, h), count in sizes.most_common(_MOST_SIZES)],
     )
