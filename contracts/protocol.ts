@@ -1,7 +1,7 @@
 /**
- * The trainer protocol: JSON lines between a worker and its trainer process. Commands go down fd 3, events come
- * up fd 4; stdout and stderr are the trainer's log. End-of-file on fd 3 means that the worker died: the trainer
- * checkpoints at its batch boundary and ends.
+ * The trainer protocol: JSON lines on a Unix socket on which the trainer listens. Workers connect, one at a time, and the newest
+ * wins: commands go to the trainer, events come from it; its stdout and stderr are its log. A trainer whose worker has gone trains on
+ * through its grant. Where no other one has come for `reattachSeconds`, it checkpoints at its batch boundary and ends.
  */
 import { z } from 'zod';
 import { checkpointManifestSchema, metricsSchema, positionSchema } from './checkpoint.ts';
@@ -17,6 +17,8 @@ export const commandSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('checkpoint') }),
   /** No epoch follows: finish what comes after training and end. */
   z.strictObject({ type: z.literal('shutdown') }),
+  /** Every event up to this `seq` was heard. Anything later is sent again, once, to the next worker that connects. */
+  z.strictObject({ type: z.literal('received'), through: z.int().min(1) }),
 ]);
 export type Command = z.infer<typeof commandSchema>;
 
@@ -81,6 +83,8 @@ export const eventSchema = z.discriminatedUnion('type', [
     batchesAfterStop: z.int().min(0),
     /** All epochs are trained, or it ended early by its own decision, and what follows the last one was done. */
     finished: z.boolean(),
+    /** It ended because no worker had come. Trainers of old do not tell. */
+    unattended: z.literal(true).optional(),
   }),
   z.strictObject({
     type: z.literal('failed'),
@@ -90,6 +94,9 @@ export const eventSchema = z.discriminatedUnion('type', [
   }),
 ]);
 export type TrainerEvent = z.infer<typeof eventSchema>;
+
+/** What a line has besides its event: its number, rising by one, for what must not be lost; `batch` and `acknowledged` have none. */
+export const numberedSchema = z.looseObject({ seq: z.int().min(1).optional() });
 
 /**
  * `session.json` in the run folder, written by the worker before it starts the trainer. Its path is in the
@@ -116,5 +123,9 @@ export const sessionFileSchema = z.strictObject({
   keepProgress: z.boolean(),
   /** 1 normally; 2, 4, …: train with 1/n of the batch and accumulate gradients over n (after out-of-memory). */
   batchDivisor: z.int().min(1),
+  /** Absolute path of at most 100 bytes: the Unix socket on which the trainer listens, with mode 0600. */
+  socket: z.string(),
+  /** How long it trains on without a worker, at most. */
+  reattachSeconds: z.number().min(0),
 });
 export type SessionFile = z.infer<typeof sessionFileSchema>;

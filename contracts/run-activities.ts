@@ -170,7 +170,10 @@ export const noFreeSlotType = 'NoFreeSlot';
 
 /** Signal to a run from a restarted worker: the session, by its id, died with the worker before. */
 export const sessionLostSignal = 'sessionLost';
-export const sessionLostSchema = sessionSchema.shape.id;
+/** The same: the session is here, trains or has ended since, and whoever was asking the worker before asks this one. */
+export const sessionFoundSignal = 'sessionFound';
+/** What both of them name. */
+export const signalledSessionSchema = sessionSchema.shape.id;
 
 export interface RunActivities {
   /** With `chain`, for a run that begins: its output folder is claimed. */

@@ -96,6 +96,9 @@ export const deadlinesSchema = z
     heartbeatSeconds: seconds({ min: 1, max: 3600, default: 15 }).describe(
       'How long a host may be silent before the run resumes on another one.',
     ),
+    reattachSeconds: seconds({ min: 0.1, max: week, default: 60 }).describe(
+      'How long a trainer trains on without a worker, through the epochs it was granted, before it saves at its batch boundary and ends.',
+    ),
     hangFloorSeconds: seconds({ min: 1, max: week, default: 120 }).describe(
       "Shortest time without progress that counts as a hang. Between this and `hangCeilingSeconds`, the durations of the run's own batches decide.",
     ),

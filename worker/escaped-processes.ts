@@ -1,7 +1,7 @@
 /** Processes of a session that left the trainer's process group (`setsid`, `start_new_session=True`, a daemon). */
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { killProcess, type MarkedProcess, markedProcesses } from './process-groups.ts';
+import { type MarkedProcess, markedProcesses, signalProcess } from './process-groups.ts';
 import type { RunFolder } from './run-folders.ts';
 
 const namesShown = 5;
@@ -20,7 +20,7 @@ export async function endEscaped(folder: RunFolder, patience: AbortSignal): Prom
     if (patience.aborted) {
       for (const one of left) {
         ended.set(`${one.pid} ${one.startTicks}`, one);
-        await killProcess(one);
+        await signalProcess(one, 'SIGKILL');
       }
     }
     await delay(lookEvery);
@@ -37,12 +37,7 @@ export const escapedUnknown =
   "whether processes left the trainer's process group is unknown: this system has no /proc to find them in";
 
 /** For the receipt, by the file that every report is read from. */
-export async function tellEscaped(
-  folder: RunFolder,
-  session: string,
-  escaped: readonly MarkedProcess[],
-): Promise<void> {
-  const event = { type: 'note', message: escapedNote(escaped) };
-  const line = JSON.stringify({ session, at: new Date().toISOString(), event });
+export async function keepNote(folder: RunFolder, session: string, message: string): Promise<void> {
+  const line = JSON.stringify({ session, at: new Date().toISOString(), event: { type: 'note', message } });
   await appendFile(folder.events, `${line}\n`).catch(() => undefined);
 }

@@ -8,6 +8,7 @@ import type { Devices } from './devices.ts';
 import { processLauncher } from './launchers/process.ts';
 import { hostId, RunFolders } from './run-folders.ts';
 import type { Runs } from './runs.ts';
+import { SessionSockets } from './session-sockets.ts';
 import { Sessions } from './sessions.ts';
 import type { WorkerSettings } from './settings.ts';
 import { Slots } from './slots.ts';
@@ -55,7 +56,10 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
   const closedRuns = new ClosedRuns({ id, pool, stores, runs });
   const { sessionIdleSeconds } = settings;
   const shared = { id, log, devices, folders, trainers, slots, stores, allowedPaths, outputs, runs, closedRuns };
-  const sessions = new Sessions({ ...shared, launcher: processLauncher, sessionIdleSeconds });
+  const sessions = new Sessions({
+    ...{ ...shared, launcher: processLauncher, sessionIdleSeconds },
+    sockets: new SessionSockets(dataFolder),
+  });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
   return { ...shared, settings, dataSets, sessions, openings: new Turns() };
 }

@@ -14,17 +14,16 @@ import {
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { deadlinesSchema } from '../contracts/run-config.ts';
 import { Devices } from './devices.ts';
+import { type LeftSession, type LostSession, leftSession } from './found-sessions.ts';
 import { decided, landed } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
 import { endPredecessor } from './predecessor.ts';
-import { readProcessFile } from './process-file.ts';
-import { readRunFile } from './run-report.ts';
 import { Runs } from './runs.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
-import { Upkeep } from './upkeep.ts';
+import { readKept, Upkeep } from './upkeep.ts';
 import { takeDataFolder } from './worker-lock.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
@@ -129,8 +128,10 @@ async function serve({ settings, log, temporal }: StartOptions): Promise<Running
     }),
     create(hostControlQueue(host.id), { activities: hostControlActivities(host), activityTaskPollerBehavior: pollers }),
   ]);
+  // Before any work is asked for: a trainer that trains on has its slot.
+  const left = await takeUpSessions(host);
   const running = workers.map((worker) => worker.run());
-  await tellLostSessions(host);
+  await Promise.all(left.map((session) => tell(host, session)));
   await runs.ensureSweep(sweepMinutes).catch((error) => log.warn({ err: error }, 'no sweep of lost runs'));
   const upkeep = new Upkeep(host);
   upkeep.start();
@@ -169,23 +170,37 @@ async function serve({ settings, log, temporal }: StartOptions): Promise<Running
   };
 }
 
-/**
- * A worker before this one may have died with sessions open: their runs need not wait for a heartbeat to be missed. They
- * may go on elsewhere, so it is this worker that sees to the end of what the one before started.
- */
-async function tellLostSessions(host: Host): Promise<void> {
+/** Sessions that a worker before this one left: those that can be are taken up, as if it had opened them. */
+async function takeUpSessions(host: Host): Promise<(LeftSession | LostSession)[]> {
+  const left: (LeftSession | LostSession)[] = [];
   for (const folder of await host.folders.list()) {
-    const left = await readProcessFile(folder);
-    if (!left || host.sessions.find(folder.place, left.session)) continue;
-    const file = await readRunFile(folder);
-    if (file && host.runs.isForeign(file.life)) continue;
-    await host.runs.tellLost(folder.run, left.session);
-    const limits = file?.config.deadlines ?? deadlinesSchema.parse({});
-    const log = host.log.child({ run: folder.run });
-    void endPredecessor(folder, limits, new AbortController().signal, log).catch((error) =>
-      log.error({ err: error }, 'the trainer of the worker before may still run'),
-    );
+    if ((await readKept(folder)) !== null) continue;
+    const session = await leftSession(folder, (life) => host.runs.isForeign(life));
+    if (session?.kind === 'found') host.sessions.takeUp(session);
+    if (session) left.push(session);
   }
+  return left;
+}
+
+/**
+ * Their runs need not wait for a heartbeat to be missed. One whose session is lost may go on elsewhere, so it is this worker that
+ * sees to the end of what the one before started.
+ */
+async function tell(host: Host, session: LeftSession | LostSession): Promise<void> {
+  const { run } = session.folder;
+  const log = host.log.child({ run });
+  if (session.kind === 'found') {
+    log.info(
+      { session: session.file.session, isAlive: session.isAlive },
+      'the session of the worker before is taken up',
+    );
+    return host.runs.tellFound(run, session.file.session);
+  }
+  await host.runs.tellLost(run, session.file.session);
+  const limits = session.config?.deadlines ?? deadlinesSchema.parse({});
+  void endPredecessor(session.folder, limits, new AbortController().signal, log).catch((error) =>
+    log.error({ err: error }, 'the trainer of the worker before may still run'),
+  );
 }
 
 async function connect(

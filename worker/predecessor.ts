@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { deadline } from './deadline.ts';
 import { type EndLimits, endTrainer } from './end-trainer.ts';
-import { endEscaped, tellEscaped } from './escaped-processes.ts';
+import { endEscaped, escapedNote, keepNote } from './escaped-processes.ts';
 import { readProcessFile } from './process-file.ts';
 import {
   groupGone,
@@ -11,16 +11,14 @@ import {
   type ProcessIdentity,
   processGone,
   signalGroup,
+  signalProcess,
 } from './process-groups.ts';
 import type { RunFolder } from './run-folders.ts';
 
 /** After the trainer's own end, its children get this long to follow. */
 const orphanSeconds = 2;
 
-/**
- * Returns when no process of the folder's last trainer is alive. It saw the end-of-file when its worker died, and is at its batch
- * boundary soon. Throws the signal's reason when aborted.
- */
+/** Returns when no process of the folder's last trainer is alive. Throws the signal's reason when aborted. */
 export async function endPredecessor(
   folder: RunFolder,
   limits: EndLimits,
@@ -32,7 +30,7 @@ export async function endPredecessor(
   // Also where no process is named: the worker may have died before it wrote that down.
   const escaped = await endEscaped(folder, deadline(leader ? 0 : limits.stopSeconds * 1000, signal));
   signal.throwIfAborted();
-  if (escaped && escaped.length > 0) await tellEscaped(folder, leader?.session ?? '', escaped);
+  if (escaped && escaped.length > 0) await keepNote(folder, leader?.session ?? '', escapedNote(escaped));
 }
 
 async function endGroup(leader: ProcessIdentity, limits: EndLimits, signal: AbortSignal, log: Logger): Promise<void> {
@@ -40,7 +38,8 @@ async function endGroup(leader: ProcessIdentity, limits: EndLimits, signal: Abor
   let hadToBeKilled = false;
   await endTrainer(
     {
-      ask: () => undefined,
+      // Nobody here is connected to it: SIGTERM has it save at its batch boundary and end.
+      ask: () => void signalProcess(leader, 'SIGTERM'),
       terminate: () => {
         log.warn({ pid: leader.pid }, 'it did not end: SIGTERM');
         signalGroup(leader.pid, 'SIGTERM');

@@ -73,11 +73,11 @@ export async function markedProcesses(path: string): Promise<MarkedProcess[] | n
   return found;
 }
 
-/** SIGKILL, unless its number belongs to another process by now. */
-export async function killProcess({ pid, startTicks }: ProcessIdentity): Promise<void> {
-  if ((await readProcess(pid))?.startTicks !== startTicks) return;
+/** Unless its number belongs to another process by now. */
+export async function signalProcess({ pid, startTicks }: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {
+  if (startTicks !== null && (await readProcess(pid))?.startTicks !== startTicks) return;
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch {
     // It ended by itself a moment ago.
   }

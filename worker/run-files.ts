@@ -18,7 +18,7 @@ export interface RunFiles {
 }
 
 /** Of use on this host alone; they are not published either. */
-const bookkeeping = new Set(['lock', 'session.json', 'process.json', 'kept.json', 'start']);
+const bookkeeping = new Set(['lock', 'session.json', 'process.json', 'exit.json', 'kept.json', 'start']);
 
 export class HostRunFiles implements RunFiles {
   /** `root` is the run's folder, absolute. */

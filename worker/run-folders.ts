@@ -26,6 +26,7 @@ export interface RunFolder {
   events: string;
   session: string;
   process: string;
+  exit: string;
   config: string;
 }
 
@@ -56,6 +57,7 @@ export class RunFolders {
       events: join(path, 'logs', 'events.jsonl'),
       session: join(path, 'session.json'),
       process: join(path, 'process.json'),
+      exit: join(path, 'exit.json'),
       config: join(path, 'run.json'),
     };
   }
@@ -105,12 +107,12 @@ export async function* filesBelow(
 export const isBookkeeping = (path: string): boolean =>
   /^(start|damaged|ranks-[^/]+)\//.test(path) ||
   /^[^/]+\.tmp$/.test(path) ||
-  ['lock', 'session.json', 'process.json', 'kept.json'].includes(path);
+  ['lock', 'session.json', 'process.json', 'exit.json', 'kept.json'].includes(path);
 
 /** Replaces a small file in one step: readers see the old or the new content, whole, also after a crash. */
-export async function replaceFile(path: string, content: string): Promise<void> {
+export async function replaceFile(path: string, content: string, mode = 0o666): Promise<void> {
   const beside = `${path}.${randomUUID()}.tmp`;
-  const file = await open(beside, 'w');
+  const file = await open(beside, 'w', mode);
   try {
     await file.writeFile(content);
     await file.sync();

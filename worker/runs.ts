@@ -9,7 +9,7 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 import type { Logger } from 'pino';
 import { type Life, mayGoOn } from '../contracts/life.ts';
 import { workflowQueue as defaultQueue } from '../contracts/queues.ts';
-import { sessionLostSignal } from '../contracts/run-activities.ts';
+import { sessionFoundSignal, sessionLostSignal } from '../contracts/run-activities.ts';
 import { type RunView, runQuery } from '../contracts/run-messages.ts';
 import { type SalvageInput, salvageId, salvageType, sweepType } from '../contracts/salvage-messages.ts';
 
@@ -157,14 +157,23 @@ export class Runs {
   }
 
   /** Tells a run at once what a heartbeat timeout would tell it late. A run that is over needs no telling. */
-  async tellLost(run: string, session: string): Promise<void> {
+  tellLost(run: string, session: string): Promise<void> {
+    return this.#signal(run, sessionLostSignal, session);
+  }
+
+  /** Has a run ask this host again, at once: its session is here. */
+  tellFound(run: string, session: string): Promise<void> {
+    return this.#signal(run, sessionFoundSignal, session);
+  }
+
+  async #signal(run: string, name: string, session: string): Promise<void> {
     try {
       const handle = this.client.workflow.getHandle(run);
       await this.unstick(run);
-      await handle.signal(sessionLostSignal, session);
+      await handle.signal(name, session);
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError))
-        this.log.warn({ run, err: error }, 'the run could not be told that its session is lost');
+        this.log.warn({ run, err: error, signal: name }, 'the run could not be told of its session');
     }
   }
 }

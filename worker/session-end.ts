@@ -4,12 +4,16 @@ import type { Failure } from '../contracts/failure.ts';
 import type { TrainerEvent } from '../contracts/protocol.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import type { SessionEnd } from '../contracts/session.ts';
-import type { TrainerExit } from './launchers/launcher.ts';
+import type { TrainerEnd } from './process-file.ts';
 import type { RunFolder } from './run-folders.ts';
 import { readEvents, readReport } from './run-report.ts';
 
 export interface EndCircumstances {
-  exit: TrainerExit | null;
+  exit: Pick<TrainerEnd, 'code' | 'signal'> | null | undefined;
+  /** It has ended, and whoever would know how is gone, too. */
+  isUnseen?: boolean;
+  /** Its supervisor ended it, for no worker had come. */
+  unattended?: boolean;
   /** Furthest batch that was trained; null when nobody knows: the worker that heard of it is gone. */
   reached: Position | null;
   batchesPerEpoch?: number | undefined;
@@ -39,7 +43,7 @@ export async function sessionEnd(
     report: await readReport(folder, known, session),
     reached: circumstances.reached,
     batchesPerEpoch: circumstances.batchesPerEpoch,
-    exit,
+    exit: exit ?? null,
     processGroupGone: circumstances.processGroupGone,
     gpuMemoryReleased: circumstances.gpuMemoryReleased,
     batchesAfterStop: stopped?.batchesAfterStop ?? null,
@@ -52,7 +56,7 @@ export async function sessionEnd(
 /** Null when it ended as it should. */
 export function endFailure(
   events: readonly TrainerEvent[],
-  { exit, seen, killedByUs, outOfMemory }: EndCircumstances,
+  { exit, seen, killedByUs, outOfMemory, isUnseen, unattended }: EndCircumstances,
 ): Failure | null {
   const failed = events.findLast((event) => event.type === 'failed');
   const with_ = exit ? { exit } : {};
@@ -61,6 +65,16 @@ export function endFailure(
     return { kind, message, ...(traceback ? { traceback } : {}), ...with_ };
   }
   if (seen) return { ...seen, ...with_ };
+  const stopped = events.findLast((event) => event.type === 'stopped');
+  if (unattended || stopped?.unattended) {
+    return { kind: 'workerLost', message: 'no worker came for the trainer in time: it saved what it could, and ended' };
+  }
+  if (isUnseen && !stopped && !killedByUs) {
+    return {
+      kind: 'trainerKilled',
+      message: 'the trainer has ended, and its supervisor, which would know how, is gone',
+    };
+  }
   if (!exit || killedByUs || exit.code === 0) return null;
   if (exit.signal === 'SIGKILL' || exit.code === 137) {
     return outOfMemory

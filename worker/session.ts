@@ -1,26 +1,28 @@
 /** One live session: a trainer process, what it has said, and who waits for what. */
 import { randomUUID } from 'node:crypto';
-import { appendFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
 import type { Life } from '../contracts/life.ts';
-import type { EarlyEnd, TrainerEvent } from '../contracts/protocol.ts';
+import type { Command, EarlyEnd, TrainerEvent } from '../contracts/protocol.ts';
 import type { Known, StopRung } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
 import { deadline } from './deadline.ts';
 import { type EndingTrainer, endTrainer } from './end-trainer.ts';
-import { endEscaped, escapedNote, escapedUnknown } from './escaped-processes.ts';
+import { endEscaped, escapedNote, escapedUnknown, keepNote } from './escaped-processes.ts';
 import type { GpuMemory } from './gpu-memory.ts';
 import { HangWatch } from './hang-watch.ts';
-import type { LaunchedTrainer, TrainerExit } from './launchers/launcher.ts';
-import { RecentOomKills } from './oom-kills.ts';
+import type { LaunchedTrainer } from './launchers/launcher.ts';
+import type { TrainerEnd } from './process-file.ts';
 import { groupGone, groupMemory } from './process-groups.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { folderBytes, type RunFolder } from './run-folders.ts';
+import { readManifests } from './run-report.ts';
 import { sessionEnd } from './session-end.ts';
+import { removeSockets } from './session-sockets.ts';
+import { TrainerChannel } from './trainer-channel.ts';
 
 /** The session is over; ask `end` how. */
 export class SessionOver extends Error {
@@ -34,8 +36,15 @@ const hangCheckEvery = 500;
 /** A dump of all threads is written in no time, unless the machine is busy. */
 const stackDumpSeconds = 1;
 
-/** Events that a later worker needs to know of; the rest is live progress. */
-const kept: ReadonlySet<TrainerEvent['type']> = new Set(['hello', 'ready', 'note', 'endedEarly', 'failed', 'stopped']);
+/** A session that a worker before this one opened, as its run folder tells. */
+export interface FoundSession {
+  id: string;
+  startedAt: string;
+  resumedFrom: Position | null;
+  versions: Record<string, string>;
+  devices: string[];
+  endedEarly: EarlyEnd | null;
+}
 
 export interface SessionParts {
   run: string;
@@ -44,9 +53,11 @@ export interface SessionParts {
   /** The life that opens it. */
   life: Life;
   config: RunConfig;
-  /** Complete epochs at its start. */
+  /** Complete epochs when this worker takes it up. */
   startEpoch: number;
   log: Logger;
+  /** Left out: it begins now. */
+  found?: FoundSession;
 }
 
 export class LiveSession {
@@ -60,9 +71,11 @@ export class LiveSession {
   resumedFrom: Position | null = null;
   versions: Record<string, string> = {};
   devices: string[] = [];
-  readonly startedAt = new Date().toISOString();
+  readonly startedAt: string;
 
   #process: LaunchedTrainer | null = null;
+  #channel: TrainerChannel | null = null;
+  #isLeft = false;
   #ready = false;
   #isOver = false;
   #epochsDone = 0;
@@ -70,27 +83,27 @@ export class LiveSession {
   #granted = 0;
   /** A checkpoint within an epoch landed that no report has told yet. */
   #hasNews = false;
-  /** Furthest batch that was trained, checkpointed or not. */
-  #reached: Position = { epoch: 0, batch: 0 };
+  /** Furthest batch that was trained, checkpointed or not; null while nobody knows. */
+  #reached: Position | null = { epoch: 0, batch: 0 };
   #batchesPerEpoch: number | undefined;
-  #exit: TrainerExit | null = null;
+  /** Undefined until it has ended; null when nobody saw how. */
+  #exit: TrainerEnd | null | undefined;
   #seen: Failure | null = null;
   #killedByUs = false;
-  #outOfMemory = false;
-  readonly #oomKills = new RecentOomKills();
   #gpuMemoryReleased: boolean | null = null;
   /** Politely, to end. */
-  #asked = false;
+  #asked: Extract<Command, { type: 'stop' | 'shutdown' }> | null = null;
   #stopAskedAt: number | null = null;
   #acknowledgedAfterMs: number | null = null;
   #finishOver: () => void = () => undefined;
   #tell: () => void = () => undefined;
+  #wasTold = false;
   /** By the monotonic clock: a wall clock that jumps must end no session. */
   #spokenTo = performance.now();
-  #writing: Promise<void> = Promise.resolve();
   readonly #wakes = new Set<() => void>();
 
-  readonly id = randomUUID();
+  readonly id: string;
+  readonly isFound: boolean;
   readonly run: string;
   readonly host: string;
   readonly folder: RunFolder;
@@ -100,7 +113,10 @@ export class LiveSession {
   readonly config: RunConfig;
   readonly #hangWatch: HangWatch;
 
-  constructor({ run, host, folder, life, config, startEpoch, log }: SessionParts) {
+  constructor({ run, host, folder, life, config, startEpoch, log, found }: SessionParts) {
+    this.id = found?.id ?? randomUUID();
+    this.startedAt = found?.startedAt ?? new Date().toISOString();
+    this.isFound = found !== undefined;
     this.run = run;
     this.host = host;
     this.folder = folder;
@@ -111,6 +127,7 @@ export class LiveSession {
     this.meter = new ProgressMeter(Math.min(startEpoch + 1, config.epochs), config.epochs);
     this.#epochsDone = startEpoch;
     this.#granted = startEpoch;
+    if (found) this.#goOn(found, startEpoch);
     this.over = new Promise((resolve) => {
       this.#finishOver = resolve;
     });
@@ -119,8 +136,29 @@ export class LiveSession {
     });
   }
 
+  /** It trains, and who trained it so far is gone: what matters of that is in its folder. */
+  #goOn({ resumedFrom, versions, devices, endedEarly }: FoundSession, epoch: number): void {
+    Object.assign(this, { resumedFrom, versions, devices });
+    this.#ready = true;
+    this.#endedEarly = endedEarly;
+    this.#hasNews = true;
+    this.#reached = null;
+    // Until it tells its phase: one that does not say a word hangs.
+    this.#hangWatch.note({ type: 'phase', phase: 'train', epoch: epoch + 1 });
+  }
+
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** Whether the run was told how it ended. */
+  get wasTold(): boolean {
+    return this.#wasTold;
+  }
+
+  /** This worker has handed it over to the next one. */
+  get isLeft(): boolean {
+    return this.#isLeft;
   }
 
   /** Whether there is a process, whose end will be seen. */
@@ -147,20 +185,40 @@ export class LiveSession {
     return { id, host, resumedFrom, devices, versions, startedAt };
   }
 
-  /** Called for every event of the process, and for what is no event. */
-  readonly listener = {
-    onEvent: (event: TrainerEvent) => this.#onEvent(event),
-    onGarbage: (sentence: string) => {
-      this.#seen ??= { kind: 'protocol', message: sentence.slice(0, 4000) };
-      this.log.error(sentence);
-      this.kill();
-    },
-  };
-
-  /** `gpuMemory`: as it was before the process. */
-  attach(process: LaunchedTrainer, gpuMemory: GpuMemory | null = null): void {
+  /** `socket`: where the trainer listens; `gpuMemory`: as it was before the process. */
+  attach(process: LaunchedTrainer, socket: string, gpuMemory: GpuMemory | null = null): void {
     this.#process = process;
-    void this.#watchEnd(process, gpuMemory);
+    const channel = new TrainerChannel(socket, {
+      onConnected: () => this.#greet(),
+      onEvent: (event) => this.#onEvent(event),
+      onGarbage: (sentence) => {
+        this.#seen ??= { kind: 'protocol', message: sentence.slice(0, 4000) };
+        this.log.error(sentence);
+        this.kill();
+      },
+    });
+    this.#channel = channel;
+    void this.#watchEnd(process, channel, socket, gpuMemory);
+  }
+
+  /** This worker goes: nothing is heard, asked or ended by it any more, and the trainer stays. */
+  leave(): void {
+    this.#isLeft = true;
+    this.#channel?.leave();
+    this.#process?.leave();
+  }
+
+  /** What it was told is said to a trainer that may not have heard it; what it did meanwhile is on its disk. */
+  #greet(): void {
+    if (this.#granted > 0) this.#channel?.send({ type: 'grant', through: this.#granted });
+    if (this.#asked) this.#channel?.send(this.#asked);
+    void readManifests(this.folder).then(
+      (manifests) => {
+        this.#epochsDone = Math.max(this.#epochsDone, manifests.at(-1)?.epoch ?? 0);
+        this.#wake();
+      },
+      (error) => this.log.warn({ err: error }, 'checkpoints'),
+    );
   }
 
   spokenTo(): void {
@@ -176,7 +234,7 @@ export class LiveSession {
     // A trainer that waited for this grant was silent for a good reason.
     if (this.#epochsDone >= this.#granted) this.#hangWatch.alive();
     this.#granted = Math.max(this.#granted, through);
-    this.#process?.send({ type: 'grant', through });
+    this.#channel?.send({ type: 'grant', through: this.#granted });
   }
 
   /**
@@ -204,17 +262,19 @@ export class LiveSession {
   /** One rung of the ladder; `over` tells when it worked. */
   ask(rung: StopRung): void {
     this.spokenTo();
-    if (this.#isOver) return;
+    // Whoever asked the worker before for it asks again: that is what ended it.
+    if (this.isFound && (rung === 'terminate' || rung === 'kill')) this.#killedByUs = true;
+    if (this.#isOver || this.#isLeft) return;
     this.log.info({ rung }, 'stop');
     switch (rung) {
       case 'finish':
-        this.#asked = true;
-        return this.#process?.send({ type: 'shutdown' });
+        this.#asked ??= { type: 'shutdown' };
+        return this.#channel?.send({ type: 'shutdown' });
       case 'epoch':
       case 'batch':
-        this.#asked = true;
+        this.#asked = { type: 'stop', mode: rung };
         this.#stopAskedAt ??= performance.now();
-        return this.#process?.send({ type: 'stop', mode: rung });
+        return this.#channel?.send(this.#asked);
       case 'terminate':
         // It did not do what it was asked: its log tells what it did instead.
         if (this.#asked) this.#dumpStacks();
@@ -226,6 +286,7 @@ export class LiveSession {
   }
 
   kill(): void {
+    if (this.#isLeft) return;
     this.#killedByUs = true;
     this.#process?.signal('SIGKILL', 'group');
   }
@@ -256,16 +317,19 @@ export class LiveSession {
   /** For the run, only once it is over. */
   async end(known: Known): Promise<SessionEnd> {
     const end = await sessionEnd(this.folder, this.id, known, {
-      exit: this.#exit,
+      exit: this.#exit && { code: this.#exit.code, signal: this.#exit.signal },
+      isUnseen: this.#exit === null,
+      unattended: this.#exit?.unattended === true,
       reached: this.#reached,
       batchesPerEpoch: this.#batchesPerEpoch,
       seen: this.#seen,
       killedByUs: this.#killedByUs,
-      outOfMemory: this.#outOfMemory,
+      outOfMemory: this.#exit?.outOfMemory === true,
       processGroupGone: true,
       gpuMemoryReleased: this.#gpuMemoryReleased,
       acknowledgedAfterMs: this.#acknowledgedAfterMs,
     });
+    this.#wasTold = true;
     this.#tell();
     return end;
   }
@@ -273,7 +337,6 @@ export class LiveSession {
   #onEvent(event: TrainerEvent): void {
     this.meter.note(event);
     this.#hangWatch.note(event);
-    if (kept.has(event.type) || (event.type === 'acknowledged' && event.command === 'stop')) this.#keep(event);
     switch (event.type) {
       case 'hello':
         this.versions = event.versions;
@@ -291,7 +354,7 @@ export class LiveSession {
         this.#epochsDone = event.epoch;
         this.#batchesPerEpoch = event.batches;
         // Its checkpoint landed while the next epoch trained: batches of that one may have been told before.
-        if (this.#reached.epoch < event.epoch) this.#reached = { epoch: event.epoch, batch: 0 };
+        if ((this.#reached?.epoch ?? 0) < event.epoch) this.#reached = { epoch: event.epoch, batch: 0 };
         this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
         break;
       case 'endedEarly':
@@ -315,26 +378,23 @@ export class LiveSession {
   }
 
   #trained(position: Position): void {
+    const before = this.#reached;
     // The last batch of an epoch is always told, and the next epoch may begin before the end of this one is.
-    if (position.epoch > this.#reached.epoch && this.#reached.batch > 0) this.#batchesPerEpoch = this.#reached.batch;
+    if (before && position.epoch > before.epoch && before.batch > 0) this.#batchesPerEpoch = before.batch;
     this.#reached = position;
   }
 
-  #keep(event: TrainerEvent): void {
-    const line = JSON.stringify({ session: this.id, at: new Date().toISOString(), event });
-    this.#writing = this.#writing
-      .then(() => appendFile(this.folder.events, `${line}\n`))
-      .catch((error) => {
-        this.log.error({ err: error }, 'an event could not be written into the run folder');
-      });
-  }
-
-  async #watchEnd(process: LaunchedTrainer, gpuMemory: GpuMemory | null): Promise<void> {
+  async #watchEnd(
+    process: LaunchedTrainer,
+    channel: TrainerChannel,
+    socket: string,
+    gpuMemory: GpuMemory | null,
+  ): Promise<void> {
     const ended = new AbortController();
     const watching = [this.#measureMemory(process, ended.signal), this.#watchForHangs(ended.signal)];
     this.#exit = await process.exited;
     ended.abort();
-    this.#outOfMemory = (await this.#oomKills.count()) > 0;
+    channel.finish();
     await Promise.all(watching);
     const patience = deadline(orphanGrace);
     if (!(await groupGone(process.identity, patience))) {
@@ -342,12 +402,12 @@ export class LiveSession {
       await groupGone(process.identity, new AbortController().signal);
     }
     const escaped = await endEscaped(this.folder, patience);
-    if (escaped === null) this.#keep({ type: 'note', message: escapedUnknown });
-    else if (escaped.length > 0) this.#keep({ type: 'note', message: escapedNote(escaped) });
+    if (escaped === null) await keepNote(this.folder, this.id, escapedUnknown);
+    else if (escaped.length > 0) await keepNote(this.folder, this.id, escapedNote(escaped));
     process.dismiss();
-    // The last events may still be in the pipe when the process has gone.
-    await Promise.race([process.drained, delay(orphanGrace)]);
-    await this.#writing;
+    // The last events may still be on their way when the process has gone.
+    await Promise.race([channel.drained, delay(orphanGrace)]);
+    await removeSockets(socket);
     this.#gpuMemoryReleased = (await gpuMemory?.isReleased()) ?? null;
     if (this.#gpuMemoryReleased === false) this.log.error('its GPU has not got its memory back');
     this.log.info({ exit: this.#exit }, 'the trainer has ended');
@@ -357,7 +417,6 @@ export class LiveSession {
   async #measureMemory(process: LaunchedTrainer, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.meter.memoryBytes = await groupMemory(process.identity.pid);
-      await this.#oomKills.count();
       await delay(memoryEvery, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -374,7 +433,7 @@ export class LiveSession {
         savedBytes = bytes;
       }
       const waitsForGrant = this.#epochsDone >= this.#granted;
-      if (signal.aborted || waitsForGrant || !this.#hangWatch.hangs) continue;
+      if (signal.aborted || this.#isLeft || waitsForGrant || !this.#hangWatch.hangs) continue;
       const { phase, silentSeconds, limitSeconds } = this.#hangWatch;
       void this.endHang(
         `no sign of life for ${silentSeconds.toFixed(1)} s in phase ${phase} (limit ${limitSeconds?.toFixed(1)} s); its stacks are in its log`,

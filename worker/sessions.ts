@@ -6,7 +6,7 @@ import { type ConfigProblem, type Failure, failureSchema, problemSentence } from
 import { isSameLife, type Life, type Owner } from '../contracts/life.ts';
 import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
-import type { RunConfig } from '../contracts/run-config.ts';
+import { deadlinesSchema, type RunConfig } from '../contracts/run-config.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import type { AllowedPaths } from './allowed-paths.ts';
@@ -17,13 +17,15 @@ import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
 import type { Devices } from './devices.ts';
 import { type EndLimits, endTrainer } from './end-trainer.ts';
+import type { LeftSession } from './found-sessions.ts';
 import type { Launcher } from './launchers/launcher.ts';
 import { endPredecessor } from './predecessor.ts';
 import { type RunFolder, type RunFolders, replaceFile } from './run-folders.ts';
 import { readManifests, readReport, start } from './run-report.ts';
 import type { Runs } from './runs.ts';
 import { LiveSession, SessionOver } from './session.ts';
-import type { Slots } from './slots.ts';
+import type { SessionSockets } from './session-sockets.ts';
+import type { Slot, Slots } from './slots.ts';
 import type { Stores } from './stores.ts';
 import { type TrainerCatalog, TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
 import type { Turns } from './turns.ts';
@@ -58,6 +60,7 @@ export interface SessionsParts {
   trainers: TrainerCatalog;
   slots: Slots;
   launcher: Launcher;
+  sockets: SessionSockets;
   stores: Stores;
   allowedPaths: AllowedPaths;
   /** A run's output folder is written by one at a time. */
@@ -145,6 +148,11 @@ export class Sessions {
       options.onProgress('wait for the session before to end');
       await endTrainer(live.ending, input.config.deadlines, options.signal);
     }
+    if (live?.isFound && live.isOver && live.id === previous?.id && !live.wasTold) {
+      // The run gave it up before anyone could tell how it ended, and would take that for the host's trouble.
+      const { failure } = await live.end(input.known);
+      if (failure && failure.kind !== 'workerLost') throw new SessionProblem(failure);
+    }
     const slot = this.#host.slots.take(run, options.byPermit);
     if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
     let begun: LiveSession | null = null;
@@ -175,22 +183,18 @@ export class Sessions {
       });
       this.#live.set(place, begun);
       const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
-      await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume, endedEarly)));
+      const socket = await this.#host.sockets.pathOf(begun.id);
+      const file = sessionFile(input, begun, resume, { endedEarly, socket });
+      await replaceFile(folder.session, JSON.stringify(file), 0o600);
       options.onProgress('start the trainer');
-      begun.attach(
-        await this.#host.launcher.start(
-          {
-            ...{ program, python, folder, session: begun.id, limits: input.config.deadlines },
-            environment: this.#host.devices.environment(slot, this.#host.slots.total),
-          },
-          begun.listener,
-        ),
-        await gpuMemory,
-      );
-      void begun.over.then(() => this.#host.slots.give(slot));
-      void this.#endWhenIdle(begun).catch((error) =>
-        log.error({ err: error }, 'an idle session is not watched any more'),
-      );
+      const { reattachSeconds } = file;
+      const trainer = await this.#host.launcher.start({
+        ...{ program, python, folder, session: begun.id, socket, slot: slot.index },
+        limits: { ...input.config.deadlines, reattachSeconds },
+        environment: this.#host.devices.environment(slot, this.#host.slots.total),
+      });
+      begun.attach(trainer, socket, await gpuMemory);
+      this.#watch(begun, slot);
       options.onProgress('the trainer sets up');
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
@@ -205,6 +209,36 @@ export class Sessions {
       }
       throw await this.#problem(error, begun, input, options.signal);
     }
+  }
+
+  #watch(session: LiveSession, slot: Slot | null): void {
+    if (slot) void session.over.then(() => this.#host.slots.give(slot));
+    void this.#endWhenIdle(session).catch((error) =>
+      session.log.error({ err: error }, 'an idle session is not watched any more'),
+    );
+  }
+
+  /**
+   * Takes up a session that a worker before this one opened: its trainer trains on, or has ended meanwhile, and then this worker tells
+   * how. Null where another session is in its place. Before this worker asks for any work: its slot is still free.
+   */
+  takeUp({ folder, file, life, config, socket, isAlive, epoch, session }: LeftSession): LiveSession | null {
+    const { place, run } = folder;
+    if (this.#live.has(place)) return null;
+    const log = this.#log.child({ run });
+    const found = new LiveSession({
+      ...{ run, host: this.#host.id, folder, life, config, startEpoch: epoch, log, found: session },
+    });
+    this.#live.set(place, found);
+    const slot = isAlive ? this.#host.slots.takeBack(run, file.slot) : null;
+    found.attach(this.#host.launcher.find({ folder, socket, file }), socket);
+    this.#watch(found, slot);
+    return found;
+  }
+
+  /** This worker goes, and its trainers stay: another one takes them up. */
+  leave(): void {
+    for (const session of this.#live.values()) session.leave();
   }
 
   /**
@@ -288,13 +322,21 @@ export class Sessions {
   /** A session that no run speaks to for long is nobody's: it checkpoints, ends and frees its slot. */
   async #endWhenIdle(session: LiveSession): Promise<void> {
     const limit = this.#host.sessionIdleSeconds * 1000;
+    let wasTold = false;
     while (!session.isOver) {
       await Promise.race([session.over, delay(Math.min(limit, idleCheckEvery), undefined, { ref: false })]);
+      if (session.isLeft) return;
+      if (session.idleMs < idleCheckEvery) wasTold = false;
       if (session.isOver || session.idleMs < idleCheckEvery) continue;
       // Between two activities a run may be closed from outside, and none is left to be forsaken.
       if (await this.endIfOver(session)) return;
       // The run has given this host up, and may be waiting for the very slot that its session holds.
       const isGivenUp = await this.#host.runs.waitsForHost(session.run).catch(() => false);
+      if (isGivenUp && !wasTold) {
+        wasTold = true;
+        await this.#host.runs.tellFound(session.run, session.id);
+        continue;
+      }
       if (!isGivenUp && session.idleMs < limit) continue;
       session.log.warn({ isGivenUp }, 'its run does not ask for anything any more: the session is ended');
       await endTrainer(session.ending, { ...session.config.deadlines, stopSeconds: limit / 1000 });
@@ -404,7 +446,7 @@ const sessionFile = (
   input: OpenSessionInput,
   session: LiveSession,
   from: Start | null,
-  endedEarly: EarlyEnd | null,
+  { endedEarly, socket }: { endedEarly: EarlyEnd | null; socket: string },
 ): SessionFile => ({
   protocol: protocolVersion,
   run: input.run,
@@ -419,6 +461,9 @@ const sessionFile = (
   resumeFrom: from?.resume.path ?? null,
   keepProgress: from?.keepProgress ?? true,
   batchDivisor: input.batchDivisor,
+  socket,
+  // Runs of old do not tell.
+  reattachSeconds: deadlinesSchema.shape.reattachSeconds.parse(input.config.deadlines.reattachSeconds),
 });
 
 /** Also where what the store has did not fit here. */

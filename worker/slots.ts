@@ -50,6 +50,13 @@ export class Slots {
     return null;
   }
 
+  /** That of a trainer which the worker before has started: its own, where that is free, for it has the devices of that one. */
+  takeBack(run: string, index: number | undefined): Slot | null {
+    if (index === undefined || index >= this.total || this.#holders.has(index)) return this.take(run, false);
+    this.#holders.set(index, run);
+    return { index };
+  }
+
   /** No session is taken any more: the worker is going down. */
   close(): void {
     this.#closed = true;

@@ -27,6 +27,8 @@ export type RunChartEvent =
   | { type: 'RESUME' }
   /** A restarted worker says that this session died with the worker before. */
   | { type: 'SESSION_LOST'; session: string }
+  /** A restarted worker has taken this session up: whoever asks the worker before asks in vain. */
+  | { type: 'SESSION_FOUND'; session: string }
   /** This life found another one's files at its place, and has one of its own now. */
   | { type: 'MOVED'; moved: MovedIn }
   /** The workflow's history is long: a new run of it is due at the next quiet moment. */
@@ -56,6 +58,9 @@ function otherStoreWait({ restarts }: RunContext): number {
   const before = restarts.findLastIndex(({ failure }) => failure?.kind !== 'otherStore');
   return seconds(Math.min(600, 2 ** (restarts.length - 1 - before)));
 }
+
+const signalledSession = (event: RunChartEvent): string | null =>
+  event.type === 'SESSION_LOST' || event.type === 'SESSION_FOUND' ? event.session : null;
 
 export const chartSetup = setup({
   types: {} as { context: RunContext; events: RunChartEvent; input: RunInput },
@@ -117,7 +122,10 @@ export const chartSetup = setup({
     hasSession: ({ context }) => context.session !== null,
     wantsNow: ({ context }) => context.stop?.mode === 'now',
     wantsEpochEnd: ({ context }) => context.stop?.mode === 'epoch',
-    isOpenSession: ({ context, event }) => event.type === 'SESSION_LOST' && event.session === context.session?.id,
+    isOpenSession: ({ context, event }) => signalledSession(event) === context.session?.id,
+    /** The one that the run would find again, if it asked that host first. */
+    isLastSession: ({ context, event }) =>
+      signalledSession(event) === context.lastSession?.id && !context.handedOver && context.notAfter === null,
     /** The trainer is still there, whoever was to ask it. */
     isUnexpected: (_, { error }: { error: unknown }) => isUnexpected(error),
     hasKeeping: ({ context }) => !context.renewalDue && (context.dropped.length > 0 || toStore(context).length > 0),

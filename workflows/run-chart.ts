@@ -5,7 +5,7 @@
  *
  * Whatever ends a training leaves `training` by `stopping` and `uploading`; there is no other way to `stopped`.
  */
-import { and, assign, not } from 'xstate';
+import { and, assign, not, stateIn } from 'xstate';
 import { chartSetup, known } from './chart-setup.ts';
 import { firstContext, planOf, sessionOf } from './run-context.ts';
 import {
@@ -112,6 +112,7 @@ const sessions = chartSetup.createStateConfig({
         onError: [
           { guard: 'stopWanted', target: '#run.stopping' },
           { guard: 'pauseWanted', target: 'paused' },
+          { guard: stateIn('#returning'), target: 'acquiring', reenter: true },
           {
             target: 'deciding',
             actions: assign(({ context, event }) => adoptFailure(context, sessionFailureOf(event.error))),
@@ -120,6 +121,16 @@ const sessions = chartSetup.createStateConfig({
       },
       states: {
         waiting: {
+          on: {
+            STOP: { target: 'withdrawing', actions: 'rememberStop' },
+            PAUSE: { target: 'withdrawing', actions: 'wantPause' },
+            SESSION_FOUND: { guard: 'isLastSession', target: 'returning' },
+          },
+        },
+        /** The session that it gave up is there: no other host is waited for any more, and its own is asked again. */
+        returning: {
+          id: 'returning',
+          entry: { type: 'cancelChild', params: { id: 'openSession' } },
           on: {
             STOP: { target: 'withdrawing', actions: 'rememberStop' },
             PAUSE: { target: 'withdrawing', actions: 'wantPause' },
@@ -176,6 +187,7 @@ const sessions = chartSetup.createStateConfig({
         STOP: { target: '#run.stopping', actions: 'rememberStop' },
         PAUSE: { target: 'pausing', actions: 'wantPause' },
         SESSION_LOST: { guard: 'isOpenSession', target: 'deciding', actions: 'loseSession' },
+        SESSION_FOUND: { guard: 'isOpenSession', target: 'epoch', reenter: true },
       },
     },
     /**
@@ -211,6 +223,7 @@ const sessions = chartSetup.createStateConfig({
         ],
         PAUSE: { target: 'pausing', actions: 'wantPause' },
         SESSION_LOST: { guard: 'isOpenSession', target: 'deciding', actions: 'loseSession' },
+        SESSION_FOUND: { guard: 'isOpenSession', target: 'finishing', reenter: true },
       },
     },
     recovering: {
@@ -278,6 +291,11 @@ const keeper = chartSetup.createStateConfig({
         MOVED: 'idle',
         // The worker that stored them has gone: the one after it begins anew, and nobody waits for a missed heartbeat.
         SESSION_LOST: {
+          guard: 'isOpenSession',
+          target: 'idle',
+          actions: assign(({ context }) => adoptKeeperFailure(context)),
+        },
+        SESSION_FOUND: {
           guard: 'isOpenSession',
           target: 'idle',
           actions: assign(({ context }) => adoptKeeperFailure(context)),

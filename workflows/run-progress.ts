@@ -104,11 +104,19 @@ export function adoptKeeperFailure({ ledger }: RunContext): Change {
   return { ledger: ledger.map((entry) => (isFallback(entry) ? { ...entry, stored: false } : entry)) };
 }
 
+/** A session that was given up and goes on was never lost: that was no restart. */
+function withoutLoss(restarts: RunContext['restarts']): RunContext['restarts'] {
+  const last = restarts.at(-1);
+  return last?.reason === 'failure' && last.failure && isHostTrouble(last.failure) ? restarts.slice(0, -1) : restarts;
+}
+
 /** A session is open: another one, or the one before, whose host was out of reach for a while. */
 export function adoptSession(context: RunContext, { session, report, attached }: OpenedSession): Change {
   return {
     // Where that one began is long past: it trained on meanwhile, and all that it left still counts.
-    ...(attached ? adoptReport(context, report, session.host) : adoptBeginning(context, session, report)),
+    ...(attached
+      ? { ...adoptReport(context, report, session.host), restarts: withoutLoss(context.restarts) }
+      : adoptBeginning(context, session, report)),
     session,
     lastSession: session,
     lastHost: session.host,

@@ -18,7 +18,7 @@ import type {
   StopTrainerInput,
   TrainEpochInput,
 } from '../contracts/run-activities.ts';
-import { sessionLostSchema, sessionLostSignal } from '../contracts/run-activities.ts';
+import { sessionFoundSignal, sessionLostSignal, signalledSessionSchema } from '../contracts/run-activities.ts';
 import type { DraftConfig } from '../contracts/run-config.ts';
 import {
   type Configure,
@@ -238,11 +238,16 @@ class TrainingRun {
     wf.setHandler(wf.defineQuery<RunView>(runQuery), view);
     // Nothing may be thrown here: that would end the run, or wedge it. Nor is there a handler for signals of other names, which are
     // ignored without one: the SDK wedges a workflow that has one and is sent a signal whose name it reserves for itself.
-    wf.setHandler(wf.defineSignal<[unknown]>(sessionLostSignal), (given) => {
-      const session = sessionLostSchema.safeParse(given);
-      if (session.success) this.#chart.send({ type: 'SESSION_LOST', session: session.data });
-      else this.#tell(`a signal ${sessionLostSignal} was ignored: it names no session`);
-    });
+    for (const [signal, type] of [
+      [sessionLostSignal, 'SESSION_LOST'],
+      [sessionFoundSignal, 'SESSION_FOUND'],
+    ] as const) {
+      wf.setHandler(wf.defineSignal<[unknown]>(signal), (given) => {
+        const session = signalledSessionSchema.safeParse(given);
+        if (session.success) this.#chart.send({ type, session: session.data });
+        else this.#tell(`a signal ${signal} was ignored: it names no session`);
+      });
+    }
     wf.setHandler(
       wf.defineUpdate<RunView, [Configure]>(updateNames.configure),
       (patch) => {
@@ -326,7 +331,9 @@ class TrainingRun {
     if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
     this.#story = enterState(this.#story, state, now);
     for (const message of tellChange(this.#before, this.#context, event)) this.#tell(message);
-    if (this.#context.restarts.at(-1) !== this.#before.restarts.at(-1)) {
+    if (this.#context.restarts.length < this.#before.restarts.length) {
+      this.#story = { ...this.#story, restartTimes: this.#story.restartTimes.slice(0, -1) };
+    } else if (this.#context.restarts.at(-1) !== this.#before.restarts.at(-1)) {
       this.#story = { ...this.#story, restartTimes: [...this.#story.restartTimes, now.toISOString()].slice(-200) };
     }
     this.#before = this.#context;

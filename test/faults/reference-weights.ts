@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { checkpointManifestSchema, type Position } from '../../contracts/checkpoint.ts';
-import type { Command, SessionFile } from '../../contracts/protocol.ts';
+import type { SessionFile } from '../../contracts/protocol.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { TrainerCatalog, trainerEnvironment } from '../../worker/trainer-catalog.ts';
+import { TrainerChannel } from '../../worker/trainer-channel.ts';
 
 const trainers = fileURLToPath(new URL('../trainers', import.meta.url));
 export const weightsSchema = z.object({ count: z.int(), link: z.string() });
@@ -41,6 +41,7 @@ async function train({ seed, epochs, parameters }: Shape): Promise<ReadonlyMap<s
       ...{ protocol: 1, run: 'reference', session: 'reference', runFolder: folder },
       ...{ epochs, parameters, data: null, seed, everyBatches: 1 },
       ...{ endsAfter: null, resumeFrom: null, keepProgress: true, batchDivisor: 1 },
+      ...{ socket: join(folder, 'socket'), reattachSeconds: 60 },
     };
     await writeFile(join(folder, 'session.json'), JSON.stringify(session));
     await mkdir(join(folder, 'artifacts'));
@@ -48,12 +49,15 @@ async function train({ seed, epochs, parameters }: Shape): Promise<ReadonlyMap<s
     const child = spawn(python, [program.file, 'train'], {
       cwd: join(folder, 'artifacts'),
       env: { ...trainerEnvironment(python), EPOCHAL_SESSION: join(folder, 'session.json') },
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      stdio: 'ignore',
     });
-    child.stdio[4]?.on('data', () => undefined);
-    const grant: Command = { type: 'grant', through: epochs };
-    (child.stdio[3] as Writable).write(`${JSON.stringify(grant)}\n`);
+    const channel = new TrainerChannel(session.socket, {
+      onConnected: () => channel.send({ type: 'grant', through: epochs }),
+      onEvent: () => undefined,
+      onGarbage: () => undefined,
+    });
     const [code] = await once(child, 'exit');
+    channel.finish();
     if (code !== 0) throw new Error(`the reference run ended with ${code}`);
     return await readWeights(join(folder, 'checkpoints'));
   } finally {

@@ -335,7 +335,7 @@ def fail(kind: FailKind, app: epochal.Application) -> None:
     if kind == "exit":
         os._exit(3)
     if kind == "protocol":
-        os.write(4, b"this is not JSON\n")
+        app._sink._worker.sendall(b"this is not JSON\n")  # type: ignore[attr-defined]
     if kind == "native_print":
         print_noise("failure")
 

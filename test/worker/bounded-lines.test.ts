@@ -11,6 +11,7 @@ import { processLauncher } from '../../worker/launchers/process.ts';
 import { findPython } from '../../worker/python-tools.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
 import { runProgram } from '../../worker/run-program.ts';
+import { TrainerChannel } from '../../worker/trainer-channel.ts';
 
 const moduleOf = (name: string) => fileURLToPath(new URL(`../../worker/${name}.ts`, import.meta.url));
 
@@ -51,18 +52,33 @@ it('a trainer that sends a line without an end is told once, by its beginning, a
   const folder = await mkdtemp(join(tmpdir(), 'epochal-flood-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const file = join(folder, 'flood.py');
-  await writeFile(file, 'import os\nfor _ in range(8): os.write(4, b"x" * (1 << 20))\n');
+  const program = [
+    'import socket',
+    'listener = socket.socket(socket.AF_UNIX)',
+    `listener.bind(${JSON.stringify(join(folder, 'socket'))})`,
+    'listener.listen()',
+    'worker, _ = listener.accept()',
+    'for _ in range(8): worker.sendall(b"x" * (1 << 20))',
+  ];
+  await writeFile(file, program.join('\n'));
   const told: string[] = [];
-  const listener = { onEvent: () => told.push('an event'), onGarbage: (sentence: string) => told.push(sentence) };
+  const listener = {
+    onConnected: () => undefined,
+    onEvent: () => told.push('an event'),
+    onGarbage: (sentence: string) => told.push(sentence),
+  };
   const { path } = await findPython();
   const run = await new RunFolders(folder).make('run');
-  const limits = { stopSeconds: 60, terminateSeconds: 60 };
-  const trainer = await processLauncher.start(
-    { program: { name: 'flood', file }, python: path, folder: run, session: 'one', limits, environment: {} },
-    listener,
-  );
-  expect(await trainer.exited).toEqual({ code: 0, signal: null });
-  await trainer.drained;
+  const limits = { stopSeconds: 60, terminateSeconds: 60, reattachSeconds: 60 };
+  const socket = join(folder, 'socket');
+  const trainer = await processLauncher.start({
+    ...{ program: { name: 'flood', file }, python: path, folder: run, session: 'one', socket, slot: 0, limits },
+    environment: {},
+  });
+  const channel = new TrainerChannel(socket, listener);
+  expect(await trainer.exited).toMatchObject({ code: 0, signal: null });
+  channel.finish();
+  await channel.drained;
   trainer.dismiss();
   expect(told).toEqual([
     expect.stringMatching(/a line that is longer than 4194304 bytes, which no event is: x{4000} …$/),

@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FailureKind } from '../../contracts/failure.ts';
 import type { TrainerEvent } from '../../contracts/protocol.ts';
-import { counters, RecentOomKills } from '../../worker/oom-kills.ts';
 import { type EndCircumstances, endFailure } from '../../worker/session-end.ts';
 
 const quiet: EndCircumstances = {
@@ -18,6 +17,7 @@ const quiet: EndCircumstances = {
 const signal = (name: string) => ({ exit: { code: null, signal: name } });
 const code = (number: number) => ({ exit: { code: number, signal: null } });
 const hang = { seen: { kind: 'hang', message: 'silent' } } as const;
+const stopped: TrainerEvent = { type: 'stopped', epoch: 1, batch: 2, batchesAfterStop: 0, finished: false };
 const said: TrainerEvent = { type: 'failed', kind: 'nan', message: 'the loss is NaN', traceback: '' };
 
 describe('the end of a trainer', () => {
@@ -36,37 +36,14 @@ describe('the end of a trainer', () => {
     ['by SIGSEGV', signal('SIGSEGV'), [], 'trainerKilled'],
     ['by our own SIGKILL', { ...signal('SIGKILL'), killedByUs: true }, [], null],
     ['by our own SIGKILL, after a hang', { ...signal('SIGKILL'), ...hang, killedByUs: true }, [], 'hang'],
+    ['that nobody saw', { isUnseen: true }, [], 'trainerKilled'],
+    ['that nobody saw, after it had told a good one', { isUnseen: true }, [stopped], null],
+    ['by itself, for no worker had come', code(0), [{ ...stopped, unattended: true }], 'workerLost'],
+    ['by its supervisor, for no worker had come', { ...signal('SIGKILL'), unattended: true }, [], 'workerLost'],
     ['after its own word', code(1), [said], 'nan'],
     ['after its own word, whatever was seen', { ...signal('SIGKILL'), ...hang }, [said], 'nan'],
   ];
   it.each(ends)('%s', (_, circumstances, events, kind) => {
     expect(endFailure(events, { ...quiet, ...circumstances })?.kind ?? null).toBe(kind);
-  });
-});
-
-describe('the counter of kills for want of memory', () => {
-  it('tells what happened lately, and forgets what was long ago', async () => {
-    let [kills, now] = [7, 0];
-    const recent = new RecentOomKills(
-      async () => kills,
-      () => now,
-    );
-    const at = (seconds: number, count: number) => {
-      [now, kills] = [seconds * 1000, count];
-      return recent.count();
-    };
-    expect(await at(0, 7)).toBe(0);
-    expect(await at(2, 8)).toBe(1);
-    expect(await at(28, 8)).toBe(1);
-    expect(await at(40, 8)).toBe(0);
-    expect(await at(41, 9)).toBe(1);
-  });
-
-  it('is that of the own cgroup, of version 2 and of version 1', () => {
-    expect(counters('0::/user.slice/worker\n')).toEqual(['/sys/fs/cgroup/user.slice/worker/memory.events']);
-    expect(counters('12:cpu,cpuacct:/a\n4:memory:/docker/b\n0::/\n')).toEqual([
-      '/sys/fs/cgroup/memory.events',
-      '/sys/fs/cgroup/memory/docker/b/memory.oom_control',
-    ]);
   });
 });

@@ -44,15 +44,14 @@ it('runs in the artifacts of its run, and is asked in a folder that goes; its ow
   expect((await catalog.describe(program)).name).toBe('writer');
 
   const run = await new RunFolders(folder).make('run');
-  const nothing = { onEvent: () => undefined, onGarbage: () => undefined };
-  const limits = { stopSeconds: 60, terminateSeconds: 60 };
-  const started = await processLauncher.start(
-    { program, python, folder: run, session: 'one', limits, environment: {} },
-    nothing,
-  );
+  const limits = { stopSeconds: 60, terminateSeconds: 60, reattachSeconds: 60 };
+  const started = await processLauncher.start({
+    ...{ program, python, folder: run, session: 'one', socket: join(folder, 'socket'), slot: 0, limits },
+    environment: {},
+  });
   const exit = await started.exited;
   started.dismiss();
-  expect(exit, await readFile(run.trainerLog, 'utf8')).toEqual({ code: 0, signal: null });
+  expect(exit, await readFile(run.trainerLog, 'utf8')).toMatchObject({ code: 0, signal: null });
   expect(await readFile(join(run.artifacts, 'out', 'final.txt'), 'utf8')).toBe('read beside it');
   expect((await readdir(own)).sort()).toEqual(Object.keys(files).sort());
 });

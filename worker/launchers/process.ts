@@ -1,94 +1,103 @@
 /**
- * A trainer as a process of this machine: JSON lines down fd 3 and up fd 4, stdout and stderr straight into the log
- * file, so that neither a full pipe nor the death of this worker can hold the trainer up.
+ * A trainer as a process of this machine, child of a supervisor that outlives the worker (`worker/supervisor/`). Its stdout and
+ * stderr go straight into the log file, so that neither a full pipe nor the death of this worker can hold it up.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
-import type { Readable, Writable } from 'node:stream';
-import { problemsOf } from '../../contracts/config-problems.ts';
-import { problemSentence } from '../../contracts/failure.ts';
-import { type Command, eventSchema } from '../../contracts/protocol.ts';
+import { spawn } from 'node:child_process';
+import { createConnection, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { readLines } from '../bounded-lines.ts';
-import type { ProcessFile } from '../process-file.ts';
-import { identify, isGroupAlive, type ProcessIdentity, signalGroup } from '../process-groups.ts';
-import { replaceFile } from '../run-folders.ts';
+import { readProcessFile, readTrainerEnd, type TrainerEnd, trainerEndSchema } from '../process-file.ts';
+import { isGroupAlive, type ProcessIdentity, processGone, signalGroup, signalProcess } from '../process-groups.ts';
+import type { RunFolder } from '../run-folders.ts';
+import { parseJson } from '../run-report.ts';
+import { supervisorSocket } from '../session-sockets.ts';
 import { trainerEnvironment } from '../trainer-catalog.ts';
-import { TrainerGuard } from '../trainer-guard.ts';
-import type { LaunchedTrainer, Launcher, Recipient, TrainerExit, TrainerListener } from './launcher.ts';
+import type { Launch, LaunchedBefore, LaunchedTrainer, Launcher, Recipient } from './launcher.ts';
 
-/** Of a line in an error message. */
-const longestShown = 4_000;
-/** Of an event, in bytes: a checkpoint of ten thousand files fits, and its session alone ends of more. */
-const longestEvent = 4 * 1024 * 1024;
+const supervisor = fileURLToPath(new URL('../supervisor', import.meta.url));
+/** Of a line that a supervisor says. */
+const longestLine = 65_536;
+/** To a supervisor that is there and did not take the call, in milliseconds. */
+const callAgainMs = 200;
 
 export const processLauncher: Launcher = {
-  async start({ program, python, folder, session, limits, environment }, listener) {
-    const log = openSync(folder.trainerLog, 'a');
-    const guard = new TrainerGuard(python, folder, session, limits);
-    let child: ChildProcess;
-    try {
-      child = spawn(python, [program.file, 'train'], {
-        // What it writes by a relative path belongs to the run, and is published with it.
-        cwd: folder.artifacts,
-        env: {
-          ...trainerEnvironment(python),
-          EPOCHAL_SESSION: folder.session,
-          EPOCHAL_SESSION_ID: session,
-          ...environment,
-        },
-        stdio: ['ignore', log, log, 'pipe', 'pipe'],
-        detached: true,
-      });
-      await new Promise<void>((resolve, reject) => {
-        child.once('spawn', resolve);
-        // Also later: a signal that cannot be sent must not end the worker.
-        child.on('error', reject);
-      });
-    } catch (error) {
-      guard.dismiss();
-      throw error;
-    } finally {
-      closeSync(log);
-    }
-    // Listened to before anything is waited for: what it says and how it ends are told once.
-    const exited = new Promise<TrainerExit>((resolve) =>
-      child.once('exit', (code, signal) => resolve({ code, signal })),
-    );
-    const drained = readEvents(child.stdio[4] as Readable, listener);
-    const identity = await identify(child.pid ?? 0);
-    guard.watch(identity);
-    const file: ProcessFile = { session, ...identity };
-    await replaceFile(folder.process, JSON.stringify(file));
-    return new TrainerProcess(identity, exited, drained, child, guard);
+  async start(launch) {
+    await startSupervisor(launch);
+    const file = await readProcessFile(launch.folder);
+    if (file?.session !== launch.session)
+      throw new Error(`${launch.folder.process} was not written: is the disk full?`);
+    return new SupervisedTrainer({ folder: launch.folder, socket: launch.socket, file });
   },
+  find: (launched) => new SupervisedTrainer(launched),
 };
 
-class TrainerProcess implements LaunchedTrainer {
-  readonly #child: ChildProcess;
-  readonly #commands: Writable;
-  readonly #guard: TrainerGuard;
+const answerSchema = z.object({ error: z.string().optional() });
 
-  constructor(
-    readonly identity: ProcessIdentity,
-    readonly exited: Promise<TrainerExit>,
-    readonly drained: Promise<void>,
-    child: ChildProcess,
-    guard: TrainerGuard,
-  ) {
-    this.#child = child;
-    this.#guard = guard;
-    this.#commands = child.stdio[3] as Writable;
-    // A trainer that has ended cannot take a command; its end is told by `exited`.
-    this.#commands.on('error', () => undefined);
-  }
+/** Returns once there is a trainer. */
+async function startSupervisor({ program, python, folder, session, socket, slot, limits, environment }: Launch) {
+  // A session of its own, and an environment without the marker of the trainer's: what ends these does not end it.
+  const child = spawn(python, ['-I', '-S', supervisor], {
+    cwd: '/',
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+    env: {},
+  });
+  const { stopSeconds, terminateSeconds, reattachSeconds } = limits;
+  const asked = {
+    ...{ session, folder: folder.path, events: folder.events, log: folder.trainerLog },
+    command: [python, program.file, 'train'],
+    // What it writes by a relative path belongs to the run, and is published with it.
+    cwd: folder.artifacts,
+    environment: {
+      ...trainerEnvironment(python),
+      EPOCHAL_SESSION: folder.session,
+      EPOCHAL_SESSION_ID: session,
+      ...environment,
+    },
+    socket: supervisorSocket(socket),
+    about: { slot, startedAt: new Date().toISOString() },
+    ...{ reattachSeconds, stopSeconds, terminateSeconds },
+  };
+  const failed = new Promise<never>((_, reject) => child.on('error', reject));
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(JSON.stringify(asked));
+  const lines: string[] = [];
+  await Promise.race([
+    readLines(child.stdout, longestLine, { onLine: (line) => lines.push(line), onTooLong: () => undefined }),
+    failed,
+  ]);
+  child.unref();
+  const answer = parseJson(answerSchema, lines[0] ?? '');
+  if (answer === null) throw new Error(`${python} could not start the supervisor of a trainer`);
+  if (answer.error !== undefined) throw new Error(`the trainer could not be started: ${answer.error}`);
+}
 
-  send(command: Command): void {
-    this.#commands.write(`${JSON.stringify(command)}\n`);
+const saidSchema = z.object({ exit: trainerEndSchema.optional() });
+
+class SupervisedTrainer implements LaunchedTrainer {
+  readonly identity: ProcessIdentity;
+  readonly exited: Promise<TrainerEnd | null>;
+  readonly #folder: RunFolder;
+  readonly #session: string;
+  readonly #supervisor: ProcessIdentity | null;
+  readonly #path: string;
+  #connection: Socket | null = null;
+  #isLeft = false;
+
+  constructor({ folder, socket, file: { session, pid, startTicks, supervisor: parent } }: LaunchedBefore) {
+    this.identity = { pid, startTicks };
+    this.#folder = folder;
+    this.#session = session;
+    this.#supervisor = parent ?? null;
+    this.#path = supervisorSocket(socket);
+    this.exited = this.#seeEnd();
   }
 
   signal(signal: NodeJS.Signals, to: Recipient): void {
     if (to === 'group') signalGroup(this.identity.pid, signal);
-    else this.#child.kill(signal);
+    else void signalProcess(this.identity, signal);
   }
 
   alive(): Promise<boolean> {
@@ -96,30 +105,40 @@ class TrainerProcess implements LaunchedTrainer {
   }
 
   dismiss(): void {
-    this.#guard.dismiss();
+    this.#isLeft = true;
+    this.#connection?.end('over\n');
+  }
+
+  leave(): void {
+    this.#isLeft = true;
+    this.#connection?.destroy();
+  }
+
+  /** By the supervisor's word or its record; once it is gone, the end of the trainer's process is all that can be seen. */
+  async #seeEnd(): Promise<TrainerEnd | null> {
+    for (;;) {
+      const end = (await this.#hear()) ?? (await readTrainerEnd(this.#folder, this.#session));
+      if (end !== null) return end;
+      const isThere = this.#supervisor !== null && !(await processGone(this.#supervisor, AbortSignal.abort()));
+      if (this.#isLeft || !isThere) break;
+      await delay(callAgainMs);
+    }
+    if (this.#isLeft) return new Promise(() => undefined);
+    await processGone(this.identity, new AbortController().signal);
+    return readTrainerEnd(this.#folder, this.#session);
+  }
+
+  /** Null when the connection ends without its word. */
+  #hear(): Promise<TrainerEnd | null> {
+    return new Promise((resolve) => {
+      const connection = createConnection(this.#path);
+      this.#connection = connection;
+      connection.on('error', () => undefined);
+      const onLine = (line: string) => {
+        const exit = parseJson(saidSchema, line)?.exit;
+        if (exit) resolve(exit);
+      };
+      void readLines(connection, longestLine, { onLine, onTooLong: () => undefined }).then(() => resolve(null));
+    });
   }
 }
-
-const readEvents = (stream: Readable, listener: TrainerListener): Promise<void> =>
-  readLines(stream, longestEvent, {
-    onLine: (line) => readEvent(line, listener),
-    onTooLong: (beginning) =>
-      listener.onGarbage(
-        `the trainer sent a line that is longer than ${longestEvent} bytes, which no event is: ${shown(beginning)}`,
-      ),
-  });
-
-function readEvent(line: string, { onEvent, onGarbage }: TrainerListener): void {
-  let json: unknown;
-  try {
-    json = JSON.parse(line);
-  } catch {
-    return onGarbage(`the trainer sent a line that is not JSON: ${shown(line)}`);
-  }
-  const event = eventSchema.safeParse(json);
-  if (event.success) return onEvent(event.data);
-  const problems = problemsOf(event.error, json, eventSchema).map(problemSentence).join('; ');
-  onGarbage(`the trainer sent an event that is not in the protocol (${problems}): ${shown(line)}`);
-}
-
-const shown = (line: string) => (line.length > longestShown ? `${line.slice(0, longestShown)} …` : line);

@@ -97,6 +97,7 @@ def check_event(event: Any) -> None:
     """`AssertionError` for an event that zod would refuse."""
     assert isinstance(event, dict), event
     fields = {name: value for name, value in event.items() if name != "type"}
+    assert fields.pop("unattended", True) is True, event
     assert _matches(fields, _events[event["type"]]), event
 
 

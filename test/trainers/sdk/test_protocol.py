@@ -292,7 +292,7 @@ def test_commands_in_pieces(start: Start) -> None:
     trainer = start(grant=None, epochs=1)
     trainer.wait_for("ready")
     for byte in b'{"type":"grant","through":1}\n{"type":"shutdown"}\n':
-        os.write(trainer._commands, bytes([byte]))
+        trainer.write(bytes([byte]))
     assert trainer.end() == 0
     assert [event["command"] for event in trainer.of("acknowledged")] == ["grant", "shutdown"]
 

@@ -1,14 +1,16 @@
-"""The worker's side of the protocol, for tests: a real trainer process on real pipes."""
+"""The worker's side of the protocol, for tests: a real trainer process on a real socket."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -44,6 +46,10 @@ class TrainerProcess:
         self.folder = folder
         self.events: list[Event] = []
         self.garbage: list[bytes] = []
+        #: Of the events that have one, in the order in which they came.
+        self.numbers: list[int] = []
+        #: Whether it tells the trainer what it has heard.
+        self.acknowledges = True
         self._garbage_is_expected = garbage_is_expected
         self._changed = threading.Condition()
         self._closed = False
@@ -60,11 +66,12 @@ class TrainerProcess:
             "resumeFrom": None,
             "keepProgress": True,
             "batchDivisor": 1,
+            # Short, whatever the folder is called.
+            "socket": os.path.join(tempfile.mkdtemp(prefix="epochal-"), "trainer"),
+            "reattachSeconds": 0.2,
             **session,
         }
         (folder / "session.json").write_text(json.dumps(self.session))
-        commands_read, self._commands = os.pipe()
-        self._events, events_write = os.pipe()
         self.log_path = folder / "logs" / "trainer.log"
         self._log = open(self.log_path, "ab")  # noqa: SIM115  (closed when the process has ended)
         self.process = subprocess.Popen(
@@ -79,13 +86,10 @@ class TrainerProcess:
                 **(environment or {}),
             },
             start_new_session=True,
-            close_fds=False,
-            preexec_fn=lambda: _renumber(commands_read, events_write),
         )
-        os.close(commands_read)
-        os.close(events_write)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._worker: socket.socket | None = None
+        self._reader = threading.Thread(target=lambda: None)
+        self.connect()
         if grant is not None:
             self.grant(grant)
 
@@ -100,17 +104,41 @@ class TrainerProcess:
     def send(self, command: Event | bytes) -> None:
         """Write a command; a trainer that is gone does not mind."""
         line = command if isinstance(command, bytes) else json.dumps(command).encode()
+        self.write(line + b"\n")
+
+    def write(self, text: bytes) -> None:
+        """Bytes, which need not be a whole line."""
         try:
-            os.write(self._commands, line + b"\n")
-        except BrokenPipeError:
+            if self._worker:
+                self._worker.sendall(text)
+        except OSError:
             pass
 
+    def connect(self) -> None:
+        """Be a worker that comes, and hears what the trainer says from now on."""
+        end = time.monotonic() + LIMIT
+        while True:
+            worker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                worker.connect(self.session["socket"])
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                worker.close()
+                if self.process.poll() is not None:
+                    break  # It ended before it listened: what it would have said is nothing.
+                assert time.monotonic() < end, self.account()
+                time.sleep(0.01)
+        self._worker, self._closed = worker, False
+        self._reader = threading.Thread(target=self._read, args=(worker,), daemon=True)
+        self._reader.start()
+
     def die(self) -> None:
-        """Be a worker that was killed: both pipes close."""
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (self._commands, self._events):
-            os.dup2(nowhere, descriptor)  # not closed: its number must stay ours while the reader may use it
-        os.close(nowhere)
+        """Be a worker that was killed."""
+        if self._worker:
+            self._worker.shutdown(socket.SHUT_RDWR)
+            self._reader.join(LIMIT)
+            self._worker.close()
+            self._worker = None
 
     def wait_for(self, what: str | Callable[[Event], bool], **fields: Any) -> Event:
         """The first event of this type with these fields; it may have come already."""
@@ -150,10 +178,8 @@ class TrainerProcess:
         self.process.wait(LIMIT)
         self._reader.join(LIMIT)
         self._log.close()
-        if self._commands >= 0:
-            os.close(self._commands)
-            os.close(self._events)
-            self._commands = self._events = -1
+        self.die()
+        shutil.rmtree(Path(self.session["socket"]).parent, ignore_errors=True)
 
     def of(self, kind: str) -> list[Event]:
         """All events of a type so far."""
@@ -203,9 +229,9 @@ class TrainerProcess:
         """What happened, for a failed test."""
         return f"events: {self.events[-8:]}; garbage: {self.garbage}; log: {self.log[-3000:]}"
 
-    def _read(self) -> None:
+    def _read(self, worker: socket.socket) -> None:
         pending = b""
-        while received := os.read(self._events, 65536):
+        while received := _received(worker):
             *lines, pending = (pending + received).split(b"\n")
             with self._changed:
                 for line in lines:
@@ -218,13 +244,26 @@ class TrainerProcess:
     def _take(self, line: bytes) -> None:
         try:
             event = json.loads(line)
+            number = event.pop("seq", None)
             check_event(event)
         except (ValueError, AssertionError) as error:
             self.garbage.append(line)
             if not self._garbage_is_expected:
                 self.events.append({"type": "GARBAGE", "line": line, "error": str(error)})
             return
+        if number is not None:
+            assert number not in self.numbers, f"{event} was told twice"
+            self.numbers.append(number)
+            if self.acknowledges:
+                self.send({"type": "received", "through": number})
         self.events.append(event)
+
+
+def _received(worker: socket.socket) -> bytes:
+    try:
+        return worker.recv(65536)
+    except OSError:
+        return b""
 
 
 def until(condition: Callable[[], object], account: Callable[[], str]) -> None:
@@ -254,10 +293,3 @@ def weights(trainer: TrainerProcess, file: str = "weights.json", checkpoint: str
     content = (trainer.folder / "checkpoints" / checkpoint / file).read_bytes()
     return hashlib.sha256(content).hexdigest()
 
-
-def _renumber(commands: int, events: int) -> None:
-    """In the child: commands on 3, events on 4. Everything else of ours is closed by the exec."""
-    # Copies first, above both targets: whatever numbers the pipes have, neither overwrites the other.
-    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 5) for descriptor in (commands, events)]
-    for source, target in zip(high, (3, 4), strict=True):
-        os.dup2(source, target)

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 from epochal import devices, random_state
 from epochal.averages import Average
 from epochal.before_shutdown import BeforeShutdown
-from epochal.channel import Channel, Event, EventSink, log, mend_output
+from epochal.channel import Event, EventSink, log, mend_output
 from epochal.checkpoints import CheckpointFolder
 from epochal.control import Control
 from epochal.data_report import DataReport
@@ -37,6 +37,7 @@ from epochal.session import Session, parsed_parameters, read_session
 from epochal.shuffled_batches import ShuffledBatches
 from epochal.trainer import PROTOCOL, Trainer
 from epochal.training_loop import TrainingLoop
+from epochal.worker_link import Address, WorkerLink
 
 Batch = TypeVar("Batch")
 
@@ -74,6 +75,7 @@ class Application:
         self._has_ended = False
         self._exit_code = 0
         self._asked_exit: SystemExit | None = None
+        self._is_unattended = False
         self._loop: TrainingLoop | None = None
         self._trainer_name = trainer.name if trainer else Path(sys.argv[0]).stem or "trainer"
         #: The processes that train together: `app.ranks.rank` of `app.ranks.count`.
@@ -332,12 +334,13 @@ class Application:
 
             self._control.grant(session.epochs)
             return Terminal(session)
+        address = Address.read()
         try:
-            channel = Channel(self._obey, self._worker_is_lost)
+            link = WorkerLink(address, self._obey, self._worker_has_left, self._nobody_came)
         except OSError as error:
-            raise SetUpError("file descriptors 3 and 4 are not open: a worker starts a trainer with them") from error
-        channel.start()
-        return channel
+            raise SetUpError(f"the trainer cannot listen on the socket {address.socket}: {error}") from error
+        link.start()
+        return link
 
     def _open_run_folder(self) -> CheckpointFolder | NoCheckpoints:
         if self.ranks.rank:
@@ -364,11 +367,16 @@ class Application:
             return False
         return True
 
-    def _worker_is_lost(self) -> None:
+    def _worker_has_left(self) -> None:
         if not self._has_ended:
             mend_output()
+            log("no worker is connected any more: the training goes on, and waits for another one")
+
+    def _nobody_came(self) -> None:
+        if not self._has_ended:
+            self._is_unattended = True
             self._control.stop("batch", "the worker is lost")
-            log("the worker is lost: the training is saved at the next batch boundary, and ends")
+            log("the worker is lost, and no other one came: the training is saved at the next batch boundary, and ends")
 
     def _hook_into_process(self) -> None:
         """Signals, stack dumps and the last words of the process."""
@@ -501,6 +509,7 @@ class Application:
                     "batch": position.batch,
                     "batchesAfterStop": self._control.batches_after_stop,
                     "finished": self._loop.is_finished,
+                    **({"unattended": True} if self._is_unattended else {}),
                 }
             )
         self._has_ended = True

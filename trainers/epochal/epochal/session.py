@@ -35,6 +35,9 @@ class Session(BaseModel):
     resume_from: str | None
     keep_progress: bool
     batch_divisor: int = Field(ge=1)
+    #: Where the trainer listens for workers, and how long it trains on without one; a run by hand has none.
+    socket: str | None = None
+    reattach_seconds: float = Field(default=60.0, ge=0)
 
     @property
     def folder(self) -> Path:

@@ -1,0 +1,169 @@
+/** The parent of a trainer: it tells how that ended, whoever asks and whenever, and ends one that no worker comes for. */
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { endEscaped, escapedNote } from '../../worker/escaped-processes.ts';
+import type { LaunchedTrainer } from '../../worker/launchers/launcher.ts';
+import { processLauncher } from '../../worker/launchers/process.ts';
+import { readProcessFile, readTrainerEnd } from '../../worker/process-file.ts';
+import { groupMembers, markedProcesses, processGone, residentBytes } from '../../worker/process-groups.ts';
+import { findPython } from '../../worker/python-tools.ts';
+import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
+import { supervisorSocket } from '../../worker/session-sockets.ts';
+import { until } from '../support/until.ts';
+
+let data: string;
+let folder: RunFolder;
+let launched: LaunchedTrainer | null = null;
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), 'epochal-supervisor-'));
+  folder = await new RunFolders(data).make('supervised');
+  await writeFile(folder.events, '');
+});
+afterEach(async () => {
+  for (const pid of await everybody()) process.kill(pid, 'SIGKILL');
+  launched?.dismiss();
+  launched = null;
+  await rm(data, { recursive: true, force: true });
+});
+
+/** Ignores SIGTERM, as one that holds its GIL does, and has a child in its group and one that left it. */
+const hung = 'trap "" TERM; sleep 1000 & setsid -f sleep 1000; echo ready; while :; do sleep 1000; done';
+
+const socketPath = () => join(data, 'socket');
+
+/** A shell script in the place of a trainer; returns once it has said something. */
+async function start(script: string, session = 'one'): Promise<LaunchedTrainer> {
+  const file = join(data, 'trainer.sh');
+  await writeFile(file, script);
+  const limits = { reattachSeconds: 0.3, stopSeconds: 0.2, terminateSeconds: 0.2 };
+  const python = join(data, 'python');
+  const { path } = await findPython();
+  // The supervisor runs with the same Python as its trainer: this one runs scripts as well.
+  await writeFile(python, `#!/bin/sh\ncase "$1" in -I) exec ${path} "$@";; *) exec sh "$1";; esac\n`, { mode: 0o755 });
+  launched = await processLauncher.start({
+    ...{ program: { name: 'script', file }, python, folder, session, socket: socketPath(), slot: 3, limits },
+    environment: {},
+  });
+  await until('it has begun', async () => (await readFile(folder.trainerLog, 'utf8')) !== '');
+  return launched;
+}
+
+/** As the worker after this one would. */
+async function findAgain(): Promise<LaunchedTrainer> {
+  const file = await readProcessFile(folder);
+  if (!file) throw new Error('no process.json');
+  launched = processLauncher.find({ folder, socket: socketPath(), file });
+  return launched;
+}
+
+const supervisorGone = async () => {
+  const parent = (await readProcessFile(folder))?.supervisor;
+  if (!parent) throw new Error('no supervisor');
+  return processGone(parent, AbortSignal.timeout(30_000));
+};
+
+const everybody = async () => [
+  ...(launched ? await groupMembers(launched.identity.pid) : []),
+  ...((await markedProcesses(folder.session)) ?? []).map(({ pid }) => pid),
+];
+
+// Without /proc nobody finds what left the group.
+describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
+  it.each([
+    ['with a code', 'exit 3', { code: 3, signal: null }],
+    ['by a signal', 'kill -KILL $$', { code: null, signal: 'SIGKILL' }],
+  ])('tells how its trainer ended, %s, at once and to whoever comes later', async (_, how, expected) => {
+    const trainer = await start(
+      `echo ready; read -r _ < ${data}/go; ${how}`.replace('read', `mkfifo ${data}/go; read`),
+    );
+    await until('it waits', () => stat(join(data, 'go')).catch(() => null));
+    await writeFile(join(data, 'go'), 'go\n');
+    expect(await trainer.exited).toMatchObject({ ...expected, unattended: false });
+    expect(await readTrainerEnd(folder, 'one')).toMatchObject(expected);
+    expect(await readTrainerEnd(folder, 'another')).toBeNull();
+    expect(await (await findAgain()).exited).toMatchObject(expected);
+    launched?.dismiss();
+    expect(await supervisorGone()).toBe(true);
+    // Gone: what it has recorded is still there.
+    expect(await (await findAgain()).exited).toMatchObject(expected);
+  });
+
+  it('lets a worker go and another one come, and its trainer does not notice', async () => {
+    const first = await start(hung);
+    const file = await readProcessFile(folder);
+    expect(file).toMatchObject({ session: 'one', ...first.identity, slot: 3 });
+    expect((await stat(supervisorSocket(socketPath()))).mode & 0o777).toBe(0o600);
+    first.leave();
+    const second = await findAgain();
+    expect(second.identity).toEqual(first.identity);
+    expect(await second.alive()).toBe(true);
+    second.signal('SIGKILL', 'group');
+    expect(await second.exited).toMatchObject({ signal: 'SIGKILL', unattended: false });
+  });
+
+  it.each(['hung', 'stopped'])(
+    'that no worker comes back to ends a trainer that is %s, and all its processes',
+    async (how) => {
+      const trainer = await start(hung);
+      if (how === 'stopped') process.kill(-trainer.identity.pid, 'SIGSTOP');
+      trainer.leave();
+      expect(await supervisorGone()).toBe(true);
+      expect(await everybody()).toEqual([]);
+      expect(await readTrainerEnd(folder, 'one')).toMatchObject({ signal: 'SIGKILL', unattended: true });
+      expect(await readFile(folder.events, 'utf8')).toContain(
+        `"ended 1 process that had left the trainer's process group: sleep"`,
+      );
+    },
+  );
+
+  it('that is told that all is over goes, and touches nobody', async () => {
+    const trainer = await start(hung);
+    trainer.dismiss();
+    expect(await supervisorGone()).toBe(true);
+    expect((await groupMembers(trainer.identity.pid)).length).toBeGreaterThanOrEqual(2);
+    expect(await markedProcesses(folder.session)).not.toEqual([]);
+  });
+
+  it('that is killed leaves its trainer alone, whose end is then seen without it', async () => {
+    const trainer = await start(hung);
+    process.kill((await readProcessFile(folder))?.supervisor?.pid ?? 0, 'SIGKILL');
+    expect(await supervisorGone()).toBe(true);
+    expect(await trainer.alive()).toBe(true);
+    trainer.signal('SIGKILL', 'group');
+    expect(await trainer.exited).toBeNull();
+  });
+
+  it('cannot start what is not there, and says so', async () => {
+    const nowhere = { ...folder, artifacts: join(data, 'nowhere') };
+    const { path } = await findPython();
+    const limits = { reattachSeconds: 1, stopSeconds: 1, terminateSeconds: 1 };
+    const starting = processLauncher.start({
+      ...{ program: { name: 'none', file: 'none.py' }, python: path, folder: nowhere, session: 'one' },
+      ...{ socket: socketPath(), slot: 0, limits, environment: {} },
+    });
+    await expect(starting).rejects.toThrow(/the trainer could not be started: .*nowhere/);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('what left the process group', () => {
+  it('is found by its marker, ended and named; other folders are left alone', async () => {
+    await start('setsid -f sleep 1000; setsid -f sleep 1000; echo ready; sleep 1000');
+    const other = await new RunFolders(data).make('supervised-2');
+    expect(await endEscaped(other, AbortSignal.abort())).toEqual([]);
+    process.kill(-(launched?.identity.pid ?? 0), 'SIGKILL');
+    // Both: one that was forked and not yet detached is still of the group.
+    const names = async () => (await markedProcesses(folder.session))?.map(({ name }) => name);
+    await expect.poll(names).toEqual(['sleep', 'sleep']);
+    const ended = (await endEscaped(folder, AbortSignal.abort())) ?? [];
+    expect(ended).toHaveLength(2);
+    expect(escapedNote(ended)).toMatch(/^ended 2 processes that had left the trainer's process group: sleep$/);
+    expect(await markedProcesses(folder.session)).toEqual([]);
+  });
+});
+
+it('resident memory is told in KiB, whatever the size of a page', () => {
+  expect(residentBytes('Name:\tpython3\nVmRSS:\t   65536 kB\nThreads:\t1\n')).toBe(64 * 1024 * 1024);
+  expect(residentBytes('Name:\tkthreadd\n')).toBe(0);
+});

@@ -1,0 +1,68 @@
+/** What a worker before this one left in a run folder: a session that trains on or has ended since, or one that is lost. */
+
+import type { Life } from '../contracts/life.ts';
+import { sessionFileSchema } from '../contracts/protocol.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
+import { type ProcessFile, readProcessFile, readTrainerEnd } from './process-file.ts';
+import { isGroupAlive } from './process-groups.ts';
+import { type RunFolder, readIfThere } from './run-folders.ts';
+import { parseJson, readEvents, readManifests, readRunFile } from './run-report.ts';
+import type { FoundSession } from './session.ts';
+
+export interface LeftSession {
+  kind: 'found';
+  folder: RunFolder;
+  file: ProcessFile;
+  life: Life;
+  config: RunConfig;
+  socket: string;
+  /** Whether its trainer is. */
+  isAlive: boolean;
+  /** Complete epochs. */
+  epoch: number;
+  session: FoundSession;
+}
+
+/** Nobody can speak to it, or tell how it ended. */
+export interface LostSession {
+  kind: 'lost';
+  folder: RunFolder;
+  file: ProcessFile;
+  config: RunConfig | null;
+}
+
+/** Null where nothing was left, or nothing that is this worker's to deal with. */
+export async function leftSession(
+  folder: RunFolder,
+  isForeign: (life: Life) => boolean,
+): Promise<LeftSession | LostSession | null> {
+  const file = await readProcessFile(folder);
+  if (!file) return null;
+  const run = await readRunFile(folder);
+  if (run && isForeign(run.life)) return null;
+  const lost: LostSession = { kind: 'lost', folder, file, config: run?.config ?? null };
+  const text = await readIfThere(folder.session);
+  const sessionFile = text === null ? null : parseJson(sessionFileSchema, text);
+  if (!run || sessionFile?.session !== file.session) return lost;
+  const isAlive = await isGroupAlive(file);
+  if (!isAlive && (await readTrainerEnd(folder, file.session)) === null) return lost;
+  const events = await readEvents(folder, file.session);
+  const hello = events.find((event) => event.type === 'hello');
+  const ready = events.find((event) => event.type === 'ready');
+  // Whoever was waiting for one that sets up has asked in vain: it is opened again.
+  if (!ready) return lost;
+  const early = events.findLast((event) => event.type === 'endedEarly');
+  return {
+    kind: 'found',
+    ...{ folder, file, life: run.life, config: run.config, socket: sessionFile.socket, isAlive },
+    epoch: (await readManifests(folder)).at(-1)?.epoch ?? 0,
+    session: {
+      id: file.session,
+      startedAt: file.startedAt ?? new Date(0).toISOString(),
+      resumedFrom: ready.resumedFrom,
+      versions: hello?.versions ?? {},
+      devices: hello?.devices.map(({ name }) => name) ?? [],
+      endedEarly: early ? { epoch: early.epoch, reason: early.reason } : null,
+    },
+  };
+}
