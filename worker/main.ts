@@ -24,7 +24,7 @@ import { Runs } from './runs.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
 import { readKept, Upkeep } from './upkeep.ts';
-import { takeDataFolder } from './worker-lock.ts';
+import { askToHandOver, handOverSignal, takeDataFolder } from './worker-lock.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 export interface StartOptions {
@@ -32,6 +32,8 @@ export interface StartOptions {
   log: Logger;
   /** Where the server is; left out, as the standard Temporal environment configuration says. */
   temporal?: { address: string; namespace?: string };
+  /** Whether this process obeys the signal to hand over. */
+  handsOver?: boolean;
 }
 
 export interface RunningWorker {
@@ -40,6 +42,8 @@ export interface RunningWorker {
   readonly stopped: Promise<void>;
   /** Every trainer checkpoints at its batch boundary and its run goes on elsewhere; then the worker stops. */
   drain(): Promise<void>;
+  /** What is being opened, stored and published is seen through; then it leaves: its trainers train on, for the next worker to take up. */
+  handOver(): Promise<void>;
   /** Every trainer is killed; then the worker stops. */
   stopNow(): Promise<void>;
 }
@@ -59,7 +63,7 @@ const pollers = { type: 'simple-maximum', maximum: 2 } as const;
 export async function startWorker(options: StartOptions): Promise<RunningWorker> {
   installLogger(options.log);
   await makeWritable(options.settings.cacheFolder);
-  const giveBack = await takeDataFolder(options.settings.dataFolder);
+  const giveBack = await takeDataFolder(options.settings.dataFolder, { handsOver: options.handsOver ?? false });
   try {
     const worker = await serve(options);
     void worker.stopped.catch(() => undefined).then(giveBack);
@@ -163,6 +167,17 @@ async function serve({ settings, log, temporal }: StartOptions): Promise<Running
       await Promise.all(trained.map((run) => runs.unstick(run)));
       await shutDown();
     },
+    handOver: async () => {
+      const { sessions, openings, outputs, slots } = host;
+      goingDown = true;
+      slots.close();
+      upkeep.stop();
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      await Promise.race([Promise.all([openings.idle(), outputs.idle()]), delay(drainSeconds * 1000)]);
+      await running[0]?.catch(() => undefined);
+      await Promise.all(sessions.runs.map((run) => runs.unstick(run)));
+      sessions.leave();
+    },
     stopNow: async () => {
       host.sessions.killAll();
       await shutDown();
@@ -215,7 +230,10 @@ async function connect(
   return { connection, namespace: namespace ?? 'default' };
 }
 
-/** `epochal worker`: first SIGTERM or SIGINT drains, the second ends at once; SIGHUP drains. Answers the exit code. */
+/**
+ * `epochal worker`: first SIGTERM or SIGINT drains, the second ends at once; SIGHUP drains; SIGUSR2 hands over. Answers the exit
+ * code.
+ */
 export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']): Promise<number> {
   const settings = readSettings();
   const log = createLogger();
@@ -225,7 +243,7 @@ export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']):
   process.on('unhandledRejection', onRejection);
   try {
     const worker = await Promise.race([
-      startWorker({ settings, log, ...(temporal ? { temporal } : {}) }),
+      startWorker({ settings, log, handsOver: true, ...(temporal ? { temporal } : {}) }),
       signals.urged,
     ]);
     if (worker) await Promise.race([signals.obeyedBy(worker), signals.urged]);
@@ -236,7 +254,7 @@ export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']):
   }
 }
 
-const listened = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+const listened = ['SIGTERM', 'SIGINT', 'SIGHUP', handOverSignal] as const;
 
 /**
  * SIGTERM and SIGINT from the beginning: one that comes while the worker starts is obeyed as soon as it serves. SIGHUP
@@ -245,6 +263,7 @@ const listened = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 class Signals {
   readonly #log: Logger;
   #count = 0;
+  #handsOver = false;
   #worker: RunningWorker | null = null;
   #urge: () => void = () => undefined;
   /** Resolves when nothing is waited for any more: a while after the second signal, at once while the worker starts. */
@@ -261,6 +280,7 @@ class Signals {
   async obeyedBy(worker: RunningWorker): Promise<void> {
     this.#worker = worker;
     if (this.#count > 0) this.#obey(worker);
+    else if (this.#handsOver) this.#leave(worker);
     await worker.stopped;
   }
 
@@ -269,6 +289,7 @@ class Signals {
   }
 
   #hear(signal: NodeJS.Signals): void {
+    if (signal === handOverSignal) return this.#handOver();
     if (signal === 'SIGHUP' && this.#count > 0) return;
     this.#count++;
     const how =
@@ -278,9 +299,37 @@ class Signals {
     else if (this.#count > 1) this.#urge();
   }
 
+  /** Once: whoever asks for more than that sends another signal. */
+  #handOver(): void {
+    if (this.#handsOver || this.#count > 0) return;
+    this.#handsOver = true;
+    this.#log.info('handing over: trainers train on, and the next worker takes them up');
+    if (this.#worker) this.#leave(this.#worker);
+  }
+
+  #leave(worker: RunningWorker): void {
+    worker.handOver().then(this.#urge, (error) => this.#log.error({ err: error }, 'the worker did not hand over'));
+  }
+
   #obey(worker: RunningWorker): void {
     const going = this.#count === 1 ? worker.drain() : worker.stopNow();
     going.catch((error) => this.#log.error({ err: error }, 'the worker did not stop in good order'));
     if (this.#count > 1) void delay(atOnceMs, undefined, { ref: false }).then(this.#urge);
+  }
+}
+
+/** `epochal worker --handover`. Answers the exit code. */
+export async function handOver(): Promise<number> {
+  const { dataFolder } = readSettings();
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  try {
+    const { host, pid } = await askToHandOver(dataFolder);
+    say(
+      `the worker of host ${host} (process ${pid}) has gone; its trainers train on: start the next worker within deadlines.reattachSeconds`,
+    );
+    return 0;
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+    return 1;
   }
 }

@@ -2,6 +2,11 @@
 export class Turns {
   readonly #last = new Map<string, Promise<void>>();
 
+  /** Resolves when no work is under way or waits for its turn. */
+  async idle(): Promise<void> {
+    while (this.#last.size > 0) await Promise.all(this.#last.values());
+  }
+
   /** Throws what `work` throws, or the signal's reason when it was aborted before the turn came. */
   take<T>(thing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(thing);

@@ -24,7 +24,17 @@ export class DataFolderTaken extends Error {
 }
 
 /** What the worker that has the folder writes into the locked file. */
-const holderSchema = z.object({ host: z.string(), machine: z.string(), pid: z.int().positive() });
+const holderSchema = z.object({
+  host: z.string(),
+  machine: z.string(),
+  pid: z.int().positive(),
+  /** Whether it obeys the signal for it. Workers of old do not tell, and would end of it. */
+  handsOver: z.boolean().default(false),
+});
+type Holder = z.infer<typeof holderSchema>;
+
+/** What has a worker end and leave its trainers training. Node keeps SIGUSR1 for its debugger. */
+export const handOverSignal = 'SIGUSR2';
 
 /** A worker that was killed may be dying for a moment yet: the memory of a process goes before its locks. */
 const dyingMs = 3_000;
@@ -42,7 +52,10 @@ except BlockingIOError:
  * Takes the data folder for this worker, and answers how to give it back. Throws DataFolderTaken when another worker
  * still has it after a moment, and FolderProblem when it cannot be written.
  */
-export async function takeDataFolder(dataFolder: string, patienceMs = dyingMs): Promise<() => Promise<void>> {
+export async function takeDataFolder(
+  dataFolder: string,
+  { patienceMs = dyingMs, handsOver = false }: { patienceMs?: number; handsOver?: boolean } = {},
+): Promise<() => Promise<void>> {
   await makeWritable(dataFolder);
   await makePrivate(dataFolder);
   const python = await findPython();
@@ -53,12 +66,40 @@ export async function takeDataFolder(dataFolder: string, patienceMs = dyingMs): 
       if (performance.now() > end) throw taken(dataFolder, await readHolder(file));
     }
     await file.truncate();
-    const holder = { host: await hostId(dataFolder), machine: hostname(), pid: process.pid };
+    const holder: Holder = { host: await hostId(dataFolder), machine: hostname(), pid: process.pid, handsOver };
     await file.write(JSON.stringify(holder));
     return () => file.close();
   } catch (error) {
     await file.close();
     throw error;
+  }
+}
+
+/**
+ * Has the worker of this data folder hand over, and returns once it has gone. Throws with the reason where there is none that can.
+ */
+export async function askToHandOver(dataFolder: string): Promise<{ host: string; pid: number }> {
+  const python = await findPython();
+  const file = await open(join(dataFolder, 'worker.lock'), 'r+').catch(() => null);
+  try {
+    if (file === null || (await lock(file, python.path)))
+      throw new Error(`no worker runs on the data folder ${dataFolder}`);
+    const holder = await readHolder(file);
+    if (holder === null || holder.machine !== hostname()) {
+      throw new Error(
+        `the worker of the data folder ${dataFolder} runs on ${holder?.machine ?? 'another machine'}: ask there`,
+      );
+    }
+    if (!holder.handsOver) {
+      throw new Error(
+        `process ${holder.pid}, which serves the data folder ${dataFolder}, cannot hand over: it is no worker alone (npm start, for one)`,
+      );
+    }
+    process.kill(holder.pid, handOverSignal);
+    while (!(await lock(file, python.path))) await delay(askEveryMs);
+    return holder;
+  } finally {
+    await file?.close();
   }
 }
 
@@ -77,7 +118,7 @@ async function lock(file: FileHandle, python: string): Promise<boolean> {
   );
 }
 
-async function readHolder(file: FileHandle): Promise<z.infer<typeof holderSchema> | null> {
+async function readHolder(file: FileHandle): Promise<Holder | null> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0);
   try {
     return holderSchema.parse(JSON.parse(buffer.toString('utf8', 0, bytesRead)));
@@ -86,7 +127,7 @@ async function readHolder(file: FileHandle): Promise<z.infer<typeof holderSchema
   }
 }
 
-function taken(dataFolder: string, holder: z.infer<typeof holderSchema> | null): DataFolderTaken {
+function taken(dataFolder: string, holder: Holder | null): DataFolderTaken {
   const who = holder ? `host ${holder.host}, process ${holder.pid} on ${holder.machine}` : 'another process';
   return new DataFolderTaken(
     `the data folder ${dataFolder} belongs to a worker that is running (${who}). One worker per data folder: to offer ` +

@@ -9,11 +9,22 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
       'Serve a pool from this machine until SIGTERM or Ctrl-C',
       (command) =>
         command
+          .option('handover', {
+            type: 'boolean',
+            default: false,
+            describe:
+              'Have the worker of this data folder end and leave its trainers training, for the next one to take up',
+          })
           .example('EPOCHAL_POOL=gpu EPOCHAL_STORE=/data/store $0 worker', 'settings are environment variables')
+          .example('$0 worker --handover && $0 worker', 'another version, say, without a pause of the trainings')
           .epilogue(
-            'The first Ctrl-C lets every trainer checkpoint and hands its run over; the second ends them at once.',
+            'The first Ctrl-C lets every trainer checkpoint and hands its run over; the second ends them at once. SIGUSR2 does as --handover.',
           ),
-      cli.action(async () => {
+      cli.action(async ({ handover }) => {
+        if (handover) {
+          const { handOver } = await import('../../worker/main.ts');
+          return handOver();
+        }
         const { address, namespace, isConfigured, close } = await cli.connection();
         await close();
         const { runWorkerUntilSignal } = await import('../../worker/main.ts');

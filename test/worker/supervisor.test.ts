@@ -75,11 +75,8 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
     ['with a code', 'exit 3', { code: 3, signal: null }],
     ['by a signal', 'kill -KILL $$', { code: null, signal: 'SIGKILL' }],
   ])('tells how its trainer ended, %s, at once and to whoever comes later', async (_, how, expected) => {
-    const trainer = await start(
-      `echo ready; read -r _ < ${data}/go; ${how}`.replace('read', `mkfifo ${data}/go; read`),
-    );
-    await until('it waits', () => stat(join(data, 'go')).catch(() => null));
-    await writeFile(join(data, 'go'), 'go\n');
+    const trainer = await start(`echo ready; until [ -e ${data}/go ]; do sleep 0.01; done; ${how}`);
+    await writeFile(join(data, 'go'), '');
     expect(await trainer.exited).toMatchObject({ ...expected, unattended: false });
     expect(await readTrainerEnd(folder, 'one')).toMatchObject(expected);
     expect(await readTrainerEnd(folder, 'another')).toBeNull();

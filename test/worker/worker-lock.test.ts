@@ -19,13 +19,13 @@ test('a second worker on a data folder is refused with the first one named, unti
   const folder = await makeFolder();
   const giveBack = await takeDataFolder(folder);
   const { host } = JSON.parse(await readFile(join(folder, 'host.json'), 'utf8'));
-  await expect(takeDataFolder(folder, 0)).rejects.toThrow(
+  await expect(takeDataFolder(folder, { patienceMs: 0 })).rejects.toThrow(
     new RegExp(
       `${folder} belongs to a worker that is running \\(host ${host}, process ${process.pid} on .*EPOCHAL_TRAINERS`,
     ),
   );
   await giveBack();
-  await (await takeDataFolder(folder, 0))();
+  await (await takeDataFolder(folder, { patienceMs: 0 }))();
 });
 
 test('the folder of a worker that was killed is free at once, though a child of that worker lives on', async () => {
@@ -48,7 +48,7 @@ test('the folder of a worker that was killed is free at once, though a child of 
   onTestFinished(() => {
     process.kill(Number(child), 'SIGKILL');
   });
-  await expect(takeDataFolder(folder, 0)).rejects.toThrow(`process ${worker.pid} on`);
+  await expect(takeDataFolder(folder, { patienceMs: 0 })).rejects.toThrow(`process ${worker.pid} on`);
   worker.kill('SIGKILL');
   await (await takeDataFolder(folder))();
 });

@@ -32,9 +32,7 @@ def counters(own: str) -> list[str]:
 class RecentOomKills:
     """How many kills there were lately. To be asked again and again."""
 
-    def __init__(
-        self, read: Callable[[], int | None] = oom_kills, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, read: Callable[[], int | None] = oom_kills, now: Callable[[], float] = time.monotonic) -> None:
         self._read = read
         self._now = now
         #: Oldest first; the first is the newest one that is no longer recent.

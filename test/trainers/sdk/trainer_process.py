@@ -292,4 +292,3 @@ def weights(trainer: TrainerProcess, file: str = "weights.json", checkpoint: str
     """sha256 of the weights of a checkpoint, by default of the last one of three epochs."""
     content = (trainer.folder / "checkpoints" / checkpoint / file).read_bytes()
     return hashlib.sha256(content).hexdigest()
-

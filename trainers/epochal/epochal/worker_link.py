@@ -85,6 +85,7 @@ class WorkerLink:
         self._on_left = on_left
         self._on_unattended = on_unattended
         self._lock = threading.Lock()
+        self._met = threading.Event()  # a worker has come, at least once
         self._listener = _listen(address.socket)
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
@@ -125,10 +126,10 @@ class WorkerLink:
                 self._waiting.append(_Waiting(self._number, kind, _line({**event, "seq": self._number})))
                 self._drop_oldest()
             self._write()
-            if kind in _LAST_WORDS:
-                self._linger()
-            elif self._has_more:
+            if self._has_more:
                 self._wake()
+        if kind in _LAST_WORDS:
+            self._linger()
 
     def _keep(self, event: Event) -> None:
         if event["type"] in _KEPT or event.get("command") == "stop":
@@ -144,7 +145,7 @@ class WorkerLink:
             index = next((index for index, one in enumerate(self._waiting) if one.kind in _DROPPABLE), 0)
             del self._waiting[index]
 
-    # Writing; the lock is held.
+    # Writing; who calls holds the lock, but for `_linger`.
 
     def _next(self) -> _Waiting | None:
         if not self._waiting or self._waiting[-1].number <= self._sent:
@@ -176,13 +177,14 @@ class WorkerLink:
                 self._drop()
 
     def _linger(self) -> None:
-        """Nothing is said after this: the process ends."""
+        """Nothing is said after this, and the process ends: the thread that writes is given a moment."""
         end = time.monotonic() + _LAST_WORDS_SECONDS
-        while self._has_more and self._worker is not None and time.monotonic() < end:
-            poll = select.poll()
-            poll.register(self._worker, select.POLLOUT)
-            poll.poll(100)
-            self._write()
+        self._met.wait(_LAST_WORDS_SECONDS)
+        while time.monotonic() < end:
+            with self._lock:
+                if not self._has_more:
+                    return
+            time.sleep(0.005)
 
     def _wake(self) -> None:
         with suppress(OSError):
@@ -253,6 +255,7 @@ class WorkerLink:
             self._replies.clear()
             self._tells_where = True
             self._write()
+        self._met.set()
 
     def _read(self, worker: socket.socket) -> None:
         try:
