@@ -77,7 +77,7 @@ for epoch in app.epochs():
 
 @pytest.mark.parametrize("leave", ["sys.exit(3)", "sys.exit('no more room')"])
 def test_an_exit_code_of_a_script_is_no_early_end(start: Start, leave: str) -> None:
-    """Also of one that has neither `trainer.main()` nor `app.stop()`, which is told nothing of its own end."""
+    """Also of one that has neither `epochal.main(trainer)` nor `app.stop()`, which is told nothing of its own end."""
     begin = "app = epochal.Application(trainer)\napp.state(save=save, load=load)\n"
     body = f"for epoch in app.epochs():\n    app.end_epoch({{'m': 0}})\n    {leave}\n"
     trainer = start(HEAD + begin + body)

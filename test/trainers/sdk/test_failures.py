@@ -62,7 +62,7 @@ RAISES = """
 def train(app):
     {body}
 trainer._train = train
-trainer.main()
+epochal.main(trainer)
 """
 
 

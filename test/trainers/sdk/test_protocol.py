@@ -226,7 +226,7 @@ def train(app):
             if app.is_stopped():
                 time.sleep(0.1)
                 print("into nowhere", flush=True)
-trainer.main()
+epochal.main(trainer)
 """
     trainer = start(script)
     trainer.wait_for("batch", batch=1)

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from epochal.errors import SetUpError
-from epochal.parameters import parameter_problems
-
-if TYPE_CHECKING:
-    from epochal.trainer import Trainer
 
 
 class Session(BaseModel):
@@ -56,12 +52,3 @@ def read_session() -> Session:
         where = ".".join(str(part) for part in detail["loc"]) or "the file"
         found = json.dumps(detail["input"], default=str)[:80]
         raise SetUpError(f"{where} of the session file {path} is {found}: {detail['msg']}") from error
-
-
-def parsed_parameters(trainer: Trainer, session: Session) -> Any:
-    """The session's parameters as the trainer's model; `SetUpError` where this version of it does not take them."""
-    try:
-        return trainer.parse(session.parameters)
-    except ValidationError as error:
-        problems = parameter_problems(error, trainer.parameters)
-        raise SetUpError("; ".join("{field} is {value}: {message}".format(**one) for one in problems)) from error

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epochal.channel import Event
 from epochal.checkpoints import MANIFEST
+from epochal.protocol import PROTOCOL, Event
 from epochal.session import Session
 from epochal.trainer import Check
 
@@ -49,7 +49,7 @@ def session_from(trainer: Trainer, arguments: list[str]) -> Session:
     if newest and not asked.resume:
         parser.error(f"{folder} has checkpoints already: give --resume, or another --folder")
     return Session(
-        protocol=1,
+        protocol=PROTOCOL,
         run=folder.name,
         session=f"by-hand-{datetime.now():%Y%m%d-%H%M%S}",
         run_folder=str(folder.resolve()),
