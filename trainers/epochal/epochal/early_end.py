@@ -35,6 +35,11 @@ class EarlyEnd:
         return self._place.epochs < self._last_epoch and self._reason is None
 
     @property
+    def is_decided(self) -> bool:
+        """Whether this process has decided that no epoch follows the one under way."""
+        return self._reason is not None
+
+    @property
     def is_finished(self) -> bool:
         """Whether no epoch follows, as planned or by the trainer's own decision."""
         return self._place.epochs >= self._last_epoch or self._is_told

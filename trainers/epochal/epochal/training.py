@@ -160,7 +160,8 @@ class Training:
         self.moments.end_epoch()
         self._watch.reset()
         self._control.checkpoint_asked = False
-        self.saving.save(then=lambda: self._tell_epoch(row))
+        is_last = self.early_end.is_decided  # the next epoch may decide before this one's checkpoint is whole
+        self.saving.save(then=lambda: self._tell_epoch(row, is_last=is_last))
 
     def leave_epochs(self) -> None:
         """No further epoch is asked for: by an error, or the trainer's own decision."""
@@ -333,10 +334,11 @@ class Training:
         if not is_there:
             self.saving.save(goes_on=not leaves)
 
-    def _tell_epoch(self, row: dict[str, Any]) -> None:
+    def _tell_epoch(self, row: dict[str, Any], *, is_last: bool) -> None:
         """Its checkpoint is whole. On the thread that made it so."""
         self._sink.send({"type": "epoch", **row})
-        self.early_end.tell()
+        if is_last:
+            self.early_end.tell()
 
     def _need_epoch(self, what: str) -> None:
         if not self.place.in_epoch:
