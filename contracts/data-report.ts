@@ -7,8 +7,21 @@ export const dataReportFile = 'data-report.json';
 export const largestDataReport = 64 * 1024;
 
 const count = z.int().min(0);
-/** In pixels. */
-const sizeSchema = z.object({ width: count, height: count });
+/** In pixels, as it is seen (after EXIF orientation). */
+export const imageSizeSchema = z.object({ width: count, height: count });
+/** Images of one size. */
+export const sizeCountSchema = imageSizeSchema.extend({ images: count });
+
+/** Sizes of a data set's images, by their area. */
+export const imageSizesSchema = z.object({
+  smallest: imageSizeSchema,
+  median: imageSizeSchema,
+  largest: imageSizeSchema,
+  /** How many different ones there are. */
+  distinct: count,
+  /** The most frequent ones. */
+  common: z.array(sizeCountSchema),
+});
 
 export const dataSplitSchema = z.object({
   name: z.string(),
@@ -21,30 +34,35 @@ export const dataSplitSchema = z.object({
   unmarked: count,
 });
 
+/** How often a class is there: one number for each split of the report. */
+export const classCountsSchema = z.object({ name: z.string(), images: z.array(count), objects: z.array(count) });
+
+/** One place of a finding. */
+export const findingExampleSchema = z.object({
+  detail: z.string(),
+  /** Path inside the data set, where the place is in an image of it. */
+  image: z.string().nullable(),
+});
+
 export const dataFindingSchema = z.object({
   kind: z.string(),
   /** `leftOut`: it is not trained on, or the data set is refused; `noted`: it makes no difference, or was mended. */
   effect: z.enum(['leftOut', 'noted']),
   count: z.int().min(1),
   /** The first places, at most 20. */
-  examples: z.array(
-    z.object({
-      detail: z.string(),
-      /** Path inside the data set, where the place is in an image of it. */
-      image: z.string().nullable(),
-    }),
-  ),
+  examples: z.array(findingExampleSchema),
 });
 export type DataFinding = z.infer<typeof dataFindingSchema>;
 
-const duplicatesSchema = z.object({
-  /** With the content of another one, beyond the first of each. */
+/** Images with the content of another one, byte for byte. */
+export const duplicatesSchema = z.object({
+  /** Beyond the first of each. */
   images: count,
   /** Those of them whose first is in another split: what is validated with was trained on. */
   acrossSplits: count,
 });
 /** Images that were read to their last pixel (fewer than there are where time ran out), and those that cannot be. */
-const decodedSchema = z.object({ images: count, failed: count });
+export const decodedSchema = z.object({ images: count, failed: count });
 
 export const dataReportSchema = z.object({
   reportVersion: z.literal(1),
@@ -58,17 +76,8 @@ export const dataReportSchema = z.object({
   splits: z.array(dataSplitSchema),
   /** All of them; `classes` may be cut to the most and the least frequent. */
   classCount: count,
-  /** `images` and `objects`: one number for each of `splits`. */
-  classes: z.array(z.object({ name: z.string(), images: z.array(count), objects: z.array(count) })),
-  sizes: z
-    .object({
-      smallest: sizeSchema,
-      median: sizeSchema,
-      largest: sizeSchema,
-      distinct: count,
-      common: z.array(sizeSchema.extend({ images: count })),
-    })
-    .nullable(),
+  classes: z.array(classCountsSchema),
+  sizes: imageSizesSchema.nullable(),
   findings: z.array(dataFindingSchema),
   /** Null: not checked. */
   duplicates: duplicatesSchema.nullable(),

@@ -15,11 +15,12 @@ from epochal import devices, random_state, training_loop
 from epochal.averages import Average
 from epochal.channel import Channel, log, mend_output
 from epochal.checkpoints import CheckpointFolder
+from epochal.contracts import PROTOCOL
 from epochal.control import Control
 from epochal.data_report import DataReport
 from epochal.errors import SetUpError, StopException
 from epochal.peers import Peers, follow_rank_0
-from epochal.protocol import PROTOCOL, EventSink
+from epochal.protocol import EventSink
 from epochal.ranks import NoCheckpoints, Ranks, SharedControl, Silent
 from epochal.run_lock import RunLock
 from epochal.session import Session, read_session

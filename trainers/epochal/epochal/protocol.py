@@ -1,11 +1,8 @@
-"""What a trainer and its worker say to each other, as `contracts/protocol.ts` has it: events there, commands here."""
+"""What a trainer and its worker say to each other: events there, commands here. Their fields are in `contracts.py`."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
-
-#: Its version.
-PROTOCOL = 1
 
 #: One line of JSON: an event or a command, by its `type`.
 Event = dict[str, Any]

@@ -5,32 +5,17 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, ValidationError
 
+from epochal.contracts import SessionFile
 from epochal.errors import SetUpError
 
 
-class Session(BaseModel):
+class Session(SessionFile):
     """One trainer process: what to train, where to write, where to go on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
-
-    protocol: Literal[1]
-    run: str
-    session: str
-    run_folder: str
-    epochs: int = Field(ge=1)
-    ends_after: int | None = Field(default=None, ge=0)
-    parameters: dict[str, Any]
-    data: str | None
-    seed: int = Field(ge=0)
-    every_batches: int = Field(ge=0)
-    resume_from: str | None
-    keep_progress: bool
-    batch_divisor: int = Field(ge=1)
+    model_config = ConfigDict(frozen=True, strict=True)
 
     @property
     def folder(self) -> Path:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from epochal.checkpoints import MANIFEST
-from epochal.protocol import PROTOCOL, Event
+from epochal.contracts import PROTOCOL
+from epochal.protocol import Event
 from epochal.session import Session
 from epochal.trainer import Check
 
@@ -54,6 +55,7 @@ def session_from(trainer: Trainer, arguments: list[str]) -> Session:
         session=f"by-hand-{datetime.now():%Y%m%d-%H%M%S}",
         run_folder=str(folder.resolve()),
         epochs=asked.epochs,
+        ends_after=None,
         parameters=checked["parameters"],
         data=asked.data,
         seed=max(asked.seed, 0),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
+from epochal.contracts import PROTOCOL
 from epochal.errors import DataError, SetUpError
 from epochal.parameters import Parameters, as_json, parameter_problems
-from epochal.protocol import PROTOCOL
 
 if TYPE_CHECKING:
     from epochal.application import Application
