@@ -1,5 +1,6 @@
 /** The data report: what a data set holds and what is wrong with it, told before a run starts and kept with its results. */
 import { z } from 'zod';
+import { extensible } from './tolerance.ts';
 
 /** Its name in the run folder and in the output folder. */
 export const dataReportFile = 'data-report.json';
@@ -8,9 +9,9 @@ export const largestDataReport = 64 * 1024;
 
 const count = z.int().min(0);
 /** In pixels. */
-const sizeSchema = z.object({ width: count, height: count });
+const sizeSchema = extensible({ width: count, height: count });
 
-export const dataSplitSchema = z.object({
+export const dataSplitSchema = extensible({
   name: z.string(),
   /** `train` and `validate` are what a run reads; `unused` is not trained on, such as a test split. */
   role: z.enum(['train', 'validate', 'unused']),
@@ -21,14 +22,14 @@ export const dataSplitSchema = z.object({
   unmarked: count,
 });
 
-export const dataFindingSchema = z.object({
+export const dataFindingSchema = extensible({
   kind: z.string(),
   /** `leftOut`: it is not trained on, or the data set is refused; `noted`: it makes no difference, or was mended. */
   effect: z.enum(['leftOut', 'noted']),
   count: z.int().min(1),
   /** The first places, at most 20. */
   examples: z.array(
-    z.object({
+    extensible({
       detail: z.string(),
       /** Path inside the data set, where the place is in an image of it. */
       image: z.string().nullable(),
@@ -37,16 +38,16 @@ export const dataFindingSchema = z.object({
 });
 export type DataFinding = z.infer<typeof dataFindingSchema>;
 
-const duplicatesSchema = z.object({
+const duplicatesSchema = extensible({
   /** With the content of another one, beyond the first of each. */
   images: count,
   /** Those of them whose first is in another split: what is validated with was trained on. */
   acrossSplits: count,
 });
 /** Images that were read to their last pixel (fewer than there are where time ran out), and those that cannot be. */
-const decodedSchema = z.object({ images: count, failed: count });
+const decodedSchema = extensible({ images: count, failed: count });
 
-export const dataReportSchema = z.object({
+export const dataReportSchema = extensible({
   reportVersion: z.literal(1),
   kind: z.string(),
   folder: z.string(),
@@ -59,16 +60,14 @@ export const dataReportSchema = z.object({
   /** All of them; `classes` may be cut to the most and the least frequent. */
   classCount: count,
   /** `images` and `objects`: one number for each of `splits`. */
-  classes: z.array(z.object({ name: z.string(), images: z.array(count), objects: z.array(count) })),
-  sizes: z
-    .object({
-      smallest: sizeSchema,
-      median: sizeSchema,
-      largest: sizeSchema,
-      distinct: count,
-      common: z.array(sizeSchema.extend({ images: count })),
-    })
-    .nullable(),
+  classes: z.array(extensible({ name: z.string(), images: z.array(count), objects: z.array(count) })),
+  sizes: extensible({
+    smallest: sizeSchema,
+    median: sizeSchema,
+    largest: sizeSchema,
+    distinct: count,
+    common: z.array(sizeSchema.extend({ images: count })),
+  }).nullable(),
   findings: z.array(dataFindingSchema),
   /** Null: not checked. */
   duplicates: duplicatesSchema.nullable(),
@@ -86,7 +85,7 @@ export function classBalance({ objects, classes }: DataReport) {
 const mostFindings = 40;
 
 /** What of it goes into the receipt: counts and hashes. */
-export const dataSummarySchema = z.object({
+export const dataSummarySchema = extensible({
   kind: z.string(),
   images: count,
   objects: count,

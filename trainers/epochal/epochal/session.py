@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Session(BaseModel):
     """One trainer process: what to train, where to write, where to go on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
+    # A worker of a later version may tell more.
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
 
     protocol: Literal[1]
     run: str
