@@ -1,5 +1,6 @@
 /** The data report: what a data set holds and what is wrong with it, told before a run starts and kept with its results. */
 import { z } from 'zod';
+import { extensible } from './tolerance.ts';
 
 /** Its name in the run folder and in the output folder. */
 export const dataReportFile = 'data-report.json';
@@ -8,12 +9,12 @@ export const largestDataReport = 64 * 1024;
 
 const count = z.int().min(0);
 /** In pixels, as it is seen (after EXIF orientation). */
-export const imageSizeSchema = z.object({ width: count, height: count });
+export const imageSizeSchema = extensible({ width: count, height: count });
 /** Images of one size. */
 export const sizeCountSchema = imageSizeSchema.extend({ images: count });
 
 /** Sizes of a data set's images, by their area. */
-export const imageSizesSchema = z.object({
+export const imageSizesSchema = extensible({
   smallest: imageSizeSchema,
   median: imageSizeSchema,
   largest: imageSizeSchema,
@@ -23,7 +24,7 @@ export const imageSizesSchema = z.object({
   common: z.array(sizeCountSchema),
 });
 
-export const dataSplitSchema = z.object({
+export const dataSplitSchema = extensible({
   name: z.string(),
   /** `train` and `validate` are what a run reads; `unused` is not trained on, such as a test split. */
   role: z.enum(['train', 'validate', 'unused']),
@@ -35,16 +36,16 @@ export const dataSplitSchema = z.object({
 });
 
 /** How often a class is there: one number for each split of the report. */
-export const classCountsSchema = z.object({ name: z.string(), images: z.array(count), objects: z.array(count) });
+export const classCountsSchema = extensible({ name: z.string(), images: z.array(count), objects: z.array(count) });
 
 /** One place of a finding. */
-export const findingExampleSchema = z.object({
+export const findingExampleSchema = extensible({
   detail: z.string(),
   /** Path inside the data set, where the place is in an image of it. */
   image: z.string().nullable(),
 });
 
-export const dataFindingSchema = z.object({
+export const dataFindingSchema = extensible({
   kind: z.string(),
   /** `leftOut`: it is not trained on, or the data set is refused; `noted`: it makes no difference, or was mended. */
   effect: z.enum(['leftOut', 'noted']),
@@ -55,16 +56,16 @@ export const dataFindingSchema = z.object({
 export type DataFinding = z.infer<typeof dataFindingSchema>;
 
 /** Images with the content of another one, byte for byte. */
-export const duplicatesSchema = z.object({
+export const duplicatesSchema = extensible({
   /** Beyond the first of each. */
   images: count,
   /** Those of them whose first is in another split: what is validated with was trained on. */
   acrossSplits: count,
 });
 /** Images that were read to their last pixel (fewer than there are where time ran out), and those that cannot be. */
-export const decodedSchema = z.object({ images: count, failed: count });
+export const decodedSchema = extensible({ images: count, failed: count });
 
-export const dataReportSchema = z.object({
+export const dataReportSchema = extensible({
   reportVersion: z.literal(1),
   kind: z.string(),
   folder: z.string(),
@@ -95,7 +96,7 @@ export function classBalance({ objects, classes }: DataReport) {
 const mostFindings = 40;
 
 /** What of it goes into the receipt: counts and hashes. */
-export const dataSummarySchema = z.object({
+export const dataSummarySchema = extensible({
   kind: z.string(),
   images: count,
   objects: count,

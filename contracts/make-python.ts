@@ -80,6 +80,8 @@ const upper = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 const singular = (text: string) => text.replace(/(?<=ss)es$|s$/, '');
 const snake = (text: string) => text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const literal = (value: unknown) => JSON.stringify(value);
+/** What readers make of a kind that they do not know: no trainer says so. */
+const other = 'other';
 const keywords = new Set(['from', 'class', 'import', 'global', 'pass']);
 
 class Models {
@@ -88,11 +90,12 @@ class Models {
   /** A model with this name, or another type that it stands for. */
   add(name: string, schema: JsonSchema): void {
     if (schema.oneOf) {
-      const parts = schema.oneOf.map((part) => {
+      const parts = schema.oneOf.flatMap((part) => {
         const type = part.properties?.type?.const;
         if (typeof type !== 'string') throw new Error(`a part of ${name} has no type to tell it by`);
+        if (type === other) return [];
         this.add(`${upper(type)}${name}`, part);
-        return `${upper(type)}${name}`;
+        return [`${upper(type)}${name}`];
       });
       const line = `    ${parts.join(' | ')},`;
       const union = line.length <= 120 ? line : `    ${parts.join('\n    | ')},`;
@@ -108,15 +111,18 @@ class Models {
       const optional = type.endsWith('| None') ? type : `${type} | None`;
       return `    ${field}: ${optional} = ${alias ? `Field(default=None, ${alias})` : 'None'}`;
     });
-    const base = schema.additionalProperties === false ? '_Strict' : '_Tolerant';
-    this.lines.push('', '', `class ${name}(${base}):`, ...fields);
+    this.lines.push('', '', `class ${name}(_Model):`, ...fields);
   }
 
   /** A type; a model that it needs is added, called `name`. */
   private type(schema: JsonSchema, name: string): string {
     if (schema.$ref) return schema.$ref in named ? schema.$ref : 'Any';
     if ('const' in schema) return `Literal[${literal(schema.const)}]`;
-    if (schema.enum) return `Literal[${schema.enum.map(literal).join(', ')}]`;
+    if (schema.enum)
+      return `Literal[${schema.enum
+        .filter((kind) => kind !== other)
+        .map(literal)
+        .join(', ')}]`;
     const parts =
       schema.anyOf ?? (Array.isArray(schema.type) ? schema.type.map((type) => ({ ...schema, type })) : null);
     if (parts) return parts.map((part) => this.type(part, name)).join(' | ');
@@ -169,7 +175,7 @@ function bounded(type: string, bounds: [string, unknown][]): string {
 export function pythonModels(): string {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
-  const { schemas } = z.toJSONSchema(registry, { uri: (id) => id, io: 'input' });
+  const { schemas } = z.toJSONSchema(registry, { uri: (id) => id });
   const models = new Models();
   for (const name of Object.keys(named)) models.add(name, schemas[name] as JsonSchema);
   return [
@@ -188,12 +194,9 @@ export function pythonModels(): string {
     ...Object.entries(constants).map(([name, value]) => `${name} = ${literal(value)}`),
     '',
     '',
-    'class _Tolerant(BaseModel):',
-    '    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False)',
-    '',
-    '',
-    'class _Strict(_Tolerant):',
-    '    model_config = ConfigDict(extra="forbid")',
+    'class _Model(BaseModel):',
+    '    # A worker of a later version may tell more.',
+    '    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False)',
     ...models.lines,
     '',
   ].join('\n');

@@ -1,4 +1,4 @@
-"""What a trainer tells has to be in the contracts, as strict as zod has them."""
+"""What a trainer tells is in the contracts, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _limits = {"message": 4000, "traceback": 16_000, "reason": 500}
 
 def check_event(event: Any) -> None:
     """Raises for an event that zod would refuse."""
-    _event.validate_python(event, strict=True)
+    _event.validate_python(event, strict=True, extra="forbid")
     for name, limit in _limits.items():
         assert len(event.get(name, "").encode("utf-16-le", "surrogatepass")) // 2 <= limit, event
     if event["type"] == "checkpoint":
@@ -23,6 +23,6 @@ def check_event(event: Any) -> None:
 
 def check_manifest(manifest: Any) -> None:
     """Raises for a checkpoint.json that zod would refuse."""
-    CheckpointManifest.model_validate(manifest, strict=True)
+    CheckpointManifest.model_validate(manifest, strict=True, extra="forbid")
     for file in manifest["files"]:
         assert all(part not in ("", ".", "..") for part in file["path"].split("/")), manifest

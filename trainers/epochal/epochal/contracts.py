@@ -15,26 +15,23 @@ DATA_REPORT_FILE = "data-report.json"
 LARGEST_DATA_REPORT = 65536
 
 
-class _Tolerant(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False)
+class _Model(BaseModel):
+    # A worker of a later version may tell more.
+    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False)
 
 
-class _Strict(_Tolerant):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Position(_Strict):
+class Position(_Model):
     epoch: Annotated[int, Field(ge=0)]
     batch: Annotated[int, Field(ge=0)]
 
 
-class CheckpointFile(_Strict):
+class CheckpointFile(_Model):
     path: Annotated[str, Field(min_length=1, max_length=1024)]
     size: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class CheckpointManifest(_Strict):
+class CheckpointManifest(_Model):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     epoch: Annotated[int, Field(ge=0)]
     batch: Annotated[int, Field(ge=0)]
@@ -45,7 +42,7 @@ class CheckpointManifest(_Strict):
     from_: str | None = Field(default=None, alias="from")
 
 
-class SessionFile(_Strict):
+class SessionFile(_Model):
     protocol: Literal[1]
     run: str
     session: str
@@ -61,21 +58,21 @@ class SessionFile(_Strict):
     batch_divisor: Annotated[int, Field(ge=1)]
 
 
-class GrantCommand(_Strict):
+class GrantCommand(_Model):
     type: Literal["grant"]
     through: Annotated[int, Field(ge=1)]
 
 
-class StopCommand(_Strict):
+class StopCommand(_Model):
     type: Literal["stop"]
     mode: Literal["batch", "epoch"]
 
 
-class CheckpointCommand(_Strict):
+class CheckpointCommand(_Model):
     type: Literal["checkpoint"]
 
 
-class ShutdownCommand(_Strict):
+class ShutdownCommand(_Model):
     type: Literal["shutdown"]
 
 
@@ -85,12 +82,12 @@ Command = Annotated[
 ]
 
 
-class HelloEventDevice(_Strict):
+class HelloEventDevice(_Model):
     name: str
     memory_bytes: int | None = None
 
 
-class HelloEvent(_Strict):
+class HelloEvent(_Model):
     type: Literal["hello"]
     protocol: Literal[1]
     trainer: str
@@ -99,18 +96,18 @@ class HelloEvent(_Strict):
     devices: list[HelloEventDevice]
 
 
-class ReadyEvent(_Strict):
+class ReadyEvent(_Model):
     type: Literal["ready"]
     resumed_from: Position | None
 
 
-class PhaseEvent(_Strict):
+class PhaseEvent(_Model):
     type: Literal["phase"]
     phase: Literal["setUp", "train", "validate", "save", "finish"]
     epoch: Annotated[int, Field(ge=1)]
 
 
-class BatchEvent(_Strict):
+class BatchEvent(_Model):
     type: Literal["batch"]
     phase: Literal["train", "validate"]
     epoch: Annotated[int, Field(ge=1)]
@@ -119,7 +116,7 @@ class BatchEvent(_Strict):
     metrics: dict[Annotated[str, Field(min_length=1, max_length=200)], float]
 
 
-class EpochEvent(_Strict):
+class EpochEvent(_Model):
     type: Literal["epoch"]
     epoch: Annotated[int, Field(ge=1)]
     batches: Annotated[int, Field(ge=0)]
@@ -128,28 +125,28 @@ class EpochEvent(_Strict):
     at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT.*Z$")]
 
 
-class CheckpointEvent(_Strict):
+class CheckpointEvent(_Model):
     type: Literal["checkpoint"]
     checkpoint: CheckpointManifest
 
 
-class AcknowledgedEvent(_Strict):
+class AcknowledgedEvent(_Model):
     type: Literal["acknowledged"]
     command: Literal["grant", "stop", "checkpoint", "shutdown"]
 
 
-class NoteEvent(_Strict):
+class NoteEvent(_Model):
     type: Literal["note"]
     message: Annotated[str, Field(max_length=4000)]
 
 
-class EndedEarlyEvent(_Strict):
+class EndedEarlyEvent(_Model):
     type: Literal["endedEarly"]
     epoch: Annotated[int, Field(ge=0)]
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class StoppedEvent(_Strict):
+class StoppedEvent(_Model):
     type: Literal["stopped"]
     epoch: Annotated[int, Field(ge=0)]
     batch: Annotated[int, Field(ge=0)]
@@ -157,7 +154,7 @@ class StoppedEvent(_Strict):
     finished: bool
 
 
-class FailedEvent(_Strict):
+class FailedEvent(_Model):
     type: Literal["failed"]
     kind: Literal["outOfMemory", "nan", "data", "gpuMissing", "setUp", "trainerError"]
     message: Annotated[str, Field(max_length=4000)]
@@ -180,7 +177,7 @@ Event = Annotated[
 ]
 
 
-class SplitCounts(_Tolerant):
+class SplitCounts(_Model):
     name: str
     role: Literal["train", "validate", "unused"]
     images: Annotated[int, Field(ge=0)]
@@ -188,24 +185,24 @@ class SplitCounts(_Tolerant):
     unmarked: Annotated[int, Field(ge=0)]
 
 
-class ClassCounts(_Tolerant):
+class ClassCounts(_Model):
     name: str
     images: list[Annotated[int, Field(ge=0)]]
     objects: list[Annotated[int, Field(ge=0)]]
 
 
-class ImageSize(_Tolerant):
+class ImageSize(_Model):
     width: Annotated[int, Field(ge=0)]
     height: Annotated[int, Field(ge=0)]
 
 
-class SizeCount(_Tolerant):
+class SizeCount(_Model):
     width: Annotated[int, Field(ge=0)]
     height: Annotated[int, Field(ge=0)]
     images: Annotated[int, Field(ge=0)]
 
 
-class ImageSizes(_Tolerant):
+class ImageSizes(_Model):
     smallest: ImageSize
     median: ImageSize
     largest: ImageSize
@@ -213,29 +210,29 @@ class ImageSizes(_Tolerant):
     common: list[SizeCount]
 
 
-class FindingExample(_Tolerant):
+class FindingExample(_Model):
     detail: str
     image: str | None
 
 
-class ReportFinding(_Tolerant):
+class ReportFinding(_Model):
     kind: str
     effect: Literal["leftOut", "noted"]
     count: Annotated[int, Field(ge=1)]
     examples: list[FindingExample]
 
 
-class Duplicates(_Tolerant):
+class Duplicates(_Model):
     images: Annotated[int, Field(ge=0)]
     across_splits: Annotated[int, Field(ge=0)]
 
 
-class Decoded(_Tolerant):
+class Decoded(_Model):
     images: Annotated[int, Field(ge=0)]
     failed: Annotated[int, Field(ge=0)]
 
 
-class DataReport(_Tolerant):
+class DataReport(_Model):
     report_version: Literal[1]
     kind: str
     folder: str
@@ -252,23 +249,23 @@ class DataReport(_Tolerant):
     decoded: Decoded | None
 
 
-class TrainerManifestDataset(_Strict):
+class TrainerManifestDataset(_Model):
     kind: str
     description: str
 
 
-class TrainerManifestMetric(_Strict):
+class TrainerManifestMetric(_Model):
     name: str
     description: str
     unit: str | None = None
 
 
-class TrainerManifestBest(_Strict):
+class TrainerManifestBest(_Model):
     metric: Annotated[str, Field(min_length=1, max_length=200)]
     mode: Literal["min", "max"]
 
 
-class TrainerManifest(_Strict):
+class TrainerManifest(_Model):
     protocol: Literal[1]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     title: Annotated[str, Field(max_length=200)]
@@ -280,13 +277,13 @@ class TrainerManifest(_Strict):
     can_shrink_batch: bool
 
 
-class TrainerCheckProblem(_Strict):
+class TrainerCheckProblem(_Model):
     field: str
     value: str
     message: str
 
 
-class TrainerCheck(_Strict):
+class TrainerCheck(_Model):
     problems: list[TrainerCheckProblem]
     parameters: dict[str, Any]
     data_report: DataReport | None = None
