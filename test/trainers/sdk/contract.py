@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from epochal.contracts import CheckpointManifest, Event
@@ -14,7 +15,9 @@ _limits = {"message": 4000, "traceback": 16_000, "reason": 500}
 
 def check_event(event: Any) -> None:
     """Raises for an event that zod would refuse."""
-    _event.validate_python(event, strict=True, extra="forbid")
+    # Half a character, which a trainer may have raised an error with, is text to zod and none to pydantic.
+    shown = json.loads(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace"))
+    _event.validate_python(shown, strict=True, extra="forbid")
     for name, limit in _limits.items():
         assert len(event.get(name, "").encode("utf-16-le", "surrogatepass")) // 2 <= limit, event
     if event["type"] == "checkpoint":
