@@ -43,7 +43,7 @@ export async function leftSession(
   const lost: LostSession = { kind: 'lost', folder, file, config: run?.config ?? null };
   const text = await readIfThere(folder.session);
   const sessionFile = text === null ? null : parseJson(sessionFileSchema, text);
-  if (!run || sessionFile?.session !== file.session) return lost;
+  if (!run || sessionFile?.socket === undefined || sessionFile.session !== file.session) return lost;
   const isAlive = await isGroupAlive(file);
   if (!isAlive && (await readTrainerEnd(folder, file.session)) === null) return lost;
   const events = await readEvents(folder, file.session);

@@ -184,10 +184,11 @@ export class Sessions {
       this.#live.set(place, begun);
       const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
       const socket = await this.#host.sockets.pathOf(begun.id);
-      const file = sessionFile(input, begun, resume, { endedEarly, socket });
+      // Runs of old do not tell.
+      const reattachSeconds = deadlinesSchema.shape.reattachSeconds.parse(input.config.deadlines.reattachSeconds);
+      const file = sessionFile(input, begun, resume, { endedEarly, socket, reattachSeconds });
       await replaceFile(folder.session, JSON.stringify(file), 0o600);
       options.onProgress('start the trainer');
-      const { reattachSeconds } = file;
       const trainer = await this.#host.launcher.start({
         ...{ program, python, folder, session: begun.id, socket, slot: slot.index },
         limits: { ...input.config.deadlines, reattachSeconds },
@@ -446,7 +447,7 @@ const sessionFile = (
   input: OpenSessionInput,
   session: LiveSession,
   from: Start | null,
-  { endedEarly, socket }: { endedEarly: EarlyEnd | null; socket: string },
+  { endedEarly, socket, reattachSeconds }: Pick<Required<SessionFile>, 'socket' | 'reattachSeconds'> & Early,
 ): SessionFile => ({
   protocol: protocolVersion,
   run: input.run,
@@ -462,9 +463,12 @@ const sessionFile = (
   keepProgress: from?.keepProgress ?? true,
   batchDivisor: input.batchDivisor,
   socket,
-  // Runs of old do not tell.
-  reattachSeconds: deadlinesSchema.shape.reattachSeconds.parse(input.config.deadlines.reattachSeconds),
+  reattachSeconds,
 });
+
+interface Early {
+  endedEarly: EarlyEnd | null;
+}
 
 /** Also where what the store has did not fit here. */
 const isDiskFull = (error: unknown): boolean =>

@@ -37,11 +37,12 @@ async function train({ seed, epochs, parameters }: Shape): Promise<ReadonlyMap<s
     const catalog = new TrainerCatalog([trainers]);
     const program = await catalog.find('counter');
     if (!program) throw new Error('there is no counting trainer');
+    const socket = join(folder, 'socket');
     const session: SessionFile = {
       ...{ protocol: 1, run: 'reference', session: 'reference', runFolder: folder },
       ...{ epochs, parameters, data: null, seed, everyBatches: 1 },
       ...{ endsAfter: null, resumeFrom: null, keepProgress: true, batchDivisor: 1 },
-      ...{ socket: join(folder, 'socket'), reattachSeconds: 60 },
+      ...{ socket, reattachSeconds: 60 },
     };
     await writeFile(join(folder, 'session.json'), JSON.stringify(session));
     await mkdir(join(folder, 'artifacts'));
@@ -51,7 +52,7 @@ async function train({ seed, epochs, parameters }: Shape): Promise<ReadonlyMap<s
       env: { ...trainerEnvironment(python), EPOCHAL_SESSION: join(folder, 'session.json') },
       stdio: 'ignore',
     });
-    const channel = new TrainerChannel(session.socket, {
+    const channel = new TrainerChannel(socket, {
       onConnected: () => channel.send({ type: 'grant', through: epochs }),
       onEvent: () => undefined,
       onGarbage: () => undefined,

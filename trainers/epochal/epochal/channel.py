@@ -1,18 +1,10 @@
-"""What a training tells, and to whom."""
+"""Where a trainer's own words go beside the protocol: its log."""
+
+from __future__ import annotations
 
 import os
 import select
 import sys
-from typing import Any, Protocol
-
-Event = dict[str, Any]
-
-
-class EventSink(Protocol):
-    """Where events go: a worker, or a terminal."""
-
-    def send(self, event: Event, *, may_drop: bool = False) -> None:
-        """Tell of `event`. Never raises, whatever became of the other end."""
 
 
 def mend_output() -> None:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epochal.channel import Event, log
+from epochal.channel import log
 from epochal.checkpoints import now
 from epochal.errors import SetUpError
+from epochal.protocol import Event
 
 #: What matters later: it is in the run folder before anybody hears of it.
 _KEPT = frozenset({"hello", "ready", "note", "endedEarly", "failed", "stopped"})
