@@ -191,8 +191,8 @@ async function takeUpSessions(host: Host): Promise<(LeftSession | LostSession)[]
   for (const folder of await host.folders.list()) {
     if ((await readKept(folder)) !== null) continue;
     const session = await leftSession(folder, (life) => host.runs.isForeign(life));
-    if (session?.kind === 'found') host.sessions.takeUp(session);
-    if (session) left.push(session);
+    if (session?.kind === 'found' && !(await host.sessions.takeUp(session))) left.push({ ...session, kind: 'lost' });
+    else if (session) left.push(session);
   }
   return left;
 }

@@ -94,6 +94,12 @@ export class Runs {
     );
   }
 
+  /** Whether the run has a session that is another one than this. Throws when nobody answers for it. */
+  async hasAnotherSession(run: string, session: string): Promise<boolean> {
+    const { session: current } = await this.client.workflow.getHandle(run).query<RunView>(runQuery);
+    return current !== null && current.id !== session;
+  }
+
   /** Whether the run ends or publishes at present. Throws when the server does not answer. */
   async isLanding(run: string): Promise<boolean> {
     const { status, typedSearchAttributes } = await this.client.workflow.getHandle(run).describe();

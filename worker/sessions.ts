@@ -72,6 +72,9 @@ export interface SessionsParts {
 /** A session is spoken to several times a second while its run is there, in milliseconds. */
 const idleCheckEvery = 3_000;
 
+/** How long a worker that starts waits for the store of a session that it finds, in milliseconds. */
+const storeAnswerMs = 5_000;
+
 /** How long a session that was drained waits for its run to ask what became of it, in milliseconds. */
 const tellMs = 10_000;
 
@@ -221,12 +224,20 @@ export class Sessions {
 
   /**
    * Takes up a session that a worker before this one opened: its trainer trains on, or has ended meanwhile, and then this worker tells
-   * how. Null where another session is in its place. Before this worker asks for any work: its slot is still free.
+   * how. False where the run's store is none of this worker's: it would train what nobody here can keep. Before this worker asks for
+   * any work: its slot is still free.
    */
-  takeUp({ folder, file, life, config, socket, isAlive, epoch, session }: LeftSession): LiveSession | null {
+  async takeUp({ folder, file, life, config, socket, isAlive, epoch, session }: LeftSession): Promise<boolean> {
     const { place, run } = folder;
-    if (this.#live.has(place)) return null;
     const log = this.#log.child({ run });
+    try {
+      // A store that does not answer is waited for, as ever; not by all that this worker serves.
+      const asked = this.#requireStore({ run, place, config }, life);
+      await Promise.race([asked, delay(storeAnswerMs, undefined, { ref: false })]);
+    } catch (error) {
+      log.warn({ err: error }, 'the session of the worker before is not taken up');
+      return false;
+    }
     const found = new LiveSession({
       ...{ run, host: this.#host.id, folder, life, config, startEpoch: epoch, log, found: session },
     });
@@ -234,7 +245,7 @@ export class Sessions {
     const slot = isAlive ? this.#host.slots.takeBack(run, file.slot) : null;
     found.attach(this.#host.launcher.find({ folder, socket, file }), socket);
     this.#watch(found, slot);
-    return found;
+    return true;
   }
 
   /** This worker goes, and its trainers stay: another one takes them up. */
@@ -246,7 +257,7 @@ export class Sessions {
    * Throws when another store is at the address of the run's, when this host may not open that, or when the output folder there is
    * another life's. One that is away may be the right one: who needs it waits for it, and who writes there asks again.
    */
-  async #requireStore(input: OpenSessionInput, life: Life): Promise<void> {
+  async #requireStore(input: Pick<OpenSessionInput, 'run' | 'place' | 'config'>, life: Life): Promise<void> {
     // The run was checked where its store may be opened. A host with another default store is no reason to fail it.
     const outside = await this.#host.allowedPaths.storeProblems(input.config);
     if (outside.length > 0) throw new SessionProblem({ kind: 'otherStore', message: this.#refusal(outside) });
@@ -338,8 +349,9 @@ export class Sessions {
         await this.#host.runs.tellFound(session.run, session.id);
         continue;
       }
-      if (!isGivenUp && session.idleMs < limit) continue;
-      session.log.warn({ isGivenUp }, 'its run does not ask for anything any more: the session is ended');
+      const isElsewhere = await this.#host.runs.hasAnotherSession(session.run, session.id).catch(() => false);
+      if (!isGivenUp && !isElsewhere && session.idleMs < limit) continue;
+      session.log.warn({ isGivenUp, isElsewhere }, 'its run asks for nothing here any more: the session is ended');
       await endTrainer(session.ending, { ...session.config.deadlines, stopSeconds: limit / 1000 });
     }
   }

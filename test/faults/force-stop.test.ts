@@ -15,6 +15,8 @@ beforeEach(async () => {
 });
 afterEach(() => hosts?.close());
 
+/** A trainer whose worker is not to come back ends soon. */
+const soonAlone = { reattachSeconds: 1 };
 const slow = { batches: 40, batch_seconds: 0.05 };
 
 async function expectSalvaged(run: FaultRun): Promise<Receipt> {
@@ -30,9 +32,9 @@ async function expectSalvaged(run: FaultRun): Promise<Receipt> {
 }
 
 /** A trainer that is held in batch 6 of epoch 2, and saves there when it is told to end. */
-async function held(worker: FaultWorker, epochs = 5): Promise<FaultRun> {
+async function held(worker: FaultWorker, epochs = 5, deadlines = {}): Promise<FaultRun> {
   const hold = await hosts.hold('2:6');
-  const run = await hosts.start({ epochs, parameters: { ...slow, ...hold.parameters } });
+  const run = await hosts.start({ epochs, parameters: { ...slow, ...hold.parameters }, deadlines });
   await hold.reached();
   await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
   await run.trainer(worker);
@@ -84,7 +86,7 @@ describe('a run', () => {
 
   it('terminated with its host gone: the sweep finds it and lands what is in the store; the rest lands when the host is back', async () => {
     const worker = await hosts.worker();
-    const run = await held(worker, 50);
+    const run = await held(worker, 50, soonAlone);
     const trainer = await run.trainer(worker);
     await worker.kill();
     // It saves for nobody: its disk is as far away as its worker.
@@ -102,7 +104,11 @@ describe('a run', () => {
 
   it('terminated before anything was stored, with its host gone: the receipt says lost', async () => {
     const worker = await hosts.worker();
-    const run = await hosts.start({ epochs: 2, parameters: { batches: 10_000, batch_seconds: 0.05 } });
+    const run = await hosts.start({
+      epochs: 2,
+      parameters: { batches: 10_000, batch_seconds: 0.05 },
+      deadlines: soonAlone,
+    });
     await run.reaches(1, 3);
     const trainer = await run.trainer(worker);
     await worker.kill();

@@ -6,8 +6,9 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { placeOf } from '../../contracts/life.ts';
-import { readProcessFile } from '../../worker/process-file.ts';
+import { type ProcessFile, readProcessFile } from '../../worker/process-file.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
+import { handOverSignal } from '../../worker/worker-lock.ts';
 import { ByHand } from '../support/by-hand.ts';
 import { type ResetPoint, resetRun } from '../support/reset-run.ts';
 import { until } from '../support/until.ts';
@@ -184,11 +185,11 @@ class Play {
         await this.#request(run, 'pause');
         await this.#request(run, 'stop', { mode: 'batch' });
         return;
-      case 'trainer killed': {
-        const holder = this.#holder(run);
-        const trainer = holder ? await readProcessFile(new RunFolders(holder.dataFolder).of(run.place)) : null;
-        if (trainer) kill(trainer.pid);
-        this.#killed.add(run);
+      case 'trainer killed':
+        return this.#killTrainer(run);
+      case 'supervisor killed': {
+        const supervisor = (await this.#processFile(run))?.supervisor;
+        if (supervisor) kill(supervisor.pid);
         return;
       }
       case 'second namespace':
@@ -256,6 +257,16 @@ class Play {
       case 'worker killed, back late':
         await worker.kill();
         return this.#backLate(worker);
+      case 'worker handed over':
+        await this.#handOver(worker);
+        return worker.start();
+      case 'worker handed over, back late':
+        await this.#handOver(worker);
+        return this.#backLate(worker);
+      case 'trainer killed without its worker':
+        await worker.kill();
+        await this.#killTrainer(run);
+        return worker.start();
       case 'worker drained':
         worker.signal('SIGTERM');
         if ((await worker.exited) !== 0) this.#violations.push(`a drained worker ended with ${await worker.exited}`);
@@ -267,6 +278,23 @@ class Play {
         return this.#backLate(worker);
       default:
     }
+  }
+
+  async #handOver(worker: FaultWorker): Promise<void> {
+    worker.signal(handOverSignal);
+    const code = await worker.exited;
+    if (code !== 0) this.#violations.push(`a worker that handed over ended with ${code}`);
+  }
+
+  async #killTrainer(run: FaultRun): Promise<void> {
+    const trainer = await this.#processFile(run);
+    if (trainer) kill(trainer.pid);
+    this.#killed.add(run);
+  }
+
+  async #processFile(run: FaultRun): Promise<ProcessFile | null> {
+    const holder = this.#holder(run);
+    return holder ? readProcessFile(new RunFolders(holder.dataFolder).of(run.place)) : null;
   }
 
   /** It is refused, and the run does not notice. */
@@ -299,13 +327,16 @@ class Play {
     };
     const before = await refusals();
     await worker.kill();
-    await this.#rememberTrainers();
-    const known = run.trainers.length;
+    const startedAt = new Date().toISOString();
     await worker.start(other.launch);
     const answer = await until(`${run.place} finds another store, or goes on`, async () => {
       await this.#rememberTrainers();
       if (await this.#isOver(run)) return 'over';
-      if (run.trainers.length > known) return `goes on, on ${run.lastSeenOn === worker ? 'the same' : 'another'} host`;
+      const progress = await run.progress();
+      if (progress !== null && progress.at > startedAt) {
+        const { session } = await run.until('answers', () => true);
+        return `goes on, on ${session?.host === worker.host ? 'the same' : 'another'} host`;
+      }
       const now = await refusals();
       if (now === null || before === null) return 'does not train';
       return now > before && 'refused';

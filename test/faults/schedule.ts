@@ -12,6 +12,10 @@ export const faultKinds = [
   'worker killed, back late',
   'worker drained',
   'worker drained, then ended',
+  'worker handed over',
+  'worker handed over, back late',
+  'trainer killed without its worker',
+  'supervisor killed',
   'second worker',
   'another store',
   'second namespace',
@@ -46,6 +50,8 @@ export interface Schedule {
 const commonFaults = [
   ...['worker killed', 'worker killed', 'trainer killed', 'worker drained', 'server killed'],
   ...['pause and resume', 'pause and resume', 'worker killed, back late', 'worker drained, then ended'],
+  ...['worker handed over', 'worker handed over', 'worker handed over, back late'],
+  ...['trainer killed without its worker', 'supervisor killed'],
   ...['activity failed', 'activity completed', 'activity paused', 'activity reset'],
   ...['run reset to its first task', 'run reset to a task in the middle', 'run reset to its last task'],
   ...['second worker', 'another store', 'second namespace'],
@@ -96,6 +102,10 @@ function randomConfig(random: SeededRandom): Partial<RunConfigInput> {
       everyEpochs: random.pick([0, 0, 2]),
     },
     failures: { restarts: 20, backoffSeconds: 0.2, maxBackoffSeconds: 1 },
-    deadlines: { heartbeatSeconds: 5, stopSeconds: 30, terminateSeconds: 5 },
+    deadlines: {
+      ...{ heartbeatSeconds: 5, stopSeconds: 30, terminateSeconds: 5 },
+      // Shorter than a worker takes to come back, or longer.
+      reattachSeconds: random.pick([1, 60, 60]),
+    },
   };
 }

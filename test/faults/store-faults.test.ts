@@ -92,7 +92,11 @@ describe('a store', () => {
 
   it('that is away while another host takes over: the run waits, and goes on from its checkpoint there', async () => {
     worker = await hosts.worker();
-    const { run, hold } = await held({ epochs: 4, failures: { restarts: 0 }, deadlines: { heartbeatSeconds: 5 } });
+    const { run, hold } = await held({
+      epochs: 4,
+      failures: { restarts: 0 },
+      deadlines: { heartbeatSeconds: 5, reattachSeconds: 1 },
+    });
     await run.until('has its first epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
     const trainer = await run.trainer(worker);
     const bringBack = await takeAway(hosts.store);

@@ -1,0 +1,127 @@
+/** A worker goes and another one comes: the trainer does not notice, or its end is told as it was. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { readStamps } from '../../bench/stamps.ts';
+import type { RunConfigInput } from '../../contracts/run-config.ts';
+import { readProcessFile } from '../../worker/process-file.ts';
+import { processGone } from '../../worker/process-groups.ts';
+import { RunFolders } from '../../worker/run-folders.ts';
+import { handOverSignal } from '../../worker/worker-lock.ts';
+import { until } from '../support/until.ts';
+import { checkLanded } from './check-landed.ts';
+import { FaultHosts, type FaultWorker } from './fault-host.ts';
+import type { FaultRun } from './fault-run.ts';
+
+let hosts: FaultHosts;
+beforeAll(async () => {
+  hosts = await FaultHosts.open(inject('temporalAddress'));
+});
+afterAll(() => hosts?.close());
+
+const told = { batches: 12, batch_seconds: 0.11 };
+/** Longer than the test: who waited for it would be seen. */
+const noHeartbeatTimeout = { heartbeatSeconds: 600 };
+
+async function begin(place: string, config: Partial<RunConfigInput> = {}) {
+  const hold = await hosts.hold(place);
+  const pool = `pool-${place.replace(':', '-')}-${hosts.workers.length}`;
+  const worker = await hosts.worker({ env: { EPOCHAL_POOL: pool } });
+  const stamps = join(hosts.folder, `${pool}-stamps`);
+  const parameters = { ...told, ...hold.parameters, stamps };
+  const run = await hosts.start({ epochs: 3, pool, parameters, deadlines: noHeartbeatTimeout, ...config });
+  await hold.reached();
+  const trainer = await run.trainer(worker);
+  const pids = async () => new Set((await readStamps(stamps)).map(({ pid }) => pid));
+  return { run, worker, hold, trainer, pids };
+}
+
+const handOver = async (worker: FaultWorker) => {
+  worker.signal(handOverSignal);
+  expect(await worker.exited).toBe(0);
+};
+const kill = (worker: FaultWorker) => worker.kill();
+
+async function expectLanded(run: FaultRun, expected: object): Promise<void> {
+  const { receipt, violations } = await checkLanded(run);
+  expect(violations).toEqual([]);
+  expect(receipt).toMatchObject(expected);
+}
+
+describe.concurrent('a trainer whose worker', () => {
+  it.each([
+    ['was killed', kill],
+    ['has handed over', handOver],
+  ])('%s trains on, and the next worker takes it up: nothing restarts, and nothing is wasted', async (_, go) => {
+    const { run, worker, hold, trainer, pids } = await begin('2:10');
+    await go(worker);
+    // Through what it was granted, with nobody there.
+    await hold.release();
+    await until('it trains on', () => run.hasOnDisk(worker, 'epoch-0002'));
+    await worker.start();
+    await expectLanded(run, { outcome: 'completed', batches: { trained: 36, wasted: 0 }, restarts: [] });
+    expect(await pids()).toEqual(new Set([trainer.pid]));
+  });
+
+  it('was away until its run had given it up is found again all the same', async () => {
+    const { run, worker, hold, trainer, pids } = await begin('2:10', { deadlines: { heartbeatSeconds: 3 } });
+    await worker.kill();
+    await until('the server has given it up', async () => {
+      const { events } = await run.handle.fetchHistory();
+      return events?.some(({ activityTaskTimedOutEventAttributes: timedOut }) => timedOut);
+    });
+    await worker.start();
+    await hold.release();
+    await expectLanded(run, { outcome: 'completed', batches: { trained: 36, wasted: 0 }, restarts: [] });
+    expect(await pids()).toEqual(new Set([trainer.pid]));
+  });
+
+  it('does not come back in time saves at its batch boundary and ends; its run goes on from there', async () => {
+    const deadlines = { ...noHeartbeatTimeout, reattachSeconds: 0.5 };
+    const { run, worker, trainer, pids } = await begin('2:10', { deadlines });
+    await worker.kill();
+    await run.ends(trainer);
+    await worker.start();
+    const restarts = [{ reason: 'failure', failure: { kind: 'workerLost' } }];
+    await expectLanded(run, { outcome: 'completed', batches: { trained: 36, wasted: 0 }, restarts });
+    expect((await pids()).size).toBe(2);
+  });
+
+  it('is away is killed then: the next worker tells how it ended', async () => {
+    const { run, worker, hold, trainer } = await begin('2:10', {
+      failures: { restarts: 1, backoffSeconds: 0, maxBackoffSeconds: 0 },
+    });
+    await worker.kill();
+    process.kill(trainer.pid, 'SIGKILL');
+    await run.ends(trainer);
+    await hold.release();
+    await worker.start();
+    const failure = { kind: 'trainerKilled', exit: { code: null, signal: 'SIGKILL' } };
+    await expectLanded(run, { outcome: 'completed', restarts: [{ reason: 'failure', failure }] });
+  });
+
+  it('is away finishes then: what follows the last epoch is not done again', async () => {
+    const { run, worker, hold, trainer, pids } = await begin('finish', { epochs: 1 });
+    await run.until('finishes', ({ detail }) => detail === 'training.finishing');
+    await worker.kill();
+    await hold.release();
+    await run.ends(trainer);
+    await worker.start();
+    await expectLanded(run, { outcome: 'completed', batches: { trained: 12, wasted: 0 }, restarts: [] });
+    expect(await pids()).toEqual(new Set([trainer.pid]));
+  });
+
+  it('and whose supervisor were killed is taken up as well', async () => {
+    const { run, worker, hold, trainer, pids } = await begin('2:10');
+    const supervisor = (await readProcessFile(new RunFolders(worker.dataFolder).of(run.id)))?.supervisor;
+    if (!supervisor) throw new Error('no supervisor');
+    await worker.kill();
+    process.kill(supervisor.pid, 'SIGKILL');
+    expect(await processGone(supervisor, AbortSignal.timeout(60_000))).toBe(true);
+    await worker.start();
+    await hold.release();
+    await expectLanded(run, { outcome: 'completed', batches: { trained: 36, wasted: 0 }, restarts: [] });
+    expect(await pids()).toEqual(new Set([trainer.pid]));
+    expect(existsSync(worker.runFolder(run.id))).toBe(false);
+  });
+});
