@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,8 @@ class TrainerProcess:
     def die(self) -> None:
         """Be a worker that was killed."""
         if self._worker:
-            self._worker.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):
+                self._worker.shutdown(socket.SHUT_RDWR)
             self._reader.join(LIMIT)
             self._worker.close()
             self._worker = None

@@ -1,0 +1,151 @@
+"""Workers that come and go while a trainer trains: it goes on, and each of them hears what it has to."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+from typing import Any
+
+from conftest import Start
+from trainer_process import TrainerProcess, until, weights
+
+_slow = {"batch_seconds": 0.05, "batches": 20}
+
+
+def _kept(trainer: TrainerProcess) -> list[dict[str, Any]]:
+    """What the trainer itself has put into its run folder."""
+    lines = (trainer.folder / "logs" / "events.jsonl").read_text().splitlines()
+    kept = [json.loads(line) for line in lines]
+    return [one["event"] for one in kept if one["session"] == trainer.session["session"]]
+
+
+def test_its_socket_is_for_nobody_else(start: Start) -> None:
+    trainer = start(grant=None)
+    trainer.wait_for("ready")
+    assert stat.S_IMODE(os.stat(trainer.session["socket"]).st_mode) == 0o600
+
+
+def test_one_goes_and_the_next_one_comes(start: Start) -> None:
+    trainer = start(parameters=_slow, reattachSeconds=60, grant=2, epochs=3)
+    trainer.wait_for("batch")
+    trainer.die()
+    until(lambda: (trainer.folder / "checkpoints" / "epoch-0002").exists(), trainer.account)  # through its grant
+    trainer.connect()
+    trainer.grant(3)
+    assert trainer.end() == 0
+    assert trainer.stopped == (3, 0)
+    assert [event["epoch"] for event in trainer.of("epoch")] == [1, 2, 3]
+    undisturbed = start(folder=trainer.folder.parent / "reference", parameters={"batches": 20})
+    assert undisturbed.end() == 0
+    assert weights(trainer) == weights(undisturbed)
+
+
+def test_what_was_not_acknowledged_is_sent_again_once(start: Start) -> None:
+    trainer = start(reattachSeconds=60, grant=1, epochs=2)
+    trainer.acknowledges = False
+    trainer.wait_for("epoch", epoch=1)
+    first = list(trainer.numbers)
+    trainer.die()
+    assert first == list(range(1, len(first) + 1))
+    trainer.numbers.clear()
+    trainer.events.clear()
+    trainer.acknowledges = True
+    trainer.connect()
+    trainer.wait_for("epoch", epoch=1)
+    assert trainer.numbers[: len(first)] == first
+    trainer.send({"type": "checkpoint"})
+    trainer.wait_for("acknowledged")  # and before that it has read what was acknowledged
+    trainer.die()
+    heard = list(trainer.numbers)
+    trainer.connect()  # Another time would be noticed: no number is told twice.
+    trainer.grant(2)
+    assert trainer.end() == 0
+    assert trainer.numbers == list(range(1, len(trainer.numbers) + 1))
+    assert len(trainer.numbers) > len(heard)
+
+
+def test_who_comes_hears_where_the_training_is(start: Start) -> None:
+    trainer = start(parameters={"batch_seconds": 0.2, "batches": 1000}, reattachSeconds=60)
+    trainer.wait_for("batch", batch=2)
+    trainer.die()
+    trainer.events.clear()
+    trainer.connect()
+    trainer.wait_for("batch")
+    kinds = [event["type"] for event in trainer.events]
+    assert kinds[:2] == ["phase", "batch"]
+    assert trainer.events[0]["phase"] == "train"
+
+
+def test_the_newest_wins(start: Start) -> None:
+    trainer = start(parameters=_slow, reattachSeconds=60, grant=None, epochs=1)
+    trainer.wait_for("ready")
+    older = trainer._worker
+    assert older is not None
+    trainer.connect()
+    assert older.recv(1) == b""
+    older.close()
+    trainer.grant(1)
+    assert trainer.end() == 0
+    assert trainer.stopped == (1, 0)
+    assert not [event for event in trainer.events if event["type"] == "note"]
+
+
+def test_half_a_command_is_none(start: Start) -> None:
+    trainer = start(reattachSeconds=60, grant=None, epochs=1)
+    trainer.wait_for("ready")
+    trainer.write(b'{"type":"stop","mo')
+    trainer.die()
+    trainer.connect()
+    trainer.grant(1)
+    assert trainer.end() == 0
+    assert trainer.stopped == (1, 0)
+    assert not trainer.of("note")
+
+
+def test_nobody_comes(start: Start) -> None:
+    trainer = start(parameters=_slow, reattachSeconds=0.3)
+    trainer.wait_for("batch")
+    trainer.die()
+    assert trainer.end() == 0
+    last = _kept(trainer)[-1]
+    assert (last["type"], last["finished"], last["unattended"]) == ("stopped", False, True)
+    (name,) = trainer.checkpoints
+    assert name.startswith("epoch-0000-batch-")
+
+
+def test_last_words_that_nobody_hears(start: Start) -> None:
+    trainer = start(parameters={"fail_at": "2:1", "batch_seconds": 0.05}, reattachSeconds=60)
+    trainer.wait_for("batch")
+    trainer.die()
+    assert trainer.end() == 1
+    assert [event["type"] for event in _kept(trainer)][-1] == "failed"
+    assert "asked to fail" in _kept(trainer)[-1]["message"]
+
+
+def test_a_child_keeps_no_socket_open(start: Start) -> None:
+    """A forked child that outlives the trainer must not look like it."""
+    script = """
+import os, time, epochal
+trainer = epochal.Trainer(name="own", title="", description="", metrics=[epochal.Metric("m", "")], best=("m", "min"))
+@trainer.train
+def train(app):
+    app.state(save=lambda folder: (folder / "w").touch(), load=print)
+    child = os.fork()
+    if child == 0:
+        time.sleep(20)
+        os._exit(0)
+    os._exit(3)
+epochal.main(trainer)
+"""
+    trainer = start(script)
+    assert trainer.end() == 3
+    late = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        late.connect(trainer.session["socket"])
+        raise AssertionError("somebody still listens")
+    except ConnectionRefusedError:
+        pass
+    finally:
+        late.close()
