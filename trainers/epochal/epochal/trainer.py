@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from epochal.errors import DataError
+from epochal.contracts import PROTOCOL
+from epochal.errors import DataError, SetUpError
 from epochal.parameters import Parameters, as_json, parameter_problems
 
 if TYPE_CHECKING:
     from epochal.application import Application
     from epochal.data_report import DataReport
 
-PROTOCOL = 1
 #: Begins a line on stderr that tells the worker how far a check is.
 PROGRESS = "epochal progress: "
 
@@ -133,12 +133,6 @@ class Trainer:
             raise TypeError(f"{self.name} has no training function: decorate one with @trainer.train")
         self._train(app)
 
-    def main(self) -> None:
-        """Run the verb of the command line: `describe`, `check` or `train` (which is also meant by none)."""
-        from epochal.command_line import main
-
-        main(self)
-
     def describe(self) -> dict[str, Any]:
         """The manifest, as `contracts/trainer-manifest.ts` has it."""
         return {
@@ -160,6 +154,14 @@ class Trainer:
         """The parameters as the trainer's model; raises pydantic's `ValidationError`."""
         return self.parameters.model_validate_json(json.dumps(parameters))
 
+    def parsed_parameters(self, parameters: dict[str, Any]) -> Any:
+        """`parse`, of those of a session: `SetUpError` where this version of the trainer does not take them."""
+        try:
+            return self.parse(parameters)
+        except ValidationError as error:
+            problems = parameter_problems(error, self.parameters)
+            raise SetUpError("; ".join("{field} is {value}: {message}".format(**one) for one in problems)) from error
+
     def check(self, epochs: Any, parameters: Any, data: Any, asked: Check | None = None) -> dict[str, Any]:
         """Everything that is wrong with a configuration, and the parameters with their defaults filled in.
 
@@ -167,8 +169,10 @@ class Trainer:
         """
         asked = asked or Check()
         problems: list[dict[str, str]] = []
-        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-            problems.append(_problem("epochs", epochs, "must be a whole number of at least 1"))
+        if isinstance(epochs, bool) or not isinstance(epochs, int):
+            problems.append(_problem("epochs", epochs, "must be a whole number"))
+        elif epochs < 1:
+            problems.append(_problem("epochs", epochs, "must be at least 1"))
         if data is not None and not isinstance(data, str):
             problems.append(_problem("data", data, "must be a path or a name"))
             data = None
@@ -178,7 +182,7 @@ class Trainer:
             kinds = "; or ".join(f"{one.kind}: {one.description}" for one in self.datasets)
             problems.append(_problem("data", data, f"is required ({kinds})"))
         if not isinstance(parameters, dict):
-            problems.append(_problem("parameters", parameters, "must be an object"))
+            problems.append(_problem("parameters", parameters, "must be a mapping of names to values"))
             return {"problems": problems, "parameters": {}}
         try:
             parsed = self.parse(parameters)
