@@ -19,7 +19,10 @@ export const dataSplitSchema = z.object({
   objects: count,
   /** Images with nothing marked on them: negatives. */
   unmarked: count,
+  /** What the framework that trains has loaded of it; null: nothing yet, or nobody compared it. */
+  loaded: z.object({ images: count, objects: count }).nullable().default(null),
 });
+export type DataSplit = z.infer<typeof dataSplitSchema>;
 
 export const dataFindingSchema = z.object({
   kind: z.string(),

@@ -22,7 +22,7 @@ from PIL import Image
 
 sys.path.insert(0, str(YOLO.parent))
 
-import discarded
+import comparison
 import settings
 
 
@@ -126,10 +126,10 @@ def test_every_image_and_object_is_loaded_or_named(task: str, seed: int, tmp_pat
         file = run
     else:
         file = yolo.write(data_set, split, run, task)
-    wanted = discarded.promised(split, run, task)["train"]
+    wanted = comparison.promised(split, run, task)["train"]
     assert len(wanted) == 12
     dataset = loaded(file, "train", task)
-    sentences = discarded.discarded("train", wanted, dataset)
+    sentences = comparison.compare("train", wanted, dataset).sentences()
     there = (
         {Path(sample[0]).name for sample in dataset.samples}
         if task == "classify"

@@ -30,6 +30,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
+class LoadedCounts(_Part):
+    """What the framework that trains has loaded of a split."""
+
+    images: int = Field(ge=0)
+    objects: int = Field(ge=0)
+
+
 class SplitCounts(_Part):
     """A part of the data set: what one split holds."""
 
@@ -40,6 +47,8 @@ class SplitCounts(_Part):
     objects: int = Field(ge=0)
     #: Images with nothing marked on them: negatives.
     unmarked: int = Field(default=0, ge=0)
+    #: Null: nothing was loaded yet, or nobody compared it.
+    loaded: LoadedCounts | None = None
 
 
 class ClassCounts(_Part):

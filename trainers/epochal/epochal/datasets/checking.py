@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,10 +12,11 @@ from epochal.channel import log
 from epochal.data_report import DataReport
 from epochal.datasets import duplicates, reading
 from epochal.datasets.decoding import decode_all
+from epochal.datasets.loaded import Comparison
 from epochal.datasets.memory import remembered
 from epochal.datasets.model import DataSet, Findings
 from epochal.datasets.parameters import SplitParameters
-from epochal.datasets.report import add_findings, report_of
+from epochal.datasets.report import add_findings, add_loaded, report_of
 from epochal.datasets.splits import Split, split
 from epochal.datasets.tasks import fit_to_task, something_to_learn
 from epochal.errors import DataError
@@ -126,6 +127,14 @@ class Prepared(NamedTuple):
         """Note what was changed when it was written for the framework, and add it to the run's data report."""
         _note(app, changed)
         add_findings(self.report, changed, self.data_set.folder)
+        app.report_data(self.report)
+
+    def loaded(self, app: Application, comparisons: Iterable[Comparison]) -> None:
+        """Note what the framework has not loaded, and put it beside what was promised in the run's data report."""
+        for comparison in comparisons:
+            for sentence in comparison.sentences():
+                app.note(sentence)
+            add_loaded(self.report, self.split, comparison, self.data_set.folder)
         app.report_data(self.report)
 
 

@@ -12,15 +12,19 @@ from epochal.data_report import (
     DataReport,
     Decoded,
     Duplicates,
+    Effect,
     FindingExample,
     ImageSize,
     ImageSizes,
+    LoadedCounts,
     Role,
     SizeCount,
     SplitCounts,
 )
 from epochal.datasets.decoding import Outcome
+from epochal.datasets.loaded import Comparison
 from epochal.datasets.model import MOST_EXAMPLES, DataSet, Findings, Picture
+from epochal.datasets.pictures import link_name
 from epochal.datasets.reading import leaves_out
 from epochal.datasets.splits import Split, split_name
 
@@ -76,6 +80,29 @@ def add_findings(report: DataReport, findings: Findings, folder: Path, where: st
         examples = [FindingExample(detail=one.detail, image=_inside(one.image, folder)) for one in finding.examples]
         effect = "leftOut" if leaves_out(finding.kind) else "noted"
         report.add(f"{finding.kind}{where}", effect, examples, finding.count)
+
+
+def add_loaded(report: DataReport, split: Split, comparison: Comparison, folder: Path) -> None:
+    """What a framework has loaded of a part of the split, beside what was promised, and where that is not the same."""
+    part, framework = comparison.part, comparison.framework
+    counts = next(one for one in report.splits if one.name == part and one.role != "unused")
+    counts.loaded = LoadedCounts(images=len(comparison.loaded), objects=comparison.objects)
+    paths = {link_name(one): one.path for one in split.parts[part]}
+
+    def add(kind: str, effect: Effect, images: Mapping[str, str], count: int) -> None:
+        examples = [
+            FindingExample(
+                detail=f"{paths[name]}: {why}" if why else str(paths[name]), image=_inside(paths[name], folder)
+            )
+            for name, why in list(images.items())[:MOST_EXAMPLES]
+        ]
+        report.add(f"{kind} by {framework} ({part})", effect, examples, count)
+
+    gone, fewer, changed = comparison.gone, comparison.fewer, comparison.changed
+    without = {name: f"{count} of {comparison.promised[name]} objects" for name, count in fewer.items()}
+    add("image discarded", "leftOut", gone, len(gone))
+    add("object discarded", "leftOut", without, sum(fewer.values()))
+    add("image changed", "noted", changed, len(changed))
 
 
 class _Part:

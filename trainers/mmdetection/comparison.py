@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from epochal.datasets.loaded import differences
+from epochal.datasets.loaded import Comparison, compared
 from epochal.datasets.pictures import link_name
 from epochal.datasets.splits import Split
-from epochal.errors import DataError
 
 #: For train and val: the objects of each image, by the name of its file.
 Promised = dict[str, dict[str, int]]
@@ -20,20 +19,16 @@ def promised(split: Split) -> Promised:
     return {part: {link_name(one): len(one.objects) for one in images} for part, images in split.parts.items()}
 
 
-def discarded(part: str, wanted: dict[str, int], dataset: Any) -> list[str]:
-    """Sentences on what is missing in the `dataset` of a loader; `DataError` where nothing is there."""
-    loaded: dict[str, int] = {}
+def compare(part: str, wanted: dict[str, int], dataset: Any) -> Comparison:
+    """What is in the `dataset` of a loader."""
+    found: dict[str, int] = {}
     reasons: dict[str, str] = {}
     for one in _innermost(dataset):
         infos = [one.get_data_info(index) for index in range(len(one))]
-        loaded |= {Path(info["img_path"]).name: len(info["instances"]) for info in infos}
+        found |= {Path(info["img_path"]).name: len(info["instances"]) for info in infos}
         reasons |= _reasons(one, wanted)
-    sentences = differences(
-        "mmdet", part, wanted, loaded.items(), {name: why for name, why in reasons.items() if name not in loaded}
-    )
-    if not loaded:
-        raise DataError(f"no {part} image is left to train with: {sentences[0] if sentences else 'there are none'}")
-    return sentences
+    why_gone = {name: why for name, why in reasons.items() if name not in found}
+    return compared("mmdet", part, wanted, found.items(), why_gone)
 
 
 def _innermost(dataset: Any) -> Iterator[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from epochal.datasets.loaded import differences
+from epochal.datasets.loaded import Comparison, compared
 from epochal.datasets.pictures import link_name
 from epochal.datasets.splits import Split
 
@@ -26,9 +26,9 @@ def promised(split: Split, folder: Path, task: str) -> Promised:
     }
 
 
-def discarded(part: str, wanted: dict[str, int], dataset: Any) -> list[str]:
-    """Sentences on what is missing in `dataset`, which ultralytics made for `part`."""
-    return differences("ultralytics", part, wanted, _loaded(dataset), dict(_reasons(dataset, wanted)))
+def compare(part: str, wanted: dict[str, int], dataset: Any) -> Comparison:
+    """What is in `dataset`, which ultralytics made for `part`."""
+    return compared("ultralytics", part, wanted, _loaded(dataset), dict(_reasons(dataset, wanted)))
 
 
 def _loaded(dataset: Any) -> Iterator[tuple[str, int]]:
