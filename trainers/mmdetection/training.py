@@ -34,10 +34,6 @@ def train_mmdet(app: epochal.Application) -> None:
     loaders = {"train": runner.train_loop.dataloader, "val": runner.val_loop.dataloader}
     comparisons = [compare(part, images, loaders[part].dataset) for part, images in written.promised.items()]
     written.prepared.loaded(app, comparisons)
-    for comparison in comparisons:
-        if not comparison.loaded:
-            why = next(iter(comparison.sentences()), "there are none")
-            raise epochal.DataError(f"no {comparison.part} image is left to train with: {why}")
     runner.cfg.dump(str(artifacts / "config.py"))
     runner.train()
 
@@ -49,20 +45,16 @@ class Written(NamedTuple):
     folder: Path
     promised: Promised
     prepared: Prepared
-    #: Objects of which a box is known alone.
-    without_mask: int
 
 
 def prepare_data(app: epochal.Application, folder: Path) -> Written:
     """Write the data set as mmdet reads it; notes its split."""
     parameters: Parameters = app.parameters
     prepared = prepare(app, parameters.task, parameters)
-    data_set, split, _ = prepared
+    data_set, split = prepared.data_set, prepared.split
     shutil.rmtree(folder, ignore_errors=True)
     coco.write(data_set, split, folder, parameters.task)
-    objects = [one for pictures in split.parts.values() for picture in pictures for one in picture.objects]
-    without_mask = sum(not one.has_mask for one in objects)
-    return Written(data_set.classes, folder, promised(split), prepared, without_mask)
+    return Written(data_set.classes, folder, promised(split), prepared)
 
 
 def make_runner(app: epochal.Application, written: Written, artifacts: Path, on_gpu: bool) -> Any:
@@ -71,7 +63,9 @@ def make_runner(app: epochal.Application, written: Written, artifacts: Path, on_
 
     compiled = compiled_operators.are_compiled()
     if not compiled:
-        compiled_operators.install_stand_in()
+        import operators_stand_in
+
+        operators_stand_in.install()
         app.note("mmcv's compiled operators are not installed: torchvision's nms and RoIAlign take their place")
     import configuration
     from loops import EpochalTrainLoop, EpochalValLoop
@@ -80,14 +74,16 @@ def make_runner(app: epochal.Application, written: Written, artifacts: Path, on_
 
     register_all_modules(init_default_scope=True)
     EpochalTrainLoop.app = EpochalValLoop.app = app
-    config = configuration.load(app, written.classes, written.folder, artifacts / "mmdet", on_gpu)
-    if app.parameters.task == "detect" and written.without_mask and configuration.has_mask_head(config):
-        raise epochal.SetUpError(
-            f"{app.parameters.config} has a mask head, but {written.without_mask} objects have no mask: task segment "
-            "takes their boxes as outlines; for boxes alone take a config without a mask head"
-        )
+    work = artifacts / "mmdet"
+    loaded = configuration.load(
+        app.parameters, written.classes, written.folder, work, epochs=app.planned_epochs, seed=app.seed, on_gpu=on_gpu
+    )
+    for note in loaded.notes:
+        app.note(note)
+    if problem := loaded.masks_problem(app.parameters, written.prepared.split):
+        raise epochal.DataError(problem)
     try:
-        return Runner.from_cfg(config)
+        return Runner.from_cfg(loaded.config)
     except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
         raise epochal.SetUpError(
             f"the config {app.parameters.config} with its overrides cannot be built: {error}"

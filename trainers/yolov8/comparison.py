@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from epochal.datasets.loaded import Comparison, compared
+from epochal.datasets.model import Object, Picture
 from epochal.datasets.pictures import link_name
 from epochal.datasets.splits import Split
+
+#: In pixels; an image with a shorter one is discarded.
+_SHORTEST_SIDE = 10
+_NO_CLASS = "it has no class"
 
 #: For train and val: the objects of each image, by the name of its file.
 Promised = dict[str, dict[str, int]]
@@ -24,6 +29,47 @@ def promised(split: Split, folder: Path, task: str) -> Promised:
         part: {link_name(one): len(one.labels[:1]) if task == "classify" else lines(part, one.name) for one in pictures}
         for part, pictures in split.parts.items()
     }
+
+
+def foreseen(split: Split, task: str) -> list[Comparison]:
+    """What ultralytics will load of what will be written, by its rules: those of its `verify_image_label`."""
+    comparisons = []
+    for part, pictures in split.parts.items():
+        wanted: dict[str, int] = {}
+        found: dict[str, int] = {}
+        reasons: dict[str, str] = {}
+        for picture in pictures:
+            name = link_name(picture)
+            objects = _written(picture, task)
+            count = len(picture.labels[:1]) if task == "classify" else len(objects)
+            wanted[name] = count
+            if min(picture.width, picture.height) < _SHORTEST_SIDE:
+                reasons[name] = f"image size ({picture.height}, {picture.width}) <{_SHORTEST_SIDE} pixels"
+            elif task == "classify" and not count:
+                reasons[name] = _NO_CLASS
+            else:
+                found[name] = count - (_twice(objects) if count > 1 else 0)
+        comparisons.append(compared("ultralytics", part, wanted, found.items(), reasons))
+    return comparisons
+
+
+def _written(picture: Picture, task: str) -> list[Object]:
+    """The objects that get a line."""
+    if task == "segment":
+        # A mask without a pixel has no outline.
+        return [one for one in picture.objects if not one.crowd and (one.bitmap is None or one.bitmap.mask.any())]
+    return [one for one in picture.objects if not one.crowd]
+
+
+def _twice(objects: list[Object]) -> int:
+    """How many objects of an image are there already: the lines of others are written so that they differ."""
+    if len({one.box for one in objects}) == len(objects):
+        return 0
+    different: list[Object] = []
+    for one in objects:
+        if not any(other.is_marked_like(one) for other in different):
+            different.append(one)
+    return len(objects) - len(different)
 
 
 def compare(part: str, wanted: dict[str, int], dataset: Any) -> Comparison:
@@ -45,7 +91,7 @@ def _reasons(dataset: Any, wanted: dict[str, int]) -> Iterator[tuple[str, str]]:
     if hasattr(dataset, "samples"):
         root = Path(dataset.root)
         kept = root.with_suffix(".cache")
-        yield from ((name, "it has no class") for name, objects in wanted.items() if not objects)
+        yield from ((name, _NO_CLASS) for name, objects in wanted.items() if not objects)
     else:
         root = Path(dataset.img_path)
         kept = root.parent.parent / "labels" / f"{root.name}.cache"

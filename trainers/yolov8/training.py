@@ -11,7 +11,7 @@ import epochal
 import settings
 from comparison import Promised, compare, promised
 from epochal import schedules, torch_processes
-from epochal.datasets import image_folder, yolo
+from epochal.datasets import image_folder, yolo_writing
 from epochal.datasets.checking import Prepared, prepare
 from epochal.datasets.model import Findings
 from parameters import Parameters
@@ -87,7 +87,7 @@ def prepare_data(app: epochal.Application, folder: Path) -> Written:
         data = folder
     else:
         changed = Findings()
-        data = yolo.write(data_set, split, folder, parameters.task, changed)
+        data = yolo_writing.write(data_set, split, folder, parameters.task, changed)
         prepared.converted(app, changed)
     return Written(data, promised(split, folder, parameters.task), prepared)
 

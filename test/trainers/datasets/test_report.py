@@ -9,7 +9,7 @@ import pytest
 from cases import supervisely
 from conftest import Make
 from epochal.data_report import LARGEST_REPORT, DataReport, Decoded, Duplicates, LoadedCounts
-from epochal.datasets import decoding, reading, yolo
+from epochal.datasets import decoding, reading, yolo_writing
 from epochal.datasets.checking import Look, checked, prepare
 from epochal.datasets.loaded import compared
 from epochal.datasets.model import Box, DataSet, Findings, Object, Picture
@@ -194,7 +194,7 @@ def test_what_the_conversion_changes_is_in_the_run_s_report(tmp_path: Path) -> N
     run = Told(tmp_path / "data")
     prepared = prepare(run, "segment", run.parameters)
     changed = Findings()
-    yolo.write(prepared.data_set, prepared.split, tmp_path / "written", "segment", changed)
+    yolo_writing.write(prepared.data_set, prepared.split, tmp_path / "written", "segment", changed)
     prepared.converted(run, changed)
     before, after = run.reports
     (added,) = [one for one in after.findings if one not in before.findings]

@@ -53,7 +53,9 @@ def operators() -> None:
     import compiled_operators
 
     if not compiled_operators.are_compiled():
-        compiled_operators.install_stand_in()
+        import operators_stand_in
+
+        operators_stand_in.install()
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])

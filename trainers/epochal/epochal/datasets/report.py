@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from epochal.data_report import (
@@ -82,8 +82,13 @@ def add_findings(report: DataReport, findings: Findings, folder: Path, where: st
         report.add(f"{finding.kind}{where}", effect, examples, finding.count)
 
 
-def add_loaded(report: DataReport, split: Split, comparison: Comparison, folder: Path) -> None:
-    """What a framework has loaded of a part of the split, beside what was promised, and where that is not the same."""
+def add_loaded(report: DataReport, split: Split, comparisons: Iterable[Comparison], folder: Path) -> None:
+    """What a framework loads of each part of the split, beside what was promised, and where that is not the same."""
+    for comparison in comparisons:
+        _add_loaded(report, split, comparison, folder)
+
+
+def _add_loaded(report: DataReport, split: Split, comparison: Comparison, folder: Path) -> None:
     part, framework = comparison.part, comparison.framework
     counts = next(one for one in report.splits if one.name == part and one.role != "unused")
     counts.loaded = LoadedCounts(images=len(comparison.loaded), objects=comparison.objects)
