@@ -92,6 +92,9 @@ def _add_loaded(report: DataReport, split: Split, comparison: Comparison, folder
     part, framework = comparison.part, comparison.framework
     counts = next(one for one in report.splits if one.name == part and one.role != "unused")
     counts.loaded = LoadedCounts(images=len(comparison.loaded), objects=comparison.objects)
+    gone, fewer, changed = comparison.gone, comparison.fewer, comparison.changed
+    if not (gone or fewer or changed):
+        return
     paths = {link_name(one): one.path for one in split.parts[part]}
 
     def add(kind: str, effect: Effect, images: Mapping[str, str], count: int) -> None:
@@ -103,7 +106,6 @@ def _add_loaded(report: DataReport, split: Split, comparison: Comparison, folder
         ]
         report.add(f"{kind} by {framework} ({part})", effect, examples, count)
 
-    gone, fewer, changed = comparison.gone, comparison.fewer, comparison.changed
     without = {name: f"{count} of {comparison.promised[name]} objects" for name, count in fewer.items()}
     add("image discarded", "leftOut", gone, len(gone))
     add("object discarded", "leftOut", without, sum(fewer.values()))
