@@ -25,7 +25,7 @@ export function sizesText(sizes: NonNullable<DataReport['sizes']>, count: Count)
 
 /** What was loaded of a split, beside what it promised; null where nobody knows. */
 export function loadedText({ images, objects, loaded }: DataSplit, count: Count): string | null {
-  if (loaded === null) return null;
+  if (!loaded) return null;
   if (loaded.images === images && loaded.objects === objects) return 'all of them loaded';
   return `loaded: ${imagesText(loaded.images, count)}, ${count(loaded.objects)} ${loaded.objects === 1 ? 'object' : 'objects'}`;
 }

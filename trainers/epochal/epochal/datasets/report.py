@@ -7,20 +7,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from epochal.data_report import (
+from epochal.contracts import (
     ClassCounts,
-    DataReport,
     Decoded,
     Duplicates,
-    Effect,
     FindingExample,
     ImageSize,
     ImageSizes,
     LoadedCounts,
-    Role,
     SizeCount,
     SplitCounts,
 )
+from epochal.data_report import DataReport, Effect, Role
 from epochal.datasets.decoding import Outcome
 from epochal.datasets.loaded import Comparison
 from epochal.datasets.model import MOST_EXAMPLES, DataSet, Findings, Picture
@@ -190,7 +188,7 @@ def _add_balance(report: DataReport) -> None:
         missing = [one for one in report.classes if not one.objects[index]]
         where = report.splits[index].name
         examples = [
-            FindingExample(detail=f"{one.name}: {sum(one.objects)} objects, none of them in {where}")
+            FindingExample(detail=f"{one.name}: {sum(one.objects)} objects, none of them in {where}", image=None)
             for one in missing[:MOST_EXAMPLES]
         ]
         report.add(kind, "noted", examples, len(missing))
