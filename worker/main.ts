@@ -2,7 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection, type NativeConnectionOptions, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  NativeConnection,
+  type NativeConnectionOptions,
+  Worker,
+  type WorkerInterceptors,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import type { Logger } from 'pino';
 import {
   hostActivities,
@@ -34,6 +40,8 @@ export interface StartOptions {
   temporal?: { address: string; namespace?: string };
   /** Whether this process obeys the signal to hand over. */
   handsOver?: boolean;
+  /** What stands between the server and all activities. */
+  interceptors?: WorkerInterceptors;
 }
 
 export interface RunningWorker {
@@ -74,7 +82,7 @@ export async function startWorker(options: StartOptions): Promise<RunningWorker>
   }
 }
 
-async function serve({ settings, log, temporal }: StartOptions): Promise<RunningWorker> {
+async function serve({ settings, log, temporal, interceptors = {} }: StartOptions): Promise<RunningWorker> {
   const [bundle, { connection, namespace }, devices] = await Promise.all([
     workflowBundle(settings.cacheFolder, log),
     connect(temporal),
@@ -91,6 +99,7 @@ async function serve({ settings, log, temporal }: StartOptions): Promise<Running
       connection,
       namespace,
       taskQueue,
+      interceptors,
       identity: `epochal:${settings.pool}:${host.id}`,
       // Progress and cancels travel with heartbeats: a long run is watched live, a stop is heard soon.
       maxHeartbeatThrottleInterval: '300ms',
