@@ -1,7 +1,7 @@
 /** A worker goes and another one comes: the trainer does not notice, or its end is told as it was. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { describe, expect, inject, it, type TestContext } from 'vitest';
 import { readStamps } from '../../bench/stamps.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { readProcessFile } from '../../worker/process-file.ts';
@@ -13,23 +13,19 @@ import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import type { FaultRun } from './fault-run.ts';
 
-let hosts: FaultHosts;
-beforeAll(async () => {
-  hosts = await FaultHosts.open(inject('temporalAddress'));
-});
-afterAll(() => hosts?.close());
-
 const told = { batches: 12, batch_seconds: 0.11 };
 /** Longer than the test: who waited for it would be seen. */
 const noHeartbeatTimeout = { heartbeatSeconds: 600 };
 
-async function begin(place: string, config: Partial<RunConfigInput> = {}) {
+/** A run whose trainer waits at this place, and the one worker there is. */
+async function begin({ onTestFinished }: TestContext, place: string, config: Partial<RunConfigInput> = {}) {
+  const hosts = await FaultHosts.open(inject('temporalAddress'));
+  onTestFinished(() => hosts.close());
   const hold = await hosts.hold(place);
-  const pool = `pool-${place.replace(':', '-')}-${hosts.workers.length}`;
-  const worker = await hosts.worker({ env: { EPOCHAL_POOL: pool } });
-  const stamps = join(hosts.folder, `${pool}-stamps`);
+  const worker = await hosts.worker();
+  const stamps = join(hosts.folder, 'stamps');
   const parameters = { ...told, ...hold.parameters, stamps };
-  const run = await hosts.start({ epochs: 3, pool, parameters, deadlines: noHeartbeatTimeout, ...config });
+  const run = await hosts.start({ epochs: 3, parameters, deadlines: noHeartbeatTimeout, ...config });
   await hold.reached();
   const trainer = await run.trainer(worker);
   const pids = async () => new Set((await readStamps(stamps)).map(({ pid }) => pid));
@@ -49,22 +45,25 @@ async function expectLanded(run: FaultRun, expected: object): Promise<void> {
 }
 
 describe.concurrent('a trainer whose worker', () => {
-  it.each([
+  it.for([
     ['was killed', kill],
     ['has handed over', handOver],
-  ])('%s trains on, and the next worker takes it up: nothing restarts, and nothing is wasted', async (_, go) => {
-    const { run, worker, hold, trainer, pids } = await begin('2:10');
-    await go(worker);
-    // Through what it was granted, with nobody there.
-    await hold.release();
-    await until('it trains on', () => run.hasOnDisk(worker, 'epoch-0002'));
-    await worker.start();
-    await expectLanded(run, { outcome: 'completed', batches: { trained: 36, wasted: 0 }, restarts: [] });
-    expect(await pids()).toEqual(new Set([trainer.pid]));
-  });
+  ] as const)(
+    '%s trains on, and the next worker takes it up: nothing restarts, and nothing is wasted',
+    async ([, go], test) => {
+      const { run, worker, hold, trainer, pids } = await begin(test, '2:10');
+      await go(worker);
+      // Through what it was granted, with nobody there.
+      await hold.release();
+      await until('it trains on', () => run.hasOnDisk(worker, 'epoch-0002'));
+      await worker.start();
+      await expectLanded(run, { outcome: 'completed', batches: { trained: 36, wasted: 0 }, restarts: [] });
+      expect(await pids()).toEqual(new Set([trainer.pid]));
+    },
+  );
 
-  it('was away until its run had given it up is found again all the same', async () => {
-    const { run, worker, hold, trainer, pids } = await begin('2:10', { deadlines: { heartbeatSeconds: 3 } });
+  it('was away until its run had given it up is found again all the same', async (test) => {
+    const { run, worker, hold, trainer, pids } = await begin(test, '2:10', { deadlines: { heartbeatSeconds: 3 } });
     await worker.kill();
     await until('the server has given it up', async () => {
       const { events } = await run.handle.fetchHistory();
@@ -76,9 +75,9 @@ describe.concurrent('a trainer whose worker', () => {
     expect(await pids()).toEqual(new Set([trainer.pid]));
   });
 
-  it('does not come back in time saves at its batch boundary and ends; its run goes on from there', async () => {
+  it('does not come back in time saves at its batch boundary and ends; its run goes on from there', async (test) => {
     const deadlines = { ...noHeartbeatTimeout, reattachSeconds: 0.5 };
-    const { run, worker, trainer, pids } = await begin('2:10', { deadlines });
+    const { run, worker, trainer, pids } = await begin(test, '2:10', { deadlines });
     await worker.kill();
     await run.ends(trainer);
     await worker.start();
@@ -87,8 +86,8 @@ describe.concurrent('a trainer whose worker', () => {
     expect((await pids()).size).toBe(2);
   });
 
-  it('is away is killed then: the next worker tells how it ended', async () => {
-    const { run, worker, hold, trainer } = await begin('2:10', {
+  it('is away is killed then: the next worker tells how it ended', async (test) => {
+    const { run, worker, hold, trainer } = await begin(test, '2:10', {
       failures: { restarts: 1, backoffSeconds: 0, maxBackoffSeconds: 0 },
     });
     await worker.kill();
@@ -100,8 +99,8 @@ describe.concurrent('a trainer whose worker', () => {
     await expectLanded(run, { outcome: 'completed', restarts: [{ reason: 'failure', failure }] });
   });
 
-  it('is away finishes then: what follows the last epoch is not done again', async () => {
-    const { run, worker, hold, trainer, pids } = await begin('finish', { epochs: 1 });
+  it('is away finishes then: what follows the last epoch is not done again', async (test) => {
+    const { run, worker, hold, trainer, pids } = await begin(test, 'finish', { epochs: 1 });
     await run.until('finishes', ({ detail }) => detail === 'training.finishing');
     await worker.kill();
     await hold.release();
@@ -111,8 +110,8 @@ describe.concurrent('a trainer whose worker', () => {
     expect(await pids()).toEqual(new Set([trainer.pid]));
   });
 
-  it('and whose supervisor were killed is taken up as well', async () => {
-    const { run, worker, hold, trainer, pids } = await begin('2:10');
+  it('and whose supervisor were killed is taken up as well', async (test) => {
+    const { run, worker, hold, trainer, pids } = await begin(test, '2:10');
     const supervisor = (await readProcessFile(new RunFolders(worker.dataFolder).of(run.id)))?.supervisor;
     if (!supervisor) throw new Error('no supervisor');
     await worker.kill();
