@@ -164,9 +164,20 @@ const messages: AnyEventObject[] = [
   { type: 'RESUME' },
   { type: 'SESSION_LOST', session: 's' },
   { type: 'SESSION_LOST', session: 'another' },
+  { type: 'SESSION_FOUND', session: 's' },
+  { type: 'SESSION_FOUND', session: 'another' },
   { type: 'RENEWAL_DUE' },
   { type: 'RENEWED' },
 ];
+
+/** For a slot, on any host. */
+const waits = (value: Snapshot['value']) => JSON.stringify(value).includes('"acquiring":"waiting"');
+
+/** What is done with the child of this name. */
+const effectsOf = (snapshot: Snapshot, type: 'SESSION_LOST' | 'SESSION_FOUND', child: string): string[] => {
+  const [, effects] = transition(runChart, snapshot, { type, session: 's' });
+  return effects.filter(({ params }) => Reflect.get(Object(params), 'id') === child).map((effect) => effect.type);
+};
 
 /** What of a snapshot decides about what may follow; times and texts do not. */
 const key = ({ value, context, children }: Snapshot) =>
@@ -329,9 +340,44 @@ describe.each([{ isDraft: false }, { isDraft: true }])('the chart, draft: $isDra
     );
     expect(storing.length).toBeGreaterThan(0);
     for (const snapshot of storing) {
-      const [, effects] = transition(runChart, snapshot, { type: 'SESSION_LOST', session: 's' });
-      const ofKeeper = effects.filter(({ params }) => Reflect.get(Object(params), 'id') === 'keepCheckpoints');
-      expect(ofKeeper.map(({ type }) => type)).toEqual(['xstate.stopChild', 'xstate.spawnChild']);
+      for (const type of ['SESSION_LOST', 'SESSION_FOUND'] as const) {
+        expect(effectsOf(snapshot, type, 'keepCheckpoints')).toEqual(['xstate.stopChild', 'xstate.spawnChild']);
+      }
+    }
+  });
+
+  it('asks its trainer anew where another worker has taken the session up, and notes no restart', () => {
+    const asking = snapshots.filter(
+      ({ value, context }) =>
+        ['training.epoch', 'training.finishing'].includes(chartPosition(value).detail) && context.session?.id === 's',
+    );
+    expect(asking.length).toBeGreaterThan(0);
+    for (const snapshot of asking) {
+      const [next] = transition(runChart, snapshot, { type: 'SESSION_FOUND', session: 's' });
+      expect(chartPosition(next.value).detail).toBe(chartPosition(snapshot.value).detail);
+      expect(next.context.restarts).toEqual(snapshot.context.restarts);
+      const child = chartPosition(snapshot.value).detail === 'training.epoch' ? 'trainEpoch' : 'stopTrainer';
+      expect(effectsOf(snapshot, 'SESSION_FOUND', child)).toEqual(['xstate.stopChild', 'xstate.spawnChild']);
+    }
+  });
+
+  it('asks the host of its last session first, once that is back, whichever one it was waiting for', () => {
+    const waiting = snapshots.filter(
+      ({ value, context }) =>
+        waits(value) && context.lastSession?.id === 's' && !context.handedOver && context.notAfter === null,
+    );
+    expect(waiting.length).toBeGreaterThan(0);
+    for (const snapshot of waiting) {
+      const [returning, effects] = transition(runChart, snapshot, { type: 'SESSION_FOUND', session: 's' });
+      expect(effects.map(({ type }) => type)).toContain('cancelChild');
+      const withdrawn = {
+        type: 'xstate.error.actor.openSession',
+        error: new Error('cancelled'),
+        actorId: 'openSession',
+      };
+      const [again] = transition(runChart, returning, withdrawn as never);
+      expect(waits(again.value)).toBe(true);
+      expect(again.context.restarts).toEqual(snapshot.context.restarts);
     }
   });
 
