@@ -76,6 +76,15 @@ export const runChartGraph: ChartGraph = {
       "activity": null
     },
     {
+      "id": "training.sessions.acquiring.returning",
+      "parent": "training.sessions.acquiring",
+      "label": "returning",
+      "kind": "atomic",
+      "initial": false,
+      "detail": null,
+      "activity": null
+    },
+    {
       "id": "training.sessions.acquiring.withdrawing",
       "parent": "training.sessions.acquiring",
       "label": "withdrawing",
@@ -420,6 +429,13 @@ export const runChartGraph: ChartGraph = {
     },
     {
       "from": "training.sessions.acquiring",
+      "to": "training.sessions.acquiring",
+      "label": "openSession error",
+      "kind": "error",
+      "guard": null
+    },
+    {
+      "from": "training.sessions.acquiring",
       "to": "training.sessions.deciding",
       "label": "openSession error",
       "kind": "error",
@@ -434,6 +450,27 @@ export const runChartGraph: ChartGraph = {
     },
     {
       "from": "training.sessions.acquiring.waiting",
+      "to": "training.sessions.acquiring.withdrawing",
+      "label": "PAUSE",
+      "kind": "event",
+      "guard": null
+    },
+    {
+      "from": "training.sessions.acquiring.waiting",
+      "to": "training.sessions.acquiring.returning",
+      "label": "SESSION_FOUND",
+      "kind": "event",
+      "guard": "isLastSession"
+    },
+    {
+      "from": "training.sessions.acquiring.returning",
+      "to": "training.sessions.acquiring.withdrawing",
+      "label": "STOP",
+      "kind": "event",
+      "guard": null
+    },
+    {
+      "from": "training.sessions.acquiring.returning",
       "to": "training.sessions.acquiring.withdrawing",
       "label": "PAUSE",
       "kind": "event",
@@ -532,6 +569,13 @@ export const runChartGraph: ChartGraph = {
     },
     {
       "from": "training.sessions.epoch",
+      "to": "training.sessions.epoch",
+      "label": "SESSION_FOUND",
+      "kind": "event",
+      "guard": "isOpenSession"
+    },
+    {
+      "from": "training.sessions.epoch",
       "to": "training.sessions.deciding",
       "label": "trainEpoch done",
       "kind": "done",
@@ -569,6 +613,13 @@ export const runChartGraph: ChartGraph = {
       "from": "training.sessions.finishing",
       "to": "training.sessions.deciding",
       "label": "SESSION_LOST",
+      "kind": "event",
+      "guard": "isOpenSession"
+    },
+    {
+      "from": "training.sessions.finishing",
+      "to": "training.sessions.finishing",
+      "label": "SESSION_FOUND",
       "kind": "event",
       "guard": "isOpenSession"
     },
@@ -779,6 +830,13 @@ export const runChartGraph: ChartGraph = {
       "from": "training.keeper.keeping",
       "to": "training.keeper.idle",
       "label": "SESSION_LOST",
+      "kind": "event",
+      "guard": "isOpenSession"
+    },
+    {
+      "from": "training.keeper.keeping",
+      "to": "training.keeper.idle",
+      "label": "SESSION_FOUND",
       "kind": "event",
       "guard": "isOpenSession"
     },

@@ -6,12 +6,18 @@ export interface LineListener {
   onLine: (line: string) => void;
   /** A line is longer than the bound: its beginning. All that follows is read and dropped, so that nobody waits for us. */
   onTooLong: (beginning: string) => void;
+  /** A stream may be cut off within a line, which is none then. Left out: what has no end is the last line. */
+  wholeOnly?: boolean;
 }
 
 const newline = 0x0a;
 
 /** Resolves, and never rejects, when the stream has ended. `longest` is in bytes. */
-export function readLines(stream: Readable, longest: number, { onLine, onTooLong }: LineListener): Promise<void> {
+export function readLines(
+  stream: Readable,
+  longest: number,
+  { onLine, onTooLong, wholeOnly = false }: LineListener,
+): Promise<void> {
   let parts: Buffer[] = [];
   let held = 0;
   let isTooLong = false;
@@ -39,7 +45,7 @@ export function readLines(stream: Readable, longest: number, { onLine, onTooLong
   return new Promise((resolve) => {
     // The last line may have no end.
     stream.once('end', () => {
-      if (held > 0) onLine(take());
+      if (held > 0 && !wholeOnly) onLine(take());
     });
     stream.once('error', () => resolve());
     stream.once('close', () => resolve());

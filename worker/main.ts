@@ -203,6 +203,7 @@ async function takeUpSessions(host: Host): Promise<(LeftSession | LostSession)[]
     if (session?.kind === 'found' && !(await host.sessions.takeUp(session))) left.push({ ...session, kind: 'lost' });
     else if (session) left.push(session);
   }
+  await host.sessions.clearSockets(left.flatMap((session) => ('socket' in session ? [session.socket] : [])));
   return left;
 }
 

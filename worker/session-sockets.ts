@@ -3,7 +3,7 @@
  * the data folder are called: the kernel takes about a hundred bytes.
  */
 import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +35,16 @@ export class SessionSockets {
       this.#folder = null;
     });
     return pathIn(await this.#folder, session);
+  }
+
+  /** Removes what trainers of before have left in the data folder; `sockets` may still be listened on. */
+  async keepOnly(sockets: readonly string[]): Promise<void> {
+    const [folder = ''] = this.#candidates;
+    const known = new Set(sockets.flatMap((socket) => [socket, supervisorSocket(socket)]));
+    for (const name of await readdir(folder).catch(() => [])) {
+      const path = join(folder, name);
+      if (!known.has(path)) await rm(path, { force: true }).catch(() => undefined);
+    }
   }
 
   async #find(): Promise<string> {

@@ -248,6 +248,11 @@ export class Sessions {
     return true;
   }
 
+  /** Before any session is opened: sockets of trainers that may still be there are kept, and no others. */
+  clearSockets(kept: readonly string[]): Promise<void> {
+    return this.#host.sockets.keepOnly(kept);
+  }
+
   /** This worker goes, and its trainers stay: another one takes them up. */
   leave(): void {
     for (const session of this.#live.values()) session.leave();

@@ -79,6 +79,7 @@ export class TrainerChannel {
 
   #listen(socket: Socket): Promise<void> {
     return readLines(socket, longestEvent, {
+      wholeOnly: true,
       onLine: (line) => this.#read(line),
       onTooLong: (beginning) =>
         this.#listener.onGarbage(

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { takeDataFolder } from '../../worker/worker-lock.ts';
+import { askToHandOver, handOverSignal, takeDataFolder } from '../../worker/worker-lock.ts';
 
 const lockModule = fileURLToPath(new URL('../../worker/worker-lock.ts', import.meta.url));
 
@@ -51,4 +51,16 @@ test('the folder of a worker that was killed is free at once, though a child of 
   await expect(takeDataFolder(folder, { patienceMs: 0 })).rejects.toThrow(`process ${worker.pid} on`);
   worker.kill('SIGKILL');
   await (await takeDataFolder(folder))();
+});
+
+test('the worker of a data folder is asked to hand over, and waited for; where there is none that can, the reason is told', async () => {
+  const folder = await makeFolder();
+  await expect(askToHandOver(folder)).rejects.toThrow(`no worker runs on the data folder ${folder}`);
+  const giveBack = await takeDataFolder(folder);
+  await expect(askToHandOver(folder)).rejects.toThrow(`process ${process.pid}, which serves the data folder ${folder}`);
+  await giveBack();
+  await expect(askToHandOver(folder)).rejects.toThrow('no worker runs');
+  const handOver = await takeDataFolder(folder, { handsOver: true });
+  process.once(handOverSignal, () => void handOver());
+  expect(await askToHandOver(folder)).toMatchObject({ pid: process.pid });
 });
