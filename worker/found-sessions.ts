@@ -7,7 +7,7 @@ import { type ProcessFile, readProcessFile, readTrainerEnd } from './process-fil
 import { isGroupAlive } from './process-groups.ts';
 import { type RunFolder, readIfThere } from './run-folders.ts';
 import { parseJson, readEvents, readManifests, readRunFile } from './run-report.ts';
-import type { FoundSession } from './session.ts';
+import type { FoundSession } from './session-progress.ts';
 
 export interface LeftSession {
   kind: 'found';

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
 import type { Life } from '../contracts/life.ts';
 import type { Command, EarlyEnd, TrainerEvent } from '../contracts/protocol.ts';
@@ -13,16 +12,17 @@ import { deadline } from './deadline.ts';
 import { type EndingTrainer, endTrainer } from './end-trainer.ts';
 import { endEscaped, escapedNote, escapedUnknown, keepNote } from './escaped-processes.ts';
 import type { GpuMemory } from './gpu-memory.ts';
-import { HangWatch } from './hang-watch.ts';
 import type { LaunchedTrainer } from './launchers/launcher.ts';
 import type { TrainerEnd } from './process-file.ts';
-import { groupGone, groupMemory } from './process-groups.ts';
+import { groupGone } from './process-groups.ts';
 import { ProgressMeter } from './progress-meter.ts';
-import { folderBytes, type RunFolder } from './run-folders.ts';
+import type { RunFolder } from './run-folders.ts';
 import { readManifests } from './run-report.ts';
 import { sessionEnd } from './session-end.ts';
+import { type FoundSession, SessionProgress } from './session-progress.ts';
 import { removeSockets } from './session-sockets.ts';
 import { TrainerChannel } from './trainer-channel.ts';
+import { TrainerWatch } from './trainer-watch.ts';
 
 /** The session is over; ask `end` how. */
 export class SessionOver extends Error {
@@ -31,20 +31,8 @@ export class SessionOver extends Error {
 
 /** After the trainer's own end, its children get this long to follow, in milliseconds. */
 const orphanGrace = 2_000;
-const memoryEvery = 2_000;
-const hangCheckEvery = 500;
 /** A dump of all threads is written in no time, unless the machine is busy. */
 const stackDumpSeconds = 1;
-
-/** A session that a worker before this one opened, as its run folder tells. */
-export interface FoundSession {
-  id: string;
-  startedAt: string;
-  resumedFrom: Position | null;
-  versions: Record<string, string>;
-  devices: string[];
-  endedEarly: EarlyEnd | null;
-}
 
 export interface SessionParts {
   run: string;
@@ -68,24 +56,13 @@ export class LiveSession {
   readonly told: Promise<void>;
   /** The host wants the session gone: it is handed over, and that is no failure. */
   preempted = false;
-  resumedFrom: Position | null = null;
-  versions: Record<string, string> = {};
-  devices: string[] = [];
   readonly startedAt: string;
 
   #process: LaunchedTrainer | null = null;
   #channel: TrainerChannel | null = null;
   #isLeft = false;
-  #ready = false;
   #isOver = false;
-  #epochsDone = 0;
-  #endedEarly: EarlyEnd | null = null;
   #granted = 0;
-  /** A checkpoint within an epoch landed that no report has told yet. */
-  #hasNews = false;
-  /** Furthest batch that was trained, checkpointed or not; null while nobody knows. */
-  #reached: Position | null = { epoch: 0, batch: 0 };
-  #batchesPerEpoch: number | undefined;
   /** Undefined until it has ended; null when nobody saw how. */
   #exit: TrainerEnd | null | undefined;
   #seen: Failure | null = null;
@@ -111,7 +88,8 @@ export class LiveSession {
   life: Life;
   readonly log: Logger;
   readonly config: RunConfig;
-  readonly #hangWatch: HangWatch;
+  readonly #progress: SessionProgress;
+  readonly #watch: TrainerWatch;
 
   constructor({ run, host, folder, life, config, startEpoch, log, found }: SessionParts) {
     this.id = found?.id ?? randomUUID();
@@ -123,28 +101,21 @@ export class LiveSession {
     this.life = life;
     this.log = log;
     this.config = config;
-    this.#hangWatch = new HangWatch(config.deadlines);
     this.meter = new ProgressMeter(Math.min(startEpoch + 1, config.epochs), config.epochs);
-    this.#epochsDone = startEpoch;
+    this.#progress = new SessionProgress(startEpoch, found);
+    this.#watch = new TrainerWatch({
+      ...{ folder, deadlines: config.deadlines, meter: this.meter },
+      mayBeSilent: () => this.#isLeft || this.#progress.epochsDone >= this.#granted,
+      onHang: (message) => void this.endHang(message),
+    });
+    if (found) this.#watch.trains(startEpoch + 1);
     this.#granted = startEpoch;
-    if (found) this.#goOn(found, startEpoch);
     this.over = new Promise((resolve) => {
       this.#finishOver = resolve;
     });
     this.told = new Promise((resolve) => {
       this.#tell = resolve;
     });
-  }
-
-  /** It trains, and who trained it so far is gone: what matters of that is in its folder. */
-  #goOn({ resumedFrom, versions, devices, endedEarly }: FoundSession, epoch: number): void {
-    Object.assign(this, { resumedFrom, versions, devices });
-    this.#ready = true;
-    this.#endedEarly = endedEarly;
-    this.#hasNews = true;
-    this.#reached = null;
-    // Until it tells its phase: one that does not say a word hangs.
-    this.#hangWatch.note({ type: 'phase', phase: 'train', epoch: epoch + 1 });
   }
 
   get isOver(): boolean {
@@ -173,7 +144,7 @@ export class LiveSession {
 
   /** What its trainer said of an early end, also where the disk took no note of it. */
   get endedEarly(): EarlyEnd | null {
-    return this.#endedEarly;
+    return this.#progress.endedEarly;
   }
 
   get acknowledgedAfterMs(): number | null {
@@ -181,7 +152,8 @@ export class LiveSession {
   }
 
   get description(): Session {
-    const { id, host, resumedFrom, devices, versions, startedAt } = this;
+    const { id, host, startedAt } = this;
+    const { resumedFrom, devices, versions } = this.#progress;
     return { id, host, resumedFrom, devices, versions, startedAt };
   }
 
@@ -214,7 +186,7 @@ export class LiveSession {
     if (this.#asked) this.#channel?.send(this.#asked);
     void readManifests(this.folder).then(
       (manifests) => {
-        this.#epochsDone = Math.max(this.#epochsDone, manifests.at(-1)?.epoch ?? 0);
+        this.#progress.landed(manifests.at(-1)?.epoch ?? 0);
         this.#wake();
       },
       (error) => this.log.warn({ err: error }, 'checkpoints'),
@@ -226,13 +198,13 @@ export class LiveSession {
   }
 
   async waitReady(signal: AbortSignal): Promise<void> {
-    await this.#until(() => this.#ready, signal);
+    await this.#until(() => this.#progress.isReady, signal);
   }
 
   grant(through: number): void {
     this.spokenTo();
     // A trainer that waited for this grant was silent for a good reason.
-    if (this.#epochsDone >= this.#granted) this.#hangWatch.alive();
+    if (this.#progress.epochsDone >= this.#granted) this.#watch.alive();
     this.#granted = Math.max(this.#granted, through);
     this.#channel?.send({ type: 'grant', through: this.#granted });
   }
@@ -249,11 +221,12 @@ export class LiveSession {
       this.#wake();
     }, quietMs);
     try {
+      const progress = this.#progress;
       await this.#until(
-        () => this.#epochsDone >= epoch || this.#endedEarly !== null || (this.#hasNews && !isQuiet),
+        () => progress.epochsDone >= epoch || progress.endedEarly !== null || (progress.hasNews && !isQuiet),
         signal,
       );
-      this.#hasNews = false;
+      progress.hasNews = false;
     } finally {
       clearTimeout(timer);
     }
@@ -320,8 +293,8 @@ export class LiveSession {
       exit: this.#exit && { code: this.#exit.code, signal: this.#exit.signal },
       isUnseen: this.#exit === null,
       unattended: this.#exit?.unattended === true,
-      reached: this.#reached,
-      batchesPerEpoch: this.#batchesPerEpoch,
+      reached: this.#progress.reached,
+      batchesPerEpoch: this.#progress.batchesPerEpoch,
       seen: this.#seen,
       killedByUs: this.#killedByUs,
       outOfMemory: this.#exit?.outOfMemory === true,
@@ -335,34 +308,14 @@ export class LiveSession {
   }
 
   #onEvent(event: TrainerEvent): void {
-    this.meter.note(event);
-    this.#hangWatch.note(event);
+    this.#watch.note(event);
+    this.#progress.note(event);
     switch (event.type) {
-      case 'hello':
-        this.versions = event.versions;
-        this.devices = event.devices.map(({ name }) => name);
-        break;
-      case 'ready':
-        this.#ready = true;
-        this.resumedFrom = event.resumedFrom;
-        this.#reached = event.resumedFrom ?? this.#reached;
-        break;
-      case 'batch':
-        if (event.phase === 'train') this.#trained({ epoch: event.epoch - 1, batch: event.batch });
-        break;
       case 'epoch':
-        this.#epochsDone = event.epoch;
-        this.#batchesPerEpoch = event.batches;
-        // Its checkpoint landed while the next epoch trained: batches of that one may have been told before.
-        if ((this.#reached?.epoch ?? 0) < event.epoch) this.#reached = { epoch: event.epoch, batch: 0 };
         this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
         break;
       case 'endedEarly':
-        this.#endedEarly = { epoch: event.epoch, reason: event.reason };
         this.log.info({ epoch: event.epoch }, `the trainer ends early: ${event.reason}`);
-        break;
-      case 'checkpoint':
-        if (event.checkpoint.batch > 0) this.#hasNews = true;
         break;
       case 'acknowledged':
         if (event.command === 'stop' && this.#stopAskedAt !== null) {
@@ -377,13 +330,6 @@ export class LiveSession {
     this.#wake();
   }
 
-  #trained(position: Position): void {
-    const before = this.#reached;
-    // The last batch of an epoch is always told, and the next epoch may begin before the end of this one is.
-    if (before && position.epoch > before.epoch && before.batch > 0) this.#batchesPerEpoch = before.batch;
-    this.#reached = position;
-  }
-
   async #watchEnd(
     process: LaunchedTrainer,
     channel: TrainerChannel,
@@ -391,11 +337,11 @@ export class LiveSession {
     gpuMemory: GpuMemory | null,
   ): Promise<void> {
     const ended = new AbortController();
-    const watching = [this.#measureMemory(process, ended.signal), this.#watchForHangs(ended.signal)];
+    const watching = this.#watch.watch(process, ended.signal);
     this.#exit = await process.exited;
     ended.abort();
     channel.finish();
-    await Promise.all(watching);
+    await watching;
     const patience = deadline(orphanGrace);
     if (!(await groupGone(process.identity, patience))) {
       process.signal('SIGKILL', 'group');
@@ -412,34 +358,6 @@ export class LiveSession {
     if (this.#gpuMemoryReleased === false) this.log.error('its GPU has not got its memory back');
     this.log.info({ exit: this.#exit }, 'the trainer has ended');
     this.#setOver();
-  }
-
-  async #measureMemory(process: LaunchedTrainer, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      this.meter.memoryBytes = await groupMemory(process.identity.pid);
-      await delay(memoryEvery, undefined, { signal }).catch(() => undefined);
-    }
-  }
-
-  async #watchForHangs(signal: AbortSignal): Promise<void> {
-    let savedBytes = 0;
-    while (!signal.aborted) {
-      this.#hangWatch.pause();
-      await delay(hangCheckEvery, undefined, { signal }).catch(() => undefined);
-      this.#hangWatch.look();
-      if (this.#hangWatch.phase === 'save') {
-        const bytes = await folderBytes(this.folder.checkpoints);
-        if (bytes !== savedBytes) this.#hangWatch.alive();
-        savedBytes = bytes;
-      }
-      const waitsForGrant = this.#epochsDone >= this.#granted;
-      if (signal.aborted || this.#isLeft || waitsForGrant || !this.#hangWatch.hangs) continue;
-      const { phase, silentSeconds, limitSeconds } = this.#hangWatch;
-      void this.endHang(
-        `no sign of life for ${silentSeconds.toFixed(1)} s in phase ${phase} (limit ${limitSeconds?.toFixed(1)} s); its stacks are in its log`,
-      );
-      return;
-    }
   }
 
   /** What its threads are doing goes into its log; then it is ended, politely first. Resolves when it is over. */

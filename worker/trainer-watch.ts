@@ -1,0 +1,79 @@
+/** Watches a trainer for as long as it lives: the memory of its group, and whether it still moves. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { TrainerEvent } from '../contracts/protocol.ts';
+import type { Deadlines } from '../contracts/run-config.ts';
+import { HangWatch } from './hang-watch.ts';
+import type { LaunchedTrainer } from './launchers/launcher.ts';
+import { groupMemory } from './process-groups.ts';
+import type { ProgressMeter } from './progress-meter.ts';
+import { folderBytes, type RunFolder } from './run-folders.ts';
+
+/** Milliseconds. */
+const memoryEvery = 2_000;
+const hangCheckEvery = 500;
+
+export interface WatchParts {
+  folder: RunFolder;
+  deadlines: Deadlines;
+  meter: ProgressMeter;
+  /** It is silent for a good reason: it waits for a grant. */
+  mayBeSilent: () => boolean;
+  /** Once: with what is known of it. */
+  onHang: (message: string) => void;
+}
+
+export class TrainerWatch {
+  readonly #parts: WatchParts;
+  readonly #hangs: HangWatch;
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts;
+    this.#hangs = new HangWatch(parts.deadlines);
+  }
+
+  note(event: TrainerEvent): void {
+    this.#parts.meter.note(event);
+    this.#hangs.note(event);
+  }
+
+  /** It trains already, whatever it does, until it tells its phase: one that never says a word hangs. */
+  trains(epoch: number): void {
+    this.#hangs.note({ type: 'phase', phase: 'train', epoch });
+  }
+
+  /** Something else shows that it moves. */
+  alive(): void {
+    this.#hangs.alive();
+  }
+
+  /** Until `signal`. */
+  async watch(trainer: LaunchedTrainer, signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#measureMemory(trainer, signal), this.#lookForHangs(signal)]);
+  }
+
+  async #measureMemory(trainer: LaunchedTrainer, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#parts.meter.memoryBytes = await groupMemory(trainer.identity.pid);
+      await delay(memoryEvery, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #lookForHangs(signal: AbortSignal): Promise<void> {
+    let savedBytes = 0;
+    while (!signal.aborted) {
+      this.#hangs.pause();
+      await delay(hangCheckEvery, undefined, { signal }).catch(() => undefined);
+      this.#hangs.look();
+      if (this.#hangs.phase === 'save') {
+        const bytes = await folderBytes(this.#parts.folder.checkpoints);
+        if (bytes !== savedBytes) this.#hangs.alive();
+        savedBytes = bytes;
+      }
+      if (signal.aborted || this.#parts.mayBeSilent() || !this.#hangs.hangs) continue;
+      const { phase, silentSeconds, limitSeconds } = this.#hangs;
+      return this.#parts.onHang(
+        `no sign of life for ${silentSeconds.toFixed(1)} s in phase ${phase} (limit ${limitSeconds?.toFixed(1)} s); its stacks are in its log`,
+      );
+    }
+  }
+}
