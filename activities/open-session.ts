@@ -3,7 +3,8 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { noFreeSlotType, type OpenedSession, type OpenSessionInput } from '../contracts/run-activities.ts';
 import { ContinueFromProblem } from '../worker/continue-from.ts';
 import type { Host } from '../worker/host.ts';
-import { NoFreeSlot, SessionProblem } from '../worker/sessions.ts';
+import { SessionProblem } from '../worker/session-start.ts';
+import { NoFreeSlot } from '../worker/sessions.ts';
 import { sessionFailed, withStore, working } from './activity-support.ts';
 
 /** In seconds. */

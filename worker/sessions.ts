@@ -1,70 +1,49 @@
 /** The sessions of this host: opens them, finds them again, hands them over. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Position } from '../contracts/checkpoint.ts';
-import { type ConfigProblem, type Failure, failureSchema, problemSentence } from '../contracts/failure.ts';
+import { failureSchema } from '../contracts/failure.ts';
 import { isSameLife, type Life, type Owner } from '../contracts/life.ts';
-import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
-import { deadlinesSchema, type RunConfig } from '../contracts/run-config.ts';
-import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
-import { codeOf } from '../stores/file-errors.ts';
-import type { AllowedPaths } from './allowed-paths.ts';
-import { chooseResume, type Resume, removeLater, storeCheckpoint } from './checkpoints.ts';
-import { claimFolder, claimOutput, goesOn, OtherLife, requireFolder } from './claims.ts';
+import { OtherStoreError, outputPath } from '../stores/artifact-store.ts';
+import { storeCheckpoint } from './checkpoints.ts';
+import { claimFolder, goesOn, OtherLife, requireFolder } from './claims.ts';
 import type { ClosedRuns } from './closed-runs.ts';
-import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
 import type { Devices } from './devices.ts';
 import { type EndLimits, endTrainer } from './end-trainer.ts';
 import type { LeftSession } from './found-sessions.ts';
 import type { Launcher } from './launchers/launcher.ts';
 import { endPredecessor } from './predecessor.ts';
-import { type RunFolder, type RunFolders, replaceFile } from './run-folders.ts';
+import { type RunFolders, replaceFile } from './run-folders.ts';
 import { readManifests, readReport, start } from './run-report.ts';
 import type { Runs } from './runs.ts';
 import { LiveSession, SessionOver } from './session.ts';
 import type { SessionSockets } from './session-sockets.ts';
+import {
+  isDiskFull,
+  type OpenOptions,
+  reattachSecondsOf,
+  SessionProblem,
+  SessionStart,
+  type SessionStartParts,
+  sessionFile,
+} from './session-start.ts';
 import type { Slot, Slots } from './slots.ts';
-import type { Stores } from './stores.ts';
-import { type TrainerCatalog, TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
-import type { Turns } from './turns.ts';
-
-/** The session could not be opened, or ended by itself: the typed cause. */
-export class SessionProblem extends Error {
-  override readonly name = 'SessionProblem';
-  constructor(readonly failure: Failure) {
-    super(failure.message);
-  }
-}
+import { TrainerProblem } from './trainer-catalog.ts';
 
 export class NoFreeSlot extends Error {
   override readonly name = 'NoFreeSlot';
 }
 
-export interface OpenOptions {
-  /** The work came by the pool's queue, so that a poll's permit becomes the slot. */
-  byPermit: boolean;
-  signal: AbortSignal;
-  onProgress: (doing: string) => void;
-}
-
 /** What sessions work with. */
-export interface SessionsParts {
-  /** Of this host. */
-  id: string;
+export interface SessionsParts extends SessionStartParts {
   sessionIdleSeconds: number;
   log: Logger;
   devices: Devices;
   folders: RunFolders;
-  trainers: TrainerCatalog;
   slots: Slots;
   launcher: Launcher;
   sockets: SessionSockets;
-  stores: Stores;
-  allowedPaths: AllowedPaths;
-  /** A run's output folder is written by one at a time. */
-  outputs: Turns;
   runs: Runs;
   closedRuns: ClosedRuns;
 }
@@ -83,9 +62,11 @@ export class Sessions {
   readonly #live = new Map<string, LiveSession>();
   readonly #host: SessionsParts;
   readonly #log: Logger;
+  readonly #start: SessionStart;
 
   constructor(parts: SessionsParts) {
     this.#host = parts;
+    this.#start = new SessionStart(parts);
     this.#log = parts.log;
   }
 
@@ -160,7 +141,7 @@ export class Sessions {
     if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
     let begun: LiveSession | null = null;
     try {
-      await this.#requireStore(input, life);
+      await this.#start.requireStore(input, life);
       await this.#host.folders.make(place);
       // First of all: whatever kills this worker from here on, who finds the folder knows where its run lands.
       await claimFolder(folder, input.config, this.#host.id, life);
@@ -172,8 +153,8 @@ export class Sessions {
       options.onProgress('prepare the Python environment');
       const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
-      await this.#requireAllowed(program, input.config, options);
-      const resume = await this.#resume(input, folder, options);
+      await this.#start.requireAllowed(program, input.config, options);
+      const resume = await this.#start.resume(input, folder, options);
       const position = resume?.position ?? start;
       begun = new LiveSession({
         run,
@@ -187,17 +168,16 @@ export class Sessions {
       this.#live.set(place, begun);
       const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
       const socket = await this.#host.sockets.pathOf(begun.id);
-      // Runs of old do not tell.
-      const reattachSeconds = deadlinesSchema.shape.reattachSeconds.parse(input.config.deadlines.reattachSeconds);
-      const file = sessionFile(input, begun, resume, { endedEarly, socket, reattachSeconds });
+      const file = sessionFile(input, begun, resume, { endedEarly, socket });
       await replaceFile(folder.session, JSON.stringify(file), 0o600);
+      const memoryBefore = await gpuMemory;
       options.onProgress('start the trainer');
       const trainer = await this.#host.launcher.start({
         ...{ program, python, folder, session: begun.id, socket, slot: slot.index },
-        limits: { ...input.config.deadlines, reattachSeconds },
+        limits: { ...input.config.deadlines, reattachSeconds: reattachSecondsOf(input.config) },
         environment: this.#host.devices.environment(slot, this.#host.slots.total),
       });
-      begun.attach(trainer, socket, await gpuMemory);
+      begun.attach(trainer, socket, memoryBefore);
       this.#watch(begun, slot);
       options.onProgress('the trainer sets up');
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
@@ -232,7 +212,8 @@ export class Sessions {
     const log = this.#log.child({ run });
     try {
       // A store that does not answer is waited for, as ever; not by all that this worker serves.
-      const asked = this.#requireStore({ run, place, config }, life);
+      const asked = this.#start.requireStore({ run, place, config }, life);
+      asked.catch(() => undefined);
       await Promise.race([asked, delay(storeAnswerMs, undefined, { ref: false })]);
     } catch (error) {
       log.warn({ err: error }, 'the session of the worker before is not taken up');
@@ -256,61 +237,6 @@ export class Sessions {
   /** This worker goes, and its trainers stay: another one takes them up. */
   leave(): void {
     for (const session of this.#live.values()) session.leave();
-  }
-
-  /**
-   * Throws when another store is at the address of the run's, when this host may not open that, or when the output folder there is
-   * another life's. One that is away may be the right one: who needs it waits for it, and who writes there asks again.
-   */
-  async #requireStore(input: Pick<OpenSessionInput, 'run' | 'place' | 'config'>, life: Life): Promise<void> {
-    // The run was checked where its store may be opened. A host with another default store is no reason to fail it.
-    const outside = await this.#host.allowedPaths.storeProblems(input.config);
-    if (outside.length > 0) throw new SessionProblem({ kind: 'otherStore', message: this.#refusal(outside) });
-    const { run, place, config } = input;
-    const store = await this.#host.stores.of(config);
-    await claimOutput(store, outputPath(config.project, place), run, life).catch((error) => {
-      if (error instanceof OtherStoreError || !(error instanceof StoreError)) throw error;
-    });
-  }
-
-  /** A pool's hosts may each allow other paths than the one that checked the configuration. */
-  async #requireAllowed(program: TrainerProgram, config: RunConfig, options: OpenOptions): Promise<void> {
-    const manifest = await this.#host.trainers.describe(program, options);
-    const problems = await this.#host.allowedPaths.problems(config, manifest, program.file);
-    if (problems.length === 0) return;
-    throw new SessionProblem({ kind: 'setUp', message: this.#refusal(problems) });
-  }
-
-  #refusal(problems: readonly ConfigProblem[]): string {
-    return `on ${this.#host.id}, ${problems.map(problemSentence).join('; ')}`.slice(0, 4000);
-  }
-
-  async #resume(
-    input: OpenSessionInput,
-    folder: RunFolder,
-    { signal, onProgress }: OpenOptions,
-  ): Promise<Start | null> {
-    const { place, config, ledger, previous, notAfter } = input;
-    const store = await this.#host.stores.of(config);
-    const output = outputPath(config.project, place);
-    const choose = () =>
-      whenStoreAnswers({ signal, onProgress }, async () => {
-        const chosen = await chooseResume({ folder, ledger, previous, notAfter, store, output, signal, onProgress });
-        const from = chosen?.manifest ?? start;
-        await removeLater(folder, from, store, output);
-        return { resume: chosen, position: from };
-      });
-    // Who goes back before the newest checkpoint may go back to what is removed once that is stored.
-    const { resume, position } = await (notAfter ? this.#host.outputs.take(place, signal, choose) : choose());
-    if (resume) return { resume, position, keepProgress: true };
-    if (!config.continueFrom) return null;
-    onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
-    const { continueFrom, trainer } = config;
-    const { keepProgress } = continueFrom;
-    const fetched = await (keepProgress
-      ? bringAlong(continueFrom, config, folder, signal)
-      : fetchStart(continueFrom, trainer, folder, signal));
-    return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress };
   }
 
   /** What went wrong, told as well as it can be: the trainer's own word goes before the exception that we saw. */
@@ -421,27 +347,6 @@ export class Sessions {
   }
 }
 
-/**
- * Tries again for as long as the store is away. A run cannot go on without knowing what is there, and an outage of the
- * store is no failure of the training, to be counted.
- */
-async function whenStoreAnswers<T>(
-  { signal, onProgress }: Pick<OpenOptions, 'signal' | 'onProgress'>,
-  work: () => Promise<T>,
-): Promise<T> {
-  for (let seconds = 1; ; seconds = Math.min(seconds * 2, 30)) {
-    try {
-      return await work();
-    } catch (error) {
-      // Where a checkpoint does not fit on this host another one may have the room.
-      if (!(error instanceof StoreError && error.retryable) || isDiskFull(error) || error instanceof OtherStoreError)
-        throw error;
-      onProgress(`wait for the store: ${error.message}`);
-      await delay(seconds * 1000, undefined, { signal });
-    }
-  }
-}
-
 /** Throws SessionOver when it is over before, also by the limit: then it was a hang. */
 async function untilReady(session: LiveSession, seconds: number, signal: AbortSignal): Promise<void> {
   const limit = deadline(seconds * 1000, signal);
@@ -453,42 +358,3 @@ async function untilReady(session: LiveSession, seconds: number, signal: AbortSi
     throw new SessionOver('it hung while it set up');
   }
 }
-
-interface Start {
-  resume: Resume;
-  position: Position;
-  keepProgress: boolean;
-}
-
-const sessionFile = (
-  input: OpenSessionInput,
-  session: LiveSession,
-  from: Start | null,
-  { endedEarly, socket, reattachSeconds }: Pick<Required<SessionFile>, 'socket' | 'reattachSeconds'> & Early,
-): SessionFile => ({
-  protocol: protocolVersion,
-  run: input.run,
-  session: session.id,
-  runFolder: session.folder.path,
-  epochs: input.config.epochs,
-  endsAfter: endedEarly?.epoch ?? null,
-  parameters: input.config.parameters,
-  data: input.config.data ?? null,
-  seed: input.config.seed,
-  everyBatches: input.config.checkpoints.everyBatches,
-  resumeFrom: from?.resume.path ?? null,
-  keepProgress: from?.keepProgress ?? true,
-  batchDivisor: input.batchDivisor,
-  socket,
-  reattachSeconds,
-});
-
-interface Early {
-  endedEarly: EarlyEnd | null;
-}
-
-/** Also where what the store has did not fit here. */
-const isDiskFull = (error: unknown): boolean =>
-  error instanceof StoreError
-    ? ['ENOSPC', 'EDQUOT'].includes(codeOf(error.cause) ?? '')
-    : ['ENOSPC', 'EROFS', 'EDQUOT'].includes(codeOf(error) ?? '');

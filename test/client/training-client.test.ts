@@ -20,7 +20,7 @@ import type { RunFilter, RunSummary } from '../../client/run-filter.ts';
 import { TrainingClient } from '../../client/training-client.ts';
 import type { WatchItem } from '../../client/watch.ts';
 import { type RunConfigInput, runConfigSchema } from '../../contracts/run-config.ts';
-import { SessionProblem } from '../../worker/sessions.ts';
+import { SessionProblem } from '../../worker/session-start.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
 

@@ -1,0 +1,163 @@
+/** What a session begins with: a store and paths that it may use, the checkpoint that it goes on from, and its session file. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Position } from '../contracts/checkpoint.ts';
+import { type ConfigProblem, type Failure, problemSentence } from '../contracts/failure.ts';
+import type { Life } from '../contracts/life.ts';
+import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
+import type { OpenSessionInput } from '../contracts/run-activities.ts';
+import { deadlinesSchema, type RunConfig } from '../contracts/run-config.ts';
+import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
+import { codeOf } from '../stores/file-errors.ts';
+import type { AllowedPaths } from './allowed-paths.ts';
+import { chooseResume, type Resume, removeLater } from './checkpoints.ts';
+import { claimOutput } from './claims.ts';
+import { bringAlong, fetchStart } from './continue-from.ts';
+import type { RunFolder } from './run-folders.ts';
+import { start } from './run-report.ts';
+import type { Stores } from './stores.ts';
+import type { TrainerCatalog, TrainerProgram } from './trainer-catalog.ts';
+import type { Turns } from './turns.ts';
+
+/** The session could not be opened, or ended by itself: the typed cause. */
+export class SessionProblem extends Error {
+  override readonly name = 'SessionProblem';
+  constructor(readonly failure: Failure) {
+    super(failure.message);
+  }
+}
+
+export interface OpenOptions {
+  /** The work came by the pool's queue, so that a poll's permit becomes the slot. */
+  byPermit: boolean;
+  signal: AbortSignal;
+  onProgress: (doing: string) => void;
+}
+
+export interface Start {
+  resume: Resume;
+  position: Position;
+  keepProgress: boolean;
+}
+
+export interface SessionStartParts {
+  /** Of this host. */
+  id: string;
+  trainers: TrainerCatalog;
+  stores: Stores;
+  allowedPaths: AllowedPaths;
+  /** A run's output folder is written by one at a time. */
+  outputs: Turns;
+}
+
+export class SessionStart {
+  readonly #host: SessionStartParts;
+
+  constructor(parts: SessionStartParts) {
+    this.#host = parts;
+  }
+
+  /**
+   * Throws when another store is at the address of the run's, when this host may not open that, or when the output folder there is
+   * another life's. One that is away may be the right one: who needs it waits for it, and who writes there asks again.
+   */
+  async requireStore(input: Pick<OpenSessionInput, 'run' | 'place' | 'config'>, life: Life): Promise<void> {
+    // The run was checked where its store may be opened. A host with another default store is no reason to fail it.
+    const outside = await this.#host.allowedPaths.storeProblems(input.config);
+    if (outside.length > 0) throw new SessionProblem({ kind: 'otherStore', message: this.#refusal(outside) });
+    const { run, place, config } = input;
+    const store = await this.#host.stores.of(config);
+    await claimOutput(store, outputPath(config.project, place), run, life).catch((error) => {
+      if (error instanceof OtherStoreError || !(error instanceof StoreError)) throw error;
+    });
+  }
+
+  /** A pool's hosts may each allow other paths than the one that checked the configuration. */
+  async requireAllowed(program: TrainerProgram, config: RunConfig, options: OpenOptions): Promise<void> {
+    const manifest = await this.#host.trainers.describe(program, options);
+    const problems = await this.#host.allowedPaths.problems(config, manifest, program.file);
+    if (problems.length === 0) return;
+    throw new SessionProblem({ kind: 'setUp', message: this.#refusal(problems) });
+  }
+
+  #refusal(problems: readonly ConfigProblem[]): string {
+    return `on ${this.#host.id}, ${problems.map(problemSentence).join('; ')}`.slice(0, 4000);
+  }
+
+  async resume(input: OpenSessionInput, folder: RunFolder, { signal, onProgress }: OpenOptions): Promise<Start | null> {
+    const { place, config, ledger, previous, notAfter } = input;
+    const store = await this.#host.stores.of(config);
+    const output = outputPath(config.project, place);
+    const choose = () =>
+      whenStoreAnswers({ signal, onProgress }, async () => {
+        const chosen = await chooseResume({ folder, ledger, previous, notAfter, store, output, signal, onProgress });
+        const from = chosen?.manifest ?? start;
+        await removeLater(folder, from, store, output);
+        return { resume: chosen, position: from };
+      });
+    // Who goes back before the newest checkpoint may go back to what is removed once that is stored.
+    const { resume, position } = await (notAfter ? this.#host.outputs.take(place, signal, choose) : choose());
+    if (resume) return { resume, position, keepProgress: true };
+    if (!config.continueFrom) return null;
+    onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
+    const { continueFrom, trainer } = config;
+    const { keepProgress } = continueFrom;
+    const fetched = await (keepProgress
+      ? bringAlong(continueFrom, config, folder, signal)
+      : fetchStart(continueFrom, trainer, folder, signal));
+    return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress };
+  }
+}
+
+/**
+ * Tries again for as long as the store is away. A run cannot go on without knowing what is there, and an outage of the
+ * store is no failure of the training, to be counted.
+ */
+async function whenStoreAnswers<T>(
+  { signal, onProgress }: Pick<OpenOptions, 'signal' | 'onProgress'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  for (let seconds = 1; ; seconds = Math.min(seconds * 2, 30)) {
+    try {
+      return await work();
+    } catch (error) {
+      // Where a checkpoint does not fit on this host another one may have the room.
+      if (!(error instanceof StoreError && error.retryable) || isDiskFull(error) || error instanceof OtherStoreError)
+        throw error;
+      onProgress(`wait for the store: ${error.message}`);
+      await delay(seconds * 1000, undefined, { signal });
+    }
+  }
+}
+
+export const sessionFile = (
+  input: OpenSessionInput,
+  session: { id: string; folder: RunFolder },
+  from: Start | null,
+  { endedEarly, socket }: { endedEarly: EarlyEnd | null; socket: string },
+): SessionFile => ({
+  protocol: protocolVersion,
+  run: input.run,
+  session: session.id,
+  runFolder: session.folder.path,
+  epochs: input.config.epochs,
+  endsAfter: endedEarly?.epoch ?? null,
+  parameters: input.config.parameters,
+  data: input.config.data ?? null,
+  seed: input.config.seed,
+  everyBatches: input.config.checkpoints.everyBatches,
+  resumeFrom: from?.resume.path ?? null,
+  keepProgress: from?.keepProgress ?? true,
+  batchDivisor: input.batchDivisor,
+  socket,
+  reattachSeconds: reattachSecondsOf(input.config),
+});
+
+/** Runs of old do not tell. */
+export const reattachSecondsOf = ({ deadlines }: RunConfig): number =>
+  deadlinesSchema.shape.reattachSeconds.parse(deadlines.reattachSeconds);
+
+/** Also where what the store has did not fit here. */
+export const isDiskFull = (error: unknown): boolean =>
+  error instanceof StoreError
+    ? ['ENOSPC', 'EDQUOT'].includes(codeOf(error.cause) ?? '')
+    : ['ENOSPC', 'EROFS', 'EDQUOT'].includes(codeOf(error) ?? '');
