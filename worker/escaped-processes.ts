@@ -1,7 +1,8 @@
 /** Processes of a session that left the trainer's process group (`setsid`, `start_new_session=True`, a daemon). */
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type MarkedProcess, markedProcesses, signalProcess } from './process-groups.ts';
+import type { LaunchedTrainer } from './launchers/launcher.ts';
+import { groupGone, type MarkedProcess, markedProcesses, signalProcess } from './process-groups.ts';
 import type { RunFolder } from './run-folders.ts';
 
 const namesShown = 5;
@@ -27,13 +28,32 @@ export async function endEscaped(folder: RunFolder, patience: AbortSignal): Prom
   }
 }
 
+/**
+ * Once the trainer itself has ended: whoever is left of its group when `patience` is over is killed, and so is what left the group, which
+ * a note of the session names.
+ */
+export async function endLeftovers(
+  trainer: LaunchedTrainer,
+  folder: RunFolder,
+  session: string,
+  patience: AbortSignal,
+): Promise<void> {
+  if (!(await groupGone(trainer.identity, patience))) {
+    trainer.signal('SIGKILL', 'group');
+    await groupGone(trainer.identity, new AbortController().signal);
+  }
+  const escaped = await endEscaped(folder, patience);
+  if (escaped === null) await keepNote(folder, session, escapedUnknown);
+  else if (escaped.length > 0) await keepNote(folder, session, escapedNote(escaped));
+}
+
 export const escapedNote = (escaped: readonly MarkedProcess[]): string => {
   const names = [...new Set(escaped.map(({ name }) => name))].sort().slice(0, namesShown);
   const count = `${escaped.length} ${escaped.length === 1 ? 'process' : 'processes'}`;
   return `ended ${count} that had left the trainer's process group: ${names.join(', ')}`;
 };
 
-export const escapedUnknown =
+const escapedUnknown =
   "whether processes left the trainer's process group is unknown: this system has no /proc to find them in";
 
 /** For the receipt, by the file that every report is read from. */

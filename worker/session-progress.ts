@@ -1,4 +1,5 @@
 /** How far a session has come, as its trainer tells: what is waited for, and what its end is told by. */
+import type { Logger } from 'pino';
 import { isBefore, type Position } from '../contracts/checkpoint.ts';
 import type { EarlyEnd, TrainerEvent } from '../contracts/protocol.ts';
 
@@ -26,7 +27,11 @@ export class SessionProgress {
   batchesPerEpoch: number | undefined;
 
   /** `found`: it trains, and who heard it so far is gone; what matters of that is in its folder. */
-  constructor(epochsDone: number, found?: FoundSession) {
+  constructor(
+    epochsDone: number,
+    private readonly log: Logger,
+    found?: FoundSession,
+  ) {
     this.epochsDone = epochsDone;
     if (!found) return;
     const { resumedFrom, versions, devices, endedEarly } = found;
@@ -50,6 +55,7 @@ export class SessionProgress {
         if (event.phase === 'train') this.#trained({ epoch: event.epoch - 1, batch: event.batch });
         break;
       case 'epoch':
+        this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
         this.landed(event.epoch);
         this.batchesPerEpoch = event.batches;
         // Its checkpoint landed while the next epoch trained: batches of that one may have been told before.
@@ -58,10 +64,14 @@ export class SessionProgress {
         }
         break;
       case 'endedEarly':
+        this.log.info({ epoch: event.epoch }, `the trainer ends early: ${event.reason}`);
         this.endedEarly = { epoch: event.epoch, reason: event.reason };
         break;
       case 'checkpoint':
         if (event.checkpoint.batch > 0) this.hasNews = true;
+        break;
+      case 'failed':
+        this.log.warn({ kind: event.kind, traceback: event.traceback }, event.message);
         break;
       default:
     }

@@ -12,8 +12,10 @@ import type { AllowedPaths } from './allowed-paths.ts';
 import { chooseResume, type Resume, removeLater } from './checkpoints.ts';
 import { claimOutput } from './claims.ts';
 import { bringAlong, fetchStart } from './continue-from.ts';
+import { deadline } from './deadline.ts';
 import type { RunFolder } from './run-folders.ts';
 import { start } from './run-report.ts';
+import { type LiveSession, SessionOver } from './session.ts';
 import type { Stores } from './stores.ts';
 import type { TrainerCatalog, TrainerProgram } from './trainer-catalog.ts';
 import type { Turns } from './turns.ts';
@@ -161,3 +163,15 @@ export const isDiskFull = (error: unknown): boolean =>
   error instanceof StoreError
     ? ['ENOSPC', 'EDQUOT'].includes(codeOf(error.cause) ?? '')
     : ['ENOSPC', 'EROFS', 'EDQUOT'].includes(codeOf(error) ?? '');
+
+/** Throws SessionOver when it is over before, also by the limit: then it was a hang. */
+export async function untilReady(session: LiveSession, seconds: number, signal: AbortSignal): Promise<void> {
+  const limit = deadline(seconds * 1000, signal);
+  try {
+    await session.waitReady(limit);
+  } catch (error) {
+    if (error !== limit.reason || signal.aborted) throw error;
+    await session.endHang(`not ready after ${seconds} s (deadlines.setUpSeconds); its stacks are in its log`);
+    throw new SessionOver('it hung while it set up');
+  }
+}

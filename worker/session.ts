@@ -10,11 +10,10 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
 import { deadline } from './deadline.ts';
 import { type EndingTrainer, endTrainer } from './end-trainer.ts';
-import { endEscaped, escapedNote, escapedUnknown, keepNote } from './escaped-processes.ts';
+import { endLeftovers } from './escaped-processes.ts';
 import type { GpuMemory } from './gpu-memory.ts';
 import type { LaunchedTrainer } from './launchers/launcher.ts';
 import type { TrainerEnd } from './process-file.ts';
-import { groupGone } from './process-groups.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import type { RunFolder } from './run-folders.ts';
 import { readManifests } from './run-report.ts';
@@ -23,6 +22,7 @@ import { type FoundSession, SessionProgress } from './session-progress.ts';
 import { removeSockets } from './session-sockets.ts';
 import { TrainerChannel } from './trainer-channel.ts';
 import { TrainerWatch } from './trainer-watch.ts';
+import { Wakes } from './wakes.ts';
 
 /** The session is over; ask `end` how. */
 export class SessionOver extends Error {
@@ -77,7 +77,7 @@ export class LiveSession {
   #wasTold = false;
   /** By the monotonic clock: a wall clock that jumps must end no session. */
   #spokenTo = performance.now();
-  readonly #wakes = new Set<() => void>();
+  readonly #wakes = new Wakes();
 
   readonly id: string;
   readonly isFound: boolean;
@@ -102,7 +102,7 @@ export class LiveSession {
     this.log = log;
     this.config = config;
     this.meter = new ProgressMeter(Math.min(startEpoch + 1, config.epochs), config.epochs);
-    this.#progress = new SessionProgress(startEpoch, found);
+    this.#progress = new SessionProgress(startEpoch, log, found);
     this.#watch = new TrainerWatch({
       ...{ folder, deadlines: config.deadlines, meter: this.meter },
       mayBeSilent: () => this.#isLeft || this.#progress.epochsDone >= this.#granted,
@@ -147,10 +147,6 @@ export class LiveSession {
     return this.#progress.endedEarly;
   }
 
-  get acknowledgedAfterMs(): number | null {
-    return this.#acknowledgedAfterMs;
-  }
-
   get description(): Session {
     const { id, host, startedAt } = this;
     const { resumedFrom, devices, versions } = this.#progress;
@@ -187,7 +183,7 @@ export class LiveSession {
     void readManifests(this.folder).then(
       (manifests) => {
         this.#progress.landed(manifests.at(-1)?.epoch ?? 0);
-        this.#wake();
+        this.#wakes.wake();
       },
       (error) => this.log.warn({ err: error }, 'checkpoints'),
     );
@@ -218,7 +214,7 @@ export class LiveSession {
     let isQuiet = true;
     const timer = setTimeout(() => {
       isQuiet = false;
-      this.#wake();
+      this.#wakes.wake();
     }, quietMs);
     try {
       const progress = this.#progress;
@@ -266,14 +262,7 @@ export class LiveSession {
 
   /** True once it is over; false when `limit` was aborted before. */
   async overOr(limit: AbortSignal): Promise<boolean> {
-    if (!this.#isOver && !limit.aborted) {
-      const settled = new AbortController();
-      const aborted = new Promise<void>((resolve) => {
-        limit.addEventListener('abort', () => resolve(), { once: true, signal: settled.signal });
-      });
-      await Promise.race([this.over, aborted]);
-      settled.abort();
-    }
+    await this.#wakes.until(() => this.#isOver, limit).catch(() => undefined);
     return this.#isOver;
   }
 
@@ -310,24 +299,10 @@ export class LiveSession {
   #onEvent(event: TrainerEvent): void {
     this.#watch.note(event);
     this.#progress.note(event);
-    switch (event.type) {
-      case 'epoch':
-        this.log.info({ epoch: event.epoch, metrics: event.metrics }, 'epoch');
-        break;
-      case 'endedEarly':
-        this.log.info({ epoch: event.epoch }, `the trainer ends early: ${event.reason}`);
-        break;
-      case 'acknowledged':
-        if (event.command === 'stop' && this.#stopAskedAt !== null) {
-          this.#acknowledgedAfterMs ??= Math.round((performance.now() - this.#stopAskedAt) * 100) / 100;
-        }
-        break;
-      case 'failed':
-        this.log.warn({ kind: event.kind, traceback: event.traceback }, event.message);
-        break;
-      default:
+    if (event.type === 'acknowledged' && event.command === 'stop' && this.#stopAskedAt !== null) {
+      this.#acknowledgedAfterMs ??= Math.round((performance.now() - this.#stopAskedAt) * 100) / 100;
     }
-    this.#wake();
+    this.#wakes.wake();
   }
 
   async #watchEnd(
@@ -342,14 +317,7 @@ export class LiveSession {
     ended.abort();
     channel.finish();
     await watching;
-    const patience = deadline(orphanGrace);
-    if (!(await groupGone(process.identity, patience))) {
-      process.signal('SIGKILL', 'group');
-      await groupGone(process.identity, new AbortController().signal);
-    }
-    const escaped = await endEscaped(this.folder, patience);
-    if (escaped === null) await keepNote(this.folder, this.id, escapedUnknown);
-    else if (escaped.length > 0) await keepNote(this.folder, this.id, escapedNote(escaped));
+    await endLeftovers(process, this.folder, this.id, deadline(orphanGrace));
     process.dismiss();
     // The last events may still be on their way when the process has gone.
     await Promise.race([channel.drained, delay(orphanGrace)]);
@@ -376,27 +344,14 @@ export class LiveSession {
   #setOver(): void {
     this.#isOver = true;
     this.#finishOver();
-    this.#wake();
+    this.#wakes.wake();
   }
 
-  async #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      signal.throwIfAborted();
-      if (condition()) return;
+  #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    return this.#wakes.until(() => {
+      if (condition()) return true;
       if (this.#isOver) throw new SessionOver(`the session ${this.id} is over`);
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          this.#wakes.delete(wake);
-          signal.removeEventListener('abort', wake);
-          resolve();
-        };
-        this.#wakes.add(wake);
-        signal.addEventListener('abort', wake, { once: true });
-      });
-    }
-  }
-
-  #wake(): void {
-    for (const wake of [...this.#wakes]) wake();
+      return false;
+    }, signal);
   }
 }

@@ -8,7 +8,6 @@ import { OtherStoreError, outputPath } from '../stores/artifact-store.ts';
 import { storeCheckpoint } from './checkpoints.ts';
 import { claimFolder, goesOn, OtherLife, requireFolder } from './claims.ts';
 import type { ClosedRuns } from './closed-runs.ts';
-import { deadline } from './deadline.ts';
 import type { Devices } from './devices.ts';
 import { type EndLimits, endTrainer } from './end-trainer.ts';
 import type { LeftSession } from './found-sessions.ts';
@@ -27,6 +26,7 @@ import {
   SessionStart,
   type SessionStartParts,
   sessionFile,
+  untilReady,
 } from './session-start.ts';
 import type { Slot, Slots } from './slots.ts';
 import { TrainerProblem } from './trainer-catalog.ts';
@@ -344,17 +344,5 @@ export class Sessions {
 
   forget(place: string): void {
     if (!this.isLive(place)) this.#live.delete(place);
-  }
-}
-
-/** Throws SessionOver when it is over before, also by the limit: then it was a hang. */
-async function untilReady(session: LiveSession, seconds: number, signal: AbortSignal): Promise<void> {
-  const limit = deadline(seconds * 1000, signal);
-  try {
-    await session.waitReady(limit);
-  } catch (error) {
-    if (error !== limit.reason || signal.aborted) throw error;
-    await session.endHang(`not ready after ${seconds} s (deadlines.setUpSeconds); its stacks are in its log`);
-    throw new SessionOver('it hung while it set up');
   }
 }
