@@ -38,7 +38,7 @@ const answerSchema = z.object({ error: z.string().optional() });
 /** Returns once there is a trainer. */
 async function startSupervisor({ program, python, folder, session, socket, slot, limits, environment }: Launch) {
   // A session of its own, and an environment without the marker of the trainer's: what ends these does not end it.
-  const child = spawn(python, ['-I', '-S', supervisor], {
+  const child = spawn(python, ['-I', '-S', '-B', supervisor], {
     cwd: '/',
     stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,

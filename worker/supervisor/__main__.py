@@ -1,6 +1,6 @@
 """The parent of a trainer, which outlives the worker: sees how the trainer ends, and ends one that nobody else can.
 
-    python -I -S worker/supervisor < launch.json
+    python -I -S -B worker/supervisor < launch.json
 
 Standard input is one JSON object (`Launch` below). One line of JSON on standard output answers it: the trainer's `pid`
 and `startTicks`, or an `error`. From then on workers speak to it on its socket, one at a time, the newest wins: each
@@ -117,7 +117,10 @@ class Supervisor:
         self._selector.register(reader, selectors.EVENT_READ)
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return  # It went before it was taken.
         self._drop()
         connection.setblocking(False)
         self._worker, self._heard = connection, b""

@@ -155,7 +155,7 @@ class WorkerLink:
 
     @property
     def _has_more(self) -> bool:
-        return self._worker is not None and bool(self._partial or self._replies or self._next())
+        return self._worker is not None and bool(self._partial or self._tells_where or self._replies or self._next())
 
     def _write(self) -> None:
         """As much as can be written without waiting."""
