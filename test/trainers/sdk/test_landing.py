@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Start
 from test_application import HEAD
-from trainer_process import verify_checkpoint
+from trainer_process import SOON, until, verify_checkpoint
 
 #: The checkpoint of the first epoch is hashed when the file `go` is there; or it cannot be, with what `FAILURE` raises.
 HELD = (
@@ -129,9 +129,10 @@ def test_a_failure_meanwhile_is_told_after_it(start: Start, tmp_path: Path) -> N
 
 def test_a_worker_that_dies_meanwhile(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    trainer = start(_held(batches=1000), epochs=3, environment={"GO": str(go)})
+    trainer = start(_held(batches=2500), epochs=3, environment={"GO": str(go)}, reattachSeconds=SOON)
     trainer.wait_for("batch", epoch=2)
     trainer.die()
+    until(lambda: "no other one came" in trainer.log, trainer.account)
     go.touch()
     assert trainer.end() == 0
     (first, second) = trainer.checkpoints

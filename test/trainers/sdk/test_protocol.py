@@ -8,7 +8,7 @@ import time
 
 import pytest
 from conftest import Start
-from trainer_process import TrainerProcess, until, weights
+from trainer_process import SOON, TrainerProcess, until, weights
 
 
 def _types(trainer: TrainerProcess) -> list[str]:
@@ -196,7 +196,9 @@ def test_save_every_so_many_batches(start: Start) -> None:
 @pytest.mark.parametrize("phase", ["train", "validate"])
 def test_a_worker_that_dies(start: Start, phase: str) -> None:
     # A validation that lasts: it has no part in the weights.
-    trainer = start(parameters={"batch_seconds": 0.5, "validation_batches": 1000, "print_noise": True})
+    trainer = start(
+        parameters={"batch_seconds": 0.5, "validation_batches": 1000, "print_noise": True}, reattachSeconds=SOON
+    )
     trainer.wait_for("batch", phase=phase)
     trainer.die()
     assert trainer.end() == 0
@@ -234,7 +236,7 @@ def train(app):
                 print("into nowhere", flush=True)
 epochal.main(trainer)
 """
-    trainer = start(script)
+    trainer = start(script, reattachSeconds=SOON)
     trainer.wait_for("batch", batch=1)
     trainer.die()
     assert trainer.end() == 0
@@ -243,7 +245,7 @@ epochal.main(trainer)
 
 
 def test_a_worker_that_dies_while_it_waits(start: Start) -> None:
-    trainer = start(grant=1)
+    trainer = start(grant=1, reattachSeconds=SOON)
     trainer.wait_for("epoch")
     trainer.die()
     assert trainer.end() == 0

@@ -9,7 +9,7 @@ import stat
 from typing import Any
 
 from conftest import Start
-from trainer_process import TrainerProcess, until, weights
+from trainer_process import SOON, TrainerProcess, until, weights
 
 _slow = {"batch_seconds": 0.05, "batches": 20}
 
@@ -28,7 +28,7 @@ def test_its_socket_is_for_nobody_else(start: Start) -> None:
 
 
 def test_one_goes_and_the_next_one_comes(start: Start) -> None:
-    trainer = start(parameters=_slow, reattachSeconds=60, grant=2, epochs=3)
+    trainer = start(parameters=_slow, grant=2, epochs=3)
     trainer.wait_for("batch")
     trainer.die()
     until(lambda: (trainer.folder / "checkpoints" / "epoch-0002").exists(), trainer.account)  # through its grant
@@ -43,7 +43,7 @@ def test_one_goes_and_the_next_one_comes(start: Start) -> None:
 
 
 def test_what_was_not_acknowledged_is_sent_again_once(start: Start) -> None:
-    trainer = start(reattachSeconds=60, grant=1, epochs=2)
+    trainer = start(grant=1, epochs=2)
     trainer.acknowledges = False
     trainer.wait_for("epoch", epoch=1)
     first = list(trainer.numbers)
@@ -67,7 +67,7 @@ def test_what_was_not_acknowledged_is_sent_again_once(start: Start) -> None:
 
 
 def test_who_comes_hears_where_the_training_is(start: Start) -> None:
-    trainer = start(parameters={"batch_seconds": 0.2, "batches": 1000}, reattachSeconds=60)
+    trainer = start(parameters={"batch_seconds": 0.2, "batches": 1000})
     trainer.wait_for("batch", batch=2)
     trainer.die()
     trainer.events.clear()
@@ -79,7 +79,7 @@ def test_who_comes_hears_where_the_training_is(start: Start) -> None:
 
 
 def test_the_newest_wins(start: Start) -> None:
-    trainer = start(parameters=_slow, reattachSeconds=60, grant=None, epochs=1)
+    trainer = start(parameters=_slow, grant=None, epochs=1)
     trainer.wait_for("ready")
     older = trainer._worker
     assert older is not None
@@ -93,7 +93,7 @@ def test_the_newest_wins(start: Start) -> None:
 
 
 def test_half_a_command_is_none(start: Start) -> None:
-    trainer = start(reattachSeconds=60, grant=None, epochs=1)
+    trainer = start(grant=None, epochs=1)
     trainer.wait_for("ready")
     trainer.write(b'{"type":"stop","mo')
     trainer.die()
@@ -105,7 +105,7 @@ def test_half_a_command_is_none(start: Start) -> None:
 
 
 def test_nobody_comes(start: Start) -> None:
-    trainer = start(parameters=_slow, reattachSeconds=0.3)
+    trainer = start(parameters={"batch_seconds": 0.05, "batches": 1000}, reattachSeconds=SOON)
     trainer.wait_for("batch")
     trainer.die()
     assert trainer.end() == 0
@@ -116,7 +116,7 @@ def test_nobody_comes(start: Start) -> None:
 
 
 def test_last_words_that_nobody_hears(start: Start) -> None:
-    trainer = start(parameters={"fail_at": "2:1", "batch_seconds": 0.05}, reattachSeconds=60)
+    trainer = start(parameters={"fail_at": "2:1", "batch_seconds": 0.05})
     trainer.wait_for("batch")
     trainer.die()
     assert trainer.end() == 1

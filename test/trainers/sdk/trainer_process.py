@@ -25,6 +25,9 @@ REPOSITORY = Path(__file__).parents[3]
 LIMIT = 180.0
 
 Event = dict[str, Any]
+#: Of a trainer whose worker is to die: longer than a busy machine takes to connect to it at all.
+SOON = 2.0
+
 _sessions = iter(range(10**9))
 
 
@@ -70,7 +73,7 @@ class TrainerProcess:
             "batchDivisor": 1,
             # Short, whatever the folder is called.
             "socket": os.path.join(tempfile.mkdtemp(prefix="epochal-"), "trainer"),
-            "reattachSeconds": 0.2,
+            "reattachSeconds": LIMIT,
             **session,
         }
         (folder / "session.json").write_text(json.dumps(self.session))
