@@ -7,6 +7,7 @@ import { completeRuns } from './complete-runs.ts';
 import { exitCodeText } from './exit-codes.ts';
 import { hostCommands } from './host-commands.ts';
 import { listCommand } from './list-command.ts';
+import { nextRunCommands } from './next-run-commands.ts';
 import { runCommands } from './run-commands.ts';
 import { serviceCommands } from './service-commands.ts';
 import type { Root } from './shared-options.ts';
@@ -70,7 +71,8 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
       global: true,
       describe: 'Print JSON, and nothing else, on stdout',
     });
-  for (const add of [trainCommands, runCommands, listCommand, hostCommands, serviceCommands]) add(root, cli);
+  for (const add of [trainCommands, nextRunCommands, runCommands, listCommand, hostCommands, serviceCommands])
+    add(root, cli);
   return root
     .completion('completion', 'Print a script that completes commands and run ids in bash or zsh')
     .demandCommand(1, 'a command is needed')

@@ -6,7 +6,7 @@ import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { metricsText, positionText, sizeText } from './format.ts';
 import { viewText } from './run-text.ts';
-import { type Root, runArgument } from './shared-options.ts';
+import { type Root, runArgument, waitOption } from './shared-options.ts';
 import { factsText, tableText } from './table.ts';
 
 export const runCommands = (root: Root, cli: Cli): Root =>
@@ -64,7 +64,7 @@ export const runCommands = (root: Root, cli: Cli): Root =>
             default: 'batch' as const,
             describe: 'After this batch, after this epoch, or at once',
           })
-          .option('wait', { type: 'boolean', default: false, describe: 'Watch it until it is over' })
+          .option('wait', waitOption)
           .example('$0 stop my-run --mode epoch', 'let it finish its epoch'),
       cli.action(async ({ run, mode, wait, json }) => {
         const view = await (await cli.client()).stop(run, mode);

@@ -39,3 +39,11 @@ export const setOption = {
   nargs: 1,
   describe: 'A field and its value, e.g. parameters.batch_size=32; can be given several times',
 } as const;
+
+export const waitOption = { type: 'boolean', default: false, describe: 'Watch it until it is over' } as const;
+
+export const newRunOption = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'The new run’s id; left out, one is made from the trainer and the time',
+} as const;

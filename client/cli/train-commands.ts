@@ -11,7 +11,8 @@ import { dataReportText } from './data-report-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { patched, patchOf } from './set-option.ts';
-import { type Root, runArgument, setOption } from './shared-options.ts';
+import { newRunOption, type Root, runArgument, setOption, waitOption } from './shared-options.ts';
+import { startRun } from './start-run.ts';
 import { factsText } from './table.ts';
 
 export const trainCommands = (root: Root, cli: Cli): Root =>
@@ -22,8 +23,8 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
       (command) =>
         command
           .positional('config', { type: 'string', demandOption: true, describe: 'A YAML file' })
-          .option('wait', { type: 'boolean', default: false, describe: 'Watch it until it is over' })
-          .option('run', { type: 'string', requiresArg: true, describe: 'The run’s id; left out, one is made' })
+          .option('wait', waitOption)
+          .option('run', newRunOption)
           .option('set', setOption)
           .option('draft', {
             type: 'boolean',
@@ -40,26 +41,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
         // What can be told without a server is told without one.
         if (draft) parseDraft(config);
         else parseConfig(config);
-        const client = await cli.client();
-        const started = await client.start(config as DraftConfig, { draft, onProgress: cli.tellProgress });
-        if (wait) {
-          cli.note(`run ${started.run} → ${started.outputFolder}`);
-          return followRun(cli, started.run, json);
-        }
-        if (json) cli.printJson(started);
-        else {
-          const next = draft
-            ? `epochal configure ${started.run} …, then epochal begin ${started.run}`
-            : `epochal watch ${started.run}`;
-          cli.print(
-            factsText([
-              ['run', started.run],
-              ['output folder', started.outputFolder],
-              ['next', colors.bold(next)],
-            ]),
-          );
-        }
-        return exitCodes.ok;
+        return startRun(cli, config as DraftConfig, { draft, wait, json });
       }),
     )
     .command(
@@ -100,7 +82,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
       (command) =>
         command
           .positional('run', runArgument)
-          .option('wait', { type: 'boolean', default: false, describe: 'Watch it until it is over' })
+          .option('wait', waitOption)
           .example('$0 begin my-run --wait', 'train the draft and watch it'),
       cli.action(async ({ run, wait, json }) => {
         const view = await (await cli.client()).train(run);
