@@ -69,3 +69,13 @@ export const logLinesSchema = z.strictObject({
   next: z.int().min(0),
 });
 export type LogLines = z.infer<typeof logLinesSchema>;
+
+/** `removeResults`: the output folder of a run that is over, with all in it. */
+export const removeResultsSchema = z.object({
+  place: runFilesSchema,
+  /** Null: of a run that was not pinned to its store yet. */
+  storeIdentity: z.string().nullable(),
+  /** Executions of the life whose results they are. */
+  chain: z.array(z.string()).min(1),
+});
+export type RemoveResults = z.infer<typeof removeResultsSchema>;

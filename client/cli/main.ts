@@ -3,11 +3,14 @@ import yargs from 'yargs';
 import { ConfigError } from '../errors.ts';
 import { version } from '../version.ts';
 import { Cli } from './cli.ts';
+import { compareCommand } from './compare-command.ts';
 import { completeRuns } from './complete-runs.ts';
 import { exitCodeText } from './exit-codes.ts';
+import { fileCommands } from './file-commands.ts';
 import { hostCommands } from './host-commands.ts';
 import { listCommand } from './list-command.ts';
 import { nextRunCommands } from './next-run-commands.ts';
+import { removeCommand } from './remove-command.ts';
 import { runCommands } from './run-commands.ts';
 import { serviceCommands } from './service-commands.ts';
 import type { Root } from './shared-options.ts';
@@ -54,9 +57,14 @@ async function complete(cli: Cli, words: readonly string[]): Promise<readonly st
   const [current = '', second = ''] = rest;
   if (rest.length === 0) return commandLine(cli, []).getCompletion(words);
   if (command === 'data') {
-    if (rest.length === 1) return ['ls', 'rm'].filter((word) => word.startsWith(current));
+    if (rest.length === 1) return ['ls', 'publish', 'rm'].filter((word) => word.startsWith(current));
     return current === 'rm' && rest.length === 2 ? completeRuns(cli, 'data rm', second) : [];
   }
+  if (command === 'cp') {
+    // What follows the run is not known without listing its files.
+    return rest.length === 1 ? (await completeRuns(cli, command, current)).map((run) => `${run}:`) : [];
+  }
+  if (command === 'compare') return completeRuns(cli, command, rest.at(-1) ?? '');
   // Where there is no run to complete, the shell offers file names.
   return rest.length === 1 ? completeRuns(cli, command, current) : [];
 }
@@ -71,7 +79,17 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
       global: true,
       describe: 'Print JSON, and nothing else, on stdout',
     });
-  for (const add of [trainCommands, nextRunCommands, runCommands, listCommand, hostCommands, serviceCommands])
+  for (const add of [
+    trainCommands,
+    nextRunCommands,
+    runCommands,
+    fileCommands,
+    listCommand,
+    compareCommand,
+    removeCommand,
+    hostCommands,
+    serviceCommands,
+  ])
     add(root, cli);
   return root
     .completion('completion', 'Print a script that completes commands and run ids in bash or zsh')

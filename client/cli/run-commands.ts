@@ -1,6 +1,6 @@
 /** `epochal status`, `watch`, `checkpoints`, `stop`, `pause`, `resume`: one run that is there. */
 import { stopModeSchema } from '../../contracts/receipt.ts';
-import { type RunView, waitingDetail } from '../../contracts/run-messages.ts';
+import type { RunView } from '../../contracts/run-messages.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
@@ -8,6 +8,7 @@ import { metricsText, positionText, sizeText } from './format.ts';
 import { viewText } from './run-text.ts';
 import { type Root, runArgument, waitOption } from './shared-options.ts';
 import { factsText, tableText } from './table.ts';
+import { waitingLines } from './waiting-text.ts';
 
 export const runCommands = (root: Root, cli: Cli): Root =>
   root
@@ -20,7 +21,7 @@ export const runCommands = (root: Root, cli: Cli): Root =>
         const client = await cli.client();
         const view = await client.view(run);
         if (json) cli.printJson(view);
-        else cli.print(viewText(view, view.detail === waitingDetail ? await client.waiting(run) : null));
+        else cli.print(viewText(view, view.state === 'stopped' ? [] : await waitingLines(client, run)));
         return exitCodes.ok;
       }),
     )

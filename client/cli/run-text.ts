@@ -62,13 +62,13 @@ function leftOutText({ findings }: NonNullable<Receipt['data']>): string | null 
   return left.map(({ kind, count }) => plain(`${kind} ${count}`)).join(', ') || null;
 }
 
-/** `waiting`: its place in its pool's queue, where it has one. */
-export function viewText(view: RunView, waiting: { pool: string; ahead: number } | null = null): string {
+/** `waiting`: lines about what it waits for. */
+export function viewText(view: RunView, waiting: readonly string[] = []): string {
   const { config, best, session, problems, checkpoints } = view;
   const facts = factsText([
     ['run', view.run],
     ['state', `${colors.bold(view.detail)} since ${timeText(view.enteredStateAt)}`],
-    ['waiting', waiting && `for a free slot in pool ${waiting.pool}, ${aheadText(waiting.ahead)}`],
+    ...waiting.map((text): [string, string] => ['waiting', plain(text)]),
     ['trainer', `${config.trainer ?? '(not chosen)'}, project ${config.project ?? 'default'}`],
     ['trained', `${positionText(view.position)}${view.epochs === null ? '' : ` of ${view.epochs}`}`],
     ['metrics', metricsText(view.metrics)],
@@ -100,9 +100,6 @@ export function viewText(view: RunView, waiting: { pool: string; ahead: number }
 
 const bestText = ({ metric, value, epoch, from }: NonNullable<Receipt['best']>): string =>
   `${plain(metric)} ${numberText(value)} in epoch ${epoch}${from ? `, trained by ${from}` : ''}`;
-
-const aheadText = (ahead: number): string =>
-  ahead === 0 ? 'first in the queue' : `${ahead} ${ahead === 1 ? 'run' : 'runs'} ahead of it`;
 
 function causeText(cause: Cause): string {
   switch (cause.kind) {

@@ -22,6 +22,13 @@ export const folderArgument = {
   coerce: (value: string) => parsePlace('run', value),
 } as const;
 
+export const lifeArgument = {
+  type: 'string',
+  demandOption: true,
+  describe: 'The run’s id, which means its newest life; <run>@<8 digits> for an older one',
+  coerce: (value: string) => parsePlace('run', value),
+} as const;
+
 export const poolOption = {
   type: 'string',
   default: 'gpu',

@@ -6,6 +6,7 @@ import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { plain } from './format.ts';
 import { factsText } from './table.ts';
+import { waitingOfNew } from './waiting-text.ts';
 
 interface How {
   draft?: boolean;
@@ -32,6 +33,7 @@ export async function startRun(cli: Cli, config: DraftConfig, { draft = false, w
         ['from', continueFrom && plain(`${how} ${continueFrom.checkpoint} in ${continueFrom.outputFolder}`)],
         ['epochs', continueFrom && epochs !== undefined ? String(epochs) : null],
         ['output folder', outputFolder],
+        ...(draft ? [] : await waitingOfNew(client, run)).map((text): [string, string] => ['waiting', plain(text)]),
         ['next', colors.bold(draft ? `epochal configure ${run} …, then epochal begin ${run}` : `epochal watch ${run}`)],
       ]),
     );

@@ -25,19 +25,17 @@ it('a run is continued, forked and extended by its id, and each lands', async ()
   const run = newRun('first');
   const output = join(line.host.settings.store, 'experiments', 'default', run);
   const parameters = { batches: 4 };
-  expect(
-    await line.epochal('train', await line.config({ epochs: 2, parameters }), '--run', run, '--wait'),
-  ).toMatchObject({
+  expect(await line.here('train', await line.config({ epochs: 2, parameters }), '--run', run, '--wait')).toMatchObject({
     code: 0,
   });
   const [continued, forked, extension] = [newRun('continued'), newRun('forked'), newRun('extended')];
-  const told = await line.epochal('continue', run, '--from', 'epoch-0002', '--as', continued, '--set', 'epochs=3');
+  const told = await line.here('continue', run, '--from', 'epoch-0002', '--as', continued, '--set', 'epochs=3');
   expect(told.stdout).toMatch(new RegExp(`^from +continues epoch-0002 in ${output}$`, 'm'));
-  const asked = await line.epochal('fork', run, '--as', forked, '--set', 'parameters.batches=3', '--json');
+  const asked = await line.here('fork', run, '--as', forked, '--set', 'parameters.batches=3', '--json');
   const fork: Started = JSON.parse(asked.stdout);
   expect(fork.config).toMatchObject({ epochs: 2, parameters: { batches: 3 } });
   expect(fork.config).not.toHaveProperty('continueFrom');
-  const longer = await line.epochal('extend', run, '--epochs', '+2', '--as', extension, '--wait');
+  const longer = await line.here('extend', run, '--epochs', '+2', '--as', extension, '--wait');
   expect(longer.stdout).toMatch(/^epochs +4 of 4, /m);
   expect(longer.code).toBe(0);
   expect(await ended(continued)).toMatchObject({
@@ -46,14 +44,23 @@ it('a run is continued, forked and extended by its id, and each lands', async ()
   });
   expect(await ended(forked)).toMatchObject({ outcome: 'completed', epochs: { trained: 2 }, batches: { trained: 6 } });
 
-  expect(await line.epochal('retry', run)).toMatchObject({
+  // In a configuration, the id is as good as the folder.
+  const byId = await line.config({ epochs: 3, continueFrom: { outputFolder: run } });
+  const checked = JSON.parse((await line.here('validate', byId, '--json')).stdout);
+  expect(checked).toMatchObject({ ok: true, config: { continueFrom: { outputFolder: output } } });
+  const unknown = await line.config({ continueFrom: { outputFolder: 'no-such-run' } });
+  expect((await line.here('validate', unknown)).stderr).toMatch(
+    /^epochal: continueFrom.outputFolder is "no-such-run": must be the output folder of a run, or the id of one/m,
+  );
+
+  expect(await line.here('retry', run)).toMatchObject({
     code: 2,
     stderr: `epochal: run ${run} has completed: "epochal extend" trains more epochs, "epochal fork" trains it again\n`,
   });
-  expect((await line.epochal('continue', run, '--from', 'epoch-0009')).stderr).toBe(
+  expect((await line.here('continue', run, '--from', 'epoch-0009')).stderr).toBe(
     'epochal: checkpoint is "epoch-0009": must be best, last or one that the run retains: epoch-0002\n',
   );
-  expect((await line.epochal('extend', run, '--epochs', 'more')).stderr).toBe(
+  expect((await line.here('extend', run, '--epochs', 'more')).stderr).toBe(
     'epochal: --epochs is "more": must be a number of epochs, e.g. 50, or +10 for ten more than were planned\n',
   );
 });
@@ -62,9 +69,9 @@ it('a run that failed is retried from its last checkpoint, with what was set', a
   const run = newRun('broken');
   const failing = { fail_at: '2:1', fail_times: 0, batches: 3 };
   const file = await line.config({ epochs: 3, parameters: failing, failures: { restarts: 0 } });
-  expect(await line.epochal('train', file, '--run', run, '--wait')).toMatchObject({ code: 3 });
+  expect(await line.here('train', file, '--run', run, '--wait')).toMatchObject({ code: 3 });
   const again = newRun('again');
-  expect(await line.epochal('retry', run, '--as', again, '--set', 'parameters.fail_at=', '--wait')).toMatchObject({
+  expect(await line.here('retry', run, '--as', again, '--set', 'parameters.fail_at=', '--wait')).toMatchObject({
     code: 0,
   });
   expect(await ended(again)).toMatchObject({ epochs: { trained: 3, planned: 3 } });

@@ -58,20 +58,22 @@ export class CommandLine {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  command(args: string[], env: NodeJS.ProcessEnv = {}): Command {
+  get #env(): NodeJS.ProcessEnv {
     const { workflowQueue, dataFolder } = this.host.settings;
-    return new Command(
-      args,
-      {
-        TEMPORAL_ADDRESS: inject('temporalAddress'),
-        EPOCHAL_WORKFLOW_QUEUE: workflowQueue,
-        EPOCHAL_DATA_DIR: dataFolder,
-        LOG_LEVEL: 'info',
-        ...env,
-      },
-      this.folder,
-    );
+    return {
+      TEMPORAL_ADDRESS: inject('temporalAddress'),
+      EPOCHAL_WORKFLOW_QUEUE: workflowQueue,
+      EPOCHAL_DATA_DIR: dataFolder,
+      LOG_LEVEL: 'info',
+    };
   }
+
+  command(args: string[], env: NodeJS.ProcessEnv = {}): Command {
+    return new Command(args, { ...this.#env, ...env }, this.folder);
+  }
+
+  /** Without a process of its own. */
+  readonly here = (...args: string[]): Promise<Ended> => runHere(args, this.#env);
 
   readonly epochal = (...args: string[]): Promise<Ended> => this.command(args).ended;
 
@@ -95,8 +97,12 @@ export class CommandLine {
     until(`${run} trains`, async () => (await this.view(run)).detail === 'training.epoch');
 }
 
-/** The same without a process of its own, for calls that end before they meet the server, or soon after. */
+/** The same without a process of its own, which on a busy machine takes seconds. */
 export async function inProcess(...args: string[]): Promise<Ended> {
+  return runHere(args, { TEMPORAL_ADDRESS: inject('temporalAddress') });
+}
+
+async function runHere(args: string[], given: NodeJS.ProcessEnv): Promise<Ended> {
   const output = { stdout: '', stderr: '' };
   const into = (stream: keyof typeof output) =>
     new Writable({
@@ -105,7 +111,7 @@ export async function inProcess(...args: string[]): Promise<Ended> {
         done();
       },
     });
-  const env = { ...process.env, TEMPORAL_ADDRESS: inject('temporalAddress') };
+  const env = { ...process.env, ...given };
   const code = await main(args, { env, stdout: into('stdout'), stderr: into('stderr') });
   return { code, ...output };
 }

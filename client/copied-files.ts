@@ -1,0 +1,153 @@
+/** Copies of a run's files on this machine: from its host while they are there, from its store afterwards. */
+import { createHash } from 'node:crypto';
+import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { shownValue } from '../contracts/config-problems.ts';
+import { relativePath } from '../contracts/names.ts';
+import type { RunView } from '../contracts/run-messages.ts';
+import { ConfigError, FileNotFoundError, WorkerFailedError } from './errors.ts';
+import type { FilesPlace } from './run-files.ts';
+import { firstThatHas, type RunPlaces } from './run-places.ts';
+import type { TrainingClient } from './training-client.ts';
+
+export interface CopyOptions {
+  /** Files that are there already are replaced. */
+  force?: boolean;
+  signal?: AbortSignal;
+  /** Hears the path of each file before it is copied. */
+  onFile?: (path: string) => void;
+}
+
+export interface Copied {
+  files: string[];
+  bytes: number;
+  /** The file, or the folder, that was made. */
+  target: string;
+}
+
+interface Found {
+  place: FilesPlace;
+  path: string;
+  size: number;
+}
+
+type Source = Pick<TrainingClient, 'places' | 'files'>;
+
+/**
+ * `path`: a file or folder of the run; empty for all. As `cp -r` does, what is copied goes into `target` where that is a folder.
+ * A copy is written beside its name, compared with the sha256 that the run has told of it, and then given its name. Throws
+ * FileNotFoundError, and ConfigError where `target` is there already.
+ */
+export async function copyFiles(
+  client: Source,
+  run: string,
+  path: string,
+  target: string,
+  { force = false, signal, onFile }: CopyOptions = {},
+): Promise<Copied> {
+  const places = await client.places(run);
+  const found = await filesAt(client, run, path, places);
+  const isInto = await stat(target).then(
+    (there) => there.isDirectory(),
+    () => false,
+  );
+  const root = isInto ? join(target, basename(path || run)) : target;
+  const copies = found.map((file) => ({ file, to: file.path === path ? root : join(root, inside(file.path, path)) }));
+  if (!force) for (const { to } of copies) await requireFree(to);
+  const known = digestsOf(places.view);
+  for (const { file, to } of copies) {
+    onFile?.(file.path);
+    await copy(client, file, to, { expected: known.get(file.path) ?? null, force, signal });
+  }
+  return { files: copies.map(({ to }) => to), bytes: found.reduce((sum, { size }) => sum + size, 0), target: root };
+}
+
+const inside = (file: string, folder: string): string => (folder === '' ? file : file.slice(folder.length + 1));
+
+async function filesAt(client: Source, run: string, path: string, places: RunPlaces): Promise<Found[]> {
+  const what = path === '' ? `a folder of run ${run}` : `${JSON.stringify(path)} of run ${run}`;
+  const { found } = await firstThatHas(places, what, async (place) => {
+    const size = path === '' ? null : await client.files.size(place, path);
+    if (size !== null) return [{ place, path, size }];
+    const files = await filesBelow(client, place, path);
+    return files.length === 0 ? null : files;
+  });
+  return found;
+}
+
+async function filesBelow(client: Source, place: FilesPlace, folder: string): Promise<Found[]> {
+  const listed = await client.files.list(place, folder || null);
+  if (listed === null) return [];
+  if (!listed.all)
+    throw new FileNotFoundError(
+      `${folder || 'the run'} has more files than are listed (${listed.entries.length}): copy its folders one by one`,
+    );
+  const files: Found[] = [];
+  for (const { name, kind, size } of listed.entries) {
+    const path = relativePath.safeParse(folder ? `${folder}/${name}` : name);
+    // It comes from elsewhere, and becomes a path here.
+    if (!path.success || name.includes('/')) throw new WorkerFailedError(`${shownValue(name)} is not a file name`);
+    if (kind === 'file') files.push({ place, path: path.data, size });
+    else files.push(...(await filesBelow(client, place, path.data)));
+  }
+  return files;
+}
+
+/** By path, as the run or its receipt has told them. Of what is still written nobody knows one. */
+function digestsOf({ receipt, checkpoints }: RunView): Map<string, string> {
+  const told = [
+    ...checkpoints.flatMap(({ name, files }) =>
+      files.map(({ path, sha256 }) => [`checkpoints/${name}/${path}`, sha256] as const),
+    ),
+    ...[...(receipt?.files ?? []), ...(receipt?.checkpoints ?? []).flatMap(({ files }) => files)].map(
+      ({ path, sha256 }) => [path, sha256] as const,
+    ),
+  ];
+  return new Map(told);
+}
+
+async function requireFree(to: string): Promise<void> {
+  const isThere = await stat(to).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) throw taken(to);
+}
+
+const taken = (to: string) =>
+  new ConfigError([], {
+    message: `${JSON.stringify(to)} is there already: choose another place, or --force replaces it`,
+  });
+
+async function copy(
+  client: Source,
+  { place, path, size }: Found,
+  to: string,
+  { expected, force, signal }: { expected: string | null; force: boolean; signal: AbortSignal | undefined },
+): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  const part = `${to}.${process.pid}.part`;
+  try {
+    const digest = createHash('sha256');
+    const file = await open(part, 'wx');
+    try {
+      for await (const bytes of client.files.bytes(place, path, 0, size)) {
+        signal?.throwIfAborted();
+        digest.update(bytes);
+        await file.writeFile(bytes);
+      }
+    } finally {
+      await file.close();
+    }
+    if (expected !== null && digest.digest('hex') !== expected)
+      throw new WorkerFailedError(`${path} of run ${place.run} is not what the run has told of it (another sha256)`);
+    if (force) await rename(part, to);
+    // Unlike a rename, a link replaces nothing that came meanwhile.
+    else
+      await link(part, to).catch((error: NodeJS.ErrnoException) => {
+        throw error.code === 'EEXIST' ? taken(to) : error;
+      });
+  } finally {
+    await rm(part, { force: true });
+  }
+}
