@@ -4,7 +4,7 @@ import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { shownValue } from '../contracts/config-problems.ts';
 import { relativePath } from '../contracts/names.ts';
-import type { RunView } from '../contracts/run-messages.ts';
+import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
 import { ConfigError, FileNotFoundError, WorkerFailedError } from './errors.ts';
 import type { FilesPlace } from './run-files.ts';
 import { firstThatHas, type RunPlaces } from './run-places.ts';
@@ -54,7 +54,7 @@ export async function copyFiles(
   const root = isInto ? join(target, basename(path || run)) : target;
   const copies = found.map((file) => ({ file, to: file.path === path ? root : join(root, inside(file.path, path)) }));
   if (!force) for (const { to } of copies) await requireFree(to);
-  const known = digestsOf(places.view);
+  const known = found[0] ? await digestsAt(client, found[0].place, places) : new Map<string, string>();
   for (const { file, to } of copies) {
     onFile?.(file.path);
     await copy(client, file, to, { expected: known.get(file.path) ?? null, force, signal });
@@ -93,17 +93,31 @@ async function filesBelow(client: Source, place: FilesPlace, folder: string): Pr
   return files;
 }
 
-/** By path, as the run or its receipt has told them. Of what is still written nobody knows one. */
-function digestsOf({ receipt, checkpoints }: RunView): Map<string, string> {
-  const told = [
-    ...checkpoints.flatMap(({ name, files }) =>
-      files.map(({ path, sha256 }) => [`checkpoints/${name}/${path}`, sha256] as const),
+/** By path. Of what is published the receipt beside it knows, of checkpoints on a host the run; of what is still written nobody. */
+async function digestsAt(client: Source, place: FilesPlace, { view }: RunPlaces): Promise<Map<string, string>> {
+  if (place.source === 'store') return digestsIn(await receiptAt(client, place));
+  // Another life than the one that the run is in has checkpoints of its own.
+  if (place.run !== (view.place ?? view.run)) return new Map();
+  return new Map(
+    view.checkpoints.flatMap(({ name, files }) =>
+      files.map(({ path, sha256 }): [string, string] => [`checkpoints/${name}/${path}`, sha256]),
     ),
-    ...[...(receipt?.files ?? []), ...(receipt?.checkpoints ?? []).flatMap(({ files }) => files)].map(
-      ({ path, sha256 }) => [path, sha256] as const,
-    ),
-  ];
-  return new Map(told);
+  );
+}
+
+function digestsIn(receipt: Receipt | null): Map<string, string> {
+  const files = [...(receipt?.files ?? []), ...(receipt?.checkpoints ?? []).flatMap((checkpoint) => checkpoint.files)];
+  return new Map(files.map(({ path, sha256 }) => [path, sha256]));
+}
+
+/** Null before a run has landed. */
+async function receiptAt(client: Source, place: FilesPlace): Promise<Receipt | null> {
+  const file = 'receipt.json';
+  const size = await client.files.size(place, file);
+  if (size === null) return null;
+  const parts: Uint8Array[] = [];
+  for await (const part of client.files.bytes(place, file, 0, size)) parts.push(part);
+  return receiptSchema.safeParse(JSON.parse(Buffer.concat(parts).toString('utf8'))).data ?? null;
 }
 
 async function requireFree(to: string): Promise<void> {
