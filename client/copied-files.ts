@@ -130,7 +130,7 @@ async function requireFree(to: string): Promise<void> {
 
 const taken = (to: string) =>
   new ConfigError([], {
-    message: `${JSON.stringify(to)} is there already: choose another place, or --force replaces it`,
+    message: `${JSON.stringify(to)} exists already: choose another place, or replace it with --force`,
   });
 
 async function copy(
@@ -154,7 +154,7 @@ async function copy(
       await file.close();
     }
     if (expected !== null && digest.digest('hex') !== expected)
-      throw new WorkerFailedError(`${path} of run ${place.run} is not what the run has told of it (another sha256)`);
+      throw new WorkerFailedError(`${path} of run ${place.run} does not have the sha256 that the run has recorded`);
     if (force) await rename(part, to);
     // Unlike a rename, a link replaces nothing that came meanwhile.
     else

@@ -262,7 +262,7 @@ export class TrainingClient {
   }
 
   /**
-   * Has a kept run folder published now (`run` may be one of its lives, as `keptFolders` names it): its folder goes once every copy is verified. Answers the id of the workflow that
+   * Has a kept run folder published now (`run` may be one of its lives, as `keptFolders` names it): its folder is removed once every copy is verified. Answers the id of the workflow that
    * does it. Throws ConfigError when the folder is not there or its run is not over.
    */
   async publishKept(host: string, run: string): Promise<string> {
@@ -343,7 +343,7 @@ export class TrainingClient {
   }
 }
 
-/** A host that is away is an answer; anything else is an error. */
+/** A host that does not answer is an answer; anything else is an error. */
 function passingProblem(error: unknown): string {
   if (error instanceof NoWorkerError || error instanceof WorkerFailedError) return error.message;
   throw error;

@@ -21,13 +21,13 @@ export const fileCommands = (root: Root, cli: Cli): Root =>
             alias: 'f',
             type: 'boolean',
             default: false,
-            describe: 'Wait for more until the run is over; Ctrl-C ends the waiting, not the run',
+            describe: 'Wait for more until the run is over; Ctrl-C stops waiting, not the run',
           })
           .option('lines', {
             alias: 'n',
             type: 'number',
             requiresArg: true,
-            describe: `The last lines only, at most ${mostLines}; left out, the whole log`,
+            describe: `The last lines only, at most ${mostLines}; omitted: the whole log`,
           })
           .example('$0 logs my-run -f -n 20', 'the last lines, and what comes')
           .example('$0 logs my-run --json', 'one JSON object per line'),
@@ -57,7 +57,7 @@ export const fileCommands = (root: Root, cli: Cli): Root =>
             describe: '<run>:<path>, a file or a folder of the run; <run>: for all of it',
           })
           .positional('target', { type: 'string', demandOption: true, describe: 'A file or folder on this machine' })
-          .option('force', { type: 'boolean', default: false, describe: 'Replace files that are there already' })
+          .option('force', { type: 'boolean', default: false, describe: 'Replace files that exist already' })
           .example('$0 cp my-run:checkpoints/epoch-0012 .', 'a checkpoint, into this folder')
           .example('$0 cp my-run:metrics.jsonl metrics.jsonl', 'one file')
           .epilogue(

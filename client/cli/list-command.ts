@@ -43,7 +43,7 @@ export const listCommand = (root: Root, cli: Cli): Root =>
         .example("$0 ls --where 'lr0 > 0.01' --sort -val_accuracy", 'by a parameter and a metric')
         .example('$0 ls --columns run,state,epochs,lr0,metrics.loss', 'chosen columns')
         .epilogue(
-          `Fields are ${usualColumns.join(', ')}, outcome, trained, epochs, seed, data, pool, priority, host, every parameter, and every metric as of the last epoch. Where a parameter and a metric have one name, parameters.<name> or metrics.<name> says which. Runs without the field match no condition, and are sorted last. At most ${mostSearched} runs are searched or sorted, the newest that the other options leave.`,
+          `Fields are ${usualColumns.join(', ')}, outcome, trained, epochs, seed, data, pool, priority, host, every parameter, and every metric as of the last epoch. If a parameter and a metric share a name, parameters.<name> or metrics.<name> says which. Runs without the field match no condition, and are sorted last. Only the newest ${mostSearched} runs that the other options select are searched or sorted.`,
         ),
     cli.action(async ({ state, trainer, project, outcome, where, sort, columns, limit, json }) => {
       const filter = {

@@ -30,7 +30,7 @@ export const nextRunCommands = (root: Root, cli: Cli): Root =>
           .example('$0 continue my-run --from best', 'from its best checkpoint')
           .example('$0 continue my-run --set epochs=100', 'with more epochs')
           .epilogue(
-            'Epoch numbers, optimizer and best checkpoint go on where the checkpoint was saved. Where no epochs are left, as many again are trained. "fork" starts a training of its own.',
+            'Epoch numbers, optimizer and best checkpoint carry on from the checkpoint. If no epochs are left, as many again are trained. "fork" starts an independent training.',
           ),
       cli.action(({ run, from, ...how }) =>
         start(cli, run, how, (view) => fromCheckpoint(view, { checkpoint: from, keepProgress: true })),
@@ -38,7 +38,7 @@ export const nextRunCommands = (root: Root, cli: Cli): Root =>
     )
     .command(
       'fork <run>',
-      'Start a training of its own with the configuration of another run',
+      'Start an independent training with the configuration of another run',
       (command) =>
         command
           .positional('run', runArgument)
@@ -46,7 +46,7 @@ export const nextRunCommands = (root: Root, cli: Cli): Root =>
             type: 'string',
             requiresArg: true,
             describe:
-              'Start with the weights of best, last, or a checkpoint by its name; left out, the run starts from scratch',
+              'Start with the weights of best, last, or a checkpoint by its name; omitted: the run starts from scratch',
           })
           .option('set', setOption)
           .option('as', newRunOption)
@@ -54,7 +54,7 @@ export const nextRunCommands = (root: Root, cli: Cli): Root =>
           .example('$0 fork my-run --set parameters.lr=0.01', 'from scratch, with another parameter')
           .example('$0 fork my-run --from best', 'with the weights of its best checkpoint')
           .epilogue(
-            'Epochs are counted from 1, and the optimizer is new: with --from, only the weights are taken over. "continue" keeps them.',
+            'Epochs are counted from 1, and the optimizer is new: with --from, only the weights are reused. "continue" keeps both.',
           ),
       cli.action(({ run, from, ...how }) =>
         start(cli, run, how, (view) =>
@@ -72,7 +72,7 @@ export const nextRunCommands = (root: Root, cli: Cli): Root =>
             type: 'string',
             demandOption: true,
             requiresArg: true,
-            describe: 'How many in all; or +N: so many more than were planned',
+            describe: 'How many in all; or +N: N more than were planned',
           })
           .option('set', setOption)
           .option('as', newRunOption)
@@ -80,7 +80,7 @@ export const nextRunCommands = (root: Root, cli: Cli): Root =>
           .example('$0 extend my-run --epochs +10', 'ten more than were planned')
           .example('$0 extend my-run --epochs 50', 'up to 50 in all')
           .epilogue(
-            'From its last checkpoint, with its progress. A run that is not over keeps its number of epochs: its trainer has planned with it, for example the learning rates.',
+            'From its last checkpoint, with its progress. A run that is not over keeps its number of epochs: the trainer has planned with it, for example its learning rates.',
           ),
       cli.action(({ run, epochs, ...how }) => {
         const wanted = epochsOf(epochs);
@@ -98,7 +98,7 @@ export const nextRunCommands = (root: Root, cli: Cli): Root =>
           .option('wait', waitOption)
           .example('$0 retry my-run --set parameters.batch_size=8', 'after it ran out of memory')
           .epilogue(
-            'For a run that failed, was stopped, or was ended by force: from its last checkpoint with its progress, or as it started where it has none.',
+            'For a run that failed, was stopped, or was ended by force: from its last checkpoint with its progress, or as it started if it has none.',
           ),
       cli.action(({ run, ...how }) => start(cli, run, how, retried)),
     );

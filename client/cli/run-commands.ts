@@ -27,13 +27,13 @@ export const runCommands = (root: Root, cli: Cli): Root =>
     )
     .command(
       'watch <run>',
-      'Follow a run until it is over; Ctrl-C ends the watching, not the run',
-      (command) => command.positional('run', runArgument).example('$0 watch my-run --json', 'one JSON object a line'),
+      'Follow a run until it is over; Ctrl-C stops watching, not the run',
+      (command) => command.positional('run', runArgument).example('$0 watch my-run --json', 'one JSON object per line'),
       cli.action(({ run, json }) => followRun(cli, run, json)),
     )
     .command(
       'checkpoints <run>',
-      'List the checkpoints that a run keeps',
+      'List the checkpoints that a run retains',
       (command) =>
         command.positional('run', runArgument).example('$0 checkpoints my-run', 'epoch, size, metrics, where it is'),
       cli.action(async ({ run, json }) => {
@@ -49,7 +49,7 @@ export const runCommands = (root: Root, cli: Cli): Root =>
             stored ? `${outputFolder}/checkpoints/${name}` : `on ${host}`,
             metricsText(metrics),
           ]);
-          cli.print(tableText(['checkpoint', 'at', 'kept as', 'size', 'where', 'metrics'], rows));
+          cli.print(tableText(['checkpoint', 'at', 'retained as', 'size', 'where', 'metrics'], rows));
         }
         return exitCodes.ok;
       }),
@@ -86,8 +86,8 @@ export const runCommands = (root: Root, cli: Cli): Root =>
     )
     .command(
       'resume <run>',
-      'Go on with a paused run',
-      (command) => command.positional('run', runArgument).example('$0 resume my-run', 'go on where it paused'),
+      'Resume a paused run',
+      (command) => command.positional('run', runArgument).example('$0 resume my-run', 'exactly where it paused'),
       cli.action(async ({ run, json }) => {
         tellState(cli, await (await cli.client()).resume(run), json);
         return exitCodes.ok;

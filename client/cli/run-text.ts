@@ -27,7 +27,7 @@ export function receiptText(receipt: Receipt): string {
       ['trainer', `${receipt.trainer}, project ${receipt.project}`],
       [
         'epochs',
-        `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${batches.wasted > 0 ? `, ${batches.wasted} trained in vain` : ''}`,
+        `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${batches.wasted > 0 ? `, ${batches.wasted} wasted` : ''}`,
       ],
       ['metrics', metricsText(receipt.metrics)],
       ['best', best && bestText(best)],
@@ -43,9 +43,9 @@ export function receiptText(receipt: Receipt): string {
       ],
       [
         'trainer',
-        receipt.processGroupGone === false ? colors.red('its processes could not be shown to be gone') : null,
+        receipt.processGroupGone === false ? colors.red('not all of its processes are known to have ended') : null,
       ],
-      ['GPU', receipt.gpuMemoryReleased === false ? colors.red('did not get its memory back') : null],
+      ['GPU', receipt.gpuMemoryReleased === false ? colors.red('its memory was not released') : null],
       [
         'time',
         Object.entries(receipt.stateSeconds)
@@ -92,7 +92,7 @@ export function viewText(view: RunView, waiting: readonly string[] = []): string
   const isEnded = view.state === 'stopped' && view.receipt === null;
   return [
     facts,
-    ...(isEnded ? ['', colors.yellow('It is over, and has no receipt: what is left of it is not known yet.')] : []),
+    ...(isEnded ? ['', colors.yellow('The run is over and has no receipt: what is left of it is not known yet.')] : []),
     ...(events.length > 0 ? ['', ...events] : []),
     ...(view.receipt ? ['', receiptText(view.receipt)] : []),
   ].join('\n');
@@ -110,7 +110,7 @@ function causeText(cause: Cause): string {
     case 'failure':
       return plain(`${cause.failure.kind}: ${cause.failure.message}`);
     case 'other':
-      return 'told by a later version, which this one does not understand';
+      return 'reported by a later version, which this one does not understand';
   }
 }
 
@@ -122,7 +122,7 @@ function localFolderText(folder: Receipt['localFolder']): string | null {
     case 'kept':
       return plain(`kept on ${folder.host}: ${folder.path} (${folder.why}); "epochal data rm" removes it`);
     case 'unknown':
-      return `${folder.host} does not answer; it is dealt with when the host is back`;
+      return `${folder.host} does not answer; the folder is handled when the host is back`;
     case 'other':
       return 'unknown to this version';
   }

@@ -44,7 +44,7 @@ export const setOption = {
   default: [] as string[],
   // One value each, so that an argument after it is not taken for another one.
   nargs: 1,
-  describe: 'A field and its value, e.g. parameters.batch_size=32; can be given several times',
+  describe: 'A field and its value, e.g. parameters.batch_size=32; may be repeated',
 } as const;
 
 export const waitOption = { type: 'boolean', default: false, describe: 'Watch it until it is over' } as const;
@@ -52,5 +52,5 @@ export const waitOption = { type: 'boolean', default: false, describe: 'Watch it
 export const newRunOption = {
   type: 'string',
   requiresArg: true,
-  describe: 'The new run’s id; left out, one is made from the trainer and the time',
+  describe: 'The new run’s id; omitted: generated from trainer and time',
 } as const;

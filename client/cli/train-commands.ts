@@ -29,13 +29,12 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
           .option('draft', {
             type: 'boolean',
             default: false,
-            describe: 'Start it as a draft, which waits for "epochal begin"',
+            describe: 'Create a draft, which waits for "epochal begin"',
           })
           .example('$0 train digits.yaml --wait', 'train and watch')
           .example('$0 train digits.yaml --set epochs=3 --set parameters.batch_size=64', 'with two fields changed'),
       cli.action(async ({ config: file, wait, run, set, draft, json }) => {
-        if (draft && wait)
-          throw new ConfigError([], { message: 'a draft does not train yet: leave out --draft or --wait' });
+        if (draft && wait) throw new ConfigError([], { message: 'a draft does not train yet: omit --draft or --wait' });
         const patch = { ...patchOf(set), ...(run === undefined ? {} : { run }) };
         const config = await withAbsoluteData(patched(await readYamlFile(file), patch));
         // What can be told without a server is told without one.
@@ -57,7 +56,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
       cli.action(async ({ run, config: file, set, json }) => {
         const changes = file === undefined ? {} : await readYamlFile(file);
         if (typeof changes !== 'object' || changes === null || Array.isArray(changes)) {
-          throw new ConfigError([], { message: `${file} is no mapping of fields to values` });
+          throw new ConfigError([], { message: `${file} is not a mapping of fields to values` });
         }
         // Not `patched`, which would drop the nulls that remove a field.
         const patch = await withAbsoluteData(merged(changes as Configure, patchOf(set)));
@@ -109,7 +108,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
           .option('deep', {
             type: 'boolean',
             default: false,
-            describe: 'Decode every image of the data set, and look for duplicates and leaks',
+            describe: 'Decode every image of the data set, and look for duplicates and leaks between splits',
           })
           .example('$0 validate digits.yaml', 'check the file')
           .example('$0 validate shapes.yaml --deep --json', 'with every image, as JSON with the whole data report'),

@@ -9,11 +9,7 @@ describe('wrong calls', () => {
     [['trian', 'x'], 2, /^epochal: there is no command trian; did you mean train\? "epochal --help" lists them all\n$/],
     [['train'], 2, /^epochal: an argument is missing; "epochal train --help" tells more\n$/],
     [['train', '/no/such.yaml'], 2, /^epochal: "\/no\/such\.yaml" cannot be read: there is no such file\n$/],
-    [
-      ['train', 'x.yaml', '--draft', '--wait'],
-      2,
-      /^epochal: a draft does not train yet: leave out --draft or --wait\n$/,
-    ],
+    [['train', 'x.yaml', '--draft', '--wait'], 2, /^epochal: a draft does not train yet: omit --draft or --wait\n$/],
     [['ls', '--colour'], 2, /^epochal: Unknown argument: colour; "epochal ls --help" tells more\n$/],
     [['ls', '--limit', 'many'], 2, /^epochal: limit is NaN: must be a whole number\n$/],
     [['stop', 'x', '--mode', 'soon'], 2, /^epochal: mode is "soon": must be one of "batch", "epoch", "now"\n$/],

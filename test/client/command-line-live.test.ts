@@ -1,4 +1,4 @@
-/** `epochal` on runs that go on, and on the pool that trains them: status, watch, pause, resume, stop, hosts, worker. */
+/** `epochal` on live runs, and on the pool that trains them: status, watch, pause, resume, stop, hosts, worker. */
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
@@ -18,7 +18,7 @@ afterAll(() => line?.stop());
 // Every command is a process that starts anew, which on a busy machine takes its time.
 vi.setConfig({ testTimeout: 600_000 });
 
-describe('a run that goes on', () => {
+describe('a live run', () => {
   it('is shown, paused, resumed, listed, and stopped; watching it can be interrupted', async () => {
     const run = newRun('goes-on');
     const project = newRun('project');
@@ -38,7 +38,7 @@ describe('a run that goes on', () => {
     watch.child.kill('SIGINT');
     expect(await watch.ended).toMatchObject({
       code: 130,
-      stderr: `stopped watching; run ${run} goes on. "epochal watch ${run}" watches it again, "epochal stop ${run}" stops it.\n`,
+      stderr: `stopped watching; run ${run} continues. "epochal watch ${run}" watches it again, "epochal stop ${run}" stops it.\n`,
     });
 
     const status = await line.epochal('status', run);

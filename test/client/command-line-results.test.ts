@@ -63,7 +63,7 @@ it('logs and cp find the files of a run by its id, and overwrite nothing', async
   const again = await line.here('cp', `${few}:metrics.jsonl`, join(to, 'm.jsonl'));
   expect(again).toMatchObject({
     code: 2,
-    stderr: expect.stringMatching(/is there already: .* --force replaces it\n$/),
+    stderr: expect.stringMatching(/exists already: .* replace it with --force\n$/),
   });
   expect(await readFile(join(to, 'm.jsonl'), 'utf8')).toBe('mine');
   expect((await line.here('cp', `${few}:nothing`, to)).stderr).toBe(`epochal: "nothing" of run ${few} is not there\n`);
@@ -71,7 +71,10 @@ it('logs and cp find the files of a run by its id, and overwrite nothing', async
   // What the store has is not what the run has published.
   await writeFile(join(output, 'metrics.jsonl'), 'changed');
   const changed = await line.here('cp', `${few}:metrics.jsonl`, join(to, 'changed.jsonl'));
-  expect(changed).toMatchObject({ code: 1, stderr: expect.stringContaining('(another sha256)') });
+  expect(changed).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('does not have the sha256 that the run has recorded'),
+  });
   expect(existsSync(join(to, 'changed.jsonl'))).toBe(false);
 });
 
