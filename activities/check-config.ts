@@ -8,7 +8,7 @@ import { claimFile, type Life } from '../contracts/life.ts';
 import { placeName } from '../contracts/names.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
-import { type ArtifactStore, notVouched, outputPath, StoreError } from '../stores/artifact-store.ts';
+import { type ArtifactStore, falseIfStoreUnavailable, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { claimPlace } from '../worker/claims.ts';
 import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
 import type { Host } from '../worker/host.ts';
@@ -176,7 +176,7 @@ async function storeProblems(
 
 async function takenProblems(store: ArtifactStore, { project, run }: RunConfig): Promise<ConfigProblem[]> {
   // A store that is to be made holds nothing.
-  if (run === undefined || !(await store.identity().then(() => true, notVouched))) return [];
+  if (run === undefined || !(await store.identity().then(() => true, falseIfStoreUnavailable))) return [];
   const output = outputPath(project, run);
   const message = `must be new: ${store.address}/${output} holds files of a run with this id`;
   for (const file of ['receipt.json', claimFile]) {
