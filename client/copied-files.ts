@@ -67,12 +67,23 @@ const inside = (file: string, folder: string): string => (folder === '' ? file :
 async function filesAt(client: Source, run: string, path: string, places: RunPlaces): Promise<Found[]> {
   const what = path === '' ? `a folder of run ${run}` : `${JSON.stringify(path)} of run ${run}`;
   const { found } = await firstThatHas(places, what, async (place) => {
-    const size = path === '' ? null : await client.files.size(place, path);
-    if (size !== null) return [{ place, path, size }];
+    const file = path === '' ? null : await fileAt(client, place, path);
+    if (file !== null) return [file];
     const files = await filesBelow(client, place, path);
     return files.length === 0 ? null : files;
   });
   return found;
+}
+
+/** Null where it is a folder, or nothing: a store refuses to read what is no file. */
+async function fileAt(client: Source, place: FilesPlace, path: string): Promise<Found | null> {
+  const folder = dirname(path);
+  const listed = await client.files.list(place, folder === '.' ? null : folder);
+  const entry = listed?.entries.find(({ name }) => name === basename(path));
+  if (entry) return entry.kind === 'file' ? { place, path, size: entry.size } : null;
+  if (listed === null || listed.all) return null;
+  const size = await client.files.size(place, path);
+  return size === null ? null : { place, path, size };
 }
 
 async function filesBelow(client: Source, place: FilesPlace, folder: string): Promise<Found[]> {

@@ -5,10 +5,10 @@ import { claimFile, claimSchema, runAt } from '../contracts/life.ts';
 import type { RunView } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
 import type { Calls } from './calls.ts';
-import { RunNotFoundError, WrongStateError } from './errors.ts';
+import { WrongStateError } from './errors.ts';
 import type { FilesPlace, RunFiles } from './run-files.ts';
 import { firstThatHas, placesIn } from './run-places.ts';
-import { typedError } from './temporal-errors.ts';
+import { isNotFound } from './temporal-errors.ts';
 
 /** What will be removed. */
 export interface Removal {
@@ -110,7 +110,6 @@ async function forget(calls: Calls, workflowId: string, execution: string | null
       }),
     );
   } catch (error) {
-    const typed = typedError(error, calls.server, workflowId);
-    if (!(typed instanceof RunNotFoundError)) throw typed;
+    if (!isNotFound(error)) throw error;
   }
 }

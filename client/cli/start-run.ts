@@ -33,7 +33,9 @@ export async function startRun(cli: Cli, config: DraftConfig, { draft = false, w
         ['from', continueFrom && plain(`${how} ${continueFrom.checkpoint} in ${continueFrom.outputFolder}`)],
         ['epochs', continueFrom && epochs !== undefined ? String(epochs) : null],
         ['output folder', outputFolder],
-        ...(draft ? [] : await waitingOfNew(client, run)).map((text): [string, string] => ['waiting', plain(text)]),
+        ...(draft ? [] : await waitingOfNew(client, run, started.config.pool ?? 'gpu')).map(
+          (text): [string, string] => ['waiting', plain(text)],
+        ),
         ['next', colors.bold(draft ? `epochal configure ${run} …, then epochal begin ${run}` : `epochal watch ${run}`)],
       ]),
     );

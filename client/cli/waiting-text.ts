@@ -12,16 +12,18 @@ export async function waitingLines(client: Asked, run: string): Promise<string[]
 }
 
 const lookEveryMs = 200;
-/** A free slot takes a new run within this time. */
-const longestLookMs = 2_000;
+/** The run checks its configuration before it waits. */
+const longestLookMs = 10_000;
 
-/** Of a run that was just started: nothing where it has its slot within a moment. */
-export async function waitingOfNew(client: Asked, run: string): Promise<string[]> {
+/** Of a run that was just started: nothing where its pool has a free slot, which takes it within a moment. */
+export async function waitingOfNew(client: Asked, run: string, pool: string): Promise<string[]> {
+  const hosts = await client.hosts(pool);
+  if (hosts.some((host) => host.ok && host.status.slots.taken.length < host.status.slots.total)) return [];
   const end = Date.now() + longestLookMs;
   for (;;) {
     const now = await client.now(run);
-    if (!['checking', 'waiting', 'unknown'].includes(now.summary.standing)) return [];
-    if (Date.now() > end) return linesOf(client, now);
+    const isChecked = !['checking', 'unknown'].includes(now.summary.standing);
+    if (isChecked || Date.now() > end) return linesOf(client, now);
     await delay(lookEveryMs);
   }
 }

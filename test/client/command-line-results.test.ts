@@ -55,7 +55,9 @@ it('logs and cp find the files of a run by its id, and overwrite nothing', async
   expect((await line.here('logs', few, '-n', '2')).stdout.split('\n')).toHaveLength(3);
   const to = join(line.folder, 'copies');
   await mkdir(to);
-  expect(await line.here('cp', `${few}:checkpoints/epoch-0002`, to)).toMatchObject({ code: 0 });
+  const copied = await line.here('cp', `${few}:checkpoints/epoch-0002`, to);
+  expect(copied.stderr).not.toContain('epochal:');
+  expect(copied).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+ files, /) });
   expect(existsSync(join(to, 'epoch-0002', 'checkpoint.json'))).toBe(true);
   expect(await line.here('cp', `${few}:metrics.jsonl`, join(to, 'm.jsonl'))).toMatchObject({ code: 0 });
   expect(await readFile(join(to, 'm.jsonl'))).toEqual(await readFile(join(output, 'metrics.jsonl')));
@@ -105,7 +107,9 @@ it('rm says what it removes, asks, and leaves the other runs', async () => {
   expect(unasked.stderr).toMatch(/^its results, which are nowhere else: .* with \d checkpoints, in /m);
   expect(unasked.stderr).toMatch(/^epochal: rm needs --yes where nobody can be asked: nothing was removed$/m);
   expect(existsSync(join(output, many, 'receipt.json'))).toBe(true);
-  expect(await line.here('rm', many, '--yes')).toMatchObject({ code: 0, stdout: `removed run ${many}\n` });
+  const removed = await line.here('rm', many, '--yes');
+  expect(removed.stderr).not.toContain('epochal:');
+  expect(removed).toMatchObject({ code: 0, stdout: `removed run ${many}\n` });
   expect(existsSync(join(output, many))).toBe(false);
   expect(existsSync(join(output, few, 'receipt.json'))).toBe(true);
   await until('the server has forgotten it', async () => (await line.here('status', many)).code === 2);

@@ -40,7 +40,7 @@ it.each([
   ['> 3', 'must be a field'],
   ['lr0 >', 'must be a field'],
   ['lr0 == 3', 'must be a field'],
-  ['0 < lr0 < 1', 'must be a field'],
+  ['0 < lr0 < 1', 'lr0 < 1 must be one value'],
   ['lr0 > 0.1 and loss < 1', '0.1 and loss < 1 must be one value'],
   ['lr0 > big', '> must be followed by a number; text is compared with = or !='],
 ])('%s is refused in one sentence', (text, message) =>
