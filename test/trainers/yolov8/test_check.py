@@ -22,7 +22,7 @@ def test_bad_parameters(shapes: Path) -> None:
     (size,) = _check(str(shapes), image_size=100)
     assert size == {"field": "parameters.image_size", "value": "100", "message": "must be a multiple of 32"}
     (task,) = _check(str(shapes), task="detection")
-    assert task["message"] == "must be 'detect', 'segment', 'pose' or 'classify'"
+    assert task["message"] == 'must be "detect", "segment", "pose" or "classify"'
 
 
 def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
