@@ -61,9 +61,13 @@ export async function findRuns(
 async function withViews(client: Pick<TrainingClient, 'view'>, runs: readonly ListedRun[]): Promise<ListedRun[]> {
   const asked: ListedRun[] = [...runs];
   const queue = runs.entries();
+  let isOffline = false;
   const take = async () => {
     for (const [index, { summary }] of queue) {
+      // The same workers answer for all runs: where one had nobody, each of the others would wait as long.
+      if (isOffline) return;
       const view = await client.view(summary.run).catch((error: unknown) => {
+        isOffline ||= error instanceof NoWorkerError;
         if (error instanceof NoWorkerError || error instanceof WorkerFailedError) return null;
         throw error;
       });

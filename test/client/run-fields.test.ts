@@ -1,5 +1,6 @@
 /** `epochal ls --where … --sort … --columns …`: which fields there are, what a condition may be, and what runs without a value do. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { NoWorkerError } from '../../client/errors.ts';
 import { findRuns, mostSearched } from '../../client/found-runs.ts';
 import { inOrder, matches, parseCondition, parseOrder } from '../../client/run-conditions.ts';
 import { fieldOf, type ListedRun, resolveField } from '../../client/run-fields.ts';
@@ -94,6 +95,15 @@ describe('a search', () => {
     expect(found.fields).toEqual(['run', 'parameters.lr0']);
     expect(server.asked.sort()).toEqual(['b', 'c']);
     expect((await findRuns(client(runs), search)).runs).toHaveLength(2);
+  });
+
+  it('waits for nobody once one run had no worker to answer, and says how many are not known', async () => {
+    const many = Array.from({ length: 100 }, (_, index) => listed(`r${index}`));
+    const server = { ...client(many), asked: 0, view: () => Promise.reject(new NoWorkerError('none')) };
+    const view = vi.spyOn(server, 'view');
+    const found = await findRuns(server, { ...search, fields: ['lr0'], limit: 100 });
+    expect([found.runs.length, found.silent]).toEqual([100, 100]);
+    expect(view.mock.calls.length).toBeLessThan(10);
   });
 
   it('sorts before it cuts, and says when there were more than it looked at', async () => {
