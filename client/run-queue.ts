@@ -1,6 +1,7 @@
 /** The queue of a pool, as far as it is known: by priority, then by who has waited longer. */
+
 import { z } from 'zod';
-import { waitingPool } from '../contracts/run-messages.ts';
+import { attributes, waitingPool } from '../contracts/search-attributes.ts';
 import type { Calls } from './calls.ts';
 import { list, textOf } from './run-executions.ts';
 
@@ -30,10 +31,10 @@ export interface Queued {
  * 1,000 runs only so many.
  */
 export async function queueOf(calls: Calls, pool: string): Promise<Queued[]> {
-  const query = `EpochalQueue STARTS_WITH '${waitingPool(pool)}' AND ExecutionStatus = 'Running'`;
+  const query = `${attributes.queue.name} STARTS_WITH '${waitingPool(pool)}' AND ExecutionStatus = 'Running'`;
   const { executions } = await list(calls, query, mostListed, null);
   const queued = executions.flatMap((execution): Queued[] => {
-    const [run, place] = [execution.execution?.workflowId, textOf(execution, 'EpochalQueue')];
+    const [run, place] = [execution.execution?.workflowId, textOf(execution, attributes.queue)];
     return run && place !== null ? [{ run, place }] : [];
   });
   return queued.sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0));

@@ -3,13 +3,13 @@ import { ConfigError } from '../client/errors.ts';
 import { fromCheckpoint, sameAgain } from '../client/next-config.ts';
 import type { TrainerList } from '../contracts/host-messages.ts';
 import type { Answer } from '../contracts/http-api.ts';
-import { BriefMemory } from './brief-memory.ts';
+import { AnswerCache } from './answer-cache.ts';
 import type { Handle } from './routes.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { readConfig, writeConfig } from './written-config.ts';
 
 export function configRoutes(handle: Handle, link: TemporalLink, defaultPool: string): void {
-  const trainers = new BriefMemory<TrainerList>(10_000);
+  const trainers = new AnswerCache<TrainerList>(10_000);
 
   handle('check', async ({ body }): Promise<Answer<'check'>> => {
     const { training } = await link.backend();

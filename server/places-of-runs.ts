@@ -2,11 +2,11 @@
 import { placesIn, type RunPlaces } from '../client/run-places.ts';
 import { runAt } from '../contracts/life.ts';
 import type { RunView } from '../contracts/run-messages.ts';
-import { BriefMemory } from './brief-memory.ts';
+import { AnswerCache } from './answer-cache.ts';
 import type { Backend } from './temporal-link.ts';
 
 export class PlacesOfRuns {
-  readonly #views = new BriefMemory<RunView>(1_000, 200);
+  readonly #views = new AnswerCache<RunView>(1_000, 200);
 
   /** `asked`: a run, or one of its lives. */
   async of(backend: Backend, asked: string): Promise<RunPlaces> {

@@ -1,12 +1,14 @@
 /** `epochal logs` and `epochal cp`: what a run has written, without knowing where it is. */
+
 import { placeName, relativePath } from '../../contracts/names.ts';
+import { sizeText } from '../../contracts/size-text.ts';
 import { copyFiles } from '../copied-files.ts';
 import { ConfigError } from '../errors.ts';
 import { mostLines, runLog } from '../run-log.ts';
 import type { Cli } from './cli.ts';
 import { colors } from './colors.ts';
 import { exitCodes } from './exit-codes.ts';
-import { plain, sizeText } from './format.ts';
+import { plain } from './format.ts';
 import { lifeArgument, type Root } from './shared-options.ts';
 
 export const fileCommands = (root: Root, cli: Cli): Root =>

@@ -1,8 +1,9 @@
 /** `epochal rm`: a run with its results, after asking. */
+import { sizeText } from '../../contracts/size-text.ts';
 import type { Removal } from '../removed-run.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
-import { plain, sizeText } from './format.ts';
+import { plain } from './format.ts';
 import { agrees } from './question.ts';
 import { lifeArgument, type Root } from './shared-options.ts';
 
