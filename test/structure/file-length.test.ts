@@ -23,7 +23,6 @@ const still: Readonly<Record<string, number>> = {
   'test/server/api.test.ts': 400,
   'test/server/safety.test.ts': 410,
   'test/stores/file-store.test.ts': 530,
-  'test/trainers/sdk/test_application.py': 390,
   'test/trainers/sdk/test_protocol.py': 380,
   'test/workflows/run-chart.test.ts': 370,
   'trainers/epochal/epochal/application.py': 360,
