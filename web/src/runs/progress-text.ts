@@ -1,6 +1,8 @@
 /** What a run does now, in a few words and as a part of one. Pure. */
+
 import type { LiveProgress } from '../../../contracts/http-api.ts';
-import { counted, formatBytes, formatCount } from '../formatting.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
+import { counted, formatCount } from '../formatting.ts';
 
 export type TrainingProgress = Extract<LiveProgress, { kind: 'training' }>;
 export type Work = Extract<LiveProgress, { kind: 'work' }>;
@@ -31,7 +33,7 @@ export function partDone({ bytes, totalBytes, counted: of }: Work): number | nul
 export function workText({ doing, bytes, totalBytes, counted: of }: Work): string {
   if (of) return `${doing}: ${formatCount(of.done)} of ${formatCount(of.total)}`;
   if (bytes === undefined) return doing;
-  return `${doing}: ${formatBytes(bytes)}${totalBytes ? ` of ${formatBytes(totalBytes)}` : ''}`;
+  return `${doing}: ${sizeText(bytes)}${totalBytes ? ` of ${sizeText(totalBytes)}` : ''}`;
 }
 
 export const phaseNames = {
