@@ -1,5 +1,6 @@
 /** The package as users have it: packed, installed into an empty folder, and started there. */
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +8,8 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { version } from '../../client/version.ts';
 import { receiptSchema } from '../../contracts/receipt.ts';
+import { findPython } from '../../worker/python-tools.ts';
+import { runProgram } from '../../worker/run-program.ts';
 import { bytesBelow, call, installInto, packInto } from '../support/installed-package.ts';
 
 // Packing builds everything, and installing may download: on two busy cores that takes a while.
@@ -15,11 +18,13 @@ vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let scratch: string;
 let project: string;
+let packed: string;
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'epochal-package-'));
   project = join(scratch, 'project');
-  await installInto(project, await packInto(scratch));
+  packed = await packInto(scratch);
+  await installInto(project, packed);
 });
 afterAll(() => rm(scratch, { recursive: true, force: true }));
 
@@ -44,16 +49,23 @@ test('an installed package has no web library, no compiler, no sources, and take
   expect(bytes).toBeLessThan(340e6);
 });
 
-test('epochal up in an empty folder trains the demo; the folder stays empty', async () => {
-  const folder = join(scratch, 'empty');
+test('epochal up in an empty folder trains the demo: a receipt as its last line, and nothing stays, there or running', async () => {
+  const [folder, data] = [join(scratch, 'empty'), join(scratch, 'data')];
   await mkdir(folder);
   const program = join(project, 'node_modules', '.bin', 'epochal');
-  const stdout = await call(program, ['up', '--demo'], {
-    cwd: folder,
-    env: { EPOCHAL_DATA_DIR: join(scratch, 'data') },
-  });
-  expect(receiptSchema.parse(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).outcome).toBe('completed');
+  const stdout = await call(program, ['up', '--demo'], { cwd: folder, env: { EPOCHAL_DATA_DIR: data } });
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines).toHaveLength(1);
+  const receipt = receiptSchema.parse(JSON.parse(lines[0] ?? ''));
+  expect(receipt.outcome).toBe('completed');
+  for (const { files } of receipt.checkpoints) {
+    for (const { path, size } of files) expect((await stat(join(receipt.outputFolder ?? '', path))).size).toBe(size);
+  }
   expect(await readdir(folder)).toEqual([]);
+  expect(existsSync(join(data, 'temporal.json'))).toBe(false);
+  // Servers name their database in the command line, trainers their run folder.
+  const { stdout: processes } = await runProgram('ps', ['-eo', 'args=']);
+  expect(processes.split('\n').filter((line) => line.includes(data))).toEqual([]);
 });
 
 test('its command says its version; help loads neither Temporal nor a server', async () => {
@@ -88,3 +100,39 @@ test('its client, contracts and worker are imported by name, with their types', 
   const printed = await call(process.execPath, ['program.js'], { cwd: project });
   expect(printed).toBe('TrainingClient ConfigError startWorker digits');
 });
+
+test('the wheel brings the SDK with its types, and the command, which installs the service by the lock file', async () => {
+  const [wheels, environment] = [join(scratch, 'wheels'), join(scratch, 'python')];
+  await call(process.execPath, [join(root, 'launch', 'build-wheel.mjs'), wheels, packed], { cwd: root });
+  const wheel = (await readdir(wheels)).find((name) => name.endsWith('.whl')) ?? '';
+  expect(wheel).toBe(`epochal-${version}-py3-none-any.whl`);
+  await call((await findPython()).path, ['-m', 'venv', environment], { cwd: scratch });
+  const python = join(environment, 'bin', 'python');
+  await call(python, ['-m', 'pip', 'install', '--quiet', join(wheels, wheel)], { cwd: scratch });
+
+  const sdk =
+    'import epochal, epochal.datasets, pathlib; print(epochal.__version__, pathlib.Path(epochal.__file__).parent)';
+  const [said, folder] = (await call(python, ['-c', sdk], { cwd: scratch })).trim().split(' ');
+  expect(said).toBe(version);
+  expect(existsSync(join(folder ?? '', 'py.typed'))).toBe(true);
+
+  const cache = join(scratch, 'cache');
+  const epochal = (env: NodeJS.ProcessEnv) =>
+    call(join(environment, 'bin', 'epochal'), ['--version'], {
+      cwd: scratch,
+      env: { EPOCHAL_CACHE_DIR: cache, ...env },
+    });
+  await expect(epochal({ PATH: '/no-such-folder' })).rejects.toThrow(/needs Node .*none was found.*epochal\[server\]/);
+  expect((await epochal({})).trim()).toBe(version);
+  const [installed] = await readdir(join(cache, 'service'));
+  const locked = await versionsIn(join(root, 'package-lock.json'));
+  const here = await versionsIn(join(cache, 'service', installed ?? '', 'node_modules', '.package-lock.json'));
+  expect(here.size).toBeGreaterThan(100);
+  for (const [path, installedVersion] of here) expect(installedVersion, path).toBe(locked.get(path));
+});
+
+async function versionsIn(lockFile: string): Promise<Map<string, string | undefined>> {
+  const schema = z.object({ packages: z.record(z.string(), z.object({ version: z.string().optional() })) });
+  const { packages } = schema.parse(JSON.parse(await readFile(lockFile, 'utf8')));
+  return new Map(Object.entries(packages).map(([path, entry]) => [path, entry.version]));
+}
