@@ -31,6 +31,8 @@ import { startWebServer } from './web-server.ts';
 const demoFile = fileURLToPath(new URL('trainers/digits/example.yaml', packageFolder));
 const usage = 'usage: epochal up [--demo]';
 const interrupted = 130;
+/** As the command is called here: npm finds it in a project, and what pip installed is on the PATH. */
+const epochal = process.env.npm_execpath === undefined ? 'epochal' : 'npx epochal';
 
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
@@ -243,7 +245,7 @@ function describe({ origin, address, namespace, ui }: FoundTemporal): string {
 function invitation({ ui }: FoundTemporal, webAddress: string | undefined): string {
   return [
     '',
-    `${pc.bold('Epochal serves.')} In another terminal:  npx epochal train ${shownDemoFile()} --wait`,
+    `${pc.bold('Epochal serves.')} In another terminal:  ${epochal} train ${shownDemoFile()} --wait`,
     ...(webAddress === undefined ? [] : [`Web UI: ${webAddress}${signInNote(webAddress)}`]),
     ...(ui === null ? [] : [`Temporal UI: ${ui}`]),
     'Ctrl-C ends everything that was started here.',
@@ -258,7 +260,7 @@ function shownDemoFile(): string {
 }
 
 const signInNote = (address: string): string =>
-  address.includes('#code=') ? '  (signs one browser in; another: npx epochal sign-in)' : '';
+  address.includes('#code=') ? `  (signs one browser in; another: ${epochal} sign-in)` : '';
 
 /** Says what is being done, and no line twice in a row. */
 function progressLine(): (line: string) => void {
