@@ -41,10 +41,11 @@ it('starts a run, watches and stops it, continues it from a checkpoint, and take
 from epochal.client import Client
 client = Client()
 run = client.start("slow.yaml", project="from-python")
-states = []
+states, is_stopped = [], False
 for update in run.watch():
     states.append(update.state)
-    if update.epoch >= 2 and "stopping" not in states:
+    if update.epoch >= 2 and not is_stopped:
+        is_stopped = True
         run.stop()
 receipt = run.receipt()
 assert receipt["outcome"] == "stopped", receipt
@@ -55,7 +56,7 @@ assert run.download("config.yaml", "copied").read_text() == run.read("config.yam
 assert "receipt.json" in [entry["path"] for entry in run.files()]
 assert run.log(5) != ""
 trained = max(entry["position"]["epoch"] for entry in run.checkpoints())
-longer = run.continue_from("last", epochs=trained + 2, parameters={"batches": 2})
+longer = run.continue_from("last", epochs=trained + 2)
 receipt = longer.wait()
 assert receipt["outcome"] == "completed" and receipt["epochs"]["completed"] == trained + 2, receipt
 found = client.runs(project="from-python")
