@@ -1,7 +1,7 @@
 /** Closed runs that left no receipt and that nobody has salvaged: terminated, timed out, or failed in a way of their own. */
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { isSameLife } from '../contracts/life.ts';
-import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
+import { type RunConfig, storedRunConfigSchema } from '../contracts/run-config.ts';
 import { type RunView, runQuery, trainingRunType } from '../contracts/run-messages.ts';
 import { type SalvageActivities, type SalvageInput, salvageId } from '../contracts/salvage-messages.ts';
 import { outputPath, StoreError } from '../stores/artifact-store.ts';
@@ -28,7 +28,7 @@ export const findLostRuns =
           .getHandle(workflowId, runId)
           .query<RunView>(runQuery)
           .catch(() => null);
-        const config = runConfigSchema.safeParse(view?.config).data ?? null;
+        const config = storedRunConfigSchema.safeParse(view?.config).data ?? null;
         if (!view || !config) {
           host.log.warn(
             { run: workflowId },

@@ -6,7 +6,7 @@ import { dataReportFile, dataSummaryOf, largestDataReport, readDataReport } from
 import { name as nameSchema } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Published, PublishInput } from '../contracts/run-activities.ts';
-import { runConfigSchema } from '../contracts/run-config.ts';
+import { storedRunConfigSchema } from '../contracts/run-config.ts';
 import { type ArtifactStore, outputPath, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import {
   cutRows,
@@ -90,7 +90,7 @@ export const publish =
             files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
           }
           // In the schema's order, so that whoever publishes it again, a salvage for one, writes the same bytes.
-          const yaml = stringify(runConfigSchema.parse(config));
+          const yaml = stringify(storedRunConfigSchema.parse(config));
           files.push(inside(output, await store.write(`${output}/config.yaml`, yaml)));
           const named = await nameFiles(store, output, files);
           const bytes = [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files].reduce(

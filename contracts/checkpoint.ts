@@ -1,6 +1,7 @@
 /** Checkpoints: what lies on a disk (`checkpoint.json`) and what the run remembers of it (the ledger). */
 import { z } from 'zod';
 import { instant, name, relativePath, sha256 } from './names.ts';
+import { extensible, openEnum } from './tolerance.ts';
 
 /** Metric values as a trainer reports them. JSON has no NaN: a non-finite value is reported as `failed {kind: nan}`. */
 export const metricsSchema = z.record(z.string().min(1).max(200), z.number());
@@ -10,13 +11,13 @@ export type Metrics = z.infer<typeof metricsSchema>;
  * A point in a training, always at a batch boundary: `epoch` epochs are complete, and `batch` batches of the
  * epoch after them are trained. (3, 0) is the end of the third epoch; (3, 20) is 20 batches into the fourth.
  */
-export const positionSchema = z.strictObject({ epoch: z.int().min(0), batch: z.int().min(0) });
+export const positionSchema = extensible({ epoch: z.int().min(0), batch: z.int().min(0) });
 export type Position = z.infer<typeof positionSchema>;
 
 export const isBefore = (a: Position, b: Position): boolean =>
   a.epoch !== b.epoch ? a.epoch < b.epoch : a.batch < b.batch;
 
-export const checkpointFileSchema = z.strictObject({
+export const checkpointFileSchema = extensible({
   /** Path inside the checkpoint's folder. */
   path: relativePath,
   size: z.int().min(0),
@@ -28,7 +29,7 @@ export type CheckpointFile = z.infer<typeof checkpointFileSchema>;
  * `checkpoint.json` in a checkpoint's folder. The folder `checkpoints/<name>` appears whole, by a rename, or not
  * at all; a file whose size or sha256 differs from the manifest makes the whole checkpoint unusable.
  */
-export const checkpointManifestSchema = z.strictObject({
+export const checkpointManifestSchema = extensible({
   name,
   ...positionSchema.shape,
   /** Metrics of the last complete epoch; empty within the first epoch. */
@@ -43,7 +44,7 @@ export const checkpointManifestSchema = z.strictObject({
 export type CheckpointManifest = z.infer<typeof checkpointManifestSchema>;
 
 /** The best epoch of a run. `from`: the run that trained it, where it was brought along by one that continues that run. */
-export const bestEpochSchema = z.strictObject({
+export const bestEpochSchema = extensible({
   metric: z.string(),
   value: z.number(),
   epoch: z.int(),
@@ -60,11 +61,11 @@ export function isBetter(best: { metric: string; mode: 'min' | 'max' }, a: Metri
 }
 
 /** Why the ledger keeps a checkpoint. `fallback`: until the newest one, which it would be dropped for, is stored. */
-export const keepReasonSchema = z.enum(['best', 'last', 'every', 'resume', 'fallback']);
+export const keepReasonSchema = openEnum(['best', 'last', 'every', 'resume', 'fallback']);
 export type KeepReason = z.infer<typeof keepReasonSchema>;
 
 /** A checkpoint that the run keeps. */
-export const ledgerEntrySchema = z.strictObject({
+export const ledgerEntrySchema = extensible({
   ...checkpointManifestSchema.shape,
   host: z.string(),
   /** Whether its copy in the store was verified by size and sha256. */

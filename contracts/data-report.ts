@@ -1,5 +1,6 @@
 /** The data report: what a data set holds and what is wrong with it, told before a run starts and kept with its results. */
 import { z } from 'zod';
+import { extensible } from './tolerance.ts';
 
 /** Its name in the run folder and in the output folder. */
 export const dataReportFile = 'data-report.json';
@@ -7,10 +8,23 @@ export const dataReportFile = 'data-report.json';
 export const largestDataReport = 64 * 1024;
 
 const count = z.int().min(0);
-/** In pixels. */
-const sizeSchema = z.object({ width: count, height: count });
+/** In pixels, as it is seen (after EXIF orientation). */
+export const imageSizeSchema = extensible({ width: count, height: count });
+/** Images of one size. */
+export const sizeCountSchema = imageSizeSchema.extend({ images: count });
 
-export const dataSplitSchema = z.object({
+/** Sizes of a data set's images, by their area. */
+export const imageSizesSchema = extensible({
+  smallest: imageSizeSchema,
+  median: imageSizeSchema,
+  largest: imageSizeSchema,
+  /** How many different ones there are. */
+  distinct: count,
+  /** The most frequent ones. */
+  common: z.array(sizeCountSchema),
+});
+
+export const dataSplitSchema = extensible({
   name: z.string(),
   /** `train` and `validate` are what a run reads; `unused` is not trained on, such as a test split. */
   role: z.enum(['train', 'validate', 'unused']),
@@ -21,32 +35,37 @@ export const dataSplitSchema = z.object({
   unmarked: count,
 });
 
-export const dataFindingSchema = z.object({
+/** How often a class is there: one number for each split of the report. */
+export const classCountsSchema = extensible({ name: z.string(), images: z.array(count), objects: z.array(count) });
+
+/** One place of a finding. */
+export const findingExampleSchema = extensible({
+  detail: z.string(),
+  /** Path inside the data set, where the place is in an image of it. */
+  image: z.string().nullable(),
+});
+
+export const dataFindingSchema = extensible({
   kind: z.string(),
   /** `leftOut`: it is not trained on, or the data set is refused; `noted`: it makes no difference, or was mended. */
   effect: z.enum(['leftOut', 'noted']),
   count: z.int().min(1),
   /** The first places, at most 20. */
-  examples: z.array(
-    z.object({
-      detail: z.string(),
-      /** Path inside the data set, where the place is in an image of it. */
-      image: z.string().nullable(),
-    }),
-  ),
+  examples: z.array(findingExampleSchema),
 });
 export type DataFinding = z.infer<typeof dataFindingSchema>;
 
-const duplicatesSchema = z.object({
-  /** With the content of another one, beyond the first of each. */
+/** Images with the content of another one, byte for byte. */
+export const duplicatesSchema = extensible({
+  /** Beyond the first of each. */
   images: count,
   /** Those of them whose first is in another split: what is validated with was trained on. */
   acrossSplits: count,
 });
 /** Images that were read to their last pixel (fewer than there are where time ran out), and those that cannot be. */
-const decodedSchema = z.object({ images: count, failed: count });
+export const decodedSchema = extensible({ images: count, failed: count });
 
-export const dataReportSchema = z.object({
+export const dataReportSchema = extensible({
   reportVersion: z.literal(1),
   kind: z.string(),
   folder: z.string(),
@@ -58,17 +77,8 @@ export const dataReportSchema = z.object({
   splits: z.array(dataSplitSchema),
   /** All of them; `classes` may be cut to the most and the least frequent. */
   classCount: count,
-  /** `images` and `objects`: one number for each of `splits`. */
-  classes: z.array(z.object({ name: z.string(), images: z.array(count), objects: z.array(count) })),
-  sizes: z
-    .object({
-      smallest: sizeSchema,
-      median: sizeSchema,
-      largest: sizeSchema,
-      distinct: count,
-      common: z.array(sizeSchema.extend({ images: count })),
-    })
-    .nullable(),
+  classes: z.array(classCountsSchema),
+  sizes: imageSizesSchema.nullable(),
   findings: z.array(dataFindingSchema),
   /** Null: not checked. */
   duplicates: duplicatesSchema.nullable(),
@@ -86,7 +96,7 @@ export function classBalance({ objects, classes }: DataReport) {
 const mostFindings = 40;
 
 /** What of it goes into the receipt: counts and hashes. */
-export const dataSummarySchema = z.object({
+export const dataSummarySchema = extensible({
   kind: z.string(),
   images: count,
   objects: count,

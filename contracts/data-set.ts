@@ -2,11 +2,12 @@
 import { z } from 'zod';
 import { relativePath } from './names.ts';
 import { largestPart } from './run-files.ts';
+import { extensible } from './tolerance.ts';
 
 export const dataSetKindSchema = z.enum(['images', 'coco', 'yolo', 'supervisely', 'unknown']);
 export type DataSetKind = z.infer<typeof dataSetKindSchema>;
 
-export const dataSetSummarySchema = z.strictObject({
+export const dataSetSummarySchema = extensible({
   host: z.string(),
   /** Made from its path; the same as long as it stays there. */
   id: z.string().regex(/^[0-9a-f]{16}$/),
@@ -17,15 +18,15 @@ export const dataSetSummarySchema = z.strictObject({
 });
 export type DataSetSummary = z.infer<typeof dataSetSummarySchema>;
 
-export const dataSetDetailsSchema = z.strictObject({
+export const dataSetDetailsSchema = extensible({
   ...dataSetSummarySchema.shape,
   images: z.int().min(0),
   /** In the data set's own order. `items`: pictures that have it; `marks`: boxes, masks or labels of it. */
   classes: z.array(
-    z.strictObject({ name: z.string(), items: z.int().min(0), marks: z.int().min(0), color: z.string().nullable() }),
+    extensible({ name: z.string(), items: z.int().min(0), marks: z.int().min(0), color: z.string().nullable() }),
   ),
   /** As the data set itself has them; one without a name has a single split `all`. */
-  splits: z.array(z.strictObject({ name: z.string(), items: z.int().min(0) })),
+  splits: z.array(extensible({ name: z.string(), items: z.int().min(0) })),
   /** What is wrong with it, the first of each kind, a sentence each. */
   problems: z.array(z.string()),
 });
@@ -36,8 +37,8 @@ const point = z.tuple([z.number(), z.number()]);
 /** Coordinates are pixels of the picture, from its upper left corner. */
 export const markSchema = z.discriminatedUnion('kind', [
   /** The whole picture is of this class. */
-  z.strictObject({ kind: z.literal('label'), class: z.string() }),
-  z.strictObject({
+  extensible({ kind: z.literal('label'), class: z.string() }),
+  extensible({
     kind: z.literal('box'),
     class: z.string(),
     x: z.number(),
@@ -46,14 +47,14 @@ export const markSchema = z.discriminatedUnion('kind', [
     height: z.number(),
   }),
   /** Outer rings first to last; even-odd filled. */
-  z.strictObject({ kind: z.literal('polygon'), class: z.string(), rings: z.array(z.array(point)) }),
+  extensible({ kind: z.literal('polygon'), class: z.string(), rings: z.array(z.array(point)) }),
   /** A picture of the mask (PNG, base64) whose upper left corner is at x, y. */
-  z.strictObject({ kind: z.literal('bitmap'), class: z.string(), x: z.number(), y: z.number(), png: z.string() }),
-  z.strictObject({ kind: z.literal('points'), class: z.string(), points: z.array(point) }),
+  extensible({ kind: z.literal('bitmap'), class: z.string(), x: z.number(), y: z.number(), png: z.string() }),
+  extensible({ kind: z.literal('points'), class: z.string(), points: z.array(point) }),
 ]);
 export type Mark = z.infer<typeof markSchema>;
 
-export const dataSetItemSchema = z.strictObject({
+export const dataSetItemSchema = extensible({
   /** For the route `dataSetImage`: the picture's path inside the data set. */
   item: relativePath,
   split: z.string(),
@@ -66,22 +67,22 @@ export const dataSetItemSchema = z.strictObject({
 });
 export type DataSetItem = z.infer<typeof dataSetItemSchema>;
 
-export const dataSetItemsSchema = z.strictObject({ items: z.array(dataSetItemSchema), total: z.int().min(0) });
+export const dataSetItemsSchema = extensible({ items: z.array(dataSetItemSchema), total: z.int().min(0) });
 export type DataSetItems = z.infer<typeof dataSetItemsSchema>;
 
 // ── Questions to the control queue of a host: `listDataSets`, `dataSetDetails`, and these
 
 const dataSetId = z.string().regex(/^[0-9a-f]{16}$/);
 
-export const askDataSetItemsSchema = z.strictObject({
+export const askDataSetItemsSchema = extensible({
   id: dataSetId,
   split: z.string().nullable(),
   className: z.string().nullable(),
   offset: z.int().min(0),
   limit: z.int().min(1).max(50),
 });
-export const sizeOfDataSetImageSchema = z.strictObject({ id: dataSetId, item: relativePath });
-export const readDataSetImageSchema = z.strictObject({
+export const sizeOfDataSetImageSchema = extensible({ id: dataSetId, item: relativePath });
+export const readDataSetImageSchema = extensible({
   ...sizeOfDataSetImageSchema.shape,
   offset: z.int().min(0),
   length: z.int().min(1).max(largestPart),

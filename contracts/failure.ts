@@ -1,5 +1,6 @@
 /** Why something ended other than planned, told apart so that a policy and a person can act on it. */
 import { z } from 'zod';
+import { extensible, openEnum } from './tolerance.ts';
 
 export const failureKinds = {
   invalidConfig: 'the configuration was refused before training',
@@ -20,18 +21,19 @@ export const failureKinds = {
   dataDisk: 'the disk of the run folders is full or not writable',
   forceStopped: 'the run was terminated or deleted from outside, so that it could not end itself',
   internal: 'a defect in Epochal itself',
+  other: 'a failure of a kind that this version does not know',
 } as const;
 
 export type FailureKind = keyof typeof failureKinds;
 
-export const failureSchema = z.strictObject({
-  kind: z.enum(Object.keys(failureKinds) as [FailureKind, ...FailureKind[]]),
+export const failureSchema = extensible({
+  kind: openEnum(Object.keys(failureKinds) as [FailureKind, ...FailureKind[]]),
   /** One sentence for a person. */
   message: z.string().max(4_000),
   /** The end of the trainer's traceback, where there is one. */
   traceback: z.string().max(16_000).optional(),
   /** How the process ended, where it did. */
-  exit: z.strictObject({ code: z.int().nullable(), signal: z.string().nullable() }).optional(),
+  exit: extensible({ code: z.int().nullable(), signal: z.string().nullable() }).optional(),
 });
 export type Failure = z.infer<typeof failureSchema>;
 
@@ -46,7 +48,7 @@ export const finalFailures: ReadonlySet<FailureKind> = new Set([
 ]);
 
 /** One problem of a configuration: which field, what it holds, what is allowed. */
-export const configProblemSchema = z.strictObject({
+export const configProblemSchema = extensible({
   /** Path of the field, as written in the YAML: `checkpoints.best.metric`, `parameters.batchSize`. */
   field: z.string(),
   /** The value as JSON, shortened. */

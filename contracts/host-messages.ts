@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { dataReportSchema } from './data-report.ts';
 import { configProblemSchema } from './failure.ts';
 import { placeName } from './names.ts';
-import { bestSchema, runConfigSchema } from './run-config.ts';
+import { bestSchema, storedRunConfigSchema } from './run-config.ts';
+import { extensible, tolerant } from './tolerance.ts';
 import { trainerManifestSchema } from './trainer-manifest.ts';
 
 /** What a data set holds: told to a client; never to a run, whose history would keep it for good. */
@@ -11,18 +12,18 @@ const dataReport = dataReportSchema.optional();
 
 /** `checkConfig(config, null, options)` on `poolControlQueue(pool)`: a whole check before anything starts. */
 export const checkedConfigSchema = z.discriminatedUnion('ok', [
-  z.strictObject({
+  extensible({
     ok: z.literal(true),
     /** With the trainer's parameter defaults filled in. */
-    config: runConfigSchema,
-    best: bestSchema,
+    config: storedRunConfigSchema,
+    best: tolerant(bestSchema),
     canShrinkBatch: z.boolean(),
     outputFolder: z.string(),
     /** Where the run has its files; only told to a run, which has claimed it. */
     place: placeName.optional(),
     dataReport,
   }),
-  z.strictObject({ ok: z.literal(false), problems: z.array(configProblemSchema).min(1), dataReport }),
+  extensible({ ok: z.literal(false), problems: z.array(configProblemSchema).min(1), dataReport }),
 ]);
 export type CheckedConfig = z.infer<typeof checkedConfigSchema>;
 
@@ -33,27 +34,25 @@ export type CheckQuestion = z.input<typeof checkOptionsSchema>;
 /** `listTrainers()` on `poolControlQueue(pool)`. */
 export const trainerListSchema = z.array(
   z.discriminatedUnion('ok', [
-    z.strictObject({ ok: z.literal(true), manifest: trainerManifestSchema }),
-    z.strictObject({ ok: z.literal(false), name: z.string(), problem: z.string() }),
+    extensible({ ok: z.literal(true), manifest: trainerManifestSchema }),
+    extensible({ ok: z.literal(false), name: z.string(), problem: z.string() }),
   ]),
 );
 export type TrainerList = z.infer<typeof trainerListSchema>;
 
 /** `listHosts()`: who serves a pool is told by Temporal's task queue pollers; this is one host's own answer. */
-export const hostStatusSchema = z.strictObject({
+export const hostStatusSchema = extensible({
   host: z.string(),
   pool: z.string(),
-  slots: z.strictObject({ total: z.int().min(0), taken: z.array(z.string()) }),
-  devices: z.array(
-    z.strictObject({ name: z.string(), memoryBytes: z.int().nullable(), usedBytes: z.int().nullable() }),
-  ),
+  slots: extensible({ total: z.int().min(0), taken: z.array(z.string()) }),
+  devices: z.array(extensible({ name: z.string(), memoryBytes: z.int().nullable(), usedBytes: z.int().nullable() })),
   freeDiskBytes: z.int().min(0),
   dataFolder: z.string(),
 });
 export type HostStatus = z.infer<typeof hostStatusSchema>;
 
 /** A run folder that is still on a host, as `listData()` on `hostControlQueue(host)` tells it. */
-export const keptFolderSchema = z.strictObject({
+export const keptFolderSchema = extensible({
   /** The run id, or `<run>@<8 digits>` for another life of it. */
   run: z.string(),
   host: z.string(),

@@ -6,12 +6,13 @@
 import { z } from 'zod';
 import { name, placeName } from './names.ts';
 import type { RunView } from './run-messages.ts';
+import { extensible } from './tolerance.ts';
 
 /**
  * A life: the workflow executions that follow each other by continue-as-new from one start, oldest first. Namespaces have
  * ids, which are unlike on all servers.
  */
-export const lifeSchema = z.object({ namespace: z.string().min(1), chain: z.array(z.string().min(1)).min(1) });
+export const lifeSchema = extensible({ namespace: z.string().min(1), chain: z.array(z.string().min(1)).min(1) });
 export type Life = z.infer<typeof lifeSchema>;
 
 /** What a run's activities are told beside their input: where its files are, and which executions it had so far. */
@@ -57,7 +58,7 @@ export function placeOf(run: string, chain: readonly string[]): string {
 export const runAt = (place: string): string => name.parse(place.split('@')[0]);
 
 /** `life.json` in an output folder. */
-export const claimSchema = z.object({ run: name, life: lifeSchema });
+export const claimSchema = extensible({ run: name, life: lifeSchema });
 export const claimFile = 'life.json';
 
 const anotherLife = 'this is another life of the run (it was reset, or its id was taken)';

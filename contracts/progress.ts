@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { metricsSchema } from './checkpoint.ts';
 import { phaseSchema } from './protocol.ts';
+import { extensible } from './tolerance.ts';
 
-export const progressSchema = z.strictObject({
+export const progressSchema = extensible({
   phase: phaseSchema,
   /** 1-based epoch under way, of `epochs`. */
   epoch: z.int().min(1),
@@ -21,7 +22,7 @@ export const progressSchema = z.strictObject({
 export type Progress = z.infer<typeof progressSchema>;
 
 /** Heartbeat details of set-up, storing and publishing: what is being done, and how far it is. */
-export const workProgressSchema = z.strictObject({
+export const workProgressSchema = extensible({
   doing: z.string(),
   bytes: z.int().min(0).optional(),
   totalBytes: z.int().min(0).optional(),

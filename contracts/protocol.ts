@@ -5,25 +5,26 @@
  */
 import { z } from 'zod';
 import { checkpointManifestSchema, metricsSchema, positionSchema } from './checkpoint.ts';
+import { extensible, openEnum, openUnion } from './tolerance.ts';
 
 export const protocolVersion = 1;
 
 export const commandSchema = z.discriminatedUnion('type', [
   /** May train through the end of epoch `through` (1-based), and waits for the next grant there. */
-  z.strictObject({ type: z.literal('grant'), through: z.int().min(1) }),
+  extensible({ type: z.literal('grant'), through: z.int().min(1) }),
   /** Checkpoint and end: at the next batch boundary, in training or validation, or at the end of the epoch under way. */
-  z.strictObject({ type: z.literal('stop'), mode: z.enum(['batch', 'epoch']) }),
+  extensible({ type: z.literal('stop'), mode: z.enum(['batch', 'epoch']) }),
   /** Write a checkpoint at the next batch boundary and go on. */
-  z.strictObject({ type: z.literal('checkpoint') }),
+  extensible({ type: z.literal('checkpoint') }),
   /** No epoch follows: finish what comes after training and end. */
-  z.strictObject({ type: z.literal('shutdown') }),
+  extensible({ type: z.literal('shutdown') }),
 ]);
 export type Command = z.infer<typeof commandSchema>;
 
-export const phaseSchema = z.enum(['setUp', 'train', 'validate', 'save', 'finish']);
+export const phaseSchema = openEnum(['setUp', 'train', 'validate', 'save', 'finish']);
 export type Phase = z.infer<typeof phaseSchema>;
 
-export const epochResultSchema = z.strictObject({
+export const epochResultSchema = extensible({
   /** 1-based number of the epoch that is now complete. */
   epoch: z.int().min(1),
   /** Training batches in it. */
@@ -36,23 +37,23 @@ export const epochResultSchema = z.strictObject({
 export type EpochResult = z.infer<typeof epochResultSchema>;
 
 /** A trainer's own decision to train no further: after `epoch` complete epochs, fewer than were planned. */
-export const earlyEndSchema = z.strictObject({ epoch: z.int().min(0), reason: z.string().min(1).max(500) });
+export const earlyEndSchema = extensible({ epoch: z.int().min(0), reason: z.string().min(1).max(500) });
 export type EarlyEnd = z.infer<typeof earlyEndSchema>;
 
-export const eventSchema = z.discriminatedUnion('type', [
-  z.strictObject({
+export const eventSchema = openUnion('type', [
+  extensible({
     type: z.literal('hello'),
     protocol: z.literal(protocolVersion),
     trainer: z.string(),
     pid: z.int(),
     versions: z.record(z.string(), z.string()),
-    devices: z.array(z.strictObject({ name: z.string(), memoryBytes: z.int().optional() })),
+    devices: z.array(extensible({ name: z.string(), memoryBytes: z.int().optional() })),
   }),
   /** Set-up is done. `resumedFrom` is null when it starts from scratch. */
-  z.strictObject({ type: z.literal('ready'), resumedFrom: positionSchema.nullable() }),
-  z.strictObject({ type: z.literal('phase'), phase: phaseSchema, epoch: z.int().min(1) }),
+  extensible({ type: z.literal('ready'), resumedFrom: positionSchema.nullable() }),
+  extensible({ type: z.literal('phase'), phase: phaseSchema, epoch: z.int().min(1) }),
   /** `batch` batches of `batches` are done in this phase of epoch `epoch` (1-based). */
-  z.strictObject({
+  extensible({
     type: z.literal('batch'),
     phase: z.enum(['train', 'validate']),
     epoch: z.int().min(1),
@@ -61,20 +62,20 @@ export const eventSchema = z.discriminatedUnion('type', [
     metrics: metricsSchema,
   }),
   /** The epoch is complete and its checkpoint is whole on the disk. Batches of the next epoch may have been told before. */
-  z.strictObject({ type: z.literal('epoch'), ...epochResultSchema.shape }),
+  extensible({ type: z.literal('epoch'), ...epochResultSchema.shape }),
   /** A checkpoint is whole on the disk. */
-  z.strictObject({ type: z.literal('checkpoint'), checkpoint: checkpointManifestSchema }),
+  extensible({ type: z.literal('checkpoint'), checkpoint: checkpointManifestSchema }),
   /** The trainer knows of a command; `stop` is then obeyed at the next batch boundary. */
-  z.strictObject({ type: z.literal('acknowledged'), command: z.enum(['grant', 'stop', 'checkpoint', 'shutdown']) }),
+  extensible({ type: z.literal('acknowledged'), command: openEnum(['grant', 'stop', 'checkpoint', 'shutdown']) }),
   /** A line for the people watching: something was changed or switched off. */
-  z.strictObject({ type: z.literal('note'), message: z.string().max(4000) }),
+  extensible({ type: z.literal('note'), message: z.string().max(4000) }),
   /**
    * The trainer itself has decided that no epoch follows, with `epoch` of them complete; what follows the last one is
    * still to come. Never told of an end that was asked for.
    */
-  z.strictObject({ type: z.literal('endedEarly'), ...earlyEndSchema.shape }),
+  extensible({ type: z.literal('endedEarly'), ...earlyEndSchema.shape }),
   /** It has ended by itself, with this much trained. */
-  z.strictObject({
+  extensible({
     type: z.literal('stopped'),
     ...positionSchema.shape,
     /** Batches begun after a stop was known. */
@@ -82,9 +83,9 @@ export const eventSchema = z.discriminatedUnion('type', [
     /** All epochs are trained, or it ended early by its own decision, and what follows the last one was done. */
     finished: z.boolean(),
   }),
-  z.strictObject({
+  extensible({
     type: z.literal('failed'),
-    kind: z.enum(['outOfMemory', 'nan', 'data', 'gpuMissing', 'setUp', 'trainerError']),
+    kind: openEnum(['outOfMemory', 'nan', 'data', 'gpuMissing', 'setUp', 'trainerError']),
     message: z.string().max(4000),
     traceback: z.string().max(16_000),
   }),
@@ -95,7 +96,7 @@ export type TrainerEvent = z.infer<typeof eventSchema>;
  * `session.json` in the run folder, written by the worker before it starts the trainer. Its path is in the
  * environment variable EPOCHAL_SESSION.
  */
-export const sessionFileSchema = z.strictObject({
+export const sessionFileSchema = extensible({
   protocol: z.literal(protocolVersion),
   run: z.string(),
   session: z.string(),

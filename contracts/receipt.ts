@@ -10,6 +10,7 @@ import {
 } from './checkpoint.ts';
 import { dataSummarySchema } from './data-report.ts';
 import { failureSchema } from './failure.ts';
+import { extensible, openEnum, openUnion } from './tolerance.ts';
 
 export const runStateSchema = z.enum(['configuring', 'training', 'stopping', 'uploading', 'stopped']);
 export type RunState = z.infer<typeof runStateSchema>;
@@ -27,28 +28,28 @@ export type Outcome = z.infer<typeof outcomeSchema>;
 export const stopModeSchema = z.enum(['batch', 'epoch', 'now']);
 export type StopMode = z.infer<typeof stopModeSchema>;
 
-export const causeSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
+export const causeSchema = openUnion('kind', [
+  extensible({
     kind: z.literal('finished'),
     /** The trainer ended before the last planned epoch, by its own decision; `epochs` of the receipt has both numbers. */
-    early: z.strictObject({ reason: z.string() }).optional(),
+    early: extensible({ reason: z.string() }).optional(),
   }),
-  z.strictObject({ kind: z.literal('stop'), by: z.enum(['update', 'cancel']), mode: stopModeSchema }),
-  z.strictObject({ kind: z.literal('failure'), failure: failureSchema }),
+  extensible({ kind: z.literal('stop'), by: z.enum(['update', 'cancel']), mode: stopModeSchema }),
+  extensible({ kind: z.literal('failure'), failure: failureSchema }),
 ]);
 export type Cause = z.infer<typeof causeSchema>;
 
-export const restartSchema = z.strictObject({
+export const restartSchema = extensible({
   at: z.iso.datetime(),
   /** `preemption` and `workerLost` do not use up the restarts budget. */
-  reason: z.enum(['preemption', 'failure']),
+  reason: openEnum(['preemption', 'failure']),
   failure: failureSchema.nullable(),
   /** Epochs complete when it happened. */
   epoch: z.int().min(0),
 });
 export type Restart = z.infer<typeof restartSchema>;
 
-export const publishedFileSchema = z.strictObject({
+export const publishedFileSchema = extensible({
   /** Path inside the output folder. */
   path: z.string(),
   size: z.int().min(0),
@@ -56,7 +57,8 @@ export const publishedFileSchema = z.strictObject({
 });
 export type PublishedFile = z.infer<typeof publishedFileSchema>;
 
-export const receiptSchema = z.strictObject({
+export const receiptSchema = extensible({
+  /** Rises where a reader of old would take it wrong, not where fields are added. */
   receiptVersion: z.literal(1),
   run: z.string(),
   project: z.string(),
@@ -65,8 +67,8 @@ export const receiptSchema = z.strictObject({
   cause: causeSchema,
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime(),
-  epochs: z.strictObject({ trained: z.int().min(0), planned: z.int().min(0) }),
-  batches: z.strictObject({
+  epochs: extensible({ trained: z.int().min(0), planned: z.int().min(0) }),
+  batches: extensible({
     /** Training batches that are part of the result. */
     trained: z.int().min(0),
     /** Training batches that were trained and lost, and so trained again or given up. */
@@ -78,7 +80,7 @@ export const receiptSchema = z.strictObject({
   metrics: metricsSchema,
   best: bestEpochSchema.nullable(),
   checkpoints: z.array(
-    z.strictObject({
+    extensible({
       ...checkpointManifestSchema.shape,
       /** Their paths are relative to the output folder. */
       files: z.array(publishedFileSchema),
@@ -90,12 +92,12 @@ export const receiptSchema = z.strictObject({
   outputFolder: z.string().nullable(),
   publishedBytes: z.int().min(0),
   /** What became of the run folder on the host. */
-  localFolder: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('none') }),
-    z.strictObject({ kind: z.literal('removed') }),
-    z.strictObject({ kind: z.literal('kept'), host: z.string(), path: z.string(), why: z.string() }),
+  localFolder: openUnion('kind', [
+    extensible({ kind: z.literal('none') }),
+    extensible({ kind: z.literal('removed') }),
+    extensible({ kind: z.literal('kept'), host: z.string(), path: z.string(), why: z.string() }),
     /** The host did not answer: its sweep decides when it is back. */
-    z.strictObject({ kind: z.literal('unknown'), host: z.string() }),
+    extensible({ kind: z.literal('unknown'), host: z.string() }),
   ]),
   /** Seconds spent in each state. */
   stateSeconds: z.record(z.string(), z.number().min(0)),

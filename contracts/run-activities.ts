@@ -11,6 +11,7 @@ import type { EarlyEnd } from './protocol.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
 import { type Session, type SessionEnd, type SessionReport, sessionReportSchema, sessionSchema } from './session.ts';
+import { extensible } from './tolerance.ts';
 
 /** What the workflow knows already, so that a report can leave it out. */
 export interface Known {
@@ -36,7 +37,7 @@ export interface OpenSessionInput extends Owner {
   known: Known;
 }
 
-export const openedSessionSchema = z.strictObject({
+export const openedSessionSchema = extensible({
   session: sessionSchema,
   report: sessionReportSchema,
   /** It is the session before, which still runs: nothing is trained again. Answers of old have no such word. */
@@ -64,7 +65,7 @@ export interface KeepCheckpointsInput extends Owner {
   known?: Known;
 }
 
-export const keptCheckpointsSchema = z.strictObject({
+export const keptCheckpointsSchema = extensible({
   stored: z.array(z.string()),
   removed: z.array(z.string()),
   /** Checkpoints that were to be stored and are no longer whole on disk: put aside. Then nothing is removed. */
@@ -97,7 +98,7 @@ export interface PublishInput extends Owner {
   receipt: Receipt;
 }
 
-export const publishedSchema = z.strictObject({
+export const publishedSchema = extensible({
   checkpoints: receiptSchema.shape.checkpoints,
   files: z.array(publishedFileSchema),
   bytes: z.int().min(0),
@@ -134,7 +135,7 @@ export interface MoveInInput extends Owner {
   host: string | null;
 }
 
-export const movedInSchema = z.strictObject({
+export const movedInSchema = extensible({
   place: placeName,
   outputFolder: z.string(),
   /** Where the other life's files are. */
@@ -150,7 +151,7 @@ export type MovedIn = z.infer<typeof movedInSchema>;
 export type Asked<Input> = Omit<Input, keyof Owner>;
 
 /** Details of an application failure `SessionFailed`: the session is over, and this is what it left. */
-export const sessionFailureSchema = z.strictObject({
+export const sessionFailureSchema = extensible({
   failure: failureSchema.nullable(),
   /** The host asked for it (a drain): no failure, and another host may go on at once. */
   preempted: z.boolean(),

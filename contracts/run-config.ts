@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { name } from './names.ts';
+import { tolerant } from './tolerance.ts';
 
 const seconds = (allowed: { min: number; max: number; default: number }) =>
   z.number().min(allowed.min).max(allowed.max).default(allowed.default);
@@ -170,6 +171,9 @@ export const runConfigSchema = z.strictObject({
   failures: failurePolicySchema.prefault({}).describe('What follows a failure.'),
   deadlines: deadlinesSchema.prefault({}).describe('How long each step may take, in seconds.'),
 });
+
+/** As a file or a message of another version has it. */
+export const storedRunConfigSchema = tolerant(runConfigSchema);
 
 /** A configuration with all defaults filled in. */
 export type RunConfig = z.infer<typeof runConfigSchema>;

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { name, placeName, relativePath } from './names.ts';
+import { extensible } from './tolerance.ts';
 
 export const fileSourceSchema = z.enum(['host', 'store']);
 export type FileSource = z.infer<typeof fileSourceSchema>;
@@ -13,7 +14,7 @@ export const largestPart = 256 * 1024;
 /** Entries in one listing at most. */
 export const mostEntries = 5_000;
 
-export const runFilesSchema = z.strictObject({
+export const runFilesSchema = extensible({
   source: fileSourceSchema,
   /** The run id, or `<run>@<8 digits>` for another life of it. */
   run: placeName,
@@ -23,28 +24,28 @@ export const runFilesSchema = z.strictObject({
 });
 export type RunFilesPlace = z.infer<typeof runFilesSchema>;
 
-export const listRunFilesSchema = z.strictObject({ place: runFilesSchema, folder: relativePath.nullable() });
+export const listRunFilesSchema = extensible({ place: runFilesSchema, folder: relativePath.nullable() });
 export type ListRunFiles = z.infer<typeof listRunFilesSchema>;
 
-export const listedRunFilesSchema = z.strictObject({
-  entries: z.array(z.strictObject({ name: z.string(), kind: z.enum(['folder', 'file']), size: z.int().min(0) })),
+export const listedRunFilesSchema = extensible({
+  entries: z.array(extensible({ name: z.string(), kind: z.enum(['folder', 'file']), size: z.int().min(0) })),
   /** False: there are more than `mostEntries`. */
   all: z.boolean(),
 });
 export type ListedRunFiles = z.infer<typeof listedRunFilesSchema>;
 
-export const sizeOfRunFileSchema = z.strictObject({ place: runFilesSchema, path: relativePath });
+export const sizeOfRunFileSchema = extensible({ place: runFilesSchema, path: relativePath });
 export type SizeOfRunFile = z.infer<typeof sizeOfRunFileSchema>;
 
 /** Answers the bytes themselves: fewer than asked for at the end of the file. */
-export const readRunFileSchema = z.strictObject({
+export const readRunFileSchema = extensible({
   ...sizeOfRunFileSchema.shape,
   offset: z.int().min(0),
   length: z.int().min(1).max(largestPart),
 });
 export type ReadRunFile = z.infer<typeof readRunFileSchema>;
 
-export const readRunLogSchema = z.strictObject({
+export const readRunLogSchema = extensible({
   place: runFilesSchema,
   /** Null: the last lines. */
   offset: z.int().min(0).nullable(),
@@ -55,11 +56,11 @@ export const readRunLogSchema = z.strictObject({
 });
 export type ReadRunLog = z.infer<typeof readRunLogSchema>;
 
-export const logLinesSchema = z.strictObject({
+export const logLinesSchema = extensible({
   /** Bytes of the whole log now. */
   size: z.int().min(0),
   lines: z.array(
-    z.strictObject({
+    extensible({
       /** Byte where the line begins: `offset` to read from here. */
       offset: z.int().min(0),
       text: z.string(),

@@ -5,6 +5,7 @@ import { placeName } from './names.ts';
 import { receiptSchema, restartSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 import { draftConfigSchema } from './run-config.ts';
 import { sessionSchema } from './session.ts';
+import { extensible, tolerant } from './tolerance.ts';
 
 export const trainingRunType = 'trainingRun';
 
@@ -33,7 +34,7 @@ export type StopRequest = z.input<typeof stopRequestSchema>;
 export const runQuery = 'run';
 
 /** One row of the downsampled metric curves. */
-export const curvePointSchema = z.strictObject({
+export const curvePointSchema = extensible({
   epoch: z.int().min(1),
   at: z.iso.datetime(),
   seconds: z.number(),
@@ -41,17 +42,17 @@ export const curvePointSchema = z.strictObject({
 });
 export type CurvePoint = z.infer<typeof curvePointSchema>;
 
-export const runEventSchema = z.strictObject({ at: z.iso.datetime(), message: z.string() });
+export const runEventSchema = extensible({ at: z.iso.datetime(), message: z.string() });
 export type RunEvent = z.infer<typeof runEventSchema>;
 
 /** Answer of the query `run` and of every update. */
-export const runViewSchema = z.strictObject({
+export const runViewSchema = extensible({
   run: z.string(),
   state: runStateSchema,
   /** The chart's full state, e.g. `training.epoch`. */
   detail: z.string(),
   /** As configured so far; with all defaults once it trains. */
-  config: draftConfigSchema,
+  config: tolerant(draftConfigSchema),
   /** Problems that keep a draft from training. */
   problems: z.array(z.string()),
   position: positionSchema,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { type Outcome, outcomeSchema, type RunState, runStateSchema } from './receipt.ts';
+import { extensible } from './tolerance.ts';
 
 export const workflowStatusSchema = z.enum([
   'running',
@@ -43,7 +44,7 @@ export const standingSchema = z.enum([
 ]);
 export type Standing = z.infer<typeof standingSchema>;
 
-export const runSummarySchema = z.strictObject({
+export const runSummarySchema = extensible({
   run: z.string(),
   standing: standingSchema,
   /** Null for a run that has not said it yet. */

@@ -4,7 +4,8 @@ import { type LedgerEntry, ledgerEntrySchema } from './checkpoint.ts';
 import { runAt } from './life.ts';
 import { epochResultSchema } from './protocol.ts';
 import { receiptSchema } from './receipt.ts';
-import { type RunConfig, runConfigSchema } from './run-config.ts';
+import { type RunConfig, storedRunConfigSchema } from './run-config.ts';
+import { extensible } from './tolerance.ts';
 
 export const salvageType = 'salvage';
 export const sweepType = 'sweep';
@@ -33,8 +34,8 @@ export interface SalvageInput {
 }
 
 /** What is left of a run, on a host or in the store. */
-export const surveySchema = z.strictObject({
-  config: runConfigSchema.nullable(),
+export const surveySchema = extensible({
+  config: storedRunConfigSchema.nullable(),
   /** Of the life whose files these are; null where only a host can tell. */
   chain: z.array(z.string()).nullable(),
   checkpoints: z.array(ledgerEntrySchema),

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { checkpointManifestSchema, positionSchema } from './checkpoint.ts';
 import { failureSchema } from './failure.ts';
 import { earlyEndSchema, epochResultSchema } from './protocol.ts';
+import { extensible } from './tolerance.ts';
 
-export const sessionSchema = z.strictObject({
+export const sessionSchema = extensible({
   id: z.string(),
   host: z.string(),
   /** Where it began: null from scratch. */
@@ -16,7 +17,7 @@ export const sessionSchema = z.strictObject({
 export type Session = z.infer<typeof sessionSchema>;
 
 /** What the run folder holds beyond what the workflow knew: the same answer however often it is asked. */
-export const sessionReportSchema = z.strictObject({
+export const sessionReportSchema = extensible({
   /** Complete epochs after the last one that the workflow named, in order. */
   epochs: z.array(epochResultSchema),
   /** Whole checkpoints that the workflow did not name. */
@@ -29,13 +30,13 @@ export const sessionReportSchema = z.strictObject({
 export type SessionReport = z.infer<typeof sessionReportSchema>;
 
 /** How a session ended, with the proof. */
-export const sessionEndSchema = z.strictObject({
+export const sessionEndSchema = extensible({
   report: sessionReportSchema,
   /** Furthest batch that it is known to have trained, saved or not; null when nobody knows. Ends of old do not tell. */
   reached: positionSchema.nullable().optional(),
   /** As far as its worker heard of it. */
   batchesPerEpoch: z.int().min(0).optional(),
-  exit: z.strictObject({ code: z.int().nullable(), signal: z.string().nullable() }).nullable(),
+  exit: extensible({ code: z.int().nullable(), signal: z.string().nullable() }).nullable(),
   /** No process of the trainer's group is alive. False only when the host could not be asked. */
   processGroupGone: z.boolean(),
   /** The memory of its GPU is back at what it was before; null without a GPU of its own, or where nobody could ask. */

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { dataReportSchema } from './data-report.ts';
 import { name } from './names.ts';
 import { bestSchema } from './run-config.ts';
+import { extensible, tolerant } from './tolerance.ts';
 
-export const trainerManifestSchema = z.strictObject({
+export const trainerManifestSchema = extensible({
   protocol: z.literal(1),
   name,
   title: z.string().max(200),
@@ -12,19 +13,19 @@ export const trainerManifestSchema = z.strictObject({
   /** JSON Schema of `parameters`, from the trainer's pydantic model; has title, description, default and range each. */
   parameters: z.record(z.string(), z.json()),
   /** What `data` may be. Empty: the trainer needs none. */
-  datasets: z.array(z.strictObject({ kind: z.string(), description: z.string() })),
+  datasets: z.array(extensible({ kind: z.string(), description: z.string() })),
   /** Metrics that an epoch reports, with a unit where there is one. */
-  metrics: z.array(z.strictObject({ name: z.string(), description: z.string(), unit: z.string().optional() })),
+  metrics: z.array(extensible({ name: z.string(), description: z.string(), unit: z.string().optional() })),
   /** Which checkpoint counts as best unless the config says otherwise. */
-  best: bestSchema,
+  best: tolerant(bestSchema),
   /** Whether out-of-memory can be answered by a smaller batch with gradient accumulation. */
   canShrinkBatch: z.boolean(),
 });
 export type TrainerManifest = z.infer<typeof trainerManifestSchema>;
 
 /** What `python trainer.py check` answers to `{epochs, parameters, data, seed, deep}` on its stdin. */
-export const trainerCheckSchema = z.strictObject({
-  problems: z.array(z.strictObject({ field: z.string(), value: z.string(), message: z.string() })),
+export const trainerCheckSchema = extensible({
+  problems: z.array(extensible({ field: z.string(), value: z.string(), message: z.string() })),
   /** Parameters with the trainer's defaults filled in; empty when there are problems. */
   parameters: z.record(z.string(), z.json()),
   /** What the data set holds, from a trainer that tells it; also of one that is refused. */

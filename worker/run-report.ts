@@ -13,15 +13,21 @@ import {
   type TrainerEvent,
 } from '../contracts/protocol.ts';
 import type { Known } from '../contracts/run-activities.ts';
-import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
+import { type RunConfig, storedRunConfigSchema } from '../contracts/run-config.ts';
 import type { SessionReport } from '../contracts/session.ts';
+import { extensible } from '../contracts/tolerance.ts';
 import { inGroups } from './in-groups.ts';
 import { ifMissing, type RunFolder, readEnd, readIfThere } from './run-folders.ts';
 
 export const start: Position = { epoch: 0, batch: 0 };
 
 /** `run.json`, the first thing that a session writes. */
-export const runFileSchema = z.object({ run: z.string(), config: runConfigSchema, host: z.string(), life: lifeSchema });
+export const runFileSchema = extensible({
+  run: z.string(),
+  config: storedRunConfigSchema,
+  host: z.string(),
+  life: lifeSchema,
+});
 export type RunFile = z.infer<typeof runFileSchema>;
 
 /** Null where there is none, or none that can be read. */
@@ -112,7 +118,7 @@ export const epochRows = (text: string): Map<number, EpochResult> =>
 const mostOfEvents = 1 << 20;
 
 /** One line of `events.jsonl`. */
-export const keptEventSchema = z.strictObject({ session: z.string(), at: z.iso.datetime(), event: eventSchema });
+export const keptEventSchema = extensible({ session: z.string(), at: z.iso.datetime(), event: eventSchema });
 
 /** The last events that were kept of a session, or of all sessions of this folder, in order. */
 export async function readEvents(folder: RunFolder, session: string | null = null): Promise<TrainerEvent[]> {

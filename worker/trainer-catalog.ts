@@ -12,6 +12,7 @@ import {
   trainerCheckSchema,
   trainerManifestSchema,
 } from '../contracts/trainer-manifest.ts';
+import { inGroups } from './in-groups.ts';
 import { trainerSurroundings } from './program-environment.ts';
 import { bytecodeFolder, ensureEnvironment, isEnvironmentReady, readRequirements } from './python-environments.ts';
 import { runProgram } from './run-program.ts';
@@ -37,6 +38,8 @@ interface CallOptions {
 }
 
 const answerTimeout = 120_000;
+/** Trainers that are asked what they are at the same time: each is a Python process, on a host that has a training to do. */
+const describedAtOnce = 4;
 /** A large data set is read once, and what was read is kept: the first check of it may take this long. */
 const checkTimeout = 8 * 60_000;
 const deepCheckTimeout = 55 * 60_000;
@@ -74,8 +77,9 @@ export class TrainerCatalog {
   /** Every trainer with its manifest, or with what keeps it from telling one. Installs nothing: a list must be quick. */
   async manifests(options: CallOptions = {}): Promise<TrainerList> {
     const programs = await this.list();
-    return Promise.all(
-      programs.map(async (program): Promise<TrainerList[number]> => {
+    return inGroups(
+      programs,
+      async (program): Promise<TrainerList[number]> => {
         try {
           return {
             ok: true,
@@ -86,7 +90,8 @@ export class TrainerCatalog {
           const problem = error instanceof Error ? error.message : String(error);
           return { ok: false, name: program.name, problem };
         }
-      }),
+      },
+      describedAtOnce,
     );
   }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { receiptSchema } from '../contracts/receipt.ts';
+import { extensible } from '../contracts/tolerance.ts';
 import { notVouched, outputPath } from '../stores/artifact-store.ts';
 import type { Destination } from './closed-runs.ts';
 import type { Host } from './host.ts';
@@ -17,7 +18,7 @@ import { readManifests, readRunFile } from './run-report.ts';
 const day = 24 * 3600 * 1000;
 
 /** `kept.json`, left by the clean-up that kept the folder. */
-export const keptFileSchema = z.object({ why: z.string(), receipt: receiptSchema });
+export const keptFileSchema = extensible({ why: z.string(), receipt: receiptSchema });
 export type KeptFile = z.infer<typeof keptFileSchema>;
 
 export async function readKept(folder: RunFolder): Promise<KeptFile | null> {

@@ -112,6 +112,8 @@ function causeText(cause: Cause): string {
       return `stopped by ${cause.by === 'cancel' ? 'a cancel' : 'request'} (${cause.mode})`;
     case 'failure':
       return plain(`${cause.failure.kind}: ${cause.failure.message}`);
+    case 'other':
+      return 'told by a later version, which this one does not understand';
   }
 }
 
@@ -124,5 +126,7 @@ function localFolderText(folder: Receipt['localFolder']): string | null {
       return plain(`kept on ${folder.host}: ${folder.path} (${folder.why}); "epochal data rm" removes it`);
     case 'unknown':
       return `${folder.host} does not answer; it is dealt with when the host is back`;
+    case 'other':
+      return 'unknown to this version';
   }
 }

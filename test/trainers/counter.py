@@ -341,4 +341,4 @@ def fail(kind: FailKind, app: epochal.Application) -> None:
 
 
 if __name__ == "__main__":
-    trainer.main()
+    epochal.main(trainer)

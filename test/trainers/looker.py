@@ -54,4 +54,4 @@ def train(app: epochal.Application) -> None:
 
 
 if __name__ == "__main__":
-    trainer.main()
+    epochal.main(trainer)

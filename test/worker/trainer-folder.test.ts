@@ -23,7 +23,7 @@ pathlib.Path("out").mkdir(exist_ok=True)
 pathlib.Path("out", "final.txt").write_text(word + pathlib.Path(__file__).parent.joinpath("words.txt").read_text())
 
 if __name__ == "__main__" and sys.argv[1:] != ["train"]:
-    trainer.main()
+    epochal.main(trainer)
 `;
 
 let folder: string;

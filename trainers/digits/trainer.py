@@ -196,4 +196,4 @@ def copy_into(arrays: dict[str, np.ndarray], saved: dict[str, np.ndarray]) -> No
 
 
 if __name__ == "__main__":
-    trainer.main()
+    epochal.main(trainer)

@@ -86,4 +86,4 @@ def train(app: epochal.Application) -> None:
 
 
 if __name__ == "__main__":
-    trainer.main()
+    epochal.main(trainer)

@@ -220,4 +220,4 @@ def make_schedule(optimizer, name: str, epochs: int):  # noqa: ANN001, ANN201  (
 
 
 if __name__ == "__main__":
-    trainer.main()
+    epochal.main(trainer)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from cases import supervisely
 from conftest import Make
-from epochal.data_report import LARGEST_REPORT, DataReport, Decoded, Duplicates
+from epochal.contracts import LARGEST_DATA_REPORT
+from epochal.data_report import DataReport, Decoded, Duplicates
 from epochal.datasets import decoding, reading, yolo
 from epochal.datasets.checking import Look, checked, prepare
 from epochal.datasets.model import Box, DataSet, Findings, Object, Picture
@@ -108,7 +109,7 @@ def test_it_never_grows_beyond_its_bound(tmp_path: Path) -> None:
     data_set = _large()
     report = report_of(data_set, split(data_set))
     told = report.as_json()
-    assert len(json.dumps(told)) <= LARGEST_REPORT
+    assert len(json.dumps(told)) <= LARGEST_DATA_REPORT
     assert told["classCount"] == 3000
     # Counts stay whole, and of the classes the most and the least frequent are there.
     assert {one["count"] for one in told["findings"] if one["kind"].startswith("kind")} == {50}
@@ -116,7 +117,7 @@ def test_it_never_grows_beyond_its_bound(tmp_path: Path) -> None:
     assert min(sum(one["objects"]) for one in told["classes"]) == 0
     report.write(tmp_path)
     assert json.loads((tmp_path / "data-report.json").read_text("utf-8")) == told
-    assert (tmp_path / "data-report.json").stat().st_size <= LARGEST_REPORT + 1
+    assert (tmp_path / "data-report.json").stat().st_size <= LARGEST_DATA_REPORT + 1
     assert DataReport.model_validate(told).images == 2000
 
 

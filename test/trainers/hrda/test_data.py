@@ -36,7 +36,7 @@ def picture(path: Path, values: np.ndarray | int, size: tuple[int, int] = (40, 3
 
 def statistics_of(domain: Domain) -> ClassStatistics:
     """Of all its masks, or as they were kept."""
-    _, statistics = inspection.counted(domain, "source", skip=False)
+    _, statistics = inspection.counted(domain, "source")
     assert statistics is not None
     return statistics
 

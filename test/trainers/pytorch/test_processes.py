@@ -106,7 +106,7 @@ def train(app):
             if number == 2 and app.ranks.rank == 1:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory on the other")
 
-trainer.main()
+epochal.main(trainer)
 """
     trainer = start(script)
     assert trainer.end() == 1

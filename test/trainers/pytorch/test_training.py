@@ -160,7 +160,7 @@ def train(app):
         for _ in app.batches(range(3)):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-trainer.main()
+epochal.main(trainer)
 """
     trainer = start(script)
     assert trainer.end() == 1

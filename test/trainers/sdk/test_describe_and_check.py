@@ -158,7 +158,7 @@ def check_data(data, parameters):
         raise epochal.DataError("must be a folder of images")
     if data != "/there":
         yield epochal.Problem("data", data, "must be /there")
-trainer.main()
+epochal.main(trainer)
 print("after main")
 """
     )
@@ -201,7 +201,7 @@ def check_data(data, parameters, check):
     if data == "/refused":
         raise epochal.DataError("has no rows")
     return []
-trainer.main()
+epochal.main(trainer)
 """
     )
     asked = {"epochs": 1, "parameters": {}, "data": "/rows", "seed": 7, "deep": True}

@@ -51,6 +51,34 @@ def test_what_follows_is_done_again_and_nothing_trained(start: Start) -> None:
     assert not further.of("endedEarly")
 
 
+def test_it_is_told_of_the_epoch_that_was_the_last(start: Start) -> None:
+    """Also where it is decided on before the checkpoint of the epoch before is whole."""
+    script = """
+from epochal import checkpoints
+
+decided = threading.Event()
+make_durable = checkpoints.sha256_and_sync
+
+def late(path):
+    decided.wait(60)
+    return make_durable(path)
+
+checkpoints.sha256_and_sync = late
+app = epochal.Application(trainer)
+app.state(save=save, load=load)
+for epoch in app.epochs():
+    for batch in app.batches(range(3)):
+        pass
+    if epoch == 2:
+        app.end_early("enough")
+        decided.set()
+    app.end_epoch({"loss": 1.0})
+app.stop()
+"""
+    event = _early_end(start(HEAD + script, epochs=5))
+    assert event == {"type": "endedEarly", "epoch": 2, "reason": "enough"}
+
+
 def test_a_stop_is_no_early_end(start: Start) -> None:
     script = """
 app = epochal.Application(trainer)
@@ -77,7 +105,7 @@ for epoch in app.epochs():
 
 @pytest.mark.parametrize("leave", ["sys.exit(3)", "sys.exit('no more room')"])
 def test_an_exit_code_of_a_script_is_no_early_end(start: Start, leave: str) -> None:
-    """Also of one that has neither `trainer.main()` nor `app.stop()`, which is told nothing of its own end."""
+    """Also of one that has neither `epochal.main(trainer)` nor `app.stop()`, which is told nothing of its own end."""
     begin = "app = epochal.Application(trainer)\napp.state(save=save, load=load)\n"
     body = f"for epoch in app.epochs():\n    app.end_epoch({{'m': 0}})\n    {leave}\n"
     trainer = start(HEAD + begin + body)

@@ -156,7 +156,7 @@ def train(app):
                 numpy.random.rand()
         app.end_epoch({"m": total[0]})
 
-trainer.main()
+epochal.main(trainer)
 """
     reference = start(script, folder=tmp_path / "reference", epochs=2)
     assert reference.end() == 0

@@ -62,7 +62,7 @@ RAISES = """
 def train(app):
     {body}
 trainer._train = train
-trainer.main()
+epochal.main(trainer)
 """
 
 
@@ -99,7 +99,6 @@ def test_whatever_a_trainer_raises(start: Start, body: str, kind: str, message: 
     ("fields", "message"),
     [
         ({"protocol": 2}, "protocol"),
-        ({"surprise": 1}, "surprise"),
         ({"epochs": 0}, "epochs"),
         ({"parameters": {"batches": 0}}, "parameters.batches is 0: must be at least 1"),
         ({"parameters": {"colour": "red"}}, "is not a parameter of this trainer"),

@@ -26,7 +26,7 @@ def train(app):
     app.note("here")
     time.sleep(3600)
 
-trainer.main()
+epochal.main(trainer)
 """
 
 
@@ -87,7 +87,7 @@ def train(app):
             {act}
         app.end_epoch({{"m": 0}})
 
-trainer.main()
+epochal.main(trainer)
 """
 
 

@@ -37,6 +37,13 @@ def test_the_order_of_events(start: Start) -> None:
     assert on_disk["metrics"] == row["metrics"]
 
 
+def test_a_worker_of_a_later_version_may_tell_and_ask_more(start: Start) -> None:
+    trainer = start(epochs=1, grant=None, ofALaterVersion={"members": 1})
+    trainer.send({"type": "grant", "through": 1, "ofALaterVersion": True})
+    assert trainer.end() == 0
+    assert trainer.checkpoints == ["epoch-0001"]
+
+
 def test_an_epoch_waits_for_its_grant_which_is_not_counted(start: Start) -> None:
     trainer = start(epochs=2, grant=1)
     trainer.wait_for("epoch", epoch=1)
@@ -226,7 +233,7 @@ def train(app):
             if app.is_stopped():
                 time.sleep(0.1)
                 print("into nowhere", flush=True)
-trainer.main()
+epochal.main(trainer)
 """
     trainer = start(script)
     trainer.wait_for("batch", batch=1)

@@ -53,6 +53,7 @@ class TrainerProcess:
             "session": f"session-{next(_sessions)}",
             "runFolder": str(folder),
             "epochs": 3,
+            "endsAfter": None,
             "parameters": {},
             "data": None,
             "seed": 7,

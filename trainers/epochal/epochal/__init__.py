@@ -22,6 +22,7 @@ stdout_guard.install()
 from epochal.application import Application  # noqa: E402  (the guard has to come first)
 from epochal.arrays import load_arrays, save_arrays  # noqa: E402
 from epochal.averages import Average  # noqa: E402
+from epochal.command_line import main  # noqa: E402
 from epochal.data_report import DataReport  # noqa: E402
 from epochal.errors import DataError, GpuMissing, NotFinite, SetUpError, StopException  # noqa: E402
 from epochal.parameters import Parameters, parameter  # noqa: E402
@@ -46,6 +47,7 @@ __all__ = [
     "StopException",
     "Trainer",
     "load_arrays",
+    "main",
     "parameter",
     "save_arrays",
     "weights_problem",

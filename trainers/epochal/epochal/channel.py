@@ -7,19 +7,11 @@ import select
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+
+from epochal.protocol import Event
 
 COMMANDS_FD = 3
 EVENTS_FD = 4
-
-Event = dict[str, Any]
-
-
-class EventSink(Protocol):
-    """Where events go: a worker, or a terminal."""
-
-    def send(self, event: Event, *, may_drop: bool = False) -> None:
-        """Tell of `event`. Never raises, whatever became of the other end."""
 
 
 class Channel:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def main(trainer: Trainer) -> None:
-    """Do what the command line asks for. `train` does not return: it ends the process as `app.stop()` does."""
+    """Run the verb of the command line: `describe`, `check` or `train`, which is also meant by none.
+
+    A trainer's file ends with `epochal.main(trainer)`. `train` does not return: it ends the process as
+    `app.stop()` does.
+    """
     arguments = sys.argv[1:]
     if arguments[:1] == ["describe"]:
         stdout_guard.answer(json.dumps(trainer.describe()))

@@ -1,7 +1,11 @@
 """What the trainer has been told so far: grants, stops, and who said so. Written by other threads and signals."""
 
+from __future__ import annotations
+
 import threading
 from typing import Literal
+
+from epochal.protocol import Event
 
 StopMode = Literal["batch", "epoch"]
 
@@ -32,6 +36,21 @@ class Control:
     def batches_after_stop(self) -> int:
         """Batches begun after it was known that the next batch boundary is the end."""
         return 0 if self._begun_at_stop is None else self.batches_begun - self._begun_at_stop
+
+    def obey(self, command: Event) -> bool:
+        """Take note of a command of the worker; answers whether it is in the protocol."""
+        kind = command["type"]
+        if kind == "grant" and isinstance(command["through"], int):
+            self.grant(command["through"])
+        elif kind == "stop" and command["mode"] in ("batch", "epoch"):
+            self.stop(command["mode"], "the worker asked for it")
+        elif kind == "checkpoint":
+            self.ask_checkpoint()
+        elif kind == "shutdown":
+            self.end_epochs()
+        else:
+            return False
+        return True
 
     def stop(self, mode: StopMode, reason: str, *, by_itself: bool = False) -> None:
         """Ask for the end. A second stop may bring it nearer (`epoch`, then `batch`), and never takes it back."""

@@ -6,13 +6,21 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field
 
-#: The report travels in the answer of a check, and lies in the run folder under this name.
-FILE_NAME = "data-report.json"
-#: Bytes of a report as JSON. What does not fit is shortened: examples first, then classes, never a count.
-LARGEST_REPORT = 64 * 1024
+from epochal import contracts
+from epochal.contracts import (
+    DATA_REPORT_FILE,
+    LARGEST_DATA_REPORT,
+    ClassCounts,
+    Decoded,
+    Duplicates,
+    FindingExample,
+    ImageSizes,
+    ReportFinding,
+    SplitCounts,
+)
+
 #: A class beyond these is counted in `class_count` alone.
 MOST_CLASSES = 200
 MOST_FINDINGS = 60
@@ -26,106 +34,21 @@ Role = Literal["train", "validate", "unused"]
 Effect = Literal["leftOut", "noted"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class SplitCounts(_Part):
-    """A part of the data set: what one split holds."""
-
-    name: str
-    role: Role
-    images: int = Field(ge=0)
-    #: Marked objects; a class of a whole image counts as one.
-    objects: int = Field(ge=0)
-    #: Images with nothing marked on them: negatives.
-    unmarked: int = Field(default=0, ge=0)
-
-
-class ClassCounts(_Part):
-    """How often a class occurs in each split, in the order of the report's splits."""
-
-    name: str
-    images: list[int]
-    objects: list[int]
-
-
-class ImageSize(_Part):
-    """Width and height in pixels, as they are seen (after EXIF orientation)."""
-
-    width: int
-    height: int
-
-
-class SizeCount(ImageSize):
-    """Images of one size."""
-
-    images: int
-
-
-class ImageSizes(_Part):
-    """Sizes of a data set's images, by their area."""
-
-    smallest: ImageSize
-    median: ImageSize
-    largest: ImageSize
-    #: How many different sizes there are.
-    distinct: int
-    #: The most frequent ones.
-    common: list[SizeCount] = []
-
-
-class FindingExample(_Part):
-    """One place of a finding."""
-
-    detail: str
-    #: The image's path inside the data set, where the place is in an image of it.
-    image: str | None = None
-
-
-class ReportFinding(_Part):
-    """Something about the data that a person should know, how often, and its first places."""
-
-    kind: str
-    effect: Effect
-    count: int = Field(ge=1)
-    examples: list[FindingExample] = []
-
-
-class Duplicates(_Part):
-    """Images with the content of another one, byte for byte."""
-
-    #: Beyond the first of each.
-    images: int = Field(ge=0)
-    #: Those of them whose first is in another split: what is validated with was trained on.
-    across_splits: int = Field(ge=0)
-
-
-class Decoded(_Part):
-    """Images that were read to their last pixel; fewer than there are where time ran out."""
-
-    images: int = Field(ge=0)
-    #: Those that cannot be; a finding names them.
-    failed: int = Field(ge=0)
-
-
-class DataReport(_Part):
+class DataReport(contracts.DataReport):
     """What a run is about to train on. Counts are exact; names and examples are the first ones."""
 
+    model_config = ConfigDict(extra="forbid")
+
     report_version: Literal[1] = 1
-    kind: str
-    folder: str
-    images: int = Field(ge=0)
-    objects: int = Field(ge=0)
     #: How the split was made; null where there is none.
     split_by: str | None = None
     #: Of the images' names in each split; null where there is no split.
     split_sha256: str | None = None
-    splits: list[SplitCounts] = []
+    splits: list[SplitCounts] = Field(default_factory=list)
     class_count: int = Field(default=0, ge=0)
-    classes: list[ClassCounts] = []
+    classes: list[ClassCounts] = Field(default_factory=list)
     sizes: ImageSizes | None = None
-    findings: list[ReportFinding] = []
+    findings: list[ReportFinding] = Field(default_factory=list)
     #: Null: not checked.
     duplicates: Duplicates | None = None
     #: Null: not checked.
@@ -137,7 +60,7 @@ class DataReport(_Part):
             self.findings.append(ReportFinding(kind=kind, effect=effect, count=count, examples=examples))
 
     def as_json(self) -> dict[str, Any]:
-        """The report in at most `LARGEST_REPORT` bytes."""
+        """The report in at most `LARGEST_DATA_REPORT` bytes: examples go first, then classes, never a count."""
         report = self.model_copy(deep=True)
         report.classes = _extremes(report.classes, MOST_CLASSES)
         report.findings = report.findings[:MOST_FINDINGS]
@@ -158,14 +81,14 @@ class DataReport(_Part):
             for finding in report.findings:
                 finding.examples = finding.examples[:examples]
             told = report.model_dump(mode="json", by_alias=True)
-            if len(json.dumps(told)) <= LARGEST_REPORT:
+            if len(json.dumps(told)) <= LARGEST_DATA_REPORT:
                 break
         return told
 
     def write(self, folder: Path) -> None:
         """Write it into a run folder."""
-        path = folder / FILE_NAME
-        beside = path.with_name(f"{FILE_NAME}.tmp")
+        path = folder / DATA_REPORT_FILE
+        beside = path.with_name(f"{DATA_REPORT_FILE}.tmp")
         beside.write_text(json.dumps(self.as_json()) + "\n", encoding="utf-8")
         beside.replace(path)
 

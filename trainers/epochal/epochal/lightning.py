@@ -10,7 +10,6 @@ imports Lightning.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ except ImportError:
 
 from epochal import lightning_state, schedules, torch_state
 from epochal.application import Application
-from epochal.driven import Driven
 from epochal.errors import SetUpError
 from epochal.torch_loader import ResumableLoader
 
@@ -38,6 +36,7 @@ class EpochalCallback(pl.Callback):
     def __init__(self, app: Application, *, weights_only: bool = True) -> None:
         """`weights_only=False` reads checkpoints with objects in them, which can run code: see `torch.load`."""
         self._app = app
+        self._training = app.training
         self._weights_only = weights_only
         self._is_checked = not weights_only
         self._loaders: list[ResumableLoader] = []
@@ -70,19 +69,19 @@ class EpochalCallback(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Model, optimizers and schedules are there: load them."""
-        self._driven = Driven(self._app)
-        self._driven.get_ready(
-            lambda folder: self._save(trainer, folder),
-            lambda folder: self._load(trainer, folder),
-            lambda folder: torch_state.load_weights(pl_module, folder / torch_state.WEIGHTS),
+        self._app.state(
+            save=lambda folder: self._save(trainer, folder),
+            load=lambda folder: self._load(trainer, folder),
+            load_weights=lambda folder: torch_state.load_weights(pl_module, folder / torch_state.WEIGHTS),
         )
-        if self._driven.resume_folder:
+        self._training.get_ready()
+        if self._training.resume_folder:
             trainer.num_sanity_val_steps = 0  # it passed when the training began
         self._take_hold(trainer)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Lightning's handler would make SIGTERM a failure."""
-        signal.signal(signal.SIGTERM, self._app._on_signal)
+        self._app.handle_signals()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -93,12 +92,19 @@ class EpochalCallback(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """No epoch follows."""
-        self._driven.finish()
+        self._training.finish()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A validation within the training, not the one before it."""
         if not trainer.sanity_checking:
-            self._driven.begin_validation(lightning_state.count(sum(trainer.num_val_batches)))
+            self._training.begin_validation(lightning_state.count(sum(trainer.num_val_batches)))
+
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """A batch of it begins."""
+        if not trainer.sanity_checking:
+            self._training.begin_validation_batch()
 
     def on_validation_batch_end(
         self,
@@ -111,7 +117,7 @@ class EpochalCallback(pl.Callback):
     ) -> None:
         """A boundary."""
         if not trainer.sanity_checking:
-            self._driven.validation_batch({})
+            self._training.end_validation_batch()
 
     # Its loops
 
@@ -121,16 +127,16 @@ class EpochalCallback(pl.Callback):
         end_batch, end_epoch = epoch.on_advance_end, fit.on_advance_end
 
         def on_epoch_start() -> None:
-            if not self._driven.begin_epoch():
+            if not self._training.begin_epoch():
                 trainer.should_stop = True
                 raise StopIteration
             begin()
 
         def advance(fetcher: Any) -> None:
-            if self._driven.is_to_skip and self._go_to_place(trainer, fetcher):
+            if self._training.moments.to_skip and self._go_to_place(trainer, fetcher):
                 return  # its validation is what was interrupted
             self._learning_rate = lightning_state.learning_rate(trainer)
-            self._driven.begin_batch()
+            self._training.begin_batch()
             train(fetcher)
             total = lightning_state.count(trainer.num_training_batches)
             validates = bool(epoch._should_check_val_fx(fetcher)) and not trainer.sanity_checking
@@ -138,26 +144,27 @@ class EpochalCallback(pl.Callback):
                 self._partial.merge(epoch._results)
             if validates:
                 self._before_validation = lightning_state.Partial.of(trainer, self._learning_rate)
-            self._driven.end_batch(total, self._loss, validates=validates)
+            self._training.progress.log(self._loss)
+            self._training.end_batch(total, validates=validates)
 
         def on_batch_end(fetcher: Any) -> None:
             end_batch(fetcher)
             is_last = epoch._num_ready_batches_reached()
             if self._before_validation:
-                self._driven.end_validation(training_goes_on=not is_last)
+                self._training.end_validation(training_goes_on=not is_last)
             if is_last:
                 return  # the epoch's end is the boundary
             self._before_validation = None
-            self._driven.boundary()
+            self._training.boundary()
 
         def on_epoch_end() -> None:
             metrics = self._partial.missing(trainer) if self._partial else {}
             end_epoch()
             if fit.done:
-                self._driven.end_early(lightning_state.why_early(trainer))
+                self._app.end_early(lightning_state.why_early(trainer))
             metrics |= lightning_state.epoch_metrics(trainer)
             self._partial = self._before_validation = None
-            self._driven.end_epoch({**metrics, "learning_rate": self._learning_rate})
+            self._training.end_epoch({**metrics, "learning_rate": self._learning_rate})
 
         for loop, name, function in (
             (fit, "on_advance_start", on_epoch_start),
@@ -170,13 +177,13 @@ class EpochalCallback(pl.Callback):
     def _go_to_place(self, trainer: pl.Trainer, fetcher: Any) -> bool:
         """The first batch of an epoch that was begun before; answers whether its validation was under way."""
         epoch = trainer.fit_loop.epoch_loop
-        done = self._driven.batch
+        done = self._training.position.batch
         progress = epoch.batch_progress.current
         progress.ready = progress.started = progress.processed = progress.completed = done
         assert self._partial is not None
         self._partial.restore_metrics(trainer)
         self._learning_rate = self._partial.learning_rate
-        self._driven.reached()
+        self._training.resumed()
         is_last = done >= trainer.num_training_batches
         fetcher.fetched = done
         if is_last:
@@ -194,7 +201,7 @@ class EpochalCallback(pl.Callback):
     def _save(self, trainer: pl.Trainer, folder: Path) -> None:
         torch_state.save_weights(trainer.lightning_module, folder / torch_state.WEIGHTS)
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
-        if self._driven.batch:
+        if self._training.position.batch:
             partial = self._before_validation or lightning_state.Partial.of(trainer, self._learning_rate)
             checkpoint["epochal"] = partial.as_dict(in_validation=self._before_validation is not None)
         trainer.strategy.save_checkpoint(checkpoint, folder / lightning_state.FILE)
@@ -206,7 +213,7 @@ class EpochalCallback(pl.Callback):
         checkpoint = lightning_state.load(
             trainer,
             folder / lightning_state.FILE,
-            self._driven.complete_epochs,
+            self._training.position.epoch,
             weights_only=self._weights_only,
         )
         connector = trainer._checkpoint_connector

@@ -19,9 +19,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epochal.channel import Event, log
+from epochal.channel import log
 from epochal.errors import SetUpError
-from epochal.session import Session, parsed_parameters, read_session
+from epochal.protocol import Event
+from epochal.session import Session, read_session
 
 if TYPE_CHECKING:
     from epochal.trainer import Trainer
@@ -44,7 +45,7 @@ def start_peers(trainer: Trainer, session: Session | None) -> Peers | None:
         return None
     try:
         asked = session or read_session()
-        count = trainer.processes(parsed_parameters(trainer, asked))
+        count = trainer.processes(trainer.parsed_parameters(asked.parameters))
     except SetUpError:
         return None
     if count == 1:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from epochal.channel import EventSink
 from epochal.errors import NotFinite
+from epochal.protocol import EventSink
 
 _SECONDS_BETWEEN = 0.1
 #: Names that a training may give to metrics of its epochs, and as many to those of its batches: they travel in

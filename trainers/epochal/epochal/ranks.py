@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from epochal.averages import Averages
-from epochal.channel import Event
 from epochal.checkpoints import Checkpoint, Land, Position
 from epochal.control import Control, StopMode
 from epochal.moment import Moment
+from epochal.protocol import Event
 from epochal.random_state import derived_seed
 
 Maximum = Callable[[Sequence[int]], list[int]]

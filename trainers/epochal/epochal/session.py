@@ -5,36 +5,17 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, ValidationError
 
+from epochal.contracts import SessionFile
 from epochal.errors import SetUpError
-from epochal.parameters import parameter_problems
-
-if TYPE_CHECKING:
-    from epochal.trainer import Trainer
 
 
-class Session(BaseModel):
+class Session(SessionFile):
     """One trainer process: what to train, where to write, where to go on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
-
-    protocol: Literal[1]
-    run: str
-    session: str
-    run_folder: str
-    epochs: int = Field(ge=1)
-    ends_after: int | None = Field(default=None, ge=0)
-    parameters: dict[str, Any]
-    data: str | None
-    seed: int = Field(ge=0)
-    every_batches: int = Field(ge=0)
-    resume_from: str | None
-    keep_progress: bool
-    batch_divisor: int = Field(ge=1)
+    model_config = ConfigDict(frozen=True, strict=True)
 
     @property
     def folder(self) -> Path:
@@ -56,12 +37,3 @@ def read_session() -> Session:
         where = ".".join(str(part) for part in detail["loc"]) or "the file"
         found = json.dumps(detail["input"], default=str)[:80]
         raise SetUpError(f"{where} of the session file {path} is {found}: {detail['msg']}") from error
-
-
-def parsed_parameters(trainer: Trainer, session: Session) -> Any:
-    """The session's parameters as the trainer's model; `SetUpError` where this version of it does not take them."""
-    try:
-        return trainer.parse(session.parameters)
-    except ValidationError as error:
-        problems = parameter_problems(error, trainer.parameters)
-        raise SetUpError("; ".join("{field} is {value}: {message}".format(**one) for one in problems)) from error

@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epochal.channel import Event
 from epochal.checkpoints import MANIFEST
+from epochal.contracts import PROTOCOL
+from epochal.protocol import Event
 from epochal.session import Session
 from epochal.trainer import Check
 
@@ -49,11 +50,12 @@ def session_from(trainer: Trainer, arguments: list[str]) -> Session:
     if newest and not asked.resume:
         parser.error(f"{folder} has checkpoints already: give --resume, or another --folder")
     return Session(
-        protocol=1,
+        protocol=PROTOCOL,
         run=folder.name,
         session=f"by-hand-{datetime.now():%Y%m%d-%H%M%S}",
         run_folder=str(folder.resolve()),
         epochs=asked.epochs,
+        ends_after=None,
         parameters=checked["parameters"],
         data=asked.data,
         seed=max(asked.seed, 0),

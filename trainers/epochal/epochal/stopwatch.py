@@ -1,6 +1,10 @@
 """Seconds of an epoch, without the waiting and saving in it, and summed over interruptions."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Stopwatch:
@@ -9,11 +13,6 @@ class Stopwatch:
     def __init__(self) -> None:
         self._seconds = 0.0
         self._since: float | None = None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it does not stand still."""
-        return self._since is not None
 
     def reset(self, seconds: float = 0.0) -> None:
         """Stand still at `seconds`."""
@@ -27,6 +26,15 @@ class Stopwatch:
     def pause(self) -> None:
         """Stand still."""
         self._seconds, self._since = self.seconds, None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stand still meanwhile."""
+        was_running = self._since is not None
+        self.pause()
+        yield
+        if was_running:
+            self.start()
 
     @property
     def seconds(self) -> float:

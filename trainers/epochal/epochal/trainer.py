@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from epochal.errors import DataError
+from epochal.contracts import PROTOCOL
+from epochal.errors import DataError, SetUpError
 from epochal.parameters import Parameters, as_json, parameter_problems
 
 if TYPE_CHECKING:
     from epochal.application import Application
     from epochal.data_report import DataReport
 
-PROTOCOL = 1
 #: Begins a line on stderr that tells the worker how far a check is.
 PROGRESS = "epochal progress: "
 
@@ -133,12 +133,6 @@ class Trainer:
             raise TypeError(f"{self.name} has no training function: decorate one with @trainer.train")
         self._train(app)
 
-    def main(self) -> None:
-        """Run the verb of the command line: `describe`, `check` or `train` (which is also meant by none)."""
-        from epochal.command_line import main
-
-        main(self)
-
     def describe(self) -> dict[str, Any]:
         """The manifest, as `contracts/trainer-manifest.ts` has it."""
         return {
@@ -159,6 +153,14 @@ class Trainer:
     def parse(self, parameters: dict[str, Any]) -> Any:
         """The parameters as the trainer's model; raises pydantic's `ValidationError`."""
         return self.parameters.model_validate_json(json.dumps(parameters))
+
+    def parsed_parameters(self, parameters: dict[str, Any]) -> Any:
+        """`parse`, of those of a session: `SetUpError` where this version of the trainer does not take them."""
+        try:
+            return self.parse(parameters)
+        except ValidationError as error:
+            problems = parameter_problems(error, self.parameters)
+            raise SetUpError("; ".join("{field} is {value}: {message}".format(**one) for one in problems)) from error
 
     def check(self, epochs: Any, parameters: Any, data: Any, asked: Check | None = None) -> dict[str, Any]:
         """Everything that is wrong with a configuration, and the parameters with their defaults filled in.

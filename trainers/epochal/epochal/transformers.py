@@ -22,7 +22,6 @@ from transformers.trainer_utils import SaveStrategy
 
 from epochal import schedules
 from epochal.application import Application
-from epochal.driven import Driven
 from epochal.errors import SetUpError
 
 _WEIGHTS = "model.safetensors"
@@ -50,7 +49,7 @@ class EpochalCallback(transformers.TrainerCallback):
             )
         self._trainer = trainer
         self._app = app
-        self._driven = Driven(app)
+        self._training = app.training
         self._train_loss = app.average("train_loss")
         self._step_loss = 0.0
         self._learning_rate = 0.0
@@ -65,7 +64,8 @@ class EpochalCallback(transformers.TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Model, optimizer and schedule are there, and loaded by the Trainer where there was a checkpoint."""
-        self._driven.get_ready(self._save, lambda _folder: None, self._load_weights)
+        self._app.state(save=self._save, load=lambda _folder: None, load_weights=self._load_weights)
+        self._training.get_ready()
         for callback in self._out_of_patience():
             # The training had ended early there: a run that continues it gets its full patience again.
             callback.early_stopping_patience_counter = 0
@@ -73,19 +73,20 @@ class EpochalCallback(transformers.TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """No epoch follows."""
-        self._driven.finish()
+        self._training.finish()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """A batch begins."""
         self._learning_rate = float(self._trainer.optimizer.param_groups[0]["lr"])
         self._step_loss = 0.0
-        self._driven.begin_batch()
+        self._training.begin_batch()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """A boundary."""
         self._train_loss.add(self._step_loss)
-        self._driven.end_batch(self._steps_in_epoch, {"loss": self._step_loss})
-        self._driven.boundary()
+        self._training.progress.log({"loss": self._step_loss})
+        self._training.end_batch(self._steps_in_epoch)
+        self._training.boundary()
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, eval_dataloader: Any = None, **_: Any) -> None:
         """A batch of an evaluation; a boundary."""
@@ -93,15 +94,16 @@ class EpochalCallback(transformers.TrainerCallback):
             return
         if not self._evaluates:
             self._evaluates = True
-            self._driven.begin_validation(len(eval_dataloader) if hasattr(eval_dataloader, "__len__") else None)
-        self._driven.validation_batch({})
+            self._training.begin_validation(len(eval_dataloader) if hasattr(eval_dataloader, "__len__") else None)
+        self._training.begin_validation_batch()
+        self._training.end_validation_batch()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, Any], **_: Any) -> None:
         """The evaluation's metrics."""
         numbers = {name: value for name, value in metrics.items() if isinstance(value, (int, float))}
         self._evaluated = {name: float(value) for name, value in numbers.items() if not name.endswith(_SPEED)}
         if self._evaluates:
-            self._driven.end_validation(training_goes_on=self._driven.batch < self._steps_in_epoch)
+            self._training.end_validation(training_goes_on=self._training.position.batch < self._steps_in_epoch)
         self._evaluates = False
 
     # The Trainer's methods
@@ -119,7 +121,7 @@ class EpochalCallback(transformers.TrainerCallback):
         init_state, load_rates = trainer._init_training_state, trainer._load_optimizer_and_scheduler
 
         def train_from_checkpoint(*_: Any, **options: Any) -> Any:
-            folder = self._driven.resume_folder
+            folder = self._training.resume_folder
             if folder and not (folder / _WEIGHTS).is_file():
                 raise SetUpError(f"the checkpoint {folder} has no {_WEIGHTS}: it is of another framework")
             return train(**{**options, "resume_from_checkpoint": str(folder) if folder else None})
@@ -132,7 +134,10 @@ class EpochalCallback(transformers.TrainerCallback):
         def at_position(*args: Any, **options: Any) -> tuple[int, int]:
             init_state(*args, **options)
             # By steps alone the Trainer takes an epoch whose evaluation is still to come for a complete one.
-            return self._driven.complete_epochs, self._driven.batch * trainer.args.gradient_accumulation_steps
+            return (
+                self._training.position.epoch,
+                self._training.position.batch * trainer.args.gradient_accumulation_steps,
+            )
 
         def optimizer_and_schedule(checkpoint: str | None) -> None:
             if checkpoint is None or self._app.extended_from is None:
@@ -143,19 +148,19 @@ class EpochalCallback(transformers.TrainerCallback):
                 load_rates(checkpoint)
 
         def epoch(**options: Any) -> None:
-            if not self._driven.begin_epoch():
+            if not self._training.begin_epoch():
                 trainer.control.should_training_stop = True
                 return
             self._steps_in_epoch = options["num_update_steps_per_epoch"]
             self._evaluated = {}
-            if self._driven.batch >= self._steps_in_epoch:
+            if self._training.position.batch >= self._steps_in_epoch:
                 self._learning_rate = self._last_learning_rate()
-                self._driven.reached()
+                self._training.resumed()
             run_epoch(**options)
             if trainer.control.should_training_stop:
-                self._driven.end_early(self._why_early())
+                self._app.end_early(self._why_early())
             metrics = {"train_loss": self._train_loss.value, "learning_rate": self._learning_rate}
-            self._driven.end_epoch({**metrics, **self._evaluated})
+            self._training.end_epoch({**metrics, **self._evaluated})
 
         replaced: dict[str, Callable[..., Any]] = {
             "train": train_from_checkpoint,
@@ -163,7 +168,7 @@ class EpochalCallback(transformers.TrainerCallback):
             "_init_training_state": at_position,
             "_load_optimizer_and_scheduler": optimizer_and_schedule,
             "_run_epoch": epoch,
-            "_load_rng_state": lambda _folder: self._driven.reached(),
+            "_load_rng_state": lambda _folder: self._training.resumed(),
             # The Trainer only logs which weights it did not find, and trains on with random ones in their place.
             "_issue_warnings_after_load": self._check_loaded,
         }
@@ -201,7 +206,7 @@ class EpochalCallback(transformers.TrainerCallback):
 
     def _last_learning_rate(self) -> float:
         """That of the last batch: by now the schedule is a step further."""
-        folder = self._driven.resume_folder
+        folder = self._training.resume_folder
         return float((folder / "learning_rate.txt").read_text()) if folder else 0.0
 
     def _check_loaded(self, found: Any) -> None:

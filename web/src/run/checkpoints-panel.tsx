@@ -18,6 +18,7 @@ const reasonNames: Readonly<Record<KeepReason, { label: string; color: string }>
   every: { label: 'kept for good', color: 'violet' },
   resume: { label: 'to resume from', color: 'gray' },
   fallback: { label: 'until the newest is stored', color: 'gray' },
+  other: { label: 'other', color: 'gray' },
 };
 
 export function CheckpointsPanel({ details }: { details: RunDetails }) {

@@ -192,5 +192,7 @@ function localFolderText(folder: Receipt['localFolder']): string {
       return `kept on ${folder.host}: ${folder.why}`;
     case 'unknown':
       return `${folder.host} does not answer; it cleans up when it is back`;
+    case 'other':
+      return 'unknown to this version';
   }
 }

@@ -13,6 +13,8 @@ export function causeText(cause: Cause): string {
     }
     case 'failure':
       return `${capital(failureKinds[cause.failure.kind])}: ${cause.failure.message}`;
+    case 'other':
+      return 'The run ended for a reason that this version does not know.';
   }
 }
 

@@ -37,4 +37,5 @@ export const phaseNames = {
   validate: 'validating',
   save: 'saving a checkpoint',
   finish: 'finishing',
+  other: 'working',
 } as const;

@@ -156,7 +156,7 @@ def _add_balance(report: DataReport) -> None:
         missing = [one for one in report.classes if not one.objects[index]]
         where = report.splits[index].name
         examples = [
-            FindingExample(detail=f"{one.name}: {sum(one.objects)} objects, none of them in {where}")
+            FindingExample(detail=f"{one.name}: {sum(one.objects)} objects, none of them in {where}", image=None)
             for one in missing[:MOST_EXAMPLES]
         ]
         report.add(kind, "noted", examples, len(missing))

@@ -1,0 +1,113 @@
+"""Writing checkpoints: their files between two batches, and what makes them whole while the next ones train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from epochal import random_state
+from epochal.checkpoints import Checkpoint, CheckpointFolder
+from epochal.epoch_metrics import EpochMetrics
+from epochal.landing import Landing
+from epochal.moments import Moments
+from epochal.place import Place
+from epochal.progress import Progress
+from epochal.protocol import EventSink
+from epochal.ranks import NoCheckpoints
+from epochal.session import Session
+from epochal.stopwatch import Stopwatch
+from epochal.training_state import TrainingState
+
+
+class Saving:
+    """One checkpoint at a time becomes whole; where that fails, the training cannot go on."""
+
+    def __init__(
+        self,
+        session: Session,
+        checkpoints: CheckpointFolder | NoCheckpoints,
+        state: TrainingState,
+        place: Place,
+        moments: Moments,
+        metrics: EpochMetrics,
+        watch: Stopwatch,
+        progress: Progress,
+        sink: EventSink,
+    ) -> None:
+        """`state` is the trainer's, the other parts are the training's: a checkpoint has all of them."""
+        self._session = session
+        self._checkpoints = checkpoints
+        self._state = state
+        self._place = place
+        self._moments = moments
+        self._metrics = metrics
+        self._watch = watch
+        self._progress = progress
+        self._sink = sink
+        self._landing = Landing()
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is a checkpoint of this training."""
+        return self._checkpoints.has_any
+
+    @property
+    def error(self) -> BaseException | None:
+        """What kept the last checkpoint from becoming whole."""
+        return self._landing.error
+
+    def knows(self, checkpoint: Checkpoint) -> None:
+        """The training goes on from `checkpoint`."""
+        self._checkpoints.knows(checkpoint)
+
+    def has_this_place(self) -> bool:
+        """Whether there is a checkpoint of where the training is."""
+        return self._checkpoints.has(self._place.position)
+
+    def save(self, *, goes_on: bool = True, then: Callable[[], None] = lambda: None) -> None:
+        """Write the files of a checkpoint, with the one before settled. It becomes whole while the training goes on.
+
+        `then` is called once it is, on the thread that made it whole.
+        """
+
+        def land() -> None:
+            self._sink.send({"type": "checkpoint", "checkpoint": make_whole()})
+            then()
+
+        with self._watch.paused():
+            progress = {
+                **self._moments.encoded(),
+                "seconds": self._watch.seconds,
+                "best": self._metrics.best,
+                "epochs": self._session.epochs,
+            }
+            before = random_state.capture()
+            with self._phase(goes_on):
+                position, metrics = self._place.position, self._metrics.last
+                make_whole = self._checkpoints.write(position, metrics, progress, self._state.save)
+                self._landing.start(land)
+            random_state.restore(before)  # Saving more often must not change what is trained.
+
+    def check(self) -> None:
+        """At a boundary: raise what kept a checkpoint from becoming whole; wait for one that takes very long."""
+        self._landing.check()
+        if self._landing.is_late:
+            self.settle()
+
+    def settle(self, *, goes_on: bool = True) -> None:
+        """Wait until the checkpoint that was written last is whole."""
+        if self._landing.is_under_way:
+            with self._watch.paused(), self._phase(goes_on):
+                self._landing.settle()
+        self._landing.check()
+
+    def wait(self, timeout_seconds: float | None = None) -> None:
+        """The same at the end of the process, whatever became of it. On any thread."""
+        if self._landing.is_under_way:
+            with self._phase(goes_on=False):
+                self._landing.wait(timeout_seconds)
+
+    @contextmanager
+    def _phase(self, goes_on: bool) -> Iterator[None]:
+        with self._progress.saving(self._place.epoch, goes_on=self._place.in_epoch and goes_on):
+            yield
