@@ -8,11 +8,14 @@ hangUpWithoutNpm();
 const compiler = new URL('../launch/build.mjs', import.meta.url);
 // A clone compiles what has changed; a package comes compiled.
 if (existsSync(compiler)) {
-  const { build } = await import(compiler);
-  await build().catch((error) => {
+  const { build, requireModules } = await import(compiler);
+  try {
+    requireModules();
+    await build();
+  } catch (error) {
     process.stderr.write(`${error.message}\n`);
     process.exit(1);
-  });
+  }
 }
 const { main } = await import('../dist/client/cli/main.js');
 process.exitCode = await main(process.argv.slice(2));

@@ -14,7 +14,14 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 const stamp = join(dist, 'built.json');
 const config = 'tsconfig.build.json';
+const compiler = 'node_modules/typescript/bin/tsc';
 const folders = JSON.parse(readFileSync(join(root, config), 'utf8')).include;
+
+/** Throws where a clone has no node modules yet. */
+export function requireModules() {
+  if (existsSync(join(root, compiler))) return;
+  throw new Error(`Epochal's node modules are not installed: run \`npm ci\` in ${root} (npm start does it by itself)`);
+}
 
 /** What is compiled, and what is copied: programs in other languages lie beside the code that calls them. */
 function sources() {
@@ -48,7 +55,7 @@ export async function build({ types = false, onProgress = () => undefined } = {}
   const fresh = join(root, `.dist-${process.pid}`);
   try {
     const flags = types ? [] : ['--noCheck', '--declaration', 'false'];
-    await run('node_modules/typescript/bin/tsc', ['-p', config, '--outDir', fresh, ...flags]);
+    await run(compiler, ['-p', config, '--outDir', fresh, ...flags]);
     for (const file of files) if (!file.endsWith('.ts')) await copy(join(root, file), join(fresh, file));
     const compiled = await filesBelow(fresh);
     for (const file of compiled) await move(join(fresh, file), join(dist, file));
@@ -80,13 +87,10 @@ async function move(from, to) {
 }
 
 async function run(program, args) {
-  const path = join(root, program);
-  if (!existsSync(path)) {
-    throw new Error(
-      `Epochal's node modules are not installed: run \`npm ci\` in ${root} (npm start does it by itself)`,
-    );
-  }
-  const child = spawn(process.execPath, [path, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(root, program), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk));
   const [code] = await once(child, 'close');
