@@ -79,7 +79,7 @@ class Client:
         """
         address = address or os.environ.get("EPOCHAL_ADDRESS")
         token = token or os.environ.get("EPOCHAL_TOKEN")
-        if address is None:
+        if not address:
             folder = _data_folder()
             address = _address_of(folder)
             token = token or _text_of(folder / "server-token")
