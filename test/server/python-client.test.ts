@@ -55,7 +55,7 @@ assert list(metrics.index)[:2] == [1, 2] and metrics["loss"].notna().all(), metr
 assert run.download("config.yaml", "copied").read_text() == run.read("config.yaml").decode()
 assert "receipt.json" in [entry["path"] for entry in run.files()]
 assert isinstance(run.log(5), str)
-trained = max(entry["position"]["epoch"] for entry in run.checkpoints())
+trained = max(entry["epoch"] for entry in run.checkpoints())
 longer = run.continue_from("last", epochs=trained + 2)
 receipt = longer.wait()
 assert receipt["outcome"] == "completed" and receipt["epochs"]["completed"] == trained + 2, receipt
