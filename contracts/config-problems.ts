@@ -149,12 +149,7 @@ const typeNames: Readonly<Record<string, string>> = {
   null: 'null',
 };
 
-const units: Readonly<Record<string, string>> = {
-  string: 'characters',
-  array: 'elements',
-  set: 'elements',
-  map: 'entries',
-};
+const units: Readonly<Record<string, string>> = { string: 'character', array: 'element', set: 'element' };
 
 function limit(
   inclusiveWord: string,
@@ -166,7 +161,7 @@ function limit(
   const unit = units[origin];
   if (unit && inclusiveWord === 'at least' && inclusive && Number(bound) === 1) return 'must not be empty';
   const words = `${inclusive ? inclusiveWord : exclusiveWord} ${bound}`;
-  return unit ? `must have ${words} ${unit}` : `must be ${words}`;
+  return unit ? `must have ${words} ${unit}${Number(bound) === 1 ? '' : 's'}` : `must be ${words}`;
 }
 
 const inWords = (words: readonly string[]): string =>
@@ -184,6 +179,10 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): unknown {
   let at = unwrapped(schema);
   for (const key of path) {
+    if (at instanceof z.ZodArray && typeof key === 'number') {
+      at = unwrapped(at.element);
+      continue;
+    }
     if (!(at instanceof z.ZodObject) || !Object.hasOwn(at.shape, key)) return undefined;
     at = unwrapped(Reflect.get(at.shape, key));
   }

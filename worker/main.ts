@@ -2,7 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection, type NativeConnectionOptions, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  NativeConnection,
+  type NativeConnectionOptions,
+  Worker,
+  type WorkerInterceptors,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import type { Logger } from 'pino';
 import {
   hostActivities,
@@ -19,11 +25,11 @@ import { type Host, openHost } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
 import { endPredecessor } from './predecessor.ts';
+import { readProcessFile } from './process-file.ts';
 import { readRunFile } from './run-report.ts';
 import { Runs } from './runs.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
-import { readProcessFile } from './trainer-process.ts';
 import { Upkeep } from './upkeep.ts';
 import { takeDataFolder } from './worker-lock.ts';
 import { workflowBundle } from './workflow-bundle.ts';
@@ -33,6 +39,8 @@ export interface StartOptions {
   log: Logger;
   /** Where the server is; left out, as the standard Temporal environment configuration says. */
   temporal?: { address: string; namespace?: string };
+  /** What stands between the server and all activities. */
+  interceptors?: WorkerInterceptors;
 }
 
 export interface RunningWorker {
@@ -71,7 +79,7 @@ export async function startWorker(options: StartOptions): Promise<RunningWorker>
   }
 }
 
-async function serve({ settings, log, temporal }: StartOptions): Promise<RunningWorker> {
+async function serve({ settings, log, temporal, interceptors = {} }: StartOptions): Promise<RunningWorker> {
   const [bundle, { connection, namespace }, devices] = await Promise.all([
     workflowBundle(settings.cacheFolder, log),
     connect(temporal),
@@ -88,6 +96,7 @@ async function serve({ settings, log, temporal }: StartOptions): Promise<Running
       connection,
       namespace,
       taskQueue,
+      interceptors,
       identity: `epochal:${settings.pool}:${host.id}`,
       // Progress and cancels travel with heartbeats: a long run is watched live, a stop is heard soon.
       maxHeartbeatThrottleInterval: '300ms',

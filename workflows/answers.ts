@@ -29,11 +29,10 @@ export async function answerOf<T extends z.ZodType>(
   }
 }
 
-/** Anyone may complete an activity by hand, with anything. Workers of later versions may tell more than we know of. */
+/** Anyone may complete an activity by hand, with anything. */
 function checked<T extends z.ZodType>(activity: string, schema: T, answer: unknown): z.output<T> {
   const result = schema.safeParse(answer);
   if (result.success) return result.data;
-  if (result.error.issues.every(({ code }) => code === 'unrecognized_keys')) return answer as z.output<T>;
   const [first] = problemsOf(result.error, answer, schema);
   const problem = first ? problemSentence({ ...first, field: first.field || 'it' }) : 'it is not understood';
   throw new Error(`the answer of ${activity} makes no sense: ${problem}`);

@@ -4,9 +4,10 @@ import type { MultiBar, SingleBar } from 'cli-progress';
 import type { Progress, WorkProgress } from '../../contracts/progress.ts';
 import { runStateSchema } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
+import { sizeText } from '../../contracts/size-text.ts';
 import type { WatchItem } from '../watch.ts';
 import { colors } from './colors.ts';
-import { clockText, durationText, metricsText, numberText, plain, sizeText } from './format.ts';
+import { clockText, durationText, metricsText, numberText, plain } from './format.ts';
 import { receiptText } from './run-text.ts';
 
 const require = createRequire(import.meta.url);

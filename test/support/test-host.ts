@@ -5,6 +5,7 @@ import { homedir, platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import type { WorkerInterceptors } from '@temporalio/worker';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { cacheFolder } from '../../contracts/folders.ts';
@@ -23,6 +24,7 @@ export interface TestHostOptions {
   pool?: string;
   store?: string;
   settings?: Partial<WorkerSettings>;
+  interceptors?: WorkerInterceptors;
 }
 
 export class TestHost {
@@ -55,7 +57,8 @@ export class TestHost {
       hostReturnSeconds: 300,
       ...options.settings,
     };
-    const worker = await startWorker({ settings, log: testLog(), temporal: { address } });
+    const { interceptors = {} } = options;
+    const worker = await startWorker({ settings, log: testLog(), temporal: { address }, interceptors });
     return new TestHost(new Client({ connection }), connection, settings, worker);
   }
 

@@ -62,7 +62,7 @@ trainer = epochal.Trainer(
 def check_data(_data: str | None, parameters: Parameters) -> list[epochal.Problem]:
     """What the ranges of the parameters cannot say."""
     return [
-        epochal.Problem(f"parameters.hidden_layers.{index}", neurons, "must be between 1 and 4096")
+        epochal.Problem(f"parameters.hidden_layers[{index}]", neurons, "must be between 1 and 4096")
         for index, neurons in enumerate(parameters.hidden_layers)
         if not 1 <= neurons <= 4096
     ]

@@ -56,11 +56,11 @@ def test_the_report_says_what_each_domain_holds(broken: Path) -> None:
         ({"encoder": "resnet"}, "encoder", "must match"),
         ({"encoder_weights": "/nowhere"}, "encoder_weights", "must be a folder or file that is there"),
         ({"weights": "/nowhere"}, "weights", "must be a file that is there"),
-        ({"pseudo_margins": [0, 0]}, "pseudo_margins", "must have at least 4 entries"),
+        ({"pseudo_margins": [0, 0]}, "pseudo_margins", "must have at least 4 elements"),
         ({"pseudo_margins": [0, 0, 0, -1]}, "pseudo_margins", "must not have negative numbers"),
         ({"decoder_dilations": [0]}, "decoder_dilations", "at least 1"),
         ({"thing_classes": ["lamp"]}, "thing_classes", "lamp is no class of the source"),
-        ({"mix": True}, "mix", "is not a parameter of this trainer"),
+        ({"mix": True}, "mix", "unknown field"),
     ],
 )
 def test_a_bad_parameter(domains: Path, parameters: dict[str, Any], field: str, sentence: str) -> None:

@@ -174,9 +174,9 @@ def test_no_more_epochs_and_sigterm(start: Start) -> None:
 @pytest.mark.parametrize(
     ("parameters", "field", "sentence"),
     [
-        ({"learning_rate": 0}, "parameters.learning_rate", "must be greater than 0"),
-        ({"precision": "8"}, "parameters.precision", "must be '32-true'"),
-        ({"epochs": 3}, "parameters.epochs", "is not a parameter of this trainer"),
+        ({"learning_rate": 0}, "parameters.learning_rate", "must be more than 0"),
+        ({"precision": "8"}, "parameters.precision", 'must be "32-true"'),
+        ({"epochs": 3}, "parameters.epochs", "unknown field"),
         ({"batch_size": 1024, "validations": 3}, "parameters.validations", "must be at most 1"),
     ],
 )

@@ -177,9 +177,9 @@ def test_a_gpu_that_is_not_there(start: Start) -> None:
 @pytest.mark.parametrize(
     ("parameters", "field", "sentence"),
     [
-        ({"learning_rate": -1}, "parameters.learning_rate", "must be greater than 0"),
-        ({"schedule": "step"}, "parameters.schedule", "must be 'constant' or 'cosine'"),
-        ({"momentum": 0.9}, "parameters.momentum", "is not a parameter of this trainer"),
+        ({"learning_rate": -1}, "parameters.learning_rate", "must be more than 0"),
+        ({"schedule": "step"}, "parameters.schedule", 'must be "constant" or "cosine"'),
+        ({"momentum": 0.9}, "parameters.momentum", "unknown field"),
         ({"device": "gpu"}, "parameters.device", "must match"),
         ({"batch_size": 4, "processes": 4}, "parameters.batch_size", "two images for each of the processes"),
         ({"weights": "/nowhere/weights.safetensors"}, "parameters.weights", "must be a file that is there"),

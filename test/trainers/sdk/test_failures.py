@@ -101,7 +101,7 @@ def test_whatever_a_trainer_raises(start: Start, body: str, kind: str, message: 
         ({"protocol": 2}, "protocol"),
         ({"epochs": 0}, "epochs"),
         ({"parameters": {"batches": 0}}, "parameters.batches is 0: must be at least 1"),
-        ({"parameters": {"colour": "red"}}, "is not a parameter of this trainer"),
+        ({"parameters": {"colour": "red"}}, "unknown field"),
         ({"resumeFrom": "/nowhere/at/all"}, "cannot be used"),
         ({"runFolder": "/nowhere/at/all"}, "cannot be used"),
     ],

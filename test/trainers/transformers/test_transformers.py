@@ -137,9 +137,9 @@ def test_no_more_epochs(start: Start) -> None:
 @pytest.mark.parametrize(
     ("parameters", "field", "sentence"),
     [
-        ({"learning_rate": 0}, "parameters.learning_rate", "must be greater than 0"),
-        ({"schedule": "step"}, "parameters.schedule", "must be 'linear', 'cosine' or 'constant'"),
-        ({"model": "bert-base"}, "parameters.model", "is not a parameter of this trainer"),
+        ({"learning_rate": 0}, "parameters.learning_rate", "must be more than 0"),
+        ({"schedule": "step"}, "parameters.schedule", 'must be "linear", "cosine" or "constant"'),
+        ({"model": "bert-base"}, "parameters.model", "unknown field"),
         ({"hidden": 40, "heads": 16}, "parameters.hidden", "must divide by the 16 heads"),
     ],
 )

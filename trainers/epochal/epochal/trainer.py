@@ -169,8 +169,10 @@ class Trainer:
         """
         asked = asked or Check()
         problems: list[dict[str, str]] = []
-        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-            problems.append(_problem("epochs", epochs, "must be a whole number of at least 1"))
+        if isinstance(epochs, bool) or not isinstance(epochs, int):
+            problems.append(_problem("epochs", epochs, "must be a whole number"))
+        elif epochs < 1:
+            problems.append(_problem("epochs", epochs, "must be at least 1"))
         if data is not None and not isinstance(data, str):
             problems.append(_problem("data", data, "must be a path or a name"))
             data = None
@@ -180,7 +182,7 @@ class Trainer:
             kinds = "; or ".join(f"{one.kind}: {one.description}" for one in self.datasets)
             problems.append(_problem("data", data, f"is required ({kinds})"))
         if not isinstance(parameters, dict):
-            problems.append(_problem("parameters", parameters, "must be an object"))
+            problems.append(_problem("parameters", parameters, "must be a mapping of names to values"))
             return {"problems": problems, "parameters": {}}
         try:
             parsed = self.parse(parameters)
