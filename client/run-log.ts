@@ -1,13 +1,13 @@
 /** The trainer's log of a run, line by line, wherever it is: on a host while the run trains, in the store afterwards. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LogLines } from '../contracts/run-files.ts';
+import { type LogLines, mostLogLines } from '../contracts/run-files.ts';
 import { FileNotFoundError } from './errors.ts';
 import { firstThatHas, type RunPlaces } from './run-places.ts';
 import { isPassing } from './run-result.ts';
 import type { TrainingClient } from './training-client.ts';
 
 export interface LogOptions {
-  /** The last lines only, at most `mostLines`; left out, all of them. */
+  /** The last lines only, at most `mostLogLines`; left out, all of them. */
   lines?: number | undefined;
   /** Wait for more until the run is over. */
   follow?: boolean | undefined;
@@ -22,14 +22,11 @@ export type LogItem =
   | { kind: 'trouble'; message: string }
   | { kind: 'recovered' };
 
-/** In one answer. */
-export const mostLines = 2_000;
-
 type Source = Pick<TrainingClient, 'places' | 'files'>;
 
 /** Throws FileNotFoundError where there is no log and, unless it is followed, what keeps it from being read. */
 export async function* runLog(client: Source, run: string, options: LogOptions = {}): AsyncGenerator<LogItem> {
-  const { lines = mostLines, follow = false, signal, intervalMs = 1_000 } = options;
+  const { lines = mostLogLines, follow = false, signal, intervalMs = 1_000 } = options;
   let offset: number | null = options.lines === undefined ? 0 : null;
   let places: RunPlaces | null = null;
   let trouble: string | null = null;

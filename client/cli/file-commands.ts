@@ -1,10 +1,10 @@
 /** `epochal logs` and `epochal cp`: what a run has written, without knowing where it is. */
 
 import { placeName, relativePath } from '../../contracts/names.ts';
+import { mostLogLines } from '../../contracts/run-files.ts';
 import { sizeText } from '../../contracts/size-text.ts';
 import { copyFiles } from '../copied-files.ts';
 import { ConfigError } from '../errors.ts';
-import { mostLines, runLog } from '../run-log.ts';
 import type { Cli } from './cli.ts';
 import { colors } from './colors.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -29,14 +29,18 @@ export const fileCommands = (root: Root, cli: Cli): Root =>
             alias: 'n',
             type: 'number',
             requiresArg: true,
-            describe: `The last lines only, at most ${mostLines}; omitted: the whole log`,
+            describe: `The last lines only, at most ${mostLogLines}; omitted: the whole log`,
           })
           .example('$0 logs my-run -f -n 20', 'the last lines, and what comes')
           .example('$0 logs my-run --json', 'one JSON object per line'),
       cli.action(async ({ run, follow, lines, json }) => {
-        if (lines !== undefined && !(Number.isInteger(lines) && lines >= 1 && lines <= mostLines))
-          throw new ConfigError([], { message: `--lines is ${lines}: must be a whole number from 1 to ${mostLines}` });
+        if (lines !== undefined && !(Number.isInteger(lines) && lines >= 1 && lines <= mostLogLines))
+          throw new ConfigError([], {
+            message: `--lines is ${lines}: must be a whole number from 1 to ${mostLogLines}`,
+          });
         const client = await cli.client();
+        // Help and other commands need none of Temporal's client.
+        const { runLog } = await import('../run-log.ts');
         return cli.interruptible(`stopped following the log of ${run}`, async (signal) => {
           for await (const item of runLog(client, run, { follow, lines, signal })) {
             if (item.kind === 'trouble') cli.note(colors.yellow(`${plain(item.message)}; still trying`));

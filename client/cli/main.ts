@@ -109,7 +109,7 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
     .version(version)
     .describe('version', 'Show the version')
     .epilogue(
-      `${exitCodeText}\nThe Temporal server is the one of TEMPORAL_ADDRESS or temporal.toml, else the one that "npm start" started.`,
+      `${exitCodeText}\nThe Temporal server is the one of TEMPORAL_ADDRESS or temporal.toml, else the one that "epochal up" started.`,
     )
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .exitProcess(false)

@@ -1,9 +1,24 @@
-/** `epochal worker`, `epochal server`, `epochal sign-in` and `epochal doctor`: what runs on this machine. Their parts are loaded when they are called. */
+/** `epochal up`, `worker`, `server`, `sign-in` and `doctor`: what runs on this machine. Their parts are loaded when they are called. */
 import type { Cli } from './cli.ts';
 import type { Root } from './shared-options.ts';
 
 export const serviceCommands = (root: Root, cli: Cli): Root =>
   root
+    .command(
+      'up',
+      'Start Temporal, a worker and the web UI on this machine, until Ctrl-C',
+      (command) =>
+        command
+          .option('demo', { type: 'boolean', default: false, describe: 'Train the demo once and exit' })
+          .example('$0 up', 'the first start trains a small demo; the address of the web UI is printed')
+          .epilogue(
+            'A Temporal server that is configured (TEMPORAL_ADDRESS, temporal.toml) or running is used, else one is started. Ctrl-C ends everything that was started here; runs resume at the next start.',
+          ),
+      cli.action(async ({ demo }) => {
+        const { main } = await import('../../launch/start.ts');
+        return main(demo ? ['--demo'] : []);
+      }),
+    )
     .command(
       'worker',
       'Serve a pool from this machine until SIGTERM or Ctrl-C',
