@@ -1,10 +1,12 @@
 /** `epochal doctor`: what is here, what is missing, and how to get it. Changes nothing. */
+
 import { existsSync } from 'node:fs';
 import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Connection } from '@temporalio/client';
 import { colors as pc } from '../client/cli/colors.ts';
 import { poolControlQueue } from '../contracts/queues.ts';
+import { sizeText } from '../contracts/size-text.ts';
 import { readGpus } from '../worker/gpus.ts';
 import { isEnvironmentReady, readRequirements } from '../worker/python-environments.ts';
 import { findPython, findUv, type PythonInterpreter } from '../worker/python-tools.ts';
@@ -105,7 +107,9 @@ async function examineTemporal(settings: WorkerSettings): Promise<Finding[]> {
     if (temporal === null) {
       const binary = await findTemporalBinary();
       const from = binary === null ? 'the program is downloaded then' : `with ${binary.path}, ${binary.version}`;
-      return [{ what, status: 'note', detail: `none is running; npm start starts one (${from})`, remedy: 'npm start' }];
+      return [
+        { what, status: 'note', detail: `none is running; epochal up starts one (${from})`, remedy: 'epochal up' },
+      ];
     }
     connection = await connectTo(temporal);
   } catch (error) {
@@ -153,7 +157,7 @@ async function examineWorkers(connection: Connection, namespace: string, pool: s
   });
   const identities = [...new Set((pollers ?? []).map(({ identity }) => identity ?? ''))];
   if (identities.length > 0) return { what, status: 'ok', detail: identities.join(', ') };
-  return { what, status: 'note', detail: 'none polls', remedy: 'npm start, or npx epochal worker on a GPU host' };
+  return { what, status: 'note', detail: 'none polls', remedy: 'epochal up, or epochal worker on a GPU host' };
 }
 
 async function examineDataFolder(folder: string): Promise<Finding[]> {
@@ -168,7 +172,7 @@ async function examineDataFolder(folder: string): Promise<Finding[]> {
   }
   const { bavail, bsize } = await statfs(existing);
   const free = bavail * bsize;
-  const detail = `${folder}, ${(free / gibibyte).toFixed(1)} GiB free`;
+  const detail = `${folder}, ${sizeText(free)} free`;
   if (free >= littleSpace) return [{ what, status: 'ok', detail }];
   const remedy = 'free some space: epochal data ls shows what failed runs left';
   return [{ what, status: 'note', detail, remedy }];
@@ -203,7 +207,7 @@ async function examineGpus(): Promise<Finding> {
   if (gpus.length === 0) {
     return { what: 'GPUs', status: 'note', detail: 'nvidia-smi shows none: trainers run on the CPU, in one slot' };
   }
-  const detail = gpus.map(({ name, memoryBytes }) => `${name} (${(memoryBytes / gibibyte).toFixed(0)} GiB)`).join(', ');
+  const detail = gpus.map(({ name, memoryBytes }) => `${name} (${sizeText(memoryBytes)})`).join(', ');
   return { what: 'GPUs', status: 'ok', detail };
 }
 

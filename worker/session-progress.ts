@@ -19,6 +19,10 @@ export class SessionProgress {
   versions: Record<string, string> = {};
   devices: string[] = [];
   endedEarly: EarlyEnd | null = null;
+  /** Since when its set-up has not moved, by the monotonic clock. */
+  setUpMovedAt = performance.now();
+  /** Hears how far the set-up is. */
+  onSetUp: (doing: string, counted: { done: number; total: number }) => void = () => undefined;
   epochsDone: number;
   /** A checkpoint within an epoch landed that no report has told yet. */
   hasNews = false;
@@ -45,6 +49,10 @@ export class SessionProgress {
       case 'hello':
         this.versions = event.versions;
         this.devices = event.devices.map(({ name }) => name);
+        break;
+      case 'setUpProgress':
+        this.setUpMoves();
+        this.onSetUp(event.doing, { done: event.done, total: event.total });
         break;
       case 'ready':
         this.isReady = true;
@@ -75,6 +83,10 @@ export class SessionProgress {
         break;
       default:
     }
+  }
+
+  setUpMoves(): void {
+    this.setUpMovedAt = performance.now();
   }
 
   /** So many epochs are complete and on its disk, whoever has told. */

@@ -32,7 +32,7 @@ export interface OpenOptions {
   /** The work came by the pool's queue, so that a poll's permit becomes the slot. */
   byPermit: boolean;
   signal: AbortSignal;
-  onProgress: (doing: string) => void;
+  onProgress: (doing: string, counted?: { done: number; total: number }) => void;
 }
 
 export interface Start {
@@ -164,14 +164,17 @@ export const isDiskFull = (error: unknown): boolean =>
     ? ['ENOSPC', 'EDQUOT'].includes(codeOf(error.cause) ?? '')
     : ['ENOSPC', 'EROFS', 'EDQUOT'].includes(codeOf(error) ?? '');
 
-/** Throws SessionOver when it is over before, also by the limit: then it was a hang. */
+/** Throws SessionOver when it is over before, also by the limit: then it was a hang. One that tells how far it is moves. */
 export async function untilReady(session: LiveSession, seconds: number, signal: AbortSignal): Promise<void> {
-  const limit = deadline(seconds * 1000, signal);
-  try {
-    await session.waitReady(limit);
-  } catch (error) {
-    if (error !== limit.reason || signal.aborted) throw error;
-    await session.endHang(`not ready after ${seconds} s (deadlines.setUpSeconds); its stacks are in its log`);
-    throw new SessionOver('it hung while it set up');
+  const left = () => seconds * 1000 - (performance.now() - session.progress.setUpMovedAt);
+  while (left() > 0) {
+    const limit = deadline(left(), signal);
+    try {
+      return await session.waitReady(limit);
+    } catch (error) {
+      if (error !== limit.reason || signal.aborted) throw error;
+    }
   }
+  await session.endHang(`not ready after ${seconds} s (deadlines.setUpSeconds); its stacks are in its log`);
+  throw new SessionOver('it hung while it set up');
 }

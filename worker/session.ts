@@ -10,7 +10,7 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
 import { deadline } from './deadline.ts';
 import { type EndingTrainer, endTrainer } from './end-trainer.ts';
-import { endLeftovers } from './escaped-processes.ts';
+import { endLeftovers, keepNote } from './escaped-processes.ts';
 import type { GpuMemory } from './gpu-memory.ts';
 import type { LaunchedTrainer } from './launchers/launcher.ts';
 import type { TrainerEnd } from './process-file.ts';
@@ -20,8 +20,9 @@ import { readManifests } from './run-report.ts';
 import { sessionEnd } from './session-end.ts';
 import { type FoundSession, SessionProgress } from './session-progress.ts';
 import { removeSockets } from './session-sockets.ts';
-import { TrainerChannel } from './trainer-channel.ts';
+import { TrainerChannel, type TrainerListener } from './trainer-channel.ts';
 import { TrainerWatch } from './trainer-watch.ts';
+import { UnknownEvents } from './unknown-events.ts';
 import { Wakes } from './wakes.ts';
 
 /** The session is over; ask `end` how. */
@@ -60,6 +61,7 @@ export class LiveSession {
 
   #process: LaunchedTrainer | null = null;
   #channel: TrainerChannel | null = null;
+  readonly #unknown = new UnknownEvents();
   #isLeft = false;
   #isOver = false;
   #granted = 0;
@@ -88,7 +90,7 @@ export class LiveSession {
   life: Life;
   readonly log: Logger;
   readonly config: RunConfig;
-  readonly #progress: SessionProgress;
+  readonly progress: SessionProgress;
   readonly #watch: TrainerWatch;
 
   constructor({ run, host, folder, life, config, startEpoch, log, found }: SessionParts) {
@@ -102,10 +104,10 @@ export class LiveSession {
     this.log = log;
     this.config = config;
     this.meter = new ProgressMeter(Math.min(startEpoch + 1, config.epochs), config.epochs);
-    this.#progress = new SessionProgress(startEpoch, log, found);
+    this.progress = new SessionProgress(startEpoch, log, found);
     this.#watch = new TrainerWatch({
       ...{ folder, deadlines: config.deadlines, meter: this.meter },
-      mayBeSilent: () => this.#isLeft || this.#progress.epochsDone >= this.#granted,
+      mayBeSilent: () => this.#isLeft || this.progress.epochsDone >= this.#granted,
       onHang: (message) => void this.endHang(message),
     });
     if (found) this.#watch.trains(startEpoch + 1);
@@ -144,28 +146,32 @@ export class LiveSession {
 
   /** What its trainer said of an early end, also where the disk took no note of it. */
   get endedEarly(): EarlyEnd | null {
-    return this.#progress.endedEarly;
+    return this.progress.endedEarly;
   }
 
   get description(): Session {
     const { id, host, startedAt } = this;
-    const { resumedFrom, devices, versions } = this.#progress;
+    const { resumedFrom, devices, versions } = this.progress;
     return { id, host, resumedFrom, devices, versions, startedAt };
   }
+
+  /** Of what its trainer says. */
+  readonly listener: TrainerListener = {
+    onConnected: () => this.#greet(),
+    onEvent: (event) => this.#onEvent(event),
+    onGarbage: (sentence) => {
+      this.#seen ??= { kind: 'protocol', message: sentence.slice(0, 4000) };
+      this.log.error(sentence);
+      this.kill();
+    },
+  };
 
   /** `socket`: where the trainer listens; `gpuMemory`: as it was before the process. */
   attach(process: LaunchedTrainer, socket: string, gpuMemory: GpuMemory | null = null): void {
     this.#process = process;
-    const channel = new TrainerChannel(socket, {
-      onConnected: () => this.#greet(),
-      onEvent: (event) => this.#onEvent(event),
-      onGarbage: (sentence) => {
-        this.#seen ??= { kind: 'protocol', message: sentence.slice(0, 4000) };
-        this.log.error(sentence);
-        this.kill();
-      },
-    });
+    const channel = new TrainerChannel(socket, this.listener);
     this.#channel = channel;
+    this.progress.setUpMoves();
     void this.#watchEnd(process, channel, socket, gpuMemory);
   }
 
@@ -182,7 +188,7 @@ export class LiveSession {
     if (this.#asked) this.#channel?.send(this.#asked);
     void readManifests(this.folder).then(
       (manifests) => {
-        this.#progress.landed(manifests.at(-1)?.epoch ?? 0);
+        this.progress.landed(manifests.at(-1)?.epoch ?? 0);
         this.#wakes.wake();
       },
       (error) => this.log.warn({ err: error }, 'checkpoints'),
@@ -194,13 +200,13 @@ export class LiveSession {
   }
 
   async waitReady(signal: AbortSignal): Promise<void> {
-    await this.#until(() => this.#progress.isReady, signal);
+    await this.#until(() => this.progress.isReady, signal);
   }
 
   grant(through: number): void {
     this.spokenTo();
     // A trainer that waited for this grant was silent for a good reason.
-    if (this.#progress.epochsDone >= this.#granted) this.#watch.alive();
+    if (this.progress.epochsDone >= this.#granted) this.#watch.alive();
     this.#granted = Math.max(this.#granted, through);
     this.#channel?.send({ type: 'grant', through: this.#granted });
   }
@@ -217,7 +223,7 @@ export class LiveSession {
       this.#wakes.wake();
     }, quietMs);
     try {
-      const progress = this.#progress;
+      const progress = this.progress;
       await this.#until(
         () => progress.epochsDone >= epoch || progress.endedEarly !== null || (progress.hasNews && !isQuiet),
         signal,
@@ -282,8 +288,8 @@ export class LiveSession {
       exit: this.#exit && { code: this.#exit.code, signal: this.#exit.signal },
       isUnseen: this.#exit === null,
       unattended: this.#exit?.unattended === true,
-      reached: this.#progress.reached,
-      batchesPerEpoch: this.#progress.batchesPerEpoch,
+      reached: this.progress.reached,
+      batchesPerEpoch: this.progress.batchesPerEpoch,
       seen: this.#seen,
       killedByUs: this.#killedByUs,
       outOfMemory: this.#exit?.outOfMemory === true,
@@ -298,7 +304,9 @@ export class LiveSession {
 
   #onEvent(event: TrainerEvent): void {
     this.#watch.note(event);
-    this.#progress.note(event);
+    this.progress.note(event);
+    const unknown = this.#unknown.noteOf(event);
+    if (unknown) void keepNote(this.folder, this.id, unknown);
     if (event.type === 'acknowledged' && event.command === 'stop' && this.#stopAskedAt !== null) {
       this.#acknowledgedAfterMs ??= Math.round((performance.now() - this.#stopAskedAt) * 100) / 100;
     }

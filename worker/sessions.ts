@@ -180,6 +180,7 @@ export class Sessions {
       begun.attach(trainer, socket, memoryBefore);
       this.#watch(begun, slot);
       options.onProgress('the trainer sets up');
+      begun.progress.onSetUp = options.onProgress;
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
       return { session: begun.description, report: await readReport(folder, input.known, previous?.id ?? null) };

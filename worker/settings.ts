@@ -7,6 +7,7 @@ import { problemsOf } from '../contracts/config-problems.ts';
 import { problemSentence } from '../contracts/failure.ts';
 import { cacheFolder, dataFolder } from '../contracts/folders.ts';
 import { name } from '../contracts/names.ts';
+import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import { storeAddress } from '../contracts/run-config.ts';
 import { folderOf } from './allowed-paths.ts';
@@ -40,7 +41,7 @@ export interface WorkerSettings {
   hostReturnSeconds: number;
 }
 
-const builtInTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
+const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
 export const pythonSdkFolder = join(builtInTrainers, 'epochal');
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);

@@ -3,7 +3,7 @@
  * hosts and the store hold is published, and a receipt says `salvaged`, or `lost` when nothing was found.
  */
 
-import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import * as wf from '@temporalio/workflow';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import { hostQueue, poolControlQueue } from '../contracts/queues.ts';
@@ -16,6 +16,7 @@ import {
   salvageId,
   surveySchema,
 } from '../contracts/salvage-messages.ts';
+import { attributes } from '../contracts/search-attributes.ts';
 import { answerOf } from './answers.ts';
 import { adoptCheckpoints, landedOf } from './ledger.ts';
 import { code } from './markdown.ts';
@@ -25,7 +26,6 @@ import { pageOf } from './temporal-page.ts';
 
 /** A host that is rebooting gets this long, unless who asks says otherwise. */
 const hostReturnSeconds = 300;
-const runKey = defineSearchAttributeKey('EpochalRun', 'KEYWORD');
 const nothing: Survey = { config: null, chain: null, checkpoints: [], epochs: [], receipt: null, outputFolder: null };
 
 export async function salvage(input: SalvageInput): Promise<Receipt | null> {
@@ -77,9 +77,9 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
 
 function tell(final: Receipt, config: RunConfig): Receipt {
   wf.upsertSearchAttributes([
-    { key: defineSearchAttributeKey('EpochalOutcome', 'KEYWORD'), value: final.outcome },
-    { key: defineSearchAttributeKey('EpochalProject', 'KEYWORD'), value: config.project },
-    { key: defineSearchAttributeKey('EpochalTrainer', 'KEYWORD'), value: config.trainer },
+    { key: attributes.outcome, value: final.outcome },
+    { key: attributes.project, value: config.project },
+    { key: attributes.trainer, value: config.trainer },
   ]);
   wf.setCurrentDetails(
     `### ${final.outcome}\n- **run** ${pageOf(final.run)}\n- **output folder** ${code(final.outputFolder ?? 'none')}`,
@@ -218,7 +218,7 @@ export async function sweep(): Promise<string[]> {
         workflowId: salvageId(input.place),
         args: [input],
         parentClosePolicy: 'ABANDON',
-        typedSearchAttributes: [{ key: runKey, value: input.run }],
+        typedSearchAttributes: [{ key: attributes.run, value: input.run }],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
       });
       started.push(input.place);

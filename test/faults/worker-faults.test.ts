@@ -267,7 +267,11 @@ describe('a worker', () => {
 
   it('killed while it opens a session, of a run that is terminated then: it lands the run when it is back', async () => {
     const gone = await hosts.worker();
-    const run = await hosts.start({ epochs: 50, parameters: slow, deadlines: { heartbeatSeconds: 3, reattachSeconds: 1 } });
+    const run = await hosts.start({
+      epochs: 50,
+      parameters: slow,
+      deadlines: { heartbeatSeconds: 3, reattachSeconds: 1 },
+    });
     await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
     await run.trainer(gone);
     // The next session is held where it looks for the run's checkpoints, before there is a trainer.

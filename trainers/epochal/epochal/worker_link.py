@@ -116,9 +116,11 @@ class WorkerLink:
             if self._is_closed:
                 return
             if may_drop:
-                self._batch = _line(event)
-                if self._worker and not (self._partial or self._replies or self._next()):
-                    self._partial = memoryview(self._batch)
+                line = _line(event)
+                if kind == "batch":
+                    self._batch = line
+                if self._worker and not self._has_more:
+                    self._partial = memoryview(line)
             else:
                 self._keep(event)
                 if kind == "phase":

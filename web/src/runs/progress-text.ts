@@ -1,6 +1,8 @@
 /** What a run does now, in a few words and as a part of one. Pure. */
+
 import type { LiveProgress } from '../../../contracts/http-api.ts';
-import { counted, formatBytes } from '../formatting.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
+import { counted, formatCount } from '../formatting.ts';
 
 export type TrainingProgress = Extract<LiveProgress, { kind: 'training' }>;
 export type Work = Extract<LiveProgress, { kind: 'work' }>;
@@ -23,12 +25,15 @@ export function partTrained({ phase, epoch, epochs, batch, batches }: TrainingPr
   return Math.min(1, Math.max(0, (epoch - 1 + ofEpoch) / epochs));
 }
 
-export const partDone = ({ bytes, totalBytes }: Work): number | null =>
-  bytes !== undefined && totalBytes ? Math.min(1, bytes / totalBytes) : null;
+export function partDone({ bytes, totalBytes, counted: of }: Work): number | null {
+  if (of) return Math.min(1, of.done / of.total);
+  return bytes !== undefined && totalBytes ? Math.min(1, bytes / totalBytes) : null;
+}
 
-export function workText({ doing, bytes, totalBytes }: Work): string {
+export function workText({ doing, bytes, totalBytes, counted: of }: Work): string {
+  if (of) return `${doing}: ${formatCount(of.done)} of ${formatCount(of.total)}`;
   if (bytes === undefined) return doing;
-  return `${doing}: ${formatBytes(bytes)}${totalBytes ? ` of ${formatBytes(totalBytes)}` : ''}`;
+  return `${doing}: ${sizeText(bytes)}${totalBytes ? ` of ${sizeText(totalBytes)}` : ''}`;
 }
 
 export const phaseNames = {
