@@ -1,4 +1,5 @@
 /** The parent of a trainer: it tells how that ended, whoever asks and whenever, and ends one that no worker comes for. */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,14 @@ import { endEscaped, escapedNote } from '../../worker/escaped-processes.ts';
 import type { LaunchedTrainer } from '../../worker/launchers/launcher.ts';
 import { processLauncher } from '../../worker/launchers/process.ts';
 import { readProcessFile, readTrainerEnd } from '../../worker/process-file.ts';
-import { groupMembers, markedProcesses, processGone, residentBytes } from '../../worker/process-groups.ts';
+import {
+  groupMembers,
+  identify,
+  markedProcesses,
+  processGone,
+  residentBytes,
+  signalProcess,
+} from '../../worker/process-groups.ts';
 import { findPython } from '../../worker/python-tools.ts';
 import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
 import { supervisorSocket } from '../../worker/session-sockets.ts';
@@ -16,13 +24,16 @@ import { until } from '../support/until.ts';
 let data: string;
 let folder: RunFolder;
 let launched: LaunchedTrainer | null = null;
+/** Another one each time: what a test before has left is none of this one's. */
+let session: string;
 beforeEach(async () => {
+  session = randomUUID();
   data = await mkdtemp(join(tmpdir(), 'epochal-supervisor-'));
   folder = await new RunFolders(data).make('supervised');
   await writeFile(folder.events, '');
 });
 afterEach(async () => {
-  for (const pid of await everybody()) process.kill(pid, 'SIGKILL');
+  for (const pid of await everybody()) await signalProcess(await identify(pid), 'SIGKILL');
   launched?.dismiss();
   launched = null;
   await rm(data, { recursive: true, force: true });
@@ -34,7 +45,7 @@ const hung = 'trap "" TERM; sleep 1000 & setsid -f sleep 1000; echo ready; while
 const socketPath = () => join(data, 'socket');
 
 /** A shell script in the place of a trainer; returns once it has said something. */
-async function start(script: string, session = 'one'): Promise<LaunchedTrainer> {
+async function start(script: string): Promise<LaunchedTrainer> {
   const file = join(data, 'trainer.sh');
   await writeFile(file, script);
   const limits = { reattachSeconds: 0.3, stopSeconds: 0.2, terminateSeconds: 0.2 };
@@ -78,7 +89,7 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
     const trainer = await start(`echo ready; until [ -e ${data}/go ]; do sleep 0.01; done; ${how}`);
     await writeFile(join(data, 'go'), '');
     expect(await trainer.exited).toMatchObject({ ...expected, unattended: false });
-    expect(await readTrainerEnd(folder, 'one')).toMatchObject(expected);
+    expect(await readTrainerEnd(folder, session)).toMatchObject(expected);
     expect(await readTrainerEnd(folder, 'another')).toBeNull();
     expect(await (await findAgain()).exited).toMatchObject(expected);
     launched?.dismiss();
@@ -90,7 +101,7 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
   it('lets a worker go and another one come, and its trainer does not notice', async () => {
     const first = await start(hung);
     const file = await readProcessFile(folder);
-    expect(file).toMatchObject({ session: 'one', ...first.identity, slot: 3 });
+    expect(file).toMatchObject({ session, ...first.identity, slot: 3 });
     expect((await stat(supervisorSocket(socketPath()))).mode & 0o777).toBe(0o600);
     first.leave();
     const second = await findAgain();
@@ -108,7 +119,7 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
       trainer.leave();
       expect(await supervisorGone()).toBe(true);
       expect(await everybody()).toEqual([]);
-      expect(await readTrainerEnd(folder, 'one')).toMatchObject({ signal: 'SIGKILL', unattended: true });
+      expect(await readTrainerEnd(folder, session)).toMatchObject({ signal: 'SIGKILL', unattended: true });
       expect(await readFile(folder.events, 'utf8')).toContain(
         `"ended 1 process that had left the trainer's process group: sleep"`,
       );
@@ -137,7 +148,7 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
     const { path } = await findPython();
     const limits = { reattachSeconds: 1, stopSeconds: 1, terminateSeconds: 1 };
     const starting = processLauncher.start({
-      ...{ program: { name: 'none', file: 'none.py' }, python: path, folder: nowhere, session: 'one' },
+      ...{ program: { name: 'none', file: 'none.py' }, python: path, folder: nowhere, session },
       ...{ socket: socketPath(), slot: 0, limits, environment: {} },
     });
     await expect(starting).rejects.toThrow(/the trainer could not be started: .*nowhere/);
