@@ -150,6 +150,13 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
               />
               <NumberField
                 {...bound}
+                field="deadlines.reattachSeconds"
+                label="Without a worker"
+                suffix=" s"
+                description="Then the trainer saves and ends"
+              />
+              <NumberField
+                {...bound}
                 field="deadlines.hangFloorSeconds"
                 label="Hang"
                 suffix=" s"
