@@ -27,6 +27,8 @@ export interface OpenSessionInput extends Owner {
   ledger: readonly LedgerEntry[];
   /** The session before: checkpoints that only its host knows of are trusted from it alone. */
   previous: Session | null;
+  /** Nobody saw the session before end: whoever can tell how it did does so first. Workflows of old do not tell. */
+  unseen?: boolean;
   /** The host of the session before is going down: it is not asked first. */
   elsewhere: boolean;
   /** Go on from here or before: set when what came later must be given up (NaN). */

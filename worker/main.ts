@@ -23,6 +23,7 @@ import { Devices } from './devices.ts';
 import { type LeftSession, type LostSession, leftSession } from './found-sessions.ts';
 import { decided, landed } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
+import { inGroups } from './in-groups.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
 import { endPredecessor } from './predecessor.ts';
@@ -58,6 +59,8 @@ export interface RunningWorker {
 
 /** How long a trainer may take to its batch boundary when the worker goes down, in seconds. */
 const drainSeconds = 60;
+/** How long what is under way may take when the worker hands over: before its activities are cancelled. */
+const handOverSeconds = drainSeconds - 10;
 /** After a second signal: to tell the server that sessions have ended, then the process ends whatever it is doing. */
 const atOnceMs = 5_000;
 /** How often runs without a receipt are looked for, in minutes. */
@@ -182,7 +185,7 @@ async function serve({ settings, log, temporal, interceptors = {} }: StartOption
       slots.close();
       upkeep.stop();
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-      await Promise.race([Promise.all([openings.idle(), outputs.idle()]), delay(drainSeconds * 1000)]);
+      await Promise.race([Promise.all([openings.idle(), outputs.idle()]), delay(handOverSeconds * 1000)]);
       await running[0]?.catch(() => undefined);
       await Promise.all(sessions.runs.map((run) => runs.unstick(run)));
       sessions.leave();
@@ -196,13 +199,13 @@ async function serve({ settings, log, temporal, interceptors = {} }: StartOption
 
 /** Sessions that a worker before this one left: those that can be are taken up, as if it had opened them. */
 async function takeUpSessions(host: Host): Promise<(LeftSession | LostSession)[]> {
-  const left: (LeftSession | LostSession)[] = [];
-  for (const folder of await host.folders.list()) {
-    if ((await readKept(folder)) !== null) continue;
+  const looked = await inGroups(await host.folders.list(), async (folder) => {
+    if ((await readKept(folder)) !== null) return null;
     const session = await leftSession(folder, (life) => host.runs.isForeign(life));
-    if (session?.kind === 'found' && !(await host.sessions.takeUp(session))) left.push({ ...session, kind: 'lost' });
-    else if (session) left.push(session);
-  }
+    if (session?.kind !== 'found' || (await host.sessions.takeUp(session))) return session;
+    return { ...session, kind: 'lost' as const };
+  });
+  const left = looked.filter((session) => session !== null);
   await host.sessions.clearSockets(left.flatMap((session) => ('socket' in session ? [session.socket] : [])));
   return left;
 }

@@ -132,8 +132,8 @@ export class Sessions {
       options.onProgress('wait for the session before to end');
       await endTrainer(live.ending, input.config.deadlines, options.signal);
     }
-    if (live?.isFound && live.isOver && live.id === previous?.id && !live.wasTold) {
-      // The run gave it up before anyone could tell how it ended, and would take that for the host's trouble.
+    if (input.unseen && live?.isFound && live.isOver && live.id === previous?.id && !live.wasTold) {
+      // The run gave it up before anyone could tell how it ended, and takes that for the host's trouble.
       const { failure } = await live.end(input.known);
       if (failure && failure.kind !== 'workerLost') throw new SessionProblem(failure);
     }

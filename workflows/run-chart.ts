@@ -99,6 +99,7 @@ const sessions = chartSetup.createStateConfig({
           config: planOf(context).config,
           ledger: context.ledger,
           previous: context.lastSession,
+          unseen: context.session !== null,
           elsewhere: context.handedOver,
           notAfter: context.notAfter,
           batchDivisor: context.batchDivisor,

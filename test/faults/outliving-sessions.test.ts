@@ -38,6 +38,12 @@ const handOver = async (worker: FaultWorker) => {
 };
 const kill = (worker: FaultWorker) => worker.kill();
 
+const givenUp = (run: FaultRun) =>
+  until('the server has given it up', async () => {
+    const { events } = await run.handle.fetchHistory();
+    return events?.some(({ activityTaskTimedOutEventAttributes: timedOut }) => timedOut);
+  });
+
 async function expectLanded(run: FaultRun, expected: object): Promise<void> {
   const { receipt, violations } = await checkLanded(run);
   expect(violations).toEqual([]);
@@ -65,10 +71,7 @@ describe.concurrent('a trainer whose worker', () => {
   it('was away until its run had given it up is found again all the same', async (test) => {
     const { run, worker, hold, trainer, pids } = await begin(test, '2:10', { deadlines: { heartbeatSeconds: 3 } });
     await worker.kill();
-    await until('the server has given it up', async () => {
-      const { events } = await run.handle.fetchHistory();
-      return events?.some(({ activityTaskTimedOutEventAttributes: timedOut }) => timedOut);
-    });
+    await givenUp(run);
     await worker.start();
     await hold.release();
     await expectLanded(run, { outcome: 'completed', batches: { trained: 36, wasted: 0 }, restarts: [] });
@@ -86,17 +89,26 @@ describe.concurrent('a trainer whose worker', () => {
     expect((await pids()).size).toBe(2);
   });
 
-  it('is away is killed then: the next worker tells how it ended', async (test) => {
+  it.for([
+    ['killed then', false],
+    ['killed then, and given up by its run', true],
+  ] as const)('is away is %s: the next worker tells how it ended', async ([, isGivenUp], test) => {
     const { run, worker, hold, trainer } = await begin(test, '2:10', {
       failures: { restarts: 1, backoffSeconds: 0, maxBackoffSeconds: 0 },
+      deadlines: { heartbeatSeconds: isGivenUp ? 3 : 600 },
     });
     await worker.kill();
     process.kill(trainer.pid, 'SIGKILL');
     await run.ends(trainer);
     await hold.release();
+    if (isGivenUp) await givenUp(run);
     await worker.start();
-    const failure = { kind: 'trainerKilled', exit: { code: null, signal: 'SIGKILL' } };
-    await expectLanded(run, { outcome: 'completed', restarts: [{ reason: 'failure', failure }] });
+    const failures = [
+      ...(isGivenUp ? [{ kind: 'hostLost' }] : []),
+      { kind: 'trainerKilled', exit: { code: null, signal: 'SIGKILL' } },
+    ];
+    const restarts = failures.map((failure) => ({ reason: 'failure', failure }));
+    await expectLanded(run, { outcome: 'completed', restarts });
   });
 
   it('is away finishes then: what follows the last epoch is not done again', async (test) => {
