@@ -74,9 +74,8 @@ class _Reader:
         # Only now all categories are known, which may be at the end of a file.
         for file in files:
             self._read_annotations(file)
-        ids = list(self._categories)
-        if all(isinstance(one, int) for one in ids):
-            ids = sorted(ids)  # type: ignore[type-var]
+        numbers = [one for one in self._categories if isinstance(one, int)]
+        ids = sorted(numbers) if len(numbers) == len(self._categories) else self._categories
         classes = list(dict.fromkeys(self._categories[one].name for one in ids))
         pictures = [picture for picture, _ in self._by_path.values()]
         return DataSet("coco", self._folder, classes, pictures, self._findings, self._keypoint_names(pictures))
