@@ -28,6 +28,7 @@ from epochal.datasets.listings import Listings
 from epochal.datasets.masks import full_mask, rle_of_mask
 from epochal.datasets.model import DataSet, Findings, Object, Picture
 from epochal.datasets.outlines import outline_of
+from epochal.datasets.painting import area_of
 from epochal.datasets.pictures import link_name, relocated, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
@@ -240,7 +241,7 @@ def _annotation(one: Object, picture: Picture, task: str) -> dict[str, Any]:
         marks["area"] = float(mask.sum()) or box_area
     elif one.polygons:
         marks["segmentation"] = [[float(v) for point in polygon.exterior for v in point] for polygon in one.polygons]
-        marks["area"] = float(full_mask(one, picture.width, picture.height).sum()) or box_area
+        marks["area"] = sum(map(area_of, one.polygons)) or box_area
     else:
         outlines = [outline_of(one, picture.width, picture.height).ring] if task == "segment" else []
         marks["segmentation"] = [[float(v) for point in ring for v in point] for ring in outlines]
