@@ -21,6 +21,7 @@ import { groupGone, groupMemory } from './process-groups.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { folderBytes, type RunFolder } from './run-folders.ts';
 import { sessionEnd } from './session-end.ts';
+import { UnknownEvents } from './unknown-events.ts';
 
 /** The session is over; ask `end` how. */
 export class SessionOver extends Error {
@@ -71,6 +72,7 @@ export class LiveSession {
   #isOver = false;
   #epochsDone = 0;
   #endedEarly: EarlyEnd | null = null;
+  readonly #unknown = new UnknownEvents();
   #granted = 0;
   /** A checkpoint within an epoch landed that no report has told yet. */
   #hasNews = false;
@@ -289,6 +291,8 @@ export class LiveSession {
   #onEvent(event: TrainerEvent): void {
     this.meter.note(event);
     this.#hangWatch.note(event);
+    const unknown = this.#unknown.noteOf(event);
+    if (unknown) this.#keep(unknown);
     if (kept.has(event.type) || (event.type === 'acknowledged' && event.command === 'stop')) this.#keep(event);
     switch (event.type) {
       case 'hello':

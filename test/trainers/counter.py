@@ -37,6 +37,7 @@ FailKind = Literal[
     "hang",
     "exit",
     "protocol",
+    "unknown_event",
     "native_print",
     "infinite",
     "save",
@@ -340,6 +341,8 @@ def fail(kind: FailKind, app: epochal.Application) -> None:
         os._exit(3)
     if kind == "protocol":
         os.write(4, b"this is not JSON\n")
+    if kind == "unknown_event":
+        os.write(4, b'{"type":"snapshot","of":"a later version"}\n')
     if kind == "native_print":
         print_noise("failure")
 
