@@ -22,6 +22,8 @@ export const startedServerSchema = z.object({
   namespace: z.string().min(1),
   ui: z.string().nullable(),
   pid: z.int(),
+  /** The process that it ends with. What older versions wrote has none. */
+  launcher: z.int().optional(),
 });
 export type StartedServer = z.infer<typeof startedServerSchema>;
 
@@ -70,10 +72,13 @@ export function configuredTemporal(): FoundTemporal | null {
   return { origin: 'configured', address, namespace, ui, connection: connectionOptions, server: null };
 }
 
-/** A server that an Epochal process on this machine started, when it answers. */
+/**
+ * A server that an Epochal process on this machine started, when it answers and that process is there: one whose launcher was killed still
+ * answers for a while, and is going down.
+ */
 export async function runningTemporal(dataFolder: string): Promise<FoundTemporal | null> {
   const started = await readStarted(dataFolder);
-  if (started === null || !(await answers({ address: started.address }))) return null;
+  if (started === null || !isThere(started.launcher) || !(await answers({ address: started.address }))) return null;
   return found('running', started, null);
 }
 
@@ -114,7 +119,13 @@ export async function findTemporal(
       uiPort: 8233,
       ui: true,
     });
-    const record: StartedServer = { address: server.address, namespace: 'default', ui: server.ui, pid: server.pid };
+    const record: StartedServer = {
+      address: server.address,
+      namespace: 'default',
+      ui: server.ui,
+      pid: server.pid,
+      launcher: process.pid,
+    };
     const beside = `${startedFile(dataFolder)}.${process.pid}`;
     await writeFile(beside, `${JSON.stringify(record)}\n`);
     await rename(beside, startedFile(dataFolder));
@@ -153,6 +164,17 @@ async function readStarted(dataFolder: string): Promise<StartedServer | null> {
     return startedServerSchema.parse(JSON.parse(await readFile(startedFile(dataFolder), 'utf8')));
   } catch {
     return null;
+  }
+}
+
+function isThere(launcher: number | undefined): boolean {
+  if (launcher === undefined) return true;
+  try {
+    process.kill(launcher, 0);
+    return true;
+  } catch (error) {
+    // It is another user's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
