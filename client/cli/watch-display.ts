@@ -185,10 +185,15 @@ class Bars implements WatchDisplay {
     );
   }
 
-  #showWork({ doing, bytes, totalBytes, trouble }: WorkProgress): void {
+  #showWork({ doing, bytes, totalBytes, counted, trouble }: WorkProgress): void {
     const note = `${plain(doing)}${trouble === undefined ? '' : colors.yellow(` (${plain(trouble)})`)}`;
     // Storing runs beside an epoch, whose batches are of more interest.
     if (this.#batches && totalBytes !== undefined) return;
+    if (counted) {
+      const { done, total } = counted;
+      this.#showSecond('       ', done, total, `${numberText(done)}/${numberText(total)}`, note);
+      return;
+    }
     this.#showSecond('       ', bytes ?? 0, totalBytes ?? null, bytes === undefined ? '' : sizeText(bytes), note);
   }
 
