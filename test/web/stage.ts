@@ -132,6 +132,8 @@ export class Stage {
     const context = await this.browser.newContext({
       baseURL: this.address,
       viewport: { width: 1280, height: 900 },
+      // On a busy machine what is clicked would move on between the mouse's down and up.
+      reducedMotion: 'reduce',
       ...options,
     });
     const page = await context.newPage();
