@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
+import { isAlive } from '../server/is-alive.ts';
 import { lockFile } from '../worker/file-lock.ts';
 import { makePrivate } from '../worker/private-folder.ts';
 import { findPython } from '../worker/python-tools.ts';
@@ -78,7 +79,8 @@ export function configuredTemporal(): FoundTemporal | null {
  */
 export async function runningTemporal(dataFolder: string): Promise<FoundTemporal | null> {
   const started = await readStarted(dataFolder);
-  if (started === null || !isThere(started.launcher) || !(await answers({ address: started.address }))) return null;
+  if (started === null || (started.launcher !== undefined && !isAlive(started.launcher))) return null;
+  if (!(await answers({ address: started.address }))) return null;
   return found('running', started, null);
 }
 
@@ -164,17 +166,6 @@ async function readStarted(dataFolder: string): Promise<StartedServer | null> {
     return startedServerSchema.parse(JSON.parse(await readFile(startedFile(dataFolder), 'utf8')));
   } catch {
     return null;
-  }
-}
-
-function isThere(launcher: number | undefined): boolean {
-  if (launcher === undefined) return true;
-  try {
-    process.kill(launcher, 0);
-    return true;
-  } catch (error) {
-    // It is another user's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

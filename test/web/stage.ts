@@ -141,7 +141,8 @@ export class Stage {
     page.on('console', (message) => {
       // A network interface of the machine that comes or goes is nobody's error here.
       if (message.text().includes('ERR_NETWORK_CHANGED')) return;
-      if (message.type() === 'error') this.consoleErrors.push(`${page.url()}: ${message.text()}`);
+      if (message.type() === 'error')
+        this.consoleErrors.push(`${page.url()}: ${message.text()} (${message.location().url})`);
     });
     page.on('pageerror', (error) => this.consoleErrors.push(`${page.url()}: ${error.message}`));
     page.on('request', (request) => {

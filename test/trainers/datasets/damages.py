@@ -1,4 +1,7 @@
-"""Ways in which files of a data set are damaged at random: by an exchange of text, of files and of folders."""
+"""Data sets that are damaged at random, by an exchange of text, of files and of folders, and read all the same.
+
+`EPOCHAL_FUZZ_INPUTS` says how many inputs are tried, and `EPOCHAL_FUZZ_SEED` which.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,19 @@ import os
 import random
 import re
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from conftest import assert_one_can_act_upon
+from epochal.errors import DataError
+
+SEED = os.environ.get("EPOCHAL_FUZZ_SEED", "0")
+
+Damage = Callable[[Path, random.Random], None]
 
 VALUES: list[Any] = [
     *(
@@ -48,12 +60,13 @@ VALUES: list[Any] = [
 WORDS = ["nan", "inf", "1e999", "-1", "2", "0.5", "1_0", "x", "", "0x1", "٣", "1,5", "9" * 400, "\0", "\ufeff0"]
 
 
-def _nodes(value: Any) -> list[tuple[Any, Any]]:
+def nodes(value: Any) -> list[tuple[Any, Any]]:
+    """Each node of what JSON or YAML holds, as its parent and its key or index there."""
     found = []
     for key in list(value) if isinstance(value, dict) else range(len(value)):
         found.append((value, key))
         if isinstance(value[key], (dict, list)):
-            found += _nodes(value[key])
+            found += nodes(value[key])
     return found
 
 
@@ -64,7 +77,7 @@ def damage_config(folder: Path, number: random.Random) -> None:
         content = yaml.safe_load(file.read_bytes())
     except (OSError, ValueError, yaml.YAMLError):
         return
-    if not isinstance(content, dict) or not (places := _nodes(content)):
+    if not isinstance(content, dict) or not (places := nodes(content)):
         return
     holder, key = number.choice(places)
     way = number.choice(["delete", "replace", "replace", "replace", "rename", "double"])
@@ -146,3 +159,35 @@ def damage_tree(folder: Path, number: random.Random) -> None:
             path.symlink_to(other)
         elif way == "kind":
             path.touch() if was_folder else path.mkdir()
+
+
+def assert_nothing_is_a_traceback(
+    folder: Path,
+    make: Callable[[Path], None],
+    damages: list[Damage],
+    use: Callable[[Path, random.Random], object],
+    inputs: int,
+) -> None:
+    """`use` reads copies of what `make` makes, damaged, or refuses them in a sentence, in little time."""
+    inputs = int(os.environ.get("EPOCHAL_FUZZ_INPUTS", inputs))
+    (folder / "right").mkdir()
+    make(folder / "right")
+    use(folder / "right", random.Random(SEED))
+    refused = 0
+    for index in range(inputs):
+        number = random.Random(f"{SEED}:{index}")
+        damaged = folder / f"{index}"
+        shutil.copytree(folder / "right", damaged)
+        for _ in range(number.choice([1, 1, 2, 3])):
+            number.choice(damages)(damaged, number)
+        began = time.monotonic()
+        try:
+            use(damaged, number)
+        except DataError as error:
+            refused += 1
+            assert_one_can_act_upon(error, f"input {SEED}:{index}", 10_000)
+        except Exception as error:
+            pytest.fail(f"input {SEED}:{index}: {error!r}")
+        assert time.monotonic() - began < 5, f"input {SEED}:{index}"
+        shutil.rmtree(damaged, ignore_errors=True)
+    assert 0 < refused < inputs
