@@ -67,6 +67,8 @@ export function endFailure(
   if (seen) return { ...seen, ...with_ };
   const stopped = events.findLast((event) => event.type === 'stopped');
   if (unattended || stopped?.unattended) {
+    // Who says that it is done is done, also where it was late.
+    if (stopped?.finished) return null;
     return { kind: 'workerLost', message: 'no worker came for the trainer in time: it saved what it could, and ended' };
   }
   if (isUnseen && !stopped && !killedByUs) {

@@ -76,7 +76,6 @@ export class LiveSession {
   #acknowledgedAfterMs: number | null = null;
   #finishOver: () => void = () => undefined;
   #tell: () => void = () => undefined;
-  #wasTold = false;
   /** By the monotonic clock: a wall clock that jumps must end no session. */
   #spokenTo = performance.now();
   readonly #wakes = new Wakes();
@@ -122,11 +121,6 @@ export class LiveSession {
 
   get isOver(): boolean {
     return this.#isOver;
-  }
-
-  /** Whether the run was told how it ended. */
-  get wasTold(): boolean {
-    return this.#wasTold;
   }
 
   /** This worker has handed it over to the next one. */
@@ -297,7 +291,6 @@ export class LiveSession {
       gpuMemoryReleased: this.#gpuMemoryReleased,
       acknowledgedAfterMs: this.#acknowledgedAfterMs,
     });
-    this.#wasTold = true;
     this.#tell();
     return end;
   }

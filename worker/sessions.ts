@@ -132,8 +132,9 @@ export class Sessions {
       options.onProgress('wait for the session before to end');
       await endTrainer(live.ending, input.config.deadlines, options.signal);
     }
-    if (input.unseen && live?.isFound && live.isOver && live.id === previous?.id && !live.wasTold) {
-      // The run gave it up before anyone could tell how it ended, and takes that for the host's trouble.
+    if (input.unseen && live?.isFound && live.isOver && live.id === previous?.id) {
+      // The run gave it up before anyone could tell how it ended, and takes that for the host's trouble. It may be told more than once:
+      // what answered before may have come too late, or when the run had withdrawn its question.
       const { failure } = await live.end(input.known);
       if (failure && failure.kind !== 'workerLost') throw new SessionProblem(failure);
     }

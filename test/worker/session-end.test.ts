@@ -40,6 +40,7 @@ describe('the end of a trainer', () => {
     ['that nobody saw, after it had told a good one', { isUnseen: true }, [stopped], null],
     ['by itself, for no worker had come', code(0), [{ ...stopped, unattended: true }], 'workerLost'],
     ['by its supervisor, for no worker had come', { ...signal('SIGKILL'), unattended: true }, [], 'workerLost'],
+    ['by itself, done before it knew', code(0), [{ ...stopped, finished: true, unattended: true }], null],
     ['after its own word', code(1), [said], 'nan'],
     ['after its own word, whatever was seen', { ...signal('SIGKILL'), ...hang }, [said], 'nan'],
   ];

@@ -1,6 +1,8 @@
 /** The parent of a trainer: it tells how that ended, whoever asks and whenever, and ends one that no worker comes for. */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -111,6 +113,26 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
     expect(await second.exited).toMatchObject({ signal: 'SIGKILL', unattended: false });
   });
 
+  it('minds no worker that goes as another one comes', async () => {
+    const trainer = await start(hung);
+    trainer.leave();
+    const connect = () => createConnection(supervisorSocket(socketPath()));
+    const older = connect();
+    await once(older, 'data');
+    const supervisor = (await readProcessFile(folder))?.supervisor?.pid ?? 0;
+    process.kill(supervisor, 'SIGSTOP');
+    // The later one is there before the older one goes, and both are seen at once.
+    const later = connect();
+    await once(later, 'connect');
+    older.destroy();
+    await once(older, 'close');
+    process.kill(supervisor, 'SIGCONT');
+    expect(String(await once(later, 'data'))).toContain(`"pid": ${trainer.identity.pid}`);
+    later.destroy();
+    trainer.signal('SIGKILL', 'group');
+    expect(await (await findAgain()).exited).toMatchObject({ signal: 'SIGKILL' });
+  });
+
   it.each(['hung', 'stopped'])(
     'that no worker comes back to ends a trainer that is %s, and all its processes',
     async (how) => {
@@ -141,6 +163,15 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
     expect(await trainer.alive()).toBe(true);
     trainer.signal('SIGKILL', 'group');
     expect(await trainer.exited).toBeNull();
+  });
+
+  it('that cannot write down which process its trainer is starts none', async () => {
+    await mkdir(folder.process);
+    await expect(start(hung)).rejects.toMatchObject({
+      message: /could not be started: .*process\.json/,
+      code: 'EISDIR',
+    });
+    expect(await everybody()).toEqual([]);
   });
 
   it('cannot start what is not there, and says so', async () => {

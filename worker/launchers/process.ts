@@ -26,14 +26,13 @@ export const processLauncher: Launcher = {
   async start(launch) {
     await startSupervisor(launch);
     const file = await readProcessFile(launch.folder);
-    if (file?.session !== launch.session)
-      throw new Error(`${launch.folder.process} was not written: is the disk full?`);
+    if (file?.session !== launch.session) throw new Error(`${launch.folder.process} is not what was written`);
     return new SupervisedTrainer({ folder: launch.folder, socket: launch.socket, file });
   },
   find: (launched) => new SupervisedTrainer(launched),
 };
 
-const answerSchema = z.object({ error: z.string().optional() });
+const answerSchema = z.object({ error: z.string().optional(), code: z.string().nullish() });
 
 /** Returns once there is a trainer. */
 async function startSupervisor({ program, python, folder, session, socket, slot, limits, environment }: Launch) {
@@ -71,7 +70,9 @@ async function startSupervisor({ program, python, folder, session, socket, slot,
   child.unref();
   const answer = parseJson(answerSchema, lines[0] ?? '');
   if (answer === null) throw new Error(`${python} could not start the supervisor of a trainer`);
-  if (answer.error !== undefined) throw new Error(`the trainer could not be started: ${answer.error}`);
+  if (answer.error !== undefined) {
+    throw Object.assign(new Error(`the trainer could not be started: ${answer.error}`), { code: answer.code });
+  }
 }
 
 const saidSchema = z.object({ exit: trainerEndSchema.optional() });

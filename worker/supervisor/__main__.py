@@ -3,9 +3,9 @@
     python -I -S -B worker/supervisor < launch.json
 
 Standard input is one JSON object (`Launch` below). One line of JSON on standard output answers it: the trainer's `pid`
-and `startTicks`, or an `error`. From then on workers speak to it on its socket, one at a time, the newest wins: each
-hears `{"pid", "startTicks"}` and, as soon as there is one, `{"exit": {…}}`, which is also in the run folder's
-`exit.json`; and it says `over` once it has seen the end of the session and nothing of it is left.
+and `startTicks`, or an `error` with its `code`. From then on workers speak to it on its socket, one at a time, the
+newest wins: each hears `{"pid", "startTicks"}` and, as soon as there is one, `{"exit": {…}}`, which is also in the run
+folder's `exit.json`; and it says `over` once it has seen the end of the session and nothing of it is left.
 
 The end of a connection without that word means that the worker is lost. From then on the trainer has
 `reattachSeconds` for another worker to come and `stopSeconds` to save and end, and `terminateSeconds` after SIGTERM;
@@ -15,6 +15,7 @@ then its process group and all that left the group are killed. A hung trainer ne
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import os
 import selectors
@@ -73,17 +74,13 @@ class Supervisor:
         self._wake_on_children()
         self._child = _start(launch)  # Held: an object that goes would wait for it.
         self._trainer = TrainerProcesses(launch["session"], self._child.pid)
-        _write(
-            launch["folder"],
-            "process.json",
-            {
-                "session": launch["session"],
-                "pid": self._trainer.pid,
-                "startTicks": self._trainer.start_ticks,
-                "supervisor": {"pid": os.getpid(), "startTicks": start_ticks(os.getpid())},
-                **launch["about"],
-            },
-        )
+        supervisor = {"pid": os.getpid(), "startTicks": start_ticks(os.getpid())}
+        about = {"session": launch["session"], **self.started, "supervisor": supervisor, **launch["about"]}
+        try:
+            _write(launch["folder"], "process.json", about)
+        except OSError:
+            self._trainer.end_all(self._reap)  # No worker would find it.
+            raise
 
     @property
     def started(self) -> dict[str, Any]:
@@ -93,13 +90,14 @@ class Supervisor:
     def run(self) -> None:
         """Until nothing is left of the trainer, or a worker says that it has seen to it."""
         while not self._is_over:
-            for key, _ in self._selector.select(LOOK_SECONDS):
-                if key.fileobj is self._listener:
-                    self._accept()
-                elif key.fileobj is self._worker:
-                    self._hear()
-                else:
-                    key.fileobj.recv(4096)  # type: ignore[union-attr]
+            ready = [key.fileobj for key, _ in self._selector.select(LOOK_SECONDS)]
+            if self._woken in ready:
+                self._woken.recv(4096)
+            # Before another one is taken, whose place it would have: it may have said that all is over.
+            if self._worker is not None and self._worker in ready:
+                self._hear()
+            if self._listener in ready:
+                self._accept()
             self._reap()
             self._oom_kills.count()
             if self._worker is None:
@@ -108,13 +106,12 @@ class Supervisor:
             os.unlink(self._launch["socket"])
 
     def _wake_on_children(self) -> None:
-        reader, writer = socket.socketpair()
-        for end in (reader, writer):
+        self._woken, self._waker = socket.socketpair()
+        for end in (self._woken, self._waker):
             end.setblocking(False)
-        self._waker = writer  # Held: the signal writes into it.
-        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        self._selector.register(reader, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
 
     def _accept(self) -> None:
         try:
@@ -173,11 +170,13 @@ class Supervisor:
         kills = self._oom_kills.count()
         self._exit = {
             "code": code if code >= 0 else None,
-            "signal": signal.Signals(-code).name if code < 0 else None,
+            "signal": _name(-code) if code < 0 else None,
             "outOfMemory": None if kills is None else was_killed and kills > 0,
             "unattended": self._had_to_end_it,
         }
-        _write(self._launch["folder"], "exit.json", {"session": self._launch["session"], **self._exit})
+        # Where the run has landed meanwhile, its folder is not made again.
+        with suppress(OSError):
+            _write(self._launch["folder"], "exit.json", {"session": self._launch["session"], **self._exit})
         self._tell({"exit": self._exit})
 
     def _act_alone(self) -> None:
@@ -233,8 +232,16 @@ def _start(launch: Launch) -> subprocess.Popen[bytes]:
         )
 
 
+def _name(number: int) -> str:
+    """Of a signal; those for real time have none of their own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def _write(folder: str, name: str, content: dict[str, Any]) -> None:
-    """In one step. Where the run has landed meanwhile, its folder is not made again."""
+    """In one step."""
     beside = os.path.join(folder, f"{name}.{os.getpid()}.tmp")
     try:
         with open(beside, "w", encoding="utf-8") as file:
@@ -245,6 +252,7 @@ def _write(folder: str, name: str, content: dict[str, Any]) -> None:
     except OSError:
         with suppress(OSError):
             os.unlink(beside)
+        raise
 
 
 def _tell_escaped(launch: Launch, names: list[str]) -> None:
@@ -271,7 +279,7 @@ def main() -> None:
     try:
         supervisor = Supervisor(launch)
     except OSError as error:
-        print(json.dumps({"error": f"{error}"}), flush=True)
+        print(json.dumps({"error": f"{error}", "code": errno.errorcode.get(error.errno or 0)}), flush=True)
         sys.exit(1)
     print(json.dumps(supervisor.started), flush=True)
     # Whoever started this may end without it: nothing of that is kept open.

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import stat
+import tempfile
+from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import Start
-from trainer_process import SOON, TrainerProcess, until, weights
+from epochal.worker_link import Address, WorkerLink
+from trainer_process import LIMIT, SOON, TrainerProcess, until, weights
 
 _slow = {"batch_seconds": 0.05, "batches": 20}
 
@@ -90,6 +95,42 @@ def test_the_newest_wins(start: Start) -> None:
     assert trainer.end() == 0
     assert trainer.stopped == (1, 0)
     assert not [event for event in trainer.events if event["type"] == "note"]
+
+
+def test_one_goes_at_the_moment_it_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A batch is told, and finds nobody, just as the thread that listens turns to that worker."""
+    (tmp_path / "logs").mkdir()
+    path = os.path.join(tempfile.mkdtemp(prefix="epochal-"), "trainer")
+    address = Address("s", path, tmp_path / "logs" / "events.jsonl", LIMIT)
+    link = WorkerLink(address, lambda _: True, lambda: None, lambda: None)
+    first = _connected(path)
+
+    class Poll:
+        def __init__(self) -> None:
+            self._poll = real()
+            self.poll = self._poll.poll
+
+        def register(self, what: socket.socket, mask: int) -> None:
+            if what is link._worker:
+                first.close()
+                until(lambda: link.send({"type": "phase", "phase": "train", "epoch": 1}) or link._worker is None, str)
+            self._poll.register(what, mask)
+
+    real = select.poll
+    monkeypatch.setattr(select, "poll", Poll)
+    link.start()
+    until(lambda: link._worker is None and link._has_left is False and link._number > 0, str)
+    monkeypatch.undo()
+    second = _connected(path)
+    assert b'"phase"' in second.recv(65536)
+    second.close()
+
+
+def _connected(path: str) -> socket.socket:
+    worker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    worker.settimeout(LIMIT)
+    worker.connect(path)
+    return worker
 
 
 def test_half_a_command_is_none(start: Start) -> None:

@@ -91,6 +91,7 @@ class WorkerLink:
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
         self._worker: socket.socket | None = None
+        self._gone: list[socket.socket] = []  # closed by the thread that reads from them, which may look at one still
         self._received = b""
         self._alone_since = time.monotonic()
         self._is_unattended = False
@@ -195,7 +196,7 @@ class WorkerLink:
 
     def _drop(self) -> None:
         if self._worker is not None:
-            self._worker.close()
+            self._gone.append(self._worker)
             self._worker, self._alone_since = None, time.monotonic()
             self._has_left = True
             self._wake()
@@ -207,6 +208,8 @@ class WorkerLink:
             with self._lock:
                 if self._is_closed:
                     return
+                while self._gone:
+                    self._gone.pop().close()
                 worker, has_more = self._worker, self._has_more
             poll = select.poll()
             poll.register(self._listener, select.POLLIN)
@@ -307,7 +310,7 @@ class WorkerLink:
     def _leave_in_child(self) -> None:
         """A forked child is no trainer: it must neither speak for it nor keep its sockets open."""
         self._is_closed = True
-        for end in (self._listener, self._waker, self._woken, self._worker):
+        for end in (self._listener, self._waker, self._woken, self._worker, *self._gone):
             if end is not None:
                 end.close()
         self._lock = threading.Lock()
