@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { endEscaped, escapedNote } from '../../worker/escaped-processes.ts';
 import type { LaunchedTrainer } from '../../worker/launchers/launcher.ts';
 import { processLauncher } from '../../worker/launchers/process.ts';
@@ -38,6 +38,9 @@ afterEach(async () => {
   for (const pid of await everybody()) await signalProcess(await identify(pid), 'SIGKILL');
   launched?.dismiss();
   launched = null;
+  // It writes how the trainer ended into what is removed now.
+  const parent = (await readProcessFile(folder).catch(() => null))?.supervisor;
+  if (parent) await processGone(parent, AbortSignal.timeout(30_000));
   await rm(data, { recursive: true, force: true });
 });
 
@@ -45,6 +48,8 @@ afterEach(async () => {
 const hung = 'trap "" TERM; sleep 1000 & setsid -f sleep 1000; echo ready; while :; do sleep 1000; done';
 
 const socketPath = () => join(data, 'socket');
+/** What the supervisor is started with. */
+const environment = () => join(data, 'environment');
 
 /** A shell script in the place of a trainer; returns once it has said something. */
 async function start(script: string): Promise<LaunchedTrainer> {
@@ -54,7 +59,11 @@ async function start(script: string): Promise<LaunchedTrainer> {
   const python = join(data, 'python');
   const { path } = await findPython();
   // The supervisor runs with the same Python as its trainer: this one runs scripts as well.
-  await writeFile(python, `#!/bin/sh\ncase "$1" in -I) exec ${path} "$@";; *) exec sh "$1";; esac\n`, { mode: 0o755 });
+  await writeFile(
+    python,
+    `#!/bin/sh\ncase "$1" in -I) env >${environment()}; exec ${path} "$@";; *) exec sh "$1";; esac\n`,
+    { mode: 0o755 },
+  );
   launched = await processLauncher.start({
     ...{ program: { name: 'script', file }, python, folder, session, socket: socketPath(), slot: 3, limits },
     environment: {},
@@ -98,6 +107,16 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
     expect(await supervisorGone()).toBe(true);
     // Gone: what it has recorded is still there.
     expect(await (await findAgain()).exited).toMatchObject(expected);
+  });
+
+  it('has of the environment what its Python may need to start, and nothing else', async () => {
+    vi.stubEnv('LD_LIBRARY_PATH', '/nowhere');
+    vi.stubEnv('TEMPORAL_API_KEY', 'secret');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await start(hung);
+    const told = await readFile(environment(), 'utf8');
+    expect(told).toContain('LD_LIBRARY_PATH=/nowhere');
+    expect(told).not.toContain('secret');
   });
 
   it('lets a worker go and another one come, and its trainer does not notice', async () => {

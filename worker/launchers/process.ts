@@ -17,6 +17,7 @@ import { trainerEnvironment } from '../trainer-catalog.ts';
 import type { Launch, LaunchedBefore, LaunchedTrainer, Launcher, Recipient } from './launcher.ts';
 
 const supervisor = fileURLToPath(new URL('../supervisor', import.meta.url));
+const libraryPaths = ['LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH'];
 /** Of a line that a supervisor says. */
 const longestLine = 65_536;
 /** To a supervisor that is there and did not take the call, in milliseconds. */
@@ -36,12 +37,13 @@ const answerSchema = z.object({ error: z.string().optional(), code: z.string().n
 
 /** Returns once there is a trainer. */
 async function startSupervisor({ program, python, folder, session, socket, slot, limits, environment }: Launch) {
-  // A session of its own, and an environment without the marker of the trainer's: what ends these does not end it.
+  // A session of its own, and an environment without the marker of the trainer's: what ends these does not end it. Some Pythons find
+  // their own library by a variable alone.
   const child = spawn(python, ['-I', '-S', '-B', supervisor], {
     cwd: '/',
     stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,
-    env: {},
+    env: Object.fromEntries(libraryPaths.map((name) => [name, process.env[name]])),
   });
   const { stopSeconds, terminateSeconds, reattachSeconds } = limits;
   const asked = {
