@@ -14,8 +14,12 @@ import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import type { FaultRun } from './fault-run.ts';
 
 const told = { batches: 12, batch_seconds: 0.11 };
+/** However long the next worker takes to start on a busy machine. */
+const inTime = { reattachSeconds: 600 };
 /** Longer than the test: who waited for it would be seen. */
-const noHeartbeatTimeout = { heartbeatSeconds: 600 };
+const noHeartbeatTimeout = { ...inTime, heartbeatSeconds: 600 };
+/** Soon, and the trainer is there all the same. */
+const soonGivenUp = { ...inTime, heartbeatSeconds: 3 };
 
 /** A run whose trainer waits at this place, and the one worker there is. */
 async function begin({ onTestFinished }: TestContext, place: string, config: Partial<RunConfigInput> = {}) {
@@ -69,7 +73,7 @@ describe.concurrent('a trainer whose worker', () => {
   );
 
   it('was away until its run had given it up is found again all the same', async (test) => {
-    const { run, worker, hold, trainer, pids } = await begin(test, '2:10', { deadlines: { heartbeatSeconds: 3 } });
+    const { run, worker, hold, trainer, pids } = await begin(test, '2:10', { deadlines: soonGivenUp });
     await worker.kill();
     await givenUp(run);
     await worker.start();
@@ -95,7 +99,7 @@ describe.concurrent('a trainer whose worker', () => {
   ] as const)('is away is %s: the next worker tells how it ended', async ([, isGivenUp], test) => {
     const { run, worker, hold, trainer } = await begin(test, '2:10', {
       failures: { restarts: 1, backoffSeconds: 0, maxBackoffSeconds: 0 },
-      deadlines: { heartbeatSeconds: isGivenUp ? 3 : 600 },
+      deadlines: isGivenUp ? soonGivenUp : noHeartbeatTimeout,
     });
     await worker.kill();
     process.kill(trainer.pid, 'SIGKILL');
