@@ -1,7 +1,7 @@
 /** Routes about the files of a run: log, checkpoints, folders, downloads, metrics. */
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import type { FolderEntry } from '../contracts/http-api.ts';
+import type { FolderEntry } from '../contracts/http-answers.ts';
 import { byteRange } from './byte-range.ts';
 import { fileHeaders, mediaTypeOf } from './media-types.ts';
 import { metricColumns, noRows } from './metric-columns.ts';
