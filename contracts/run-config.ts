@@ -155,7 +155,11 @@ export const runConfigSchema = z.strictObject({
     ),
   continueFrom: z
     .strictObject({
-      outputFolder: z.string().min(1).max(4096).describe("The other run's output folder."),
+      outputFolder: z
+        .string()
+        .min(1)
+        .max(4096)
+        .describe("The other run's output folder, or its id: the newest life of that run, or `<run>@<8 digits>`."),
       checkpoint: z
         .union([z.enum(['best', 'last']), name])
         .default('last')
