@@ -346,6 +346,7 @@ class Application:
 
     def _nobody_came(self) -> None:
         if not self.has_ended:
+            mend_output()  # Once more: of a process that dies, one end goes after the other.
             self._control.leave_unattended()
             log("the worker is lost, and no other one came: the training is saved at the next batch boundary, and ends")
 
