@@ -7,6 +7,7 @@ import { failureSchema } from './failure.ts';
 import type { CheckedConfig, CheckQuestion } from './host-messages.ts';
 import type { Owner } from './life.ts';
 import { placeName } from './names.ts';
+import type { ObservedEvent } from './observed-events.ts';
 import type { EarlyEnd } from './protocol.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
@@ -147,6 +148,14 @@ export const movedInSchema = extensible({
 });
 export type MovedIn = z.infer<typeof movedInSchema>;
 
+/** Brings events to one of the run's observers, in order. Those that it has already change nothing. */
+export interface TellObserverInput extends Owner {
+  run: string;
+  config: RunConfig;
+  observer: string;
+  events: readonly ObservedEvent[];
+}
+
 /** An input as the chart makes it: whose it is, is added for all of them where they are sent. */
 export type Asked<Input> = Omit<Input, keyof Owner>;
 
@@ -183,4 +192,5 @@ export interface RunActivities {
   stopTrainer(input: StopTrainerInput): Promise<SessionEnd>;
   publish(input: PublishInput): Promise<Published>;
   cleanUp(input: CleanUpInput): Promise<Receipt>;
+  tellObserver(input: TellObserverInput): Promise<null>;
 }

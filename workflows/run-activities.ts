@@ -19,6 +19,7 @@ import {
   publishedSchema,
   type RunActivities,
   type StopTrainerInput,
+  type TellObserverInput,
   type TrainEpochInput,
 } from '../contracts/run-activities.ts';
 
@@ -214,3 +215,14 @@ const onPool = <T>({ pool }: RunConfig, perform: Perform<T>) => perform(poolCont
 
 const onHostElsePool = async <T>({ host, config }: { host: string | null; config: RunConfig }, perform: Perform<T>) =>
   (await onHost(host, hostReturnTimeout, perform)) ?? onPool(config, perform);
+
+/** On any worker of the pool: an observer is told by whoever is there. Who is away for long is asked again by its teller. */
+export const tellObserver = (input: TellObserverInput) => {
+  const { tellObserver: ask } = activitiesOn(poolControlQueue(input.config.pool), {
+    startToCloseTimeout: '30s',
+    scheduleToCloseTimeout: '60s',
+    retry: untilItWorks,
+    summary: `tell ${input.observer}`,
+  });
+  return ask(input);
+};

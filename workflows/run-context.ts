@@ -18,6 +18,8 @@ export interface Plan {
   outputFolder: string;
   /** Where its files are, on hosts and in the store. Plans of old have none: it is the run id. */
   place?: string | undefined;
+  /** Who is told of the run's events. Plans of old have none. */
+  observers?: readonly string[] | undefined;
 }
 
 export interface RunContext {

@@ -1,0 +1,22 @@
+/** Brings events of a run to one of its observers. */
+import type { RunActivities } from '../contracts/run-activities.ts';
+import { outputPath } from '../stores/artifact-store.ts';
+import { claimOutput } from '../worker/claims.ts';
+import type { Host } from '../worker/host.ts';
+import { withStore, working } from './activity-support.ts';
+
+export const tellObserver =
+  (host: Host): RunActivities['tellObserver'] =>
+  ({ run, place, chain, config, observer, events }) =>
+    working(`tell ${observer}`, (signal) =>
+      // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
+      host.outputs.take(`${place} ${observer}`, signal, () =>
+        withStore(async () => {
+          const store = await host.stores.of(config);
+          const output = outputPath(config.project, place);
+          await claimOutput(store, output, run, host.runs.life(chain));
+          await host.observers.get(observer).tell(events, { run, store, output }, signal);
+          return null;
+        }),
+      ),
+    );

@@ -1,0 +1,27 @@
+/** The story of a run as a file of its results: `events.jsonl`, one event a line. */
+import { z } from 'zod';
+import { eventsFile, type ObservedEvent } from '../contracts/observed-events.ts';
+import { readText } from '../stores/artifact-store.ts';
+import type { ObservedRun, Observer } from './observer.ts';
+
+export class EventsFile implements Observer {
+  readonly name = 'events-file';
+
+  async tell(events: readonly ObservedEvent[], { store, output }: ObservedRun, signal: AbortSignal): Promise<void> {
+    const path = `${output}/${eventsFile}`;
+    const before = (await readText(store, path)) ?? '';
+    const last = lastSeq(before);
+    // Epochs are in metrics.jsonl and checkpoints in the receipt: the file of a long run stays small.
+    const news = events.filter(({ kind, seq }) => seq > last && kind !== 'epoch' && kind !== 'checkpoint');
+    if (news.length === 0) return;
+    signal.throwIfAborted();
+    await store.write(path, before + news.map((event) => `${JSON.stringify(event)}\n`).join(''));
+  }
+}
+
+const seqSchema = z.object({ seq: z.int() });
+
+function lastSeq(lines: string): number {
+  const line = lines.trimEnd().split('\n').at(-1);
+  return line ? seqSchema.parse(JSON.parse(line)).seq : 0;
+}
