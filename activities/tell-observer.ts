@@ -15,8 +15,16 @@ export const tellObserver =
           const store = await host.stores.of(config);
           const output = outputPath(config.project, place);
           await claimOutput(store, output, run, host.runs.life(chain));
-          await host.observers.get(observer).tell(events, { run, store, output }, signal);
-          return null;
+          let told = 0;
+          const onTold = (seq: number) => (told = seq);
+          try {
+            await host.observers.get(observer).tell(events, { run, store, output }, { signal, onTold });
+          } catch (error) {
+            // What it has heard of is not told again.
+            if (told === 0 || signal.aborted) throw error;
+            host.log.warn({ err: error, run, observer }, 'an observer was told of a part');
+          }
+          return { told };
         }),
       ),
     );

@@ -156,6 +156,10 @@ export interface TellObserverInput extends Owner {
   events: readonly ObservedEvent[];
 }
 
+/** `told`: the number of the last event that the observer has. */
+export const toldSchema = extensible({ told: z.int().min(1) });
+export type TellObserverAnswer = z.infer<typeof toldSchema>;
+
 /** An input as the chart makes it: whose it is, is added for all of them where they are sent. */
 export type Asked<Input> = Omit<Input, keyof Owner>;
 
@@ -192,5 +196,5 @@ export interface RunActivities {
   stopTrainer(input: StopTrainerInput): Promise<SessionEnd>;
   publish(input: PublishInput): Promise<Published>;
   cleanUp(input: CleanUpInput): Promise<Receipt>;
-  tellObserver(input: TellObserverInput): Promise<null>;
+  tellObserver(input: TellObserverInput): Promise<TellObserverAnswer>;
 }

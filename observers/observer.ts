@@ -13,8 +13,13 @@ export interface Observer {
   /** What a run calls it: it is remembered with how much it was told. */
   readonly name: string;
   /**
-   * Resolves once it has all of `events`, which are in order. It may have been told of some of them before: that changes nothing. Throws
-   * what is to be tried again, as often as the run waits for it.
+   * Tells it of `events`, which are in order, and of how far that got: `onTold` with the number of each that it has for good. It may have
+   * been told of some of them before: that changes nothing. Throws what is to be tried again, as often as the run waits for it.
    */
-  tell(events: readonly ObservedEvent[], run: ObservedRun, signal: AbortSignal): Promise<void>;
+  tell(events: readonly ObservedEvent[], run: ObservedRun, delivery: Delivery): Promise<void>;
+}
+
+export interface Delivery {
+  signal: AbortSignal;
+  onTold: (seq: number) => void;
 }

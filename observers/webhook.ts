@@ -4,7 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import type { ObservedEvent, ObservedKind } from '../contracts/observed-events.ts';
-import type { ObservedRun, Observer } from './observer.ts';
+import type { Delivery, ObservedRun, Observer } from './observer.ts';
 
 const answerTimeout = 10_000;
 
@@ -23,8 +23,11 @@ export class Webhook implements Observer {
     this.#settings = settings;
   }
 
-  async tell(events: readonly ObservedEvent[], _run: ObservedRun, signal: AbortSignal): Promise<void> {
-    for (const event of events) if (this.#settings.kinds.includes(event.kind)) await this.#post(event, signal);
+  async tell(events: readonly ObservedEvent[], _run: ObservedRun, { signal, onTold }: Delivery): Promise<void> {
+    for (const event of events) {
+      if (this.#settings.kinds.includes(event.kind)) await this.#post(event, signal);
+      onTold(event.seq);
+    }
   }
 
   async #post(event: ObservedEvent, signal: AbortSignal): Promise<void> {

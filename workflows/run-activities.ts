@@ -21,6 +21,7 @@ import {
   type StopTrainerInput,
   type TellObserverInput,
   type TrainEpochInput,
+  toldSchema,
 } from '../contracts/run-activities.ts';
 
 import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contracts/run-config.ts';
@@ -217,12 +218,12 @@ const onHostElsePool = async <T>({ host, config }: { host: string | null; config
   (await onHost(host, hostReturnTimeout, perform)) ?? onPool(config, perform);
 
 /** On any worker of the pool: an observer is told by whoever is there. Who is away for long is asked again by its teller. */
-export const tellObserver = (input: TellObserverInput) => {
+export const tellObserver = async (input: TellObserverInput) => {
   const { tellObserver: ask } = activitiesOn(poolControlQueue(input.config.pool), {
     startToCloseTimeout: '30s',
     scheduleToCloseTimeout: '60s',
     retry: untilItWorks,
     summary: `tell ${input.observer}`,
   });
-  return ask(input);
+  return toldSchema.parse(await ask(input)).told;
 };

@@ -10,8 +10,8 @@ const endSeconds = 30;
 /** Events in one delivery: it is one message. */
 const mostAtOnce = 100;
 
-/** Brings events to an observer. May be called again with the same ones. */
-export type Tell = (observer: string, events: readonly ObservedEvent[]) => Promise<void>;
+/** Brings events to an observer, and answers the number of the last one that it has now. May be called again with the same ones. */
+export type Tell = (observer: string, events: readonly ObservedEvent[]) => Promise<number>;
 
 export class Tellers {
   readonly #tell: Tell;
@@ -72,10 +72,9 @@ export class Tellers {
 
   async #deliver(observer: string): Promise<{ hasNews: boolean }> {
     const events = this.#outbox ? untold(this.#outbox, observer).slice(0, mostAtOnce) : [];
-    const last = events.at(-1);
-    if (!this.#outbox || !last) return { hasNews: false };
-    await this.#tell(observer, events);
-    this.#outbox = heard(this.#outbox, observer, last.seq);
+    if (!this.#outbox || events.length === 0) return { hasNews: false };
+    const told = await this.#tell(observer, events);
+    this.#outbox = heard(this.#outbox, observer, told);
     return { hasNews: untold(this.#outbox, observer).length > 0 };
   }
 }

@@ -366,9 +366,8 @@ class TrainingRun {
     });
   }
 
-  async #tellObserver(observer: string, events: readonly ObservedEvent[]): Promise<void> {
-    const asked = { run: this.#run, ...this.#owner, config: this.#config(), observer, events };
-    await activities.tellObserver(asked);
+  async #tellObserver(observer: string, events: readonly ObservedEvent[]): Promise<number> {
+    return activities.tellObserver({ run: this.#run, ...this.#owner, config: this.#config(), observer, events });
   }
 
   #tell(message: string): void {

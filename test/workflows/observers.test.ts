@@ -85,7 +85,6 @@ describe('a run', () => {
     expect(told.map(({ kind }) => kind)).toContain('checkpoint');
     expect(told.flatMap((event) => (event.kind === 'state' ? [event.data.state] : []))).toEqual([
       'training',
-      'stopping',
       'uploading',
       'stopped',
     ]);
