@@ -1,9 +1,11 @@
 /** Closed runs that left no receipt and that nobody has salvaged: terminated, timed out, or failed in a way of their own. */
+
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { isSameLife } from '../contracts/life.ts';
 import { type RunConfig, storedRunConfigSchema } from '../contracts/run-config.ts';
 import { type RunView, runQuery, trainingRunType } from '../contracts/run-messages.ts';
 import { type SalvageActivities, type SalvageInput, salvageId } from '../contracts/salvage-messages.ts';
+import { attributes } from '../contracts/search-attributes.ts';
 import { outputPath, StoreError } from '../stores/artifact-store.ts';
 import { OtherLife, outputOwner } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
@@ -13,7 +15,7 @@ const query = [
   `WorkflowType = "${trainingRunType}"`,
   'ExecutionStatus IN ("Terminated", "TimedOut", "Failed", "Canceled")',
   // A run that ended itself is in `stopped`; one that never trained has nothing to land.
-  'EpochalState IN ("training", "stopping", "uploading")',
+  `${attributes.state.name} IN ("training", "stopping", "uploading")`,
 ].join(' AND ');
 
 export const findLostRuns =

@@ -1,8 +1,10 @@
 /** Workflow executions as the server's visibility lists them, and what their search attributes hold. */
+
 import type { temporal } from '@temporalio/proto';
 import { z } from 'zod';
 import { placeMemo } from '../contracts/life.ts';
 import { placeName } from '../contracts/names.ts';
+import type { Attribute } from '../contracts/search-attributes.ts';
 import type { Calls } from './calls.ts';
 
 export type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
@@ -52,10 +54,10 @@ export function placeOfExecution(execution: Execution): string {
   return placeName.safeParse(told).data ?? idOf(execution);
 }
 
-export const attributeOf = ({ searchAttributes }: Execution, key: string): unknown => {
-  const data = searchAttributes?.indexedFields?.[key]?.data;
+export const attributeOf = ({ searchAttributes }: Execution, { name }: Attribute): unknown => {
+  const data = searchAttributes?.indexedFields?.[name]?.data;
   return data && data.length > 0 ? JSON.parse(Buffer.from(data).toString('utf8')) : undefined;
 };
 
-export const textOf = (execution: Execution, key: string): string | null =>
-  z.string().safeParse(attributeOf(execution, key)).data ?? null;
+export const textOf = (execution: Execution, attribute: Attribute): string | null =>
+  z.string().safeParse(attributeOf(execution, attribute)).data ?? null;

@@ -1,4 +1,5 @@
 /** Runs as visibility lists them, a page at a time, for tables of any length. No worker is asked. */
+
 import { z } from 'zod';
 import type { LiveProgress } from '../contracts/http-api.ts';
 import { outcomeSchema, runStateSchema } from '../contracts/receipt.ts';
@@ -14,6 +15,7 @@ import {
   type WorkflowStatus,
 } from '../contracts/run-summary.ts';
 import { placeOfSalvage, runOfSalvage } from '../contracts/salvage-messages.ts';
+import { attributes } from '../contracts/search-attributes.ts';
 import type { Calls } from './calls.ts';
 import { RunNotFoundError } from './errors.ts';
 import { liveProgress, type LiveProgress as ReportedProgress } from './live-progress.ts';
@@ -91,7 +93,7 @@ export async function describeRun(
   );
   const summary = summaryOf(info, salvage, isTakenUp);
   if (summary === null) throw new RunNotFoundError(run);
-  const waiting = summary.standing === 'waiting' ? waitingOf(textOf(info, 'EpochalQueue')) : null;
+  const waiting = summary.standing === 'waiting' ? waitingOf(textOf(info, attributes.queue)) : null;
   return { summary, progress: liveProgress(description).map(shownProgress), waiting };
 }
 
@@ -160,9 +162,9 @@ const statuses: readonly WorkflowStatus[] = [
 
 const factsOf = (execution: Execution): Omit<RunFacts, 'salvage'> => ({
   workflowStatus: statuses[Number(execution.status ?? 0)] ?? 'unknown',
-  state: runStateSchema.safeParse(attributeOf(execution, 'EpochalState')).data ?? null,
-  detail: textOf(execution, 'EpochalDetail'),
-  outcome: outcomeSchema.safeParse(attributeOf(execution, 'EpochalOutcome')).data ?? null,
+  state: runStateSchema.safeParse(attributeOf(execution, attributes.state)).data ?? null,
+  detail: textOf(execution, attributes.detail),
+  outcome: outcomeSchema.safeParse(attributeOf(execution, attributes.outcome)).data ?? null,
 });
 
 function summaryOf(execution: Execution, salvage: SalvageFacts | null, isTakenUp?: boolean): RunSummary | null {
@@ -170,7 +172,7 @@ function summaryOf(execution: Execution, salvage: SalvageFacts | null, isTakenUp
   const createdAt = instantOf(execution.startTime);
   if (!run || createdAt === null) return null;
   const facts: RunFacts = { ...factsOf(execution), salvage, ...(isTakenUp === undefined ? {} : { isTakenUp }) };
-  const startedAt = z.iso.datetime().safeParse(textOf(execution, 'EpochalStarted')).data ?? null;
+  const startedAt = z.iso.datetime().safeParse(textOf(execution, attributes.started)).data ?? null;
   const state = stateOf(facts);
   return {
     run,
@@ -178,9 +180,9 @@ function summaryOf(execution: Execution, salvage: SalvageFacts | null, isTakenUp
     state,
     detail: state === 'stopped' ? state : facts.detail,
     outcome: outcomeOf(facts),
-    trainer: textOf(execution, 'EpochalTrainer'),
-    project: textOf(execution, 'EpochalProject'),
-    bestMetric: z.number().safeParse(attributeOf(execution, 'EpochalBestMetric')).data ?? null,
+    trainer: textOf(execution, attributes.trainer),
+    project: textOf(execution, attributes.project),
+    bestMetric: z.number().safeParse(attributeOf(execution, attributes.bestMetric)).data ?? null,
     // Of a run that is one execution after the other, this is the newest one's, which began later than the run.
     createdAt: startedAt !== null && startedAt < createdAt ? startedAt : createdAt,
     startedAt,

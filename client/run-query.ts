@@ -1,8 +1,9 @@
 /** Questions to the server's visibility about runs and their salvages, and the search attributes that runs start with. */
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+
 import type { Outcome, RunState } from '../contracts/receipt.ts';
 import { trainingRunType } from '../contracts/run-messages.ts';
 import { salvageId, salvageType } from '../contracts/salvage-messages.ts';
+import { attributes } from '../contracts/search-attributes.ts';
 import type { RunFilter } from './run-filter.ts';
 
 export interface PageFilter extends Omit<RunFilter, 'limit'> {
@@ -18,7 +19,8 @@ export function visibilityQuery({ state, trainer, project, outcome, text }: Page
   ];
   // A run that was ended by force keeps the state that it had.
   if (state === 'stopped') conditions.push(`ExecutionStatus != 'Running'`);
-  else if (state !== undefined) conditions.push(`EpochalState = ${quoted(state)}`, `ExecutionStatus = 'Running'`);
+  else if (state !== undefined)
+    conditions.push(`${attributes.state.name} = ${quoted(state)}`, `ExecutionStatus = 'Running'`);
   conditions.push(...shared({ trainer, project }));
   if (outcome !== undefined) conditions.push(ofOutcome(outcome));
   if (text) conditions.push(`WorkflowId STARTS_WITH ${quoted(text)}`);
@@ -33,7 +35,7 @@ export const isOfSalvages = (outcome: Outcome | undefined): outcome is 'salvaged
 export function salvagesQuery({ trainer, project, outcome, text }: PageFilter): string {
   return [
     `WorkflowType = ${quoted(salvageType)}`,
-    `EpochalOutcome = ${quoted(outcome ?? 'salvaged')}`,
+    `${attributes.outcome.name} = ${quoted(outcome ?? 'salvaged')}`,
     ...shared({ trainer, project }),
     ...(text ? [`WorkflowId STARTS_WITH ${quoted(salvageId(text))}`] : []),
   ].join(' AND ');
@@ -49,28 +51,26 @@ const oneOf = (ids: readonly string[]): string => `WorkflowId IN (${ids.map(quot
 
 function shared({ trainer, project }: Pick<PageFilter, 'trainer' | 'project'>): string[] {
   return [
-    ...(trainer === undefined ? [] : [`EpochalTrainer = ${quoted(trainer)}`]),
-    ...(project === undefined ? [] : [`EpochalProject = ${quoted(project)}`]),
+    ...(trainer === undefined ? [] : [`${attributes.trainer.name} = ${quoted(trainer)}`]),
+    ...(project === undefined ? [] : [`${attributes.project.name} = ${quoted(project)}`]),
   ];
 }
 
 /** As `outcomeOf` has it (contracts/run-summary.ts), apart from what only a salvage knows. */
 function ofOutcome(outcome: Outcome): string {
-  const told = `EpochalOutcome = ${quoted(outcome)}`;
-  if (outcome === 'failed') return `(${told} OR (ExecutionStatus = 'Failed' AND EpochalOutcome IS NULL))`;
+  const told = `${attributes.outcome.name} = ${quoted(outcome)}`;
+  if (outcome === 'failed') return `(${told} OR (ExecutionStatus = 'Failed' AND ${attributes.outcome.name} IS NULL))`;
   if (outcome !== 'stopped') return told;
-  const neverTrained = `ExecutionStatus != 'Running' AND ExecutionStatus != 'Failed' AND EpochalOutcome IS NULL AND (EpochalState = 'configuring' OR EpochalState IS NULL)`;
+  const neverTrained = `ExecutionStatus != 'Running' AND ExecutionStatus != 'Failed' AND ${attributes.outcome.name} IS NULL AND (${attributes.state.name} = 'configuring' OR ${attributes.state.name} IS NULL)`;
   return `(${told} OR (${neverTrained}))`;
 }
 
 const quoted = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
-const keyword = (key: string) => defineSearchAttributeKey(key, SearchAttributeType.KEYWORD);
-
 /** So that a run is found before a worker has seen it. */
 export const firstAttributes = (isDraft: boolean, trainer: string | undefined, project: string | undefined) => [
-  { key: keyword('EpochalState'), value: 'configuring' satisfies RunState },
-  { key: keyword('EpochalDetail'), value: isDraft ? 'configuring.draft' : 'configuring.validating' },
-  ...(trainer === undefined ? [] : [{ key: keyword('EpochalTrainer'), value: trainer }]),
-  { key: keyword('EpochalProject'), value: project ?? 'default' },
+  { key: attributes.state, value: 'configuring' satisfies RunState },
+  { key: attributes.detail, value: isDraft ? 'configuring.draft' : 'configuring.validating' },
+  ...(trainer === undefined ? [] : [{ key: attributes.trainer, value: trainer }]),
+  { key: attributes.project, value: project ?? 'default' },
 ];

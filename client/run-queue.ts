@@ -1,6 +1,7 @@
 /** The queue of a pool, as far as it is known: by priority, then by who has waited longer. */
+
 import { z } from 'zod';
-import { waitingPool } from '../contracts/run-messages.ts';
+import { attributes, waitingPool } from '../contracts/search-attributes.ts';
 import type { Calls } from './calls.ts';
 import { list, textOf } from './run-executions.ts';
 
@@ -24,9 +25,9 @@ export function waitingOf(place: string | null): Waiting | null {
  * 1,000 runs only so many.
  */
 export async function queueOf(calls: Calls, pool: string): Promise<string[]> {
-  const query = `EpochalQueue STARTS_WITH '${waitingPool(pool)}' AND ExecutionStatus = 'Running'`;
+  const query = `${attributes.queue.name} STARTS_WITH '${waitingPool(pool)}' AND ExecutionStatus = 'Running'`;
   const { executions } = await list(calls, query, mostListed, null);
-  return executions.flatMap((execution) => textOf(execution, 'EpochalQueue') ?? []).sort();
+  return executions.flatMap((execution) => textOf(execution, attributes.queue) ?? []).sort();
 }
 
 /** Runs before it. With fairness keys the server may let one pass that has waited less. */

@@ -1,12 +1,13 @@
 /** What became of a run that was ended by force: the workflow `salvage-<run>` knows. */
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { type WorkflowExecutionDescription, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { placeMemo } from '../contracts/life.ts';
 import { placeName } from '../contracts/names.ts';
 import { outcomeSchema, type Receipt, receiptSchema, runStateSchema } from '../contracts/receipt.ts';
 import type { SalvageFacts } from '../contracts/run-summary.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
+import { attributes } from '../contracts/search-attributes.ts';
 import type { Calls } from './calls.ts';
 import { RunNotFoundError } from './errors.ts';
 import { typedError } from './temporal-errors.ts';
@@ -14,8 +15,6 @@ import { typedError } from './temporal-errors.ts';
 /** The run's worker starts the salvage when it notices; where no worker is left, a Schedule does so much later. */
 const noticeSeconds = 60;
 const pollMs = 500;
-const outcomeKey = defineSearchAttributeKey('EpochalOutcome', SearchAttributeType.KEYWORD);
-const stateKey = defineSearchAttributeKey('EpochalState', SearchAttributeType.KEYWORD);
 
 /** Waits for a salvage under way, or that should start soon; null when there is none or it found nothing to tell. */
 export async function salvagedReceipt(
@@ -25,7 +24,7 @@ export async function salvagedReceipt(
 ): Promise<Receipt | null> {
   const { client } = calls;
   const closed = await calls.within(10, run, () => client.workflow.getHandle(run).describe());
-  const isEmpty = runStateSchema.safeParse(closed.typedSearchAttributes.get(stateKey)).data === 'configuring';
+  const isEmpty = runStateSchema.safeParse(closed.typedSearchAttributes.get(attributes.state)).data === 'configuring';
   const deadline = Date.now() + (isEmpty ? 0 : noticeSeconds * 1000);
   const place = placeIn(closed, run);
   while ((await describeSalvage(calls, place)) === null) {
@@ -59,7 +58,7 @@ export async function describeSalvage(calls: Calls, place: string): Promise<Salv
     const { status, typedSearchAttributes } = await calls.within(10, id, () =>
       calls.client.workflow.getHandle(id).describe(),
     );
-    const outcome = outcomeSchema.safeParse(typedSearchAttributes.get(outcomeKey)).data ?? null;
+    const outcome = outcomeSchema.safeParse(typedSearchAttributes.get(attributes.outcome)).data ?? null;
     return { isOpen: status.name === 'RUNNING', outcome };
   } catch (error) {
     if (error instanceof RunNotFoundError) return null;

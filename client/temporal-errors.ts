@@ -11,7 +11,8 @@ import {
 } from '@temporalio/client';
 import { z } from 'zod';
 import { configProblemSchema } from '../contracts/failure.ts';
-import { failureTypes, searchAttributes } from '../contracts/run-messages.ts';
+import { failureTypes } from '../contracts/run-messages.ts';
+import { searchAttributes } from '../contracts/search-attributes.ts';
 import {
   ConfigError,
   EpochalError,

@@ -1,5 +1,5 @@
 /** Sentences of a data report, for pages and the command line; `count` writes numbers as each of them does. */
-import type { DataReport, DataSummary } from './data-report.ts';
+import type { DataReport, DataSplit, DataSummary } from './data-report.ts';
 
 type Count = (value: number) => string;
 
@@ -21,6 +21,13 @@ export function sizesText(sizes: NonNullable<DataReport['sizes']>, count: Count)
   const text = ({ width, height }: typeof median) => `${width} × ${height}`;
   if (distinct === 1) return `all ${text(median)}`;
   return `${text(smallest)} to ${text(largest)}, half of them up to ${text(median)}; ${count(distinct)} different`;
+}
+
+/** What was loaded of a split, beside what it promised; null where nobody knows. */
+export function loadedText({ images, objects, loaded }: DataSplit, count: Count): string | null {
+  if (!loaded) return null;
+  if (loaded.images === images && loaded.objects === objects) return 'all of them loaded';
+  return `loaded: ${imagesText(loaded.images, count)}, ${count(loaded.objects)} ${loaded.objects === 1 ? 'object' : 'objects'}`;
 }
 
 const imagesText = (images: number, count: Count) => `${count(images)} ${images === 1 ? 'image' : 'images'}`;

@@ -24,6 +24,8 @@ export const imageSizesSchema = extensible({
   common: z.array(sizeCountSchema),
 });
 
+export const loadedCountsSchema = extensible({ images: count, objects: count });
+
 export const dataSplitSchema = extensible({
   name: z.string(),
   /** `train` and `validate` are what a run reads; `unused` is not trained on, such as a test split. */
@@ -33,7 +35,10 @@ export const dataSplitSchema = extensible({
   objects: count,
   /** Images with nothing marked on them: negatives. */
   unmarked: count,
+  /** What the framework that trains loads of it: in a check by its rules, in a run as it was. Null where nobody compared it. */
+  loaded: loadedCountsSchema.nullish(),
 });
+export type DataSplit = z.infer<typeof dataSplitSchema>;
 
 /** How often a class is there: one number for each split of the report. */
 export const classCountsSchema = extensible({ name: z.string(), images: z.array(count), objects: z.array(count) });

@@ -19,6 +19,7 @@ import {
   imageSizeSchema,
   imageSizesSchema,
   largestDataReport,
+  loadedCountsSchema,
   sizeCountSchema,
 } from './data-report.ts';
 import { commandSchema, eventSchema, protocolVersion, sessionFileSchema } from './protocol.ts';
@@ -40,6 +41,7 @@ const named: Record<string, z.ZodType> = {
   SessionFile: sessionFileSchema,
   Command: commandSchema,
   Event: eventSchema,
+  LoadedCounts: loadedCountsSchema,
   SplitCounts: dataSplitSchema,
   ClassCounts: classCountsSchema,
   ImageSize: imageSizeSchema,

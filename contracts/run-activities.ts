@@ -148,11 +148,12 @@ export const movedInSchema = extensible({
 });
 export type MovedIn = z.infer<typeof movedInSchema>;
 
-/** Brings events to one of the run's observers, in order. Those that it has already change nothing. */
+/** Brings events to an observer, in order. Those that it has already change nothing. */
 export interface TellObserverInput extends Owner {
   run: string;
   config: RunConfig;
-  observer: string;
+  /** Null: all that the pool has. */
+  observer: string | null;
   events: readonly ObservedEvent[];
 }
 

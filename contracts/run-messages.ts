@@ -77,31 +77,6 @@ export const runViewSchema = extensible({
 });
 export type RunView = z.infer<typeof runViewSchema>;
 
-/** Search attributes of a run, with their types at the server. */
-export const searchAttributes = {
-  EpochalState: 'Keyword',
-  /** The chart's full state, e.g. `training.paused`. */
-  EpochalDetail: 'Keyword',
-  EpochalTrainer: 'Keyword',
-  EpochalProject: 'Keyword',
-  EpochalOutcome: 'Keyword',
-  EpochalBestMetric: 'Double',
-  /** When it began to train; the server's own start time is that of the newest of a long run's executions. */
-  EpochalStarted: 'Datetime',
-  /** While it waits: `waitingPlace`. */
-  EpochalQueue: 'Keyword',
-  /** Of a salvage: the run that it lands. */
-  EpochalRun: 'Keyword',
-} as const;
-
-/** `EpochalDetail` of a run that waits for a free slot, or whose trainer is being made ready. */
-export const waitingDetail = 'training.acquiring';
-/** As text it sorts as the pool's queue does: by priority, then by who has waited longer. */
-export const waitingPlace = (pool: string, priority: number, since: string): string =>
-  `${waitingPool(pool)}${priority}/${since}`;
-/** What the places in a pool's queue begin with. */
-export const waitingPool = (pool: string): string => `${pool}/`;
-
 /** Types of the application failures that cross the workflow boundary. */
 export const failureTypes = {
   /** The input or an update was refused; details: `ConfigProblem[]`. */

@@ -1,10 +1,12 @@
 /** `epochal doctor`: what is here, what is missing, and how to get it. Changes nothing. */
+
 import { existsSync } from 'node:fs';
 import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Connection } from '@temporalio/client';
 import { colors as pc } from '../client/cli/colors.ts';
 import { poolControlQueue } from '../contracts/queues.ts';
+import { sizeText } from '../contracts/size-text.ts';
 import { readGpus } from '../worker/gpus.ts';
 import { isEnvironmentReady, readRequirements } from '../worker/python-environments.ts';
 import { findPython, findUv, type PythonInterpreter } from '../worker/python-tools.ts';
@@ -168,7 +170,7 @@ async function examineDataFolder(folder: string): Promise<Finding[]> {
   }
   const { bavail, bsize } = await statfs(existing);
   const free = bavail * bsize;
-  const detail = `${folder}, ${(free / gibibyte).toFixed(1)} GiB free`;
+  const detail = `${folder}, ${sizeText(free)} free`;
   if (free >= littleSpace) return [{ what, status: 'ok', detail }];
   const remedy = 'free some space: epochal data ls shows what failed runs left';
   return [{ what, status: 'note', detail, remedy }];
@@ -203,7 +205,7 @@ async function examineGpus(): Promise<Finding> {
   if (gpus.length === 0) {
     return { what: 'GPUs', status: 'note', detail: 'nvidia-smi shows none: trainers run on the CPU, in one slot' };
   }
-  const detail = gpus.map(({ name, memoryBytes }) => `${name} (${(memoryBytes / gibibyte).toFixed(0)} GiB)`).join(', ');
+  const detail = gpus.map(({ name, memoryBytes }) => `${name} (${sizeText(memoryBytes)})`).join(', ');
   return { what: 'GPUs', status: 'ok', detail };
 }
 

@@ -13,7 +13,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Connection } from '@temporalio/client';
-import { searchAttributes } from '../contracts/run-messages.ts';
+import { searchAttributes } from '../contracts/search-attributes.ts';
 
 const keeper = fileURLToPath(new URL('./keep-server.sh', import.meta.url));
 

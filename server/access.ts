@@ -5,6 +5,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
+import { parseCookie, stringifySetCookie } from 'cookie';
 import type { FastifyRequest } from 'fastify';
 import { LoginSessions, sessionSeconds } from './login-sessions.ts';
 import { RefusedError } from './refusals.ts';
@@ -147,16 +148,13 @@ export class Access {
   }
 
   #cookie({ protocol }: Pick<FastifyRequest, 'protocol'>, value: string, seconds: number): string {
-    const secure = protocol === 'https' || this.#settings.tls !== null ? '; Secure' : '';
-    return `${this.cookieName}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${secure}`;
+    const secure = protocol === 'https' || this.#settings.tls !== null;
+    const name = this.cookieName;
+    return stringifySetCookie({ name, value, maxAge: seconds, path: '/', httpOnly: true, sameSite: 'strict', secure });
   }
 
   #cookieOf(header: string | undefined): string | null {
-    for (const part of header?.split(';') ?? []) {
-      const [key, value] = part.trim().split('=');
-      if (key === this.cookieName && value) return value;
-    }
-    return null;
+    return parseCookie(header ?? '')[this.cookieName] || null;
   }
 
   #isOurs(host: string): boolean {

@@ -2,14 +2,14 @@
 import { ConfigError } from '../client/errors.ts';
 import type { TrainerList } from '../contracts/host-messages.ts';
 import type { Answer } from '../contracts/http-api.ts';
-import { BriefMemory } from './brief-memory.ts';
+import { AnswerCache } from './answer-cache.ts';
 import { RefusedError } from './refusals.ts';
 import type { Handle } from './routes.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { readConfig, writeConfig } from './written-config.ts';
 
 export function configRoutes(handle: Handle, link: TemporalLink, defaultPool: string): void {
-  const trainers = new BriefMemory<TrainerList>(10_000);
+  const trainers = new AnswerCache<TrainerList>(10_000);
 
   handle('check', async ({ body }): Promise<Answer<'check'>> => {
     const { training } = await link.backend();

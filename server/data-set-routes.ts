@@ -3,7 +3,7 @@ import { DataSets } from '../client/data-sets.ts';
 import { NoWorkerError, WorkerFailedError } from '../client/errors.ts';
 import type { DataSetSummary } from '../contracts/data-set.ts';
 import type { Answer } from '../contracts/http-api.ts';
-import { BriefMemory } from './brief-memory.ts';
+import { AnswerCache } from './answer-cache.ts';
 import { sendBytes } from './file-routes.ts';
 import type { HostsSeen } from './hosts-seen.ts';
 import { fileHeaders, isPicture } from './media-types.ts';
@@ -14,7 +14,7 @@ import type { TemporalLink } from './temporal-link.ts';
 const largestPicture = 64 * 1024 * 1024;
 
 export function dataSetRoutes(handle: Handle, link: TemporalLink, hosts: HostsSeen, defaultPool: string): void {
-  const listed = new BriefMemory<DataSetSummary[]>(5_000);
+  const listed = new AnswerCache<DataSetSummary[]>(5_000);
   const dataSets = async () => new DataSets((await link.backend()).workers);
 
   handle('dataSets', async ({ query: { pool = defaultPool } }): Promise<Answer<'dataSets'>> => {

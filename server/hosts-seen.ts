@@ -3,15 +3,15 @@ import { NoWorkerError, WorkerFailedError } from '../client/errors.ts';
 import { WorkerQuestions } from '../client/worker-questions.ts';
 import { type SeenWorker, workersSeen } from '../client/workers-seen.ts';
 import type { HostAnswer } from '../contracts/http-api.ts';
-import { BriefMemory } from './brief-memory.ts';
+import { AnswerCache } from './answer-cache.ts';
 import type { Backend } from './temporal-link.ts';
 
 /** A worker that is there takes a question on its control queue at once. */
 const patienceSeconds = 2;
 
 export class HostsSeen {
-  readonly #seen = new BriefMemory<SeenWorker[]>(2_000);
-  readonly #answers = new BriefMemory<HostAnswer>(3_000, 1_000);
+  readonly #seen = new AnswerCache<SeenWorker[]>(2_000);
+  readonly #answers = new AnswerCache<HostAnswer>(3_000, 1_000);
 
   constructor(readonly workflowQueue: string) {}
 

@@ -1,4 +1,8 @@
-/** How a file of a run is answered. A trainer wrote it: nothing in it may act in the page's name. */
+/**
+ * How a file of a run is answered. A trainer wrote it: nothing in it may act in the page's name. So the types are a list of what may
+ * be shown, and no table of all types that there are.
+ */
+import { create as contentDisposition } from 'content-disposition';
 
 /** Shown in the page. An SVG is a picture with a policy that lets it do nothing; text is text, whatever it says it is. */
 const shown: Readonly<Record<string, string>> = {
@@ -33,11 +37,9 @@ export const isPicture = (path: string): boolean => mediaTypeOf(path).startsWith
 export function fileHeaders(path: string, attached: boolean): Record<string, string> {
   const type = shown[endingOf(path)];
   const name = path.split('/').at(-1) ?? 'file';
-  const plain = name.replace(/[^\x20-\x7e]|["\\]/g, '_');
-  const disposition = attached || type === undefined ? 'attachment' : 'inline';
   return {
     'content-type': type ?? other,
-    'content-disposition': `${disposition}; filename="${plain}"; filename*=UTF-8''${encodeURIComponent(name)}`,
+    'content-disposition': contentDisposition(name, { type: attached || type === undefined ? 'attachment' : 'inline' }),
     'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
     'x-content-type-options': 'nosniff',
     'cross-origin-resource-policy': 'same-origin',

@@ -2,10 +2,10 @@
 import type { Calls } from '../client/calls.ts';
 import { queueOf, runsAhead, type Waiting } from '../client/run-queue.ts';
 import type { LiveProgress } from '../contracts/http-api.ts';
-import { BriefMemory } from './brief-memory.ts';
+import { AnswerCache } from './answer-cache.ts';
 
 export class Queues {
-  readonly #queues = new BriefMemory<string[]>(1_500, 100);
+  readonly #queues = new AnswerCache<string[]>(1_500, 100);
 
   async placeOf(calls: Calls, waiting: Waiting | null): Promise<LiveProgress[]> {
     if (waiting === null) return [];

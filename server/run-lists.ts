@@ -5,7 +5,7 @@ import { countRuns, type PageFilter, pageOfRuns } from '../client/run-pages.ts';
 import { shownValue } from '../contracts/config-problems.ts';
 import type { RunSort, RunsPage } from '../contracts/http-api.ts';
 import type { RunSummary } from '../contracts/run-summary.ts';
-import { BriefMemory } from './brief-memory.ts';
+import { AnswerCache } from './answer-cache.ts';
 import type { Backend } from './temporal-link.ts';
 
 export interface PageQuestion extends PageFilter {
@@ -23,8 +23,8 @@ const mostSorted = 10_000;
 const pageToCollect = 1_000;
 
 export class RunLists {
-  readonly #sorted = new BriefMemory<Sorted>(15_000, 8);
-  readonly #counts = new BriefMemory<number | null>(1_000);
+  readonly #sorted = new AnswerCache<Sorted>(15_000, 8);
+  readonly #counts = new AnswerCache<number | null>(1_000);
 
   async page(backend: Backend, { sort, limit, cursor, ...filter }: PageQuestion): Promise<RunsPage> {
     const [token, offset] = sort === 'recent' ? [unsealed(cursor), 0] : [null, offsetOf(cursor)];

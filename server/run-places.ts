@@ -4,7 +4,7 @@ import type { FilesPlace } from '../client/run-files.ts';
 import { runAt } from '../contracts/life.ts';
 import type { FileSource } from '../contracts/run-files.ts';
 import type { RunView } from '../contracts/run-messages.ts';
-import { BriefMemory } from './brief-memory.ts';
+import { AnswerCache } from './answer-cache.ts';
 import { RefusedError } from './refusals.ts';
 import type { Backend } from './temporal-link.ts';
 
@@ -17,7 +17,7 @@ export interface RunPlaces {
 }
 
 export class PlacesOfRuns {
-  readonly #views = new BriefMemory<RunView>(1_000, 200);
+  readonly #views = new AnswerCache<RunView>(1_000, 200);
 
   /** `asked`: a run, which means the life that it is in, or one of its lives. Of another life nobody here knows whether it is over. */
   async of(backend: Backend, asked: string): Promise<RunPlaces> {

@@ -4,7 +4,7 @@ import { describeRun } from '../client/run-pages.ts';
 import type { LiveProgress } from '../contracts/http-api.ts';
 import { name } from '../contracts/names.ts';
 import type { Access } from './access.ts';
-import { BriefMemory } from './brief-memory.ts';
+import { AnswerCache } from './answer-cache.ts';
 import { streamRun } from './live-stream.ts';
 import { OpenStreams } from './open-streams.ts';
 import { Queues } from './queues.ts';
@@ -20,7 +20,7 @@ const mostRows = 200;
 export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatches, access: Access): void {
   const queues = new Queues();
   const lists = new RunLists();
-  const progress = new BriefMemory<LiveProgress[]>(500, 1_000);
+  const progress = new AnswerCache<LiveProgress[]>(500, 1_000);
 
   handle('runs', async ({ query }) => lists.page(await link.backend(), query));
 

@@ -5,6 +5,7 @@ import { AllowedPaths } from './allowed-paths.ts';
 import { ClosedRuns } from './closed-runs.ts';
 import { DataSets } from './data-sets.ts';
 import type { Devices } from './devices.ts';
+import { processLauncher } from './launchers/process.ts';
 import { Observers } from './observers.ts';
 import { hostId, RunFolders } from './run-folders.ts';
 import type { Runs } from './runs.ts';
@@ -56,7 +57,7 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
   const closedRuns = new ClosedRuns({ id, pool, stores, runs });
   const { sessionIdleSeconds } = settings;
   const shared = { id, log, devices, folders, trainers, slots, stores, allowedPaths, outputs, runs, closedRuns };
-  const sessions = new Sessions({ ...shared, sessionIdleSeconds });
+  const sessions = new Sessions({ ...shared, launcher: processLauncher, sessionIdleSeconds });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
   const observers = new Observers(settings.webhook);
   return { ...shared, settings, dataSets, sessions, observers, openings: new Turns() };

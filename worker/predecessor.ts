@@ -1,7 +1,9 @@
 /** A trainer that a worker before this one started: its proven end comes before anything else is done with its run. */
 import type { Logger } from 'pino';
 import { deadline } from './deadline.ts';
+import { type EndLimits, endTrainer } from './end-trainer.ts';
 import { endEscaped, tellEscaped } from './escaped-processes.ts';
+import { readProcessFile } from './process-file.ts';
 import {
   groupGone,
   isGroupAlive,
@@ -11,22 +13,17 @@ import {
   signalGroup,
 } from './process-groups.ts';
 import type { RunFolder } from './run-folders.ts';
-import { readProcessFile } from './trainer-process.ts';
-
-export interface PredecessorLimits {
-  /** From now to SIGTERM: it saw the end-of-file when its worker died, and is at its batch boundary soon. */
-  stopSeconds: number;
-  /** From SIGTERM to SIGKILL. */
-  terminateSeconds: number;
-}
 
 /** After the trainer's own end, its children get this long to follow. */
 const orphanSeconds = 2;
 
-/** Returns when no process of the folder's last trainer is alive. Throws the signal's reason when aborted. */
+/**
+ * Returns when no process of the folder's last trainer is alive. It saw the end-of-file when its worker died, and is at its batch
+ * boundary soon. Throws the signal's reason when aborted.
+ */
 export async function endPredecessor(
   folder: RunFolder,
-  limits: PredecessorLimits,
+  limits: EndLimits,
   signal: AbortSignal,
   log: Logger,
 ): Promise<void> {
@@ -38,32 +35,36 @@ export async function endPredecessor(
   if (escaped && escaped.length > 0) await tellEscaped(folder, leader?.session ?? '', escaped);
 }
 
-async function endGroup(
-  leader: ProcessIdentity,
-  limits: PredecessorLimits,
-  signal: AbortSignal,
-  log: Logger,
-): Promise<void> {
+async function endGroup(leader: ProcessIdentity, limits: EndLimits, signal: AbortSignal, log: Logger): Promise<void> {
   log.info({ pid: leader.pid }, 'waiting for the trainer of the worker before to end');
-  const ends = async (seconds: number) => {
-    const ended = await processGone(leader, deadline(seconds * 1000, signal));
-    signal.throwIfAborted();
-    return ended;
-  };
-  let hasEnded = await ends(limits.stopSeconds);
-  if (!hasEnded) {
-    log.warn({ pid: leader.pid }, 'it did not end: SIGTERM');
-    signalGroup(leader.pid, 'SIGTERM');
-    hasEnded = await ends(limits.terminateSeconds);
-  }
+  let hadToBeKilled = false;
+  await endTrainer(
+    {
+      ask: () => undefined,
+      terminate: () => {
+        log.warn({ pid: leader.pid }, 'it did not end: SIGTERM');
+        signalGroup(leader.pid, 'SIGTERM');
+      },
+      kill: () => {
+        hadToBeKilled = true;
+        killGroup(leader, log);
+      },
+      ends: (limit) => processGone(leader, limit),
+    },
+    limits,
+    signal,
+  );
   // Nobody tells the children of a trainer that has ended: waiting for them as long as for itself would hold up the run.
-  const patience = deadline(hasEnded ? orphanSeconds * 1000 : 0, signal);
-  if (await groupGone(leader, patience)) return;
+  if (await groupGone(leader, deadline(hadToBeKilled ? 0 : orphanSeconds * 1000, signal))) return;
   signal.throwIfAborted();
-  log.warn({ pid: leader.pid }, 'some of its group did not end: SIGKILL');
-  signalGroup(leader.pid, 'SIGKILL');
+  killGroup(leader, log);
   await groupGone(leader, signal);
   signal.throwIfAborted();
+}
+
+function killGroup({ pid }: ProcessIdentity, log: Logger): void {
+  log.warn({ pid }, 'some of its group did not end: SIGKILL');
+  signalGroup(pid, 'SIGKILL');
 }
 
 /** Whether a trainer of an earlier worker still runs there. */

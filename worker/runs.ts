@@ -1,22 +1,21 @@
 /** What a host asks the server about runs, outside any activity. */
+
 import {
   type Client,
   ScheduleAlreadyRunning,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { type Life, mayGoOn } from '../contracts/life.ts';
 import { workflowQueue as defaultQueue } from '../contracts/queues.ts';
 import { sessionLostSignal } from '../contracts/run-activities.ts';
 import { type RunView, runQuery } from '../contracts/run-messages.ts';
 import { type SalvageInput, salvageId, salvageType, sweepType } from '../contracts/salvage-messages.ts';
+import { attributes } from '../contracts/search-attributes.ts';
 
 /** Nobody is to wait for long for what only saves time: milliseconds. */
 const unstickMs = 2_000;
-const stateKey = defineSearchAttributeKey('EpochalState', SearchAttributeType.KEYWORD);
-const runKey = defineSearchAttributeKey('EpochalRun', SearchAttributeType.KEYWORD);
 /** `temporal.api.enums.v1.PendingActivityState`. */
 const scheduled = 1;
 /** `temporal.api.enums.v1.HistoryEventFilterType`. */
@@ -97,7 +96,7 @@ export class Runs {
   /** Whether the run ends or publishes at present. Throws when the server does not answer. */
   async isLanding(run: string): Promise<boolean> {
     const { status, typedSearchAttributes } = await this.client.workflow.getHandle(run).describe();
-    const state = typedSearchAttributes.get(stateKey) ?? '';
+    const state = typedSearchAttributes.get(attributes.state) ?? '';
     return status.name === 'RUNNING' && ['stopping', 'uploading'].includes(state);
   }
 
@@ -121,7 +120,7 @@ export class Runs {
         workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'USE_EXISTING',
         staticSummary: `salvage ${input.place}`,
-        typedSearchAttributes: [{ key: runKey, value: input.run }],
+        typedSearchAttributes: [{ key: attributes.run, value: input.run }],
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -1,10 +1,9 @@
 /** The search attributes of runs at a Temporal server, by which people find runs in its UI. */
 import type { Connection } from '@temporalio/client';
-import { searchAttributes } from '../contracts/run-messages.ts';
+import { type AttributeName, searchAttributes } from '../contracts/search-attributes.ts';
 
 /** A client's connection or a worker's own. */
 type Operator = Pick<Connection, 'operatorService'>;
-type AttributeName = keyof typeof searchAttributes;
 
 /** As the server's API numbers them (temporal.api.enums.v1.IndexedValueType). */
 const typeNumbers = { Keyword: 2, Double: 4, Datetime: 6 } as const;

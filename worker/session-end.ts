@@ -4,9 +4,9 @@ import type { Failure } from '../contracts/failure.ts';
 import type { TrainerEvent } from '../contracts/protocol.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import type { SessionEnd } from '../contracts/session.ts';
+import type { TrainerExit } from './launchers/launcher.ts';
 import type { RunFolder } from './run-folders.ts';
 import { readEvents, readReport } from './run-report.ts';
-import type { TrainerExit } from './trainer-process.ts';
 
 export interface EndCircumstances {
   exit: TrainerExit | null;

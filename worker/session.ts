@@ -11,15 +11,16 @@ import type { Known, StopRung } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
 import { deadline } from './deadline.ts';
+import { type EndingTrainer, endTrainer } from './end-trainer.ts';
 import { endEscaped, escapedNote, escapedUnknown } from './escaped-processes.ts';
 import type { GpuMemory } from './gpu-memory.ts';
 import { HangWatch } from './hang-watch.ts';
+import type { LaunchedTrainer, TrainerExit } from './launchers/launcher.ts';
 import { RecentOomKills } from './oom-kills.ts';
 import { groupGone, groupMemory } from './process-groups.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { folderBytes, type RunFolder } from './run-folders.ts';
 import { sessionEnd } from './session-end.ts';
-import type { TrainerExit, TrainerProcess } from './trainer-process.ts';
 
 /** The session is over; ask `end` how. */
 export class SessionOver extends Error {
@@ -30,8 +31,8 @@ export class SessionOver extends Error {
 const orphanGrace = 2_000;
 const memoryEvery = 2_000;
 const hangCheckEvery = 500;
-/** A dump of all threads is written in no time, unless the machine is busy: milliseconds. */
-const stackDumpTime = 1_000;
+/** A dump of all threads is written in no time, unless the machine is busy. */
+const stackDumpSeconds = 1;
 
 /** Events that a later worker needs to know of; the rest is live progress. */
 const kept: ReadonlySet<TrainerEvent['type']> = new Set(['hello', 'ready', 'note', 'endedEarly', 'failed', 'stopped']);
@@ -61,7 +62,7 @@ export class LiveSession {
   devices: string[] = [];
   readonly startedAt = new Date().toISOString();
 
-  #process: TrainerProcess | null = null;
+  #process: LaunchedTrainer | null = null;
   #ready = false;
   #isOver = false;
   #epochsDone = 0;
@@ -157,7 +158,7 @@ export class LiveSession {
   };
 
   /** `gpuMemory`: as it was before the process. */
-  attach(process: TrainerProcess, gpuMemory: GpuMemory | null = null): void {
+  attach(process: LaunchedTrainer, gpuMemory: GpuMemory | null = null): void {
     this.#process = process;
     void this.#watchEnd(process, gpuMemory);
   }
@@ -216,9 +217,9 @@ export class LiveSession {
         return this.#process?.send({ type: 'stop', mode: rung });
       case 'terminate':
         // It did not do what it was asked: its log tells what it did instead.
-        if (this.#asked) this.#process?.dumpStacks();
+        if (this.#asked) this.#dumpStacks();
         this.#killedByUs = true;
-        return this.#process?.terminate();
+        return this.#process?.signal('SIGTERM', 'trainer');
       case 'kill':
         return this.kill();
     }
@@ -226,7 +227,30 @@ export class LiveSession {
 
   kill(): void {
     this.#killedByUs = true;
-    this.#process?.killGroup();
+    this.#process?.signal('SIGKILL', 'group');
+  }
+
+  /** True once it is over; false when `limit` was aborted before. */
+  async overOr(limit: AbortSignal): Promise<boolean> {
+    if (!this.#isOver && !limit.aborted) {
+      const settled = new AbortController();
+      const aborted = new Promise<void>((resolve) => {
+        limit.addEventListener('abort', () => resolve(), { once: true, signal: settled.signal });
+      });
+      await Promise.race([this.over, aborted]);
+      settled.abort();
+    }
+    return this.#isOver;
+  }
+
+  /** To be ended by `endTrainer`, after being asked to stop at its batch boundary. */
+  get ending(): EndingTrainer {
+    return {
+      ask: () => this.ask('batch'),
+      terminate: () => this.ask('terminate'),
+      kill: () => this.kill(),
+      ends: (limit) => this.overOr(limit),
+    };
   }
 
   /** For the run, only once it is over. */
@@ -305,23 +329,22 @@ export class LiveSession {
       });
   }
 
-  async #watchEnd(process: TrainerProcess, gpuMemory: GpuMemory | null): Promise<void> {
+  async #watchEnd(process: LaunchedTrainer, gpuMemory: GpuMemory | null): Promise<void> {
     const ended = new AbortController();
     const watching = [this.#measureMemory(process, ended.signal), this.#watchForHangs(ended.signal)];
     this.#exit = await process.exited;
     ended.abort();
     this.#outOfMemory = (await this.#oomKills.count()) > 0;
     await Promise.all(watching);
-    const leader = await process.identity;
     const patience = deadline(orphanGrace);
-    if (!(await groupGone(leader, patience))) {
-      process.killGroup();
-      await groupGone(leader, new AbortController().signal);
+    if (!(await groupGone(process.identity, patience))) {
+      process.signal('SIGKILL', 'group');
+      await groupGone(process.identity, new AbortController().signal);
     }
     const escaped = await endEscaped(this.folder, patience);
     if (escaped === null) this.#keep({ type: 'note', message: escapedUnknown });
     else if (escaped.length > 0) this.#keep({ type: 'note', message: escapedNote(escaped) });
-    process.dismissGuard();
+    process.dismiss();
     // The last events may still be in the pipe when the process has gone.
     await Promise.race([process.drained, delay(orphanGrace)]);
     await this.#writing;
@@ -331,9 +354,9 @@ export class LiveSession {
     this.#setOver();
   }
 
-  async #measureMemory(process: TrainerProcess, signal: AbortSignal): Promise<void> {
+  async #measureMemory(process: LaunchedTrainer, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.meter.memoryBytes = await groupMemory(process.pid);
+      this.meter.memoryBytes = await groupMemory(process.identity.pid);
       await this.#oomKills.count();
       await delay(memoryEvery, undefined, { signal }).catch(() => undefined);
     }
@@ -364,18 +387,13 @@ export class LiveSession {
   async endHang(message: string): Promise<void> {
     this.log.warn(message);
     this.#seen ??= { kind: 'hang', message };
-    this.#process?.dumpStacks();
-    await this.#overWithin(stackDumpTime);
-    this.#process?.terminate();
-    await this.#overWithin(this.config.deadlines.terminateSeconds * 1000);
-    if (!this.#isOver) this.#process?.killGroup();
-    await this.over;
+    const steps = { ...this.ending, ask: () => this.#dumpStacks() };
+    await endTrainer(steps, { ...this.config.deadlines, stopSeconds: stackDumpSeconds });
   }
 
-  async #overWithin(milliseconds: number): Promise<void> {
-    const waiting = new AbortController();
-    await Promise.race([this.over, delay(milliseconds, undefined, { signal: waiting.signal }).catch(() => undefined)]);
-    waiting.abort();
+  /** The SDK answers with the stacks of all threads, in the log; a trainer that is not on the SDK may end of it. */
+  #dumpStacks(): void {
+    this.#process?.signal('SIGUSR1', 'trainer');
   }
 
   #setOver(): void {

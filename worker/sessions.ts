@@ -16,6 +16,8 @@ import type { ClosedRuns } from './closed-runs.ts';
 import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
 import type { Devices } from './devices.ts';
+import { type EndLimits, endTrainer } from './end-trainer.ts';
+import type { Launcher } from './launchers/launcher.ts';
 import { endPredecessor } from './predecessor.ts';
 import { type RunFolder, type RunFolders, replaceFile } from './run-folders.ts';
 import { readManifests, readReport, start } from './run-report.ts';
@@ -24,7 +26,6 @@ import { LiveSession, SessionOver } from './session.ts';
 import type { Slots } from './slots.ts';
 import type { Stores } from './stores.ts';
 import { type TrainerCatalog, TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
-import { TrainerProcess } from './trainer-process.ts';
 import type { Turns } from './turns.ts';
 
 /** The session could not be opened, or ended by itself: the typed cause. */
@@ -56,6 +57,7 @@ export interface SessionsParts {
   folders: RunFolders;
   trainers: TrainerCatalog;
   slots: Slots;
+  launcher: Launcher;
   stores: Stores;
   allowedPaths: AllowedPaths;
   /** A run's output folder is written by one at a time. */
@@ -141,8 +143,7 @@ export class Sessions {
         };
       }
       options.onProgress('wait for the session before to end');
-      live.ask('batch');
-      await endSession(live, input.config.deadlines, options.signal);
+      await endTrainer(live.ending, input.config.deadlines, options.signal);
     }
     const slot = this.#host.slots.take(run, options.byPermit);
     if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
@@ -177,13 +178,11 @@ export class Sessions {
       await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume, endedEarly)));
       options.onProgress('start the trainer');
       begun.attach(
-        await TrainerProcess.start(
-          program,
-          python,
-          folder,
-          begun.id,
-          input.config.deadlines,
-          this.#host.devices.environment(slot, this.#host.slots.total),
+        await this.#host.launcher.start(
+          {
+            ...{ program, python, folder, session: begun.id, limits: input.config.deadlines },
+            environment: this.#host.devices.environment(slot, this.#host.slots.total),
+          },
           begun.listener,
         ),
         await gpuMemory,
@@ -298,9 +297,7 @@ export class Sessions {
       const isGivenUp = await this.#host.runs.waitsForHost(session.run).catch(() => false);
       if (!isGivenUp && session.idleMs < limit) continue;
       session.log.warn({ isGivenUp }, 'its run does not ask for anything any more: the session is ended');
-      session.ask('batch');
-      await Promise.race([session.over, delay(limit, undefined, { ref: false })]);
-      if (!session.isOver) session.kill();
+      await endTrainer(session.ending, { ...session.config.deadlines, stopSeconds: limit / 1000 });
     }
   }
 
@@ -328,9 +325,7 @@ export class Sessions {
   /** Ends the session at this place, whoever opened it, gently first. Nothing to end is no error. */
   async endRun(place: string, limits: EndLimits, signal: AbortSignal): Promise<void> {
     const live = this.#live.get(place);
-    if (!live || live.isOver) return;
-    live.ask('batch');
-    await endSession(live, limits, signal);
+    if (live && !live.isOver) await endTrainer(live.ending, limits, signal);
   }
 
   /** The worker goes down: every trainer checkpoints at its batch boundary, and the store gets what another host needs. */
@@ -340,10 +335,7 @@ export class Sessions {
     await Promise.all(
       sessions.map(async (session) => {
         session.preempted = true;
-        session.ask('batch');
-        await Promise.race([session.over, delay(graceSeconds * 1000, undefined, { ref: false })]);
-        if (!session.isOver) session.kill();
-        await session.over;
+        await endTrainer(session.ending, { stopSeconds: graceSeconds, terminateSeconds: 0 });
         // Between two epochs nobody is told at once: the work that will be is on its way here.
         await Promise.race([session.told, delay(tellMs, undefined, { ref: false })]);
       }),
@@ -406,18 +398,6 @@ interface Start {
   resume: Resume;
   position: Position;
   keepProgress: boolean;
-}
-
-export interface EndLimits {
-  stopSeconds: number;
-}
-
-async function endSession(session: LiveSession, { stopSeconds }: EndLimits, signal: AbortSignal): Promise<void> {
-  const limit = deadline(stopSeconds * 1000, signal);
-  await Promise.race([session.over, delay(2 ** 31 - 1, undefined, { signal: limit }).catch(() => undefined)]);
-  signal.throwIfAborted();
-  if (!session.isOver) session.kill();
-  await session.over;
 }
 
 const sessionFile = (

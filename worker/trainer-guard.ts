@@ -4,17 +4,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { EndLimits } from './end-trainer.ts';
 import type { ProcessIdentity } from './process-groups.ts';
 import type { RunFolder } from './run-folders.ts';
 
 const program = fileURLToPath(new URL('./trainer_guard.py', import.meta.url));
-
-export interface GuardLimits {
-  /** From the worker's loss to SIGTERM. */
-  stopSeconds: number;
-  /** From SIGTERM to SIGKILL. */
-  terminateSeconds: number;
-}
 
 export class TrainerGuard {
   readonly #child: ChildProcess;
@@ -22,7 +16,7 @@ export class TrainerGuard {
   readonly gone: Promise<void>;
 
   /** Before the trainer, so that there is no moment in which nobody would end it. */
-  constructor(python: string, folder: RunFolder, session: string, { stopSeconds, terminateSeconds }: GuardLimits) {
+  constructor(python: string, folder: RunFolder, session: string, { stopSeconds, terminateSeconds }: EndLimits) {
     const args = ['-I', '-S', program, session, folder.events, String(stopSeconds), String(terminateSeconds)];
     // A session of its own: what ends the worker's process group does not end the guard.
     this.#child = spawn(python, args, { cwd: '/', stdio: ['pipe', 'ignore', 'ignore'], detached: true, env: {} });

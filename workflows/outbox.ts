@@ -1,5 +1,7 @@
 /** Events that an observer has still to be told of, and how they come about. Pure, clock given. */
+import type { Owner } from '../contracts/life.ts';
 import type { ObservedEvent, ObservedKind } from '../contracts/observed-events.ts';
+import type { Receipt } from '../contracts/receipt.ts';
 import type { RunContext } from './run-context.ts';
 import { causeOf, outcomeOf } from './run-receipt.ts';
 import type { ChartPosition } from './run-view.ts';
@@ -88,6 +90,23 @@ export function noted(outbox: Outbox, change: Change): Outbox {
   });
   if (news.length === 0) return outbox;
   return bounded({ ...outbox, last: outbox.last + news.length, events: [...outbox.events, ...news] });
+}
+
+/** The end of a run that could not tell it. It comes after all that the run has told: by its time in seconds, which no count of events reaches. */
+export function salvageEnd(receipt: Receipt, { place, chain }: Owner, now: Date): ObservedEvent {
+  const { run, outcome, cause, outputFolder, metrics, epochs } = receipt;
+  const life = chain[0] ?? run;
+  const seq = Math.floor(now.getTime() / 1000);
+  return {
+    kind: 'ended',
+    id: `${life}/${seq}`,
+    run,
+    life,
+    seq,
+    at: now.toISOString(),
+    position: { epoch: epochs.trained, batch: 0 },
+    data: { outcome, cause, place, outputFolder, metrics },
+  };
 }
 
 /** What an observer has not been told yet, oldest first. */

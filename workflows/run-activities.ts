@@ -223,7 +223,7 @@ export const tellObserver = async (input: TellObserverInput) => {
     startToCloseTimeout: '30s',
     scheduleToCloseTimeout: '60s',
     retry: untilItWorks,
-    summary: `tell ${input.observer}`,
+    summary: `tell ${input.observer ?? 'all observers'}`,
   });
   return toldSchema.parse(await ask(input)).told;
 };

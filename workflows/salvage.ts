@@ -3,9 +3,10 @@
  * hosts and the store hold is published, and a receipt says `salvaged`, or `lost` when nothing was found.
  */
 
-import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import * as wf from '@temporalio/workflow';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
+import type { Owner } from '../contracts/life.ts';
 import { hostQueue, poolControlQueue } from '../contracts/queues.ts';
 import { type Receipt, supersedes } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
@@ -16,16 +17,17 @@ import {
   salvageId,
   surveySchema,
 } from '../contracts/salvage-messages.ts';
+import { attributes } from '../contracts/search-attributes.ts';
 import { answerOf } from './answers.ts';
 import { adoptCheckpoints, landedOf } from './ledger.ts';
 import { code } from './markdown.ts';
-import { cleanUp, publish } from './run-activities.ts';
+import { salvageEnd } from './outbox.ts';
+import { cleanUp, publish, tellObserver } from './run-activities.ts';
 import { failureOf } from './session-failures.ts';
 import { pageOf } from './temporal-page.ts';
 
 /** A host that is rebooting gets this long, unless who asks says otherwise. */
 const hostReturnSeconds = 300;
-const runKey = defineSearchAttributeKey('EpochalRun', 'KEYWORD');
 const nothing: Survey = { config: null, chain: null, checkpoints: [], epochs: [], receipt: null, outputFolder: null };
 
 export async function salvage(input: SalvageInput): Promise<Receipt | null> {
@@ -72,14 +74,26 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
     // What was found is on the host alone: nothing was salvaged yet.
     if (!own && ledger.length > 0) receipt = { ...receipt, outcome: 'failed', cause: { kind: 'failure', failure } };
   }
-  return tell(await cleanUp({ run, ...owner, config, host, keep, receipt }), config);
+  const final = await cleanUp({ run, ...owner, config, host, keep, receipt });
+  if (wf.patched('observers')) await tellObservers(final, owner, config);
+  return tell(final, config);
+}
+
+/** The run could not tell its end. Whom it told of the rest, nobody knows here: all that the pool has are told. */
+async function tellObservers(final: Receipt, owner: Owner, config: RunConfig): Promise<void> {
+  const events = [salvageEnd(final, owner, new Date())];
+  try {
+    await tellObserver({ run: final.run, ...owner, config, observer: null, events });
+  } catch (error) {
+    wf.log.warn('observers were not told of the salvage', { error });
+  }
 }
 
 function tell(final: Receipt, config: RunConfig): Receipt {
   wf.upsertSearchAttributes([
-    { key: defineSearchAttributeKey('EpochalOutcome', 'KEYWORD'), value: final.outcome },
-    { key: defineSearchAttributeKey('EpochalProject', 'KEYWORD'), value: config.project },
-    { key: defineSearchAttributeKey('EpochalTrainer', 'KEYWORD'), value: config.trainer },
+    { key: attributes.outcome, value: final.outcome },
+    { key: attributes.project, value: config.project },
+    { key: attributes.trainer, value: config.trainer },
   ]);
   wf.setCurrentDetails(
     `### ${final.outcome}\n- **run** ${pageOf(final.run)}\n- **output folder** ${code(final.outputFolder ?? 'none')}`,
@@ -218,7 +232,7 @@ export async function sweep(): Promise<string[]> {
         workflowId: salvageId(input.place),
         args: [input],
         parentClosePolicy: 'ABANDON',
-        typedSearchAttributes: [{ key: runKey, value: input.run }],
+        typedSearchAttributes: [{ key: attributes.run, value: input.run }],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
       });
       started.push(input.place);

@@ -1,6 +1,6 @@
 /** A data report as text: what a data set holds, what is left out and where, what was not checked. */
 import { classBalance, type DataFinding, type DataReport, type DataSummary } from '../../contracts/data-report.ts';
-import { decodedText, duplicatesText, sizesText } from '../../contracts/data-report-text.ts';
+import { decodedText, duplicatesText, loadedText, sizesText } from '../../contracts/data-report-text.ts';
 import { colors } from './colors.ts';
 import { plain } from './format.ts';
 import { factsText } from './table.ts';
@@ -21,10 +21,12 @@ export function dataReportText(report: DataReport): string {
 /** What a receipt has of it, too. */
 export function dataFacts(report: DataSummary): [string, string | null][] {
   const { kind, images, objects, splits, splitBy, splitSha256 } = report;
-  const parts = splits.map(
-    ({ name, role, images: count, objects: marked, unmarked }) =>
-      `${plain(name)} ${counted(count, 'image')} with ${counted(marked, 'object')}${unmarked > 0 ? `, ${unmarked} without any` : ''}${role === 'unused' ? ' (not used)' : ''}`,
-  );
+  const parts = splits.map((split) => {
+    const unmarked = split.unmarked > 0 ? `, ${split.unmarked} without any` : '';
+    const loaded = loadedText(split, String);
+    const end = split.role === 'unused' ? ' (not used)' : loaded ? ` (${loaded})` : '';
+    return `${plain(split.name)} ${counted(split.images, 'image')} with ${counted(split.objects, 'object')}${unmarked}${end}`;
+  });
   return [
     ['data set', `${plain(kind)}: ${counted(images, 'image')}, ${counted(objects, 'object')}`],
     ['split', parts.length > 0 ? `${splitBy === null ? '' : `by ${plain(splitBy)}: `}${parts.join('; ')}` : null],

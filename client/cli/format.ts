@@ -1,20 +1,6 @@
 /** Values as people read them in a terminal. */
 import type { Metrics, Position } from '../../contracts/checkpoint.ts';
 
-const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
-
-/** `1.5 GB`, in powers of 1000 as disks are sold. */
-export function sizeText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  const digits = unit === 0 || value >= 99.95 ? 0 : 1;
-  return `${value.toFixed(digits)} ${units[unit]}`;
-}
-
 /** `2026-01-31 09:30:00`, in the local zone. */
 export function timeText(instant: string): string {
   const at = new Date(instant);

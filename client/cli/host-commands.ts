@@ -1,10 +1,12 @@
 /** `epochal trainers`, `hosts`, `data ls`, `data publish`, `data rm`: what the workers have. */
+
 import type { KeptFolder } from '../../contracts/host-messages.ts';
+import { sizeText } from '../../contracts/size-text.ts';
 import { ConfigError } from '../errors.ts';
 import type { KeptAnswer, TrainingClient } from '../training-client.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
-import { plain, sizeText, timeText } from './format.ts';
+import { plain, timeText } from './format.ts';
 import { folderArgument, poolOption, type Root } from './shared-options.ts';
 import { tableText } from './table.ts';
 

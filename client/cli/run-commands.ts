@@ -1,10 +1,13 @@
 /** `epochal status`, `watch`, `checkpoints`, `stop`, `pause`, `resume`: one run that is there. */
+
 import { stopModeSchema } from '../../contracts/receipt.ts';
-import { type RunView, waitingDetail } from '../../contracts/run-messages.ts';
+import type { RunView } from '../../contracts/run-messages.ts';
+import { waitingDetail } from '../../contracts/search-attributes.ts';
+import { sizeText } from '../../contracts/size-text.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
-import { metricsText, positionText, sizeText } from './format.ts';
+import { metricsText, positionText } from './format.ts';
 import { viewText } from './run-text.ts';
 import { type Root, runArgument } from './shared-options.ts';
 import { factsText, tableText } from './table.ts';

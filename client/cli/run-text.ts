@@ -3,9 +3,10 @@
 import { lifeText } from '../../contracts/life.ts';
 import type { Cause, Outcome, Receipt } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
+import { sizeText } from '../../contracts/size-text.ts';
 import { colors } from './colors.ts';
 import { dataFacts } from './data-report-text.ts';
-import { clockText, durationText, metricsText, numberText, plain, positionText, sizeText, timeText } from './format.ts';
+import { clockText, durationText, metricsText, numberText, plain, positionText, timeText } from './format.ts';
 import { factsText } from './table.ts';
 
 const colorOf: Readonly<Record<Outcome, (text: string) => string>> = {

@@ -1,11 +1,13 @@
 /** Shows a watched run: bars on a terminal, plain lines elsewhere, JSON lines for programs. */
+
 import { MultiBar, type SingleBar } from 'cli-progress';
 import type { Progress, WorkProgress } from '../../contracts/progress.ts';
 import { runStateSchema } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
+import { sizeText } from '../../contracts/size-text.ts';
 import type { WatchItem } from '../watch.ts';
 import { colors } from './colors.ts';
-import { clockText, durationText, metricsText, numberText, plain, sizeText } from './format.ts';
+import { clockText, durationText, metricsText, numberText, plain } from './format.ts';
 import { receiptText } from './run-text.ts';
 
 export interface WatchDisplay {

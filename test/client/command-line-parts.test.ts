@@ -1,24 +1,18 @@
 /** Small parts of the command line: settings, texts, ids. */
+
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { relativeDataProblems } from '../../activities/check-config.ts';
 import { withAbsoluteData } from '../../client/cli/data-path.ts';
-import {
-  durationText,
-  metricsText,
-  numberText,
-  plain,
-  positionText,
-  sizeText,
-  timeText,
-} from '../../client/cli/format.ts';
+import { durationText, metricsText, numberText, plain, positionText, timeText } from '../../client/cli/format.ts';
 import { patched, patchOf } from '../../client/cli/set-option.ts';
 import { tableText } from '../../client/cli/table.ts';
 import { newRunId } from '../../client/run-ids.ts';
 import { visibilityQuery } from '../../client/run-query.ts';
 import { name } from '../../contracts/names.ts';
+import { sizeText } from '../../contracts/size-text.ts';
 
 describe('data', () => {
   it('is made absolute from where the command is given; a name and an absolute path stay', async () => {
@@ -96,11 +90,13 @@ describe('texts', () => {
   it.each([
     [0, '0 bytes'],
     [999, '999 bytes'],
-    [1000, '1.0 kB'],
-    [99_949, '99.9 kB'],
-    [999_499, '999 kB'],
-    [999_500, '1.0 MB'],
-    [5_200_000_000, '5.2 GB'],
+    [1, '1 byte'],
+    [1023, '1023 bytes'],
+    [1024, '1.0 KiB'],
+    [10_200, '10 KiB'],
+    [1_048_000, '1023 KiB'],
+    [1_048_300, '1.0 MiB'],
+    [5_600_000_000, '5.2 GiB'],
   ])('%d bytes are %s', (bytes, text) => expect(sizeText(bytes)).toBe(text));
 
   it.each([

@@ -27,3 +27,13 @@ it('counts a class by its objects, or by its images where pixels are marked', ()
   const marked = { ...report, objects: 9, classes: [{ name: 'car', images: [2, 1], objects: [6, 3] }] };
   expect(dataReportText(marked)).toContain('2, objects of each: car 9');
 });
+
+it('sets what was loaded of a split beside what it promised', () => {
+  const split = { name: 'train', role: 'train', images: 3, objects: 9, unmarked: 1 } as const;
+  const text = (loaded: { images: number; objects: number } | null) =>
+    dataReportText({ ...report, splits: [{ ...split, loaded }] });
+  const promised = 'train 3 images with 9 objects, 1 without any';
+  expect(text({ images: 2, objects: 9 })).toContain(`${promised} (loaded: 2 images, 9 objects)`);
+  expect(text({ images: 3, objects: 9 })).toContain(`${promised} (all of them loaded)`);
+  expect(text(null)).not.toContain('loaded');
+});

@@ -4,8 +4,9 @@ import { endedView } from '../../client/ended-view.ts';
 import { newestLives, placeOfExecution } from '../../client/run-executions.ts';
 import { runsAhead, waitingOf } from '../../client/run-queue.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
-import { type RunView, waitingPlace } from '../../contracts/run-messages.ts';
+import type { RunView } from '../../contracts/run-messages.ts';
 import { mayHaveSalvage, outcomeOf, type RunFacts, standingOf, stateOf } from '../../contracts/run-summary.ts';
+import { waitingPlace } from '../../contracts/search-attributes.ts';
 
 const training: RunFacts = {
   workflowStatus: 'running',

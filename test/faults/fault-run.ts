@@ -14,9 +14,9 @@ import { type Progress, progressSchema, workProgressSchema } from '../../contrac
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { failureTypes, type RunView, runQuery, runViewSchema } from '../../contracts/run-messages.ts';
+import { readProcessFile } from '../../worker/process-file.ts';
 import { isGroupAlive, type ProcessIdentity } from '../../worker/process-groups.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
-import { readProcessFile } from '../../worker/trainer-process.ts';
 import { until } from '../support/until.ts';
 import type { FaultHosts, FaultWorker } from './fault-host.ts';
 

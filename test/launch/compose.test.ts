@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { searchAttributes } from '../../contracts/run-messages.ts';
+import { searchAttributes } from '../../contracts/search-attributes.ts';
 import { runProgram } from '../../worker/run-program.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
-import { searchAttributes } from '../../contracts/run-messages.ts';
+import { searchAttributes } from '../../contracts/search-attributes.ts';
 import { startTemporalServer } from '../../launch/temporal-server.ts';
 
 let folder: string;

@@ -42,8 +42,16 @@ def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -
 def train(app: epochal.Application) -> None:
     """An epoch is a look at every image's name."""
     from epochal.datasets.checking import prepare
+    from epochal.datasets.loaded import compared
+    from epochal.datasets.pictures import link_name
 
-    split = prepare(app, app.parameters.task, app.parameters).split
+    prepared = prepare(app, app.parameters.task, app.parameters)
+    split = prepared.split
+    # Like a framework that wants no images without objects.
+    marks = {part: {link_name(one): len(one.objects) for one in images} for part, images in split.parts.items()}
+    kept = {part: [(name, count) for name, count in images.items() if count] for part, images in marks.items()}
+    why = {name: "it has no objects" for images in marks.values() for name, count in images.items() if not count}
+    prepared.loaded(app, [compared("looker", part, marks[part], kept[part], why) for part in marks])
     app.state(
         save=lambda folder: (folder / "count").write_text(str(len(split.parts["train"]))),
         load=lambda folder: (folder / "count").read_text(),

@@ -88,5 +88,17 @@ def trains_or_refuses(one: Trained, start: Start, trainer: Path, parameters: dic
     assert problems == [], problems[0]["message"]
     run = ended_well(start(run="one-epoch", data=str(folder), epochs=1, parameters=asked), 1)
     told = [event["message"] for event in run.of("note")]
+    _names_what_is_not_loaded(json.loads((run.folder / "data-report.json").read_text()), told)
     assert [words for words in one.notes if not any(words in note for note in told)] == [], told
     print("trained:", json.dumps(run.rows()[0]["metrics"]), *told, sep="\n  ")
+
+
+def _names_what_is_not_loaded(report: dict[str, Any], told: list[str]) -> None:
+    """What the framework has loaded stands beside what the split promised, and the rest is a finding and a note."""
+    if report["kind"] == "domains":
+        return  # hrda discards nothing
+    promised = [one for one in report["splits"] if one["role"] != "unused"]
+    missing = sum(one["images"] - one["loaded"]["images"] for one in promised)
+    found = sum(one["count"] for one in report["findings"] if one["kind"].startswith("image discarded by"))
+    assert missing == found, report
+    assert bool(missing) == any("images" in note and " discards " in note for note in told), told

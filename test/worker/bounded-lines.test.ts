@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readLines } from '../../worker/bounded-lines.ts';
 import { inGroups } from '../../worker/in-groups.ts';
+import { processLauncher } from '../../worker/launchers/process.ts';
 import { findPython } from '../../worker/python-tools.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
 import { runProgram } from '../../worker/run-program.ts';
-import { TrainerProcess } from '../../worker/trainer-process.ts';
 
 const moduleOf = (name: string) => fileURLToPath(new URL(`../../worker/${name}.ts`, import.meta.url));
 
@@ -57,10 +57,13 @@ it('a trainer that sends a line without an end is told once, by its beginning, a
   const { path } = await findPython();
   const run = await new RunFolders(folder).make('run');
   const limits = { stopSeconds: 60, terminateSeconds: 60 };
-  const trainer = await TrainerProcess.start({ name: 'flood', file }, path, run, 'one', limits, {}, listener);
+  const trainer = await processLauncher.start(
+    { program: { name: 'flood', file }, python: path, folder: run, session: 'one', limits, environment: {} },
+    listener,
+  );
   expect(await trainer.exited).toEqual({ code: 0, signal: null });
   await trainer.drained;
-  trainer.dismissGuard();
+  trainer.dismiss();
   expect(told).toEqual([
     expect.stringMatching(/a line that is longer than 4194304 bytes, which no event is: x{4000} …$/),
   ]);

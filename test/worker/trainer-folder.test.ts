@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { processLauncher } from '../../worker/launchers/process.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
 import { TrainerCatalog } from '../../worker/trainer-catalog.ts';
-import { TrainerProcess } from '../../worker/trainer-process.ts';
 
 const trainer = `
 import os, pathlib, sys
@@ -46,9 +46,12 @@ it('runs in the artifacts of its run, and is asked in a folder that goes; its ow
   const run = await new RunFolders(folder).make('run');
   const nothing = { onEvent: () => undefined, onGarbage: () => undefined };
   const limits = { stopSeconds: 60, terminateSeconds: 60 };
-  const started = await TrainerProcess.start(program, python, run, 'one', limits, {}, nothing);
+  const started = await processLauncher.start(
+    { program, python, folder: run, session: 'one', limits, environment: {} },
+    nothing,
+  );
   const exit = await started.exited;
-  started.dismissGuard();
+  started.dismiss();
   expect(exit, await readFile(run.trainerLog, 'utf8')).toEqual({ code: 0, signal: null });
   expect(await readFile(join(run.artifacts, 'out', 'final.txt'), 'utf8')).toBe('read beside it');
   expect((await readdir(own)).sort()).toEqual(Object.keys(files).sort());

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "epochal"))
 
 try:
     import numpy as np
-    from epochal.datasets import coco, image_folder, supervisely, yolo
+    from epochal.datasets import coco, image_folder, supervisely, yolo_writing
     from epochal.datasets.masks import box_of_bitmap, cropped
     from epochal.datasets.model import DataSet, Keypoint, Object, Picture, Polygon
     from epochal.datasets.splits import Split
@@ -89,7 +89,7 @@ def _write(data_set: DataSet, split: Split, folder: Path, kind: str) -> None:
         coco.write(data_set, split, folder)
     elif kind.startswith("yolo"):
         task = {"yolo": "detect", "yolo-segment": "segment", "yolo-pose": "pose"}[kind]
-        file = yolo.write(data_set, split, folder, task)
+        file = yolo_writing.write(data_set, split, folder, task)
         lines = file.read_text().splitlines()
         file.write_text("\n".join("path: ." if line.startswith("path:") else line for line in lines) + "\n")
     else:

@@ -5,40 +5,86 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import compiled_operators
 import epochal
+from comparison import Filter
 from config_file import find_config
+from epochal.datasets.splits import Split
 from parameters import Parameters
 
 
-def load(app: epochal.Application, classes: list[str], data: Path, work: Path, on_gpu: bool) -> Any:
-    """The config as it is used. `SetUpError` for one that cannot be trained here, with the reason."""
+class Loaded(NamedTuple):
+    """A config as it is used."""
+
+    config: Any
+    #: What a person should know of what was changed in it.
+    notes: list[str]
+
+    @property
+    def has_mask_head(self) -> bool:
+        """Whether the model of the config learns masks."""
+        return bool(list(_with_key(self.config.model, "mask_head"))) or "mask" in str(self.config.model.type).lower()
+
+    def masks_problem(self, parameters: Parameters, split: Split) -> str | None:
+        """Why the objects of a split cannot be learnt by the config's mask head, as a sentence."""
+        if parameters.task == "segment" or not self.has_mask_head:
+            return None
+        objects = (one for pictures in split.parts.values() for picture in pictures for one in picture.objects)
+        without = sum(not one.has_mask for one in objects)
+        if not without:
+            return None
+        return (
+            f"{parameters.config} has a mask head, but {without} objects have no mask: task segment takes their boxes "
+            "as outlines; for boxes alone take a config without a mask head"
+        )
+
+    def filters(self) -> dict[str, list[Filter]]:
+        """What the data sets of the config discard of each part of the split."""
+        loaders = {"train": self.config.train_dataloader, "val": self.config.val_dataloader}
+        return {part: [Filter.of(one) for one in _data_sets(loader.dataset)] for part, loader in loaders.items()}
+
+
+def load(
+    parameters: Parameters,
+    classes: list[str],
+    data: Path,
+    work: Path,
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+    on_gpu: bool = False,
+    for_check: bool = False,
+) -> Loaded:
+    """The config as it is used. `SetUpError` for one that cannot be trained here, with the reason.
+
+    `epochs` are those of the run; None: as many as the config has. A check imports nothing that the config names.
+    """
     from mmengine.config import Config, ConfigDict
 
-    parameters: Parameters = app.parameters
     file = find_config(parameters.config)
     if file is None:
         raise epochal.SetUpError(f"there is no config {parameters.config}")
     try:
-        config = Config.fromfile(str(file))
+        config = Config.fromfile(str(file), import_custom_modules=not for_check)
     except Exception as error:
         raise epochal.SetUpError(f"the config {file} cannot be read: {error}") from error
     planned = _epochs(config, file)
+    epochs = epochs or planned
     _set_data(config, classes, data, parameters)
-    _start_from_scratch(app, config, parameters)
+    notes = _start_from_scratch(config, parameters)
     if parameters.image_size:
         _set_image_size(config, parameters.image_size)
     if parameters.learning_rate:
         config.optim_wrapper.optimizer.lr = parameters.learning_rate
-    if parameters.scale_schedule and planned != app.planned_epochs:
-        _scale_schedule(config, app.planned_epochs / planned)
-    config.train_cfg = ConfigDict(type="EpochalTrainLoop", max_epochs=app.planned_epochs)
+    if parameters.scale_schedule and planned != epochs:
+        _scale_schedule(config, epochs / planned)
+    config.train_cfg = ConfigDict(type="EpochalTrainLoop", max_epochs=epochs)
     config.val_cfg = ConfigDict(type="EpochalValLoop")
     config.test_dataloader = config.test_evaluator = config.test_cfg = None
     config.default_hooks.checkpoint = None  # checkpoints are the application's
-    config.randomness = ConfigDict(seed=app.seed % 2**31, deterministic=False)
+    config.randomness = ConfigDict(seed=seed % 2**31, deterministic=False)
     config.work_dir = str(work)
     config.resume = False
     config.launcher = "none"
@@ -47,7 +93,8 @@ def load(app: epochal.Application, classes: list[str], data: Path, work: Path, o
             config.merge_from_dict(dict(parameters.overrides))
         except Exception as error:
             raise epochal.SetUpError(f"the overrides do not fit the config: {error}") from error
-    if parameters.task == "segment" and not has_mask_head(config):
+    loaded = Loaded(config, notes)
+    if parameters.task == "segment" and not loaded.has_mask_head:
         raise epochal.SetUpError(
             f"{parameters.config} has no mask head: task segment needs an instance segmentation config"
         )
@@ -58,12 +105,7 @@ def load(app: epochal.Application, classes: list[str], data: Path, work: Path, o
                 "mmcv-lite is installed here (docs/trainers/mmdetection.md says how to install the other)"
             )
         compiled_operators.use_torchvision(config.model)
-    return config
-
-
-def has_mask_head(config: Any) -> bool:
-    """Whether the model of the config learns masks."""
-    return bool(list(_with_key(config.model, "mask_head"))) or "mask" in str(config.model.type).lower()
+    return loaded
 
 
 def _epochs(config: Any, file: Path) -> int:
@@ -112,8 +154,8 @@ def _data_sets(dataset: Any) -> Iterator[Any]:
             yield from _data_sets(part)
 
 
-def _start_from_scratch(app: epochal.Application, config: Any, parameters: Parameters) -> None:
-    """Configs download weights of a backbone: here they come from a file, or there are none."""
+def _start_from_scratch(config: Any, parameters: Parameters) -> list[str]:
+    """Configs download weights of a backbone: here they come from a file, or there are none. Answers what to note."""
     config.load_from = str(Path(parameters.weights).expanduser()) if parameters.weights else None
     removed = []
     for part in _with_key(config.model, "init_cfg"):
@@ -133,10 +175,11 @@ def _start_from_scratch(app: epochal.Application, config: Any, parameters: Param
         for part in _with_key(config.model, "norm_cfg"):
             if isinstance(part["norm_cfg"], dict) and "requires_grad" in part["norm_cfg"]:
                 part["norm_cfg"]["requires_grad"] = True
-        app.note(
+        return [
             f"the config's backbone would come from {removed[0]}: nothing is downloaded, so it starts from scratch, "
             "and none of its stages is frozen"
-        )
+        ]
+    return []
 
 
 def _set_image_size(config: Any, size: int) -> None:

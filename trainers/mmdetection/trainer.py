@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import epochal
 from config_file import config_problem
 from parameters import Parameters
 from weights_file import weights_problem
+
+if TYPE_CHECKING:
+    from epochal.datasets.checking import Foresight
+    from epochal.datasets.loaded import Comparison
+    from epochal.datasets.splits import Split
 
 trainer = epochal.Trainer(
     name="mmdetection",
@@ -36,19 +44,42 @@ trainer = epochal.Trainer(
 
 @trainer.check_data
 def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -> list[epochal.Problem]:
-    """The config's name, the weights file and the data set, without importing torch or mmdet."""
+    """The config, the weights file and the data set, without importing torch or mmdet."""
     problems = []
     if problem := config_problem(parameters.config):
         problems.append(epochal.Problem("parameters.config", parameters.config, problem))
     if parameters.weights and (problem := weights_problem(parameters.weights)):
         problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
+    foresight = None
+    if not problems:
+        try:
+            foresight = _foresight(parameters)
+        except epochal.SetUpError as error:
+            problems.append(epochal.Problem("parameters.config", parameters.config, f"cannot be used: {error}"))
     try:
         from epochal.datasets.checking import examine  # needs numpy, and a manifest does not
 
-        examine(check, data, parameters.task, parameters)
+        examine(check, data, parameters.task, parameters, foresight)
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))
     return problems
+
+
+def _foresight(parameters: Parameters) -> Foresight:
+    """What mmdet will load, by the config as it will be used. `SetUpError` for a config that cannot be."""
+    import configuration
+    from comparison import foreseen
+    from epochal.datasets.checking import Foresight
+
+    loaded = configuration.load(parameters, ["object"], Path("data"), Path("work"), for_check=True)
+    filters = loaded.filters()
+
+    def loads(split: Split) -> list[Comparison]:
+        if problem := loaded.masks_problem(parameters, split):
+            raise epochal.DataError(problem)
+        return foreseen(split, filters)
+
+    return Foresight(loads, [filters, loaded.has_mask_head])
 
 
 @trainer.train

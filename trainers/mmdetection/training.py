@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import epochal
-from discarded import Promised, discarded, promised
+from comparison import Promised, compare, promised
 from epochal.datasets import coco
-from epochal.datasets.checking import prepare
+from epochal.datasets.checking import Prepared, prepare
 from parameters import Parameters
 
 
@@ -21,7 +21,7 @@ def train_mmdet(app: epochal.Application) -> None:
     # mmengine's checkpoints hold more than tensors, which torch reads only when it is told so. They are our own.
     os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
     os.environ.setdefault("MPLBACKEND", "Agg")
-    prepared = prepare_data(app, artifacts.parent / "data")
+    written = prepare_data(app, artifacts.parent / "data")
 
     import torch
 
@@ -30,41 +30,42 @@ def train_mmdet(app: epochal.Application) -> None:
         raise epochal.GpuMissing("the device is cuda, but torch finds no GPU here")
     if parameters.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    runner = make_runner(app, prepared, artifacts, on_gpu)
-    for part, loader in (("train", runner.train_loop.dataloader), ("val", runner.val_loop.dataloader)):
-        for sentence in discarded(part, prepared.promised[part], loader.dataset):
-            app.note(sentence)
+    runner = make_runner(app, written, artifacts, on_gpu)
+    loaders = {"train": runner.train_loop.dataloader, "val": runner.val_loop.dataloader}
+    comparisons = [compare(part, images, loaders[part].dataset) for part, images in written.promised.items()]
+    written.prepared.loaded(app, comparisons)
     runner.cfg.dump(str(artifacts / "config.py"))
     runner.train()
 
 
-class Prepared(NamedTuple):
+class Written(NamedTuple):
     """A data set as COCO in the run folder."""
 
     classes: list[str]
     folder: Path
     promised: Promised
-    #: Objects of which a box is known alone.
-    without_mask: int
+    prepared: Prepared
 
 
-def prepare_data(app: epochal.Application, folder: Path) -> Prepared:
+def prepare_data(app: epochal.Application, folder: Path) -> Written:
     """Write the data set as mmdet reads it; notes its split."""
     parameters: Parameters = app.parameters
-    data_set, split, _ = prepare(app, parameters.task, parameters)
+    prepared = prepare(app, parameters.task, parameters)
+    data_set, split = prepared.data_set, prepared.split
     shutil.rmtree(folder, ignore_errors=True)
     coco.write(data_set, split, folder, parameters.task)
-    objects = [one for pictures in split.parts.values() for picture in pictures for one in picture.objects]
-    return Prepared(data_set.classes, folder, promised(split), sum(not one.has_mask for one in objects))
+    return Written(data_set.classes, folder, promised(split), prepared)
 
 
-def make_runner(app: epochal.Application, prepared: Prepared, artifacts: Path, on_gpu: bool) -> Any:
+def make_runner(app: epochal.Application, written: Written, artifacts: Path, on_gpu: bool) -> Any:
     """mmengine's runner for the config."""
     import compiled_operators
 
     compiled = compiled_operators.are_compiled()
     if not compiled:
-        compiled_operators.install_stand_in()
+        import operators_stand_in
+
+        operators_stand_in.install()
         app.note("mmcv's compiled operators are not installed: torchvision's nms and RoIAlign take their place")
     import configuration
     from loops import EpochalTrainLoop, EpochalValLoop
@@ -73,14 +74,16 @@ def make_runner(app: epochal.Application, prepared: Prepared, artifacts: Path, o
 
     register_all_modules(init_default_scope=True)
     EpochalTrainLoop.app = EpochalValLoop.app = app
-    config = configuration.load(app, prepared.classes, prepared.folder, artifacts / "mmdet", on_gpu)
-    if app.parameters.task == "detect" and prepared.without_mask and configuration.has_mask_head(config):
-        raise epochal.SetUpError(
-            f"{app.parameters.config} has a mask head, but {prepared.without_mask} objects have no mask: task segment "
-            "takes their boxes as outlines; for boxes alone take a config without a mask head"
-        )
+    work = artifacts / "mmdet"
+    loaded = configuration.load(
+        app.parameters, written.classes, written.folder, work, epochs=app.planned_epochs, seed=app.seed, on_gpu=on_gpu
+    )
+    for note in loaded.notes:
+        app.note(note)
+    if problem := loaded.masks_problem(app.parameters, written.prepared.split):
+        raise epochal.DataError(problem)
     try:
-        return Runner.from_cfg(config)
+        return Runner.from_cfg(loaded.config)
     except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
         raise epochal.SetUpError(
             f"the config {app.parameters.config} with its overrides cannot be built: {error}"

@@ -13,8 +13,6 @@ Task = Literal["detect", "segment", "pose", "classify"]
 class Parameters(SplitParameters):
     """Parameters of a YOLO training."""
 
-    shortest_side = 10
-
     task: Task = epochal.parameter(
         "detect", title="Task", description="What is learnt: boxes, masks, keypoints, or the class of whole pictures"
     )

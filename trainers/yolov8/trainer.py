@@ -56,9 +56,12 @@ def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -
         problems.append(epochal.Problem("parameters.weights", parameters.weights, problem))
     problems += device_problems(parameters)
     try:
-        from epochal.datasets.checking import examine  # needs numpy, and a manifest does not
+        # They need numpy, and a manifest does not.
+        from comparison import foreseen
+        from epochal.datasets.checking import Foresight, examine
 
-        examine(check, data, parameters.task, parameters)
+        foresight = Foresight(lambda split: foreseen(split, parameters.task))
+        examine(check, data, parameters.task, parameters, foresight)
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))
     return problems

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import epochal
 import settings
-from discarded import Promised, discarded, promised
+from comparison import Promised, compare, promised
 from epochal import schedules, torch_processes
-from epochal.datasets import image_folder, yolo
-from epochal.datasets.checking import prepare
+from epochal.datasets import image_folder, yolo_writing
+from epochal.datasets.checking import Prepared, prepare
 from epochal.datasets.model import Findings
 from parameters import Parameters
 
@@ -43,9 +43,9 @@ def train_yolo(app: epochal.Application) -> None:
     run_folder = artifacts.parent
     settings.prepare(run_folder, app.ranks.rank)
     processes = torch_processes.join(app)
-    prepared = prepare_data(app, run_folder / "data") if processes.rank == 0 else (None, {})
-    data = app.ranks.gather(prepared[0])[0]
-    trainer = make_trainer(app, overrides(app, data, artifacts), processes, prepared[1])
+    written = prepare_data(app, run_folder / "data") if processes.rank == 0 else None
+    data = app.ranks.gather(written and written.data)[0]
+    trainer = make_trainer(app, overrides(app, data, artifacts), processes, written)
     app.call_before_shutdown(trainer.close_loaders)
     try:
         trainer.train()
@@ -65,8 +65,17 @@ class NoMoreEpochs(Exception):
     """The worker said that no epoch follows."""
 
 
-def prepare_data(app: epochal.Application, folder: Path) -> tuple[Path, Promised]:
-    """The data set as ultralytics reads it, in the run folder, and what is in it; notes its split."""
+class Written(NamedTuple):
+    """A data set as ultralytics reads it, in the run folder."""
+
+    #: Its yaml file, or its folder (classify).
+    data: Path
+    promised: Promised
+    prepared: Prepared
+
+
+def prepare_data(app: epochal.Application, folder: Path) -> Written:
+    """Write the data set for ultralytics; notes its split."""
     parameters: Parameters = app.parameters
     prepared = prepare(app, parameters.task, parameters)
     data_set, split = prepared.data_set, prepared.split
@@ -78,9 +87,9 @@ def prepare_data(app: epochal.Application, folder: Path) -> tuple[Path, Promised
         data = folder
     else:
         changed = Findings()
-        data = yolo.write(data_set, split, folder, parameters.task, changed)
+        data = yolo_writing.write(data_set, split, folder, parameters.task, changed)
         prepared.converted(app, changed)
-    return data, promised(split, folder, parameters.task)
+    return Written(data, promised(split, folder, parameters.task), prepared)
 
 
 def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str, Any]:
@@ -123,11 +132,14 @@ def parts_of_batch(app: epochal.Application) -> int:
 
 
 def make_trainer(
-    app: epochal.Application, configuration: dict[str, Any], processes: torch_processes.Processes, wanted: Promised
+    app: epochal.Application,
+    configuration: dict[str, Any],
+    processes: torch_processes.Processes,
+    written: Written | None,
 ) -> Any:
     """ultralytics' trainer for the task, with its loop's ends in the application's hands.
 
-    What it does not load of what is `wanted` (of rank 0 alone) is noted.
+    What it does not load of what was `written` (by rank 0 alone) is noted, and in the data report.
     """
     import torch
     import ultralytics.engine.trainer as engine
@@ -179,10 +191,12 @@ def make_trainer(
                 self.world_size = processes.count
             super()._build_train_pipeline()
             loader = self.train_loader
-            for part, images in wanted.items():
-                loaded = {"train": loader, "val": self.test_loader}[part].dataset
-                for sentence in discarded(part, images, loaded):
-                    app.note(sentence)
+            if written:
+                loaders = {"train": loader, "val": self.test_loader}
+                comparisons = [
+                    compare(part, images, loaders[part].dataset) for part, images in written.promised.items()
+                ]
+                written.prepared.loaded(app, comparisons)
             shuffle = type(loader.sampler).__name__ in ("RandomSampler", "DistributedSampler")
             images, batch_size = len(loader.dataset), loader.batch_size * processes.count
             order = EpochOrder(images, batch_size, app.seed, shuffle, app.ranks)

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from conftest import assert_one_can_act_upon
 from epochal import DataReport
-from epochal.datasets import image_folder, yolo
+from epochal.datasets import image_folder, yolo_writing
 from epochal.datasets.checking import checked
 from epochal.datasets.parameters import SplitParameters
 from epochal.errors import DataError
@@ -249,7 +249,7 @@ def test_nothing_is_a_traceback(
             if task == "classify":
                 image_folder.write(data_set, chosen, tmp_path / "written")
             else:
-                yolo.write(data_set, chosen, tmp_path / "written", task)
+                yolo_writing.write(data_set, chosen, tmp_path / "written", task)
         except DataError as error:
             refused += 1
             assert_one_can_act_upon(error, f"input {SEED}:{index}", 10_000)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Make
-from epochal.datasets import coco, image_folder, reading, yolo
+from epochal.datasets import coco, image_folder, reading, yolo_writing
 from epochal.datasets.masks import full_mask, mask_of_rle, outlines, packed, rle_of_mask, unpacked
 from epochal.datasets.model import Object
 from epochal.datasets.splits import split
@@ -41,7 +41,7 @@ def test_boxes_survive_a_conversion(shapes: Make, tmp_path: Path, kind: str, tar
     if target == "coco":
         coco.write(data_set, chosen, tmp_path / "converted")
     else:
-        yolo.write(data_set, chosen, tmp_path / "converted")
+        yolo_writing.write(data_set, chosen, tmp_path / "converted")
     again = reading.read(tmp_path / "converted")
     assert again.findings.sentences() == []
     ours = {picture.name.split("__")[-1]: picture for picture in again.pictures}
@@ -56,7 +56,7 @@ def test_boxes_survive_a_conversion(shapes: Make, tmp_path: Path, kind: str, tar
 def test_masks_survive_a_conversion(shapes: Make, tmp_path: Path, kind: str) -> None:
     data_set = reading.read(shapes(kind))
     coco.write(data_set, split(data_set), tmp_path / "coco")
-    yolo.write(data_set, split(data_set), tmp_path / "yolo", "segment")
+    yolo_writing.write(data_set, split(data_set), tmp_path / "yolo", "segment")
     for folder, tolerance in ((tmp_path / "coco", 0), (tmp_path / "yolo", 0.2)):
         again = {picture.name.split("__")[-1]: picture for picture in reading.read(folder).pictures}
         for picture in data_set.pictures:

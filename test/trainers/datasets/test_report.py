@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from cases import supervisely
 from conftest import Make
-from epochal.contracts import LARGEST_DATA_REPORT
-from epochal.data_report import DataReport, Decoded, Duplicates
-from epochal.datasets import decoding, reading, yolo
+from epochal.contracts import LARGEST_DATA_REPORT, Decoded, Duplicates, LoadedCounts
+from epochal.data_report import DataReport
+from epochal.datasets import decoding, reading, yolo_writing
 from epochal.datasets.checking import Look, checked, prepare
+from epochal.datasets.loaded import compared
 from epochal.datasets.model import Box, DataSet, Findings, Object, Picture
 from epochal.datasets.parameters import SplitParameters
+from epochal.datasets.pictures import link_name
 from epochal.datasets.report import report_of
 from epochal.datasets.splits import split
 from epochal.errors import DataError
@@ -193,10 +195,38 @@ def test_what_the_conversion_changes_is_in_the_run_s_report(tmp_path: Path) -> N
     run = Told(tmp_path / "data")
     prepared = prepare(run, "segment", run.parameters)
     changed = Findings()
-    yolo.write(prepared.data_set, prepared.split, tmp_path / "written", "segment", changed)
+    yolo_writing.write(prepared.data_set, prepared.split, tmp_path / "written", "segment", changed)
     prepared.converted(run, changed)
     before, after = run.reports
     (added,) = [one for one in after.findings if one not in before.findings]
     assert (added.kind, added.effect, added.count) == ("holes cut", "noted", 4)
     assert added.examples[0].image.startswith("ds/img/")
     assert any("holes cut" in note for note in run.notes)
+
+
+def test_what_a_framework_does_not_load_is_in_the_run_s_report(shapes: Make) -> None:
+    """What was promised and what is loaded stand side by side; each difference is a finding with its places."""
+    run = Told(shapes("coco"))
+    prepared = prepare(run, "detect", run.parameters)
+    names = {part: [link_name(one) for one in pictures] for part, pictures in prepared.split.parts.items()}
+    promised = {part: dict.fromkeys(some, 3) for part, some in names.items()}
+    gone, poorer, mended, *rest = names["train"]
+    train = [(poorer, 1), (mended, 3), *((name, 3) for name in rest)]
+    why = {gone: "it is too small", mended: "it was mended"}
+    of_val = compared("it", "val", promised["val"], promised["val"].items())
+    parts = [compared("a framework", "train", promised["train"], train, why), of_val]
+    prepared.loaded(run, parts)
+    told = run.reports[-1]
+    loaded = {one.name: one.loaded for one in told.splits}
+    assert loaded["train"] == LoadedCounts(images=len(names["train"]) - 1, objects=3 * len(names["train"]) - 5)
+    assert loaded["val"] == LoadedCounts(images=len(names["val"]), objects=3 * len(names["val"]))
+    paths = {link_name(one): one.path for one in prepared.split.parts["train"]}
+    added = {one.kind: one for one in told.findings if "a framework" in one.kind}
+    assert {kind: (one.effect, one.count, one.examples[0].detail) for kind, one in added.items()} == {
+        "image discarded by a framework (train)": ("leftOut", 1, f"{paths[gone]}: it is too small"),
+        "object discarded by a framework (train)": ("leftOut", 2, f"{paths[poorer]}: 2 of 3 objects"),
+        "image changed by a framework (train)": ("noted", 1, f"{paths[mended]}: it was mended"),
+    }
+    assert all(one.examples[0].image for one in added.values())
+    assert sum("a framework" in note for note in run.notes) == 3
+    assert not any(note.startswith("it ") for note in run.notes)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 from epochal import DataError
-from epochal.datasets import coco, yolo
+from epochal.datasets import coco, yolo_writing
 from epochal.datasets.checking import checked
+from epochal.datasets.loaded import compared
 from epochal.datasets.mirrors import mirrored
 from epochal.datasets.model import Box, Object, Picture
 from epochal.datasets.parameters import SplitParameters
@@ -89,7 +90,7 @@ def test_flips_are_written_where_they_are_known_and_told(tmp_path: Path) -> None
             [{"id": 1, "name": "person", "keypoints": names}],
         )
         data_set, split = checked(str(data), "pose", SplitParameters())
-        file = yolo.write(data_set, split, tmp_path / f"run-{names[0]}", "pose")
+        file = yolo_writing.write(data_set, split, tmp_path / f"run-{names[0]}", "pose")
         assert yaml.safe_load(file.read_text()).get("flip_idx") == wanted
         (told,) = data_set.findings.sentences()
         assert ("left_eye and right_eye change places" in told) == (wanted is not None)
@@ -131,22 +132,29 @@ def test_boxes_among_masks_become_outlines_and_are_counted(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("size", "objects", "words"),
+    ("loaded", "objects", "words"),
     [
-        ((8, 30), 1, r"every train image has a side of less than 10 pixels \(.*\.png is 8 × 30\)"),
-        ((30, 30), 0, "none of the 8 train images has an object"),
-        ((30, 30), 1, None),
+        (0, 1, r"no train image is left: it discards 8 of 8 train images: 0\.png \(too small\)"),
+        (3, 0, "none of the 3 train images has an object"),
+        (3, 1, None),
     ],
 )
-def test_a_split_of_which_nothing_would_be_kept(size: tuple[int, int], objects: int, words: str | None) -> None:
+def test_a_split_of_which_nothing_would_be_kept(loaded: int, objects: int, words: str | None) -> None:
     box = Object("thing", Box(1, 1, 5, 5))
-    images = [Picture(Path(f"/data/{index}.png"), str(index), *size, objects=[box] * objects) for index in range(10)]
+    images = [Picture(Path(f"/data/{index}.png"), str(index), 30, 30, objects=[box]) for index in range(10)]
     parts = Split("random", {"train": images[:8], "val": images[8:]})
+    promised = {f"{index}.png": 1 for index in range(8)}
+    kept = [(name, objects) for name in list(promised)[:loaded]]
+    comparison = compared("it", "train", promised, kept, {"0.png": "too small"})
     if words is None:
-        something_to_learn(parts, "detect", shortest_side=10)
+        something_to_learn(parts, "detect", [comparison])
     else:
         with pytest.raises(DataError, match=words):
-            something_to_learn(parts, "detect", shortest_side=10)
+            something_to_learn(parts, "detect", [comparison])
+    with pytest.raises(DataError, match="none of the 8 train images has an object"):
+        something_to_learn(
+            Split("random", {"train": [Picture(one.path, one.name, 30, 30) for one in images[:8]]}), "detect"
+        )
 
 
 def test_a_classifier_needs_two_classes() -> None:

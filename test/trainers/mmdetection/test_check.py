@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from conftest import MMDET, SMALL
 from heavy_trainers import check, check_form_and_page, refuses_the_checkpoint_of_another_trainer, starter
 from make_shapes import make
+
+sys.path.insert(0, str(MMDET.parent))
+
+from config_file import package_configs
 
 _check = partial(check, MMDET)
 
 
 def test_a_good_configuration(shapes: Path, tmp_path: Path) -> None:
     assert _check(str(shapes)) == []
-    (tmp_path / "mine.py").write_text("_base_ = []")
+    base = package_configs() / "retinanet" / "retinanet_r18_fpn_1x_coco.py"
+    (tmp_path / "mine.py").write_text(f"_base_ = [{str(base)!r}]")
     assert _check(str(shapes), config=str(tmp_path / "mine.py")) == []
 
 
@@ -23,6 +31,42 @@ def test_a_config_that_is_not_there(shapes: Path) -> None:
     (problem,) = _check(str(shapes), config="retinanet_r18_fpn_1x_cocoa")
     assert problem["field"] == "parameters.config"
     assert "did you mean retinanet_r18_fpn_1x_coco" in problem["message"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"config": "{mine}"}, "trains by iterations, not by epochs"),
+        ({"config": "{broken}"}, "cannot be read: "),
+        ({"overrides": {"param_scheduler.7.end": 8}}, "the overrides do not fit the config"),
+        ({"task": "segment"}, "has no mask head"),
+        ({"config": "dcn/faster-rcnn_r50-dconv-c3-c5_fpn_1x_coco"}, "needs mmcv with compiled operators"),
+    ],
+)
+def test_a_config_that_would_not_train(parameters: dict[str, Any], words: str, shapes: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("_base_ = []")
+    (tmp_path / "broken.py").write_text("model = dict(")
+    names = {"{mine}": "mine.py", "{broken}": "broken.py"}
+    if parameters.get("config") in names:
+        parameters = {"config": str(tmp_path / names[parameters["config"]])}
+    (problem,) = _check(str(shapes), **parameters)
+    assert problem["field"] == "parameters.config"
+    assert words in problem["message"]
+
+
+def test_images_that_mmdet_would_discard(tmp_path: Path) -> None:
+    """By the filter of the config, as it is with its overrides: before anything starts, and without mmdet."""
+    small = str(make(tmp_path / "small", kind="coco", count=8, size=24))
+    (problem,) = _check(small)
+    assert "no train image is left: mmdet discards 6 of 6 train images: " in problem["message"]
+    assert "a side is shorter than 32 pixels: min_size in the config's filter_cfg" in problem["message"]
+    assert _check(small, overrides={"train_dataloader.dataset.filter_cfg.min_size": 8}) == []
+
+
+def test_a_mask_head_without_masks(tmp_path: Path) -> None:
+    boxes = str(make(tmp_path / "boxes", kind="yolo", count=8, size=64))
+    (problem,) = _check(boxes, config="mask-rcnn_r50_fpn_1x_coco")
+    assert "has a mask head, but" in problem["message"]
 
 
 def test_bad_parameters(shapes: Path) -> None:
@@ -34,7 +78,7 @@ def test_bad_data_sets(tmp_path: Path) -> None:
     (problem,) = _check(str(tmp_path / "nowhere"))
     assert "there is no data set at" in problem["message"]
     boxes = make(tmp_path / "boxes", kind="yolo", count=8, size=64)
-    (problem,) = _check(str(boxes), task="segment")
+    (problem,) = _check(str(boxes), task="segment", config="mask-rcnn_r50_fpn_1x_coco")
     assert "no masks or polygons" in problem["message"]
 
 

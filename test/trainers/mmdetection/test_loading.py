@@ -20,7 +20,7 @@ from PIL import Image
 
 sys.path.insert(0, str(MMDET.parent))
 
-import discarded
+import comparison
 
 
 def loaded(folder: Path, part: str, classes: list[str], **options: Any) -> Any:
@@ -53,7 +53,9 @@ def operators() -> None:
     import compiled_operators
 
     if not compiled_operators.are_compiled():
-        compiled_operators.install_stand_in()
+        import operators_stand_in
+
+        operators_stand_in.install()
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
@@ -95,11 +97,11 @@ def test_every_image_and_object_is_loaded_or_named(seed: int, tmp_path: Path) ->
     data_set = DataSet("coco", tmp_path, ["thing"], pictures)
     split = Split("made", {"train": pictures, "val": pictures[:1]})
     coco.write(data_set, split, tmp_path / "run", "segment")
-    wanted = discarded.promised(split)["train"]
+    wanted = comparison.promised(split)["train"]
     rules = {"filter_empty_gt": True, "min_size": 32}
     inner = {"type": "CocoDataset", **_paths(tmp_path / "run"), "filter_cfg": rules, "pipeline": []}
     dataset = _wrapped(inner) if seed % 2 else loaded(tmp_path / "run", "train", ["thing"], filter_cfg=rules)
-    sentences = discarded.discarded("train", wanted, dataset)
+    sentences = comparison.compare("train", wanted, dataset).sentences()
     innermost = dataset.dataset if seed % 2 else dataset
     infos = [innermost.get_data_info(index) for index in range(len(innermost))]
     there = {Path(info["img_path"]).name: len(info["instances"]) for info in infos}

@@ -10,6 +10,7 @@ import torch
 from conftest import SMALL, YOLO
 from heavy_trainers import check, check_form_and_page, refuses_the_checkpoint_of_another_trainer, starter
 from make_shapes import make
+from PIL import Image
 
 _check = partial(check, YOLO)
 
@@ -51,6 +52,16 @@ def test_a_data_set_with_a_missing_picture(tmp_path: Path) -> None:
     assert "missing picture: " in problem["message"]
     assert gone.name in problem["message"]
     assert _check(str(data), skip_bad_pictures=True) == []
+
+
+def test_images_that_ultralytics_would_discard(tmp_path: Path) -> None:
+    """Before anything starts, and without ultralytics."""
+    data = make(tmp_path / "tiny", kind="coco", count=8, size=40)
+    for path in (data / "images" / "train").iterdir():
+        Image.new("RGB", (8, 8)).save(path)
+    (problem,) = _check(str(data))
+    assert "no train image is left: ultralytics discards 6 of 6 train images: " in problem["message"]
+    assert "(image size (8, 8) <10 pixels)" in problem["message"]
 
 
 def test_weights_of_others(shapes: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import YOLO
-from epochal.datasets import image_folder, yolo
+from epochal.datasets import image_folder, yolo, yolo_writing
 from epochal.datasets.checking import checked
 from epochal.datasets.model import Bitmap, Box, DataSet, Object, Picture
 from epochal.datasets.parameters import SplitParameters
@@ -22,7 +22,7 @@ from PIL import Image
 
 sys.path.insert(0, str(YOLO.parent))
 
-import discarded
+import comparison
 import settings
 
 
@@ -58,7 +58,7 @@ def loaded(data: Path, part: str, task: str, **options: Any) -> Any:
 def test_marks_are_on_the_pixels_they_were_made_on(suffix: str, tmp_path: Path) -> None:
     marked_with_orientation(tmp_path / "data", suffix)
     data_set, split = checked(str(tmp_path / "data"), "detect", SplitParameters(split="random"))
-    file = yolo.write(data_set, split, tmp_path / "run", "detect")
+    file = yolo_writing.write(data_set, split, tmp_path / "run", "detect")
     shown = 0
     for part in ("train", "val"):
         dataset = loaded(file, part, "detect")
@@ -80,7 +80,7 @@ def test_an_object_of_parts_with_a_hole_is_one_instance(tmp_path: Path) -> None:
     picture = Picture(tmp_path / "ring.png", "ring", 96, 96, objects=[one])
     data_set = DataSet("supervisely", tmp_path, ["ring"], [picture])
     split = Split("random", {"train": [picture], "val": [picture]})
-    item = loaded(yolo.write(data_set, split, tmp_path / "run", "segment"), "train", "segment")[0]
+    item = loaded(yolo_writing.write(data_set, split, tmp_path / "run", "segment"), "train", "segment")[0]
     assert len(item["cls"]) == 1
     x, y, w, h = (item["bboxes"][0] * 96).tolist()
     assert (x - w / 2, y - h / 2, x + w / 2, y + h / 2) == pytest.approx((8, 8, 88, 92), abs=0.1)
@@ -125,11 +125,11 @@ def test_every_image_and_object_is_loaded_or_named(task: str, seed: int, tmp_pat
         image_folder.write(data_set, split, run)
         file = run
     else:
-        file = yolo.write(data_set, split, run, task)
-    wanted = discarded.promised(split, run, task)["train"]
+        file = yolo_writing.write(data_set, split, run, task)
+    wanted = comparison.promised(split, run, task)["train"]
     assert len(wanted) == 12
     dataset = loaded(file, "train", task)
-    sentences = discarded.discarded("train", wanted, dataset)
+    sentences = comparison.compare("train", wanted, dataset).sentences()
     there = (
         {Path(sample[0]).name for sample in dataset.samples}
         if task == "classify"
@@ -168,7 +168,7 @@ def test_a_pose_without_a_flip_is_not_flipped(tmp_path: Path) -> None:
     content = {"images": images, "annotations": marks, "categories": categories}
     (source / "annotations" / "person_keypoints.json").write_text(json.dumps(content))
     data_set, split = checked(str(source), "pose", SplitParameters())
-    file = yolo.write(data_set, split, tmp_path / "run", "pose")
+    file = yolo_writing.write(data_set, split, tmp_path / "run", "pose")
     from ultralytics.cfg import get_cfg
     from ultralytics.data.dataset import YOLODataset
     from ultralytics.data.utils import check_det_dataset

@@ -177,12 +177,18 @@ Event = Annotated[
 ]
 
 
+class LoadedCounts(_Model):
+    images: Annotated[int, Field(ge=0)]
+    objects: Annotated[int, Field(ge=0)]
+
+
 class SplitCounts(_Model):
     name: str
     role: Literal["train", "validate", "unused"]
     images: Annotated[int, Field(ge=0)]
     objects: Annotated[int, Field(ge=0)]
     unmarked: Annotated[int, Field(ge=0)]
+    loaded: LoadedCounts | None = None
 
 
 class ClassCounts(_Model):

@@ -1,7 +1,7 @@
 import { Alert, Card, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import type { MetricColumns, RunDetails } from '../../../contracts/http-api.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
 import { isAway, messageOf } from '../api/call.ts';
-import { formatBytes } from '../formatting.ts';
 import type { TracePoint } from '../run/live-trace.ts';
 import { PageLoading } from '../shell/shell.tsx';
 import { curveColors } from '../theme.ts';
@@ -156,7 +156,7 @@ function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
           x={x}
           isTime
           syncKey="live"
-          formatValue={formatBytes}
+          formatValue={sizeText}
           curves={[{ label: 'memory', color: '#009e73', values: trace.map(({ memoryBytes }) => memoryBytes) }]}
         />
       </PlotCard>

@@ -1,7 +1,13 @@
 import { Badge, Card, Group, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
-import { classBalance, type DataFinding, type DataReport, type DataSummary } from '../../../contracts/data-report.ts';
-import { decodedText, duplicatesText, sizesText } from '../../../contracts/data-report-text.ts';
+import {
+  classBalance,
+  type DataFinding,
+  type DataReport,
+  type DataSplit,
+  type DataSummary,
+} from '../../../contracts/data-report.ts';
+import { decodedText, duplicatesText, loadedText, sizesText } from '../../../contracts/data-report-text.ts';
 import { addressOf } from '../../../contracts/http-api.ts';
 import { relativePath } from '../../../contracts/names.ts';
 import { counted, formatCount } from '../formatting.ts';
@@ -64,15 +70,19 @@ export function dataFacts(report: DataSummary): [string, ReactNode][] {
       'Data set',
       `${kind}: ${counted(images, 'image')}, ${counted(objects, 'object')}, ${counted(report.classCount, 'class', 'classes')}`,
     ],
-    ...splits.map((split): [string, ReactNode] => [
-      `Split ${split.name}`,
-      `${counted(split.images, 'image')}, ${counted(split.objects, 'object')}${split.unmarked > 0 ? `, ${formatCount(split.unmarked)} without any` : ''}${split.role === 'unused' ? '; not used' : ''}`,
-    ]),
+    ...splits.map((split): [string, ReactNode] => [`Split ${split.name}`, splitText(split)]),
     ...(splitBy === null ? [] : [['Split by', splitBy] as [string, ReactNode]]),
     ...(splitSha256 === null ? [] : [['Split sha256', splitSha256] as [string, ReactNode]]),
     ['Decoded', decodedText(report, formatCount)],
     ['Duplicates', duplicatesText(report, formatCount)],
   ];
+}
+
+function splitText(split: DataSplit): string {
+  const unmarked = split.unmarked > 0 ? `, ${formatCount(split.unmarked)} without any` : '';
+  const ends = [split.role === 'unused' ? 'not used' : null, loadedText(split, formatCount)];
+  const promised = `${counted(split.images, 'image')}, ${counted(split.objects, 'object')}${unmarked}`;
+  return [promised, ...ends.filter((end) => end !== null)].join('; ');
 }
 
 function ClassBalance({ report }: { report: DataReport }) {

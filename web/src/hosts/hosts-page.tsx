@@ -3,8 +3,9 @@ import { IconServerOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { HostAnswer } from '../../../contracts/http-api.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
-import { formatBytes, formatClock } from '../formatting.ts';
+import { formatClock } from '../formatting.ts';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { PageLoading } from '../shell/shell.tsx';
 import { KeptFolders } from './kept-folders.tsx';
@@ -112,7 +113,7 @@ function HostCard({ host: { host, pool, seenAt, status, problem } }: { host: Hos
               </div>
             ))}
             <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
-              {formatBytes(status.freeDiskBytes)} free for run folders in {status.dataFolder}
+              {sizeText(status.freeDiskBytes)} free for run folders in {status.dataFolder}
             </Text>
           </>
         )}
@@ -123,5 +124,5 @@ function HostCard({ host: { host, pool, seenAt, status, problem } }: { host: Hos
 
 function memoryText(memory: number | null, used: number | null): string {
   if (memory === null) return '';
-  return used === null ? formatBytes(memory) : `${formatBytes(used)} of ${formatBytes(memory)}`;
+  return used === null ? sizeText(memory) : `${sizeText(used)} of ${sizeText(memory)}`;
 }

@@ -7,9 +7,10 @@ import { useState } from 'react';
 import type { KeptFolder } from '../../../contracts/host-messages.ts';
 import type { Answer } from '../../../contracts/http-api.ts';
 import { runAt } from '../../../contracts/life.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
 import { useIsStale } from '../api/connection.ts';
-import { counted, formatAge, formatBytes } from '../formatting.ts';
+import { counted, formatAge } from '../formatting.ts';
 
 /** Of hosts that were not asked, or did not answer, nobody knows what they have. */
 function nothingText({ asked, silent }: Pick<Answer<'keptFolders'>, 'asked' | 'silent'>): string {
@@ -104,7 +105,7 @@ export function KeptFolders() {
                       </Anchor>
                     </Table.Td>
                     <Table.Td>{folder.host}</Table.Td>
-                    <Table.Td className="figures">{formatBytes(folder.bytes)}</Table.Td>
+                    <Table.Td className="figures">{sizeText(folder.bytes)}</Table.Td>
                     <Table.Td>{formatAge(folder.modifiedAt)}</Table.Td>
                     <Table.Td>
                       {folder.state === 'live' && (
@@ -160,7 +161,7 @@ export function KeptFolders() {
         {removing && (
           <Stack>
             <Text size="sm">
-              <Code>{removing.path}</Code> on {removing.host}, {formatBytes(removing.bytes)}.
+              <Code>{removing.path}</Code> on {removing.host}, {sizeText(removing.bytes)}.
             </Text>
             <Text size="sm">
               {removing.stored

@@ -5,9 +5,10 @@ import { Link } from '@tanstack/react-router';
 import { Fragment, useState } from 'react';
 import type { KeepReason } from '../../../contracts/checkpoint.ts';
 import { addressOf, type RunCheckpoint, type RunDetails } from '../../../contracts/http-api.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
 import { isAway, messageOf } from '../api/call.ts';
 import { checkpointsQuery } from '../api/queries.ts';
-import { counted, formatAge, formatBytes, formatInstant, formatMetric } from '../formatting.ts';
+import { counted, formatAge, formatInstant, formatMetric } from '../formatting.ts';
 import { CopyIcon } from '../shell/copy-line.tsx';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { PageLoading } from '../shell/shell.tsx';
@@ -118,7 +119,7 @@ function CheckpointRow({ run, checkpoint, metric, isOpened, onToggle }: Checkpoi
       <Table.Td>
         <Text size="sm">{stored ? 'stored, verified' : `on ${host}, not stored yet`}</Text>
       </Table.Td>
-      <Table.Td className="figures">{formatBytes(size)}</Table.Td>
+      <Table.Td className="figures">{sizeText(size)}</Table.Td>
       <Table.Td>
         <time dateTime={createdAt} title={formatInstant(createdAt)}>
           {formatAge(createdAt)}
@@ -199,7 +200,7 @@ function CheckpointFiles({ run, checkpoint }: { run: string; checkpoint: RunChec
               {file.path}
             </Button>
             <Text size="xs" c="dimmed" className="figures" style={{ whiteSpace: 'nowrap' }}>
-              {formatBytes(file.size)}
+              {sizeText(file.size)}
             </Text>
             <Code style={{ overflowWrap: 'anywhere' }} data-sha256={file.path}>
               {file.sha256}

@@ -26,7 +26,8 @@ export function DataPanel({ run, data, pool, isOver }: DataPanelProps) {
       if (!response.ok) throw new CallError('The data report could not be read.', null);
       return readDataReport(await response.text());
     },
-    refetchInterval: ({ state }) => (isOver || state.data ? false : 3_000),
+    // A trainer adds to it: what changed when it was converted, what the framework has loaded.
+    refetchInterval: ({ state }) => (isOver ? false : state.data ? 10_000 : 3_000),
   });
   const offered = useQuery(dataSetsQuery(pool));
   const place = offered.data?.dataSets.find((one) => one.data === data) ?? null;

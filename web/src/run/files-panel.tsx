@@ -4,8 +4,8 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { addressOf, type FolderEntry } from '../../../contracts/http-api.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
-import { formatBytes } from '../formatting.ts';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { PageLoading } from '../shell/shell.tsx';
 import { TextPreview } from './text-preview.tsx';
@@ -117,7 +117,7 @@ export function FilesPanel({ run, isOver }: { run: string; isOver: boolean }) {
                 </Group>
               </Table.Td>
               <Table.Td className="figures" style={{ whiteSpace: 'nowrap' }}>
-                {formatBytes(entry.size)}
+                {sizeText(entry.size)}
               </Table.Td>
               <Table.Td>
                 {entry.kind === 'file' && (

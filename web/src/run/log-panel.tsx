@@ -4,8 +4,9 @@ import { IconSearch } from '@tabler/icons-react';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { LogPage } from '../../../contracts/http-api.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
-import { counted, formatBytes } from '../formatting.ts';
+import { counted } from '../formatting.ts';
 
 type Line = LogPage['lines'][number];
 
@@ -102,7 +103,7 @@ function LogTail({ run, isOver }: { run: string; isOver: boolean }) {
           )}
           {last && (
             <Text size="sm" c="dimmed" className="figures">
-              {formatBytes(last.size)}, read from {last.source === 'host' ? 'the host' : 'the store'}
+              {sizeText(last.size)}, read from {last.source === 'host' ? 'the host' : 'the store'}
             </Text>
           )}
         </Group>

@@ -1,7 +1,8 @@
 import { Card, Group, Progress, Stack, Text, Title } from '@mantine/core';
 import type { LiveProgress } from '../../../contracts/http-api.ts';
 import type { RunView } from '../../../contracts/run-messages.ts';
-import { formatBytes, formatCount, formatPercent, formatSeconds } from '../formatting.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
+import { formatCount, formatPercent, formatSeconds } from '../formatting.ts';
 import {
   partDone,
   partTrained,
@@ -58,7 +59,7 @@ export function ProgressCard({ view, progress, isOver }: ProgressCardProps) {
         )}
         {training?.memoryBytes != null && (
           <Text size="sm" c="dimmed" className="figures">
-            Memory {formatBytes(training.memoryBytes)}
+            Memory {sizeText(training.memoryBytes)}
           </Text>
         )}
         {waiting && (

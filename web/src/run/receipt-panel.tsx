@@ -2,8 +2,9 @@ import { Anchor, Card, Code, Grid, Stack, Table, Text, Title } from '@mantine/co
 import type { ReactNode } from 'react';
 import { addressOf } from '../../../contracts/http-api.ts';
 import type { PublishedFile, Receipt } from '../../../contracts/receipt.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
 import { dataFacts } from '../data/data-report-card.tsx';
-import { formatBytes, formatCount, formatInstant, formatMetric, formatSeconds, secondsBetween } from '../formatting.ts';
+import { formatCount, formatInstant, formatMetric, formatSeconds, secondsBetween } from '../formatting.ts';
 import { CopyIcon } from '../shell/copy-line.tsx';
 import { ReceiptSummary } from './receipt-summary.tsx';
 
@@ -43,7 +44,7 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
               ['Started', unlessForced(formatInstant(receipt.startedAt))],
               ['Ended', formatInstant(receipt.endedAt)],
               ['Took', unlessForced(formatSeconds(secondsBetween(receipt.startedAt, receipt.endedAt)))],
-              ['Published', formatBytes(receipt.publishedBytes)],
+              ['Published', sizeText(receipt.publishedBytes)],
               ['Folder on the host', localFolderText(localFolder)],
               [
                 'Processes left',
@@ -144,7 +145,7 @@ function FileRow({ run, file }: { run: string; file: PublishedFile }) {
           {file.path}
         </Anchor>
       </Table.Td>
-      <Table.Td className="figures">{formatBytes(file.size)}</Table.Td>
+      <Table.Td className="figures">{sizeText(file.size)}</Table.Td>
       <Table.Td style={{ whiteSpace: 'nowrap' }}>
         <Code title={file.sha256}>{file.sha256.slice(0, 16)}…</Code>{' '}
         <CopyIcon label={`Copy sha256 of ${file.path}`} text={file.sha256} />

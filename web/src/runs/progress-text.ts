@@ -1,6 +1,8 @@
 /** What a run does now, in a few words and as a part of one. Pure. */
+
 import type { LiveProgress } from '../../../contracts/http-api.ts';
-import { counted, formatBytes } from '../formatting.ts';
+import { sizeText } from '../../../contracts/size-text.ts';
+import { counted } from '../formatting.ts';
 
 export type TrainingProgress = Extract<LiveProgress, { kind: 'training' }>;
 export type Work = Extract<LiveProgress, { kind: 'work' }>;
@@ -28,7 +30,7 @@ export const partDone = ({ bytes, totalBytes }: Work): number | null =>
 
 export function workText({ doing, bytes, totalBytes }: Work): string {
   if (bytes === undefined) return doing;
-  return `${doing}: ${formatBytes(bytes)}${totalBytes ? ` of ${formatBytes(totalBytes)}` : ''}`;
+  return `${doing}: ${sizeText(bytes)}${totalBytes ? ` of ${sizeText(totalBytes)}` : ''}`;
 }
 
 export const phaseNames = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from epochal.datasets import coco, yolo
+from epochal.datasets import coco, yolo_writing
 from epochal.datasets.checking import checked
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
@@ -65,7 +65,7 @@ def kinds(data_set: DataSet) -> dict[str, int]:
 
 def labels(data_set: DataSet, folder: Path, task: str = "detect") -> list[str]:
     """The lines of all labels that are written for ultralytics."""
-    yolo.write(data_set, split(data_set), folder, task)
+    yolo_writing.write(data_set, split(data_set), folder, task)
     return [line for file in sorted(folder.rglob("*.txt")) for line in file.read_text().splitlines()]
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import supervisely as sly
-from epochal.datasets import coco, yolo
+from epochal.datasets import coco, yolo_writing
 from epochal.datasets.checking import checked
 from epochal.datasets.masks import full_mask
 from epochal.datasets.model import DataSet, Findings
@@ -115,7 +115,7 @@ def segments(folder: Path) -> tuple[DataSet, list[list[np.ndarray]]]:
     """The outlines that ultralytics gets: for each image its objects', in pixels."""
     data_set, split = read(folder, "segment")
     written = folder.parent / "yolo"
-    yolo.write(data_set, split, written, "segment", data_set.findings)
+    yolo_writing.write(data_set, split, written, "segment", data_set.findings)
     files = sorted((written / "labels").rglob("*.txt"))
     return data_set, [
         [np.array(line.split()[1:], float).reshape(-1, 2) * (WIDTH, HEIGHT) for line in file.read_text().splitlines()]
@@ -447,7 +447,7 @@ def _all_of_it_arrives(folder: Path) -> None:
     assert sorted(len(picture.objects) for picture in data_set.pictures) == [0] + [8] * 9
     written = folder.parent / "yolo"
     changed = Findings()
-    lines = yolo.write(data_set, split, written, "segment", changed).parent / "labels"
+    lines = yolo_writing.write(data_set, split, written, "segment", changed).parent / "labels"
     assert sum(len(file.read_text().splitlines()) for file in lines.rglob("*.txt")) == 9 * 8
     # Polygon, bitmap and alpha mask have a hole each; the two masks have a speck.
     assert {one.kind: one.count for one in changed} == {"holes cut": 27, "specks left out": 18}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from epochal.datasets import reading, yolo
+from epochal.datasets import reading, yolo_writing
 from epochal.datasets.checking import checked
 from epochal.datasets.model import DataSet
 from epochal.datasets.parameters import SplitParameters
@@ -192,7 +192,7 @@ def _names_with_spaces(folder: Path) -> None:
 def _names_with_spaces_are_written(folder: Path) -> None:
     valid((5, 5), ("кот",))(folder)
     data_set, chosen, _ = trained(folder)
-    again = reading.read(yolo.write(data_set, chosen, folder.parent / "written").parent)
+    again = reading.read(yolo_writing.write(data_set, chosen, folder.parent / "written").parent)
     assert len(again.pictures) == 10
     assert all(picture.objects for picture in again.pictures)
 

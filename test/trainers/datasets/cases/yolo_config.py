@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from epochal.datasets import reading, yolo
+from epochal.datasets import reading, yolo_writing
 from epochal.errors import DataError
 
 from cases import Case
@@ -19,7 +19,7 @@ def _one_based(folder: Path) -> None:
     assert counts == [4, 2]
     assert {one.class_name for picture in data_set.pictures for one in picture.objects} == {"cat"}
     assert kinds(folder) == {"class numbers": 1}
-    written = yolo.write(*trained(folder)[:2], folder.parent / "written")
+    written = yolo_writing.write(*trained(folder)[:2], folder.parent / "written")
     again = reading.read(written.parent)
     assert again.classes == ["cat", "dog"]
     assert {one.class_name for picture in again.pictures for one in picture.objects} == {"cat"}
@@ -69,7 +69,7 @@ def _flipped(flip: list[int]) -> Callable[[Path], None]:
 
     def expect(folder: Path) -> None:
         data_set, chosen, _ = trained(folder, "pose")
-        written = yaml.safe_load(yolo.write(data_set, chosen, folder.parent / "written", "pose").read_text())
+        written = yaml.safe_load(yolo_writing.write(data_set, chosen, folder.parent / "written", "pose").read_text())
         assert written.get("flip_idx", []) == flip
         assert ("no mirrored images" in {one.kind for one in data_set.findings}) == (not flip)
 

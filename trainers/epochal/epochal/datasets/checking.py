@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,10 +15,11 @@ from epochal.channel import log
 from epochal.data_report import DataReport
 from epochal.datasets import duplicates, reading
 from epochal.datasets.decoding import decode_all
+from epochal.datasets.loaded import Comparison
 from epochal.datasets.memory import remembered
 from epochal.datasets.model import DataSet, Findings
 from epochal.datasets.parameters import SplitParameters
-from epochal.datasets.report import add_findings, report_of
+from epochal.datasets.report import add_findings, add_loaded, report_of
 from epochal.datasets.splits import Split, split
 from epochal.datasets.tasks import fit_to_task, something_to_learn
 from epochal.errors import DataError
@@ -38,6 +42,21 @@ class Look(NamedTuple):
     seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class Foresight:
+    """What a trainer's framework will load of a split, told by its rules and without it."""
+
+    loads: Callable[[Split], list[Comparison]]
+    #: What the rules depend on beside the data set, as JSON has it.
+    rules: Any = None
+
+    @property
+    def key(self) -> list[Any]:
+        """Another one where the rules or the trainer's code, which follows them, are others."""
+        files = sorted(Path(inspect.getfile(self.loads)).parent.glob("*.py"))
+        return [self.rules, hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()]
+
+
 #: What a task needs to know of the objects, and how that is said.
 _needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
     "detect": (lambda data_set: data_set.has_boxes, "no boxes on its pictures"),
@@ -57,14 +76,17 @@ def checked(
     seed: int = 0,
     tell: Callable[[DataReport], object] | None = None,
     look: Look | None = None,
+    foresight: Foresight | None = None,
 ) -> tuple[DataSet, Split]:
     """The data set and its split; `DataError` for one that cannot be trained on, with the first of what is wrong.
 
     `tell` gets the data report, also of a data set that is refused once it was read. With `look` every image is
-    decoded and compared with the others; without, the report says that this was not done.
+    decoded and compared with the others; without, the report says that this was not done. `foresight` says what the
+    framework will load.
     """
     data_set = reading.read(Path(data).expanduser(), task)
     chosen = decoded = None
+    comparisons: list[Comparison] = []
     compared = False
     try:
         if look:
@@ -75,7 +97,8 @@ def checked(
             data_set.pictures = [one for one in data_set.pictures if id(one) not in damaged]
         _require(data_set, data, task, parameters)
         chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
-        something_to_learn(chosen, task, shortest_side=parameters.shortest_side)
+        comparisons = foresight.loads(chosen) if foresight else []
+        something_to_learn(chosen, task, comparisons)
         if look:
             data_set.findings.extend(
                 duplicates.find(data_set.pictures, partial(look.progress, "compare the images"), chosen=chosen)
@@ -83,17 +106,22 @@ def checked(
             compared = True
     finally:
         if tell:
-            tell(report_of(data_set, chosen, decoded, compared=compared))
+            report = report_of(data_set, chosen, decoded, compared=compared)
+            if chosen:
+                add_loaded(report, chosen, comparisons, data_set.folder)
+            tell(report)
     return data_set, chosen
 
 
-def examine(check: Check, data: str | None, task: str, parameters: SplitParameters) -> None:
+def examine(
+    check: Check, data: str | None, task: str, parameters: SplitParameters, foresight: Foresight | None = None
+) -> None:
     """`checked` for a trainer's `check_data`: the data report is told, and every image looked at if that was asked.
 
     What it said of a large data set is said again without reading it, until one of its files is another one.
     """
     if check.deep:
-        checked(data or "", task, parameters, check.seed, check.report, Look(check.progress))
+        checked(data or "", task, parameters, check.seed, check.report, Look(check.progress), foresight)
         return
 
     def read() -> dict[str, Any]:
@@ -101,13 +129,13 @@ def examine(check: Check, data: str | None, task: str, parameters: SplitParamete
         problem = None
         try:
             with reading.without_collector():
-                checked(data or "", task, parameters, check.seed, reports.append)
+                checked(data or "", task, parameters, check.seed, reports.append, foresight=foresight)
         except DataError as error:
             problem = str(error)
         return {"problem": problem, "report": reports[-1].as_json() if reports else None}
 
     split_by = {name: getattr(parameters, name) for name in SplitParameters.model_fields}
-    asked = [data, task, split_by, parameters.shortest_side, check.seed]
+    asked = [data, task, split_by, foresight and foresight.key, check.seed]
     answer = remembered(Path(data or "").expanduser(), asked, read)
     if answer["report"]:
         check.report(DataReport.model_validate(answer["report"]))
@@ -121,12 +149,25 @@ class Prepared(NamedTuple):
     data_set: DataSet
     split: Split
     report: DataReport
+    task: str
 
     def converted(self, app: Application, changed: Findings) -> None:
         """Note what was changed when it was written for the framework, and add it to the run's data report."""
         _note(app, changed)
         add_findings(self.report, changed, self.data_set.folder)
         app.report_data(self.report)
+
+    def loaded(self, app: Application, comparisons: Sequence[Comparison]) -> None:
+        """Note what the framework has not loaded, and put it beside what was promised in the run's data report.
+
+        `DataError` where it has loaded nothing to train or validate with.
+        """
+        for comparison in comparisons:
+            for sentence in comparison.sentences():
+                app.note(sentence)
+        add_loaded(self.report, self.split, comparisons, self.data_set.folder)
+        app.report_data(self.report)
+        something_to_learn(self.split, self.task, comparisons)
 
 
 def prepare(app: Application, task: str, parameters: SplitParameters) -> Prepared:
@@ -140,7 +181,7 @@ def prepare(app: Application, task: str, parameters: SplitParameters) -> Prepare
     data_set, chosen = checked(app.data or "", task, parameters, app.seed, tell, before_training())
     app.note(str(chosen))
     _note(app, data_set.findings)
-    return Prepared(data_set, chosen, reports[-1])
+    return Prepared(data_set, chosen, reports[-1], task)
 
 
 def _note(app: Application, findings: Findings) -> None:

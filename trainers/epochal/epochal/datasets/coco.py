@@ -232,18 +232,20 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
 
 def _annotation(one: Object, picture: Picture, task: str) -> dict[str, Any]:
     marks: dict[str, Any] = {"bbox": [float(v) for v in one.box], "iscrowd": int(one.crowd)}
+    # An outline thinner than a pixel fills none; mmdet discards what has no area.
+    box_area = float(one.box.width * one.box.height)
     holed = any(polygon.interiors for polygon in one.polygons)
     if one.bitmap is not None or holed:
         mask = full_mask(one, picture.width, picture.height)
         marks["segmentation"] = rle_of_mask(mask)
-        marks["area"] = float(mask.sum())
+        marks["area"] = float(mask.sum()) or box_area
     elif one.polygons:
         marks["segmentation"] = [[float(v) for point in polygon.exterior for v in point] for polygon in one.polygons]
-        marks["area"] = float(full_mask(one, picture.width, picture.height).sum())
+        marks["area"] = float(full_mask(one, picture.width, picture.height).sum()) or box_area
     else:
         outlines = [outline_of(one, picture.width, picture.height).ring] if task == "segment" else []
         marks["segmentation"] = [[float(v) for point in ring for v in point] for ring in outlines]
-        marks["area"] = float(one.box.width * one.box.height)
+        marks["area"] = box_area
     if one.keypoints:
         marks["keypoints"] = [value for point in one.keypoints for value in point]
         marks["num_keypoints"] = sum(point.visible > 0 for point in one.keypoints)

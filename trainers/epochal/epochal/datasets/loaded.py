@@ -7,51 +7,84 @@ much that is, and the first names of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from epochal.datasets.model import MOST_EXAMPLES
 
 
-def differences(
+@dataclass(frozen=True)
+class Comparison:
+    """What was promised of a part (train, val), and what is loaded of it. Images go by the names of their files."""
+
+    framework: str
+    part: str
+    #: The objects of each image.
+    promised: Mapping[str, int]
+    loaded: Mapping[str, int]
+    #: Clauses for single images.
+    reasons: Mapping[str, str]
+
+    @property
+    def objects(self) -> int:
+        """That are loaded."""
+        return sum(self.loaded.values())
+
+    @property
+    def gone(self) -> dict[str, str]:
+        """Images that are not loaded, with the reason or an empty text."""
+        return {name: self.reasons.get(name, "") for name in self.promised if name not in self.loaded}
+
+    @property
+    def fewer(self) -> dict[str, int]:
+        """How many objects are missing on images that are loaded."""
+        missing = {name: count - self.loaded.get(name, count) for name, count in self.promised.items()}
+        return {name: count for name, count in missing.items() if count > 0}
+
+    @property
+    def changed(self) -> dict[str, str]:
+        """Images that are loaded with all their objects, and of which the framework said something."""
+        fewer = self.fewer
+        return {
+            name: self.reasons[name]
+            for name in self.promised
+            if name in self.loaded and name not in fewer and name in self.reasons
+        }
+
+    def sentences(self) -> list[str]:
+        """One for each kind of difference."""
+        sentences = []
+        gone, fewer, changed = self.gone, self.fewer, self.changed
+        if gone:
+            marked = sum(self.promised[name] > 0 for name in gone)
+            with_objects = f", {marked} of them with objects" if marked and marked < len(gone) else ""
+            sentences.append(
+                f"{self.framework} discards {len(gone)} of {len(self.promised)} {self.part} images{with_objects}: "
+                f"{_names(gone)}"
+            )
+        if fewer:
+            named = _names({name: f"{count} of {self.promised[name]}" for name, count in fewer.items()})
+            sentences.append(
+                f"{self.framework} discards {sum(fewer.values())} of {sum(self.promised.values())} objects on "
+                f"{self.part} images that it loads: {named}"
+            )
+        if changed:
+            sentences.append(
+                f"{self.framework} changes {len(changed)} of {len(self.promised)} {self.part} images: {_names(changed)}"
+            )
+        return sentences
+
+
+def compared(
     framework: str,
     part: str,
     promised: Mapping[str, int],
     loaded: Iterable[tuple[str, int]],
     reasons: Mapping[str, str] | None = None,
-    because: str = "",
-) -> list[str]:
-    """Sentences on the images and objects of `part` (train, val) that were promised and are not loaded.
-
-    `promised` has the objects of each image, by the name of its file; `loaded` has them as the framework has. `reasons`
-    are clauses for single images, `because` is one for all of what is discarded.
-    """
-    there = dict(loaded)
-    said = reasons or {}
-    sentences = []
-    gone = [name for name in promised if name not in there]
-    if gone:
-        marked = sum(promised[name] > 0 for name in gone)
-        with_objects = f", {marked} of them with objects" if marked and marked < len(gone) else ""
-        sentences.append(
-            f"{framework} discards {len(gone)} of {len(promised)} {part} images{with_objects}{because}: "
-            f"{_names(gone, said)}"
-        )
-    fewer = {
-        name: promised[name] - there[name] for name in promised if there.get(name, promised[name]) < promised[name]
-    }
-    if fewer:
-        named = _names([*fewer], {name: f"{count} of {promised[name]}" for name, count in fewer.items()})
-        sentences.append(
-            f"{framework} discards {sum(fewer.values())} of {sum(promised.values())} objects on {part} images that it "
-            f"loads{because}: {named}"
-        )
-    changed = [name for name in promised if name in there and name not in fewer and name in said]
-    if changed:
-        sentences.append(
-            f"{framework} changes {len(changed)} of {len(promised)} {part} images: {_names(changed, said)}"
-        )
-    return sentences
+) -> Comparison:
+    """Of a part of the split. `loaded` is as the framework has it, each image with the number of its objects."""
+    return Comparison(framework, part, promised, dict(loaded), reasons or {})
 
 
-def _names(names: list[str], said: Mapping[str, str]) -> str:
-    shown = [f"{name} ({said[name]})" if name in said else name for name in names[:MOST_EXAMPLES]]
-    return ", ".join(shown) + (f" and {len(names) - MOST_EXAMPLES} more" if len(names) > MOST_EXAMPLES else "")
+def _names(said: Mapping[str, str]) -> str:
+    shown = [f"{name} ({why})" if why else name for name, why in list(said.items())[:MOST_EXAMPLES]]
+    return ", ".join(shown) + (f" and {len(said) - MOST_EXAMPLES} more" if len(said) > MOST_EXAMPLES else "")

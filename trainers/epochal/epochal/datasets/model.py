@@ -90,6 +90,11 @@ class Bitmap:
     y: int
     mask: np.ndarray
 
+    def is_like(self, other: Bitmap) -> bool:
+        """Whether both have the same pixels in the same place."""
+        place, theirs = (self.x, self.y, self.mask.shape), (other.x, other.y, other.mask.shape)
+        return place == theirs and bool((self.mask == other.mask).all())
+
 
 @dataclass(slots=True)
 class Object:
@@ -101,6 +106,19 @@ class Object:
     bitmap: Bitmap | None = None
     keypoints: list[Keypoint] = field(default_factory=list)
     crowd: bool = False
+
+    def is_marked_like(self, other: Object) -> bool:
+        """Whether both say the same of the same place: one of them is there twice."""
+        mine, theirs = self.bitmap, other.bitmap
+        return (
+            self.class_name == other.class_name
+            and self.box == other.box
+            and self.keypoints == other.keypoints
+            and self.polygons == other.polygons
+            and self.crowd == other.crowd
+            and (mine is None) == (theirs is None)
+            and (mine is None or theirs is None or mine.is_like(theirs))
+        )
 
     @property
     def has_mask(self) -> bool:

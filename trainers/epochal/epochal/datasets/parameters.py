@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from epochal.datasets.splits import SplitBy
 from epochal.parameters import Parameters, parameter
 
 
 class SplitParameters(Parameters):
     """Parameters of the split."""
-
-    #: The framework discards images with a shorter side; a trainer whose framework does says so.
-    shortest_side: ClassVar[int] = 1
 
     split: SplitBy = parameter(
         "auto",

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from epochal.data_report import (
+from epochal.contracts import (
     ClassCounts,
-    DataReport,
     Decoded,
     Duplicates,
     FindingExample,
     ImageSize,
     ImageSizes,
-    Role,
+    LoadedCounts,
     SizeCount,
     SplitCounts,
 )
+from epochal.data_report import DataReport, Effect, Role
 from epochal.datasets.decoding import Outcome
+from epochal.datasets.loaded import Comparison
 from epochal.datasets.model import MOST_EXAMPLES, DataSet, Findings, Picture
+from epochal.datasets.pictures import link_name
 from epochal.datasets.reading import leaves_out
 from epochal.datasets.splits import Split, split_name
 
@@ -76,6 +78,36 @@ def add_findings(report: DataReport, findings: Findings, folder: Path, where: st
         examples = [FindingExample(detail=one.detail, image=_inside(one.image, folder)) for one in finding.examples]
         effect = "leftOut" if leaves_out(finding.kind) else "noted"
         report.add(f"{finding.kind}{where}", effect, examples, finding.count)
+
+
+def add_loaded(report: DataReport, split: Split, comparisons: Iterable[Comparison], folder: Path) -> None:
+    """What a framework loads of each part of the split, beside what was promised, and where that is not the same."""
+    for comparison in comparisons:
+        _add_loaded(report, split, comparison, folder)
+
+
+def _add_loaded(report: DataReport, split: Split, comparison: Comparison, folder: Path) -> None:
+    part, framework = comparison.part, comparison.framework
+    counts = next(one for one in report.splits if one.name == part and one.role != "unused")
+    counts.loaded = LoadedCounts(images=len(comparison.loaded), objects=comparison.objects)
+    gone, fewer, changed = comparison.gone, comparison.fewer, comparison.changed
+    if not (gone or fewer or changed):
+        return
+    paths = {link_name(one): one.path for one in split.parts[part]}
+
+    def add(kind: str, effect: Effect, images: Mapping[str, str], count: int) -> None:
+        examples = [
+            FindingExample(
+                detail=f"{paths[name]}: {why}" if why else str(paths[name]), image=_inside(paths[name], folder)
+            )
+            for name, why in list(images.items())[:MOST_EXAMPLES]
+        ]
+        report.add(f"{kind} by {framework} ({part})", effect, examples, count)
+
+    without = {name: f"{count} of {comparison.promised[name]} objects" for name, count in fewer.items()}
+    add("image discarded", "leftOut", gone, len(gone))
+    add("object discarded", "leftOut", without, sum(fewer.values()))
+    add("image changed", "noted", changed, len(changed))
 
 
 class _Part:

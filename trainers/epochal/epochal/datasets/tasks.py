@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
+from epochal.datasets.loaded import Comparison
 from epochal.datasets.mirrors import mirrored
 from epochal.datasets.model import DataSet
+from epochal.datasets.pictures import link_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
@@ -19,19 +22,22 @@ def fit_to_task(data_set: DataSet, task: str) -> None:
         _masks_of_boxes(data_set)
 
 
-def something_to_learn(split: Split, task: str, *, shortest_side: int = 1) -> None:
-    """`DataError` for a split of which a framework would keep nothing to train or validate with.
+def something_to_learn(split: Split, task: str, comparisons: Iterable[Comparison] = ()) -> None:
+    """`DataError` for a split with nothing to train or validate with, or of which a framework keeps nothing.
 
-    `shortest_side` is what it wants an image to have at least.
+    `comparisons` say what the framework loads of each part.
     """
+    loaded = {one.part: one for one in comparisons}
     for part, pictures in split.parts.items():
-        kept = [one for one in pictures if min(one.width, one.height) >= shortest_side]
+        objects = loaded[part].loaded if part in loaded else None
+        kept = pictures if objects is None else [one for one in pictures if link_name(one) in objects]
         if not kept:
-            raise DataError(
-                f"every {part} image has a side of less than {shortest_side} pixels ({pictures[0].path} is "
-                f"{pictures[0].width} × {pictures[0].height}), and such images are discarded"
-            )
-        marked = [one for one in kept if (one.labels if task == "classify" else one.objects)]
+            raise DataError(f"no {part} image is left: {loaded[part].sentences()[0]}")
+        marked = [
+            one
+            for one in kept
+            if (one.labels if task == "classify" else one.objects if objects is None else objects[link_name(one)])
+        ]
         if part == "train" and not marked:
             what = "a class" if task == "classify" else "an object"
             raise DataError(f"none of the {len(kept)} train images has {what}: there is nothing to learn")

@@ -7,16 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from epochal.datasets import darknet
 from epochal.datasets.folders import folders_in, images_beside
 from epochal.datasets.frames import frame_of
 from epochal.datasets.junk import is_junk
-from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Findings, Keypoint, Object, Picture, Point
-from epochal.datasets.outlines import counted, outline_of
-from epochal.datasets.pictures import inside_of, last_parts, link_name, named, pictures_in, relocated, unique_name
-from epochal.datasets.splits import Split, split_name
+from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Findings, Picture
+from epochal.datasets.outlines import counted
+from epochal.datasets.pictures import inside_of, last_parts, named, pictures_in, relocated, unique_name
+from epochal.datasets.splits import split_name
 from epochal.datasets.text_files import text_of
 from epochal.datasets.yolo_config import Config, config
 from epochal.datasets.yolo_labels import Labels
@@ -246,74 +244,3 @@ def _split_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return [child for child in folders_in(folder, Findings()) if split_name(child.name)]
-
-
-def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect", changed: Findings | None = None) -> Path:
-    """Write `data.yaml`, links to the pictures and labels for `detect`, `segment` or `pose`; answers the yaml file.
-
-    `changed` gets what cannot be written as it was marked.
-    """
-    changed = Findings() if changed is None else changed
-    numbers = {name: index for index, name in enumerate(data_set.classes)}
-    for part, pictures in split.parts.items():
-        for kind in ("images", "labels"):
-            (folder / kind / part).mkdir(parents=True, exist_ok=True)
-        for picture in pictures:
-            os.symlink(picture.path.resolve(), folder / "images" / part / link_name(picture))
-            # A crowd is not one object: YOLO's formats have no way to say so, and ultralytics' converters leave it out.
-            objects = [one for one in picture.objects if not one.crowd]
-            lines = [line for one in objects for line in _lines(one, numbers, picture, task, data_set, changed)]
-            (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines))
-    content: dict[str, Any] = {
-        "path": str(folder.resolve()),
-        **{part: f"images/{part}" for part in split.parts},
-        "names": dict(enumerate(data_set.classes)),
-    }
-    if task == "pose":
-        content["kpt_shape"] = [len(data_set.keypoint_names), 3]
-        if data_set.keypoint_flip:  # ultralytics mirrors no image where it is left out
-            content["flip_idx"] = data_set.keypoint_flip
-    file = folder / "data.yaml"
-    file.write_text(yaml.safe_dump(content, sort_keys=False))
-    return file
-
-
-def _lines(
-    one: Object, numbers: dict[str, int], picture: Picture, task: str, data_set: DataSet, changed: Findings
-) -> list[str]:
-    width, height = picture.width, picture.height
-
-    def text(values: list[float]) -> str:
-        return " ".join(f"{min(max(value, 0.0), 1.0):.6f}" for value in values)
-
-    number = numbers[one.class_name]
-    if task == "segment":
-        ring = _told_outline(one, picture, changed)
-        return [f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}"] if len(ring) > 2 else []
-    x, y, w, h = one.box
-    line = f"{number} {text([(x + w / 2) / width, (y + h / 2) / height, w / width, h / height])}"
-    if task == "pose":
-        points = one.keypoints or [Keypoint(0, 0, 0)] * len(data_set.keypoint_names)
-        line += "".join(f" {text([p.x / width, p.y / height])} {p.visible}" for p in points)
-    return [line]
-
-
-def _told_outline(one: Object, picture: Picture, findings: Findings) -> list[Point]:
-    """The one outline that a line can have, and findings for what it changes."""
-    outline = outline_of(one, picture.width, picture.height)
-    where = f"a {one.class_name} on {picture.path}"
-    if outline.parts > 1:
-        findings.add("parts joined", f"{where} has {outline.parts} parts, joined to one outline by seams", picture.path)
-    if outline.holes:
-        findings.add(
-            "holes cut", f"{where} has {counted(outline.holes, 'hole')}, kept by seams from its outline", picture.path
-        )
-    if outline.specks:
-        findings.add(
-            "specks left out",
-            f"{where} has {counted(outline.specks, 'speck')} of a few pixels, left out or filled",
-            picture.path,
-        )
-    if len(outline.ring) < 3:
-        findings.add("no outline", f"{where} has no pixel left, and was left out", picture.path)
-    return outline.ring
