@@ -3,6 +3,13 @@
 ARG NODE_VERSION=22
 ARG PYTHON_VERSION=3.12
 
+FROM node:${NODE_VERSION}-bookworm-slim AS package
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --no-audit --no-fund
+COPY . .
+RUN npm pack && mkdir /package && tar --extract --file epochal-*.tgz --strip-components 1 --directory /package
+
 FROM node:${NODE_VERSION}-bookworm-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -24,7 +31,7 @@ RUN useradd --uid 10001 --create-home epochal \
   && chown epochal:epochal /data /cache /store
 WORKDIR /app
 COPY --from=modules /app/node_modules node_modules
-COPY . .
+COPY --from=package /package .
 
 ENV NODE_ENV=production \
   EPOCHAL_DATA_DIR=/data \

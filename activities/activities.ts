@@ -9,6 +9,7 @@ import { keepCheckpoints } from './keep-checkpoints.ts';
 import { moveIn } from './move-in.ts';
 import { openSession } from './open-session.ts';
 import { publish } from './publish.ts';
+import { removeResults } from './remove-results.ts';
 import { listRunFiles, readRunFile, readRunLog, sizeOfRunFile } from './run-files.ts';
 import { stopTrainer } from './stop-trainer.ts';
 import { surveyHost, surveyStore } from './survey.ts';
@@ -20,6 +21,7 @@ const runFiles = (host: Host) => ({
   sizeOfRunFile: sizeOfRunFile(host),
   readRunFile: readRunFile(host),
   readRunLog: readRunLog(host),
+  removeResults: removeResults(host),
 });
 
 /** The pool's queue: only what needs a slot. */

@@ -63,7 +63,7 @@ const asFailure = (error: unknown): unknown =>
   error instanceof OtherLife ? ApplicationFailure.nonRetryable(error.message, otherLifeType) : error;
 
 /** The workflow no longer waits for this activity: it closed, or went on without us. */
-export const isForsaken = (): boolean => Context.current().cancellationDetails?.notFound === true;
+export const isOrphaned = (): boolean => Context.current().cancellationDetails?.notFound === true;
 
 export const sessionFailed = (details: SessionFailure): ApplicationFailure =>
   ApplicationFailure.create({

@@ -5,9 +5,10 @@ import { problemsOf, shownValue } from '../contracts/config-problems.ts';
 import type { ConfigProblem } from '../contracts/failure.ts';
 import { type CheckedConfig, checkOptionsSchema } from '../contracts/host-messages.ts';
 import { claimFile, type Life } from '../contracts/life.ts';
+import { placeName } from '../contracts/names.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
-import { type ArtifactStore, notVouched, outputPath, StoreError } from '../stores/artifact-store.ts';
+import { type ArtifactStore, falseIfStoreUnavailable, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { claimPlace } from '../worker/claims.ts';
 import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
 import type { Host } from '../worker/host.ts';
@@ -44,10 +45,15 @@ interface CallOptions {
 /** `life`: of the run that asks, which claims its output folder when nothing is wrong; null for a client, before there is one. */
 async function checkParsed(
   host: Host,
-  config: RunConfig,
+  written: RunConfig,
   life: Life | null,
   options: CallOptions,
 ): Promise<CheckedConfig> {
+  const config = await withStartFolder(host, written);
+  if (config === null) {
+    const message = 'must be the output folder of a run, or the id of one that the Temporal server knows';
+    return refused([problem('continueFrom.outputFolder', written.continueFrom?.outputFolder ?? '', message)]);
+  }
   const program = await host.trainers.find(config.trainer);
   if (!program) {
     const names = (await host.trainers.list()).map(({ name }) => name).join(', ');
@@ -106,6 +112,14 @@ async function checkParsed(
   };
 }
 
+/** With the output folder of the run whose id was given in its place; null where nobody knows such a run, or it has none. */
+async function withStartFolder(host: Host, config: RunConfig): Promise<RunConfig | null> {
+  const { continueFrom } = config;
+  if (!continueFrom || !placeName.safeParse(continueFrom.outputFolder).success) return config;
+  const outputFolder = await host.runs.outputFolder(continueFrom.outputFolder);
+  return outputFolder === null ? null : { ...config, continueFrom: { ...continueFrom, outputFolder } };
+}
+
 function checkpointProblems({ epochs, checkpoints }: RunConfig, manifest: TrainerManifest): ConfigProblem[] {
   const { best, everyEpochs } = checkpoints;
   const names = manifest.metrics.map(({ name }) => name);
@@ -162,7 +176,7 @@ async function storeProblems(
 
 async function takenProblems(store: ArtifactStore, { project, run }: RunConfig): Promise<ConfigProblem[]> {
   // A store that is to be made holds nothing.
-  if (run === undefined || !(await store.identity().then(() => true, notVouched))) return [];
+  if (run === undefined || !(await store.identity().then(() => true, falseIfStoreUnavailable))) return [];
   const output = outputPath(project, run);
   const message = `must be new: ${store.address}/${output} holds files of a run with this id`;
   for (const file of ['receipt.json', claimFile]) {

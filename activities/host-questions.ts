@@ -5,7 +5,7 @@ import type { HostStatus, KeptFolder, TrainerList } from '../contracts/host-mess
 import type { Life } from '../contracts/life.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
-import { notVouched, outputPath } from '../stores/artifact-store.ts';
+import { falseIfStoreUnavailable, outputPath } from '../stores/artifact-store.ts';
 import { readGpus } from '../worker/gpus.ts';
 import type { Host } from '../worker/host.ts';
 import { inGroups } from '../worker/in-groups.ts';
@@ -72,7 +72,7 @@ export const publishData =
           `run is ${JSON.stringify(place)}: its folder on ${host.id} has no run.json to say where it belongs`,
         );
       // Where the store is away the salvage waits for it, and looks then.
-      if (await host.closedRuns.isSuperseded(folder, config).catch(notVouched)) {
+      if (await host.closedRuns.isSuperseded(folder, config).catch(falseIfStoreUnavailable)) {
         const output = `${(await host.stores.of(config)).address}/${outputPath(config.project, place)}`;
         throw refusal(
           `run is ${JSON.stringify(place)}: what ${host.id} has of it is older than what has landed in ${output}, and is not published over it`,
@@ -114,7 +114,7 @@ async function describeFolder(host: Host, stored: StoredAnswers, folder: RunFold
 /** Nobody kept it: the run ended without this host. */
 async function whyLeft(host: Host, folder: RunFolder, config: RunConfig | null): Promise<string> {
   if (!config) return 'its run is over, and no run.json says where it belongs';
-  const isOlder = await host.closedRuns.isSuperseded(folder, config).catch(notVouched);
+  const isOlder = await host.closedRuns.isSuperseded(folder, config).catch(falseIfStoreUnavailable);
   return isOlder
     ? 'its run went on elsewhere and has landed there; this host removes it by itself'
     : 'its run is over, and what is here has not landed; this host lands it by itself';

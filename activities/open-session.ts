@@ -21,7 +21,11 @@ export const openSession =
         // An attempt that the server gave up may still be opening here: two trainers must not meet in one folder.
         return await host.openings.take(input.place, signal, () =>
           withStore(() =>
-            host.sessions.open(input, { byPermit, signal, onProgress: (doing) => (progress.doing = doing) }),
+            host.sessions.open(input, {
+              byPermit,
+              signal,
+              onProgress: (doing, counted) => Object.assign(progress, { doing, counted }),
+            }),
           ),
         );
       } catch (error) {

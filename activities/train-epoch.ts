@@ -10,7 +10,7 @@ import type { SessionReport } from '../contracts/session.ts';
 import type { Host } from '../worker/host.ts';
 import { readReport } from '../worker/run-report.ts';
 import { type LiveSession, SessionOver } from '../worker/session.ts';
-import { heartbeating, isForsaken, ownSession, sessionFailed } from './activity-support.ts';
+import { heartbeating, isOrphaned, ownSession, sessionFailed } from './activity-support.ts';
 
 /** Each report within an epoch adds to the run's history: milliseconds between two of them. */
 const reportEvery = 5_000;
@@ -47,7 +47,7 @@ export const trainEpoch =
         },
       );
     } catch (error) {
-      if (isForsaken()) await host.sessions.endIfOver(session);
+      if (isOrphaned()) await host.sessions.endIfOver(session);
       if (error instanceof SessionOver) throw await sessionFailure(host, session, input);
       throw error;
     }

@@ -1,10 +1,11 @@
 /** Ten thousand runs, listed a page at a time. They are made without training them: a list asks Temporal alone. */
 
 import { Client, Connection } from '@temporalio/client';
-import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
+import { TypedSearchAttributes } from '@temporalio/common';
 import { addressOf, type RunsPage } from '../contracts/http-api.ts';
 import { type Outcome, outcomeSchema } from '../contracts/receipt.ts';
 import { trainingRunType } from '../contracts/run-messages.ts';
+import { attributes } from '../contracts/search-attributes.ts';
 import { Stage } from '../test/web/stage.ts';
 import type { BenchResult } from './result.ts';
 import { percentile, rounded } from './statistics.ts';
@@ -54,7 +55,6 @@ const figures = (times: number[]) =>
 async function makeRuns(address: string): Promise<void> {
   const connection = await Connection.connect({ address });
   const client = new Client({ connection });
-  const keyword = (key: string) => defineSearchAttributeKey(key, SearchAttributeType.KEYWORD);
   const trainers = ['digits', 'yolov8', 'mmdetection', 'lightning'];
   const make = async (index: number) => {
     const outcome: Outcome = outcomeSchema.options[index % 3] ?? 'completed';
@@ -65,12 +65,12 @@ async function makeRuns(address: string): Promise<void> {
       taskQueue: 'nobody',
       args: [],
       typedSearchAttributes: new TypedSearchAttributes([
-        { key: keyword('EpochalState'), value: isOpen ? 'training' : 'stopped' },
-        { key: keyword('EpochalTrainer'), value: trainers[index % trainers.length] ?? 'digits' },
-        { key: keyword('EpochalProject'), value: `project-${index % 7}` },
-        ...(isOpen ? [] : [{ key: keyword('EpochalOutcome'), value: outcome }]),
+        { key: attributes.state, value: isOpen ? 'training' : 'stopped' },
+        { key: attributes.trainer, value: trainers[index % trainers.length] ?? 'digits' },
+        { key: attributes.project, value: `project-${index % 7}` },
+        ...(isOpen ? [] : [{ key: attributes.outcome, value: outcome }]),
         {
-          key: defineSearchAttributeKey('EpochalBestMetric', SearchAttributeType.DOUBLE),
+          key: attributes.bestMetric,
           value: ((index * 7919) % count) / count,
         },
       ]),

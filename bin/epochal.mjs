@@ -1,18 +1,21 @@
 #!/usr/bin/env node
-import { fileURLToPath } from 'node:url';
+import { existsSync } from 'node:fs';
 import { requireNode } from '../launch/node-version.mjs';
 import { hangUpWithoutNpm } from '../launch/npm-parent.mjs';
 
 requireNode();
 hangUpWithoutNpm();
-const { register } = await import('tsx/esm/api').catch((error) => {
-  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-  const root = fileURLToPath(new URL('..', import.meta.url));
-  process.stderr.write(
-    `Epochal's node modules are not installed: run \`npm ci\` in ${root} (npm start does it by itself)\n`,
-  );
-  process.exit(1);
-});
-register();
-const { main } = await import('../client/cli/main.ts');
+const compiler = new URL('../launch/build.mjs', import.meta.url);
+// A clone compiles what has changed; a package comes compiled.
+if (existsSync(compiler)) {
+  const { build, requireModules } = await import(compiler);
+  try {
+    requireModules();
+    await build();
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
+const { main } = await import('../dist/client/cli/main.js');
 process.exitCode = await main(process.argv.slice(2));

@@ -3,20 +3,12 @@
  * a merge that is expanded wherever it is used, an error for each character. So all of that is bounded, and what there is to
  * do grows with the length of the text.
  */
-import {
-  Composer,
-  type CST,
-  type Document,
-  isAlias,
-  isCollection,
-  isMap,
-  isNode,
-  isPair,
-  isScalar,
-  LineCounter,
-  type Node,
-  Parser,
-} from 'yaml';
+import { createRequire } from 'node:module';
+import type { CST, Document, LineCounter, Node } from 'yaml';
+
+const require = createRequire(import.meta.url);
+/** Loaded with the first text: help and most commands read none. */
+const yaml = (): typeof import('yaml') => require('yaml');
 
 /** A configuration is written by hand: what is larger is some other file. */
 export const yamlLimits = {
@@ -54,7 +46,7 @@ export interface BoundedYaml {
 
 /** Throws YamlError. */
 export function readBoundedYaml(text: string): BoundedYaml {
-  const lines = new LineCounter();
+  const lines = new (yaml().LineCounter)();
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { line, column: col };
@@ -81,9 +73,9 @@ export function readBoundedYaml(text: string): BoundedYaml {
 
 /** One document. The first error ends it: a text that is none at all has one at each character. */
 function compose(text: string, lines: LineCounter, placeAt: (offset: number) => Place): Document.Parsed {
-  const parser = new Parser(lines.addNewLine);
+  const parser = new (yaml().Parser)(lines.addNewLine);
   // Equal keys are looked for by `Sizes`: the library compares each key with all before it.
-  const composer = new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: 'silent' });
+  const composer = new (yaml().Composer)({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: 'silent' });
   let document: Document.Parsed | null = null;
   const take = (composed: Iterable<Document.Parsed>) => {
     for (const next of composed) {
@@ -135,8 +127,8 @@ class Sizes {
 
   of(node: unknown): Size {
     const size: Size = { values: 1, characters: 0 };
-    if (!isNode(node)) return size;
-    if (isAlias(node)) {
+    if (!yaml().isNode(node)) return size;
+    if (yaml().isAlias(node)) {
       if (++this.#aliases > yamlLimits.aliases) throw tooMuch(yamlLimits.aliases, 'aliases');
       const meant = this.#anchors.get(node.source);
       if (meant === 'open') throw new YamlError(`*${node.source} stands within what it stands for`, this.#place(node));
@@ -144,11 +136,11 @@ class Sizes {
       return meant ?? size;
     }
     if (node.anchor) this.#anchors.set(node.anchor, 'open');
-    if (isScalar(node)) size.characters = node.range ? node.range[1] - node.range[0] : 0;
-    if (isCollection(node)) {
-      if (isMap(node)) this.#requireUnique(node.items);
+    if (yaml().isScalar(node)) size.characters = node.range ? node.range[1] - node.range[0] : 0;
+    if (yaml().isCollection(node)) {
+      if (yaml().isMap(node)) this.#requireUnique(node.items);
       for (const item of node.items) {
-        for (const part of isPair(item) ? [item.key, item.value] : [item]) add(size, this.of(part));
+        for (const part of yaml().isPair(item) ? [item.key, item.value] : [item]) add(size, this.of(part));
       }
     }
     if (node.anchor) this.#anchors.set(node.anchor, size);
@@ -158,7 +150,7 @@ class Sizes {
   #requireUnique(pairs: readonly { key: unknown }[]): void {
     const known = new Set<unknown>();
     for (const { key } of pairs) {
-      if (!isScalar(key)) continue;
+      if (!yaml().isScalar(key)) continue;
       if (known.has(key.value)) throw new YamlError('Map keys must be unique', this.#place(key));
       known.add(key.value);
     }
@@ -182,13 +174,15 @@ function offsetOf(root: unknown, path: readonly (string | number)[]): number | n
   let node: unknown = root;
   let offset = startOf(root);
   for (const part of path) {
-    const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && key.value === part) : undefined;
+    const pair = yaml().isMap(node)
+      ? node.items.find(({ key }) => yaml().isScalar(key) && key.value === part)
+      : undefined;
     if (pair) {
       offset = startOf(pair.key) ?? offset;
       node = pair.value;
       continue;
     }
-    const item: unknown = typeof part === 'number' && isCollection(node) ? node.items[part] : undefined;
+    const item: unknown = typeof part === 'number' && yaml().isCollection(node) ? node.items[part] : undefined;
     if (item === undefined) return offset;
     offset = startOf(item) ?? offset;
     node = item;
@@ -196,4 +190,4 @@ function offsetOf(root: unknown, path: readonly (string | number)[]): number | n
   return offset;
 }
 
-const startOf = (node: unknown): number | null => (isNode(node) ? (node.range?.[0] ?? null) : null);
+const startOf = (node: unknown): number | null => (yaml().isNode(node) ? (node.range?.[0] ?? null) : null);

@@ -49,7 +49,7 @@ export async function connect(env: NodeJS.ProcessEnv = process.env): Promise<Con
     address: defaultAddress,
     namespace: 'default',
     ui: null,
-    origin: 'nothing else is configured: "npm start" starts a server, TEMPORAL_ADDRESS names one',
+    origin: 'nothing else is configured: "epochal up" starts a server, TEMPORAL_ADDRESS names one',
   });
 }
 

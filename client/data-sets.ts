@@ -30,7 +30,7 @@ export class DataSets {
     return this.#ask(host, 'dataSetItems', question, dataSetItemsSchema);
   }
 
-  /** Bytes; null when there is no such picture. */
+  /** Bytes; null when there is no such image. */
   imageSize(host: string, id: string, item: string): Promise<number | null> {
     return this.#ask(host, 'sizeOfDataSetImage', { id, item }, z.int().min(0).nullable());
   }

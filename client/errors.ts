@@ -53,6 +53,11 @@ export class RunNotFoundError extends EpochalError {
   }
 }
 
+/** The run has no such file or folder, neither on a host nor in its store. */
+export class FileNotFoundError extends EpochalError {
+  override readonly name = 'FileNotFoundError';
+}
+
 /** The server answers, but no worker does the work. It may still be done when one comes. */
 export class NoWorkerError extends EpochalError {
   override readonly name = 'NoWorkerError';

@@ -15,7 +15,7 @@ type Metadata = Parameters<Call['start']>[0];
 const cancelled = 1;
 
 export const lastingConnection = {
-  /** gRPC would wait up to two minutes between two attempts at a server that was away. */
+  /** gRPC would wait up to two minutes between two attempts at a server that was unavailable. */
   channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 2_000 },
   /** In place of the client's own list. */
   interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions()), endedWhenClosed],

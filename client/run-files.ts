@@ -7,6 +7,7 @@ import {
   largestPart,
   listedRunFilesSchema,
   logLinesSchema,
+  type RemoveResults,
   type RunFilesPlace,
 } from '../contracts/run-files.ts';
 import { WorkerFailedError } from './errors.ts';
@@ -47,6 +48,14 @@ export class RunFiles {
     const bytes = await this.#ask(place, 'readRunFile', { path, offset, length }, z.instanceof(Uint8Array));
     if (bytes.length === length) return bytes;
     throw new WorkerFailedError(`${path} of run ${place.run} went, or became shorter, while it was read`);
+  }
+
+  /**
+   * Removes the output folder of a life that is over; false where there was none. Throws ConfigError while it is not over, and
+   * WorkerFailedError where the folder is another life's.
+   */
+  removeResults(place: FilesPlace, owner: Omit<RemoveResults, 'place'>): Promise<boolean> {
+    return this.#ask(place, 'removeResults', owner, z.boolean());
   }
 
   /** Bytes from `start` up to `end`, in order; ends early, with an error, when the file has become shorter. */

@@ -20,16 +20,26 @@ export function waitingOf(place: string | null): Waiting | null {
   return place !== null && pool && at.success ? { pool, place, since: at.data } : null;
 }
 
-/**
- * Places of the runs that wait in the pool, or that are being set up, first of all the next one; of a queue that is longer than
- * 1,000 runs only so many.
- */
-export async function queueOf(calls: Calls, pool: string): Promise<string[]> {
-  const query = `${attributes.queue.name} STARTS_WITH '${waitingPool(pool)}' AND ExecutionStatus = 'Running'`;
-  const { executions } = await list(calls, query, mostListed, null);
-  return executions.flatMap((execution) => textOf(execution, attributes.queue) ?? []).sort();
+/** A run in the queue of its pool. */
+export interface Queued {
+  run: string;
+  place: string;
 }
 
-/** Runs before it. With fairness keys the server may let one pass that has waited less. */
-export const runsAhead = (queue: readonly string[], { place }: Pick<Waiting, 'place'>): number =>
-  queue.filter((other) => other < place).length;
+/**
+ * The runs that wait in the pool, or that are being set up, first of all the next one; of a queue that is longer than
+ * 1,000 runs only so many.
+ */
+export async function queueOf(calls: Calls, pool: string): Promise<Queued[]> {
+  const query = `${attributes.queue.name} STARTS_WITH '${waitingPool(pool)}' AND ExecutionStatus = 'Running'`;
+  const { executions } = await list(calls, query, mostListed, null);
+  const queued = executions.flatMap((execution): Queued[] => {
+    const [run, place] = [execution.execution?.workflowId, textOf(execution, attributes.queue)];
+    return run && place !== null ? [{ run, place }] : [];
+  });
+  return queued.sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0));
+}
+
+/** The runs before it, in their order. With fairness keys the server may let one pass that has waited less. */
+export const queuedBefore = (queue: readonly Queued[], { place }: Pick<Waiting, 'place'>): string[] =>
+  queue.filter((other) => other.place < place).map(({ run }) => run);

@@ -21,7 +21,7 @@ export interface WaitOptions {
 
 const retryMs = 1_000;
 
-/** The server or the workers are away for now: the run goes on when they are back. */
+/** The server or the workers do not answer for now: the run resumes when they are back. */
 export const isPassing = (error: unknown): boolean =>
   error instanceof ServerUnreachableError || error instanceof NoWorkerError;
 

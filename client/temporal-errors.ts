@@ -28,6 +28,7 @@ const code = {
   cancelled: 1,
   invalidArgument: 3,
   deadlineExceeded: 4,
+  notFound: 5,
   permissionDenied: 7,
   failedPrecondition: 9,
   unavailable: 14,
@@ -108,6 +109,9 @@ const grpcError = (error: unknown) => {
   const cause = error instanceof Error ? error.cause : undefined;
   return isGrpcServiceError(cause) ? cause : null;
 };
+
+/** Of a call that has no error of its own for it: the server knows no such thing. */
+export const isNotFound = (error: unknown): boolean => statusOf(error) === code.notFound;
 
 const statusOf = (error: unknown): number | null => grpcError(error)?.code ?? null;
 const detailsOf = (error: unknown): string => grpcError(error)?.details ?? String(error);

@@ -7,6 +7,8 @@ import {
   WorkflowUpdateStage,
 } from '@temporalio/client';
 import type { CheckedConfig, HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
+import type { LiveProgress } from '../contracts/http-api.ts';
+import { runAt } from '../contracts/life.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import type { Receipt, StopMode } from '../contracts/receipt.ts';
 import type { DraftConfig, RunConfigInput } from '../contracts/run-config.ts';
@@ -27,12 +29,15 @@ import { endedView } from './ended-view.ts';
 import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
 import { parseConfig, parseDraft, parsed, parseName, parsePlace } from './parse-config.ts';
 import { hostsOfPool } from './pool-hosts.ts';
+import { planRemoval, type Removal, removeRun } from './removed-run.ts';
+import { RunFiles } from './run-files.ts';
 import type { RunFilter, RunSummary } from './run-filter.ts';
 import { newRunId } from './run-ids.ts';
 import { listRuns } from './run-list.ts';
 import { describeRun } from './run-pages.ts';
+import { placesIn, type RunPlaces } from './run-places.ts';
 import { firstAttributes } from './run-query.ts';
-import { queueOf, runsAhead } from './run-queue.ts';
+import { queuedBefore, queueOf } from './run-queue.ts';
 import { runResult, type WaitOptions } from './run-result.ts';
 import { presentSalvage, salvageEnd } from './salvaged.ts';
 import { isSilence, typedError } from './temporal-errors.ts';
@@ -68,6 +73,13 @@ export interface StartedRun {
   outputFolder: string | null;
 }
 
+export interface RunNow {
+  summary: RunSummary;
+  progress: LiveProgress[];
+  /** While no host has taken it up: its pool, and the runs that come first, the next one of all first. */
+  waiting: { pool: string; before: string[] } | null;
+}
+
 export type PassedCheck = Extract<CheckedConfig, { ok: true }>;
 
 /** A host of a pool, or why it does not answer. */
@@ -86,6 +98,8 @@ export class TrainingClient {
   readonly #workers: WorkerQuestions;
   readonly #workflowQueue: string;
   readonly #workerSeconds: number;
+  /** Files of runs, at the places that `places` names. */
+  readonly files: RunFiles;
 
   /** `client` stays the caller's, who closes its connection. */
   constructor(client: Client, options: TrainingClientOptions = {}) {
@@ -93,6 +107,7 @@ export class TrainingClient {
     this.#calls = new Calls(client);
     this.#workerSeconds = options.workerSeconds ?? 20;
     this.#workers = new WorkerQuestions(this.#calls, this.#workerSeconds);
+    this.files = new RunFiles(this.#workers);
     this.#workflowQueue = options.workflowQueue ?? workflowQueue;
   }
 
@@ -171,11 +186,18 @@ export class TrainingClient {
     return last.state === 'stopped' ? last : endedView(last, await presentSalvage(this.#calls, run));
   }
 
-  /** Where a run waits for a slot, and how many runs of its pool come first; null for one that does not. */
-  async waiting(run: string): Promise<{ pool: string; ahead: number } | null> {
-    const { waiting } = await describeRun(this.#calls, parseName('run', run));
-    if (waiting === null) return null;
-    return { pool: waiting.pool, ahead: runsAhead(await queueOf(this.#calls, waiting.pool), waiting) };
+  /** Where files of a run, or of one of its lives, are to be asked for now. */
+  async places(asked: string): Promise<RunPlaces> {
+    return placesIn(await this.view(runAt(parsePlace('run', asked))), asked);
+  }
+
+  /** What the server knows of a run without asking it, what is being done for it, and what it waits for. */
+  async now(run: string): Promise<RunNow> {
+    const { summary, progress, waiting } = await describeRun(this.#calls, parseName('run', run));
+    if (waiting === null) return { summary, progress, waiting: null };
+    const { pool } = waiting;
+    const before = queuedBefore(await queueOf(this.#calls, pool), waiting);
+    return { summary, progress, waiting: { pool, before } };
   }
 
   /** Items as they come, the end last; see WatchItem. Throws WorkerFailedError for a run of another version. */
@@ -240,7 +262,7 @@ export class TrainingClient {
   }
 
   /**
-   * Has a kept run folder published now (`run` may be one of its lives, as `keptFolders` names it): its folder goes once every copy is verified. Answers the id of the workflow that
+   * Has a kept run folder published now (`run` may be one of its lives, as `keptFolders` names it): its folder is removed once every copy is verified. Answers the id of the workflow that
    * does it. Throws ConfigError when the folder is not there or its run is not over.
    */
   async publishKept(host: string, run: string): Promise<string> {
@@ -257,6 +279,16 @@ export class TrainingClient {
   /** Removes a kept run folder for good. Throws ConfigError when it is not there or in use. */
   async removeKept(host: string, run: string): Promise<void> {
     await this.#workers.removeKept(parseName('host', host), parsePlace('run', run));
+  }
+
+  /** What `removeRun` would remove. Throws WrongStateError for a run that is not over. */
+  planRemoval(run: string): Promise<Removal> {
+    return planRemoval(this, parsePlace('run', run));
+  }
+
+  /** Removes a life of a run for good, with its results. Others stay. */
+  removeRun(removal: Removal): Promise<void> {
+    return removeRun(this, this.#calls, removal);
   }
 
   async #startWorkflow(run: string, input: TrainingRunInput): Promise<void> {
@@ -311,7 +343,7 @@ export class TrainingClient {
   }
 }
 
-/** A host that is away is an answer; anything else is an error. */
+/** A host that does not answer is an answer; anything else is an error. */
 function passingProblem(error: unknown): string {
   if (error instanceof NoWorkerError || error instanceof WorkerFailedError) return error.message;
   throw error;

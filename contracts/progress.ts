@@ -26,6 +26,8 @@ export const workProgressSchema = extensible({
   doing: z.string(),
   bytes: z.int().min(0).optional(),
   totalBytes: z.int().min(0).optional(),
+  /** Of things that are counted, such as images. */
+  counted: extensible({ done: z.int().min(0), total: z.int().min(1) }).optional(),
   /** The last error, while it is being tried again. */
   trouble: z.string().optional(),
 });

@@ -51,6 +51,13 @@ export const eventSchema = openUnion('type', [
   }),
   /** Set-up is done. `resumedFrom` is null when it starts from scratch. */
   extensible({ type: z.literal('ready'), resumedFrom: positionSchema.nullable() }),
+  /** Before `ready`: how far it is with something that takes long. It still moves, so `setUpSeconds` begins again. */
+  extensible({
+    type: z.literal('setUpProgress'),
+    doing: z.string().min(1).max(200),
+    done: z.int().min(0),
+    total: z.int().min(1),
+  }),
   extensible({ type: z.literal('phase'), phase: phaseSchema, epoch: z.int().min(1) }),
   /** `batch` batches of `batches` are done in this phase of epoch `epoch` (1-based). */
   extensible({

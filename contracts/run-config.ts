@@ -82,7 +82,7 @@ export type FailurePolicy = z.infer<typeof failurePolicySchema>;
 export const deadlinesSchema = z
   .strictObject({
     setUpSeconds: seconds({ min: 1, max: week, default: 1800 }).describe(
-      'From the start of the trainer process until it is ready to train.',
+      'From the start of the trainer process until it is ready to train; again from each progress of its set-up that it tells of (images looked at before the first epoch).',
     ),
     stopSeconds: seconds({ min: 0.1, max: week, default: 120 }).describe(
       'From a stop to the end of the current batch, its checkpoint included; then SIGTERM.',
@@ -155,7 +155,11 @@ export const runConfigSchema = z.strictObject({
     ),
   continueFrom: z
     .strictObject({
-      outputFolder: z.string().min(1).max(4096).describe("The other run's output folder."),
+      outputFolder: z
+        .string()
+        .min(1)
+        .max(4096)
+        .describe("The other run's output folder, or its id: the newest life of that run, or `<run>@<8 digits>`."),
       checkpoint: z
         .union([z.enum(['best', 'last']), name])
         .default('last')

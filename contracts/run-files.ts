@@ -11,6 +11,8 @@ export type FileSource = z.infer<typeof fileSourceSchema>;
 
 /** Bytes in one answer at most: payloads have to stay small, so a file is read part by part. */
 export const largestPart = 256 * 1024;
+/** Lines of a log in one answer at most. */
+export const mostLogLines = 2_000;
 /** Entries in one listing at most. */
 export const mostEntries = 5_000;
 
@@ -49,7 +51,7 @@ export const readRunLogSchema = extensible({
   place: runFilesSchema,
   /** Null: the last lines. */
   offset: z.int().min(0).nullable(),
-  lines: z.int().min(1).max(2000),
+  lines: z.int().min(1).max(mostLogLines),
   search: z.string().max(200).nullable(),
   /** Nothing more is written: a last line without its end is told, too. */
   complete: z.boolean(),
@@ -70,3 +72,13 @@ export const logLinesSchema = extensible({
   next: z.int().min(0),
 });
 export type LogLines = z.infer<typeof logLinesSchema>;
+
+/** `removeResults`: the output folder of a run that is over, with all in it. */
+export const removeResultsSchema = z.object({
+  place: runFilesSchema,
+  /** Null: of a run that was not pinned to its store yet. */
+  storeIdentity: z.string().nullable(),
+  /** Executions of the life whose results they are. */
+  chain: z.array(z.string()).min(1),
+});
+export type RemoveResults = z.infer<typeof removeResultsSchema>;

@@ -19,15 +19,17 @@ export const openEnum = <const Kinds extends readonly [string, ...string[]]>(kin
     z.enum([...kinds, 'other'] as [Kinds[number], ...Kinds[number][], 'other']),
   );
 
-/** Options that are told apart by `key`; one of a later version is `other` there, and keeps its fields. */
+/** Options that are told apart by `key`; one of a later version is `other` there, `was` says what, and it keeps its fields. */
 export const openUnion = <Key extends string, const Options extends readonly [Option<Key>, ...Option<Key>[]]>(
   key: Key,
   options: Options,
 ) => {
   const known: readonly unknown[] = options.flatMap((option) => [...option.shape[key].values]);
-  const other = extensible({ [key]: z.literal('other') } as Record<Key, z.ZodLiteral<'other'>>);
+  const other = extensible({ [key]: z.literal('other'), was: z.string() } as Record<Key, z.ZodLiteral<'other'>> & {
+    was: z.ZodString;
+  });
   return z.preprocess(
-    (value) => (isOther(value, key, known) ? { ...value, [key]: 'other' } : value),
+    (value) => (isOther(value, key, known) ? { was: Reflect.get(value, key), ...value, [key]: 'other' } : value),
     z.discriminatedUnion(key, [...options, other]),
   );
 };

@@ -1,9 +1,12 @@
-/** The web UI is built once, and again when its sources are newer: nobody has to remember to. */
+/** The web UI is built once, and again when its sources are newer: nobody has to remember to. A package has it built. */
+import { existsSync } from 'node:fs';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageFolder } from '../contracts/package-folder.ts';
+import { runProgram } from '../worker/run-program.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(packageFolder);
 const web = join(root, 'web');
 
 export interface BuildWebOptions {
@@ -13,19 +16,16 @@ export interface BuildWebOptions {
 /** Answers the folder to serve. Takes about ten seconds on two cores where there is something to build. */
 export async function ensureBuiltWeb({ onProgress = () => undefined }: BuildWebOptions = {}): Promise<string> {
   const built = join(web, 'dist');
-  if (await isFresh(join(built, 'index.html'))) return built;
+  if (!existsSync(join(web, 'vite.config.ts')) || (await isFresh(join(built, 'index.html')))) return built;
   onProgress('building the web UI');
-  // Only here: it is large, and most starts find the web built.
-  const { build } = await import('vite');
   // Beside it, and then in its place: two processes may build at once, and a third may serve what is there.
   const fresh = join(web, `.dist-${process.pid}`);
   try {
-    await build({
-      root: web,
-      configFile: join(web, 'vite.config.ts'),
-      logLevel: 'error',
-      build: { outDir: fresh, emptyOutDir: true },
-    });
+    // A process of its own: what the build leaves in memory would stay for as long as this one serves.
+    const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
+    const args = [vite, 'build', web, '--outDir', fresh, '--emptyOutDir', '--logLevel', 'error'];
+    const { code, tail } = await runProgram(process.execPath, args, { cwd: root });
+    if (code !== 0) throw new Error(`the web UI could not be built: ${tail}`);
     await rm(built, { recursive: true, force: true });
     await rename(fresh, built).catch(async (error: unknown) => {
       if (!(await isFresh(join(built, 'index.html')))) throw error;

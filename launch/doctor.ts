@@ -107,7 +107,9 @@ async function examineTemporal(settings: WorkerSettings): Promise<Finding[]> {
     if (temporal === null) {
       const binary = await findTemporalBinary();
       const from = binary === null ? 'the program is downloaded then' : `with ${binary.path}, ${binary.version}`;
-      return [{ what, status: 'note', detail: `none is running; npm start starts one (${from})`, remedy: 'npm start' }];
+      return [
+        { what, status: 'note', detail: `none is running; epochal up starts one (${from})`, remedy: 'epochal up' },
+      ];
     }
     connection = await connectTo(temporal);
   } catch (error) {
@@ -155,7 +157,7 @@ async function examineWorkers(connection: Connection, namespace: string, pool: s
   });
   const identities = [...new Set((pollers ?? []).map(({ identity }) => identity ?? ''))];
   if (identities.length > 0) return { what, status: 'ok', detail: identities.join(', ') };
-  return { what, status: 'note', detail: 'none polls', remedy: 'npm start, or npx epochal worker on a GPU host' };
+  return { what, status: 'note', detail: 'none polls', remedy: 'epochal up, or epochal worker on a GPU host' };
 }
 
 async function examineDataFolder(folder: string): Promise<Finding[]> {

@@ -16,7 +16,7 @@ import { runProgram } from '../worker/run-program.ts';
 import { ensureTemporalBinary } from './temporal-binary.ts';
 import { startTemporalServer, type TemporalServer } from './temporal-server.ts';
 
-/** `<data folder>/temporal.json`: how the command line finds a server that `npm start` started. */
+/** `<data folder>/temporal.json`: how the command line finds a server that `epochal up` started. */
 export const startedServerSchema = z.object({
   address: z.string().min(1),
   namespace: z.string().min(1),

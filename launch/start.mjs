@@ -1,7 +1,8 @@
 /**
- * `npm start` and `npm run demo`. Plain Node until the node modules are there; then the same process goes on in
- * TypeScript, so that a signal has one process to reach.
+ * `npm start` and `npm run demo` in a clone: `epochal up`, once the node modules are there and the TypeScript is compiled, in the same
+ * process, so that a signal has one process to reach.
  */
+import { build } from './build.mjs';
 import { install, isInstalled } from './install.mjs';
 import { hangUpWithoutNpm } from './npm-parent.mjs';
 import { warmUp } from './warm-up.mjs';
@@ -17,12 +18,11 @@ try {
       await endWarmUp();
     }
   }
+  await build({ onProgress: (line) => process.stderr.write(`${line}\n`) });
 } catch (error) {
   process.stderr.write(`${error.message}\n`);
   process.exit(1);
 }
 
-const { register } = await import('tsx/esm/api');
-register();
-const { main } = await import('./start.ts');
+const { main } = await import('../dist/launch/start.js');
 process.exitCode = await main(process.argv.slice(2));

@@ -1,10 +1,10 @@
 /**
- * `npm start`: Temporal, a worker, and on the first start the demo; serves until Ctrl-C. `npm run demo`: the demo
- * once. Whatever this process started ends with it: first the trainers, at a batch boundary, then the worker, then the
+ * `epochal up`, which is `npm start` in a clone: Temporal, a worker, and on the first start the demo; serves until Ctrl-C.
+ * `npm run demo`: the demo once. Whatever this process started ends with it: first the trainers, at a batch boundary, then the worker, then the
  * server.
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, type Connection } from '@temporalio/client';
 import { z } from 'zod';
@@ -12,6 +12,7 @@ import { colors as pc } from '../client/cli/colors.ts';
 import { watchDisplay } from '../client/cli/watch-display.ts';
 import { parseConfig, readYamlFile } from '../client/parse-config.ts';
 import { TrainingClient } from '../client/training-client.ts';
+import { packageFolder } from '../contracts/package-folder.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type { RunningServer } from '../server/main.ts';
 import { makeWritable } from '../worker/machine-folders.ts';
@@ -27,9 +28,11 @@ import { aborted, listenForSignals, type Signals } from './signals.ts';
 import { openTerminalLog, type TerminalLog } from './terminal-log.ts';
 import { startWebServer } from './web-server.ts';
 
-const demoFile = fileURLToPath(new URL('../trainers/digits/example.yaml', import.meta.url));
-const usage = 'usage: npm start, or npm run demo';
+const demoFile = fileURLToPath(new URL('trainers/digits/example.yaml', packageFolder));
+const usage = 'usage: epochal up [--demo]';
 const interrupted = 130;
+/** As the command is called here: npm finds it in a project, and what pip installed is on the PATH. */
+const epochal = process.env.npm_execpath === undefined ? 'epochal' : 'npx epochal';
 
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
@@ -242,7 +245,7 @@ function describe({ origin, address, namespace, ui }: FoundTemporal): string {
 function invitation({ ui }: FoundTemporal, webAddress: string | undefined): string {
   return [
     '',
-    `${pc.bold('Epochal serves.')} In another terminal:  npx epochal train trainers/digits/example.yaml --wait`,
+    `${pc.bold('Epochal serves.')} In another terminal:  ${epochal} train ${shownDemoFile()} --wait`,
     ...(webAddress === undefined ? [] : [`Web UI: ${webAddress}${signInNote(webAddress)}`]),
     ...(ui === null ? [] : [`Temporal UI: ${ui}`]),
     'Ctrl-C ends everything that was started here.',
@@ -250,8 +253,14 @@ function invitation({ ui }: FoundTemporal, webAddress: string | undefined): stri
   ].join('\n');
 }
 
+/** From here, as in a clone; the whole path where the package was installed elsewhere. */
+function shownDemoFile(): string {
+  const fromHere = relative(process.cwd(), demoFile);
+  return fromHere.startsWith('..') || isAbsolute(fromHere) ? demoFile : fromHere;
+}
+
 const signInNote = (address: string): string =>
-  address.includes('#code=') ? '  (signs one browser in; another: npx epochal sign-in)' : '';
+  address.includes('#code=') ? `  (signs one browser in; another: ${epochal} sign-in)` : '';
 
 /** Says what is being done, and no line twice in a row. */
 function progressLine(): (line: string) => void {

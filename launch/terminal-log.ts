@@ -1,4 +1,4 @@
-/** The log of `npm start`: everything goes into a file, and to the terminal while no run is shown there. */
+/** The log of `epochal up`: everything goes into a file, and to the terminal while no run is shown there. */
 import { join } from 'node:path';
 import { type Logger, multistream, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';

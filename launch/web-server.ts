@@ -1,4 +1,4 @@
-/** The web UI and the HTTP API beside the worker of `npm start`. */
+/** The web UI and the HTTP API beside the worker of `epochal up`. */
 
 import { Client } from '@temporalio/client';
 import type { Logger } from 'pino';

@@ -1,9 +1,9 @@
 /** Routes about configurations: checked, read from YAML, written as YAML, cloned; and the trainers that they are for. */
 import { ConfigError } from '../client/errors.ts';
+import { fromCheckpoint, sameAgain } from '../client/next-config.ts';
 import type { TrainerList } from '../contracts/host-messages.ts';
 import type { Answer } from '../contracts/http-api.ts';
 import { AnswerCache } from './answer-cache.ts';
-import { RefusedError } from './refusals.ts';
 import type { Handle } from './routes.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { readConfig, writeConfig } from './written-config.ts';
@@ -27,24 +27,13 @@ export function configRoutes(handle: Handle, link: TemporalLink, defaultPool: st
 
   handle('clone', async ({ params, query }) => {
     const { training } = await link.backend();
-    const { config, outputFolder, checkpoints } = await training.view(params.run);
-    const { run: _, continueFrom, ...rest } = config;
+    const view = await training.view(params.run);
     const { checkpoint } = query;
-    if (checkpoint === undefined) return writeConfig(asJson({ ...rest, ...(continueFrom ? { continueFrom } : {}) }));
-    if (outputFolder === null) throw new RefusedError('wrongState', `run ${params.run} has no checkpoint yet`);
-    const entry = checkpoints.find(({ name, reasons }) =>
-      checkpoint === 'best' || checkpoint === 'last' ? reasons.includes(checkpoint) : name === checkpoint,
-    );
-    if (!entry && checkpoint !== 'best' && checkpoint !== 'last') {
-      const names = checkpoints.map(({ name }) => name).join(', ');
-      const message = `must be best, last or one that the run keeps: ${names || 'there is none'}`;
-      throw new ConfigError([{ field: 'checkpoint', value: JSON.stringify(checkpoint), message }]);
-    }
-    const keepProgress = query.keepProgress === 'true';
-    // A run that keeps its progress has to train more epochs than it has: as many again, unless some were left.
-    const trained = keepProgress && entry ? entry.epoch : 0;
-    const epochs = rest.epochs !== undefined && rest.epochs <= trained ? trained + rest.epochs : rest.epochs;
-    return writeConfig(asJson({ ...rest, epochs, continueFrom: { outputFolder, checkpoint, keepProgress } }));
+    const config =
+      checkpoint === undefined
+        ? sameAgain(view)
+        : fromCheckpoint(view, { checkpoint, keepProgress: query.keepProgress === 'true' });
+    return writeConfig(asJson(config));
   });
 
   handle('trainers', async ({ query: { pool = defaultPool } }) => {

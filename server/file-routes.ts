@@ -1,13 +1,15 @@
 /** Routes about the files of a run: log, checkpoints, folders, downloads, metrics. */
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
+import { FileNotFoundError } from '../client/errors.ts';
+import { firstThatHas } from '../client/run-places.ts';
 import type { FolderEntry } from '../contracts/http-api.ts';
 import { byteRange } from './byte-range.ts';
 import { fileHeaders, mediaTypeOf } from './media-types.ts';
 import { metricColumns, noRows } from './metric-columns.ts';
+import { PlacesOfRuns } from './places-of-runs.ts';
 import { RefusedError } from './refusals.ts';
 import type { Asked, Handle } from './routes.ts';
-import { firstThatHas, PlacesOfRuns } from './run-places.ts';
 import type { TemporalLink } from './temporal-link.ts';
 
 export function fileRoutes(handle: Handle, link: TemporalLink): void {
@@ -51,7 +53,7 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
       return listed && listed.entries.length === 0 && folder === null ? null : listed;
     }).catch((error: unknown) => {
       const [first] = run.places;
-      if (folder !== null || !first || !(error instanceof RefusedError)) throw error;
+      if (folder !== null || !first || !(error instanceof FileNotFoundError)) throw error;
       return { place: first, found: { entries: [], all: true } };
     });
     const entries = found.entries.map(
@@ -90,7 +92,7 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
     const { found } = await firstThatHas(run, `metrics.jsonl of run ${params.run}`, (at) =>
       metricColumns(backend.files, at, query),
     ).catch((error: unknown) => {
-      if (!nearest || !(error instanceof RefusedError)) throw error;
+      if (!nearest || !(error instanceof FileNotFoundError)) throw error;
       return { found: noRows(nearest, query.after) };
     });
     return found;

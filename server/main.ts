@@ -5,6 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Connected } from '../client/connect.ts';
+import { packageFolder } from '../contracts/package-folder.ts';
 import { createApp } from './app.ts';
 import { dataFolderProblem } from './data-folder.ts';
 import { createServerLog } from './log.ts';
@@ -13,7 +14,7 @@ import { isLoopback, readServerSettings, requireToken, type ServerSettings, Serv
 import { TemporalLink } from './temporal-link.ts';
 import { tokenOf } from './token.ts';
 
-const builtWeb = fileURLToPath(new URL('../web/dist', import.meta.url));
+const builtWeb = fileURLToPath(new URL('web/dist', packageFolder));
 
 export interface ServerOptions {
   /** What the environment says, unless given. */

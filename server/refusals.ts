@@ -2,6 +2,7 @@
 import {
   ConfigError,
   EpochalError,
+  FileNotFoundError,
   NoWorkerError,
   RunInUseError,
   RunNotFoundError,
@@ -48,7 +49,7 @@ function told(error: unknown): { kind: RefusalKind; message: string; problems: r
 }
 
 function kindOf(error: EpochalError): RefusalKind {
-  if (error instanceof RunNotFoundError) return 'notFound';
+  if (error instanceof RunNotFoundError || error instanceof FileNotFoundError) return 'notFound';
   if (error instanceof WrongStateError || error instanceof RunInUseError) return 'wrongState';
   if (error instanceof NoWorkerError) return 'workersAway';
   if (error instanceof ServerUnreachableError) return 'temporalAway';

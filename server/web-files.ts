@@ -37,7 +37,7 @@ async function webOf(app: FastifyInstance, folder: string): Promise<void> {
     if (isPage)
       throw new RefusedError(
         'notFound',
-        'the web is not built; "npm start" builds it, and the API is described at /api/docs',
+        'the web is not built; "epochal up" builds it, and the API is described at /api/docs',
       );
     throw new RefusedError('notFound', `there is nothing at ${request.method} ${path.slice(0, 200)}`);
   });

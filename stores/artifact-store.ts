@@ -105,8 +105,8 @@ export async function readText(store: ArtifactStore, path: string): Promise<stri
   return bytes && Buffer.from(bytes).toString('utf8');
 }
 
-/** For `catch`: a store that is away or refuses vouches for nothing. Any other error is thrown again. */
-export function notVouched(error: unknown): false {
+/** For `catch`: false where the store is unavailable or refuses. Any other error is thrown again. */
+export function falseIfStoreUnavailable(error: unknown): false {
   if (error instanceof StoreError) return false;
   throw error;
 }

@@ -14,6 +14,7 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
+import { packageFolder } from '../contracts/package-folder.ts';
 import { lockFile } from './file-lock.ts';
 import { cacheFolder } from './machine-folders.ts';
 import { installerEnvironment } from './program-environment.ts';
@@ -144,7 +145,7 @@ export async function readRequirementsFile(file: string): Promise<string[]> {
 const projectSchema = z.object({ project: z.object({ dependencies: z.array(z.string()) }) });
 
 async function sdkRequirements(): Promise<string[]> {
-  const file = fileURLToPath(new URL('../trainers/epochal/pyproject.toml', import.meta.url));
+  const file = fileURLToPath(new URL('trainers/epochal/pyproject.toml', packageFolder));
   return projectSchema.parse(parseToml(await readFile(file, 'utf8'))).project.dependencies;
 }
 

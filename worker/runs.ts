@@ -7,7 +7,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { type Life, mayGoOn } from '../contracts/life.ts';
+import { type Life, mayGoOn, runAt } from '../contracts/life.ts';
 import { workflowQueue as defaultQueue } from '../contracts/queues.ts';
 import { sessionLostSignal } from '../contracts/run-activities.ts';
 import { type RunView, runQuery } from '../contracts/run-messages.ts';
@@ -83,6 +83,19 @@ export class Runs {
       historyEventFilterType: closeEvent,
     });
     return history?.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId || null;
+  }
+
+  /** Where a run has landed, or lands: its newest life, or the one that is named. Null where nobody knows it, or it has not begun. */
+  async outputFolder(place: string): Promise<string | null> {
+    const run = runAt(place);
+    try {
+      const view = await this.client.workflow.getHandle(run).query<RunView>(runQuery);
+      if (view.outputFolder === null || place === run) return view.outputFolder;
+      return `${view.outputFolder.slice(0, view.outputFolder.lastIndexOf('/'))}/${place}`;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return null;
+      throw error;
+    }
   }
 
   /** Whether the run asks for a session, and no host has taken it up. Throws when the server does not answer. */

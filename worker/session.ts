@@ -21,6 +21,7 @@ import { groupGone, groupMemory } from './process-groups.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { folderBytes, type RunFolder } from './run-folders.ts';
 import { sessionEnd } from './session-end.ts';
+import { UnknownEvents } from './unknown-events.ts';
 
 /** The session is over; ask `end` how. */
 export class SessionOver extends Error {
@@ -64,9 +65,14 @@ export class LiveSession {
 
   #process: LaunchedTrainer | null = null;
   #ready = false;
+  /** Since when its set-up has not moved, by the monotonic clock. */
+  #setUpMovedAt = performance.now();
+  /** Hears how far the set-up is. */
+  onSetUp: (doing: string, counted: { done: number; total: number }) => void = () => undefined;
   #isOver = false;
   #epochsDone = 0;
   #endedEarly: EarlyEnd | null = null;
+  readonly #unknown = new UnknownEvents();
   #granted = 0;
   /** A checkpoint within an epoch landed that no report has told yet. */
   #hasNews = false;
@@ -160,6 +166,7 @@ export class LiveSession {
   /** `gpuMemory`: as it was before the process. */
   attach(process: LaunchedTrainer, gpuMemory: GpuMemory | null = null): void {
     this.#process = process;
+    this.#setUpMovedAt = performance.now();
     void this.#watchEnd(process, gpuMemory);
   }
 
@@ -167,8 +174,19 @@ export class LiveSession {
     this.#spokenTo = performance.now();
   }
 
-  async waitReady(signal: AbortSignal): Promise<void> {
-    await this.#until(() => this.#ready, signal);
+  /** Whether the trainer is ready before its set-up has stood still for so long: one that tells how far it is moves. */
+  async becomesReady(seconds: number, signal: AbortSignal): Promise<boolean> {
+    const left = () => seconds * 1000 - (performance.now() - this.#setUpMovedAt);
+    while (left() > 0) {
+      const limit = deadline(left(), signal);
+      try {
+        await this.#until(() => this.#ready, limit);
+        return true;
+      } catch (error) {
+        if (error !== limit.reason || signal.aborted) throw error;
+      }
+    }
+    return false;
   }
 
   grant(through: number): void {
@@ -273,11 +291,17 @@ export class LiveSession {
   #onEvent(event: TrainerEvent): void {
     this.meter.note(event);
     this.#hangWatch.note(event);
+    const unknown = this.#unknown.noteOf(event);
+    if (unknown) this.#keep(unknown);
     if (kept.has(event.type) || (event.type === 'acknowledged' && event.command === 'stop')) this.#keep(event);
     switch (event.type) {
       case 'hello':
         this.versions = event.versions;
         this.devices = event.devices.map(({ name }) => name);
+        break;
+      case 'setUpProgress':
+        this.#setUpMovedAt = performance.now();
+        this.onSetUp(event.doing, { done: event.done, total: event.total });
         break;
       case 'ready':
         this.#ready = true;

@@ -14,7 +14,6 @@ import { chooseResume, type Resume, removeLater, storeCheckpoint } from './check
 import { claimFolder, claimOutput, goesOn, OtherLife, requireFolder } from './claims.ts';
 import type { ClosedRuns } from './closed-runs.ts';
 import { bringAlong, fetchStart } from './continue-from.ts';
-import { deadline } from './deadline.ts';
 import type { Devices } from './devices.ts';
 import { type EndLimits, endTrainer } from './end-trainer.ts';
 import type { Launcher } from './launchers/launcher.ts';
@@ -44,7 +43,7 @@ export interface OpenOptions {
   /** The work came by the pool's queue, so that a poll's permit becomes the slot. */
   byPermit: boolean;
   signal: AbortSignal;
-  onProgress: (doing: string) => void;
+  onProgress: (doing: string, counted?: { done: number; total: number }) => void;
 }
 
 /** What sessions work with. */
@@ -192,6 +191,7 @@ export class Sessions {
         log.error({ err: error }, 'an idle session is not watched any more'),
       );
       options.onProgress('the trainer sets up');
+      begun.onSetUp = options.onProgress;
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
       return { session: begun.description, report: await readReport(folder, input.known, previous?.id ?? null) };
@@ -384,14 +384,9 @@ async function whenStoreAnswers<T>(
 
 /** Throws SessionOver when it is over before, also by the limit: then it was a hang. */
 async function untilReady(session: LiveSession, seconds: number, signal: AbortSignal): Promise<void> {
-  const limit = deadline(seconds * 1000, signal);
-  try {
-    await session.waitReady(limit);
-  } catch (error) {
-    if (error !== limit.reason || signal.aborted) throw error;
-    await session.endHang(`not ready after ${seconds} s (deadlines.setUpSeconds); its stacks are in its log`);
-    throw new SessionOver('it hung while it set up');
-  }
+  if (await session.becomesReady(seconds, signal)) return;
+  await session.endHang(`not ready after ${seconds} s (deadlines.setUpSeconds); its stacks are in its log`);
+  throw new SessionOver('it hung while it set up');
 }
 
 interface Start {

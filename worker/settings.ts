@@ -8,6 +8,7 @@ import { problemSentence } from '../contracts/failure.ts';
 import { cacheFolder, dataFolder } from '../contracts/folders.ts';
 import { name } from '../contracts/names.ts';
 import { observedKinds } from '../contracts/observed-events.ts';
+import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import { storeAddress } from '../contracts/run-config.ts';
 import type { WebhookSettings } from '../observers/webhook.ts';
@@ -44,7 +45,7 @@ export interface WorkerSettings {
   webhook: WebhookSettings | null;
 }
 
-const builtInTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
+const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
 export const pythonSdkFolder = join(builtInTrainers, 'epochal');
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);

@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { receiptSchema } from '../contracts/receipt.ts';
 import { extensible } from '../contracts/tolerance.ts';
-import { notVouched, outputPath } from '../stores/artifact-store.ts';
+import { falseIfStoreUnavailable, outputPath } from '../stores/artifact-store.ts';
 import type { Destination } from './closed-runs.ts';
 import type { Host } from './host.ts';
 import { endPredecessor } from './predecessor.ts';
@@ -108,7 +108,8 @@ export class Upkeep {
       if (!tooOld && !tooFull) continue;
       const destination = destinationOf(folder, file);
       const isSafe =
-        destination !== null && (await this.#host.closedRuns.isStored(folder, destination).catch(notVouched));
+        destination !== null &&
+        (await this.#host.closedRuns.isStored(folder, destination).catch(falseIfStoreUnavailable));
       if (!isSafe) continue;
       this.#host.log.info(
         { run: folder.run, tooOld, tooFull },

@@ -90,7 +90,7 @@ function taken(dataFolder: string, holder: z.infer<typeof holderSchema> | null):
   const who = holder ? `host ${holder.host}, process ${holder.pid} on ${holder.machine}` : 'another process';
   return new DataFolderTaken(
     `the data folder ${dataFolder} belongs to a worker that is running (${who}). One worker per data folder: to offer ` +
-      'more trainers, stop that worker (or npm start) and start it again with EPOCHAL_TRAINERS; for a second worker on ' +
+      'more trainers, stop that worker (or epochal up) and start it again with EPOCHAL_TRAINERS; for a second worker on ' +
       'this machine, give it another folder in EPOCHAL_DATA_DIR',
   );
 }

@@ -1,32 +1,40 @@
-/** The workflow code as one bundle, made once for each version of it and kept in the cache folder. */
+/** The workflow code as one bundle: part of an installed package, else made once for each version of it and kept in the cache folder. */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import type { WorkflowBundlePath } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { temporalLogger } from './log.ts';
+import { isCompiled } from '../contracts/package-folder.ts';
+import { runProgram } from './run-program.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const workflowsPath = join(root, 'workflows', 'workflows.ts');
-const payloadConverterPath = join(root, 'workflows', 'payload-converter.ts');
+const code = fileURLToPath(new URL('..', import.meta.url));
+const ending = isCompiled ? '.js' : '.ts';
+const bundler = fileURLToPath(new URL('bundle-workflows.mjs', import.meta.url));
+/** Made with the package, and removed by every compilation in a clone: never older than the code beside it. */
+export const prebuiltBundle = join(code, 'workflow-bundle.js');
 
-export async function workflowBundle(cacheFolder: string, log: Logger): Promise<WorkflowBundleWithSourceMap> {
-  const path = join(cacheFolder, 'workflows', `${await sourceHash()}.js`);
-  const kept = await readFile(path, 'utf8').catch(() => null);
-  if (kept !== null) return { code: kept, sourceMap: '' };
-  log.info('bundling the workflow code (once for each version)');
-  const logger = temporalLogger(log.child({}, { level: 'warn' }));
-  const bundle = await bundleWorkflowCode({ workflowsPath, payloadConverterPath, logger });
-  await mkdir(join(cacheFolder, 'workflows'), { recursive: true });
-  const beside = `${path}.${process.pid}`;
-  await writeFile(beside, bundle.code);
-  await rename(beside, path);
-  return bundle;
+export async function workflowBundle(cacheFolder: string, log: Logger): Promise<WorkflowBundlePath> {
+  if (isCompiled && existsSync(prebuiltBundle)) return { codePath: prebuiltBundle };
+  const codePath = join(cacheFolder, 'workflows', `${await sourceHash()}.js`);
+  if (!existsSync(codePath)) {
+    log.info('bundling the workflow code (once for each version)');
+    await bundleInto(codePath);
+  }
+  return { codePath };
 }
 
-/** Over everything that goes into the bundle: our sources, and the versions of the packages. */
+/** Takes some seconds. The file appears whole. */
+export async function bundleInto(codePath: string): Promise<void> {
+  const entries = ['workflows', 'payload-converter'].map((name) => join(code, 'workflows', `${name}${ending}`));
+  await mkdir(dirname(codePath), { recursive: true });
+  const { code: exitCode, tail } = await runProgram(process.execPath, [bundler, ...entries, codePath]);
+  if (exitCode !== 0) throw new Error(`the workflow code could not be bundled: ${tail}`);
+}
+
+/** Over everything that goes into the bundle: our code, and the versions of the packages. */
 async function sourceHash(): Promise<string> {
   const hash = createHash('sha256');
   const require = createRequire(import.meta.url);
@@ -34,8 +42,8 @@ async function sourceHash(): Promise<string> {
     hash.update(`${name}@${versionOf(require.resolve(name), name)}\n`);
   }
   for (const folder of ['contracts', 'workflows']) {
-    for (const file of (await readdir(join(root, folder))).sort()) {
-      if (file.endsWith('.ts')) hash.update(`${folder}/${file}\n`).update(await readFile(join(root, folder, file)));
+    for (const file of (await readdir(join(code, folder))).sort()) {
+      if (file.endsWith(ending)) hash.update(`${folder}/${file}\n`).update(await readFile(join(code, folder, file)));
     }
   }
   return hash.digest('hex').slice(0, 32);

@@ -1,6 +1,13 @@
 /** Exit codes of `epochal`, for scripts. */
 import type { Outcome } from '../../contracts/receipt.ts';
-import { ConfigError, NoReceiptError, RunInUseError, RunNotFoundError, WrongStateError } from '../errors.ts';
+import {
+  ConfigError,
+  FileNotFoundError,
+  NoReceiptError,
+  RunInUseError,
+  RunNotFoundError,
+  WrongStateError,
+} from '../errors.ts';
 
 export const exitCodes = {
   ok: 0,
@@ -27,6 +34,8 @@ export const exitCodeOfOutcome = (outcome: Outcome): number => byOutcome[outcome
 
 export function exitCodeOfError(error: unknown): number {
   if (error instanceof NoReceiptError) return error.reason === 'lost' ? exitCodes.runLost : exitCodes.runStopped;
-  const isInput = [ConfigError, RunInUseError, RunNotFoundError, WrongStateError].some((type) => error instanceof type);
+  const isInput = [ConfigError, FileNotFoundError, RunInUseError, RunNotFoundError, WrongStateError].some(
+    (type) => error instanceof type,
+  );
   return isInput ? exitCodes.badInput : exitCodes.error;
 }

@@ -6,7 +6,7 @@ import { watchDisplay } from './watch-display.ts';
 /** Answers the exit code for the run's outcome. */
 export async function followRun(cli: Cli, run: string, json: boolean): Promise<number> {
   const client = await cli.client();
-  const goodbye = `stopped watching; run ${run} goes on. "epochal watch ${run}" watches it again, "epochal stop ${run}" stops it.`;
+  const goodbye = `stopped watching; run ${run} continues. "epochal watch ${run}" watches it again, "epochal stop ${run}" stops it.`;
   return cli.interruptible(goodbye, async (signal) => {
     const display = watchDisplay(run, { json, out: cli.stdout });
     try {

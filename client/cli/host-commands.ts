@@ -68,7 +68,7 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
           (command) =>
             command
               .option('pool', poolOption)
-              .option('host', { type: 'string', requiresArg: true, describe: 'Of this host alone' })
+              .option('host', { type: 'string', requiresArg: true, describe: 'On this host only' })
               .example('$0 data ls', 'of all hosts of the pool'),
           cli.action(async ({ pool, host, json }) => {
             const answers = await (await cli.client()).keptFolders({ pool, host });
@@ -79,7 +79,7 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
         )
         .command(
           'publish <run>',
-          'Publish a kept run folder now; it goes once every copy is verified',
+          'Publish a kept run folder now; it is removed once every copy is verified',
           (command) =>
             command
               .positional('run', folderArgument)
@@ -102,13 +102,13 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
         )
         .command(
           'rm <run>',
-          'Remove a run folder for good',
+          'Remove a run folder permanently',
           (command) =>
             command
               .positional('run', folderArgument)
               .option('pool', poolOption)
               .option('host', whichHost)
-              .option('force', { type: 'boolean', default: false, describe: 'Also when not all of it is in the store' })
+              .option('force', { type: 'boolean', default: false, describe: 'Even if not all of it is in the store' })
               .example('$0 data rm my-run', 'once you have looked into it'),
           cli.action(async ({ run, pool, host, force, json }) => {
             const client = await cli.client();
@@ -158,7 +158,7 @@ async function removeFolder(
   const folder = await findFolder(client, run, place);
   if (folder.state !== 'live' && !folder.stored && !force) {
     throw new ConfigError([], {
-      message: `${folder.path} on ${folder.host} is not all in the store (${folder.why}); --force removes it all the same`,
+      message: `${folder.path} on ${folder.host} is not completely in the store (${folder.why}); --force removes it anyway`,
     });
   }
   await client.removeKept(folder.host, run);
@@ -171,7 +171,7 @@ function tellFolders(cli: Cli, answers: readonly KeptAnswer[]): void {
   if (folders.length === 0) {
     const asked = answers.flatMap((answer) => (answer.ok ? [answer.host] : []));
     cli.note(
-      asked.length > 0 ? `no run folders on ${asked.join(', ')}` : 'no host answered: what they keep is not known',
+      asked.length > 0 ? `no run folders on ${asked.join(', ')}` : 'no host answered: what they keep is unknown',
     );
     return;
   }

@@ -3,10 +3,14 @@ import yargs from 'yargs';
 import { ConfigError } from '../errors.ts';
 import { version } from '../version.ts';
 import { Cli } from './cli.ts';
+import { compareCommand } from './compare-command.ts';
 import { completeRuns } from './complete-runs.ts';
 import { exitCodeText } from './exit-codes.ts';
+import { fileCommands } from './file-commands.ts';
 import { hostCommands } from './host-commands.ts';
 import { listCommand } from './list-command.ts';
+import { nextRunCommands } from './next-run-commands.ts';
+import { removeCommand } from './remove-command.ts';
 import { runCommands } from './run-commands.ts';
 import { serviceCommands } from './service-commands.ts';
 import type { Root } from './shared-options.ts';
@@ -36,7 +40,7 @@ export async function main(args: readonly string[], surroundings: Surroundings =
       for (const word of await complete(cli, args.slice(1)).catch(() => [])) cli.print(word);
       return cli.exitCode;
     }
-    await commandLine(cli, args).parseAsync([...args], {}, (_error, _args, help) => {
+    await commandLine(cli, args).parseAsync(withOrder(args), {}, (_error, _args, help) => {
       if (help !== '') cli.print(help);
     });
   } catch (error) {
@@ -47,15 +51,28 @@ export async function main(args: readonly string[], surroundings: Surroundings =
   return cli.exitCode;
 }
 
+/** `--sort -best` as one word: the minus is part of the value, and would be taken for an option. */
+function withOrder(args: readonly string[]): string[] {
+  const at = args.indexOf('--sort');
+  const value = args[at + 1];
+  if (at < 0 || value === undefined || !/^-[^-]/.test(value)) return [...args];
+  return [...args.slice(0, at), `--sort=${value}`, ...args.slice(at + 2)];
+}
+
 /** `words` begin with the program's name and end with what is being typed. */
 async function complete(cli: Cli, words: readonly string[]): Promise<readonly string[]> {
   const [, command, ...rest] = words;
   const [current = '', second = ''] = rest;
   if (rest.length === 0) return commandLine(cli, []).getCompletion(words);
   if (command === 'data') {
-    if (rest.length === 1) return ['ls', 'rm'].filter((word) => word.startsWith(current));
+    if (rest.length === 1) return ['ls', 'publish', 'rm'].filter((word) => word.startsWith(current));
     return current === 'rm' && rest.length === 2 ? completeRuns(cli, 'data rm', second) : [];
   }
+  if (command === 'cp') {
+    // What follows the run is not known without listing its files.
+    return rest.length === 1 ? (await completeRuns(cli, command, current)).map((run) => `${run}:`) : [];
+  }
+  if (command === 'compare') return completeRuns(cli, command, rest.at(-1) ?? '');
   // Where there is no run to complete, the shell offers file names.
   return rest.length === 1 ? completeRuns(cli, command, current) : [];
 }
@@ -70,7 +87,18 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
       global: true,
       describe: 'Print JSON, and nothing else, on stdout',
     });
-  for (const add of [trainCommands, runCommands, listCommand, hostCommands, serviceCommands]) add(root, cli);
+  for (const add of [
+    trainCommands,
+    nextRunCommands,
+    runCommands,
+    fileCommands,
+    listCommand,
+    compareCommand,
+    removeCommand,
+    hostCommands,
+    serviceCommands,
+  ])
+    add(root, cli);
   return root
     .completion('completion', 'Print a script that completes commands and run ids in bash or zsh')
     .demandCommand(1, 'a command is needed')
@@ -81,7 +109,7 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
     .version(version)
     .describe('version', 'Show the version')
     .epilogue(
-      `${exitCodeText}\nThe Temporal server is the one of TEMPORAL_ADDRESS or temporal.toml, else the one that "npm start" started.`,
+      `${exitCodeText}\nThe Temporal server is the one of TEMPORAL_ADDRESS or temporal.toml, else the one that "epochal up" started.`,
     )
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .exitProcess(false)

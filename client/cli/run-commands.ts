@@ -2,15 +2,15 @@
 
 import { stopModeSchema } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
-import { waitingDetail } from '../../contracts/search-attributes.ts';
 import { sizeText } from '../../contracts/size-text.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { metricsText, positionText } from './format.ts';
 import { viewText } from './run-text.ts';
-import { type Root, runArgument } from './shared-options.ts';
+import { type Root, runArgument, waitOption } from './shared-options.ts';
 import { factsText, tableText } from './table.ts';
+import { waitingLines } from './waiting-text.ts';
 
 export const runCommands = (root: Root, cli: Cli): Root =>
   root
@@ -23,19 +23,19 @@ export const runCommands = (root: Root, cli: Cli): Root =>
         const client = await cli.client();
         const view = await client.view(run);
         if (json) cli.printJson(view);
-        else cli.print(viewText(view, view.detail === waitingDetail ? await client.waiting(run) : null));
+        else cli.print(viewText(view, view.state === 'stopped' ? [] : await waitingLines(client, run)));
         return exitCodes.ok;
       }),
     )
     .command(
       'watch <run>',
-      'Follow a run until it is over; Ctrl-C ends the watching, not the run',
-      (command) => command.positional('run', runArgument).example('$0 watch my-run --json', 'one JSON object a line'),
+      'Follow a run until it is over; Ctrl-C stops watching, not the run',
+      (command) => command.positional('run', runArgument).example('$0 watch my-run --json', 'one JSON object per line'),
       cli.action(({ run, json }) => followRun(cli, run, json)),
     )
     .command(
       'checkpoints <run>',
-      'List the checkpoints that a run keeps',
+      'List the checkpoints that a run retains',
       (command) =>
         command.positional('run', runArgument).example('$0 checkpoints my-run', 'epoch, size, metrics, where it is'),
       cli.action(async ({ run, json }) => {
@@ -51,7 +51,7 @@ export const runCommands = (root: Root, cli: Cli): Root =>
             stored ? `${outputFolder}/checkpoints/${name}` : `on ${host}`,
             metricsText(metrics),
           ]);
-          cli.print(tableText(['checkpoint', 'at', 'kept as', 'size', 'where', 'metrics'], rows));
+          cli.print(tableText(['checkpoint', 'at', 'retained as', 'size', 'where', 'metrics'], rows));
         }
         return exitCodes.ok;
       }),
@@ -67,7 +67,7 @@ export const runCommands = (root: Root, cli: Cli): Root =>
             default: 'batch' as const,
             describe: 'After this batch, after this epoch, or at once',
           })
-          .option('wait', { type: 'boolean', default: false, describe: 'Watch it until it is over' })
+          .option('wait', waitOption)
           .example('$0 stop my-run --mode epoch', 'let it finish its epoch'),
       cli.action(async ({ run, mode, wait, json }) => {
         const view = await (await cli.client()).stop(run, mode);
@@ -88,8 +88,8 @@ export const runCommands = (root: Root, cli: Cli): Root =>
     )
     .command(
       'resume <run>',
-      'Go on with a paused run',
-      (command) => command.positional('run', runArgument).example('$0 resume my-run', 'go on where it paused'),
+      'Resume a paused run',
+      (command) => command.positional('run', runArgument).example('$0 resume my-run', 'exactly where it paused'),
       cli.action(async ({ run, json }) => {
         tellState(cli, await (await cli.client()).resume(run), json);
         return exitCodes.ok;

@@ -28,7 +28,7 @@ export function receiptText(receipt: Receipt): string {
       ['trainer', `${receipt.trainer}, project ${receipt.project}`],
       [
         'epochs',
-        `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${batches.wasted > 0 ? `, ${batches.wasted} trained in vain` : ''}`,
+        `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${batches.wasted > 0 ? `, ${batches.wasted} wasted` : ''}`,
       ],
       ['metrics', metricsText(receipt.metrics)],
       ['best', best && bestText(best)],
@@ -44,9 +44,9 @@ export function receiptText(receipt: Receipt): string {
       ],
       [
         'trainer',
-        receipt.processGroupGone === false ? colors.red('its processes could not be shown to be gone') : null,
+        receipt.processGroupGone === false ? colors.red('not all of its processes are known to have ended') : null,
       ],
-      ['GPU', receipt.gpuMemoryReleased === false ? colors.red('did not get its memory back') : null],
+      ['GPU', receipt.gpuMemoryReleased === false ? colors.red('its memory was not released') : null],
       [
         'time',
         Object.entries(receipt.stateSeconds)
@@ -63,13 +63,13 @@ function leftOutText({ findings }: NonNullable<Receipt['data']>): string | null 
   return left.map(({ kind, count }) => plain(`${kind} ${count}`)).join(', ') || null;
 }
 
-/** `waiting`: its place in its pool's queue, where it has one. */
-export function viewText(view: RunView, waiting: { pool: string; ahead: number } | null = null): string {
+/** `waiting`: lines about what it waits for. */
+export function viewText(view: RunView, waiting: readonly string[] = []): string {
   const { config, best, session, problems, checkpoints } = view;
   const facts = factsText([
     ['run', view.run],
     ['state', `${colors.bold(view.detail)} since ${timeText(view.enteredStateAt)}`],
-    ['waiting', waiting && `for a free slot in pool ${waiting.pool}, ${aheadText(waiting.ahead)}`],
+    ...waiting.map((text): [string, string] => ['waiting', plain(text)]),
     ['trainer', `${config.trainer ?? '(not chosen)'}, project ${config.project ?? 'default'}`],
     ['trained', `${positionText(view.position)}${view.epochs === null ? '' : ` of ${view.epochs}`}`],
     ['metrics', metricsText(view.metrics)],
@@ -93,7 +93,7 @@ export function viewText(view: RunView, waiting: { pool: string; ahead: number }
   const isEnded = view.state === 'stopped' && view.receipt === null;
   return [
     facts,
-    ...(isEnded ? ['', colors.yellow('It is over, and has no receipt: what is left of it is not known yet.')] : []),
+    ...(isEnded ? ['', colors.yellow('The run is over and has no receipt: what is left of it is not known yet.')] : []),
     ...(events.length > 0 ? ['', ...events] : []),
     ...(view.receipt ? ['', receiptText(view.receipt)] : []),
   ].join('\n');
@@ -101,9 +101,6 @@ export function viewText(view: RunView, waiting: { pool: string; ahead: number }
 
 const bestText = ({ metric, value, epoch, from }: NonNullable<Receipt['best']>): string =>
   `${plain(metric)} ${numberText(value)} in epoch ${epoch}${from ? `, trained by ${from}` : ''}`;
-
-const aheadText = (ahead: number): string =>
-  ahead === 0 ? 'first in the queue' : `${ahead} ${ahead === 1 ? 'run' : 'runs'} ahead of it`;
 
 function causeText(cause: Cause): string {
   switch (cause.kind) {
@@ -114,7 +111,7 @@ function causeText(cause: Cause): string {
     case 'failure':
       return plain(`${cause.failure.kind}: ${cause.failure.message}`);
     case 'other':
-      return 'told by a later version, which this one does not understand';
+      return 'reported by a later version, which this one does not understand';
   }
 }
 
@@ -126,7 +123,7 @@ function localFolderText(folder: Receipt['localFolder']): string | null {
     case 'kept':
       return plain(`kept on ${folder.host}: ${folder.path} (${folder.why}); "epochal data rm" removes it`);
     case 'unknown':
-      return `${folder.host} does not answer; it is dealt with when the host is back`;
+      return `${folder.host} does not answer; the folder is handled when the host is back`;
     case 'other':
       return 'unknown to this version';
   }

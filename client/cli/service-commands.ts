@@ -1,9 +1,24 @@
-/** `epochal worker`, `epochal server`, `epochal sign-in` and `epochal doctor`: what runs on this machine. Their parts are loaded when they are called. */
+/** `epochal up`, `worker`, `server`, `sign-in` and `doctor`: what runs on this machine. Their parts are loaded when they are called. */
 import type { Cli } from './cli.ts';
 import type { Root } from './shared-options.ts';
 
 export const serviceCommands = (root: Root, cli: Cli): Root =>
   root
+    .command(
+      'up',
+      'Start Temporal, a worker and the web UI on this machine, until Ctrl-C',
+      (command) =>
+        command
+          .option('demo', { type: 'boolean', default: false, describe: 'Train the demo once and exit' })
+          .example('$0 up', 'the first start trains a small demo; the address of the web UI is printed')
+          .epilogue(
+            'A Temporal server that is configured (TEMPORAL_ADDRESS, temporal.toml) or running is used, else one is started. Ctrl-C ends everything that was started here; runs resume at the next start.',
+          ),
+      cli.action(async ({ demo }) => {
+        const { main } = await import('../../launch/start.ts');
+        return main(demo ? ['--demo'] : []);
+      }),
+    )
     .command(
       'worker',
       'Serve a pool from this machine until SIGTERM or Ctrl-C',
@@ -11,7 +26,7 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
         command
           .example('EPOCHAL_POOL=gpu EPOCHAL_STORE=/data/store $0 worker', 'settings are environment variables')
           .epilogue(
-            'The first Ctrl-C lets every trainer checkpoint and hands its run over; the second ends them at once.',
+            'The first Ctrl-C lets every trainer checkpoint and hands its run over; the second kills them at once.',
           ),
       cli.action(async () => {
         const { address, namespace, isConfigured, close } = await cli.connection();
@@ -26,7 +41,7 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
       'Serve the HTTP API and the web UI until SIGTERM or Ctrl-C',
       (command) =>
         command
-          .example('$0 server', 'on http://127.0.0.1:8266, for this machine alone')
+          .example('$0 server', 'on http://127.0.0.1:8266, for this machine only')
           .example('EPOCHAL_SERVER_ADDRESS=0.0.0.0 $0 server', 'for a network')
           .epilogue(
             'The address is printed on stdout. It asks for a token, which is made in the data folder unless EPOCHAL_TOKEN has one. Settings are environment variables: see docs/server.md.',
@@ -55,7 +70,7 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
     )
     .command(
       'doctor',
-      'Say what is installed, what is missing, and how to get it',
+      'Report what is installed, what is missing, and how to get it',
       (command) => command.example('$0 doctor', 'before the first run'),
       cli.action(async ({ json }) => {
         const { runDoctor } = await import('../../launch/doctor.ts');

@@ -18,7 +18,7 @@ export function patchOf(settings: readonly string[]): Configure {
     const keys = path.split('.');
     if (keys.some((key) => key === '' || key === '__proto__')) {
       throw new ConfigError([], {
-        message: `--set is ${JSON.stringify(setting)}: ${JSON.stringify(path)} is no field, e.g. parameters.batch_size`,
+        message: `--set is ${JSON.stringify(setting)}: ${JSON.stringify(path)} is not a field, e.g. parameters.batch_size`,
       });
     }
     put(patch, keys, parseYaml(text, `the value of --set ${path}`) as Json);

@@ -22,6 +22,13 @@ export const folderArgument = {
   coerce: (value: string) => parsePlace('run', value),
 } as const;
 
+export const lifeArgument = {
+  type: 'string',
+  demandOption: true,
+  describe: 'The run’s id, which means its newest life; <run>@<8 digits> for an older one',
+  coerce: (value: string) => parsePlace('run', value),
+} as const;
+
 export const poolOption = {
   type: 'string',
   default: 'gpu',
@@ -37,5 +44,13 @@ export const setOption = {
   default: [] as string[],
   // One value each, so that an argument after it is not taken for another one.
   nargs: 1,
-  describe: 'A field and its value, e.g. parameters.batch_size=32; can be given several times',
+  describe: 'A field and its value, e.g. parameters.batch_size=32; may be repeated',
+} as const;
+
+export const waitOption = { type: 'boolean', default: false, describe: 'Watch it until it is over' } as const;
+
+export const newRunOption = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'The new run’s id; omitted: generated from trainer and time',
 } as const;

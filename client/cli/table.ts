@@ -1,7 +1,11 @@
 /** Tables without frames: easy to read, easy to cut with other tools. */
-import Table from 'cli-table3';
+import { createRequire } from 'node:module';
 import { colors } from './colors.ts';
 import { plain } from './format.ts';
+
+const require = createRequire(import.meta.url);
+/** Loaded with the first table: help needs none. */
+const tables = (): typeof import('cli-table3') => require('cli-table3');
 
 const noFrame = Object.fromEntries(
   ['top', 'bottom', 'left', 'right', 'mid'].flatMap((side) =>
@@ -10,7 +14,7 @@ const noFrame = Object.fromEntries(
 );
 
 export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const table = new Table({
+  const table = new (tables())({
     head: head.map((cell) => colors.dim(cell)),
     chars: { ...noFrame, middle: '  ' },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },

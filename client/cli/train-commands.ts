@@ -11,7 +11,8 @@ import { dataReportText } from './data-report-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { patched, patchOf } from './set-option.ts';
-import { type Root, runArgument, setOption } from './shared-options.ts';
+import { newRunOption, type Root, runArgument, setOption, waitOption } from './shared-options.ts';
+import { startRun } from './start-run.ts';
 import { factsText } from './table.ts';
 
 export const trainCommands = (root: Root, cli: Cli): Root =>
@@ -22,44 +23,24 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
       (command) =>
         command
           .positional('config', { type: 'string', demandOption: true, describe: 'A YAML file' })
-          .option('wait', { type: 'boolean', default: false, describe: 'Watch it until it is over' })
-          .option('run', { type: 'string', requiresArg: true, describe: 'The run’s id; left out, one is made' })
+          .option('wait', waitOption)
+          .option('run', newRunOption)
           .option('set', setOption)
           .option('draft', {
             type: 'boolean',
             default: false,
-            describe: 'Start it as a draft, which waits for "epochal begin"',
+            describe: 'Create a draft, which waits for "epochal begin"',
           })
           .example('$0 train digits.yaml --wait', 'train and watch')
           .example('$0 train digits.yaml --set epochs=3 --set parameters.batch_size=64', 'with two fields changed'),
       cli.action(async ({ config: file, wait, run, set, draft, json }) => {
-        if (draft && wait)
-          throw new ConfigError([], { message: 'a draft does not train yet: leave out --draft or --wait' });
+        if (draft && wait) throw new ConfigError([], { message: 'a draft does not train yet: omit --draft or --wait' });
         const patch = { ...patchOf(set), ...(run === undefined ? {} : { run }) };
         const config = await withAbsoluteData(patched(await readYamlFile(file), patch));
         // What can be told without a server is told without one.
         if (draft) parseDraft(config);
         else parseConfig(config);
-        const client = await cli.client();
-        const started = await client.start(config as DraftConfig, { draft, onProgress: cli.tellProgress });
-        if (wait) {
-          cli.note(`run ${started.run} → ${started.outputFolder}`);
-          return followRun(cli, started.run, json);
-        }
-        if (json) cli.printJson(started);
-        else {
-          const next = draft
-            ? `epochal configure ${started.run} …, then epochal begin ${started.run}`
-            : `epochal watch ${started.run}`;
-          cli.print(
-            factsText([
-              ['run', started.run],
-              ['output folder', started.outputFolder],
-              ['next', colors.bold(next)],
-            ]),
-          );
-        }
-        return exitCodes.ok;
+        return startRun(cli, config as DraftConfig, { draft, wait, json });
       }),
     )
     .command(
@@ -75,7 +56,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
       cli.action(async ({ run, config: file, set, json }) => {
         const changes = file === undefined ? {} : await readYamlFile(file);
         if (typeof changes !== 'object' || changes === null || Array.isArray(changes)) {
-          throw new ConfigError([], { message: `${file} is no mapping of fields to values` });
+          throw new ConfigError([], { message: `${file} is not a mapping of fields to values` });
         }
         // Not `patched`, which would drop the nulls that remove a field.
         const patch = await withAbsoluteData(merged(changes as Configure, patchOf(set)));
@@ -100,7 +81,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
       (command) =>
         command
           .positional('run', runArgument)
-          .option('wait', { type: 'boolean', default: false, describe: 'Watch it until it is over' })
+          .option('wait', waitOption)
           .example('$0 begin my-run --wait', 'train the draft and watch it'),
       cli.action(async ({ run, wait, json }) => {
         const view = await (await cli.client()).train(run);
@@ -127,7 +108,7 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
           .option('deep', {
             type: 'boolean',
             default: false,
-            describe: 'Decode every image of the data set, and look for duplicates and leaks',
+            describe: 'Decode every image of the data set, and look for duplicates and leaks between splits',
           })
           .example('$0 validate digits.yaml', 'check the file')
           .example('$0 validate shapes.yaml --deep --json', 'with every image, as JSON with the whole data report'),

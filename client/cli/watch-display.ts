@@ -1,6 +1,6 @@
 /** Shows a watched run: bars on a terminal, plain lines elsewhere, JSON lines for programs. */
-
-import { MultiBar, type SingleBar } from 'cli-progress';
+import { createRequire } from 'node:module';
+import type { MultiBar, SingleBar } from 'cli-progress';
 import type { Progress, WorkProgress } from '../../contracts/progress.ts';
 import { runStateSchema } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
@@ -9,6 +9,10 @@ import type { WatchItem } from '../watch.ts';
 import { colors } from './colors.ts';
 import { clockText, durationText, metricsText, numberText, plain } from './format.ts';
 import { receiptText } from './run-text.ts';
+
+const require = createRequire(import.meta.url);
+/** Loaded with the first bar: help needs none. */
+const bars = (): typeof import('cli-progress') => require('cli-progress');
 
 export interface WatchDisplay {
   show(item: WatchItem): void;
@@ -121,7 +125,7 @@ class Bars implements WatchDisplay {
   constructor(run: string, out: NodeJS.WritableStream) {
     this.#run = run;
     this.#out = out;
-    this.#bars = new MultiBar({
+    this.#bars = new (bars().MultiBar)({
       ...bar,
       format,
       stream: out,
@@ -181,10 +185,15 @@ class Bars implements WatchDisplay {
     );
   }
 
-  #showWork({ doing, bytes, totalBytes, trouble }: WorkProgress): void {
+  #showWork({ doing, bytes, totalBytes, counted, trouble }: WorkProgress): void {
     const note = `${plain(doing)}${trouble === undefined ? '' : colors.yellow(` (${plain(trouble)})`)}`;
     // Storing runs beside an epoch, whose batches are of more interest.
     if (this.#batches && totalBytes !== undefined) return;
+    if (counted) {
+      const { done, total } = counted;
+      this.#showSecond('       ', done, total, `${numberText(done)}/${numberText(total)}`, note);
+      return;
+    }
     this.#showSecond('       ', bytes ?? 0, totalBytes ?? null, bytes === undefined ? '' : sizeText(bytes), note);
   }
 

@@ -62,10 +62,10 @@ describe('--set', () => {
   it.each([
     ['epochs', '--set is "epochs": must be field=value, e.g. parameters.batch_size=32'],
     ['=3', '--set is "=3": must be field=value, e.g. parameters.batch_size=32'],
-    ['a..b=3', '--set is "a..b=3": "a..b" is no field, e.g. parameters.batch_size'],
+    ['a..b=3', '--set is "a..b=3": "a..b" is not a field, e.g. parameters.batch_size'],
     [
       '__proto__.polluted=1',
-      '--set is "__proto__.polluted=1": "__proto__.polluted" is no field, e.g. parameters.batch_size',
+      '--set is "__proto__.polluted=1": "__proto__.polluted" is not a field, e.g. parameters.batch_size',
     ],
     ['a=[1', 'the value of --set a cannot be read as YAML in line 1, column 3: Flow sequence must end with a ]'],
   ])('refuses %s', (setting, message) => {

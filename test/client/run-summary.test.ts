@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { endedView } from '../../client/ended-view.ts';
 import { newestLives, placeOfExecution } from '../../client/run-executions.ts';
-import { runsAhead, waitingOf } from '../../client/run-queue.ts';
+import { queuedBefore, waitingOf } from '../../client/run-queue.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
 import { mayHaveSalvage, outcomeOf, type RunFacts, standingOf, stateOf } from '../../contracts/run-summary.ts';
@@ -56,14 +56,17 @@ it.each<[string, Partial<RunFacts>, string, RunFacts['outcome']]>([
   expect(outcomeOf(whole)).toBe(outcome);
 });
 
-it('counts the runs ahead by priority, then by who has waited longer, in one pool', () => {
+it('names the runs ahead by priority, then by who has waited longer, in one pool', () => {
   const place = (pool: string, priority: number, minute: string) =>
     waitingPlace(pool, priority, `2026-01-01T00:${minute}:00.000Z`);
-  const queue = [place('gpu', 2, '09'), place('gpu', 3, '01'), place('gpu', 3, '05')];
+  const queue = [place('gpu', 2, '09'), place('gpu', 3, '01'), place('gpu', 3, '05')].map((at, i) => ({
+    run: `run-${i}`,
+    place: at,
+  }));
   const mine = waitingOf(place('gpu', 3, '05'));
   expect(mine).toMatchObject({ pool: 'gpu', since: '2026-01-01T00:05:00.000Z' });
-  expect(mine && runsAhead(queue, mine)).toBe(2);
-  expect(runsAhead(queue, { place: place('gpu', 1, '59') })).toBe(0);
+  expect(mine && queuedBefore(queue, mine)).toEqual(['run-0', 'run-1']);
+  expect(queuedBefore(queue, { place: place('gpu', 1, '59') })).toEqual([]);
   expect(waitingOf(null)).toBe(null);
   expect(waitingOf('gpu/3/some day')).toBe(null);
 });

@@ -8,6 +8,7 @@ import * as dataReport from '../../contracts/data-report.ts';
 import * as failure from '../../contracts/failure.ts';
 import * as hostMessages from '../../contracts/host-messages.ts';
 import * as life from '../../contracts/life.ts';
+import { observedEventSchema } from '../../contracts/observed-events.ts';
 import * as progress from '../../contracts/progress.ts';
 import * as protocol from '../../contracts/protocol.ts';
 import * as receipt from '../../contracts/receipt.ts';
@@ -41,6 +42,7 @@ const modules: Readonly<Record<string, unknown>> = {
   storedRunConfigSchema,
   runViewSchema,
   surveySchema,
+  observedEventSchema,
   runFileSchema,
   keptFileSchema,
 };
@@ -81,8 +83,8 @@ describe('a receipt of a later version', async () => {
       restarts: [{ at: written.startedAt, reason: 'resized', failure: { kind: 'quota', message: 'out' }, epoch: 3 }],
     };
     const read = receipt.receiptSchema.parse(later);
-    expect(read.cause).toEqual({ kind: 'other', dollars: 40 });
-    expect(read.localFolder).toEqual({ kind: 'other', at: 's3' });
+    expect(read.cause).toEqual({ kind: 'other', was: 'budget', dollars: 40 });
+    expect(read.localFolder).toEqual({ kind: 'other', was: 'archived', at: 's3' });
     expect(read.restarts[0]).toMatchObject({ reason: 'other', failure: { kind: 'other', message: 'out' } });
   });
 
@@ -110,7 +112,11 @@ describe('a configuration', () => {
 
 describe('an event of a trainer', () => {
   it('of a kind that is not known is no garbage', () => {
-    expect(protocol.eventSchema.parse({ type: 'snapshot', epoch: 3 })).toEqual({ type: 'other', epoch: 3 });
+    expect(protocol.eventSchema.parse({ type: 'snapshot', epoch: 3 })).toEqual({
+      type: 'other',
+      was: 'snapshot',
+      epoch: 3,
+    });
     expect(protocol.eventSchema.safeParse({ type: 'batch', epoch: 'three' }).success).toBe(false);
     expect(protocol.eventSchema.safeParse({ epoch: 3 }).success).toBe(false);
   });

@@ -6,7 +6,6 @@ import { Client, Connection } from '@temporalio/client';
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
 import { parseConfig, readYamlFile } from '../../client/parse-config.ts';
 import { TrainingClient } from '../../client/training-client.ts';
-import { receiptSchema } from '../../contracts/receipt.ts';
 import { runProgram } from '../../worker/run-program.ts';
 import { isAlive, LauncherProcess, npmStart, servingProcess, startedServer } from './launcher-process.ts';
 
@@ -44,24 +43,6 @@ async function leftOver(): Promise<string[]> {
   const { stdout } = await runProgram('ps', ['-eo', 'pid=,args=']);
   return stdout.split('\n').filter((line) => line.includes(folder) && !line.includes('ps -eo'));
 }
-
-test('the demo ends with 0, a receipt as its last line, and nothing that goes on running', async () => {
-  const demo = launch('--demo');
-  expect(await demo.ended(), demo.said).toBe(0);
-
-  const lines = demo.stdout.trimEnd().split('\n');
-  expect(lines).toHaveLength(1);
-  const receipt = receiptSchema.parse(JSON.parse(lines[0] ?? ''));
-  expect(receipt.outcome).toBe('completed');
-  for (const { files } of receipt.checkpoints) {
-    for (const { path, size } of files) expect((await stat(join(receipt.outputFolder ?? '', path))).size).toBe(size);
-  }
-  expect(demo.said).toMatch(/workflows\/digits-/);
-  // Epochs that are faster than a look at the run are not all told.
-  expect(demo.said).toMatch(/epoch \d+ of 20: .*val_accuracy/);
-  expect(await leftOver()).toEqual([]);
-  expect(existsSync(join(folder, 'temporal.json'))).toBe(false);
-});
 
 /** A run that takes longer than the demo, which may be over before a test can disturb it; the next start shows it. */
 async function trainLonger(): Promise<void> {

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type FilesPlace, RunFiles } from '../../client/run-files.ts';
+import { firstThatHas } from '../../client/run-places.ts';
 import type { Question } from '../../client/worker-questions.ts';
 import { readRunFileSchema } from '../../contracts/run-files.ts';
 import { metricColumns } from '../../server/metric-columns.ts';
-import { firstThatHas } from '../../server/run-places.ts';
 import { HostRunFiles } from '../../worker/run-files.ts';
 
 let folder: string;

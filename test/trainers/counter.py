@@ -37,6 +37,7 @@ FailKind = Literal[
     "hang",
     "exit",
     "protocol",
+    "unknown_event",
     "native_print",
     "infinite",
     "save",
@@ -65,6 +66,7 @@ class Parameters(epochal.Parameters):
     early_end: str = epochal.parameter(
         "", pattern=r"^(\d+:(call|break|exit|stop)|)$", description="epoch:how it ends after that epoch"
     )
+    set_up_images: int = epochal.parameter(0, ge=0, description="Steps of a set-up that tells how far it is")
     set_up_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep before training")
     finish_seconds: float = epochal.parameter(0.0, ge=0, le=3600, unit="s", description="Sleep after training")
     holds: str = epochal.parameter(
@@ -128,6 +130,9 @@ def train(app: epochal.Application) -> None:
     )
     failing.at("set_up")
     time.sleep(parameters.set_up_seconds)
+    for image in range(parameters.set_up_images):
+        app.set_up_progress("Looking at images", image + 1, parameters.set_up_images)
+        time.sleep(0.02)
     mean_loss = app.average("loss")
     stamps = open(parameters.stamps, "ab", buffering=0) if parameters.stamps else None  # noqa: SIM115
 
@@ -336,6 +341,8 @@ def fail(kind: FailKind, app: epochal.Application) -> None:
         os._exit(3)
     if kind == "protocol":
         os.write(4, b"this is not JSON\n")
+    if kind == "unknown_event":
+        os.write(4, b'{"type":"snapshot","of":"a later version"}\n')
     if kind == "native_print":
         print_noise("failure")
 

@@ -91,13 +91,14 @@ it(
 );
 
 it(
-  'shows files in their folders, pictures among them, and finds lines of the log',
+  'tells how far a set-up is, shows files in their folders, pictures among them, and finds lines of the log',
   async () => {
-    const parameters = { draw: true, print_noise: true };
+    const parameters = { draw: true, print_noise: true, set_up_images: 1000 };
     const run = await stage.train({ run: 'with-pictures', trainer: 'counter', epochs: 3, parameters });
-    await stage.inDetail(run, 'stopped');
     const page = await stage.page();
     await page.goto(`/runs/${run}`);
+    await page.getByText(/Looking at images: [\d,]+ of 1,000/).waitFor();
+    await stage.inDetail(run, 'stopped');
     await page.getByRole('tab', { name: 'Files' }).click();
     await page.getByRole('link', { name: 'artifacts', exact: true }).click();
     await page.getByRole('link', { name: 'plots', exact: true }).click();

@@ -65,6 +65,15 @@ describe('a run is trained, paused, resumed and landed', () => {
   });
 });
 
+it('a trainer of a later version is trained, and what is not known of it is noted once', async () => {
+  host = await TestHost.start();
+  const parameters = { fail_at: '2:3', fail_kind: 'unknown_event', fail_times: 0 };
+  const run = await host.start(host.config({ parameters }));
+  const receipt = await run.result();
+  const note = 'the trainer told of "snapshot", which this worker does not know: ignored';
+  expect(receipt).toMatchObject({ outcome: 'completed', restarts: [], batches: { wasted: 0 }, notes: [note] });
+});
+
 /** Stands between the server and a host: what is asked of it, and what it answers, is as another version has it. */
 function between(inputs: Change, answers: Change): WorkerInterceptors {
   return {

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from class_statistics import ClassStatistics
-from domains import Domain, Role, read_domain, same_classes
+from domains import Domain, Role, is_domain, read_domain, same_classes
 from epochal import DataError, DataReport
-from epochal.datasets import duplicates
+from epochal.datasets import archive, duplicates
 from epochal.datasets.checking import Look
 from epochal.datasets.model import Findings
 from epochal.datasets.pictures import inside_of
@@ -70,9 +70,7 @@ def read_data_set(
     With `look` every image is decoded and compared with the others. `tell` gets the data report, also of a data set
     that is refused once one of its domains was read. `damaged` are images that another process could not decode.
     """
-    root = Path(data or "").expanduser()
-    if not root.is_dir():
-        raise DataError(f"there is no data set at {root}: it must be a folder with the domains")
+    root = _unpacked(Path(data or "").expanduser(), parameters)
     known = Known(root)
     try:
         return _read(root, parameters, known, for_check=for_check, look=look, damaged=damaged)
@@ -107,7 +105,7 @@ def _read(
 
     def labelled(domain: Domain, role: Role) -> tuple[Domain, ClassStatistics | None]:
         seconds = _SECONDS_FOR_VALUES / 2 if for_check and not look else None
-        domain, statistics = counted(whole(domain, role), role, seconds)
+        domain, statistics = counted(whole(domain, role), role, seconds, look)
         known.add(role, domain, statistics=statistics)
         require(domain, role, skip=skip)
         if statistics:
@@ -130,11 +128,25 @@ def _twice(known: Known, look: Look) -> Findings:
     validation = pictures.pop("validation")
     training = [one for some in pictures.values() for one in some]
     chosen = Split("domain", {"training": training, "validation": validation})
-    return duplicates.find([*training, *validation], partial(look.progress, "compare the images"), chosen=chosen)
+    return duplicates.find([*training, *validation], partial(look.progress, "Comparing images"), chosen=chosen)
+
+
+def _unpacked(root: Path, parameters: Parameters) -> Path:
+    """The folder with the domains; that of an archive, which is unpacked once."""
+    if archive.is_archive(root):
+        return archive.in_one_folder(archive.unpacked(root), lambda place: (place / parameters.source).is_dir())
+    if root.is_file():
+        raise DataError(archive.advice_for(root))
+    if not root.is_dir():
+        raise DataError(f"there is no data set at {root}: it must be a folder with the domains, or an archive of one")
+    return root
 
 
 def _folder(root: Path, name: str) -> Path:
     """A relative `name` must not lead out of the data set; absolute paths are allowed or refused by the worker."""
     if not Path(name).is_absolute() and inside_of(root, root / name) is None:
         raise DataError(f"{name} leads out of the data set {root}")
-    return root / name
+    place = root / name
+    if archive.is_archive(place):
+        return archive.in_one_folder(archive.unpacked(place), is_domain)
+    return place

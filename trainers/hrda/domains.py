@@ -112,6 +112,11 @@ class Domain:
         return labels
 
 
+def is_domain(folder: Path) -> bool:
+    """Whether a folder is in one of the layouts, by what is in it."""
+    return any((folder / name).exists() for name in ("images", "leftImg8bit", "meta.json"))
+
+
 def read_domain(folder: Path, role: Role, unmarked: Unmarked = "ignore") -> Domain:
     """Recognise and list a domain; `DataError` where there is none, or none of the labels that `role` needs."""
     if not folder.is_dir():

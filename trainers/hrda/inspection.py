@@ -27,7 +27,6 @@ from masks import channels_problem
 
 #: Masks that are read between two looks at the clock.
 _AT_A_TIME = 32
-_SECONDS_BETWEEN_LINES = 5.0
 
 
 def require(domain: Domain, role: Role, *, skip: bool) -> None:
@@ -53,19 +52,24 @@ def inspected(domain: Domain, role: Role) -> Domain:
 
 def decoded(domain: Domain, role: Role, look: Look) -> tuple[Domain, Outcome]:
     """The domain without the images that cannot be decoded, and what came of decoding them."""
-    progress = partial(look.progress, f"decode the images of the {role}")
+    progress = partial(look.progress, f"Looking at images of the {role}")
     outcome = decode_all([entry.as_picture(role) for entry in domain.entries], domain.findings, progress, look.seconds)
     damaged = {one.path for one in outcome.failed}
     return domain.with_entries([one for one in domain.entries if one.picture not in damaged]), outcome
 
 
-def counted(domain: Domain, role: Role, seconds: float | None = None) -> tuple[Domain, ClassStatistics | None]:
-    """The domain without masks whose values are wrong, and its statistics; None where `seconds` did not do for them."""
+def counted(
+    domain: Domain, role: Role, seconds: float | None = None, look: Look | None = None
+) -> tuple[Domain, ClassStatistics | None]:
+    """The domain without masks whose values are wrong, and its statistics; None where `seconds` did not do for them.
+
+    `look` hears how far it is.
+    """
     statistics = class_statistics.known(domain)
     if statistics is None:
         counts: dict[int, np.ndarray] = {}
         wrong: set[int] = set()
-        for index, found in _values(domain, role, seconds):
+        for index, found in _values(domain, role, seconds, look):
             if isinstance(found, str):
                 wrong.add(index)
                 domain.findings.add("wrong mask", found, domain.entries[index].picture)
@@ -116,8 +120,10 @@ def _is_whole(entry: Entry, role: Role, findings: Findings) -> bool:
     return True
 
 
-def _values(domain: Domain, role: Role, seconds: float | None) -> Iterator[tuple[int, np.ndarray | str]]:
-    """For each image the pixels of each class, or what is wrong with its mask; a line now and then says how many."""
+def _values(
+    domain: Domain, role: Role, seconds: float | None, look: Look | None
+) -> Iterator[tuple[int, np.ndarray | str]]:
+    """For each image the pixels of each class, or what is wrong with its mask."""
 
     def one(index: int) -> tuple[int, np.ndarray | str]:
         try:
@@ -129,15 +135,13 @@ def _values(domain: Domain, role: Role, seconds: float | None) -> Iterator[tuple
     order = list(range(len(domain)))
     if seconds is not None:
         random.Random(0).shuffle(order)
-    began = told = time.monotonic()
+    began = time.monotonic()
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for start in range(0, len(order), _AT_A_TIME):
-            now = time.monotonic()
-            if seconds is not None and now - began > seconds:
+            if seconds is not None and time.monotonic() - began > seconds:
                 return
-            if now - told > _SECONDS_BETWEEN_LINES:
-                told = now
-                print(f"reading the masks of the {role}: {start} of {len(order)}", flush=True)
+            if look:
+                look.progress(f"Reading masks of the {role}", start, len(order))
             yield from pool.map(one, order[start : start + _AT_A_TIME])
 
 

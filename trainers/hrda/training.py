@@ -114,7 +114,7 @@ def _read(app: epochal.Application, parameters: Parameters) -> DataSet:
     """By rank 0 first: the others find its counts in the cache, and hear which images cannot be decoded."""
     data = None
     if app.ranks.rank == 0:
-        data = read_data_set(app.data, parameters, look=before_training(), tell=app.report_data)
+        data = read_data_set(app.data, parameters, look=before_training(app), tell=app.report_data)
     damaged = app.ranks.gather(data.damaged if data else frozenset())[0]
     return data or read_data_set(app.data, parameters, damaged=damaged)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -281,3 +283,26 @@ def test_values_of_a_validation_with_other_classes_are_checked_too(tmp_path: Pat
     Image.fromarray(labels * 2).save(tmp_path / "validation" / "labels" / "a.png")
     with pytest.raises(DataError, match=r"has the value 2, but there are 2 classes: 0 … 1,"):
         read_hrda(tmp_path)
+
+
+def test_archives_are_read_as_the_folders_in_them(tmp_path: Path) -> None:
+    """Of the data set, also one folder deeper, and of a domain alone."""
+    domains(tmp_path / "data")
+    wanted = read_hrda(tmp_path / "data")
+    with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "data", "export/data")
+    apart = tmp_path / "apart"
+    shutil.copytree(tmp_path / "data", apart)
+    shutil.copy(apart / "classes.txt", apart / "source" / "classes.txt")
+    with tarfile.open(apart / "source.tar", "w") as tar:
+        tar.add(apart / "source", "source")
+    shutil.rmtree(apart / "source")
+    for read in (read_hrda(tmp_path / "all.tar.gz"), read_hrda(apart, source="source.tar")):
+        for role in ("source", "target", "validation"):
+            one, other = getattr(read, role), getattr(wanted, role)
+            assert [entry.name for entry in one.entries] == [entry.name for entry in other.entries]
+        assert read.source.classes == wanted.source.classes
+        assert (read.source.labels(1) == wanted.source.labels(1)).all()
+    (tmp_path / "all.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"all\.zip is an archive of a kind that is not read here"):
+        read_hrda(tmp_path / "all.zip")

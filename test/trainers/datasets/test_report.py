@@ -151,7 +151,7 @@ def test_a_look_at_every_image(shapes: Make, monkeypatch: pytest.MonkeyPatch, tm
         "damaged image": ("leftOut", train[0].relative_to(folder).as_posix()),
         "duplicate across splits": ("noted", val[0].relative_to(folder).as_posix()),
     }
-    assert set(steps) == {"decode the images", "compare the images"}
+    assert set(steps) == {"Looking at images", "Comparing images"}
     # Without a look nothing is claimed.
     checked(str(folder), "detect", parameters, tell=told.append)
     assert (told[-1].duplicates, told[-1].decoded) == (None, None)
@@ -180,6 +180,11 @@ class Told:
         self.notes: list[str] = []
         self.note = self.notes.append
         self.reports: list[DataReport] = []
+        self.steps: list[tuple[str, int, int]] = []
+
+    def set_up_progress(self, doing: str, done: int, total: int) -> None:
+        """How far the look at the images is."""
+        self.steps.append((doing, done, total))
 
     def report_data(self, report: DataReport) -> None:
         """Reports may be added to after they were told."""
@@ -229,4 +234,7 @@ def test_what_a_framework_does_not_load_is_in_the_run_s_report(shapes: Make) -> 
     }
     assert all(one.examples[0].image for one in added.values())
     assert sum("a framework" in note for note in run.notes) == 3
+    # Whoever waits for the first epoch was told how far the look at all images is.
+    images = len(prepared.data_set.pictures)
+    assert ("Looking at images", images, images) in run.steps
     assert not any(note.startswith("it ") for note in run.notes)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
 
 import pytest
 from conftest import Start
-from trainer_process import TrainerProcess, until
+from trainer_process import TrainerProcess
 
 HEAD = """
 import ctypes, json, os, random, subprocess, sys, threading, time
@@ -34,7 +32,7 @@ def train_epochs(app, batches=3, seconds=0.02):
 """
 
 
-def _said(trainer: TrainerProcess) -> list[str]:
+def said(trainer: TrainerProcess) -> list[str]:
     return [line for line in trainer.log.splitlines() if line.startswith("- ")]
 
 
@@ -54,7 +52,7 @@ def test_graceful_skips_the_rest_of_the_block_and_runs_what_follows(start: Start
     trainer.wait_for("batch", epoch=2)
     trainer.stop()
     assert trainer.end() == 0
-    assert _said(trainer) == ["- after block, stopped: True"]
+    assert said(trainer) == ["- after block, stopped: True"]
     assert trainer.stopped[0] == 1
     assert trainer.of("phase")[-1]["phase"] == "finish"
 
@@ -64,7 +62,7 @@ def test_not_graceful_ends_as_soon_as_the_block_is_left(start: Start) -> None:
     trainer.wait_for("batch", epoch=2)
     trainer.stop()
     assert trainer.end() == 0
-    assert _said(trainer) == []
+    assert said(trainer) == []
     assert trainer.stopped[0] == 1
 
 
@@ -72,7 +70,7 @@ def test_not_graceful_ends_as_soon_as_the_block_is_left(start: Start) -> None:
 def test_without_a_stop_the_block_ends_as_usual(start: Start, graceful: bool) -> None:
     trainer = start(HEAD + SCRIPT.format(graceful=graceful, batches=3))
     assert trainer.end() == 0
-    assert _said(trainer) == ["- end of block", "- after block, stopped: False"]
+    assert said(trainer) == ["- end of block", "- after block, stopped: False"]
     assert trainer.stopped == (3, 0)
 
 
@@ -107,7 +105,7 @@ for epoch in app.epochs():
     trainer.wait_for("batch")
     trainer.stop()
     assert trainer.end() == 0
-    assert _said(trainer) == []
+    assert said(trainer) == []
     assert trainer.stopped[0] == 0
 
 
@@ -127,7 +125,7 @@ app.stop()
     assert trainer.failed["kind"] == "trainerError"
     assert "KeyError: 'after the stop'" in trainer.failed["message"]
     assert "scripted_trainer.py" in trainer.failed["traceback"]
-    assert _said(trainer) == ["- callback"]
+    assert said(trainer) == ["- callback"]
     assert len(trainer.checkpoints) == 1  # what was trained until the stop is saved
 
 
@@ -169,7 +167,7 @@ finally:
     trainer = start(HEAD + script)
     assert trainer.end() == 0
     assert trainer.stopped == (3, 0)
-    assert _said(trainer) == ["- callback"]
+    assert said(trainer) == ["- callback"]
 
 
 def test_app_stop_on_another_thread_asks_for_a_stop(start: Start) -> None:
@@ -209,7 +207,7 @@ app.stop()
 """
     trainer = start(HEAD + script)
     assert trainer.end() == 0
-    assert _said(trainer) == ["- last", "- hangs", "- stops", "- exits", "- raises", "- first"]
+    assert said(trainer) == ["- last", "- hangs", "- stops", "- exits", "- raises", "- first"]
     notes = [event["message"] for event in trainer.of("note")]
     assert any("hangs" in note and "did not end within 0.3 s" in note for note in notes)
     assert any("raised RuntimeError: by the callback" in note for note in notes)
@@ -224,7 +222,7 @@ raise RuntimeError("a crash")
 """
     trainer = start(HEAD + script)
     assert trainer.end() == 1
-    assert _said(trainer) == ["- callback"]
+    assert said(trainer) == ["- callback"]
     assert trainer.failed["kind"] == "trainerError"
 
 
@@ -248,7 +246,7 @@ app.stop()
     trainer.wait_for("acknowledged", command="stop")
     (trainer.folder / "asked").touch()
     assert trainer.end() == 0
-    assert _said(trainer) == ["- in epoch 1: False", "- after epoch 1: True"]
+    assert said(trainer) == ["- in epoch 1: False", "- after epoch 1: True"]
     assert trainer.stopped == (1, 0)
     assert trainer.events[-1]["batchesAfterStop"] == 0
 
@@ -278,7 +276,7 @@ app.stop()
 """
     trainer = start(HEAD + script)
     assert trainer.end() == 0
-    assert _said(trainer) == [f"- {trainer.folder / 'artifacts'}"]
+    assert said(trainer) == [f"- {trainer.folder / 'artifacts'}"]
     assert (trainer.folder / "artifacts" / "plot.txt").exists()
 
 
@@ -291,93 +289,8 @@ def test_nothing_printed_disturbs_the_protocol(start: Start) -> None:
     assert "no newline at the end" in trainer.log
 
 
-def test_children_do_not_hold_the_protocol(start: Start) -> None:
-    """Forked and spawned children outlive the trainer; the worker sees the end of its events all the same."""
-    script = """
-app = epochal.Application(trainer)
-say(f"- open in a program: {subprocess.check_output(['ls', '-l', '/proc/self/fd']).count(b'pipe')}")
-for _ in range(2):
-    if os.fork() == 0:
-        for number in (3, 4):
-            try:
-                os.fstat(number)
-                os.write(2, b"still open\\n")
-            except OSError:
-                pass
-        app.note("a child must not speak")
-        time.sleep(10**6)
-train_epochs(app)
-app.stop()
-"""
-    trainer = start(HEAD + script)
-    assert trainer.end() == 0  # and end() waits for the end of the events
-    assert trainer.stopped == (3, 0)
-    assert not trainer.of("note")
-    assert "still open" not in trainer.log
-    assert _said(trainer) == ["- open in a program: 1"]  # its stdout
-
-
-def test_sigterm_ends_a_forked_child_and_not_by_the_trainers_handler(start: Start) -> None:
-    script = """
-app = epochal.Application(trainer)
-child = os.fork()
-if child == 0:
-    open(app.get_synced_data_dir() + "/lives", "w").close()
-    time.sleep(10**6)
-wait_for(app.get_synced_data_dir() + "/lives")  # before that, Python itself forgets a signal
-os.kill(child, 15)
-say("- child ended by signal " + str(os.waitpid(child, 0)[1]))
-train_epochs(app)
-app.stop()
-"""
-    trainer = start(HEAD + script)
-    assert trainer.end() == 0
-    assert _said(trainer) == ["- child ended by signal 15"]
-
-
-def test_a_forked_child_that_exits_does_not_report_the_end(start: Start) -> None:
-    script = """
-app = epochal.Application(trainer)
-app.call_before_shutdown(lambda: say("- callback"))
-child = os.fork()
-if child == 0:
-    sys.exit(5)
-say("- child's status " + str(os.waitpid(child, 0)[1] >> 8))
-train_epochs(app)
-app.stop()
-"""
-    trainer = start(HEAD + script)
-    assert trainer.end() == 0
-    assert trainer.stopped == (3, 0)
-    assert _said(trainer) == ["- child's status 5", "- callback"]
-
-
-def test_the_sdks_threads_are_daemons(start: Start) -> None:
-    script = """
-app = epochal.Application(trainer)
-others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
-say(f"- {len(others)} {all(thread.daemon for thread in others)}")
-app.stop()
-"""
-    trainer = start(HEAD + script)
-    assert trainer.end() == 0
-    assert _said(trainer) == ["- 1 True"]
-
-
-def test_a_dump_of_all_stacks(start: Start) -> None:
-    trainer = start(parameters={"ignore_stop": "1:2"})
-    trainer.wait_for("batch", batch=1)
-
-    def has_dump() -> bool:
-        trainer.process.send_signal(signal.SIGUSR1)  # again and again: the first may find it on its way there
-        return bool(re.search(r'counter.py", line \d+ in work', trainer.log))
-
-    until(has_dump, trainer.account)
-    assert trainer.log.count("Thread 0x") >= 1  # all threads, not only this one
-
-
 def test_a_bare_application(start: Start) -> None:
     trainer = start(HEAD + "app = epochal.Application()\nsay('- ' + json.dumps(app.parameters))\n", parameters={"a": 1})
     assert trainer.end() == 0
     assert trainer.wait_for("hello")["trainer"] == "scripted_trainer"
-    assert [json.loads(line[2:]) for line in _said(trainer)] == [{"a": 1}]
+    assert [json.loads(line[2:]) for line in said(trainer)] == [{"a": 1}]

@@ -19,6 +19,18 @@ def test_the_first_and_the_last_batch_are_always_told(start: Start) -> None:
             assert len(told) < count / 10
 
 
+def test_how_far_a_set_up_is_is_told_now_and_then(start: Start) -> None:
+    """However often the trainer says it; the last of it always."""
+    trainer = start(epochs=1, parameters={"set_up_images": 200})
+    assert trainer.end() == 0
+    told = trainer.of("setUpProgress")
+    assert {(event["doing"], event["total"]) for event in told} == {("Looking at images", 200)}
+    assert (told[0]["done"], told[-1]["done"]) == (1, 200)
+    assert len(told) < 50
+    kinds = [event["type"] for event in trainer.events]
+    assert kinds.index("setUpProgress") < kinds.index("ready")
+
+
 LEAVES_EARLY = """
 app = epochal.Application(trainer)
 app.state(save=save, load=load)

@@ -20,6 +20,7 @@ from epochal.control import Control
 from epochal.data_report import DataReport
 from epochal.errors import SetUpError, StopException
 from epochal.peers import Peers, follow_rank_0
+from epochal.progress import SetUpProgress
 from epochal.protocol import EventSink
 from epochal.ranks import NoCheckpoints, Ranks, SharedControl, Silent
 from epochal.run_lock import RunLock
@@ -78,6 +79,7 @@ class Application:
                 "devices": devices.devices(),
             }
         )
+        self._set_up = SetUpProgress(self._sink)
         self._session = session or read_session()
         checkpoints = self._open_run_folder()
         best = trainer.best if trainer else None
@@ -223,6 +225,13 @@ class Application:
     def note(self, message: str) -> None:
         """A line for the people who watch: something was changed or switched off."""
         self._shutdown.note(message)
+
+    def set_up_progress(self, doing: str, done: int, total: int) -> None:
+        """Before `app.epochs()`: how far something is that takes long ("Looking at images"). May be called often.
+
+        It is shown where the run is watched. A set-up that tells of its progress is not taken for one that hangs.
+        """
+        self._set_up.tell(doing, done, total)
 
     def report_data(self, report: DataReport) -> None:
         """Keep what the run trains on as `data-report.json`, published with it; the receipt has its counts.

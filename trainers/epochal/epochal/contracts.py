@@ -101,6 +101,13 @@ class ReadyEvent(_Model):
     resumed_from: Position | None
 
 
+class SetUpProgressEvent(_Model):
+    type: Literal["setUpProgress"]
+    doing: Annotated[str, Field(min_length=1, max_length=200)]
+    done: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=1)]
+
+
 class PhaseEvent(_Model):
     type: Literal["phase"]
     phase: Literal["setUp", "train", "validate", "save", "finish"]
@@ -164,6 +171,7 @@ class FailedEvent(_Model):
 Event = Annotated[
     HelloEvent
     | ReadyEvent
+    | SetUpProgressEvent
     | PhaseEvent
     | BatchEvent
     | EpochEvent

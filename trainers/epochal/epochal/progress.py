@@ -10,6 +10,7 @@ from epochal.errors import NotFinite
 from epochal.protocol import EventSink
 
 _SECONDS_BETWEEN = 0.1
+_SECONDS_BETWEEN_SET_UP = 0.5
 #: Names that a training may give to metrics of its epochs, and as many to those of its batches: they travel in
 #: messages, receipts and pages.
 MOST_NAMES = 500
@@ -58,6 +59,24 @@ def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
             raise ValueError(f"a metric is called {name[:50]!r}: a name has 1 to 200 characters")
         numbers[name] = number
     return numbers
+
+
+class SetUpProgress:
+    """How far a set-up is, told a few times a second."""
+
+    def __init__(self, sink: EventSink) -> None:
+        self._sink = sink
+        self._tell_after = 0.0
+        self._doing = ""
+
+    def tell(self, doing: str, done: int, total: int) -> None:
+        """`done` of `total` things are done; the first of each kind of them is told, and the last."""
+        now = time.monotonic()
+        if total < 1 or (doing == self._doing and done < total and now < self._tell_after):
+            return
+        self._doing, self._tell_after = doing, now + _SECONDS_BETWEEN_SET_UP
+        event = {"type": "setUpProgress", "doing": doing[:200], "done": done, "total": total}
+        self._sink.send(event, may_drop=True)
 
 
 class Progress:

@@ -86,6 +86,9 @@ class Terminal:
             start = event["resumedFrom"]
             since = f"from epoch {start['epoch']}, batch {start['batch']}" if start else "from scratch"
             self._line(f"training {self._session.epochs} epochs {since} in {self._session.run_folder}")
+        elif kind == "setUpProgress" and self._rewrites:
+            text = f"{event['doing']}: {event['done']:,} of {event['total']:,}"
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
         elif kind == "batch" and self._rewrites:
             of = f"/{event['batches']}" if event["batches"] else ""
             text = f"epoch {event['epoch']}/{self._session.epochs} {event['phase']} {event['batch']}{of}"

@@ -2,7 +2,7 @@
 
 import type { LiveProgress } from '../../../contracts/http-api.ts';
 import { sizeText } from '../../../contracts/size-text.ts';
-import { counted } from '../formatting.ts';
+import { counted, formatCount } from '../formatting.ts';
 
 export type TrainingProgress = Extract<LiveProgress, { kind: 'training' }>;
 export type Work = Extract<LiveProgress, { kind: 'work' }>;
@@ -25,10 +25,13 @@ export function partTrained({ phase, epoch, epochs, batch, batches }: TrainingPr
   return Math.min(1, Math.max(0, (epoch - 1 + ofEpoch) / epochs));
 }
 
-export const partDone = ({ bytes, totalBytes }: Work): number | null =>
-  bytes !== undefined && totalBytes ? Math.min(1, bytes / totalBytes) : null;
+export function partDone({ bytes, totalBytes, counted: of }: Work): number | null {
+  if (of) return Math.min(1, of.done / of.total);
+  return bytes !== undefined && totalBytes ? Math.min(1, bytes / totalBytes) : null;
+}
 
-export function workText({ doing, bytes, totalBytes }: Work): string {
+export function workText({ doing, bytes, totalBytes, counted: of }: Work): string {
+  if (of) return `${doing}: ${formatCount(of.done)} of ${formatCount(of.total)}`;
   if (bytes === undefined) return doing;
   return `${doing}: ${sizeText(bytes)}${totalBytes ? ` of ${sizeText(totalBytes)}` : ''}`;
 }

@@ -17,10 +17,12 @@ import shutil
 import tarfile
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from epochal.cache_folder import cache_folder
+from epochal.datasets.junk import is_junk
 from epochal.errors import DataError
 
 _TAR = (".tar", ".tar.gz", ".tgz")
@@ -75,6 +77,15 @@ def unpacked(archive: Path) -> Path:
     except (OSError, EOFError, tarfile.TarError, zlib.error, ValueError) as error:
         raise DataError(f"the archive {archive} cannot be unpacked: {error}") from error
     return folder
+
+
+def in_one_folder(folder: Path, is_data_set: Callable[[Path], bool]) -> Path:
+    """The data set itself, where a folder has nothing but one with it."""
+    while True:
+        inside = [entry for entry in folder.iterdir() if not is_junk(entry.name)]
+        if len(inside) != 1 or not inside[0].is_dir() or is_data_set(folder):
+            return folder
+        folder = inside[0]
 
 
 def _unpack_whole(archive: Path, folder: Path, lock: IO[str]) -> None:

@@ -91,7 +91,7 @@ def checked(
     try:
         if look:
             decoded = decode_all(
-                data_set.pictures, data_set.findings, partial(look.progress, "decode the images"), seconds=look.seconds
+                data_set.pictures, data_set.findings, partial(look.progress, "Looking at images"), seconds=look.seconds
             )
             damaged = set(map(id, decoded.failed))
             data_set.pictures = [one for one in data_set.pictures if id(one) not in damaged]
@@ -101,7 +101,7 @@ def checked(
         something_to_learn(chosen, task, comparisons)
         if look:
             data_set.findings.extend(
-                duplicates.find(data_set.pictures, partial(look.progress, "compare the images"), chosen=chosen)
+                duplicates.find(data_set.pictures, partial(look.progress, "Comparing images"), chosen=chosen)
             )
             compared = True
     finally:
@@ -178,7 +178,7 @@ def prepare(app: Application, task: str, parameters: SplitParameters) -> Prepare
         reports.append(report)
         app.report_data(report)
 
-    data_set, chosen = checked(app.data or "", task, parameters, app.seed, tell, before_training())
+    data_set, chosen = checked(app.data or "", task, parameters, app.seed, tell, before_training(app))
     app.note(str(chosen))
     _note(app, data_set.findings)
     return Prepared(data_set, chosen, reports[-1], task)
@@ -189,17 +189,18 @@ def _note(app: Application, findings: Findings) -> None:
         app.note(f"the data set has {sentence}")
 
 
-def before_training() -> Look:
-    """At every image, before the first epoch: for ten minutes at most, told in the trainer's log."""
-    return Look(_logged(), seconds=LONGEST_LOOK)
+def before_training(app: Application) -> Look:
+    """At every image, before the first epoch: for ten minutes at most, told in the run and in the trainer's log."""
+    return Look(_told(app), seconds=LONGEST_LOOK)
 
 
-def _logged() -> Callable[[str, int, int], None]:
-    """Progress as lines of the trainer's log, every few seconds."""
+def _told(app: Application) -> Callable[[str, int, int], None]:
+    """Progress of the run's set-up, and as lines of the trainer's log, every few seconds."""
     told = time.monotonic()
 
     def progress(doing: str, done: int, total: int) -> None:
         nonlocal told
+        app.set_up_progress(doing, done, total)
         if time.monotonic() > told + _LOG_SECONDS:
             told = time.monotonic()
             log(f"{doing}: {done:,} of {total:,}")

@@ -139,7 +139,7 @@ def read(folder: Path, task: str | None = None) -> DataSet:
     The task decides between annotations where a data set has several kinds of the same pictures.
     """
     if archive.is_archive(folder):
-        place = _in_one_folder(archive.unpacked(folder))
+        place = archive.in_one_folder(archive.unpacked(folder), lambda place: _kind_of(place) is not None)
         data_set = read(place, task)
         data_set.findings.add("unpacked archive", f"{folder} was unpacked to {place}")
         return data_set
@@ -172,15 +172,6 @@ def without_collector() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _in_one_folder(folder: Path) -> Path:
-    """The data set itself, where a folder has nothing but one with it."""
-    while True:
-        inside = [entry for entry in folder.iterdir() if not is_junk(entry.name)]
-        if len(inside) != 1 or not inside[0].is_dir() or _kind_of(folder):
-            return folder
-        folder = inside[0]
 
 
 def leaves_out(kind: str) -> bool:

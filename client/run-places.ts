@@ -1,12 +1,8 @@
 /** Where the files of a run are to be asked for: its host while it lives there, the store once it is published. */
-import { NoWorkerError, WorkerFailedError } from '../client/errors.ts';
-import type { FilesPlace } from '../client/run-files.ts';
-import { runAt } from '../contracts/life.ts';
 import type { FileSource } from '../contracts/run-files.ts';
 import type { RunView } from '../contracts/run-messages.ts';
-import { AnswerCache } from './answer-cache.ts';
-import { RefusedError } from './refusals.ts';
-import type { Backend } from './temporal-link.ts';
+import { FileNotFoundError, NoWorkerError, WorkerFailedError } from './errors.ts';
+import type { FilesPlace } from './run-files.ts';
 
 export interface RunPlaces {
   view: RunView;
@@ -16,24 +12,14 @@ export interface RunPlaces {
   isOver: boolean;
 }
 
-export class PlacesOfRuns {
-  readonly #views = new AnswerCache<RunView>(1_000, 200);
-
-  /** `asked`: a run, which means the life that it is in, or one of its lives. Of another life nobody here knows whether it is over. */
-  async of(backend: Backend, asked: string): Promise<RunPlaces> {
-    const run = runAt(asked);
-    const view = await this.#views.get(run, () => backend.training.view(run));
-    const { place = run } = view;
-    const isThisOne = asked === run || asked === place;
-    return {
-      view,
-      places: placesOf(view, isThisOne ? place : asked),
-      isOver: isThisOne && view.state === 'stopped',
-    };
-  }
+/** `asked`: a run, which means the life that it is in, or one of its lives. Of another life nobody here knows whether it is over. */
+export function placesIn(view: RunView, asked: string): RunPlaces {
+  const { run, place = run } = view;
+  const isThisOne = asked === run || asked === place;
+  return { view, places: placesOf(view, isThisOne ? place : asked), isOver: isThisOne && view.state === 'stopped' };
 }
 
-/** The first place that has what is asked for. Throws RefusedError where none has, or what keeps the last from answering. */
+/** The first place that has what is asked for. Throws FileNotFoundError where none has, or what keeps the last from answering. */
 export async function firstThatHas<T>(
   { places }: Pick<RunPlaces, 'places'>,
   what: string,
@@ -49,7 +35,7 @@ export async function firstThatHas<T>(
       silence ??= error;
     }
   }
-  throw silence ?? new RefusedError('notFound', `${what} is not there`);
+  throw silence ?? new FileNotFoundError(`${what} is not there`);
 }
 
 function placesOf(view: RunView, files: string): FilesPlace[] {

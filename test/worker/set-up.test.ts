@@ -1,0 +1,34 @@
+/** A set-up that tells how far it is may take as long as it needs; one that stands still does not. */
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { LiveSession } from '../../worker/session.ts';
+
+const limit = 0.3;
+
+function made(): LiveSession {
+  const parts = { run: 'r', host: 'h', life: {}, folder: {}, config: { epochs: 1, deadlines: {} }, startEpoch: 0 };
+  return new LiveSession({ ...parts, log: pino({ level: 'silent' }) } as unknown as ConstructorParameters<
+    typeof LiveSession
+  >[0]);
+}
+
+it('waits for a set-up that moves beyond its limit, and tells how far it is', async () => {
+  const session = made();
+  const told: unknown[] = [];
+  session.onSetUp = (doing, counted) => told.push([doing, counted]);
+  const total = 15;
+  let done = 0;
+  const looking = setInterval(() => {
+    session.listener.onEvent({ type: 'setUpProgress', doing: 'Looking at images', done: ++done, total });
+    if (done === total) session.listener.onEvent({ type: 'ready', resumedFrom: null });
+  }, 60);
+  const began = performance.now();
+  expect(await session.becomesReady(limit, new AbortController().signal)).toBe(true);
+  clearInterval(looking);
+  expect(performance.now() - began).toBeGreaterThan(2 * limit * 1000);
+  expect(told.at(-1)).toEqual(['Looking at images', { done: total, total }]);
+});
+
+it('does not wait for one that stands still', async () => {
+  expect(await made().becomesReady(limit, new AbortController().signal)).toBe(false);
+});
