@@ -115,12 +115,14 @@ export const dataSummarySchema = extensible({
 });
 export type DataSummary = z.infer<typeof dataSummarySchema>;
 
-export const dataSummaryOf = (report: DataReport): DataSummary =>
-  dataSummarySchema.parse({
-    ...report,
-    splits: report.splits.slice(0, mostFindings),
-    findings: report.findings.slice(0, mostFindings),
-  });
+export function dataSummaryOf(report: DataReport): DataSummary {
+  const { kind, images, objects, classCount, splitBy, splitSha256, splits, findings, duplicates, decoded } = report;
+  return {
+    ...{ kind, images, objects, classCount, splitBy, splitSha256, duplicates, decoded },
+    splits: splits.slice(0, mostFindings),
+    findings: findings.slice(0, mostFindings).map(({ kind, effect, count }) => ({ kind, effect, count })),
+  };
+}
 
 /** A report as a file has it; null for what is none, such as one of another version. */
 export function readDataReport(text: string): DataReport | null {

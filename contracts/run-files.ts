@@ -74,7 +74,7 @@ export const logLinesSchema = extensible({
 export type LogLines = z.infer<typeof logLinesSchema>;
 
 /** `removeResults`: the output folder of a run that is over, with all in it. */
-export const removeResultsSchema = z.object({
+export const removeResultsSchema = extensible({
   place: runFilesSchema,
   /** Null: of a run that was not pinned to its store yet. */
   storeIdentity: z.string().nullable(),

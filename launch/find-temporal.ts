@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
+import { isAlive } from '../server/is-alive.ts';
 import { lockFile } from '../worker/file-lock.ts';
 import { makePrivate } from '../worker/private-folder.ts';
 import { findPython } from '../worker/python-tools.ts';
@@ -22,6 +23,8 @@ export const startedServerSchema = z.object({
   namespace: z.string().min(1),
   ui: z.string().nullable(),
   pid: z.int(),
+  /** The process that it ends with. What older versions wrote has none. */
+  launcher: z.int().optional(),
 });
 export type StartedServer = z.infer<typeof startedServerSchema>;
 
@@ -70,10 +73,14 @@ export function configuredTemporal(): FoundTemporal | null {
   return { origin: 'configured', address, namespace, ui, connection: connectionOptions, server: null };
 }
 
-/** A server that an Epochal process on this machine started, when it answers. */
+/**
+ * A server that an Epochal process on this machine started, when it answers and that process is there: one whose launcher was killed still
+ * answers for a while, and is going down.
+ */
 export async function runningTemporal(dataFolder: string): Promise<FoundTemporal | null> {
   const started = await readStarted(dataFolder);
-  if (started === null || !(await answers({ address: started.address }))) return null;
+  if (started === null || (started.launcher !== undefined && !isAlive(started.launcher))) return null;
+  if (!(await answers({ address: started.address }))) return null;
   return found('running', started, null);
 }
 
@@ -114,7 +121,13 @@ export async function findTemporal(
       uiPort: 8233,
       ui: true,
     });
-    const record: StartedServer = { address: server.address, namespace: 'default', ui: server.ui, pid: server.pid };
+    const record: StartedServer = {
+      address: server.address,
+      namespace: 'default',
+      ui: server.ui,
+      pid: server.pid,
+      launcher: process.pid,
+    };
     const beside = `${startedFile(dataFolder)}.${process.pid}`;
     await writeFile(beside, `${JSON.stringify(record)}\n`);
     await rename(beside, startedFile(dataFolder));

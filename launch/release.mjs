@@ -16,6 +16,7 @@ const places = [
   { file: 'package-lock.json', before: '^  "name": "epochal",\n  "version": "', times: 1 },
   { file: 'package-lock.json', before: '^      "name": "epochal",\n      "version": "', times: 1 },
   { file: 'trainers/epochal/epochal/__init__.py', before: '^__version__ = "', times: 1 },
+  { file: 'README.md', before: 'epochal-', times: 3 },
   { file: 'charts/epochal/Chart.yaml', before: '^(?:version|appVersion): "?', times: 2, optional: true },
 ];
 

@@ -14,6 +14,8 @@ export class AnswerCache<T> {
     this.#answers = new LRUCache<string, Boxed<T>, () => Promise<T>>({
       max: most,
       ttl: milliseconds,
+      // Looked up anew each time, so that tests can set the clock.
+      perf: { now: () => performance.now() },
       // Whoever asked gets the answer, also where others have displaced it meanwhile.
       ignoreFetchAbort: true,
       fetchMethod: async (_key, _stale, { context: ask }) => ({ answer: await ask() }),

@@ -2,6 +2,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isAlive } from './is-alive.ts';
 import { ServerSettingsError } from './settings.ts';
 import { SignInCodes } from './sign-in-codes.ts';
 
@@ -33,14 +34,5 @@ async function announced(file: string): Promise<z.infer<typeof runningSchema> | 
     return runningSchema.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch {
     return null;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -16,7 +16,8 @@ import { can } from './machine-abilities.ts';
 
 const namespace = `epochal-${process.pid}`;
 const [outside, inside] = [`ep${process.pid}o`, `ep${process.pid}i`];
-const [outsideAddress, insideAddress] = ['10.213.77.1', '10.213.77.2'];
+// Of this process: another run of these tests, or what one that was killed has left, has addresses of its own.
+const [outsideAddress, insideAddress] = [1, 2].map((end) => `10.213.${process.pid % 250}.${end}`);
 const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' });
 
 let hosts: FaultHosts;

@@ -35,12 +35,39 @@ async function installedPackages(): Promise<string[]> {
   return Object.keys(packages).map((path) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length));
 }
 
+const compilers = ['vite', 'rolldown', 'esbuild', 'tsx', 'typescript'];
+
+/** Packages that these folders' sources import. */
+async function importedBy(folders: readonly string[]): Promise<Set<string>> {
+  const names = new Set<string>();
+  for (const folder of folders) {
+    const files = await readdir(join(root, folder), { recursive: true });
+    for (const file of files.filter((path) => /\.tsx?$/.test(path))) {
+      const text = await readFile(join(root, folder, file), 'utf8');
+      for (const [, name] of text.matchAll(/(?:from |import |import\()'((?:@[^/']+\/)?[^./'][^/']*)/g)) {
+        if (name) names.add(name);
+      }
+    }
+  }
+  return names;
+}
+
 test('an installed package has no web library, no compiler, no sources, and takes at most 340 MB', async () => {
   const packages = await installedPackages();
-  const unwanted =
-    /^(@codemirror|@dagrejs|@lezer|@mantine|@rjsf|@tabler|@tanstack|react|vite|rolldown|esbuild|tsx|typescript)/;
+  const ours = await importedBy([
+    'contracts',
+    'workflows',
+    'activities',
+    'worker',
+    'stores',
+    'client',
+    'server',
+    'launch',
+  ]);
+  const webs = [...(await importedBy(['web/src']))].filter((name) => !ours.has(name));
+  expect(webs).toEqual(expect.arrayContaining(['react', 'uplot', '@mantine/core']));
   expect(packages).toContain('@temporalio/worker');
-  expect(packages.filter((name) => unwanted.test(name))).toEqual([]);
+  expect(packages.filter((name) => webs.includes(name) || compilers.includes(name))).toEqual([]);
   const files = await readdir(join(project, 'node_modules', 'epochal'), { recursive: true });
   expect(files.filter((file) => /(?<!\.d)\.tsx?$|__pycache__|\.pyc$|node_modules/.test(file))).toEqual([]);
   expect(files).toEqual(expect.arrayContaining(['web/dist/index.html', 'trainers/epochal/epochal/__init__.py']));

@@ -8,7 +8,13 @@ import { version } from '../../client/version.ts';
 import { runProgram } from '../../worker/run-program.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const files = ['package.json', 'package-lock.json', 'CHANGELOG.md', 'trainers/epochal/epochal/__init__.py'];
+const files = [
+  'package.json',
+  'package-lock.json',
+  'CHANGELOG.md',
+  'README.md',
+  'trainers/epochal/epochal/__init__.py',
+];
 let clone: string;
 const text = (file: string) => readFile(join(clone, file), 'utf8');
 
@@ -40,6 +46,8 @@ test('writes the version wherever it shows, and the heading of the changelog', a
     packages: { '': { version: '7.8.9' } },
   });
   expect(await text('trainers/epochal/epochal/__init__.py')).toContain('__version__ = "7.8.9"');
+  expect(await text('README.md')).toMatch(/epochal-7\.8\.9\.tgz/);
+  expect(await text('README.md')).not.toContain(version);
   expect(await text('CHANGELOG.md')).toMatch(/## \[Unreleased\]\n\n## \[7\.8\.9\] - \d{4}-\d\d-\d\d\n/);
 });
 

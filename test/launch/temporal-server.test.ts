@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
 import { searchAttributes } from '../../contracts/search-attributes.ts';
+import { runningTemporal } from '../../launch/find-temporal.ts';
 import { startTemporalServer } from '../../launch/temporal-server.ts';
 
 let folder: string;
@@ -33,6 +34,20 @@ test('the shared server of the test run answers and knows the search attributes 
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
   expect(Object.keys(customAttributes ?? {})).toEqual(expect.arrayContaining(Object.keys(searchAttributes)));
   await connection.close();
+});
+
+test('a server whose launcher was killed is going down, and is not used although it answers still', async () => {
+  const launcher = spawn('true');
+  await once(launcher, 'exit');
+  const address = inject('temporalAddress');
+  const record = { address, namespace: 'default', ui: null, pid: process.pid };
+  const write = (more: object) => writeFile(join(folder, 'temporal.json'), JSON.stringify({ ...record, ...more }));
+  await write({ launcher: launcher.pid });
+  expect(await runningTemporal(folder)).toBe(null);
+  await write({ launcher: process.pid });
+  expect(await runningTemporal(folder)).toMatchObject({ origin: 'running', address });
+  await write({});
+  expect(await runningTemporal(folder)).toMatchObject({ origin: 'running', address });
 });
 
 test('what was started on a server with a database file is there after a restart', async () => {

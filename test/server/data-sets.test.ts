@@ -101,7 +101,9 @@ it('tells what a run would train on, and keeps it with what was trained', async 
   const receipt = await run.result();
   // Every image was decoded and compared before the first epoch, which a check before the start does not wait for.
   const looked = { ...(told ?? expect.fail('no report')), decoded: { images: 12, failed: 0 } };
-  const trained = { ...looked, duplicates: { images: 0, acrossSplits: 0 } };
+  // And what its framework made of it is told beside what was promised.
+  const splits = looked.splits.map((split) => ({ ...split, loaded: { images: split.images, objects: split.objects } }));
+  const trained = { ...looked, splits, duplicates: { images: 0, acrossSplits: 0 } };
   const { sizes: _, classes: __, folder: ___, reportVersion: ____, ...counts } = trained;
   expect(receipt.data).toEqual({ ...counts, findings: counts.findings.map(({ examples: _, ...one }) => one) });
   // The whole of it is published, and no message of the workflow has it.

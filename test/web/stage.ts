@@ -132,6 +132,8 @@ export class Stage {
     const context = await this.browser.newContext({
       baseURL: this.address,
       viewport: { width: 1280, height: 900 },
+      // On a busy machine what is clicked would move on between the mouse's down and up.
+      reducedMotion: 'reduce',
       ...options,
     });
     const page = await context.newPage();
@@ -139,7 +141,8 @@ export class Stage {
     page.on('console', (message) => {
       // A network interface of the machine that comes or goes is nobody's error here.
       if (message.text().includes('ERR_NETWORK_CHANGED')) return;
-      if (message.type() === 'error') this.consoleErrors.push(`${page.url()}: ${message.text()}`);
+      if (message.type() === 'error')
+        this.consoleErrors.push(`${page.url()}: ${message.text()} (${message.location().url})`);
     });
     page.on('pageerror', (error) => this.consoleErrors.push(`${page.url()}: ${error.message}`));
     page.on('request', (request) => {

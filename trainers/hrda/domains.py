@@ -92,7 +92,9 @@ class Domain:
         entry = self.entries[index]
         if entry.marked:
             return self._painted(entry.marked)
-        values = read_mask(entry.annotation)  # type: ignore[arg-type]
+        if entry.annotation is None:
+            raise DataError(f"{entry.picture} has no mask")
+        values = read_mask(entry.annotation)
         labels = values if entry.table is None else entry.table[values]
         wrong = (labels >= len(self.classes)) & (labels != IGNORED)
         if wrong.any():

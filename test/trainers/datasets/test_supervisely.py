@@ -36,9 +36,9 @@ def test_supervisely_reads_what_we_write(shapes: Make, kind: str) -> None:
                 mask = (
                     full_mask(one, picture.width, picture.height) if one.has_mask else _box_mask(one.box, theirs.shape)
                 )
-                # Outlines are drawn by other rules; bitmaps and boxes are the same pixel for pixel.
+                # Of outlines single pixels of slanted borders differ; bitmaps and boxes are the same pixel for pixel.
                 assert (theirs.astype(bool) ^ mask).sum() <= (
-                    0.12 * mask.sum() if kind == "supervisely-polygons" else 0
+                    0.06 * mask.sum() if kind == "supervisely-polygons" else 0
                 )
                 seen += 1
     assert seen > 12
@@ -87,7 +87,7 @@ def test_we_read_what_supervisely_writes(project: Path) -> None:
     assert data_set.classes == ["thing", "outline", "area"]
     box, outline, area = data_set.pictures[0].objects
     assert box.box == (3, 2, 20, 10)
-    assert outline.polygons[0].exterior == [(5.0, 5.0), (25.0, 5.0), (15.0, 30.0)]
+    assert outline.polygons[0].exterior == [(5.5, 5.5), (25.5, 5.5), (15.5, 30.5)]
     mask = full_mask(area, 60, 40)
     assert mask.sum() == 200 - 15
     assert mask[10, 30]

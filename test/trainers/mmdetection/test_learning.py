@@ -68,5 +68,5 @@ def test_boxes_alone_train_no_masks(start: Start, tmp_path: Path) -> None:
     parameters = {"config": "mask-rcnn_r50_fpn_1x_coco", "overrides": SMALL_RESNET}
     trainer = start(data=str(data), epochs=1, parameters=parameters)
     assert trainer.end() == 1
-    assert trainer.failed["kind"] == "setUp", trainer.failed
+    assert trainer.failed["kind"] == "data", trainer.failed
     assert "has a mask head, but" in trainer.failed["message"]

@@ -26,8 +26,8 @@ CASES = [
     Trained("leaks", "yolo", "yolo: test is beside train, without val"),
     Trained("check", "coco", "coco: long names"),
     Trained("malformed", "coco", "coco: malformed, no height", refused="height"),
-    Trained("exports", "coco", "coco: Roboflow"),
-    Trained("exports", "coco", "coco: FiftyOne"),
+    Trained("exports", "coco_exports", "coco: Roboflow"),
+    Trained("exports", "coco_exports", "coco: FiftyOne"),
     Trained("told", "coco", "coco: crowds", notes=("crowd",)),
 ]
 

@@ -144,7 +144,7 @@ function FindingDetails({ finding, place }: { finding: DataFinding; place: DataS
     <details>
       <summary>
         <Group component="span" display="inline-flex" gap="xs">
-          <Badge component="span" color={effect === 'leftOut' ? 'orange.9' : 'gray.7'} variant="filled" tt="none">
+          <Badge component="span" color={effect === 'leftOut' ? 'orange' : 'gray'} tt="none">
             {effect === 'leftOut' ? 'left out' : 'note'}
           </Badge>
           <Text component="span" size="sm">

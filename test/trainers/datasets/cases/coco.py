@@ -1,4 +1,4 @@
-"""COCO as tools export it, and images as cameras and scanners store them."""
+"""COCO files and their entries, and images as cameras and scanners store them."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def _other_modes(folder: Path) -> None:
     (folder / "annotations" / "instances.json").write_text(json.dumps(content))
 
 
-def _are_read(count: int, **found: int) -> Callable[[Path], None]:
+def are_read(count: int, **found: int) -> Callable[[Path], None]:
     def expect(folder: Path) -> None:
         data_set, _ = checked(str(folder), "detect", SplitParameters())
         assert len(data_set.pictures) == count
@@ -217,78 +217,6 @@ def _cut(path: Path) -> None:
 def _with_pages(path: Path) -> None:
     pages = [Image.new("RGB", SIZE, (60 * page, 90, 40)) for page in range(4)]
     pages[0].save(path, "TIFF", save_all=True, append_images=pages[1:])
-
-
-def _standard(folder: Path) -> None:
-    """COCO's own folder: the same images in files for boxes, poses and captions."""
-    person = {"id": 1, "name": "person", "keypoints": ["nose", "left_eye", "right_eye"], "skeleton": []}
-    for part in ("train2017", "val2017"):
-        images = []
-        for index in range(3):
-            image(folder / part / f"{part}{index}.jpg")
-            images.append(listed(index, f"{part}{index}.jpg"))
-        boxes = [mark(index, index, category_id=index % 2 + 1) for index in range(3)]
-        write(
-            folder / "annotations" / f"instances_{part}.json",
-            images,
-            boxes,
-            [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}],
-        )
-        poses = [mark(0, 0, keypoints=[20, 20, 2, 22, 18, 2, 0, 0, 0], num_keypoints=2)]
-        write(folder / "annotations" / f"person_keypoints_{part}.json", images, poses, [person])
-        captions = {"images": images, "annotations": [{"id": 1, "image_id": 1, "caption": "a dog"}]}
-        (folder / "annotations" / f"captions_{part}.json").write_text(json.dumps(captions))
-
-
-def _standard_is_read(folder: Path) -> None:
-    data_set, chosen = checked(str(folder), "detect", SplitParameters())
-    assert data_set.classes == ["person", "dog"]
-    assert kinds(data_set) == {"unused annotation file": 4}
-    assert {part: len(pictures) for part, pictures in chosen.parts.items()} == {"train": 3, "val": 3}
-    data_set, _ = checked(str(folder), "pose", SplitParameters())
-    assert data_set.classes == ["person"]
-    assert data_set.keypoint_names == ["nose", "left_eye", "right_eye"]
-
-
-def _layout(images: str, file: str, name: str = "{}") -> Callable[[Path], None]:
-    """Six images somewhere, an annotation file somewhere, and how the file calls them."""
-
-    def make(folder: Path) -> None:
-        for index in range(6):
-            image(folder / images / f"p{index}.jpg")
-        entries = [listed(index, name.format(f"p{index}.jpg")) for index in range(6)]
-        write(folder / file, entries, [mark(index, index) for index in range(6)])
-
-    return make
-
-
-def _named_for_a_split(folder: Path) -> None:
-    """The data set's own folder has a name that says nothing about its images."""
-    six(folder)
-    (folder / "annotations" / "instances.json").rename(folder / "labels.json")
-    (folder / "annotations").rmdir()
-    folder.rename(folder.parent / "train2017")
-
-
-def _is_drawn(folder: Path) -> None:
-    data_set, chosen = checked(str(folder.parent / "train2017"), "detect", SplitParameters())
-    assert chosen.by == "random"
-    assert {picture.split for picture in data_set.pictures} == {None}
-
-
-def _roboflow(folder: Path) -> None:
-    for part in ("train", "valid", "test"):
-        images = []
-        for index in range(3):
-            image(folder / part / f"{part}{index}_jpg.rf.0a1b2c.jpg")
-            images.append(listed(index, f"{part}{index}_jpg.rf.0a1b2c.jpg"))
-        write(folder / part / "_annotations.coco.json", images, [mark(index, index) for index in range(3)])
-
-
-def _roboflow_is_read(folder: Path) -> None:
-    data_set, chosen = checked(str(folder), "detect", SplitParameters())
-    assert {part: len(pictures) for part, pictures in chosen.parts.items()} == {"train": 3, "val": 3}
-    assert [picture.split for picture in data_set.pictures].count("test") == 3
 
 
 def _without(name: str, field: str) -> Callable[[Path], None]:
@@ -348,43 +276,19 @@ CASES = [
         ),
         refused(r"box outside: annotations\[0\] \(id 1\) of .* has the box 80, 40, 18.5, 20 .* \(and 1 more\)"),
     ),
-    Case("coco: image modes", _other_modes, _are_read(20)),
+    Case("coco: image modes", _other_modes, are_read(20)),
     Case(
         "coco: a JPEG with bytes behind its end",
         _replaced(lambda path: path.write_bytes(path.read_bytes() + b"\0" * 64)),
-        _are_read(6),
+        are_read(6),
     ),
     Case("coco: a truncated JPEG", _replaced(_cut), refused("unreadable picture: .*p0.jpg: .*truncated")),
-    Case("coco: a TIFF with pages", _replaced(_with_pages), _are_read(6, several_pages=1)),
+    Case("coco: a TIFF with pages", _replaced(_with_pages), are_read(6, several_pages=1)),
     Case("coco: long names", _long, _long_names_are_written),
-    Case("coco: its standard folder", _standard, _standard_is_read),
-    Case("coco: a folder that is called train2017", _named_for_a_split, _is_drawn),
-    Case("coco: Roboflow", _roboflow, _roboflow_is_read),
-    Case("coco: FiftyOne", _layout("data", "labels.json"), _are_read(6)),
-    *(
-        Case(f"coco: CVAT, {name}", _layout(images, f"annotations/{name}.json"), _are_read(6))
-        for name, images in (
-            ("instances_default", "images/default"),
-            ("instances_Validation", "images/Validation"),
-            ("person_keypoints_mine", "images/mine"),
-            ("instances_default", "images"),
-        )
-    ),
-    Case("coco: Label Studio", _layout("images", "result.json", "images/{}"), _are_read(6)),
-    Case(
-        "coco: Label Studio on Windows",
-        _layout("images", "result.json", "images\\{}"),
-        _are_read(6, relocated_path=6),
-    ),
-    Case(
-        "coco: absolute paths of another machine",
-        _layout("images", "result.json", "C:\\Users\\A\\images\\{}"),
-        _are_read(6, relocated_path=6),
-    ),
     Case(
         "coco: no size",
         lambda folder: six(folder, lambda c: [c["images"][0].pop(k) for k in ("width", "height")]),
-        _are_read(6),
+        are_read(6),
     ),
     *(
         Case(f"coco: malformed, {name}", make, refused(words))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from epochal import DataError
 from epochal.datasets import coco
-from epochal.datasets.checking import checked
+from epochal.datasets.checking import Look, checked
 from epochal.datasets.parameters import SplitParameters
 from images import save_turned
 from PIL import Image
@@ -165,14 +165,14 @@ def _junk(folder: Path) -> None:
         (folder / role / "images" / ".ipynb_checkpoints" / "0-checkpoint.png").write_bytes(b"")
 
 
-def read_hrda(folder: Path, **parameters: object) -> DataSet:
+def read_hrda(folder: Path, look: Look | None = None, **parameters: object) -> DataSet:
     """What HRDA trains on."""
     if str(_HRDA) not in sys.path:
         sys.path.insert(0, str(_HRDA))
     from data_set import read_data_set
     from parameters import Parameters
 
-    return read_data_set(str(folder), Parameters(**parameters))
+    return read_data_set(str(folder), Parameters(**parameters), look=look)
 
 
 def _trained(expected: Callable[[int], np.ndarray]) -> Callable[[Path], None]:

@@ -28,6 +28,7 @@ from epochal.datasets.listings import Listings
 from epochal.datasets.masks import full_mask, rle_of_mask
 from epochal.datasets.model import DataSet, Findings, Object, Picture
 from epochal.datasets.outlines import outline_of
+from epochal.datasets.painting import area_of
 from epochal.datasets.pictures import link_name, relocated, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
@@ -74,9 +75,8 @@ class _Reader:
         # Only now all categories are known, which may be at the end of a file.
         for file in files:
             self._read_annotations(file)
-        ids = list(self._categories)
-        if all(isinstance(one, int) for one in ids):
-            ids = sorted(ids)  # type: ignore[type-var]
+        numbers = [one for one in self._categories if isinstance(one, int)]
+        ids = sorted(numbers) if len(numbers) == len(self._categories) else self._categories
         classes = list(dict.fromkeys(self._categories[one].name for one in ids))
         pictures = [picture for picture, _ in self._by_path.values()]
         return DataSet("coco", self._folder, classes, pictures, self._findings, self._keypoint_names(pictures))
@@ -241,7 +241,7 @@ def _annotation(one: Object, picture: Picture, task: str) -> dict[str, Any]:
         marks["area"] = float(mask.sum()) or box_area
     elif one.polygons:
         marks["segmentation"] = [[float(v) for point in polygon.exterior for v in point] for polygon in one.polygons]
-        marks["area"] = float(full_mask(one, picture.width, picture.height).sum()) or box_area
+        marks["area"] = sum(map(area_of, one.polygons)) or box_area
     else:
         outlines = [outline_of(one, picture.width, picture.height).ring] if task == "segment" else []
         marks["segmentation"] = [[float(v) for point in ring for v in point] for ring in outlines]

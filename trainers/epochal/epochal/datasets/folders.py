@@ -44,8 +44,13 @@ def files_in(folder: Path, findings: Findings) -> Iterator[Path]:
 
 def folders_in(folder: Path, findings: Findings) -> list[Path]:
     """The folders directly in a folder, by name; junk is passed over."""
-    found = []
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    found: list[Path] = []
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        findings.add("unreadable folder", f"{folder}: {error.strerror}")
+        return found
+    for entry in entries:
         if is_junk(entry.name):
             findings.add("junk", f"{entry.path} is not a part of the data set")
         elif _is_folder(entry):

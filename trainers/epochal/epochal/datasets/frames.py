@@ -59,7 +59,11 @@ class Frame:
             one.class_name,
             self._box(one.box),
             polygons=[
-                Polygon(self._ring(polygon.exterior), [self._ring(ring) for ring in polygon.interiors])
+                Polygon(
+                    self._ring(polygon.exterior),
+                    [self._ring(ring) for ring in polygon.interiors],
+                    of_pixels=polygon.of_pixels,
+                )
                 for polygon in one.polygons
             ],
             bitmap=one.bitmap and self.placed_bitmap(one.bitmap),

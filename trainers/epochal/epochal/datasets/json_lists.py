@@ -107,7 +107,8 @@ class _Text:
     def peek(self) -> str:
         """The next character that is not a space; none at the end."""
         while True:
-            self._at = _space.match(self._window, self._at).end()  # type: ignore[union-attr]
+            if space := _space.match(self._window, self._at):
+                self._at = space.end()
             if self._at < len(self._window):
                 return self._window[self._at]
             if not self._read_on():

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from epochal.datasets.model import Bitmap, Box, Object, Point
+from epochal.datasets.painting import painted
 
 _PNG = b"\x89PNG"
 
@@ -43,12 +44,7 @@ def full_mask(one: Object, width: int, height: int) -> np.ndarray:
         part = one.bitmap.mask[top - one.bitmap.y :, left - one.bitmap.x :][: height - top, : width - left]
         mask[top : top + part.shape[0], left : left + part.shape[1]] = part
     for polygon in one.polygons:
-        picture = Image.new("1", (width, height))
-        draw = ImageDraw.Draw(picture)
-        draw.polygon(polygon.exterior, fill=1)
-        for interior in polygon.interiors:
-            draw.polygon(interior, fill=0)
-        mask |= np.asarray(picture, bool)
+        mask |= painted(polygon, width, height)
     return mask
 
 

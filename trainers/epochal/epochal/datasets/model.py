@@ -44,9 +44,13 @@ class Polygon:
     everything else together.
     """
 
-    __slots__ = ("_exterior", "_interiors")
+    __slots__ = ("_exterior", "_interiors", "of_pixels")
 
-    def __init__(self, exterior: Iterable[Point], interiors: Iterable[Iterable[Point]] = ()) -> None:
+    def __init__(
+        self, exterior: Iterable[Point], interiors: Iterable[Iterable[Point]] = (), *, of_pixels: bool = False
+    ) -> None:
+        """`of_pixels`: its corners are the middles of pixels, and those on its border belong to it (Supervisely)."""
+        self.of_pixels = of_pixels
         self._exterior = array("d", (value for point in exterior for value in point))
         self._interiors = tuple(array("d", (value for point in ring for value in point)) for ring in interiors)
 
@@ -54,7 +58,7 @@ class Polygon:
     def of_numbers(cls, numbers: Sequence[float]) -> Polygon:
         """An outline without holes, of x, y, x, y, …"""
         polygon = cls.__new__(cls)
-        polygon._exterior, polygon._interiors = array("d", numbers), ()
+        polygon._exterior, polygon._interiors, polygon.of_pixels = array("d", numbers), (), False
         return polygon
 
     @property
@@ -70,7 +74,8 @@ class Polygon:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Polygon):
             return NotImplemented
-        return self._exterior == other._exterior and self._interiors == other._interiors
+        mine, theirs = (self._exterior, self._interiors), (other._exterior, other._interiors)
+        return mine == theirs and self.of_pixels == other.of_pixels
 
     def __repr__(self) -> str:
         return f"Polygon({self.exterior}, {self.interiors})"

@@ -132,6 +132,9 @@ def _names(folder: Path, findings: Findings) -> dict[str, None]:
         names = sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except OSError as error:
+        findings.add("unreadable folder", f"{folder}: {error.strerror}")
+        return {}
     for name in filter(is_junk, names):
         findings.add("junk", f"{folder / name} is not a part of the data set")
     return dict.fromkeys(name for name in names if not is_junk(name))

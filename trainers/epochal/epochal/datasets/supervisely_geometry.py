@@ -63,19 +63,18 @@ def object_of(label: dict[str, Any], title: str, shape: str, skeleton: Skeleton 
 
 
 def placed(one: Object, frame: Frame) -> Object:
-    """The object on its image as it is loaded. A point is the middle of its pixel when an image is turned or scaled."""
+    """The object on its image as it is loaded.
+
+    Keypoints stay numbers of pixels, as COCO's and YOLO's are; when an image is turned or scaled, they are the middles.
+    """
     if frame.is_same:
         return one
-    return _shifted(frame.placed(_shifted(one, 0.5)), -0.5)
+    there = frame.placed(replace(one, keypoints=_moved(one.keypoints, 0.5)))
+    return replace(there, keypoints=_moved(there.keypoints, -0.5))
 
 
-def _shifted(one: Object, by: float) -> Object:
-    def ring(points: list[Point]) -> list[Point]:
-        return [(x + by, y + by) for x, y in points]
-
-    polygons = [Polygon(ring(one.exterior), [ring(points) for points in one.interiors]) for one in one.polygons]
-    keypoints = [Keypoint(p.x + by, p.y + by, p.visible) if p.visible else p for p in one.keypoints]
-    return replace(one, polygons=polygons, keypoints=keypoints)
+def _moved(points: list[Keypoint], by: float) -> list[Keypoint]:
+    return [Keypoint(point.x + by, point.y + by, point.visible) if point.visible else point for point in points]
 
 
 def unknown_nodes(label: dict[str, Any], skeleton: Skeleton | None) -> int:
@@ -91,7 +90,14 @@ def _outlined(title: str, polygons: list[Polygon]) -> Object:
 
 def _polygon(points: dict[str, Any]) -> Polygon:
     interiors = list_in(points, "interior", [])
-    return Polygon(_ring(points, "exterior", 3), [_ring({"interior": ring}, "interior", 3) for ring in interiors])
+    exterior = _middles(_ring(points, "exterior", 3))
+    holes = [_middles(_ring({"interior": ring}, "interior", 3)) for ring in interiors]
+    return Polygon(exterior, holes, of_pixels=True)
+
+
+def _middles(ring: list[Point]) -> list[Point]:
+    """Corners that are the numbers of pixels, at their middles; one between them is where it is."""
+    return [(x + 0.5 if x.is_integer() else x, y + 0.5 if y.is_integer() else y) for x, y in ring]
 
 
 def _bitmap(bitmap: dict[str, Any], frame: Frame) -> Bitmap:
@@ -125,12 +131,13 @@ def _oriented(label: dict[str, Any], title: str) -> Object:
 
 def _tilted(title: str, ring: list[Point]) -> Object:
     x, y, width, height = box_of_points(ring)
-    return Object(title, Box(x, y, width + 1, height + 1), polygons=[Polygon(ring)])
+    middles = [(x + 0.5, y + 0.5) for x, y in ring]
+    return Object(title, Box(x, y, width + 1, height + 1), polygons=[Polygon(middles, of_pixels=True)])
 
 
 def cut_to(one: Object, width: int, height: int) -> Object | None:
     """A tilted box without what is beyond its image; None where nothing is left."""
-    ring = one.polygons[0].exterior
+    ring = [(x - 0.5, y - 0.5) for x, y in one.polygons[0].exterior]
     # For each side of the image: how far inside a point is.
     sides = (lambda p: p[0], lambda p: width - 1 - p[0], lambda p: p[1], lambda p: height - 1 - p[1])
     for inside in sides:

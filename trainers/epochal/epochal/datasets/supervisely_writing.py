@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal.datasets.masks import packed
-from epochal.datasets.model import DataSet, Object
+from epochal.datasets.model import DataSet, Object, Point
 from epochal.datasets.pictures import link_name
 from epochal.datasets.splits import Split
 
@@ -76,7 +76,11 @@ def _labels(one: Object, instance: str, names: list[str]) -> list[dict[str, Any]
     if one.polygons:
         together = {"instance": instance} if len(one.polygons) > 1 else {}
         return [
-            {**base, **together, "points": {"exterior": polygon.exterior, "interior": polygon.interiors}}
+            {
+                **base,
+                **together,
+                "points": {"exterior": _pixels(polygon.exterior), "interior": list(map(_pixels, polygon.interiors))},
+            }
             for polygon in one.polygons
         ]
     if shape == "graph":
@@ -89,6 +93,15 @@ def _labels(one: Object, instance: str, names: list[str]) -> list[dict[str, Any]
     x, y, w, h = one.box
     corners = [[round(x), round(y)], [round(x + w) - 1, round(y + h) - 1]]
     return [{**base, "points": {"exterior": corners, "interior": []}}]
+
+
+def _pixels(ring: list[Point]) -> list[Point]:
+    """Corners as they are written there: the middle of a pixel by its number."""
+    return [(_pixel(x), _pixel(y)) for x, y in ring]
+
+
+def _pixel(value: float) -> float:
+    return value - 0.5 if (value - 0.5).is_integer() else value
 
 
 def _graph(names: list[str]) -> dict[str, Any]:
