@@ -14,7 +14,7 @@ import { name, placeName, relativePath } from './names.ts';
 import { progressSchema, workProgressSchema } from './progress.ts';
 import { outcomeSchema, receiptSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 import { fileSourceSchema, logLinesSchema } from './run-files.ts';
-import { configureSchema, runViewSchema } from './run-messages.ts';
+import { configureSchema, runEventSchema, runViewSchema } from './run-messages.ts';
 import { runSummarySchema } from './run-summary.ts';
 
 // ── Refusals
@@ -424,6 +424,15 @@ export const routes = {
     summary: 'A run',
     params: runParams,
     answer: runDetailsSchema,
+  },
+  /** Of one that is over also what it does not remember itself: that is in `events.jsonl` in its output folder. */
+  events: {
+    method: 'GET',
+    path: '/api/runs/:run/events',
+    tag: 'runs',
+    summary: 'What happened in a run, or in one of its lives, oldest first',
+    params: filesParams,
+    answer: z.array(runEventSchema),
   },
   live: {
     method: 'GET',

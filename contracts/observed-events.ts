@@ -4,12 +4,15 @@
  */
 import { z } from 'zod';
 import { metricsSchema, positionSchema } from './checkpoint.ts';
-import { instant, placeName } from './names.ts';
+import { instant, name, placeName } from './names.ts';
 import { causeSchema, outcomeSchema, restartSchema, runStateSchema } from './receipt.ts';
 import { extensible, openUnion } from './tolerance.ts';
 
 const common = {
-  /** `<execution that began the life>/<seq>`: who has it twice has it once. */
+  /**
+   * `<execution>/<seq>`, of the execution in which it happened: the same id is the same event. A life that a reset began has executions of
+   * its own, though it may have begun with the one that the life before began with.
+   */
   id: z.string().min(1),
   run: z.string().min(1),
   /** The execution that the life began with. */
@@ -24,10 +27,11 @@ const common = {
 const dataOf = {
   /** The run entered another of its states. `detail` is the chart's full one. */
   state: extensible({ state: runStateSchema, detail: z.string() }),
-  /** An epoch is complete and its checkpoint is whole. */
+  /** An epoch is complete and its checkpoint is whole. Of thousands of metrics, here and at the end, the first ones. */
   epoch: extensible({ epoch: z.int().min(1), seconds: z.number(), metrics: metricsSchema }),
   /** A checkpoint was stored, and its copy verified. */
   checkpoint: extensible({ name: z.string() }),
+  /** The receipt has the failure with its traceback. */
   restart: extensible({ reason: restartSchema.shape.reason, failure: restartSchema.shape.failure }),
   /** It was paused, or goes on after a pause. */
   held: extensible({ isHeld: z.boolean() }),
@@ -39,7 +43,7 @@ const dataOf = {
     outputFolder: z.string().nullable(),
     metrics: metricsSchema,
   }),
-  /** Events that were not kept for an observer that was away for long: how many of each kind. `metrics.jsonl` has all epochs. */
+  /** Events that were not kept for an observer that was unavailable for long: how many of each kind. `metrics.jsonl` has all epochs. */
   gap: extensible({ events: z.record(z.string(), z.int().min(1)) }),
 } as const;
 
@@ -60,5 +64,15 @@ export const observedEventSchema = openUnion('kind', [
 ]);
 export type ObservedEvent = Exclude<z.infer<typeof observedEventSchema>, { kind: 'other' }>;
 
-/** In the output folder: all events of the run, one a line. */
+/** Whom a pool tells of the events of its runs, and of which. Kinds of later versions do not happen here. */
+export const observedBySchema = extensible({ name, kinds: z.array(z.string().max(50)).max(50) });
+export type ObservedBy = z.infer<typeof observedBySchema>;
+
+/** A gap concerns those who would have been told of what it counts. */
+export const isWanted = (event: ObservedEvent, kinds: readonly string[]): boolean =>
+  event.kind === 'gap'
+    ? Object.keys(event.data.events).some((kind) => kinds.includes(kind))
+    : kinds.includes(event.kind);
+
+/** In the output folder: what happened in the run, one event per line. Epochs are in `metrics.jsonl` and checkpoints in the receipt. */
 export const eventsFile = 'events.jsonl';

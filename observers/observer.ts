@@ -12,9 +12,12 @@ export interface ObservedRun {
 export interface Observer {
   /** What a run calls it: it is remembered with how much it was told. */
   readonly name: string;
+  /** Of which events it is told. */
+  readonly kinds: readonly string[];
   /**
    * Tells it of `events`, which are in order, and of how far that got: `onTold` with the number of each that it has for good. It may have
-   * been told of some of them before: that changes nothing. Throws what is to be tried again, as often as the run waits for it.
+   * been told of some of them before: that changes nothing. It may return before the last one, but not before the first. Throws what is to be tried again, as often as the run waits for it. The message
+   * is kept in the run's history: it has no secret in it.
    */
   tell(events: readonly ObservedEvent[], run: ObservedRun, delivery: Delivery): Promise<void>;
 }
@@ -22,4 +25,6 @@ export interface Observer {
 export interface Delivery {
   signal: AbortSignal;
   onTold: (seq: number) => void;
+  /** It does not take this event, whoever tells it again: that goes into the worker's log. */
+  onRefused: (event: ObservedEvent, why: string) => void;
 }

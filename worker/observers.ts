@@ -1,7 +1,9 @@
-/** Who is told of the runs of this pool, by name. */
+/** Who is told of the runs of this pool. */
+import type { ObservedBy } from '../contracts/observed-events.ts';
 import { EventsFile } from '../observers/events-file.ts';
 import type { Observer } from '../observers/observer.ts';
-import { Webhook, type WebhookSettings } from '../observers/webhook.ts';
+import { Webhook } from '../observers/webhook.ts';
+import type { WebhookSettings } from '../observers/webhook-settings.ts';
 
 export class Observers {
   readonly #observers: ReadonlyMap<string, Observer>;
@@ -11,14 +13,15 @@ export class Observers {
     this.#observers = new Map(all.map((observer) => [observer.name, observer]));
   }
 
-  get names(): string[] {
-    return [...this.#observers.keys()];
+  get all(): ObservedBy[] {
+    return [...this.#observers.values()].map(({ name, kinds }) => ({ name, kinds: [...kinds] }));
   }
 
   /** Throws where this worker has no such observer: another one of the pool may. */
   get(name: string): Observer {
     const observer = this.#observers.get(name);
-    if (!observer) throw new Error(`this worker has no observer ${name}: it has ${this.names.join(', ')}`);
-    return observer;
+    if (observer) return observer;
+    const names = [...this.#observers.keys()].join(', ');
+    throw new Error(`this worker has no observer ${name}: it has ${names}`);
   }
 }

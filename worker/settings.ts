@@ -7,11 +7,10 @@ import { problemsOf } from '../contracts/config-problems.ts';
 import { problemSentence } from '../contracts/failure.ts';
 import { cacheFolder, dataFolder } from '../contracts/folders.ts';
 import { name } from '../contracts/names.ts';
-import { observedKinds } from '../contracts/observed-events.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import { storeAddress } from '../contracts/run-config.ts';
-import type { WebhookSettings } from '../observers/webhook.ts';
+import { readWebhook, type WebhookSettings } from '../observers/webhook-settings.ts';
 import { folderOf } from './allowed-paths.ts';
 import { readTrainerVariables } from './program-environment.ts';
 
@@ -75,32 +74,12 @@ const environmentSchema = z.object({
         'must be names of variables, * for any characters, separated by commas; none of TEMPORAL_* and EPOCHAL_* is handed on',
     })
     .optional(),
-  EPOCHAL_WEBHOOK: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),
-  EPOCHAL_WEBHOOK_SECRET: z.string().min(16).max(1000).optional(),
-  EPOCHAL_WEBHOOK_EVENTS: z
-    .string()
-    .refine((text) => kindsOf(text).every((kind) => observedKinds.some((known) => known === kind)), {
-      error: `must be kinds of events, separated by commas: ${observedKinds.join(', ')}`,
-    })
-    .default('state,restart,held,ended,gap'),
+  EPOCHAL_WEBHOOK: z.string().optional(),
+  EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
+  EPOCHAL_WEBHOOK_EVENTS: z.string().optional(),
   /** Read by the loggers, which are there before the settings are. */
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
 });
-
-const kindsOf = (text: string) => text.split(',').map((kind) => kind.trim());
-
-/** Throws where it would have to tell unsigned. */
-function webhookOf(values: z.infer<typeof environmentSchema>): WebhookSettings | null {
-  const { EPOCHAL_WEBHOOK: address, EPOCHAL_WEBHOOK_SECRET: secret, EPOCHAL_WEBHOOK_EVENTS: events } = values;
-  if (address === undefined) return null;
-  if (secret === undefined) {
-    throw new Error(
-      'EPOCHAL_WEBHOOK_SECRET is missing: must be the secret that the requests to EPOCHAL_WEBHOOK are signed with',
-    );
-  }
-  const kinds = kindsOf(events);
-  return { address, secret, kinds: observedKinds.filter((kind) => kinds.includes(kind)) };
-}
 
 const foldersOf = (text = '') => text.split(delimiter).filter(Boolean);
 
@@ -148,6 +127,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     keptFreeBytes: values.EPOCHAL_KEPT_FREE_GB * 1e9,
     upkeepSeconds: values.EPOCHAL_UPKEEP_SECONDS,
     hostReturnSeconds: values.EPOCHAL_HOST_RETURN_SECONDS,
-    webhook: webhookOf(values),
+    webhook: readWebhook(values),
   };
 }

@@ -74,16 +74,16 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
     // What was found is on the host alone: nothing was salvaged yet.
     if (!own && ledger.length > 0) receipt = { ...receipt, outcome: 'failed', cause: { kind: 'failure', failure } };
   }
-  const final = await cleanUp({ run, ...owner, config, host, keep, receipt });
+  const final = tell(await cleanUp({ run, ...owner, config, host, keep, receipt }), config);
   if (wf.patched('observers')) await tellObservers(final, owner, config);
-  return tell(final, config);
+  return final;
 }
 
 /** The run could not tell its end. Whom it told of the rest, nobody knows here: all that the pool has are told. */
 async function tellObservers(final: Receipt, owner: Owner, config: RunConfig): Promise<void> {
   const events = [salvageEnd(final, owner, new Date())];
   try {
-    await tellObserver({ run: final.run, ...owner, config, observer: null, events });
+    await tellObserver({ run: final.run, ...owner, config, observer: null, events }, true);
   } catch (error) {
     wf.log.warn('observers were not told of the salvage', { error });
   }

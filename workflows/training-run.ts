@@ -8,7 +8,6 @@
 import * as wf from '@temporalio/workflow';
 import { chainWith, type Owner, otherLifeType, placeMemo } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
-import type { ObservedEvent } from '../contracts/observed-events.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type {
   Asked,
@@ -101,7 +100,7 @@ class TrainingRun {
     perform: (src, input) => this.#perform(src, input),
     onChange: (_, event) => this.#note(event),
   });
-  readonly #tellers = new Tellers((observer, events) => this.#tellObserver(observer, events));
+  #tellers!: Tellers;
   #before: RunContext = firstContext(undefined);
   #positionBefore: ChartPosition | null = null;
 
@@ -119,6 +118,10 @@ class TrainingRun {
   async live(draft: Configure, isDraft: boolean, carried?: Carried): Promise<Receipt> {
     const root = wf.CancellationScope.current();
     return wf.CancellationScope.nonCancellable(async () => {
+      this.#tellers = new Tellers((events, { observer, isLast }) => {
+        const asked = { run: this.#run, ...this.#owner, config: this.#config(), observer, events };
+        return activities.tellObserver(asked, isLast);
+      });
       if (carried) {
         this.#story = carried.story;
         this.#chart.restore(carried.chart);
@@ -356,7 +359,7 @@ class TrainingRun {
     if (!this.#before.plan && this.#context.plan) this.#tellers.begin(this.#context.plan.observers ?? []);
     this.#tellers.note({
       run: this.#run,
-      life: this.#chain[0] ?? '',
+      chain: this.#chain,
       place: this.#owner.place,
       before: this.#before,
       after: this.#context,
@@ -364,10 +367,6 @@ class TrainingRun {
       to: this.#position,
       now,
     });
-  }
-
-  async #tellObserver(observer: string, events: readonly ObservedEvent[]): Promise<number> {
-    return activities.tellObserver({ run: this.#run, ...this.#owner, config: this.#config(), observer, events });
   }
 
   #tell(message: string): void {

@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { isBefore } from '../../contracts/checkpoint.ts';
 import { claimFile } from '../../contracts/life.ts';
+import { eventsFile, observedEventSchema } from '../../contracts/observed-events.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import { salvageId } from '../../contracts/salvage-messages.ts';
 import { isGroupAlive } from '../../worker/process-groups.ts';
@@ -30,7 +31,7 @@ export async function checkLanded(run: FaultRun, seconds = 480, closed?: Closed)
   const violations: string[] = [];
   const receipt = own ?? (await salvaged(run, seconds));
   if (!receipt) throw new Error(`${run.place}: closed as ${how} without a receipt`);
-  for (const check of [checkReceipt, checkFiles, checkEpochs, checkWeights, checkFolders]) {
+  for (const check of [checkReceipt, checkFiles, checkEpochs, checkEvents, checkWeights, checkFolders]) {
     violations.push(...(await check(run, receipt, run.outputFolder)));
   }
   violations.push(...(await checkProcesses(run)), ...(await checkSlots(run)));
@@ -83,6 +84,24 @@ const checkReceipt: Check = async (run, receipt, output) => {
     wrong.push(`${trained} epochs trained, and the newest checkpoint has ${newest.epoch}`);
   if (receipt.batches.afterStop !== null && receipt.batches.afterStop > 1) {
     wrong.push(`${receipt.batches.afterStop} batches begun after the stop`);
+  }
+  return wrong;
+};
+
+/** What observers were told is in order, each event once, and of the end what the receipt says. Who could not be told in time was not told. */
+const checkEvents: Check = async (_run, receipt, output) => {
+  const text = await readFile(join(output, eventsFile), 'utf8').catch(() => '');
+  const events = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => observedEventSchema.parse(JSON.parse(line)));
+  const seqs = events.flatMap((event) => (event.kind === 'other' ? [] : event.seq));
+  const wrong = seqs.flatMap((seq, index) =>
+    seq > (seqs[index - 1] ?? 0) ? [] : `${eventsFile} has event ${seq} late`,
+  );
+  const last = events.at(-1);
+  if (last?.kind === 'ended' && last.data.outcome !== receipt.outcome) {
+    wrong.push(`${eventsFile} ends with ${last.data.outcome}, and the receipt with ${receipt.outcome}`);
   }
   return wrong;
 };

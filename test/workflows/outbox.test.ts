@@ -1,7 +1,7 @@
 /** What a run has to tell its observers: each event once, in order, and never more than it can carry. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ObservedEvent } from '../../contracts/observed-events.ts';
+import { type ObservedEvent, observedKinds } from '../../contracts/observed-events.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import { type Change, emptyOutbox, heard, noted, type Outbox, untold } from '../../workflows/outbox.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
@@ -14,9 +14,10 @@ const trains: RunContext = {
 const training = { state: 'training', detail: 'training.epoch' } as const;
 const now = new Date('2026-01-01T00:00:00Z');
 
+const all = (...names: string[]) => names.map((name) => ({ name, kinds: [...observedKinds] }));
 const change = (before: RunContext, after: RunContext, more: Partial<Change> = {}): Change => ({
   run: 'r',
-  life: 'first',
+  chain: ['first'],
   place: 'r',
   before,
   after,
@@ -33,7 +34,7 @@ const withEpoch = (context: RunContext, epoch: number): RunContext => ({
 });
 
 /** After epochs 1 to `epochs`, one transition each. */
-function afterEpochs(epochs: number, outbox = emptyOutbox(['a', 'b'])): Outbox {
+function afterEpochs(epochs: number, outbox = emptyOutbox(all('a', 'b'))): Outbox {
   let context = trains;
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const next = withEpoch(context, epoch);
@@ -60,7 +61,7 @@ describe('an event', () => {
       ...trains,
       restarts: [{ reason: 'failure', failure: { kind: 'nan', message: 'loss is NaN' }, epoch: 1 }],
     };
-    let outbox = emptyOutbox(['a']);
+    let outbox = emptyOutbox(all('a'));
     outbox = noted(outbox, change(trains, trains, { from: null }));
     outbox = noted(outbox, change(trains, withEpoch(trains, 1)));
     outbox = noted(outbox, change(stored(false), stored(true)));
@@ -80,13 +81,42 @@ describe('an event', () => {
   });
 
   it('of an epoch that the curve has no more is counted', () => {
-    const outbox = noted(emptyOutbox(['a']), change(trains, withEpoch(trains, 4)));
+    const outbox = noted(emptyOutbox(all('a')), change(trains, withEpoch(trains, 4)));
     expect(outbox.events.map(({ kind }) => kind)).toEqual(['gap', 'epoch']);
     expect(countOf(outbox.events, 'epoch')).toBe(4);
   });
 
-  it('is kept for nobody where nobody observes', () => {
+  it('of an epoch that another run trained is none of this one', () => {
+    const resumedFrom = { epoch: 30, batch: 0 };
+    const session = { id: 's', host: 'h', resumedFrom, devices: [], versions: {}, startedAt: now.toISOString() };
+    const begun: RunContext = { ...trains, session, position: { epoch: 30, batch: 0 } };
+    expect(noted(emptyOutbox(all('a')), change(trains, begun)).events).toEqual([]);
+  });
+
+  it('is kept for nobody where nobody observes it', () => {
     expect(afterEpochs(3, emptyOutbox([])).events).toEqual([]);
+    const outbox = afterEpochs(3, emptyOutbox([{ name: 'a', kinds: ['ended', 'gap', 'of a later version'] }]));
+    expect(outbox).toMatchObject({ last: 3, events: [] });
+  });
+
+  it('has the id of the execution in which it happened: a reset begins another one in the same life', () => {
+    const later = { chain: ['first', 'after a reset'] };
+    const [event] = noted(emptyOutbox(all('a')), change(trains, withEpoch(trains, 1), later)).events;
+    expect(event).toMatchObject({ id: 'after a reset/1', life: 'first' });
+  });
+
+  it('has an end: a traceback is in the receipt, and of thousands of metrics it has the first', () => {
+    const failure = { kind: 'trainerError', message: 'm'.repeat(4_000), traceback: 't'.repeat(16_000) } as const;
+    const metrics = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`metric ${index}`, index]));
+    const failed: RunContext = {
+      ...withEpoch(trains, 1),
+      restarts: [{ reason: 'failure', failure, epoch: 1 }],
+      curve: { stride: 1, points: [{ epoch: 1, at: now.toISOString(), seconds: 1, metrics }] },
+    };
+    const { events } = noted(emptyOutbox(all('a')), change(trains, failed));
+    expect(events.map(({ kind }) => kind)).toEqual(['restart', 'epoch']);
+    expect(JSON.stringify(events).length).toBeLessThan(20_000);
+    expect(events[1]?.data).toMatchObject({ metrics: { 'metric 0': 0 } });
   });
 });
 
@@ -100,10 +130,23 @@ describe('an outbox', () => {
     expect(outbox.events.map(({ seq }) => seq)).toEqual([3, 4]);
   });
 
+  it('has room for what is large, too', () => {
+    let outbox = emptyOutbox(all('a'));
+    for (let epoch = 1; epoch <= 60; epoch++) {
+      const metrics = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`metric ${index}`, Math.random()]));
+      const next = withEpoch(trains, epoch);
+      next.curve.points = next.curve.points.map((point) => ({ ...point, metrics }));
+      outbox = noted(outbox, change({ ...trains, position: { epoch: epoch - 1, batch: 0 } }, next));
+      expect(JSON.stringify(outbox.events).length).toBeLessThan(100_000);
+    }
+    expect(countOf(untold(outbox, 'a'), 'epoch')).toBe(60);
+    expect(outbox.events.at(-1)?.kind).toBe('epoch');
+  });
+
   it('has a bound, loses no count, and never folds an end, a state, a restart or a hold', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom('epoch', 'hold', 'heard'), { maxLength: 600 }), (steps) => {
-        let outbox = emptyOutbox(['a', 'b']);
+        let outbox = emptyOutbox(all('a', 'b'));
         let context = trains;
         let holds = 0;
         let epochs = 0;
