@@ -2,7 +2,8 @@
 
 import { Client, Connection } from '@temporalio/client';
 import { TypedSearchAttributes } from '@temporalio/common';
-import { addressOf, type RunsPage } from '../contracts/http-api.ts';
+import type { RunsPage } from '../contracts/http-answers.ts';
+import { addressOf } from '../contracts/http-api.ts';
 import { type Outcome, outcomeSchema } from '../contracts/receipt.ts';
 import { trainingRunType } from '../contracts/run-messages.ts';
 import { attributes } from '../contracts/search-attributes.ts';

@@ -1,7 +1,7 @@
 /** Runs as visibility lists them, a page at a time, for tables of any length. No worker is asked. */
 
 import { z } from 'zod';
-import type { LiveProgress } from '../contracts/http-api.ts';
+import type { LiveProgress } from '../contracts/http-answers.ts';
 import { outcomeSchema, runStateSchema } from '../contracts/receipt.ts';
 import { trainingRunType } from '../contracts/run-messages.ts';
 import {

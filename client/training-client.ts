@@ -7,7 +7,7 @@ import {
   WorkflowUpdateStage,
 } from '@temporalio/client';
 import type { CheckedConfig, HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
-import type { LiveProgress } from '../contracts/http-api.ts';
+import type { LiveProgress } from '../contracts/http-answers.ts';
 import { runAt } from '../contracts/life.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import type { Receipt, StopMode } from '../contracts/receipt.ts';

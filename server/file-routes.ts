@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { FileNotFoundError } from '../client/errors.ts';
 import { firstThatHas } from '../client/run-places.ts';
-import type { FolderEntry } from '../contracts/http-api.ts';
+import type { FolderEntry } from '../contracts/http-answers.ts';
 import { byteRange } from './byte-range.ts';
 import { fileHeaders, mediaTypeOf } from './media-types.ts';
 import { metricColumns, noRows } from './metric-columns.ts';

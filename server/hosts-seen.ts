@@ -2,7 +2,7 @@
 import { NoWorkerError, WorkerFailedError } from '../client/errors.ts';
 import { WorkerQuestions } from '../client/worker-questions.ts';
 import { type SeenWorker, workersSeen } from '../client/workers-seen.ts';
-import type { HostAnswer } from '../contracts/http-api.ts';
+import type { HostAnswer } from '../contracts/http-answers.ts';
 import { AnswerCache } from './answer-cache.ts';
 import type { Backend } from './temporal-link.ts';
 

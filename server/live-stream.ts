@@ -1,6 +1,6 @@
 /** One browser's event stream. A slow one is told less: what waits for it is replaced by what is newer, never queued. */
 import type { FastifyReply } from 'fastify';
-import type { LiveMessage } from '../contracts/http-api.ts';
+import type { LiveMessage } from '../contracts/http-answers.ts';
 import type { RunWatches } from './run-watches.ts';
 
 const keepAliveMs = 15_000;

@@ -1,6 +1,6 @@
 /** Rows of metrics.jsonl as columns, read part by part and thinned out as they come. */
 import type { FilesPlace, RunFiles } from '../client/run-files.ts';
-import type { MetricColumns } from '../contracts/http-api.ts';
+import type { MetricColumns } from '../contracts/http-answers.ts';
 import { type EpochResult, epochResultSchema } from '../contracts/protocol.ts';
 import { largestPart } from '../contracts/run-files.ts';
 

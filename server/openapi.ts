@@ -3,7 +3,8 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { z } from 'zod';
-import { type RouteName, refusalSchema, routes } from '../contracts/http-api.ts';
+import { refusalSchema } from '../contracts/http-answers.ts';
+import { type RouteName, routes } from '../contracts/http-api.ts';
 import type { Access } from './access.ts';
 
 type Json = z.core.util.JSONType;

@@ -1,7 +1,7 @@
 /** Places of waiting runs in the queues of their pools, asked once a moment for all who look. */
 import type { Calls } from '../client/calls.ts';
 import { type Queued, queuedBefore, queueOf, type Waiting } from '../client/run-queue.ts';
-import type { LiveProgress } from '../contracts/http-api.ts';
+import type { LiveProgress } from '../contracts/http-answers.ts';
 import { AnswerCache } from './answer-cache.ts';
 
 export class Queues {

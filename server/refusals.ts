@@ -10,7 +10,7 @@ import {
   WrongStateError,
 } from '../client/errors.ts';
 import { type ConfigProblem, problemSentence } from '../contracts/failure.ts';
-import { type Refusal, type RefusalKind, refusalStatus } from '../contracts/http-api.ts';
+import { type Refusal, type RefusalKind, refusalStatus } from '../contracts/http-answers.ts';
 
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';

@@ -2,7 +2,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import { z } from 'zod';
 import { problemsOf } from '../contracts/config-problems.ts';
-import { type RouteName, type Routes, refusalSchema, routes } from '../contracts/http-api.ts';
+import { refusalSchema } from '../contracts/http-answers.ts';
+import { type RouteName, type Routes, routes } from '../contracts/http-api.ts';
 import { invalidInput } from './refusals.ts';
 
 type Part<N extends RouteName, P extends 'params' | 'query' | 'body'> =

@@ -1,7 +1,7 @@
 /** A run as its page shows it: from Temporal what Temporal knows, from the run itself the rest, when it answers. */
 import { NoWorkerError, WorkerFailedError } from '../client/errors.ts';
 import { describeRun } from '../client/run-pages.ts';
-import type { RunDetails } from '../contracts/http-api.ts';
+import type { RunDetails } from '../contracts/http-answers.ts';
 import type { RunView } from '../contracts/run-messages.ts';
 import type { Backend } from './temporal-link.ts';
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { ConfigError } from '../client/errors.ts';
 import { countRuns, type PageFilter, pageOfRuns } from '../client/run-pages.ts';
 import { shownValue } from '../contracts/config-problems.ts';
-import type { RunSort, RunsPage } from '../contracts/http-api.ts';
+import type { RunSort, RunsPage } from '../contracts/http-answers.ts';
 import type { RunSummary } from '../contracts/run-summary.ts';
 import { AnswerCache } from './answer-cache.ts';
 import type { Backend } from './temporal-link.ts';

@@ -1,7 +1,7 @@
 /** Routes about runs: lists, one run, live, and what can be done with it. */
 import { NoWorkerError, RunNotFoundError } from '../client/errors.ts';
 import { describeRun } from '../client/run-pages.ts';
-import type { LiveProgress } from '../contracts/http-api.ts';
+import type { LiveProgress } from '../contracts/http-answers.ts';
 import { name } from '../contracts/names.ts';
 import type { Access } from './access.ts';
 import { AnswerCache } from './answer-cache.ts';

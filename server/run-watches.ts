@@ -4,7 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { RunNotFoundError } from '../client/errors.ts';
 import { shownProgress } from '../client/run-pages.ts';
 import type { WatchItem } from '../client/watch.ts';
-import type { LiveMessage, LiveProgress, RunDetails } from '../contracts/http-api.ts';
+import type { LiveMessage, LiveProgress, RunDetails } from '../contracts/http-answers.ts';
 import { runDetails } from './run-details.ts';
 import type { TemporalLink } from './temporal-link.ts';
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ServerUnreachableError } from '../client/errors.ts';
 import { version } from '../client/version.ts';
-import type { Health } from '../contracts/http-api.ts';
+import type { Health } from '../contracts/http-answers.ts';
 import { runChartGraph } from '../contracts/run-chart-graph.ts';
 import { runConfigSchema } from '../contracts/run-config.ts';
 import type { Access } from './access.ts';

@@ -5,7 +5,7 @@ import { ConfigError } from '../client/errors.ts';
 import { readYaml } from '../client/parse-config.ts';
 import { problemsOf } from '../contracts/config-problems.ts';
 import type { ConfigProblem } from '../contracts/failure.ts';
-import type { ReadConfig, WrittenConfig } from '../contracts/http-api.ts';
+import type { ReadConfig, WrittenConfig } from '../contracts/http-answers.ts';
 import { runConfigSchema } from '../contracts/run-config.ts';
 
 type Fields = WrittenConfig['config'];

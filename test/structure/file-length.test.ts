@@ -15,7 +15,6 @@ const data = [
 
 /** Longer still: each has to be split, and does not grow beyond this until then. */
 const still: Readonly<Record<string, number>> = {
-  'contracts/http-api.ts': 690,
   'test/trainers/counter.py': 360,
   'test/client/training-client.test.ts': 490,
   'test/faults/random-schedules.ts': 460,

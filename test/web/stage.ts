@@ -12,7 +12,7 @@ import { pino } from 'pino';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import type { Connected } from '../../client/connect.ts';
 import { lastingConnection } from '../../client/lasting-connection.ts';
-import type { Health, RunDetails } from '../../contracts/http-api.ts';
+import type { Health, RunDetails } from '../../contracts/http-answers.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { ensureBuiltWeb } from '../../launch/build-web.ts';
 import { ensureTemporalBinary } from '../../launch/temporal-binary.ts';

@@ -1,6 +1,6 @@
 /** What the addresses of pages hold beside their paths. What we do not understand there is left out, never an error. */
 import { z } from 'zod';
-import { runSortSchema } from '../../contracts/http-api.ts';
+import { runSortSchema } from '../../contracts/http-answers.ts';
 import { outcomeSchema, runStateSchema } from '../../contracts/receipt.ts';
 
 const lenient = <T extends z.ZodType>(schema: T) => schema.optional().catch(undefined);

@@ -1,13 +1,13 @@
 /** Calls the HTTP API with the contract's types on both sides. */
+
+import { type Refusal, refusalSchema } from '../../../contracts/http-answers.ts';
 import {
   type Answer,
   addressOf,
   type BodyOf,
   type ParamsOf,
   type QueryOf,
-  type Refusal,
   type RouteName,
-  refusalSchema,
   routes,
 } from '../../../contracts/http-api.ts';
 

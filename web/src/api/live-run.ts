@@ -2,12 +2,12 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useReducer } from 'react';
 import {
-  addressOf,
   type LiveMessage,
   type LiveProgress,
   liveMessageSchema,
   type RunDetails,
-} from '../../../contracts/http-api.ts';
+} from '../../../contracts/http-answers.ts';
+import { addressOf } from '../../../contracts/http-api.ts';
 import { runQuery } from './queries.ts';
 
 export interface LiveRun {

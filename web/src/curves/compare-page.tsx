@@ -4,7 +4,7 @@ import { useQueries, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { type CSSProperties, useState } from 'react';
 import { changedFields } from '../../../contracts/changed-fields.ts';
-import type { MetricColumns, RunDetails } from '../../../contracts/http-api.ts';
+import type { MetricColumns, RunDetails } from '../../../contracts/http-answers.ts';
 import { call, messageOf } from '../api/call.ts';
 import { runQuery } from '../api/queries.ts';
 import { formatMetric } from '../formatting.ts';

@@ -1,5 +1,5 @@
 /** Curves of several runs over one axis. Pure. */
-import type { MetricColumns } from '../../../contracts/http-api.ts';
+import type { MetricColumns } from '../../../contracts/http-answers.ts';
 import type { CurveLook } from './curve-controls.tsx';
 import type { Curve } from './curve-plot.tsx';
 import { smoothed } from './smoothing.ts';

@@ -1,7 +1,7 @@
 /** Metrics of every epoch of a run, kept up to date: asks for what came since, and for all again after a step back. */
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import type { MetricColumns } from '../../../contracts/http-api.ts';
+import type { MetricColumns } from '../../../contracts/http-answers.ts';
 import { call } from '../api/call.ts';
 
 /** `isWritten`: an epoch is complete, so that there is something to ask for. */

@@ -1,5 +1,5 @@
 import { Alert, Card, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
-import type { MetricColumns, RunDetails } from '../../../contracts/http-api.ts';
+import type { MetricColumns, RunDetails } from '../../../contracts/http-answers.ts';
 import { sizeText } from '../../../contracts/size-text.ts';
 import { isAway, messageOf } from '../api/call.ts';
 import type { TracePoint } from '../run/live-trace.ts';

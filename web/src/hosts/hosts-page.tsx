@@ -2,7 +2,7 @@ import { Alert, Anchor, Badge, Card, Code, Group, Progress, SimpleGrid, Stack, T
 import { IconServerOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { HostAnswer } from '../../../contracts/http-api.ts';
+import type { HostAnswer } from '../../../contracts/http-answers.ts';
 import { sizeText } from '../../../contracts/size-text.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
 import { formatClock } from '../formatting.ts';

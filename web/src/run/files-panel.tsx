@@ -3,7 +3,8 @@ import { IconDownload, IconFile, IconFolder, IconFolderOpen, IconPhoto } from '@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { addressOf, type FolderEntry } from '../../../contracts/http-api.ts';
+import type { FolderEntry } from '../../../contracts/http-answers.ts';
+import { addressOf } from '../../../contracts/http-api.ts';
 import { sizeText } from '../../../contracts/size-text.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
 import { EmptyState } from '../shell/empty-state.tsx';

@@ -1,6 +1,6 @@
 import { Card, Stack, Text, Timeline, Title } from '@mantine/core';
 import { IconCheck } from '@tabler/icons-react';
-import type { LiveProgress } from '../../../contracts/http-api.ts';
+import type { LiveProgress } from '../../../contracts/http-answers.ts';
 import type { RunView } from '../../../contracts/run-messages.ts';
 import { partDone, trainingOf, workOf, workText } from '../runs/progress-text.ts';
 import { Bar } from './progress-card.tsx';

@@ -1,6 +1,6 @@
 /** What was seen of a training since the page was opened: finer than epochs, and gone with the page. */
 import { useRef } from 'react';
-import type { LiveProgress } from '../../../contracts/http-api.ts';
+import type { LiveProgress } from '../../../contracts/http-answers.ts';
 import { trainingOf } from '../runs/progress-text.ts';
 
 export interface TracePoint {

@@ -1,7 +1,7 @@
 import { Card, Grid, Group, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { lazy, Suspense } from 'react';
-import type { LiveProgress, RunDetails } from '../../../contracts/http-api.ts';
+import type { LiveProgress, RunDetails } from '../../../contracts/http-answers.ts';
 import type { RunView } from '../../../contracts/run-messages.ts';
 import { chartQuery } from '../api/queries.ts';
 import { chunk } from '../chunk.ts';

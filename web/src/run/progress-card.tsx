@@ -1,5 +1,5 @@
 import { Card, Group, Progress, Stack, Text, Title } from '@mantine/core';
-import type { LiveProgress } from '../../../contracts/http-api.ts';
+import type { LiveProgress } from '../../../contracts/http-answers.ts';
 import type { RunView } from '../../../contracts/run-messages.ts';
 import { sizeText } from '../../../contracts/size-text.ts';
 import { formatCount, formatPercent, formatSeconds } from '../formatting.ts';

@@ -11,7 +11,7 @@ import {
 } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { RunDetails } from '../../../contracts/http-api.ts';
+import type { RunDetails } from '../../../contracts/http-answers.ts';
 import { lifeText } from '../../../contracts/life.ts';
 import { call, messageOf } from '../api/call.ts';
 import { useIsStale } from '../api/connection.ts';

@@ -3,7 +3,7 @@ import { IconHourglass, IconMapOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { lazy, Suspense, useMemo } from 'react';
-import type { RunDetails } from '../../../contracts/http-api.ts';
+import type { RunDetails } from '../../../contracts/http-answers.ts';
 import type { Standing } from '../../../contracts/run-summary.ts';
 import type { RunTab } from '../addresses.ts';
 import { CallError, call, isAway, messageOf } from '../api/call.ts';

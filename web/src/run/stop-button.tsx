@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconPlayerStop, IconPlayerStopFilled, IconTrash } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { RunDetails } from '../../../contracts/http-api.ts';
+import type { RunDetails } from '../../../contracts/http-answers.ts';
 import type { StopMode } from '../../../contracts/receipt.ts';
 import type { RunView } from '../../../contracts/run-messages.ts';
 import { call, messageOf } from '../api/call.ts';

@@ -1,6 +1,6 @@
 /** What a run does now, in a few words and as a part of one. Pure. */
 
-import type { LiveProgress } from '../../../contracts/http-api.ts';
+import type { LiveProgress } from '../../../contracts/http-answers.ts';
 import { sizeText } from '../../../contracts/size-text.ts';
 import { counted, formatCount } from '../formatting.ts';
 

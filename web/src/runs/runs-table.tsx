@@ -2,7 +2,7 @@ import { Anchor, Card, Checkbox, Group, Progress, Table, Text, UnstyledButton, V
 import { IconArrowDown, IconArrowsSort, IconArrowUp } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { LiveProgress, RunSort } from '../../../contracts/http-api.ts';
+import type { LiveProgress, RunSort } from '../../../contracts/http-answers.ts';
 import type { RunSummary, Standing } from '../../../contracts/run-summary.ts';
 import { call } from '../api/call.ts';
 import { formatAge, formatInstant, formatMetric, formatPercent, formatSeconds, secondsBetween } from '../formatting.ts';

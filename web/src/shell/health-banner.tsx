@@ -2,7 +2,7 @@ import { Alert } from '@mantine/core';
 import { IconPlugConnectedX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { Health } from '../../../contracts/http-api.ts';
+import type { Health } from '../../../contracts/http-answers.ts';
 import { type CallError, isAway } from '../api/call.ts';
 import { useIsCutOff, useIsOnline, useIsStale, useNetworkChanges } from '../api/connection.ts';
 import { healthQuery } from '../api/queries.ts';

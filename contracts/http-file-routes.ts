@@ -1,0 +1,72 @@
+/** Files of a run, and what is read from them. */
+import { z } from 'zod';
+import { folderListingSchema, logPageSchema, metricColumnsSchema, runCheckpointSchema } from './http-answers.ts';
+import { filesParams, type RouteDefinition, runParams } from './http-route.ts';
+import { relativePath } from './names.ts';
+import { runEventSchema } from './run-messages.ts';
+
+export const fileRoutes = {
+  /** `offset` reads forward from a byte; without it the last `lines` lines. `search` leaves only lines that contain it. */
+  log: {
+    method: 'GET',
+    path: '/api/runs/:run/log',
+    tag: 'files',
+    summary: "The trainer's log",
+    params: filesParams,
+    query: z.strictObject({
+      offset: z.coerce.number().int().min(0).optional(),
+      lines: z.coerce.number().int().min(1).max(2000).default(500),
+      search: z.string().max(200).optional(),
+    }),
+    answer: logPageSchema,
+  },
+  /** Of one that is over also what it does not remember itself: that is in `events.jsonl` in its output folder. */
+  events: {
+    method: 'GET',
+    path: '/api/runs/:run/events',
+    tag: 'runs',
+    summary: 'What happened in a run, or in one of its lives, oldest first',
+    params: filesParams,
+    answer: z.array(runEventSchema),
+  },
+  checkpoints: {
+    method: 'GET',
+    path: '/api/runs/:run/checkpoints',
+    tag: 'files',
+    summary: 'Checkpoints that the run keeps',
+    params: runParams,
+    answer: z.array(runCheckpointSchema),
+  },
+  files: {
+    method: 'GET',
+    path: '/api/runs/:run/files',
+    tag: 'files',
+    summary: 'A folder of the run; without `folder` its root',
+    params: filesParams,
+    query: z.strictObject({ folder: relativePath.optional() }),
+    answer: folderListingSchema,
+  },
+  /** Answers ranges. Shown in the page where it is a picture or text, unless `download=true`. */
+  file: {
+    method: 'GET',
+    path: '/api/runs/:run/file',
+    tag: 'files',
+    summary: 'A file of the run',
+    params: filesParams,
+    query: z.strictObject({ path: relativePath, download: z.enum(['true', 'false']).default('false') }),
+    answer: 'bytes',
+  },
+  metrics: {
+    method: 'GET',
+    path: '/api/runs/:run/metrics',
+    tag: 'files',
+    summary: 'Metrics of every epoch, thinned out to `points`',
+    params: filesParams,
+    query: z.strictObject({
+      points: z.coerce.number().int().min(2).max(100_000).default(100_000),
+      /** Only epochs after this one: for what came since the last request. */
+      after: z.coerce.number().int().min(0).default(0),
+    }),
+    answer: metricColumnsSchema,
+  },
+} as const satisfies Record<string, RouteDefinition>;
