@@ -58,7 +58,9 @@ function changesOf(change: Change): Told[] {
   const { before, after, from, to, place } = change;
   const told: Told[] = [];
   const restart = after.restarts.at(-1);
-  if (restart && restart !== before.restarts.at(-1)) {
+  // One that is taken back, for its session was found again, leaves the one before it as the last.
+  const isTakenBack = after.restarts.length < before.restarts.length;
+  if (restart && !isTakenBack && restart !== before.restarts.at(-1)) {
     told.push({
       kind: 'restart',
       data: { reason: restart.reason, failure: restart.failure && short(restart.failure) },

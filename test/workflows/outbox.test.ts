@@ -51,6 +51,14 @@ const countOf = (events: readonly ObservedEvent[], kind: 'epoch' | 'gap') =>
   }, 0);
 
 describe('an event', () => {
+  it('is told of no restart where one is taken back, for its session was found again', () => {
+    const restart = { reason: 'failure', failure: { kind: 'nan', message: 'loss is NaN' }, epoch: 1 } as const;
+    const lost = { reason: 'failure', failure: { kind: 'hostLost', message: 'silent' }, epoch: 1 } as const;
+    const before: RunContext = { ...trains, restarts: [restart, lost] };
+    const outbox = noted(emptyOutbox(all('a')), change(before, { ...before, restarts: [restart] }));
+    expect(outbox.events).toEqual([]);
+  });
+
   it('is told of each epoch, checkpoint, restart, hold, state, and of the end, numbered through', () => {
     const entry = { name: 'epoch-0001', epoch: 1, batch: 0, metrics: {}, files: [], createdAt: now.toISOString() };
     const stored = (isStored: boolean): RunContext => ({
