@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from epochal import devices, random_state, training_loop
 from epochal.averages import Average
-from epochal.channel import log, mend_output
+from epochal.channel import log
 from epochal.checkpoints import CheckpointFolder
 from epochal.contracts import PROTOCOL
 from epochal.control import Control
@@ -341,12 +341,10 @@ class Application:
 
     def _worker_has_left(self) -> None:
         if not self.has_ended:
-            mend_output()
             log("no worker is connected any more: the training goes on, and waits for another one")
 
     def _nobody_came(self) -> None:
         if not self.has_ended:
-            mend_output()  # Once more: of a process that dies, one end goes after the other.
             self._control.leave_unattended()
             log("the worker is lost, and no other one came: the training is saved at the next batch boundary, and ends")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epochal.channel import log
+from epochal.channel import log, mend_output
 from epochal.checkpoints import now
 from epochal.errors import SetUpError
 from epochal.protocol import Event
@@ -239,12 +239,14 @@ class WorkerLink:
         with self._lock:
             has_left, self._has_left = self._has_left and self._worker is None, False
         if has_left:
+            mend_output()
             self._on_left()
         with self._lock:
             alone = time.monotonic() - self._alone_since
             if self._worker is not None or self._is_unattended or alone < self._address.reattach_seconds:
                 return
             self._is_unattended = True
+        mend_output()  # Once more: of a process that dies, one end goes after the other.
         self._on_unattended()
 
     def _accept(self) -> None:
