@@ -135,8 +135,10 @@ export class Sessions {
     if (input.unseen && live?.isFound && live.isOver && live.id === previous?.id) {
       // The run gave it up before anyone could tell how it ended, and takes that for the host's trouble. It may be told more than once:
       // what answered before may have come too late, or when the run had withdrawn its question.
-      const { failure } = await live.end(input.known);
+      const { failure, finished, report } = await live.end(input.known);
       if (failure && failure.kind !== 'workerLost') throw new SessionProblem(failure);
+      // It was done before the run asked again: nothing of that is done anew, and its end is told when the run asks for it.
+      if (finished && !failure && input.notAfter === null) return { session: live.description, report, attached: true };
     }
     const slot = this.#host.slots.take(run, options.byPermit);
     if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);

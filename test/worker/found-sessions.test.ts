@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -20,46 +20,61 @@ import { Sessions, type SessionsParts } from '../../worker/sessions.ts';
 import { Slots } from '../../worker/slots.ts';
 import { Stores } from '../../worker/stores.ts';
 
-it('is told to a run that has given it up, also where the first answer did not reach it', async () => {
-  const data = await mkdtemp(join(tmpdir(), 'found-'));
-  onTestFinished(() => rm(data, { recursive: true, force: true }));
-  const config = runConfigSchema.parse({ run: 'r', trainer: 'counter', epochs: 3 });
-  const life: Life = { namespace: 'n', chain: ['e'] };
-  const folders = new RunFolders(data);
-  const folder = await folders.make('r');
-  await claimFolder(folder, config, 'h', life);
-  const trainer = spawn('true');
-  await once(trainer, 'exit');
-  const end = { code: null, signal: 'SIGKILL', outOfMemory: false, unattended: false };
-  const file = { ...{ run: 'r', session: 's', runFolder: folder.path, epochs: 3, endsAfter: null, parameters: {} } };
-  const left = {
-    [folder.process]: { session: 's', pid: trainer.pid, startTicks: '1' },
-    [folder.exit]: { session: 's', ...end },
-    [folder.session]: {
-      ...{ ...file, protocol: protocolVersion, data: null, seed: 1, everyBatches: 0, resumeFrom: null },
-      ...{ keepProgress: true, batchDivisor: 1, socket: join(data, 'socket') },
-    },
-    [folder.events]: { session: 's', at: new Date().toISOString(), event: { type: 'ready', resumedFrom: null } },
-  };
-  for (const [path, content] of Object.entries(left)) await writeFile(path, `${JSON.stringify(content)}\n`);
+it.each([
+  ['killed', 'SIGKILL', []],
+  ['done', null, [{ type: 'stopped', epoch: 3, batch: 0, batchesAfterStop: 0, finished: true }]],
+])(
+  'is told to a run that has given it up, also where the first answer did not reach it: %s',
+  async (_, signal, said) => {
+    const data = await mkdtemp(join(tmpdir(), 'found-'));
+    onTestFinished(() => rm(data, { recursive: true, force: true }));
+    const config = runConfigSchema.parse({ run: 'r', trainer: 'counter', epochs: 3 });
+    const life: Life = { namespace: 'n', chain: ['e'] };
+    const folders = new RunFolders(data);
+    const folder = await folders.make('r');
+    await claimFolder(folder, config, 'h', life);
+    const trainer = spawn('true');
+    await once(trainer, 'exit');
+    const end = { code: signal ? null : 0, signal, outOfMemory: false, unattended: false };
+    const file = { ...{ run: 'r', session: 's', runFolder: folder.path, epochs: 3, endsAfter: null, parameters: {} } };
+    const left = {
+      [folder.process]: { session: 's', pid: trainer.pid, startTicks: '1' },
+      [folder.exit]: { session: 's', ...end },
+      [folder.session]: {
+        ...{ ...file, protocol: protocolVersion, data: null, seed: 1, everyBatches: 0, resumeFrom: null },
+        ...{ keepProgress: true, batchDivisor: 1, socket: join(data, 'socket') },
+      },
+      [folder.events]: { session: 's', at: new Date().toISOString(), event: { type: 'ready', resumedFrom: null } },
+    };
+    for (const [path, content] of Object.entries(left)) await writeFile(path, `${JSON.stringify(content)}\n`);
+    for (const event of said) {
+      await appendFile(folder.events, `${JSON.stringify({ session: 's', at: new Date().toISOString(), event })}\n`);
+    }
 
-  const sessions = new Sessions({
-    ...{ id: 'h', log: pino({ level: 'silent' }), folders, slots: new Slots(1), launcher: processLauncher },
-    ...{ stores: new Stores(join(data, 'store'), data), allowedPaths: new AllowedPaths(null), sessionIdleSeconds: 60 },
-    runs: { life: () => life },
-  } as unknown as SessionsParts);
-  const found = await leftSession(folder, () => false);
-  if (found?.kind !== 'found') throw new Error('it was not found');
-  expect(await sessions.takeUp(found)).toBe(true);
-  await sessions.find('r', 's')?.over;
+    const sessions = new Sessions({
+      ...{ id: 'h', log: pino({ level: 'silent' }), folders, slots: new Slots(1), launcher: processLauncher },
+      ...{
+        stores: new Stores(join(data, 'store'), data),
+        allowedPaths: new AllowedPaths(null),
+        sessionIdleSeconds: 60,
+      },
+      runs: { life: () => life },
+    } as unknown as SessionsParts);
+    const found = await leftSession(folder, () => false);
+    if (found?.kind !== 'found') throw new Error('it was not found');
+    expect(await sessions.takeUp(found)).toBe(true);
+    await sessions.find('r', 's')?.over;
 
-  const input = { run: 'r', place: 'r', chain: ['e'], config, previous: { id: 's' }, unseen: true, notAfter: null };
-  const known = { epoch: 0, checkpoints: [] };
-  const open = () =>
-    sessions.open({ ...input, known } as unknown as OpenSessionInput, {
-      ...{ byPermit: false, signal: new AbortController().signal, onProgress: () => undefined },
-    });
-  for (let times = 0; times < 2; times++) {
-    await expect(open()).rejects.toMatchObject({ failure: { kind: 'trainerKilled', exit: { signal: 'SIGKILL' } } });
-  }
-});
+    const input = { run: 'r', place: 'r', chain: ['e'], config, previous: { id: 's' }, unseen: true, notAfter: null };
+    const known = { epoch: 0, checkpoints: [] };
+    const open = () =>
+      sessions.open({ ...input, known } as unknown as OpenSessionInput, {
+        ...{ byPermit: false, signal: new AbortController().signal, onProgress: () => undefined },
+      });
+    for (let times = 0; times < 2; times++) {
+      const asked = open();
+      if (signal) await expect(asked).rejects.toMatchObject({ failure: { kind: 'trainerKilled', exit: { signal } } });
+      else expect(await asked).toMatchObject({ session: { id: 's' }, attached: true });
+    }
+  },
+);
