@@ -124,7 +124,8 @@ const checkFiles: Check = async (_, receipt, output) => {
   const there = (await readdir(join(output, 'checkpoints')).catch(() => [])).sort();
   if (JSON.stringify(named) !== JSON.stringify(there))
     wrong.push(`checkpoints ${named} in the receipt, ${there} in the store`);
-  const known = new Set([...files.map(({ path }) => path), 'receipt.json', claimFile]);
+  // The events go on after the receipt: its end is one of them.
+  const known = new Set([...files.map(({ path }) => path), 'receipt.json', claimFile, eventsFile]);
   for await (const path of filesBelow(output)) {
     if (!known.has(path) && !/^checkpoints\/[^/]+\/checkpoint\.json$/.test(path))
       wrong.push(`${path} in the store is in no receipt`);
