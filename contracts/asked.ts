@@ -6,6 +6,9 @@ import { z } from 'zod';
 import { extensible } from './tolerance.ts';
 
 const opaque = z.string().min(1).max(200);
+/** They travel in every message of a run, with whatever a later version adds to them. */
+const isShort = (value: unknown) => JSON.stringify(value).length <= 2_000;
+const shortOnly = 'must be at most 2,000 characters as JSON';
 
 /** `kind`: `person`, `service`, …; `via`: by what means, `cli`, `http`, `workflow`, …. */
 export const actorSchema = extensible({ kind: opaque, id: opaque, via: opaque });
@@ -15,8 +18,8 @@ export const askedSchema = extensible({
   by: actorSchema,
   /** Temporal's id of the update, too: asked twice, it is done once. */
   requestId: opaque,
-  why: z.string().max(1_000).optional(),
-});
+  why: z.string().max(500).optional(),
+}).refine(isShort, shortOnly);
 export type Asked = z.infer<typeof askedSchema>;
 
 /** What a run is part of, as whoever started it says: a study, a schedule. No person writes it into a configuration. */
@@ -26,5 +29,5 @@ export const originSchema = extensible({
   trial: opaque.optional(),
   by: actorSchema.optional(),
   requestId: opaque.optional(),
-});
+}).refine(isShort, shortOnly);
 export type Origin = z.infer<typeof originSchema>;

@@ -28,6 +28,7 @@ it('as later versions tell it, too', async () => {
   expect(await readJson(join(folder, 'run.json'))).toMatchObject({ origin });
 
   await expect(run.update('pause', { by: 'nobody' })).rejects.toThrow();
+  await expect(run.update('pause', { ...asked('long'), more: 'm'.repeat(2_000) })).rejects.toThrow();
   await client.pause(run.id, asked('pause-1'));
   await hold.release('2:3');
   await run.until('is paused', ({ detail }) => detail === 'training.paused');
@@ -39,6 +40,8 @@ it('as later versions tell it, too', async () => {
   await client.stop(run.id, 'batch', why);
   const receipt = await run.result();
   expect(receipt).toMatchObject({ outcome: 'stopped', origin, cause: { kind: 'stop', mode: 'batch', asked: why } });
+  const told = (await run.view()).events.filter(({ message }) => message.startsWith('stop'));
+  expect(told).toHaveLength(1);
   expect(await readJson(join(receipt.outputFolder ?? '', 'receipt.json'))).toEqual(receipt);
   const lines = (await readFile(join(receipt.outputFolder ?? '', 'events.jsonl'), 'utf8')).trim().split('\n');
   const events = lines.map((line) => observedEventSchema.parse(JSON.parse(line)));
