@@ -40,7 +40,7 @@ it('as later versions tell it, too', async () => {
   await client.stop(run.id, 'batch', why);
   const receipt = await run.result();
   expect(receipt).toMatchObject({ outcome: 'stopped', origin, cause: { kind: 'stop', mode: 'batch', asked: why } });
-  const told = (await run.view()).events.filter(({ message }) => message.startsWith('stop'));
+  const told = (await run.view()).events.filter(({ message }) => message.startsWith('stop ('));
   expect(told).toHaveLength(1);
   expect(await readJson(join(receipt.outputFolder ?? '', 'receipt.json'))).toEqual(receipt);
   const lines = (await readFile(join(receipt.outputFolder ?? '', 'events.jsonl'), 'utf8')).trim().split('\n');
