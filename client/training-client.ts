@@ -6,6 +6,7 @@ import {
   WorkflowIdReusePolicy,
   WorkflowUpdateStage,
 } from '@temporalio/client';
+import { type Asked, askedSchema } from '../contracts/asked.ts';
 import type { CheckedConfig, HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
 import { runAt } from '../contracts/life.ts';
@@ -143,29 +144,29 @@ export class TrainingClient {
     return answer;
   }
 
-  /** Merges into a draft; `null` removes a field. Throws ConfigError and WrongStateError. */
-  async configure(run: string, patch: Configure): Promise<RunView> {
-    return this.#update(run, updateNames.configure, parsed(configureSchema, patch));
+  /** Merges into a draft; `null` removes a field. `asked`, here and below: who asks, which the run keeps. Throws ConfigError and WrongStateError. */
+  async configure(run: string, patch: Configure, asked?: Asked): Promise<RunView> {
+    return this.#update(run, updateNames.configure, [parsed(configureSchema, patch)], asked);
   }
 
   /** Checks a draft and starts its training. Throws ConfigError and WrongStateError; it is still a draft then. */
-  train(run: string): Promise<RunView> {
-    return this.#update(run, updateNames.train);
+  train(run: string, asked?: Asked): Promise<RunView> {
+    return this.#update(run, updateNames.train, [], asked);
   }
 
   /** Stops at the end of the batch or epoch under way, or at once. A second stop goes one step further. Throws WrongStateError. */
-  async stop(run: string, mode: StopMode = 'batch'): Promise<RunView> {
-    return this.#update(run, updateNames.stop, parsed(stopRequestSchema, { mode }));
+  async stop(run: string, mode: StopMode = 'batch', asked?: Asked): Promise<RunView> {
+    return this.#update(run, updateNames.stop, [parsed(stopRequestSchema, { mode })], asked);
   }
 
   /** Checkpoints at the end of the batch and gives the slot back. Throws WrongStateError. */
-  pause(run: string): Promise<RunView> {
-    return this.#update(run, updateNames.pause);
+  pause(run: string, asked?: Asked): Promise<RunView> {
+    return this.#update(run, updateNames.pause, [], asked);
   }
 
   /** Throws WrongStateError. */
-  resume(run: string): Promise<RunView> {
-    return this.#update(run, updateNames.resume);
+  resume(run: string, asked?: Asked): Promise<RunView> {
+    return this.#update(run, updateNames.resume, [], asked);
   }
 
   /**
@@ -312,13 +313,14 @@ export class TrainingClient {
   }
 
   /** Accepted within the time that a worker may take; then waited for as long as a worker works on it. */
-  async #update(run: string, update: string, ...args: [] | [unknown]): Promise<RunView> {
+  async #update(run: string, update: string, given: readonly unknown[], asked?: Asked): Promise<RunView> {
     parseName('run', run);
     const handle = this.#client.workflow.getHandle(run);
     const accepted = await this.#calls
       .within(this.#workerSeconds, run, () =>
         handle.startUpdate<unknown, [unknown]>(update, {
-          args: args as [unknown],
+          args: [...given, ...(asked ? [parsed(askedSchema, asked)] : [])] as [unknown],
+          ...(asked ? { updateId: asked.requestId } : {}),
           waitForStage: WorkflowUpdateStage.ACCEPTED,
         }),
       )

@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { originSchema } from '../contracts/asked.ts';
 import { type CheckpointManifest, checkpointManifestSchema, isBefore, type Position } from '../contracts/checkpoint.ts';
 import { lifeSchema } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
@@ -27,6 +28,7 @@ export const runFileSchema = extensible({
   config: storedRunConfigSchema,
   host: z.string(),
   life: lifeSchema,
+  origin: originSchema.optional(),
 });
 export type RunFile = z.infer<typeof runFileSchema>;
 

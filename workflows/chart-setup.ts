@@ -1,5 +1,7 @@
 /** What the run chart can ask for, notice and wait for; `run-chart.ts` says when. */
+
 import { assign, fromPromise, setup } from 'xstate';
+import type { Asked as Request } from '../contracts/asked.ts';
 import type { CheckedConfig } from '../contracts/host-messages.ts';
 import type { Receipt, StopMode } from '../contracts/receipt.ts';
 import type {
@@ -22,9 +24,9 @@ import { isFinal, isHostTrouble, isUnexpected } from './session-failures.ts';
 export type RunChartEvent =
   | { type: 'CONFIGURE'; draft: Configure }
   | { type: 'TRAIN' }
-  | { type: 'STOP'; by: 'update' | 'cancel'; mode: StopMode }
-  | { type: 'PAUSE' }
-  | { type: 'RESUME' }
+  | { type: 'STOP'; by: 'update' | 'cancel'; mode: StopMode; asked?: Request | undefined }
+  | { type: 'PAUSE'; asked?: Request | undefined }
+  | { type: 'RESUME'; asked?: Request | undefined }
   /** A restarted worker says that this session died with the worker before. */
   | { type: 'SESSION_LOST'; session: string }
   /** A restarted worker has taken this session up: whoever asks the worker before asks in vain. */
@@ -80,7 +82,7 @@ export const chartSetup = setup({
     rememberStop: assign(({ context, event }) =>
       event.type === 'STOP'
         ? {
-            stop: { by: event.by, mode: event.mode },
+            stop: { by: event.by, mode: event.mode, ...(event.asked ? { asked: event.asked } : {}) },
             pauseWanted: false,
             failure: isHostTrouble(context.failure) ? null : context.failure,
           }
