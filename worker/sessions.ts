@@ -133,11 +133,9 @@ export class Sessions {
       await endTrainer(live.ending, input.config.deadlines, options.signal);
     }
     if (input.unseen && live?.isFound && live.isOver && live.id === previous?.id) {
-      // The run gave it up before anyone could tell how it ended, and takes that for the host's trouble. It may be told more than once:
-      // what answered before may have come too late, or when the run had withdrawn its question.
+      // The run gave it up before it heard how it ended. It is told as often as it asks, and nothing of what is done is done anew.
       const { failure, finished, report } = await live.end(input.known);
       if (failure && failure.kind !== 'workerLost') throw new SessionProblem(failure);
-      // It was done before the run asked again: nothing of that is done anew, and its end is told when the run asks for it.
       if (finished && !failure && input.notAfter === null) return { session: live.description, report, attached: true };
     }
     const slot = this.#host.slots.take(run, options.byPermit);

@@ -32,7 +32,7 @@ it.each([
     const life: Life = { namespace: 'n', chain: ['e'] };
     const folders = new RunFolders(data);
     const folder = await folders.make('r');
-    await claimFolder(folder, config, 'h', life);
+    await claimFolder(folder, { config }, 'h', life);
     const trainer = spawn('true');
     await once(trainer, 'exit');
     const end = { code: signal ? null : 0, signal, outOfMemory: false, unattended: false };
