@@ -7,7 +7,7 @@ import {
   WorkflowUpdateStage,
 } from '@temporalio/client';
 import { type Asked, askedSchema } from '../contracts/asked.ts';
-import type { CheckedConfig, HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
+import type { CheckedConfig, TrainerList } from '../contracts/host-messages.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
 import { runAt } from '../contracts/life.ts';
 import { workflowQueue } from '../contracts/queues.ts';
@@ -29,7 +29,7 @@ import { Calls } from './calls.ts';
 import { endedView } from './ended-view.ts';
 import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
 import { parseConfig, parseDraft, parsed, parseName, parsePlace } from './parse-config.ts';
-import { hostsOfPool } from './pool-hosts.ts';
+import { type HostAnswer, hostsOfPool, type KeptAnswer } from './pool-hosts.ts';
 import { planRemoval, type Removal, removeRun } from './removed-run.ts';
 import { RunFiles } from './run-files.ts';
 import type { RunFilter, RunSummary } from './run-filter.ts';
@@ -82,12 +82,6 @@ export interface RunNow {
 }
 
 export type PassedCheck = Extract<CheckedConfig, { ok: true }>;
-
-/** A host of a pool, or why it does not answer. */
-export type HostAnswer = { ok: true; status: HostStatus } | { ok: false; host: string; problem: string };
-export type KeptAnswer =
-  | { host: string; ok: true; folders: KeptFolder[] }
-  | { host: string; ok: false; problem: string };
 
 /**
  * Every method throws ServerUnreachableError and ServerRefusedError; those that need a worker throw NoWorkerError;

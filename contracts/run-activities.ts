@@ -167,7 +167,7 @@ export const toldSchema = extensible({ told: z.int().min(1) });
 export type TellObserverAnswer = z.infer<typeof toldSchema>;
 
 /** An input as the chart makes it: whose it is, is added for all of them where they are sent. */
-export type Asked<Input> = Omit<Input, keyof Owner>;
+export type Unowned<Input> = Omit<Input, keyof Owner>;
 
 /** Details of an application failure `SessionFailed`: the session is over, and this is what it left. */
 export const sessionFailureSchema = extensible({

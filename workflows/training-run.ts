@@ -6,18 +6,18 @@
  */
 
 import * as wf from '@temporalio/workflow';
-import { askedSchema, type Origin, type Asked as Request } from '../contracts/asked.ts';
+import { type Asked, askedSchema, type Origin } from '../contracts/asked.ts';
 import { chainWith, type Owner, otherLifeType, placeMemo } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type {
-  Asked,
   CleanUpInput,
   KeepCheckpointsInput,
   OpenSessionInput,
   PublishInput,
   StopTrainerInput,
   TrainEpochInput,
+  Unowned,
 } from '../contracts/run-activities.ts';
 import { sessionFoundSignal, sessionLostSignal, signalledSessionSchema } from '../contracts/run-activities.ts';
 import type { DraftConfig } from '../contracts/run-config.ts';
@@ -214,13 +214,13 @@ class TrainingRun {
       case 'checkConfig':
         return activities.checkConfig(input as DraftConfig, this.#chain, context.isDraft);
       case 'openSession':
-        return activities.openSession({ ...owned<Asked<OpenSessionInput>>(input), ...this.#from });
+        return activities.openSession({ ...owned<Unowned<OpenSessionInput>>(input), ...this.#from });
       case 'trainEpoch':
-        return activities.trainEpoch(owned<Asked<TrainEpochInput>>(input));
+        return activities.trainEpoch(owned<Unowned<TrainEpochInput>>(input));
       case 'keepCheckpoints':
-        return activities.keepCheckpoints(owned<Asked<KeepCheckpointsInput>>(input), host ?? '');
+        return activities.keepCheckpoints(owned<Unowned<KeepCheckpointsInput>>(input), host ?? '');
       case 'stopTrainer':
-        return activities.stopTrainer(owned<Asked<StopTrainerInput>>(input));
+        return activities.stopTrainer(owned<Unowned<StopTrainerInput>>(input));
       case 'publish':
         return activities.publish(this.#publishInput(host));
       case 'cleanUp':
@@ -285,7 +285,7 @@ class TrainingRun {
       });
     }
     wf.setHandler(
-      wf.defineUpdate<RunView, [Configure, Request | undefined]>(updateNames.configure),
+      wf.defineUpdate<RunView, [Configure, Asked | undefined]>(updateNames.configure),
       (patch) => {
         this.#chart.send({ type: 'CONFIGURE', draft: mergeDraft(this.#context.draft, patch) });
         return view();
@@ -299,7 +299,7 @@ class TrainingRun {
       },
     );
     wf.setHandler(
-      wf.defineUpdate<RunView, [Request | undefined]>(updateNames.train),
+      wf.defineUpdate<RunView, [Asked | undefined]>(updateNames.train),
       async () => {
         this.#chart.send({ type: 'TRAIN' });
         await wf.condition(() => this.#position.detail !== 'configuring.validating');
@@ -309,7 +309,7 @@ class TrainingRun {
       { validator: (asked) => this.#allow('train', ['configuring.draft'], asked) },
     );
     wf.setHandler(
-      wf.defineUpdate<RunView, [StopRequest | undefined, Request | undefined]>(updateNames.stop),
+      wf.defineUpdate<RunView, [StopRequest | undefined, Asked | undefined]>(updateNames.stop),
       (request, asked) => {
         const { mode } = parse(stopRequestSchema, request, '');
         this.#chart.send({ type: 'STOP', by: 'update', mode, asked });
@@ -323,7 +323,7 @@ class TrainingRun {
       },
     );
     wf.setHandler(
-      wf.defineUpdate<RunView, [Request | undefined]>(updateNames.pause),
+      wf.defineUpdate<RunView, [Asked | undefined]>(updateNames.pause),
       (asked) => {
         this.#chart.send({ type: 'PAUSE', asked });
         return view();
@@ -336,7 +336,7 @@ class TrainingRun {
       },
     );
     wf.setHandler(
-      wf.defineUpdate<RunView, [Request | undefined]>(updateNames.resume),
+      wf.defineUpdate<RunView, [Asked | undefined]>(updateNames.resume),
       (asked) => {
         this.#chart.send({ type: 'RESUME', asked });
         return view();
@@ -363,7 +363,7 @@ class TrainingRun {
   }
 
   /** After every transition: the story, the log, the search attributes and the details that the Temporal UI shows. */
-  #note(event: { type: string; asked?: Request | undefined } | null): void {
+  #note(event: { type: string; asked?: Asked | undefined } | null): void {
     const now = new Date();
     const { state } = this.#position;
     if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
@@ -385,7 +385,7 @@ class TrainingRun {
     }
   }
 
-  #observe(now: Date, asked: Request | undefined): void {
+  #observe(now: Date, asked: Asked | undefined): void {
     if (!this.#before.plan && this.#context.plan) this.#tellers.begin(this.#context.plan.observers ?? []);
     this.#tellers.note({
       run: this.#run,

@@ -296,6 +296,7 @@ const badInputs: [string, string, unknown, string][] = [
   ['GET', '/api/progress', undefined, 'runs'],
   ['GET', '/api/progress?runs=a%2Fb', undefined, 'runs'],
   ['GET', '/api/runs/..a', undefined, 'run'],
+  ['GET', '/api/runs/a@x/events', undefined, 'run'],
   ['GET', '/api/runs/a/log?lines=0', undefined, 'lines'],
   ['GET', '/api/runs/a/log?offset=-1', undefined, 'offset'],
   ['GET', '/api/runs/a/metrics?points=1', undefined, 'points'],
@@ -372,7 +373,7 @@ describe('bad input', () => {
     expect(await server.send('GET', '/api/nothing')).toMatchObject({ status: 404, body: { kind: 'notFound' } });
     const patched = await server.send('PATCH', '/api/runs');
     expect([patched.status, patched.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);
-    for (const path of ['', '/live', '/log', '/checkpoints', '/files', '/metrics', '/clone']) {
+    for (const path of ['', '/live', '/log', '/events', '/checkpoints', '/files', '/metrics', '/clone']) {
       expect(await server.send('GET', `/api/runs/no-such-run${path}`), path).toMatchObject({
         status: 404,
         body: { kind: 'notFound', message: expect.stringContaining('no-such-run') },

@@ -26,7 +26,7 @@ const still: Readonly<Record<string, number>> = {
   'trainers/epochal/epochal/application.py': 360,
   'worker/session.ts': 370,
   'workflows/run-chart.ts': 380,
-  'workflows/training-run.ts': 420,
+  'workflows/training-run.ts': 440,
 };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
