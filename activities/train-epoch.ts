@@ -69,6 +69,7 @@ async function sessionFailure(host: Host, session: LiveSession, input: TrainEpoc
     reached,
     batchesPerEpoch,
     gpuMemoryReleased,
+    isOver: true,
   });
 }
 

@@ -31,7 +31,7 @@ export interface OpenSessionInput extends Owner {
   ledger: readonly LedgerEntry[];
   /** The session before: checkpoints that only its host knows of are trusted from it alone. */
   previous: Session | null;
-  /** Nobody saw the session before end: whoever can tell how it did does so first. Workflows of old do not tell. */
+  /** The run gave the session before up, and nobody saw it end: its host gives it back, also where it is over. Workflows of old do not tell. */
   unseen?: boolean;
   /** The host of the session before is going down: it is not asked first. */
   elsewhere: boolean;
@@ -180,6 +180,8 @@ export const sessionFailureSchema = extensible({
   /** Batches of an epoch, by its trainer's progress: that of the first epoch may be lost before its report. */
   batchesPerEpoch: z.int().min(0).optional(),
   gpuMemoryReleased: z.boolean().nullable().optional(),
+  /** Its host has seen it end, whatever the failure: nobody has to go back there for it. Older workers do not tell. */
+  isOver: z.boolean().optional(),
   /** Where it was, when no session came of it: that host has the log. */
   host: z.string().optional(),
 });

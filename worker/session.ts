@@ -57,6 +57,8 @@ export class LiveSession {
   readonly told: Promise<void>;
   /** The host wants the session gone: it is handed over, and that is no failure. */
   preempted = false;
+  /** Its run asks for nothing here any more, so that this worker ends it. */
+  isAbandoned = false;
   readonly startedAt: string;
 
   #process: LaunchedTrainer | null = null;

@@ -57,6 +57,17 @@ const storeAnswerMs = 5_000;
 /** How long a session that was drained waits for its run to ask what became of it, in milliseconds. */
 const tellMs = 10_000;
 
+/**
+ * Whether the run gets back the session that it had. Also one that is over, where the run gave it up and has not seen its end: it is
+ * asked as if it had never been given up, and tells how it ended. One that this host ended itself has nothing more to tell.
+ */
+const isWanted = (live: LiveSession, { previous, notAfter, unseen }: OpenSessionInput): boolean =>
+  live.id === previous?.id &&
+  notAfter === null &&
+  !live.preempted &&
+  !live.isAbandoned &&
+  (!live.isOver || unseen === true);
+
 export class Sessions {
   /** By place. */
   readonly #live = new Map<string, LiveSession>();
@@ -118,25 +129,19 @@ export class Sessions {
     const folder = this.#host.folders.of(place);
     await requireFolder(folder, life);
     const live = this.#live.get(place);
+    if (live && isWanted(live, input)) {
+      log.info({ isOver: live.isOver }, 'the session is still here: attached again');
+      live.spokenTo();
+      await this.#note(live, life);
+      return {
+        session: live.description,
+        report: await readReport(live.folder, input.known, live.id),
+        attached: true,
+      };
+    }
     if (live && !live.isOver) {
-      if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
-        log.info('the session still runs: attached again');
-        live.spokenTo();
-        await this.#note(live, life);
-        return {
-          session: live.description,
-          report: await readReport(live.folder, input.known, live.id),
-          attached: true,
-        };
-      }
       options.onProgress('wait for the session before to end');
       await endTrainer(live.ending, input.config.deadlines, options.signal);
-    }
-    if (input.unseen && live?.isFound && live.isOver && live.id === previous?.id) {
-      // The run gave it up before it heard how it ended. It is told as often as it asks, and nothing of what is done is done anew.
-      const { failure, finished, report } = await live.end(input.known);
-      if (failure && failure.kind !== 'workerLost') throw new SessionProblem(failure);
-      if (finished && !failure && input.notAfter === null) return { session: live.description, report, attached: true };
     }
     const slot = this.#host.slots.take(run, options.byPermit);
     if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
@@ -284,6 +289,9 @@ export class Sessions {
       }
       const isElsewhere = await this.#host.runs.hasAnotherSession(session.run, session.id).catch(() => false);
       if (!isGivenUp && !isElsewhere && session.idleMs < limit) continue;
+      // It may have come back while the server was asked.
+      if (session.idleMs < idleCheckEvery) continue;
+      session.isAbandoned = true;
       session.log.warn({ isGivenUp, isElsewhere }, 'its run asks for nothing here any more: the session is ended');
       await endTrainer(session.ending, { ...session.config.deadlines, stopSeconds: limit / 1000 });
     }

@@ -9,6 +9,7 @@ import { and, assign, not, stateIn } from 'xstate';
 import { chartSetup, known } from './chart-setup.ts';
 import { firstContext, planOf, sessionOf } from './run-context.ts';
 import {
+  adoptAttempt,
   adoptEnd,
   adoptFailure,
   adoptKeeperFailure,
@@ -116,7 +117,7 @@ const sessions = chartSetup.createStateConfig({
           { guard: stateIn('#returning'), target: 'acquiring', reenter: true },
           {
             target: 'deciding',
-            actions: assign(({ context, event }) => adoptFailure(context, sessionFailureOf(event.error))),
+            actions: assign(({ context, event }) => adoptAttempt(context, sessionFailureOf(event.error))),
           },
         ],
       },

@@ -3,7 +3,7 @@ import type { RunContext } from './run-context.ts';
 
 export function tellChange(before: RunContext, after: RunContext, event: { type: string } | null): string[] {
   const told: string[] = [];
-  if (after.restarts.length < before.restarts.length) told.push('the host is back, and the session goes on there');
+  if (after.restarts.length < before.restarts.length) told.push('the host is back, and its session was found there');
   else if (after.restarts.at(-1) !== before.restarts.at(-1)) {
     const restart = after.restarts.at(-1);
     if (restart?.reason === 'preemption') told.push('preempted: the host hands the run over');

@@ -104,10 +104,16 @@ export function adoptKeeperFailure({ ledger }: RunContext): Change {
   return { ledger: ledger.map((entry) => (isFallback(entry) ? { ...entry, stored: false } : entry)) };
 }
 
-/** A session that was given up and goes on was never lost: that was no restart. */
-function withoutLoss(restarts: RunContext['restarts']): RunContext['restarts'] {
-  const last = restarts.at(-1);
-  return last?.reason === 'failure' && last.failure && isHostTrouble(last.failure) ? restarts.slice(0, -1) : restarts;
+/**
+ * A session that was given up and is found again, running or over, was never lost: that was no restart. If it is over, asking it tells why.
+ * Only a session that was given up is still open while another one is waited for.
+ */
+function withoutLoss({ restarts, session }: RunContext, found: Session): RunContext['restarts'] {
+  if (session?.id !== found.id) return restarts;
+  const loss = restarts.findLastIndex(
+    ({ reason, failure }) => reason === 'failure' && failure && isHostTrouble(failure),
+  );
+  return restarts.filter((_, index) => index !== loss);
 }
 
 /** A session is open: another one, or the one before, whose host was out of reach for a while. */
@@ -115,7 +121,7 @@ export function adoptSession(context: RunContext, { session, report, attached }:
   return {
     // Where that one began is long past: it trained on meanwhile, and all that it left still counts.
     ...(attached
-      ? { ...adoptReport(context, report, session.host), restarts: withoutLoss(context.restarts) }
+      ? { ...adoptReport(context, report, session.host), restarts: withoutLoss(context, session) }
       : adoptBeginning(context, session, report)),
     session,
     lastSession: session,
@@ -199,11 +205,9 @@ function adoptBeginning(context: RunContext, session: Session, report: SessionRe
 }
 
 /** A session is over without being asked: remember what it left, and why. */
-export function adoptFailure(
-  context: RunContext,
-  { failure, preempted, report, reached, batchesPerEpoch, host: at, gpuMemoryReleased = null, unseen }: SessionTrouble,
-): Change {
-  const mayStillRun = unseen || (isHostTrouble(failure) && !preempted);
+export function adoptFailure(context: RunContext, trouble: SessionTrouble): Change {
+  const { failure, preempted, report, reached, batchesPerEpoch, host: at, gpuMemoryReleased = null } = trouble;
+  const mayStillRun = trouble.unseen || (isHostTrouble(failure) && !preempted && !trouble.isOver);
   const host = context.session?.host ?? context.lastSession?.host ?? '';
   const adopted = report ? adoptReport(context, report, host) : {};
   const isCounted = !preempted && !isOfHost(failure);
@@ -230,6 +234,13 @@ export function adoptFailure(
     }),
     ...answerTo(failure, after),
   };
+}
+
+/** Another session did not come about. The one that was given up may still be there: its end has not been seen. */
+export function adoptAttempt(context: RunContext, trouble: SessionTrouble): Change {
+  const change = adoptFailure(context, trouble);
+  if (!context.session || change.failure === null) return change;
+  return { ...change, session: context.session, processGroupGone: null };
 }
 
 /** How far a session trained that is over, beyond what is known already; nobody may know. */
@@ -287,8 +298,9 @@ export function adoptUnfinished(context: RunContext, end: SessionEnd): Change {
   const interrupted: Failure = { kind: 'workerLost', message: 'the trainer was ended before it had finished' };
   return adoptFailure(context, {
     failure: failure ?? interrupted,
-    // Its end was seen: nobody has to go back to its host for it.
-    preempted: isHostTrouble(failure),
+    // The host did that: it goes down.
+    preempted: failure === null,
+    isOver: true,
     report,
     reached,
     batchesPerEpoch,

@@ -4,6 +4,8 @@ import type { RunEvent } from '../contracts/run-messages.ts';
 
 const mostEvents = 200;
 const longestMessage = 300;
+/** As many restarts as a run remembers. */
+const mostRestartTimes = 200;
 
 export interface RunStory {
   startedAt: string;
@@ -45,6 +47,22 @@ export function enterState(story: RunStory, state: RunState, now: Date): RunStor
 
 export function tell(story: RunStory, message: string, now: Date): RunStory {
   return { ...story, events: withEvent(story.events, message, now) };
+}
+
+/** The times of restarts follow them: one more was noted, or one was taken back. */
+export function timeRestarts(
+  story: RunStory,
+  before: readonly unknown[],
+  after: readonly unknown[],
+  now: Date,
+): RunStory {
+  const { restartTimes } = story;
+  if (after.length < before.length) {
+    const gone = before.findIndex((restart, index) => restart !== after[index]);
+    return { ...story, restartTimes: restartTimes.toSpliced(gone, 1) };
+  }
+  if (after.at(-1) === before.at(-1)) return story;
+  return { ...story, restartTimes: [...restartTimes, now.toISOString()].slice(-mostRestartTimes) };
 }
 
 /** Seconds spent in each state until `now`. */

@@ -43,7 +43,7 @@ import { runChart } from './run-chart.ts';
 import { firstContext, type RunContext } from './run-context.ts';
 import { tellChange } from './run-events.ts';
 import { composeReceipt, reasonToKeep } from './run-receipt.ts';
-import { beginStory, enterState, type RunStory, tell } from './run-story.ts';
+import { beginStory, enterState, type RunStory, tell, timeRestarts } from './run-story.ts';
 import { type ChartPosition, chartPosition, detailsOf, viewOf } from './run-view.ts';
 import { ShownAttributes } from './search-attributes.ts';
 import { Tellers } from './tellers.ts';
@@ -369,11 +369,7 @@ class TrainingRun {
     if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
     this.#story = enterState(this.#story, state, now);
     for (const message of tellChange(this.#before, this.#context, event)) this.#tell(message);
-    if (this.#context.restarts.length < this.#before.restarts.length) {
-      this.#story = { ...this.#story, restartTimes: this.#story.restartTimes.slice(0, -1) };
-    } else if (this.#context.restarts.at(-1) !== this.#before.restarts.at(-1)) {
-      this.#story = { ...this.#story, restartTimes: [...this.#story.restartTimes, now.toISOString()].slice(-200) };
-    }
+    this.#story = timeRestarts(this.#story, this.#before.restarts, this.#context.restarts, now);
     this.#observe(now, event?.asked ?? undefined);
     this.#before = this.#context;
     this.#positionBefore = this.#position;

@@ -234,7 +234,7 @@ describe('a worker', () => {
       return events?.some(({ activityTaskTimedOutEventAttributes: timedOut }) => timedOut);
     });
     worker.signal('SIGCONT');
-    const told = 'the host is back, and the session goes on there';
+    const told = 'the host is back, and its session was found there';
     await run.until('goes on', ({ events }) => events.some(({ message }) => message === told));
     expect(await run.trainer(worker)).toEqual(trainer);
     await run.update('stop', { mode: 'batch' });

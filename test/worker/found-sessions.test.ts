@@ -20,12 +20,16 @@ import { Sessions, type SessionsParts } from '../../worker/sessions.ts';
 import { Slots } from '../../worker/slots.ts';
 import { Stores } from '../../worker/stores.ts';
 
+const stopped = { type: 'stopped', epoch: 3, batch: 0, batchesAfterStop: 0, finished: true };
+const inVain = { ...stopped, epoch: 1, finished: false, unattended: true };
+
 it.each([
-  ['killed', 'SIGKILL', []],
-  ['done', null, [{ type: 'stopped', epoch: 3, batch: 0, batchesAfterStop: 0, finished: true }]],
-])(
-  'is told to a run that has given it up, also where the first answer did not reach it: %s',
-  async (_, signal, said) => {
+  ['killed', 'SIGKILL', [], { failure: { kind: 'trainerKilled', exit: { signal: 'SIGKILL' } }, finished: false }],
+  ['done', null, [stopped], { failure: null, finished: true }],
+  ['waiting in vain', null, [inVain], { failure: { kind: 'workerLost' }, finished: false }],
+] as const)(
+  'is given back to a run that has given it up, also where the first answer did not reach it, and tells its end: %s',
+  async (_, signal, said, expected) => {
     const data = await mkdtemp(join(tmpdir(), 'found-'));
     onTestFinished(() => rm(data, { recursive: true, force: true }));
     const config = runConfigSchema.parse({ run: 'r', trainer: 'counter', epochs: 3 });
@@ -59,22 +63,27 @@ it.each([
         sessionIdleSeconds: 60,
       },
       runs: { life: () => life },
+      trainers: { find: async () => null },
     } as unknown as SessionsParts);
     const found = await leftSession(folder, () => false);
     if (found?.kind !== 'found') throw new Error('it was not found');
     expect(await sessions.takeUp(found)).toBe(true);
     await sessions.find('r', 's')?.over;
 
-    const input = { run: 'r', place: 'r', chain: ['e'], config, previous: { id: 's' }, unseen: true, notAfter: null };
+    const input = { run: 'r', place: 'r', chain: ['e'], config, previous: { id: 's' }, notAfter: null };
     const known = { epoch: 0, checkpoints: [] };
-    const open = () =>
-      sessions.open({ ...input, known } as unknown as OpenSessionInput, {
+    const open = (unseen: boolean) =>
+      sessions.open({ ...input, known, unseen } as unknown as OpenSessionInput, {
         ...{ byPermit: false, signal: new AbortController().signal, onProgress: () => undefined },
       });
     for (let times = 0; times < 2; times++) {
-      const asked = open();
-      if (signal) await expect(asked).rejects.toMatchObject({ failure: { kind: 'trainerKilled', exit: { signal } } });
-      else expect(await asked).toMatchObject({ session: { id: 's' }, attached: true });
+      expect(await open(true)).toMatchObject({ session: { id: 's' }, attached: true });
+      expect(await sessions.find('r', 's')?.end(known)).toMatchObject(expected);
     }
+    // Who knows how it ended wants another one, and so does whose trainer this host has ended for it.
+    const another = 'no trainer counter on h';
+    await expect(open(false)).rejects.toThrow(another);
+    Object.assign(sessions.find('r', 's') ?? {}, { isAbandoned: true });
+    await expect(open(true)).rejects.toThrow(another);
   },
 );
