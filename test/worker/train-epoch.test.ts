@@ -95,7 +95,7 @@ it('ends a session whose trainer ended early after an epoch that it did not save
   };
   await expect(ask(session, 3, ended)).rejects.toMatchObject({
     type: 'SessionFailed',
-    details: [{ failure: { kind: 'checkpointLost', message: expect.stringContaining('after epoch 3') } }],
+    details: [{ failure: { kind: 'checkpointLost', message: expect.stringContaining('after epoch 3') }, isOver: true }],
   });
   expect(ended).toEqual(['r']);
 });
