@@ -9,6 +9,7 @@ import type { Failure } from '../../contracts/failure.ts';
 import { type SessionFailure, sessionFailedType } from '../../contracts/run-activities.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import { runChart } from '../../workflows/run-chart.ts';
+import { beginStory, timeRestarts } from '../../workflows/run-story.ts';
 import { chartPosition } from '../../workflows/run-view.ts';
 
 type Snapshot = SnapshotFrom<typeof runChart>;
@@ -117,7 +118,7 @@ it.each(cases)('in %s, its cause is told once, as if it had never been given up:
   expect(found.context).toMatchObject({ session: { id: 's' }, failure: null, restarts: [] });
   for (const failure of [killed, broken, unattended]) {
     const told = after(found, tells(state, failure));
-    expect(told.context.restarts.map((restart) => restart.failure)).toEqual([failure]);
+    expect(told.context.restarts).toMatchObject([{ reason: 'failure', failure }]);
     // Nobody goes back for what has ended.
     expect(told.context.session).toBeNull();
     expect(told.context).toEqual(after(asking(state), tells(state, failure)).context);
@@ -142,12 +143,30 @@ it('a session that goes on elsewhere was lost: that stays, whoever finds the one
 });
 
 it('an older loss is none of a session that is found', () => {
+  const given = done('openSession', { session: sessionOn('h2', 's2'), report: report(0), attached: true });
+  const silent = error('stopTrainer', new TimeoutFailure('silence', undefined, 'HEARTBEAT'));
   const once = taken('epoch', ['it is given up', 'another host opens one']);
-  const again = [
-    error('trainEpoch', ended({ kind: 'hostLost', message: 'of the second one' })),
-    done('openSession', { session: sessionOn('h2', 's2'), report: report(0), attached: true }),
-  ].reduce(after, once);
-  expect(again.context.restarts.map(({ failure }) => failure?.message)).toEqual(
-    once.context.restarts.map(({ failure }) => failure?.message),
+  const lost = error('trainEpoch', ended({ kind: 'hostLost', message: 'of the second one' }));
+  // Given up, or asked to pause without an answer: then nothing was noted.
+  for (const events of [[lost], [steps.pause(), silent, steps.resume()]]) {
+    const again = [...events, given].reduce(after, once);
+    expect(again.context).toMatchObject({
+      session: { id: 's2' },
+      restarts: [{ failure: { message: expect.stringContaining('sign of life') } }],
+    });
+    expect(again.context.restarts).toHaveLength(1);
+  }
+});
+
+it('the times of restarts follow them, whichever one is taken back', () => {
+  const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
+  const [lost, other, told] = [{ of: 'lost' }, { of: 'other' }, { of: 'told' }];
+  const lists = [[], [lost], [lost, other], [other], [other, told]];
+  const story = lists.slice(1).reduce(
+    (before, list, index) => {
+      return timeRestarts(before, lists[index] ?? [], list, at(index));
+    },
+    beginStory(at(0)),
   );
+  expect(story.restartTimes).toEqual([at(1).toISOString(), at(3).toISOString()]);
 });
