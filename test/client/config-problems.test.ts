@@ -57,7 +57,7 @@ const cases: [what: string, change: object, ...told: string[]][] = [
   [
     'an unknown field that only ends like another',
     { deadlines: { startSeconds: 1 } },
-    'deadlines.startSeconds is 1: unknown field; known here are setUpSeconds, stopSeconds, terminateSeconds, finishSeconds, publishSeconds, heartbeatSeconds, hangFloorSeconds, hangCeilingSeconds',
+    'deadlines.startSeconds is 1: unknown field; known here are setUpSeconds, stopSeconds, terminateSeconds, finishSeconds, publishSeconds, heartbeatSeconds, reattachSeconds, hangFloorSeconds, hangCeilingSeconds',
   ],
   [
     'an unknown field like no other',
