@@ -131,6 +131,17 @@ async function whenStoreAnswers<T>(
   }
 }
 
+/**
+ * Whether the run gets back the session that it had. Also one that is over, where the run gave it up and has not seen its end: it is
+ * asked as if it had never been given up, and tells how it ended. One that this host ended itself has nothing more to tell.
+ */
+export const isWanted = (live: LiveSession, { previous, notAfter, unseen }: OpenSessionInput): boolean =>
+  live.id === previous?.id &&
+  notAfter === null &&
+  !live.preempted &&
+  !live.isAbandoned &&
+  (!live.isOver || unseen === true);
+
 export const sessionFile = (
   input: OpenSessionInput,
   session: { id: string; folder: RunFolder },

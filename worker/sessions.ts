@@ -20,6 +20,7 @@ import { LiveSession, SessionOver } from './session.ts';
 import type { SessionSockets } from './session-sockets.ts';
 import {
   isDiskFull,
+  isWanted,
   type OpenOptions,
   reattachSecondsOf,
   SessionProblem,
@@ -56,17 +57,6 @@ const storeAnswerMs = 5_000;
 
 /** How long a session that was drained waits for its run to ask what became of it, in milliseconds. */
 const tellMs = 10_000;
-
-/**
- * Whether the run gets back the session that it had. Also one that is over, where the run gave it up and has not seen its end: it is
- * asked as if it had never been given up, and tells how it ended. One that this host ended itself has nothing more to tell.
- */
-const isWanted = (live: LiveSession, { previous, notAfter, unseen }: OpenSessionInput): boolean =>
-  live.id === previous?.id &&
-  notAfter === null &&
-  !live.preempted &&
-  !live.isAbandoned &&
-  (!live.isOver || unseen === true);
 
 export class Sessions {
   /** By place. */
