@@ -76,7 +76,7 @@ it(
     await page.goBack();
     await expect.poll(() => page.getByLabel('Epochs').inputValue()).toBe('6');
     await editor.fill('trainer: digits\nepochs: [');
-    await page.getByText(/The YAML cannot be read: line/).waitFor();
+    await page.getByText(/Invalid YAML: line/).waitFor();
     expect(await page.getByLabel('Epochs').isDisabled()).toBe(true);
     await editor.fill('trainer: digits\nepochs: 5\n');
     await expect.poll(() => page.getByLabel('Epochs').inputValue()).toBe('5');
@@ -113,7 +113,7 @@ it(
     const page = await stage.page();
     await page.goto('/new');
     await page.getByRole('radio', { name: /shapes/ }).click();
-    await page.getByRole('heading', { name: 'shapes: 48 pictures, 3 classes' }).waitFor();
+    await page.getByRole('heading', { name: 'shapes: 48 images, 3 classes' }).waitFor();
     await page.getByText(/train 36 \(75%\) · val 12 \(25%\)/).waitFor();
     const classes = page.getByRole('list', { name: 'Classes' });
     for (const name of ['circle', 'square', 'triangle'])
@@ -190,7 +190,7 @@ it(
     const page = await stage.page();
     const trainOn = async (how: string) => {
       await page.goto('/runs/parent?tab=checkpoints');
-      await page.getByRole('button', { name: 'Train on from epoch-0002' }).click();
+      await page.getByRole('button', { name: 'Continue or fork from epoch-0002' }).click();
       await page.getByRole('menuitem', { name: how }).click();
       await expect.poll(() => page.getByLabel('Configuration as YAML').textContent()).toMatch(/continueFrom/);
       await step(page, /Next: Trainer/);

@@ -165,7 +165,7 @@ it(
     await page.getByText('0 of 2 taken').waitFor();
     await page.getByText(/free for run folders in/).waitFor();
     const row = (run: string) => page.locator(`[data-kept=${run}]`);
-    await row('kept-a').getByText('all of it').waitFor();
+    await row('kept-a').getByText('Complete').waitFor();
     expect(existsSync(join(stage.dataFolder, 'runs', 'kept-a'))).toBe(true);
     await row('kept-a').getByRole('button', { name: 'Remove' }).click();
     const dialog = page.getByRole('dialog');

@@ -187,11 +187,11 @@ function Differences({ compared }: { compared: Compared[] }) {
   return (
     <Card>
       <Title order={2} size="h5" mb="sm">
-        What differs
+        Differences
       </Title>
       <Table.ScrollContainer
         minWidth={160 + compared.length * 170}
-        scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'region', 'aria-label': 'What differs' } }}
+        scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'region', 'aria-label': 'Differences' } }}
       >
         <Table verticalSpacing={6}>
           <Table.Thead>

@@ -40,7 +40,7 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
       {isLoading && <PageLoading />}
       {isEmpty && !isLoading && trace.length < 2 && (
         <Text size="sm" c="dimmed">
-          The first points come with the end of the first epoch.
+          The first points appear at the end of the first epoch.
         </Text>
       )}
       {data && !data.all && !isCompact && <NotAllMetrics />}
@@ -82,7 +82,7 @@ function EpochPlot({ group, columns, look, run }: EpochPlotProps) {
     const values = columns.metrics[metric] ?? [];
     if (look.smoothing === 0) return [{ label: metric, color, values }];
     return [
-      { label: `${metric} as it was`, color, values, pale: true },
+      { label: `${metric} (raw)`, color, values, pale: true },
       { label: metric, color, values: smoothed(values, look.smoothing) },
     ];
   });
@@ -127,7 +127,7 @@ function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
   return (
     <>
       {inBatches.length > 0 && (
-        <PlotCard title="Within the epoch, since this page was opened">
+        <PlotCard title="Live batches (since page opened)">
           <CurvePlot
             label="Metrics of the batches, by time"
             x={x}
@@ -150,7 +150,7 @@ function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
           curves={[{ label: 'batches/s', color: '#7d5fd3', values: trace.map(({ rate }) => rate) }]}
         />
       </PlotCard>
-      <PlotCard title="Memory of the trainer">
+      <PlotCard title="Trainer memory">
         <CurvePlot
           label="Resident memory of the trainer's processes, by time"
           x={x}

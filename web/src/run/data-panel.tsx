@@ -42,8 +42,8 @@ export function DataPanel({ run, data, pool, isOver }: DataPanelProps) {
     return (
       <Text size="sm">
         {isOver
-          ? 'There is no data report: the trainer told none, or it never began to train.'
-          : 'There is no data report yet: the trainer tells one before its first epoch, if it can.'}
+          ? 'No data report: the trainer sent none, or training never started.'
+          : 'No data report yet: the trainer sends one before its first epoch, if it can.'}
       </Text>
     );
   return <DataReportCard report={report.data} place={place} />;

@@ -57,7 +57,7 @@ export function Overview({ details, progress, trace }: OverviewProps) {
       </Grid>
       <Card>
         <Title order={2} size="h5" mb="sm">
-          Where it is
+          State
         </Title>
         <ChartCard view={view} isOver={details.summary.closedAt !== null} />
       </Card>
@@ -100,7 +100,7 @@ function MetricsCard({ view }: { view: RunView }) {
       </Title>
       {metrics.length === 0 && (
         <Text c="dimmed" size="sm">
-          The first values come with the end of the first epoch.
+          The first values appear at the end of the first epoch.
         </Text>
       )}
       <Stack gap={6}>

@@ -22,8 +22,8 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
             title="Training"
             facts={[
               ['Epochs', `${formatCount(epochs.trained)} of ${formatCount(epochs.planned)}`],
-              ['Batches in the result', formatCount(batches.trained)],
-              ['Batches trained again or given up', unlessForced(formatCount(batches.wasted))],
+              ['Batches trained', formatCount(batches.trained)],
+              ['Batches repeated or lost', unlessForced(formatCount(batches.wasted))],
               [
                 'Batches after the stop',
                 batches.afterStop !== null
@@ -39,11 +39,11 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
         </Grid.Col>
         <Grid.Col span={{ base: 12, md: 6 }}>
           <Facts
-            title="Landing"
+            title="Wrap-up"
             facts={[
               ['Started', unlessForced(formatInstant(receipt.startedAt))],
               ['Ended', formatInstant(receipt.endedAt)],
-              ['Took', unlessForced(formatSeconds(secondsBetween(receipt.startedAt, receipt.endedAt)))],
+              ['Duration', unlessForced(formatSeconds(secondsBetween(receipt.startedAt, receipt.endedAt)))],
               ['Published', sizeText(receipt.publishedBytes)],
               ['Folder on the host', localFolderText(localFolder)],
               [
@@ -192,7 +192,7 @@ function localFolderText(folder: Receipt['localFolder']): string {
     case 'kept':
       return `kept on ${folder.host}: ${folder.why}`;
     case 'unknown':
-      return `${folder.host} does not answer; it cleans up when it is back`;
+      return `${folder.host} does not answer; it will clean up when it is back`;
     case 'other':
       return 'unknown to this version';
   }

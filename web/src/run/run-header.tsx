@@ -128,7 +128,7 @@ function PauseButton({ details }: { details: RunDetails }) {
     mutationFn: (what: 'pause' | 'resume') => call(what, { params: { run: summary.run } }),
     onSuccess: (after) =>
       queries.setQueryData(runQuery(summary.run).queryKey, (before) => before && { ...before, view: after }),
-    onError: (error) => notifications.show({ color: 'red', title: 'That did not work', message: messageOf(error) }),
+    onError: (error) => notifications.show({ color: 'red', title: 'Action failed', message: messageOf(error) }),
   });
   if (view?.state !== 'training') return null;
   if (inner === 'paused')

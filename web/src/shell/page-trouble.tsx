@@ -5,11 +5,11 @@ import { messageOf } from '../api/call.ts';
 /** A page that broke. The others go on. */
 export function PageTrouble({ error }: { error: unknown }) {
   return (
-    <Alert color="red" icon={<IconAlertTriangle />} title="This page broke" role="alert">
+    <Alert color="red" icon={<IconAlertTriangle />} title="Something went wrong" role="alert">
       <Stack align="flex-start">
         {messageOf(error)}
         <Button variant="default" onClick={() => location.reload()}>
-          Reload the page
+          Reload page
         </Button>
       </Stack>
     </Alert>
