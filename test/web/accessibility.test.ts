@@ -67,7 +67,7 @@ const pages: Record<string, (page: Page) => Promise<unknown>> = {
   '/runs/done': (page) => page.getByTestId('outcome').waitFor(),
   '/runs/done?tab=receipt': (page) => page.getByTestId('receipt').waitFor(),
   '/runs/looked?tab=data': openReport,
-  '/runs/draft': (page) => page.getByText('A draft: nothing runs yet').waitFor(),
+  '/runs/draft': (page) => page.getByText('Draft: not started yet').waitFor(),
   '/runs/nowhere': (page) => page.getByText('There is no run nowhere').waitFor(),
   '/compare?runs=done,live': (page) => page.locator('.plot canvas').first().waitFor(),
   '/hosts': (page) => page.locator('[data-kept]').first().waitFor(),

@@ -50,7 +50,7 @@ it(
     await step(page, /Next: Checkpoints/);
     await page.getByLabel('Keep last N').fill('2');
     await page.getByRole('combobox', { name: 'Out of memory' }).click();
-    await page.getByRole('option', { name: 'End as failed' }).click();
+    await page.getByRole('option', { name: 'End the run as failed' }).click();
     await step(page, /Next: Destination/);
     await page.getByText('High', { exact: true }).click();
     await page.getByLabel('Run id').fill('from-the-form');

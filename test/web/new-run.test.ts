@@ -91,7 +91,7 @@ it(
     await page.goto('/new');
     await page.getByLabel('Configuration as YAML').fill('run: a-draft\ntrainer: digits\nepochs: 9\n');
     await page.getByRole('button', { name: 'Save draft' }).click();
-    await page.getByText('A draft: nothing runs yet').waitFor();
+    await page.getByText('Draft: not started yet').waitFor();
     await page.getByRole('link', { name: 'Edit draft' }).click();
     await step(page, /Next: Trainer/);
     await expect.poll(() => page.getByLabel('Epochs').inputValue()).toBe('9');
@@ -142,7 +142,7 @@ it(
     await page.locator('[data-check=fine]').waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();
     await page.getByRole('tab', { name: 'Data' }).click();
-    await report.getByRole('row', { name: /Decoded 48 images, all whole/ }).waitFor();
+    await report.getByRole('row', { name: /Decoded 48 images, all intact/ }).waitFor();
     await report.getByRole('row', { name: /Duplicates none/ }).waitFor();
     await report.getByRole('row', { name: /Split train 36 images.*1 without any; loaded: 35 images/ }).waitFor();
     await report.getByText('image discarded by looker (train): 1').waitFor();

@@ -169,7 +169,7 @@ it(
     expect(existsSync(join(stage.dataFolder, 'runs', 'kept-a'))).toBe(true);
     await row('kept-a').getByRole('button', { name: 'Remove' }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByText('Everything in it was verified in the store.').waitFor();
+    await dialog.getByText('Everything in it has been verified in the store.').waitFor();
     await dialog.getByRole('button', { name: 'Remove' }).click();
     await row('kept-a').waitFor({ state: 'detached' });
     expect(existsSync(join(stage.dataFolder, 'runs', 'kept-a'))).toBe(false);

@@ -60,8 +60,7 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
 export function NotAllMetrics() {
   return (
     <Text size="sm" c="dimmed">
-      Not every metric is drawn: of more than 500 names, the first 500 are. metrics.jsonl, among the files, has them
-      all.
+      Only the first 500 metrics are shown. metrics.jsonl, in the Files tab, has all of them.
     </Text>
   );
 }
@@ -129,7 +128,7 @@ function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
       {inBatches.length > 0 && (
         <PlotCard title="Live batches (since page opened)">
           <CurvePlot
-            label="Metrics of the batches, by time"
+            label="Batch metrics over time"
             x={x}
             isTime
             syncKey="live"
@@ -141,9 +140,9 @@ function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
           />
         </PlotCard>
       )}
-      <PlotCard title="Rate now, batches/s">
+      <PlotCard title="Current rate, batches/s">
         <CurvePlot
-          label="Batches per second, by time"
+          label="Batches per second over time"
           x={x}
           isTime
           syncKey="live"
@@ -152,7 +151,7 @@ function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
       </PlotCard>
       <PlotCard title="Trainer memory">
         <CurvePlot
-          label="Resident memory of the trainer's processes, by time"
+          label="Resident memory of the trainer's processes over time"
           x={x}
           isTime
           syncKey="live"

@@ -55,8 +55,8 @@ export function KeptFolders() {
         Run folders on the hosts
       </Title>
       <Text size="sm" c="dimmed" mb="sm">
-        A folder is removed once everything in it was verified in the store. After a failure it stays, until someone
-        says otherwise.
+        A folder is removed once everything in it has been verified in the store. After a failure it stays until someone
+        removes it.
       </Text>
       {error && !isAway(error) && (
         <Alert color="red" role="alert">
@@ -87,8 +87,8 @@ export function KeptFolders() {
                   <Table.Th>Run</Table.Th>
                   <Table.Th>Host</Table.Th>
                   <Table.Th>Size</Table.Th>
-                  <Table.Th>Changed</Table.Th>
-                  <Table.Th>Why it is there</Table.Th>
+                  <Table.Th>Last changed</Table.Th>
+                  <Table.Th>Reason</Table.Th>
                   <Table.Th>In the store</Table.Th>
                   <Table.Th>Actions</Table.Th>
                 </Table.Tr>
@@ -165,7 +165,7 @@ export function KeptFolders() {
             </Text>
             <Text size="sm">
               {removing.stored
-                ? 'Everything in it was verified in the store.'
+                ? 'Everything in it has been verified in the store.'
                 : 'Not everything in it is in the store: the rest would be lost permanently. Publish it first to keep it.'}
             </Text>
             <Group justify="flex-end">

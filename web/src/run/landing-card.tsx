@@ -30,7 +30,7 @@ export function LandingCard({ view, progress }: { view: RunView; progress: LiveP
       <Timeline active={active} bulletSize={24} lineWidth={2}>
         <Timeline.Item title="Stop the trainer" bullet={bullet('stop')}>
           <Text size="sm" c="dimmed">
-            {now === 'stop' ? rungText(view, progress) : 'It ended.'}
+            {now === 'stop' ? rungText(view, progress) : 'It has exited.'}
           </Text>
         </Timeline.Item>
         <Timeline.Item title="Publish and verify" bullet={bullet('publish')}>
@@ -61,7 +61,7 @@ export function LandingCard({ view, progress }: { view: RunView; progress: LiveP
           ) : (
             <Text size="sm" c="dimmed">
               {active > 1
-                ? 'Done, as far as it could be: the receipt says what was saved.'
+                ? 'Done as far as possible: the receipt says what was saved.'
                 : `Checkpoints, log and metrics go to ${view.outputFolder ?? 'the store'}.`}
             </Text>
           )}

@@ -33,8 +33,8 @@ export function Overview({ details, progress, trace }: OverviewProps) {
     return (
       <Card>
         <Text>
-          {details.trouble ?? 'No worker answers for this run at the moment.'} What is known of it is above; the rest
-          shows itself when a worker is back.
+          {details.trouble ?? 'No worker answers for this run right now.'} What is known is above; the rest appears when
+          a worker is back.
         </Text>
       </Card>
     );

@@ -30,7 +30,7 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
                   ? formatCount(batches.afterStop)
                   : receipt.cause.kind === 'stop'
                     ? 'not known'
-                    : 'there was no stop',
+                    : 'no stop was requested',
               ],
               ['Best', best ? bestText(best) : '–'],
               ['Restarts', unlessForced(formatCount(restarts.length))],
@@ -52,11 +52,11 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
                   ? 'the host could not be asked'
                   : receipt.processGroupGone
                     ? 'none'
-                    : 'some may be',
+                    : 'possibly some',
               ],
               ...(receipt.gpuMemoryReleased === null
                 ? []
-                : [['GPU memory', receipt.gpuMemoryReleased ? 'given back' : 'still taken'] as [string, string]]),
+                : [['GPU memory', receipt.gpuMemoryReleased ? 'released' : 'still in use'] as [string, string]]),
             ]}
           />
         </Grid.Col>
@@ -186,14 +186,14 @@ export function Facts({ title, facts }: { title: string; facts: [string, ReactNo
 function localFolderText(folder: Receipt['localFolder']): string {
   switch (folder.kind) {
     case 'none':
-      return 'there was none';
+      return 'none';
     case 'removed':
-      return 'removed, after the copies were verified';
+      return 'removed after the copies were verified';
     case 'kept':
       return `kept on ${folder.host}: ${folder.why}`;
     case 'unknown':
       return `${folder.host} does not answer; it will clean up when it is back`;
     case 'other':
-      return 'unknown to this version';
+      return 'not known to this version';
   }
 }

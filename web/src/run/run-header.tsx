@@ -148,7 +148,7 @@ function PauseButton({ details }: { details: RunDetails }) {
       leftSection={<IconPlayerPause size={17} aria-hidden />}
       loading={change.isPending || isPaused}
       disabled={isStale}
-      title="Saves a checkpoint at the batch boundary and gives the GPU back"
+      title="Saves a checkpoint at the batch boundary and releases the GPU"
       onClick={() => change.mutate('pause')}
     >
       {isPaused ? 'Pausing' : 'Pause'}

@@ -81,7 +81,7 @@ export function RunPage() {
 
 function EndedByForce({ standing }: { standing: Standing }) {
   return (
-    <Alert color="orange" title="Ended by force, outside of Epochal" data-testid="ended-by-force">
+    <Alert color="orange" title="Ended by force, outside Epochal" data-testid="ended-by-force">
       {standing === 'salvaging'
         ? 'What is left of it is being published. The receipt will say what that is.'
         : 'What is left of it is not known yet. Its host publishes it as soon as it notices, or when it is back.'}

@@ -146,14 +146,14 @@ function steps(view: RunView | null, mode: StopMode): string[] {
 function batchTime({ progress }: RunDetails): string {
   const rate = trainingOf(progress)?.rate;
   return rate && rate > 0
-    ? `A batch takes about ${formatSeconds(1 / rate)} at the moment. Nothing is lost.`
+    ? `A batch currently takes about ${formatSeconds(1 / rate)}. Nothing is lost.`
     : 'Nothing is lost.';
 }
 
 function epochTime({ progress }: RunDetails): string {
   const training = trainingOf(progress);
   if (!training?.rate || !training.batches || training.phase !== 'train')
-    return 'Validates it, and counts it as complete.';
+    return 'The epoch is validated and counts as complete.';
   const left = (training.batches - training.batch) / training.rate;
-  return `About ${formatSeconds(left)} of training are left in epoch ${training.epoch}, then its validation.`;
+  return `About ${formatSeconds(left)} of training left in epoch ${training.epoch}, then its validation.`;
 }

@@ -14,7 +14,7 @@ const looks: Readonly<Record<Standing, { color: string; means?: string }>> = {
   uploading: { color: 'violet' },
   salvaging: { color: 'orange', means: 'Ended by force; what is left is being published' },
   ended: { color: 'orange', means: 'Ended by force; what is left is not known yet' },
-  unknown: { color: 'gray', means: 'No worker has taken it up yet' },
+  unknown: { color: 'gray', means: 'No worker has picked it up yet' },
   completed: { color: 'teal' },
   stopped: { color: 'gray' },
   salvaged: { color: 'orange', means: 'Ended by force; what was found was published' },

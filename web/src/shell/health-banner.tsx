@@ -24,7 +24,7 @@ export function HealthBanner() {
       {away && (
         <Alert color="orange" icon={<IconPlugConnectedX />} title={away.title} mb="md" data-testid="health-banner">
           {away.text}
-          {isStale && heardAt && ` What is shown is as of ${formatClock(heardAt)}.`}
+          {isStale && heardAt && ` Data as of ${formatClock(heardAt)}.`}
         </Alert>
       )}
     </div>

@@ -80,7 +80,7 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
             {...bound}
             field="failures.restarts"
             label="Max consecutive failures"
-            description="After one more the run ends as failed"
+            description="One more and the run ends as failed"
           />
           <NumberField
             {...bound}
@@ -95,7 +95,7 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
             label="Out of memory"
             options={[
               { value: 'smallerBatch', label: 'Halve the batch, accumulate gradients' },
-              { value: 'fail', label: 'End as failed' },
+              { value: 'fail', label: 'End the run as failed' },
             ]}
           />
           <SelectField
@@ -103,7 +103,7 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
             field="failures.onNan"
             label="Loss is NaN or infinite"
             options={[
-              { value: 'stop', label: 'End as failed' },
+              { value: 'stop', label: 'End the run as failed' },
               { value: 'rollBack', label: 'Resume from the previous checkpoint' },
             ]}
           />
