@@ -27,7 +27,7 @@ export const dataSetItems =
 export const sizeOfDataSetImage =
   (host: Host) =>
   (input: unknown): Promise<number | null> =>
-    asked('look at a picture', async (options) => {
+    asked('show an image', async (options) => {
       const { id, item } = sizeOfDataSetImageSchema.parse(input);
       return (await host.dataSets.readPart(id, item, 0, 1, options))?.size ?? null;
     });
@@ -36,7 +36,7 @@ export const sizeOfDataSetImage =
 export const readDataSetImage =
   (host: Host) =>
   (input: unknown): Promise<Uint8Array> =>
-    asked('read a picture', async (options) => {
+    asked('read an image', async (options) => {
       const { id, item, offset, length } = readDataSetImageSchema.parse(input);
       return (await host.dataSets.readPart(id, item, offset, length, options))?.bytes ?? new Uint8Array();
     });

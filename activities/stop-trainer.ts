@@ -36,7 +36,7 @@ export const stopTrainer =
         ? { stopSeconds: 0, terminateSeconds: 0 }
         : { stopSeconds, terminateSeconds };
     return heartbeating(
-      () => ({ doing: 'wait for the trainer of the worker before to end' }),
+      () => ({ doing: "waiting for the previous worker's trainer to exit" }),
       async (signal) => {
         await requireFolder(folder, host.runs.life(input.chain));
         await endPredecessor(folder, limits, signal, host.log.child({ run }));

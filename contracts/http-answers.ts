@@ -124,7 +124,7 @@ export const runsQuerySchema = z.strictObject({
   text: z
     .string()
     .max(100)
-    .regex(/^[A-Za-z0-9._-]*$/, 'allowed are letters, digits, ".", "_" and "-"')
+    .regex(/^[A-Za-z0-9._-]*$/, 'must consist of letters, digits, ".", "_" and "-"')
     .optional(),
   sort: runSortSchema.default('recent'),
   limit: z.coerce.number().int().min(1).max(200).default(50),

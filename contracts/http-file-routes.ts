@@ -23,7 +23,7 @@ export const fileRoutes = {
     method: 'GET',
     path: '/api/runs/:run/checkpoints',
     tag: 'files',
-    summary: 'Checkpoints that the run keeps',
+    summary: 'Checkpoints that the run retains',
     params: runParams,
     answer: z.array(runCheckpointSchema),
   },

@@ -61,11 +61,11 @@ export const runAt = (place: string): string => name.parse(place.split('@')[0]);
 export const claimSchema = extensible({ run: name, life: lifeSchema });
 export const claimFile = 'life.json';
 
-const anotherLife = 'this is another life of the run (it was reset, or its id was taken)';
+const anotherLife = 'this is another life of the run (it was reset, or its id was reused)';
 
 /** The note of a life that found another one's files under the run id. */
 export const lifeNote = (before: string, outputFolder: string): string =>
-  `${anotherLife}: what the one before left stays in ${before}, and this one goes on in ${outputFolder}`;
+  `${anotherLife}: the files of the previous one stay in ${before}, and this one continues in ${outputFolder}`;
 
 /** What a person is told of the life that a run is in; null where its files are under the run id. */
 export function lifeText({ run, place = run, receipt, events }: ToldOfLife): string | null {

@@ -55,7 +55,7 @@ export class Access {
     if (named === null || !this.#isOurs(named)) {
       throw new RefusedError(
         'forbidden',
-        `host is ${JSON.stringify(shown(host))}: this server does not go by that name; name it in EPOCHAL_SERVER_NAMES if it should`,
+        `host is ${JSON.stringify(shown(host))}: this server is not known by that name; add it to EPOCHAL_SERVER_NAMES if it should be`,
       );
     }
     const { origin } = headers;

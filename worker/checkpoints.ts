@@ -59,14 +59,14 @@ export async function chooseResume(request: ResumeRequest): Promise<Resume | nul
   for (const manifest of candidates) {
     signal.throwIfAborted();
     const path = join(folder.checkpoints, manifest.name);
-    request.onProgress(`verify checkpoint ${manifest.name}`);
+    request.onProgress(`verifying checkpoint ${manifest.name}`);
     if (await isWhole(path, manifest, signal)) {
       await restoreRows(request, manifest.epoch, 'local');
       return { manifest, path };
     }
     await putAside(folder, manifest);
     await rm(path, { recursive: true, force: true });
-    request.onProgress(`fetch checkpoint ${manifest.name}`);
+    request.onProgress(`fetching checkpoint ${manifest.name}`);
     // The store is asked whatever the ledger says: a host that handed its run over stored a checkpoint last of all.
     if (
       await fetchCheckpoint(request.store, `${request.output}/checkpoints/${manifest.name}`, manifest, path, { signal })

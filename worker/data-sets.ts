@@ -133,7 +133,7 @@ export class DataSets {
   async #find(id: string, options: CallOptions): Promise<DataSetSummary> {
     const found = (await this.list(options)).find((set) => set.id === id);
     if (found) return found;
-    throw new DataSetProblem(`dataSet is ${JSON.stringify(id)}: ${this.host} offers no data set with this id`);
+    throw new DataSetProblem(`dataSet is ${JSON.stringify(id)}: ${this.host} has no data set with this id`);
   }
 
   async #indexed(id: string, options: CallOptions): Promise<{ summary: DataSetSummary; index: string }> {

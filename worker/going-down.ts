@@ -19,7 +19,7 @@ export function landed(runs: Runs, ids: readonly string[], seconds: number, log:
   return waitWhile((run) => runs.isLanding(run), ids, {
     milliseconds: seconds * 1000,
     every: landingCheckEvery,
-    tell: (left) => log.info({ runs: left }, 'waiting until these runs have landed'),
+    tell: (left) => log.info({ runs: left }, 'waiting until these runs are published'),
   });
 }
 

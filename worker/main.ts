@@ -140,7 +140,7 @@ async function serve({ settings, log, temporal, interceptors = {} }: StartOption
   ]);
   const running = workers.map((worker) => worker.run());
   await tellLostSessions(host);
-  await runs.ensureSweep(sweepMinutes).catch((error) => log.warn({ err: error }, 'no sweep of lost runs'));
+  await runs.ensureSweep(sweepMinutes).catch((error) => log.warn({ err: error }, 'lost runs are not reconciled'));
   const upkeep = new Upkeep(host);
   upkeep.start();
   log.info(
@@ -192,7 +192,7 @@ async function tellLostSessions(host: Host): Promise<void> {
     const limits = file?.config.deadlines ?? deadlinesSchema.parse({});
     const log = host.log.child({ run: folder.run });
     void endPredecessor(folder, limits, new AbortController().signal, log).catch((error) =>
-      log.error({ err: error }, 'the trainer of the worker before may still run'),
+      log.error({ err: error }, 'the trainer of the previous worker may still be running'),
     );
   }
 }
@@ -215,7 +215,7 @@ export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']):
   const log = createLogger();
   const signals = new Signals(log);
   // One session's bad luck must not end those of all other runs; what failed is retried by whoever asked for it.
-  const onRejection = (error: unknown) => log.error({ err: error }, 'something failed that nobody waited for');
+  const onRejection = (error: unknown) => log.error({ err: error }, 'unhandled promise rejection');
   process.on('unhandledRejection', onRejection);
   try {
     const worker = await Promise.race([
@@ -266,7 +266,7 @@ class Signals {
     if (signal === 'SIGHUP' && this.#count > 0) return;
     this.#count++;
     const how =
-      this.#count === 1 ? 'draining: trainers checkpoint, their runs go on elsewhere; again: at once' : 'at once';
+      this.#count === 1 ? 'draining: trainers checkpoint, their runs resume elsewhere; again: at once' : 'at once';
     this.#log.info({ signal }, how);
     if (this.#worker) this.#obey(this.#worker);
     else if (this.#count > 1) this.#urge();
@@ -274,7 +274,7 @@ class Signals {
 
   #obey(worker: RunningWorker): void {
     const going = this.#count === 1 ? worker.drain() : worker.stopNow();
-    going.catch((error) => this.#log.error({ err: error }, 'the worker did not stop in good order'));
+    going.catch((error) => this.#log.error({ err: error }, 'the worker did not shut down cleanly'));
     if (this.#count > 1) void delay(atOnceMs, undefined, { ref: false }).then(this.#urge);
   }
 }

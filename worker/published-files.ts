@@ -37,7 +37,7 @@ export function leftOutNotes(links: readonly string[]): string[] {
   if (links.length === 0) return [];
   const named = links.slice(0, mostNamed).map((link) => JSON.stringify(link.slice(0, 200)));
   const more = links.length > mostNamed ? ` and ${links.length - mostNamed} more` : '';
-  return [`not published: symbolic links to what is no file of the run folder: ${named.join(', ')}${more}`];
+  return [`not published: symbolic links that do not lead to a file of the run folder: ${named.join(', ')}${more}`];
 }
 
 /**
@@ -58,6 +58,6 @@ export async function withWhatIsStored<R extends Pick<Receipt, 'checkpoints' | '
   return {
     ...receipt,
     checkpoints: receipt.checkpoints.filter(isThere),
-    notes: [...receipt.notes, `stored once, and removed before publishing was given up: ${gone.join(', ')}`],
+    notes: [...receipt.notes, `stored earlier, and removed before publishing was given up: ${gone.join(', ')}`],
   };
 }

@@ -51,7 +51,9 @@ export async function ensureEnvironment(request: EnvironmentRequest): Promise<Py
   await mkdir(environment.parent, { recursive: true });
   const { tell, end } = signsOfLife((line) => onProgress?.(line));
   try {
-    tell(`preparing ${environment.key}, or waiting for whoever prepares it already: ${shownList(requirements)}`);
+    tell(
+      `preparing ${environment.key}, or waiting for another process that is preparing it: ${shownList(requirements)}`,
+    );
     const release = await lockFile(python, join(environment.parent, `${environment.key}.lock`), signal);
     try {
       return (await builtEnvironment(environment)) ?? (await build(environment, python, requirements, tell, signal));

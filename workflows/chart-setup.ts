@@ -81,7 +81,7 @@ export const chartSetup = setup({
           }
         : {},
     ),
-    hang: assign({ failure: { kind: 'hang', message: 'the trainer did not end in time after its last epoch' } }),
+    hang: assign({ failure: { kind: 'hang', message: 'the trainer did not exit in time after its last epoch' } }),
     wantPause: assign({ pauseWanted: true }),
     wantTraining: assign({ pauseWanted: false }),
     wantRenewal: assign({ renewalDue: true }),
@@ -89,7 +89,7 @@ export const chartSetup = setup({
     move: assign(({ context, event }) => (event.type === 'MOVED' ? adoptMove(context, event.moved) : {})),
     loseSession: assign(({ context }) =>
       adoptFailure(context, {
-        failure: { kind: 'workerLost', message: 'the worker was restarted; its trainer checkpointed and ended' },
+        failure: { kind: 'workerLost', message: 'the worker was restarted; its trainer checkpointed and exited' },
         preempted: false,
         report: null,
         reached: null,

@@ -73,7 +73,7 @@ export async function checkConfig(
     return await answerOf('checkConfig', checkedConfigSchema, () => ask(draft, chain));
   } catch (error) {
     if (!isDraft || !isUnanswered(error)) throw error;
-    const message = `must be a pool that has a worker: none took the check within ${draftCheckSeconds} s`;
+    const message = `must be a pool that has a worker: none picked up the check within ${draftCheckSeconds} s`;
     return { ok: false, problems: [{ field: 'pool', value: shownValue(pool), message }] };
   }
 }
@@ -161,7 +161,7 @@ export async function moveIn(input: MoveInInput): Promise<MovedIn> {
   const perform: Perform<MovedIn> = (queue, limits, at) => {
     const { moveIn: ask } = activitiesOn(queue, {
       scheduleToCloseTimeout: `${config.deadlines.publishSeconds}s`,
-      summary: 'take a place of its own, beside that of the life before',
+      summary: 'move to a place of its own, beside that of the previous life',
       ...limits,
     });
     return answerOf('moveIn', movedInSchema, () => ask({ ...input, host: at }));

@@ -109,12 +109,12 @@ describe('starting', () => {
     [
       'a store that is a file',
       (folder) => ({ store: join(folder, 'file') }),
-      /^store is ".*file": must be a store that can be written: .*a file is where a folder is needed/,
+      /^store is ".*file": must be a writable store: .*a file is where a folder is needed/,
     ],
     [
       'a store whose folder is missing',
       (folder) => ({ store: join(folder, 'no', 'store') }),
-      /^store is ".*no\/store": must be a store that can be written: cannot make .*no\/store: .*no does not exist$/,
+      /^store is ".*no\/store": must be a writable store: cannot make .*no\/store: .*no does not exist$/,
     ],
     [
       'paths outside of the folders that the worker allows',
@@ -133,12 +133,12 @@ describe('starting', () => {
     [
       'a store of an unknown kind',
       () => ({ store: 'ftp://x/y' }),
-      /^store is "ftp:\/\/x\/y": must be a store that can be written: there is no store for "ftp:" addresses/,
+      /^store is "ftp:\/\/x\/y": must be a writable store: there is no store for "ftp:" addresses/,
     ],
     [
       'a relative store',
       () => ({ store: 'results' }),
-      /^store is "results": must be a store that can be written: it is no absolute path/,
+      /^store is "results": must be a writable store: it is not an absolute path/,
     ],
     [
       'nothing to continue from',
@@ -264,7 +264,7 @@ describe('messages to a run', () => {
     expect(receipt).toMatchObject({ outcome: 'stopped' });
     expect(receipt.files.map(({ path }) => path)).not.toContain('artifacts/host');
     expect(receipt.notes).toContain(
-      'not published: symbolic links to what is no file of the run folder: "artifacts/host"',
+      'not published: symbolic links that do not lead to a file of the run folder: "artifacts/host"',
     );
     expect((await errorOf(WrongStateError, client.stop(run))).message).toBe(`run ${run} has stopped already`);
     await errorOf(ConfigError, client.stop(run, 'soon' as never));
@@ -321,7 +321,7 @@ describe('the end of a run', () => {
     await client.removeKept(host.worker.host.id, run);
     expect(existsSync(folder?.path ?? '')).toBe(false);
     expect((await errorOf(ConfigError, client.removeKept(host.worker.host.id, run))).message).toBe(
-      `run is "${run}": ${host.worker.host.id} keeps no folder of it`,
+      `run is "${run}": ${host.worker.host.id} has no folder of it`,
     );
   });
 

@@ -279,7 +279,7 @@ describe('a store that is away', () => {
     ];
     for (const call of calls) {
       const error = await storeErrorOf(call());
-      expect(error.message).toContain(`the store ${join(folder, 'store')} is away: it has no .epochal-store`);
+      expect(error.message).toContain(`the store ${join(folder, 'store')} is unavailable: it has no .epochal-store`);
       expect(error.retryable).toBe(true);
     }
     expect(await readdir(folder, { recursive: true })).toEqual(before);
@@ -437,10 +437,12 @@ describe('what cannot be written', () => {
       `cannot read ${join(folder, 'none')}: it does not exist (ENOENT)`,
     );
     expect((await storeErrorOf(store.publish(folder, 'a'))).message).toBe(
-      `cannot read ${folder}: it is no regular file`,
+      `cannot read ${folder}: it is not a regular file`,
     );
     await run('mkfifo', [join(folder, 'pipe')]);
-    expect((await storeErrorOf(store.publish(join(folder, 'pipe'), 'a'))).message).toContain('it is no regular file');
+    expect((await storeErrorOf(store.publish(join(folder, 'pipe'), 'a'))).message).toContain(
+      'it is not a regular file',
+    );
   });
 
   it('leaves no probe behind, and no store that was only asked about', async () => {
@@ -463,7 +465,7 @@ describe('what cannot be written', () => {
     try {
       const error = await storeErrorOf(store.checkWritable(false));
       expect(error.message).toMatch(
-        /^cannot write in .*: (the operation is not permitted \(EPERM\)|permission is denied \(EACCES\))$/,
+        /^cannot write in .*: (operation not permitted \(EPERM\)|permission denied \(EACCES\))$/,
       );
       expect(error.retryable).toBe(true);
       await storeErrorOf(store.write('a/b', 'x'));
@@ -483,7 +485,7 @@ describe('what cannot be written', () => {
       await store.write('a/weights', 'before');
       const large = await local('large', randomBytes(2_000_000));
       const error = await storeErrorOf(store.publish(large, 'a/weights'));
-      expect(error.message).toBe(`cannot write ${inStore('a/weights')}: no space is left on its disk (ENOSPC)`);
+      expect(error.message).toBe(`cannot write ${inStore('a/weights')}: no space left on its disk (ENOSPC)`);
       expect(error.retryable).toBe(true);
       expect(await readdir(inStore('a'))).toEqual(['weights']);
       expect(Buffer.from((await store.read('a/weights')) ?? []).toString()).toBe('before');
@@ -493,7 +495,7 @@ describe('what cannot be written', () => {
           Promise.reject(new StoreError(String(cause), true)),
         ),
       );
-      expect((await storeErrorOf(store.checkWritable(false))).message).toContain('no space is left on its disk');
+      expect((await storeErrorOf(store.checkWritable(false))).message).toContain('no space left on its disk');
       await rm(inStore('filler'));
       await rm(inStore('filler2'), { force: true });
       await store.checkWritable(false);
@@ -516,12 +518,12 @@ describe('an address', () => {
   });
 
   it.each([
-    ['store', 'it is no absolute path; a store is an absolute path or a file: address'],
-    ['~/store', 'it is no absolute path; a store is an absolute path or a file: address'],
-    ['', 'it is no absolute path; a store is an absolute path or a file: address'],
+    ['store', 'it is not an absolute path; a store is an absolute path or a file: address'],
+    ['~/store', 'it is not an absolute path; a store is an absolute path or a file: address'],
+    ['', 'it is not an absolute path; a store is an absolute path or a file: address'],
     ['ftp://host/path', 'there is no store for "ftp:" addresses; a store is an absolute path or a file: address'],
     ['constructor:x', 'there is no store for "constructor:" addresses; a store is an absolute path or a file: address'],
-    ['file://host/path', 'it is no valid file: address; one looks like file:///data/store'],
+    ['file://host/path', 'it is not a valid file: address; one looks like file:///data/store'],
     ['/data\0/x', 'its path has a NUL character'],
   ])('%j is refused', (address, message) => {
     expect(() => openStore(address)).toThrow(expect.objectContaining({ message, retryable: false }));

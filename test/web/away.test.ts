@@ -127,7 +127,7 @@ it(
     const stop = page.getByRole('button', { name: 'Stop', exact: true });
     await page.context().setOffline(true);
     await page.getByTestId(banner).getByText('This browser is offline').waitFor();
-    await page.getByTestId(banner).getByText('What is shown is as of').waitFor();
+    await page.getByTestId(banner).getByText('Data as of').waitFor();
     await page.locator('[data-stale]').waitFor();
     expect(await stop.isDisabled()).toBe(true);
     await page.context().setOffline(false);

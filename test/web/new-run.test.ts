@@ -144,7 +144,9 @@ it(
     await page.getByRole('tab', { name: 'Data' }).click();
     await report.getByRole('row', { name: /Decoded 48 images, all intact/ }).waitFor();
     await report.getByRole('row', { name: /Duplicates none/ }).waitFor();
-    await report.getByRole('row', { name: /Split train 36 images.*1 without any; loaded: 35 images/ }).waitFor();
+    await report
+      .getByRole('row', { name: /Split train 36 images.*1 without annotations; loaded: 35 images/ })
+      .waitFor();
     await report.getByText('image discarded by looker (train): 1').waitFor();
     await page.getByRole('tab', { name: 'Receipt' }).click();
     await page.getByText(/loaded: 35 images/).waitFor();

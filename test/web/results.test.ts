@@ -49,7 +49,7 @@ it(
     // Until they are read, nothing is said of them.
     await page.getByRole('row', { name: /parameters.learning_rate/ }).waitFor();
     await page.getByRole('status', { name: 'Loading' }).waitFor();
-    expect(await page.getByText('None of them has completed').count()).toBe(0);
+    expect(await page.getByText('None of these runs has completed').count()).toBe(0);
     isHeld = false;
     await page
       .getByRole('row', { name: /parameters.learning_rate/ })

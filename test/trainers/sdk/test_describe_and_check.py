@@ -110,7 +110,7 @@ def test_defaults_are_filled_in() -> None:
         ({"parameters": {"hidden_layers": [8, "x"]}}, 'parameters.hidden_layers[1] is "x": must be a whole number'),
         ({"parameters": {"hidden_layers": [0]}}, "parameters.hidden_layers[0] is 0: must be between 1 and 4096"),
         ({"parameters": {"batchSize": 3}}, "parameters.batchSize is 3: unknown field; did you mean batch_size?"),
-        ({"parameters": {"__class__": {}}}, "unknown field; known here are"),
+        ({"parameters": {"__class__": {}}}, "unknown field; known fields are"),
     ],
 )
 def test_what_is_wrong_is_said(asked: dict[str, Any], sentence: str) -> None:
