@@ -1,4 +1,4 @@
-/** Data sets of a host for those who choose one: which there are, what is in them, and their pictures. */
+/** Data sets of a host for those who choose one: which there are, what is in them, and their images. */
 import { ApplicationFailure } from '@temporalio/activity';
 import type { DataSetDetails, DataSetItems, DataSetSummary } from '../contracts/data-set.ts';
 import { askDataSetItemsSchema, readDataSetImageSchema, sizeOfDataSetImageSchema } from '../contracts/data-set.ts';
@@ -23,7 +23,7 @@ export const dataSetItems =
       return host.dataSets.items(id, which, options);
     });
 
-/** Bytes of a picture; null when there is none. */
+/** Bytes of an image; null when there is none. */
 export const sizeOfDataSetImage =
   (host: Host) =>
   (input: unknown): Promise<number | null> =>

@@ -36,7 +36,7 @@ export const fileRoutes = {
     query: z.strictObject({ folder: relativePath.optional() }),
     answer: folderListingSchema,
   },
-  /** Answers ranges. Shown in the page where it is a picture or text, unless `download=true`. */
+  /** Answers ranges. Shown in the page where it is an image or text, unless `download=true`. */
   file: {
     method: 'GET',
     path: '/api/runs/:run/file',

@@ -1,4 +1,4 @@
-"""A domain: pictures, and the class of each of their pixels, from any of the layouts that are known."""
+"""A domain: images, and the class of each of their pixels, from any of the layouts that are known."""
 
 from __future__ import annotations
 

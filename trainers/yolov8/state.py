@@ -96,7 +96,7 @@ class State:
             trainer.ema.ema.load_state_dict(saved["ema"])
         except RuntimeError as error:
             raise epochal.SetUpError(
-                "the checkpoint is of another network: task, size, weights and number of classes must be as they were"
+                "the checkpoint is of a different network: task, size, weights and number of classes must be as before"
             ) from error
 
     def _choose_optimizer(self, name: str, lr0: float, warmup_bias_lr: float) -> None:
@@ -138,7 +138,7 @@ def _plain(losses: Any) -> dict[str, torch.Tensor] | None:
 
 
 def _load_buffer(dataset: Any, indices: list[int]) -> None:
-    """Pictures loaded last, of which a mosaic takes its other three: they decide what is trained."""
+    """Images loaded last, of which a mosaic takes its other three: they decide what is trained."""
     if indices and hasattr(dataset, "buffer"):
         for index in indices:
             dataset.load_image(index)

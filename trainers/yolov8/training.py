@@ -126,7 +126,7 @@ def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str
 
 
 def parts_of_batch(app: epochal.Application) -> int:
-    """How many equal parts a batch is computed in, after out-of-memory: down to one picture for a device."""
+    """How many equal parts a batch is computed in, after out-of-memory: down to one image for a device."""
     each = app.parameters.batch_size // app.ranks.count
     return next(parts for parts in range(min(app.batch_divisor, each), each + 1) if each % parts == 0)
 

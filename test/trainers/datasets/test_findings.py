@@ -224,7 +224,7 @@ def test_run_lengths_are_no_longer_than_their_picture(shapes: Make) -> None:
     mask = {"size": [10**6, 10**6], "counts": [10**12]}
     _edit(folder / "annotations" / "train.json", lambda content: content["annotations"][0].update(segmentation=mask))
     sentence = next(iter(reading.read(folder).findings)).first
-    assert "a mask of 1000000 × 1000000 pixels on a picture of 64 × 64" in sentence
+    assert "a mask of 1000000 × 1000000 pixels on an image of 64 × 64" in sentence
 
 
 def test_what_a_task_needs(shapes: Make) -> None:
