@@ -126,8 +126,6 @@ describe('a kept folder', () => {
     await writeFile(receipt, told);
     await appendFile(join(outputOf(run), 'checkpoints', 'epoch-0001', 'weights.json'), ' ');
     expect(await listed(run)).toMatchObject({ stored: false });
-    await expect(client.publishKept(id(), 'unknown')).rejects.toThrow(
-      `run is "unknown": ${id()} has no folder of it`,
-    );
+    await expect(client.publishKept(id(), 'unknown')).rejects.toThrow(`run is "unknown": ${id()} has no folder of it`);
   });
 });
