@@ -1,5 +1,6 @@
 /** Why something ended other than planned, told apart so that a policy and a person can act on it. */
 import { z } from 'zod';
+import type { FailurePolicy } from './run-config.ts';
 import { extensible, openEnum } from './tolerance.ts';
 
 export const failureKinds = {
@@ -37,8 +38,8 @@ export const failureSchema = extensible({
 });
 export type Failure = z.infer<typeof failureSchema>;
 
-/** Failures that a new attempt cannot mend: they end the training at once, whatever the restarts budget. */
-export const finalFailures: ReadonlySet<FailureKind> = new Set([
+/** Failures that another attempt cannot mend. */
+const finalFailures: ReadonlySet<FailureKind> = new Set([
   'invalidConfig',
   'setUp',
   'data',
@@ -46,6 +47,13 @@ export const finalFailures: ReadonlySet<FailureKind> = new Set([
   'protocol',
   'internal',
 ]);
+
+/** Whether a failure ends the training at once, whatever the restarts budget: always, or because the configuration says so. */
+export function endsTraining({ kind }: Failure, policy: Pick<FailurePolicy, 'onNan' | 'onOutOfMemory'>): boolean {
+  if (kind === 'nan') return policy.onNan === 'stop';
+  if (kind === 'outOfMemory') return policy.onOutOfMemory === 'fail';
+  return finalFailures.has(kind);
+}
 
 /** One problem of a configuration: which field, what it holds, what is allowed. */
 export const configProblemSchema = extensible({

@@ -17,6 +17,7 @@ import {
   poolControlActivities,
   workflowQueueActivities,
 } from '../activities/activities.ts';
+import { heartbeatInterval } from '../activities/activity-support.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { deadlinesSchema } from '../contracts/run-config.ts';
 import { Devices } from './devices.ts';
@@ -99,8 +100,8 @@ async function serve({ settings, log, temporal, interceptors = {} }: StartOption
       interceptors,
       identity: `epochal:${settings.pool}:${host.id}`,
       // Progress and cancels travel with heartbeats: a long run is watched live, a stop is heard soon.
-      maxHeartbeatThrottleInterval: '300ms',
-      defaultHeartbeatThrottleInterval: '300ms',
+      maxHeartbeatThrottleInterval: heartbeatInterval,
+      defaultHeartbeatThrottleInterval: heartbeatInterval,
       shutdownGraceTime: '2s',
       shutdownForceTime: '20s',
       ...own,

@@ -1,5 +1,6 @@
 /** What the run chart can ask for, notice and wait for; `run-chart.ts` says when. */
 import { assign, fromPromise, setup } from 'xstate';
+import { endsTraining } from '../contracts/failure.ts';
 import type { CheckedConfig } from '../contracts/host-messages.ts';
 import type { Receipt, StopMode } from '../contracts/receipt.ts';
 import type {
@@ -17,7 +18,7 @@ import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
 import { lastEpochOf, planOf, type RunContext, type RunInput } from './run-context.ts';
 import { adoptFailure, adoptMove, toStore } from './run-progress.ts';
-import { isFinal, isHostTrouble, isUnexpected } from './session-failures.ts';
+import { isHostTrouble, isUnexpected } from './session-failures.ts';
 
 export type RunChartEvent =
   | { type: 'CONFIGURE'; draft: Configure }
@@ -108,9 +109,7 @@ export const chartSetup = setup({
       const { failure, failuresInRow } = context;
       if (!failure) return false;
       const { failures } = planOf(context).config;
-      if (failure.kind === 'nan' && failures.onNan === 'stop') return true;
-      if (failure.kind === 'outOfMemory' && failures.onOutOfMemory === 'fail') return true;
-      return isFinal(failure) || failuresInRow > failures.restarts;
+      return endsTraining(failure, failures) || failuresInRow > failures.restarts;
     },
     mayGoOnAtOnce: ({ context }) => isHostTrouble(context.failure),
     asksForNow: ({ event }) => event.type === 'STOP' && event.mode === 'now',
