@@ -67,7 +67,7 @@ describe('a folder that is older than what its run has landed', () => {
     expect(await listed(run.id)).toMatchObject({
       state: 'left',
       stored: false,
-      why: expect.stringContaining('went on elsewhere'),
+      why: expect.stringContaining('continued elsewhere'),
     });
     await expect(client.publishKept(id(), run.id)).rejects.toThrow(
       `run is "${run.id}": its files on ${id()} are older than those published in ${outputOf(run.id)}, and are not published over them`,

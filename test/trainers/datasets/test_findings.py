@@ -233,7 +233,7 @@ def test_what_a_task_needs(shapes: Make) -> None:
         ("images", "detect", "no marks in a format that is read"),
         ("yolo", "segment", "no masks"),
         ("supervisely", "pose", "no keypoints"),
-        ("coco", "classify", "no classes of whole pictures"),
+        ("coco", "classify", "no classes of whole images"),
     ):
         with pytest.raises(DataError, match=words):
             checked(str(shapes(kind)), task, parameters)
