@@ -65,7 +65,7 @@ export async function ownSession(host: Host, input: Owner & { session: Session }
 const asFailure = (error: unknown): unknown =>
   error instanceof OtherLife ? ApplicationFailure.nonRetryable(error.message, otherLifeType) : error;
 
-/** The workflow no longer waits for this activity: it closed, or went on without us. */
+/** The workflow no longer waits for this activity: it closed, or continued without us. */
 export const isOrphaned = (): boolean => Context.current().cancellationDetails?.notFound === true;
 
 export const sessionFailed = (details: SessionFailure): ApplicationFailure =>

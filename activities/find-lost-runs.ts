@@ -60,7 +60,7 @@ export const findLostRuns =
           return owner === null || isSameLife(owner, host.runs.life(chain));
         } catch (error) {
           if (error instanceof OtherLife) return false;
-          // The salvage waits for a store that is away, and asks it again.
+          // The salvage waits for a store that is unavailable, and asks it again.
           if (error instanceof StoreError) return true;
           throw error;
         }

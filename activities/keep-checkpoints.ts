@@ -1,6 +1,6 @@
 /**
  * Stores what the ledger chose and removes what it dropped, and what was never told as there was something newer, while
- * the trainer goes on. What is damaged is put aside; then nothing is removed, for what was to go may be all that is left.
+ * the trainer continues. What is damaged is moved aside; then nothing is removed, for what was to go may be all that is left.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';

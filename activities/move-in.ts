@@ -1,5 +1,5 @@
 /**
- * A life that found another one's files at its place gets a place of its own: what its history goes on from is brought there,
+ * A life that found another one's files at its place gets a place of its own: what its history resumes from is brought there,
  * verified, and the other life's trainer is ended. What the other life left stays as it is.
  */
 import { rm } from 'node:fs/promises';

@@ -22,7 +22,7 @@ export const stopTrainer =
         async (signal) => {
           await endedOr(live.over, signal);
           const end = await live.end(known);
-          // Cut off by the host's own end: another one goes on from the store.
+          // Cut off by the host's own end: another one resumes from the store.
           if (live.preempted && !end.finished) await host.sessions.storeNewest({ place, config }, signal);
           return end;
         },

@@ -214,7 +214,7 @@ function nearest(key: string, known: readonly string[]): string | null {
       distance: editDistance(key.slice(0, 100).toLowerCase(), candidate.toLowerCase()),
     }))
     .sort((a, b) => a.distance - b.distance);
-  // Two edits at the most: long names share their ends (`…Seconds`), and are no misspellings of each other for that.
+  // Two edits at the most: long names share their ends (`…Seconds`), which does not make them misspellings of each other.
   return near && near.distance <= Math.min(2, Math.max(1, Math.floor(near.candidate.length / 3)))
     ? near.candidate
     : null;

@@ -26,14 +26,14 @@ export interface Owner {
 /** Executions that a life remembers: its first one, and as many of its last ones. */
 const mostRemembered = 20;
 
-/** A chain that goes on with `execution`. */
+/** A chain that continues with `execution`. */
 export const chainWith = (before: readonly string[], execution: string): string[] => {
   const chain = before.includes(execution) ? [...before] : [...before, execution];
   return chain.length <= mostRemembered ? chain : [chain[0] ?? execution, ...chain.slice(-(mostRemembered - 1))];
 };
 
 /**
- * Whether one of the two goes on with the other. After a reset the chain ends in an execution that the one before never
+ * Whether one of the two continues with the other. After a reset the chain ends in an execution that the one before never
  * knew, and lacks its last.
  */
 export function isSameLife(a: Life, b: Life): boolean {
@@ -41,7 +41,7 @@ export function isSameLife(a: Life, b: Life): boolean {
   return a.namespace === b.namespace && (endsIn(a, b) || endsIn(b, a));
 }
 
-/** Whether `later` may go on with `life`, whose executions it no longer all remembers. */
+/** Whether `later` may continue with `life`, whose executions it no longer all remembers. */
 export const mayGoOn = (later: Life, life: Life): boolean =>
   isSameLife(later, life) ||
   (later.namespace === life.namespace && later.chain.length >= mostRemembered && later.chain[0] === life.chain[0]);

@@ -113,7 +113,7 @@ export class StoreRoot {
   }
 
   /**
-   * Throws StoreError, worth another try, when the store is away or another one is in its place: to be asked after nothing was
+   * Throws StoreError, worth another try, when the store is unavailable or another one is in its place: to be asked after nothing was
    * found, too. A store that lost its mark cannot be told from the one that is meant, and passes for it.
    */
   async requirePresent(): Promise<void> {

@@ -43,7 +43,7 @@ export interface ResumeRequest {
  * over for the one before. Null: start from scratch.
  *
  * A checkpoint that the ledger does not know is trusted only from the run's last session: a host that was cut off
- * may have gone on alone for a while.
+ * may have continued alone for a while.
  */
 export async function chooseResume(request: ResumeRequest): Promise<Resume | null> {
   const { folder, ledger, previous, notAfter, signal } = request;
@@ -226,7 +226,7 @@ export async function putAside(folder: RunFolder, entry: CheckpointManifest): Pr
   }
 }
 
-/** Names of the checkpoints that were put aside, oldest first. */
+/** Names of the checkpoints that were moved aside, oldest first. */
 export const damagedHere = async (folder: RunFolder): Promise<string[]> =>
   (await readdir(folder.damaged).catch(() => [])).sort();
 

@@ -106,7 +106,7 @@ export class DataSets {
     return { items, total: Math.max(0, total) };
   }
 
-  /** Bytes of an image; null where there is none. Nothing outside of the data set folders is read. */
+  /** Bytes of an image; null where there is none. Nothing outside the data set folders is read. */
   async readPart(
     id: string,
     item: string,

@@ -32,7 +32,7 @@ export function decided(runs: Runs, ids: readonly string[], host: string): Promi
   return waitWhile(isDeciding, ids, { milliseconds: decisionMs, every: decisionCheckEvery });
 }
 
-/** Asks again until none of the runs goes on with it, or the time is up. Of whom the server cannot tell, none does. */
+/** Asks again until none of the runs continues with it, or the time is up. A run whose state is unknown counts as finished waiting. */
 async function waitWhile(
   goesOn: (run: string) => Promise<boolean>,
   runs: readonly string[],

@@ -10,7 +10,7 @@ import { filesBelow, isBookkeeping, type RunFolder } from './run-folders.ts';
 const mostNamed = 5;
 
 /**
- * Everything of the run folder that is no checkpoint and no bookkeeping of this host: path in the store, and here. In the place of a link
+ * Everything of the run folder that is not a checkpoint and no bookkeeping of this host: path in the store, and here. In the place of a link
  * to a file of the run its content is published. `onLeftOut` is told of links to anything else, which are not followed.
  */
 export async function* publishedFiles(
@@ -41,7 +41,7 @@ export function leftOutNotes(links: readonly string[]): string[] {
 }
 
 /**
- * The receipt of a publishing that was given up, with those of its checkpoints that are in the store. Until then it went on, and may
+ * The receipt of a publishing that was given up, with those of its checkpoints that are in the store. Until then it continued, and may
  * have removed what the run takes for stored, as something newer is there.
  */
 export async function withWhatIsStored<R extends Pick<Receipt, 'checkpoints' | 'notes'>>(

@@ -89,7 +89,7 @@ export async function isEnvironmentReady(requirements: readonly string[], signal
 
 /**
  * What a trainer's file says it needs: its PEP 723 header, else `requirements.txt` in the folder of a
- * `trainer.py`. Nothing said is no requirements.
+ * `trainer.py`. Without either it has no requirements.
  */
 export async function readRequirements(trainerFile: string): Promise<string[]> {
   const header = scriptHeader(await readFile(trainerFile, 'utf8'));

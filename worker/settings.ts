@@ -91,7 +91,7 @@ function allowedPaths(value: string | undefined, store: string, own: readonly st
 /** A service that was started in the root folder was started nowhere in particular. */
 const isRootFolder = (folder: string) => resolve(folder, '..') === folder;
 
-/** Throws an Error with one sentence a bad variable. An empty variable counts as unset. */
+/** Throws an Error with one sentence per bad variable. An empty variable counts as unset. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettings {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = environmentSchema.safeParse(given);

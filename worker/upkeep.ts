@@ -58,7 +58,7 @@ export class Upkeep {
   async round(): Promise<void> {
     for (const folder of await this.#host.folders.list()) {
       const log = this.#host.log.child({ run: folder.run });
-      // A store that is away holds up its own runs alone.
+      // A store that is unavailable holds up its own runs alone.
       await this.#lookAfter(folder, log).catch((error) => log.warn({ err: error }, 'upkeep'));
     }
     await this.#retire();

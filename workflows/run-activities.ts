@@ -32,7 +32,7 @@ const reattachSeconds = 2;
 const reattachHeartbeatSeconds = 5;
 /** How long the check of a draft may wait for a worker of its pool: who asked for it waits, too. */
 const draftCheckSeconds = 20;
-/** How long publishing and cleaning up wait for the host that has the files: a reboot, not a funeral. */
+/** How long publishing and cleaning up wait for the host that has the files. */
 const hostReturnTimeout = '5m';
 /** Longer than any training: Temporal asks for a bound, and the heartbeat is the real one. */
 const unbounded = '3650d';

@@ -41,7 +41,7 @@ export function reasonToKeep(context: RunContext): string | null {
   return null;
 }
 
-/** Where publishing failed: what was stored, and read back, while the training went on is there all the same. */
+/** Where publishing failed: what was stored, and read back, while the training continued is there all the same. */
 const storedBefore = ({ publishFailure, ledger }: RunContext): Receipt['checkpoints'] =>
   ledger
     .filter(({ stored }) => stored && publishFailure !== null)

@@ -155,7 +155,7 @@ describe('starting', () => {
       const opening = host.worker.host.sessions.open({ ...input, batchDivisor: 1, known }, options);
       return (await errorOf(SessionProblem, opening)).failure;
     };
-    // Another host may have the store of the run: it goes on there.
+    // Another host may have the store of the run: it continues there.
     expect(await refusal({ store: '/no/store', parameters: { stamps: '/no/stamps' } })).toMatchObject({
       kind: 'otherStore',
       message: expect.stringMatching(

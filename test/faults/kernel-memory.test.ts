@@ -1,4 +1,4 @@
-/** The kernel kills a trainer for want of memory: its own cgroup has a limit, and a counter that tells. */
+/** The kernel kills a trainer because memory ran out: its own cgroup has a limit, and a counter that tells. */
 import { rmdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { until } from '../support/until.ts';

@@ -1,4 +1,4 @@
-/** Who may ask, and what no request gets: other origins, other hosts, wrong tokens, files outside of a run, floods. */
+/** Who may ask, and what no request gets: other origins, other hosts, wrong tokens, files outside a run, floods. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -126,7 +126,7 @@ describe('a token', () => {
         for (const spelling of spellings) {
           const target = spelling(path);
           const { status, type } = await raw(guarded.address, target, { host }, method);
-          // What is no address of the API may be a page of the web, which holds nothing.
+          // What is not an address of the API may be a page of the web, which holds nothing.
           const isPage = status === 200 && type.startsWith('text/html');
           expect([method, target, isPage ? 404 : status]).toEqual([method, target, expect.toBeOneOf([401, 404, 400])]);
           asked++;

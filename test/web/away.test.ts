@@ -1,4 +1,4 @@
-/** What the browser shows while a worker, Temporal or every worker is away, and that it recovers by itself. */
+/** What the browser shows while a worker, Temporal or every worker is unavailable, and that it recovers by itself. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';

@@ -118,7 +118,7 @@ it(
     const classes = page.getByRole('list', { name: 'Classes' });
     for (const name of ['circle', 'square', 'triangle'])
       await classes.getByRole('listitem').filter({ hasText: name }).waitFor();
-    // Boxes are drawn over pictures that have arrived.
+    // Boxes are drawn over images that have arrived.
     await page.locator('.marked-picture svg rect').first().waitFor();
     expect(await page.locator('.marked-picture svg').count()).toBe(12);
     await page.getByText('1–12 of 48').waitFor();
@@ -207,7 +207,7 @@ it(
       return (await stage.details(run)).view;
     };
     await trainOn('Continue from here');
-    // Both epochs are trained: one that goes on has to train more.
+    // Both epochs are trained: one that continues has to train more.
     expect(await page.getByLabel('Epochs').inputValue()).toBe('4');
     await page.getByLabel('Epochs').fill('3');
     const continued = await started();

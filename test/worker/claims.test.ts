@@ -1,4 +1,4 @@
-/** Whose a folder is, however often its run has gone on in another execution since. */
+/** Whose a folder is, however often its run has continued in another execution since. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

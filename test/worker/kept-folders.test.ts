@@ -1,4 +1,4 @@
-/** Kept run folders go by age and for want of room, and never while anything in them is not verified in the store. */
+/** Kept run folders go by age and to free space, and never while anything in them is not verified in the store. */
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -40,6 +40,6 @@ it('a store is made for a first run, and not on the mount point of a disk that i
 
   await rm(root, { recursive: true });
   await mkdir(root);
-  await writeFile(join(root, markName), ''); // a person begins anew there
+  await writeFile(join(root, markName), ''); // a person starts over there
   await known().prepare(store);
 });

@@ -146,7 +146,7 @@ def train_batch(model: MLPClassifier, images: np.ndarray, digits: np.ndarray, **
 
 
 def save(model: MLPClassifier, folder: Path) -> None:
-    """The weights, and beside them what training goes on with."""
+    """The weights, and beside them what training continues with."""
     epochal.save_arrays(folder / "weights.npz", weights(model))
     epochal.save_arrays(folder / "optimizer.npz", optimizer(model))
 

@@ -7,7 +7,7 @@
     uv run trainers/examples/make_shapes.py --format coco --count 80 --seed 0 shapes/
 
 Each image has one to three shapes that do not overlap, on a noisy background: circle, square and triangle, with
-boxes, masks and three keypoints (top, left, right). Format `images` has one shape an image, for classification.
+boxes, masks and three keypoints (top, left, right). Format `images` has one shape per image, for classification.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class ClassStatistics:
         return np.where(occurring, np.median(parts[occurring]) / np.where(occurring, parts, 1), 1)
 
     def save(self, folder: Path) -> None:
-        """Into a checkpoint: what was drawn by these goes on to be, even if the data set is edited."""
+        """Into a checkpoint: what was drawn by these continues to be, even if the data set is edited."""
         save_arrays(folder / "class_statistics.npz", {"counts": self.counts})
 
     def load(self, folder: Path) -> None:

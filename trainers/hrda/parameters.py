@@ -41,7 +41,7 @@ class DataParameters(epochal.Parameters):
         False,
         title="Skip what is wrong",
         description="Train on the images that are right in domains with damaged images, masks of another size or "
-        "values that are no class, instead of refusing them",
+        "values that are not a class, instead of refusing them",
     )
     source_width: int | None = epochal.parameter(
         None,

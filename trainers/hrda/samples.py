@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 #: Attempts for a crop that is not nearly all of one class, or that has enough of the rare class.
 _ATTEMPTS = 10
-#: ImageNet's mean colour: what lies outside of an image that is smaller than the crop.
+#: ImageNet's mean colour: what lies outside an image that is smaller than the crop.
 _OUTSIDE = (124, 116, 104)
 
 #: An image (H, W, 3) and its labels or trust (H, W).

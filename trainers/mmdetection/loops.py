@@ -13,7 +13,7 @@ from state import State
 
 @LOOPS.register_module()
 class EpochalTrainLoop(EpochBasedTrainLoop):
-    """`EpochBasedTrainLoop` that ends at any batch and goes on from there. Hooks are called where they always are."""
+    """`EpochBasedTrainLoop` that ends at any batch and resumes from there. Hooks are called where they always are."""
 
     app: epochal.Application
 

@@ -208,7 +208,7 @@ def make_ema(network: nn.Module, decay: float) -> nn.Module | None:
 
 
 def make_schedule(optimizer, name: str, epochs: int):  # noqa: ANN001, ANN201  (torch is imported by now, not above)
-    """A schedule that is stepped once an epoch. A run extended with more epochs goes on with the longer cosine."""
+    """A schedule that is stepped once an epoch. A run extended with more epochs continues with the longer cosine."""
     from math import cos, pi
 
     from torch.optim.lr_scheduler import LambdaLR

@@ -1,7 +1,7 @@
 """The whole state of an ultralytics training, exactly, and its weights as ultralytics itself writes them.
 
 ultralytics' own `last.pt` holds the averaged weights (EMA) in half precision alone, is written in place, and is
-stripped at the end: enough to use a model, not to go on from it exactly.
+stripped at the end: enough to use a model, not to resume from it exactly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ultralytics.utils import RANK
 
 #: Weights for use: `YOLO("weights.pt")`.
 WEIGHTS = "weights.pt"
-#: What a training goes on with.
+#: What a training continues with.
 TRAINING = "training.pt"
 
 

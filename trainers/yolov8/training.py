@@ -149,7 +149,7 @@ def make_trainer(
     from state import State
     from ultralytics.models.yolo import classify, detect, pose, segment
 
-    # Module globals come before builtins: the one loop over training batches counts them where it goes on.
+    # Module globals come before builtins: the one loop over training batches counts them where it continues.
     engine.enumerate = numbered
     engine.check_amp = lambda _model: True  # it would download a model to compare with
     base: Any = {
@@ -162,7 +162,7 @@ def make_trainer(
     parts = parts_of_batch(app)
 
     class EpochalTrainer(base):  # type: ignore[misc]
-        """Ends at any batch, goes on from there, and leaves checkpoints to the application."""
+        """Ends at any batch, resumes from there, and leaves checkpoints to the application."""
 
         epochs_to_train: Iterator[int]
         planned_end = False

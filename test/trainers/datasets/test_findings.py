@@ -100,7 +100,7 @@ def test_image_folder(shapes: Make) -> None:
 
 
 def test_names_that_lead_out_of_the_data_set(shapes: Make, tmp_path: Path) -> None:
-    """Nothing outside of a data set's folder becomes a part of it, whatever the data set says."""
+    """Nothing outside a data set's folder becomes a part of it, whatever the data set says."""
     outside = tmp_path / "outside"
     outside.mkdir()
     secret = outside / "secret.png"

@@ -1,4 +1,4 @@
-"""A LightningModule under Epochal: learns, stops at any batch, and goes on exactly where Lightning itself does not."""
+"""A LightningModule under Epochal: learns, stops at any batch, and resumes exactly where Lightning itself does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The convolutional network on digits: it learns, stops at any batch, and goes on as if nothing had happened."""
+"""The convolutional network on digits: it learns, stops at any batch, and continues as if nothing had happened."""
 
 from __future__ import annotations
 

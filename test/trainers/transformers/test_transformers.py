@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer under Epochal: learns, stops at any batch, and goes on exactly."""
+"""Hugging Face's Trainer under Epochal: learns, stops at any batch, and continues exactly."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ export function DataPanel({ run, data, pool, isOver }: DataPanelProps) {
   const report = useQuery({
     queryKey: ['data-report', run, isOver],
     queryFn: async ({ signal }) => {
-      // Asked first: a trainer that tells none is no error.
+      // Asked first: a trainer that tells none is not an error.
       const { entries } = await call('files', { params: { run }, query: {}, signal });
       if (!entries.some(({ name }) => name === dataReportFile)) return null;
       const response = await fetch(addressOf('file', { run }, { path: dataReportFile }), { signal });

@@ -2,7 +2,7 @@ import { Alert, Button, Stack } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import { messageOf } from '../api/call.ts';
 
-/** A page that broke. The others go on. */
+/** A page that broke. The others continue. */
 export function PageTrouble({ error }: { error: unknown }) {
   return (
     <Alert color="red" icon={<IconAlertTriangle />} title="Something went wrong" role="alert">

@@ -1,4 +1,4 @@
-"""Image folder: one folder a class, with or without folders `train`, `val`, `test` above them."""
+"""Image folder: one folder per class, with or without folders `train`, `val`, `test` above them."""
 
 from __future__ import annotations
 
