@@ -1,4 +1,4 @@
-"""Schedules of the learning rate in a run that continues with another number of epochs than its checkpoint was made for.
+"""Schedules of the learning rate in a run that continues with another number of epochs than its checkpoint had.
 
 What a schedule saves is more than where it is: the number of steps that it was planned for is in it, or the rate that
 followed from it. Loaded as it is, a cosine over 10 epochs rises again in the 11th, and a warm-up and decay end early.

@@ -212,7 +212,7 @@ class Training:
             self.end_batches()
 
     def break_off(self, total: int | None) -> None:
-        """The loop over batches was left within a batch: by `break`, or by an error, if the training does not continue."""
+        """The loop over batches was left within a batch: by `break`, or by an error that ends the training."""
         self._count_batch(total)
         self.progress.put_off(self.place.batches)
 
