@@ -37,8 +37,9 @@ export const trainEpoch =
         },
         async (signal) => {
           await session.waitEpochOrCheckpoint(input.epoch, reportEvery, signal);
-          const report = await readReport(session.folder, known, session.id);
+          // Taken before the report is read: meanwhile it may train on, end early, and have landed what the report lacks.
           const { endedEarly } = session;
+          const report = await readReport(session.folder, known, session.id);
           if (!endedEarly) return report;
           if (report.position.epoch >= endedEarly.epoch) return { ...report, endedEarly };
           // No epoch follows, so that whoever asked again would be answered at once, for ever.

@@ -73,11 +73,12 @@ export async function readReport(
   known: Known,
   session: string | null = null,
 ): Promise<SessionReport> {
+  // Before the checkpoints: the trainer may train on meanwhile, and tells of an end only once its checkpoint is there.
+  const events = await readEvents(folder);
+  const endedEarly = session === null ? null : earlyEndOf(await readEvents(folder, session));
   const manifests = await readManifests(folder);
   const position = manifests.at(-1) ?? start;
   const epochs = (await readEpochsAfter(folder, known.epoch)).filter(({ epoch }) => epoch <= position.epoch);
-  const events = await readEvents(folder);
-  const endedEarly = session === null ? null : earlyEndOf(await readEvents(folder, session));
   const newestKnown = manifests.findLastIndex(({ name }) => known.checkpoints.includes(name));
   const within = manifests.slice(newestKnown + 1).filter(({ batch }) => batch > 0);
   const told = new Set([

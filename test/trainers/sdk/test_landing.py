@@ -210,15 +210,21 @@ def test_saves_that_are_due_faster_than_they_land(start: Start, tmp_path: Path) 
     assert trainer.rows()[0]["seconds"] < 2  # four waits of a second, were they counted
 
 
-def test_a_forked_child_does_not_hold_its_files(start: Start, tmp_path: Path) -> None:
-    go = tmp_path / "go"
+@pytest.mark.parametrize(("step", "is_folder"), [("readv", False), ("fsync", True)])
+def test_a_forked_child_does_not_hold_its_files(start: Start, tmp_path: Path, step: str, is_folder: bool) -> None:
+    """Neither one that is hashed, nor the folder that is flushed after it."""
     body = """
-import epochal.durable_files
-read = os.readv
-def read_when_told(descriptor, buffers):
-    wait_for(os.environ["GO"])
-    return read(descriptor, buffers)
-os.readv = read_when_told
+import stat
+import threading
+step = getattr(os, STEP)
+is_held = threading.Event()
+def step_when_told(descriptor, *arguments):
+    is_landing = threading.current_thread() is not threading.main_thread()
+    if is_landing and not is_held.is_set() and stat.S_ISDIR(os.fstat(descriptor).st_mode) == IS_FOLDER:
+        is_held.set()
+        wait_for(os.environ["GO"])
+    return step(descriptor, *arguments)
+setattr(os, STEP, step_when_told)
 def files_of(pid):
     links = [os.path.join("/proc", pid, "fd", name) for name in os.listdir(os.path.join("/proc", pid, "fd"))]
     return [os.readlink(link) for link in links if os.path.islink(link) and "checkpoints" in os.readlink(link)]
@@ -226,8 +232,7 @@ app.state(save=save, load=load)
 for epoch in app.epochs():
     for batch in app.batches(range(3)):
         if epoch == 2 and batch == 0:
-            while not files_of("self"):
-                time.sleep(0.01)
+            is_held.wait()
             if (child := os.fork()) == 0:
                 print("- child", files_of("self"), flush=True)
                 os._exit(0)
@@ -236,8 +241,9 @@ for epoch in app.epochs():
             open(os.environ["GO"], "w")
     app.end_epoch({"m": epoch})
 """
+    body = f"STEP, IS_FOLDER = {step!r}, {is_folder}\n{body}"
     script = _held(body=body).replace('wait_for(os.environ["GO"])', "pass", 1)
-    trainer = start(script, epochs=2, environment={"GO": str(go)})
+    trainer = start(script, epochs=2, environment={"GO": str(tmp_path / "go")})
     assert trainer.end() == 0
     assert "- child []" in trainer.log
     assert "- parent 1" in trainer.log

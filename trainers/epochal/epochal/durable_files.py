@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +11,39 @@ from pathlib import Path
 _BLOCK = 16 << 20
 
 
+_descriptors: set[int] = set()
+#: Held while a file is opened or closed: a fork finds each open file in `_descriptors`.
+_changing = threading.Lock()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """For this process alone: a data loader that is forked meanwhile would hold the room of a file that is removed."""
+    with _changing:
+        descriptor = os.open(path, os.O_RDONLY)
+        _descriptors.add(descriptor)
+    try:
+        yield descriptor
+    finally:
+        with _changing:
+            _descriptors.discard(descriptor)
+            os.close(descriptor)
+
+
+def _close_in_child() -> None:
+    for descriptor in _descriptors:
+        os.close(descriptor)
+    _descriptors.clear()
+    _changing.release()
+
+
+os.register_at_fork(before=_changing.acquire, after_in_parent=_changing.release, after_in_child=_close_in_child)
+
+
 def sync(path: Path) -> None:
     """Flush a file or a folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    with _opened(path) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_synced(path: Path, content: bytes) -> None:
@@ -46,27 +73,3 @@ def sha256_and_sync(path: Path) -> tuple[int, str]:
             size += count
         os.fsync(descriptor)
     return size, digest.hexdigest()
-
-
-_descriptors: set[int] = set()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """For this process alone: a data loader that is forked meanwhile would hold the room of a file that is removed."""
-    descriptor = os.open(path, os.O_RDONLY)
-    _descriptors.add(descriptor)
-    try:
-        yield descriptor
-    finally:
-        _descriptors.discard(descriptor)
-        os.close(descriptor)
-
-
-def _close_in_child() -> None:
-    for descriptor in _descriptors:
-        os.close(descriptor)
-    _descriptors.clear()
-
-
-os.register_at_fork(after_in_child=_close_in_child)
