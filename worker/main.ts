@@ -141,7 +141,7 @@ async function serve({ settings, log, temporal, interceptors = {} }: StartOption
   ]);
   const running = workers.map((worker) => worker.run());
   await tellLostSessions(host);
-  await runs.ensureSweep(sweepMinutes).catch((error) => log.warn({ err: error }, 'lost runs are not reconciled'));
+  await runs.ensureSweep(sweepMinutes).catch((error) => log.warn({ err: error }, 'no sweep of lost runs'));
   const upkeep = new Upkeep(host);
   upkeep.start();
   log.info(
@@ -193,7 +193,7 @@ async function tellLostSessions(host: Host): Promise<void> {
     const limits = file?.config.deadlines ?? deadlinesSchema.parse({});
     const log = host.log.child({ run: folder.run });
     void endPredecessor(folder, limits, new AbortController().signal, log).catch((error) =>
-      log.error({ err: error }, 'the trainer of the previous worker may still be running'),
+      log.error({ err: error }, 'the trainer of the worker before may still run'),
     );
   }
 }

@@ -132,7 +132,7 @@ export class Sessions {
     const live = this.#live.get(place);
     if (live && !live.isOver) {
       if (live.id === previous?.id && !live.preempted && input.notAfter === null) {
-        log.info('the session is still running: attached again');
+        log.info('the session still runs: attached again');
         live.spokenTo();
         await this.#note(live, life);
         return {
@@ -141,7 +141,7 @@ export class Sessions {
           attached: true,
         };
       }
-      options.onProgress('waiting for the previous session to end');
+      options.onProgress('wait for the session before to end');
       await endTrainer(live.ending, input.config.deadlines, options.signal);
     }
     const slot = this.#host.slots.take(run, options.byPermit);
@@ -152,12 +152,12 @@ export class Sessions {
       await this.#host.folders.make(place);
       // First of all: whatever kills this worker from here on, who finds the folder knows where its run lands.
       await claimFolder(folder, input.config, this.#host.id, life);
-      options.onProgress('waiting for the previous trainer to exit');
+      options.onProgress('wait for the trainer before to end');
       await endPredecessor(folder, input.config.deadlines, options.signal, log);
       const program = await this.#host.trainers.find(input.config.trainer);
       if (!program)
         throw new SessionProblem({ kind: 'setUp', message: `no trainer ${input.config.trainer} on ${this.#host.id}` });
-      options.onProgress('preparing the Python environment');
+      options.onProgress('prepare the Python environment');
       const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
       await this.#requireAllowed(program, input.config, options);
@@ -175,7 +175,7 @@ export class Sessions {
       this.#live.set(place, begun);
       const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
       await replaceFile(folder.session, JSON.stringify(sessionFile(input, begun, resume, endedEarly)));
-      options.onProgress('starting the trainer');
+      options.onProgress('start the trainer');
       begun.attach(
         await this.#host.launcher.start(
           {
@@ -187,8 +187,10 @@ export class Sessions {
         await gpuMemory,
       );
       void begun.over.then(() => this.#host.slots.give(slot));
-      void this.#endWhenIdle(begun).catch((error) => log.error({ err: error }, 'an idle session is no longer watched'));
-      options.onProgress('setting up the trainer');
+      void this.#endWhenIdle(begun).catch((error) =>
+        log.error({ err: error }, 'an idle session is not watched any more'),
+      );
+      options.onProgress('the trainer sets up');
       begun.onSetUp = options.onProgress;
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
@@ -251,7 +253,7 @@ export class Sessions {
     const { resume, position } = await (notAfter ? this.#host.outputs.take(place, signal, choose) : choose());
     if (resume) return { resume, position, keepProgress: true };
     if (!config.continueFrom) return null;
-    onProgress(`fetching the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
+    onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
     const { continueFrom, trainer } = config;
     const { keepProgress } = continueFrom;
     const fetched = await (keepProgress
@@ -294,7 +296,7 @@ export class Sessions {
       // The run has given this host up, and may be waiting for the very slot that its session holds.
       const isGivenUp = await this.#host.runs.waitsForHost(session.run).catch(() => false);
       if (!isGivenUp && session.idleMs < limit) continue;
-      session.log.warn({ isGivenUp }, 'its run no longer asks for anything: the session is ended');
+      session.log.warn({ isGivenUp }, 'its run does not ask for anything any more: the session is ended');
       await endTrainer(session.ending, { ...session.config.deadlines, stopSeconds: limit / 1000 });
     }
   }
@@ -311,7 +313,7 @@ export class Sessions {
     session.ask('batch');
     // A store that is unavailable cannot tell: the salvage asks again, when it is back.
     if (await closedRuns.isSuperseded(folder, config).catch(() => false)) {
-      session.log.warn('the run continued elsewhere and was published there: its trainer here is stopped');
+      session.log.warn('the run went on elsewhere and has landed there: its trainer here is stopped');
       await this.endRun(folder.place, config.deadlines, new AbortController().signal);
       return true;
     }
@@ -374,7 +376,7 @@ async function whenStoreAnswers<T>(
       // Where a checkpoint does not fit on this host another one may have the room.
       if (!(error instanceof StoreError && error.retryable) || isDiskFull(error) || error instanceof OtherStoreError)
         throw error;
-      onProgress(`waiting for the store: ${error.message}`);
+      onProgress(`wait for the store: ${error.message}`);
       await delay(seconds * 1000, undefined, { signal });
     }
   }
@@ -384,7 +386,7 @@ async function whenStoreAnswers<T>(
 async function untilReady(session: LiveSession, seconds: number, signal: AbortSignal): Promise<void> {
   if (await session.becomesReady(seconds, signal)) return;
   await session.endHang(`not ready after ${seconds} s (deadlines.setUpSeconds); its stacks are in its log`);
-  throw new SessionOver('it hung during set-up');
+  throw new SessionOver('it hung while it set up');
 }
 
 interface Start {

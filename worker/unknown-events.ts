@@ -12,6 +12,6 @@ export class UnknownEvents {
     if (event.type !== 'other' || this.#noted.has(event.was) || this.#noted.size >= mostNoted) return null;
     this.#noted.add(event.was);
     const name = JSON.stringify(event.was.slice(0, 100));
-    return { type: 'note', message: `the trainer sent ${name}, which this worker does not know: ignored` };
+    return { type: 'note', message: `the trainer told of ${name}, which this worker does not know: ignored` };
   }
 }

@@ -105,7 +105,7 @@ export class FaultRun {
   async waitsForStore(): Promise<void> {
     await until(`${this.id} waits for its store`, async () => {
       const opening = workProgressSchema.safeParse((await this.pending('openSession'))?.details).data;
-      return opening?.doing.startsWith('waiting for the store: ');
+      return opening?.doing.startsWith('wait for the store: ');
     });
   }
 

@@ -70,7 +70,7 @@ it('a trainer of a later version is trained, and what is not known of it is note
   const parameters = { fail_at: '2:3', fail_kind: 'unknown_event', fail_times: 0 };
   const run = await host.start(host.config({ parameters }));
   const receipt = await run.result();
-  const note = 'the trainer sent "snapshot", which this worker does not know: ignored';
+  const note = 'the trainer told of "snapshot", which this worker does not know: ignored';
   expect(receipt).toMatchObject({ outcome: 'completed', restarts: [], batches: { wasted: 0 }, notes: [note] });
 });
 

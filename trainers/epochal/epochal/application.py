@@ -56,7 +56,7 @@ class Application:
         processes that it started for this training.
         """
         if Application._current is not None:
-            raise RuntimeError("a process can have only one Application, and it already exists")
+            raise RuntimeError("there is one Application in a process, and it exists already")
         Application._current = self
         self._in_progress: Training | None = None
         #: The processes that train together: `app.ranks.rank` of `app.ranks.count`.
@@ -327,7 +327,7 @@ class Application:
         try:
             return Channel(self._control.obey, self._worker_is_lost)
         except OSError as error:
-            raise SetUpError("file descriptors 3 and 4 are not open: the worker opens them for a trainer") from error
+            raise SetUpError("file descriptors 3 and 4 are not open: a worker starts a trainer with them") from error
 
     def _without_worker(self, session: Session | None) -> EventSink:
         if session is None or self.ranks.rank:
@@ -341,7 +341,7 @@ class Application:
         if not self.has_ended:
             mend_output()
             self._control.stop("batch", "the worker is lost")
-            log("the worker is lost: the training saves a checkpoint at the next batch boundary and ends")
+            log("the worker is lost: the training is saved at the next batch boundary, and ends")
 
     def _open_run_folder(self) -> CheckpointFolder | NoCheckpoints:
         if self.ranks.rank:
