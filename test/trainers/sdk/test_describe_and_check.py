@@ -93,7 +93,7 @@ def test_defaults_are_filled_in() -> None:
         ({"epochs": True}, "epochs is true: must be"),
         ({"epochs": 1.5}, "epochs is 1.5: must be"),
         ({"epochs": None}, "epochs is null: must be"),
-        ({"data": "x"}, 'data is "x": must be left out, digits has built-in data'),
+        ({"data": "x"}, 'data is "x": must be left out: digits has built-in data'),
         ({"data": 3}, "data is 3: must be a path or a name"),
         ({"parameters": []}, "parameters is []: must be a mapping"),
         ({"parameters": "x"}, 'parameters is "x": must be a mapping'),
