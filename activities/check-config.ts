@@ -15,7 +15,7 @@ import type { Host } from '../worker/host.ts';
 import { TrainerProblem } from '../worker/trainer-catalog.ts';
 import { failed, withStore, working } from './activity-support.ts';
 
-/** Kept for good, each costs ledger space in the workflow's state. */
+/** Retained permanently, each costs ledger space in the workflow's state. */
 const mostKeptForGood = 100;
 
 export const checkConfig =

@@ -75,7 +75,7 @@ export const healthSchema = z.strictObject({
     /** A sentence while it is not reachable. */
     problem: z.string().nullable(),
   }),
-  /** Workers that asked for work within the last minute or so; empty: every worker is away. */
+  /** Workers that asked for work within the last minute or so; empty: no workers online. */
   workers: z.array(workerSeenSchema),
   /** Each pool that has workers, and the default one in any case. */
   pools: z.array(z.strictObject({ pool: z.string(), workers: z.int().min(0) })),

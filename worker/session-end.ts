@@ -17,7 +17,7 @@ export interface EndCircumstances {
   seen: Failure | null;
   /** We sent it SIGTERM or SIGKILL: then that signal is no failure. */
   killedByUs: boolean;
-  /** The kernel killed for want of memory while the session lived. */
+  /** The kernel killed for lack of memory while the session lived. */
   outOfMemory: boolean;
   processGroupGone: boolean;
   gpuMemoryReleased: boolean | null;

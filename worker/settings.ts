@@ -33,7 +33,7 @@ export interface WorkerSettings {
   sessionIdleSeconds: number;
   /** How long kept folders stay, in days; 0: until someone removes them. */
   keptDays: number;
-  /** Free bytes below which kept folders go, oldest first; 0: never for want of room. */
+  /** Free bytes below which kept folders go, oldest first; 0: never to free space. */
   keptFreeBytes: number;
   /** How often run folders that nobody comes back for are looked for. */
   upkeepSeconds: number;

@@ -44,7 +44,7 @@ async function endedDaysAgo(path: string, days: number): Promise<void> {
 }
 
 describe('a kept folder', () => {
-  it('stays for good without a limit, and goes for want of room once all of it is in the store', async () => {
+  it('stays for good without a limit, and is removed to free space once all of it is in the store', async () => {
     const { path } = await kept();
     await endedDaysAgo(path, 1000);
     await upkeep(noLimit);

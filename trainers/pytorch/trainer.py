@@ -1,4 +1,4 @@
-"""A convolutional network in a plain PyTorch loop: the example for one's own trainer. See docs/trainers/pytorch.md."""
+"""A convolutional network in a plain PyTorch loop: the example for your own trainer. See docs/trainers/pytorch.md."""
 
 from __future__ import annotations
 
