@@ -13,6 +13,7 @@ import { removeResults } from './remove-results.ts';
 import { listRunFiles, readRunFile, readRunLog, sizeOfRunFile } from './run-files.ts';
 import { stopTrainer } from './stop-trainer.ts';
 import { surveyHost, surveyStore } from './survey.ts';
+import { tellObserver } from './tell-observer.ts';
 import { trainEpoch } from './train-epoch.ts';
 
 const runFiles = (host: Host) => ({
@@ -34,6 +35,7 @@ export const poolControlActivities = (host: Host) => ({
   moveIn: moveIn(host),
   publish: publish(host),
   cleanUp: cleanUp(host),
+  tellObserver: tellObserver(host),
   ...runFiles(host),
 });
 

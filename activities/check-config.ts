@@ -107,7 +107,7 @@ async function checkParsed(
     best,
     canShrinkBatch: manifest.canShrinkBatch,
     outputFolder: `${store.address}/${outputPath(project, place ?? run)}`,
-    ...(place === null ? {} : { place }),
+    ...(place === null ? {} : { place, observers: host.observers.all }),
     ...told,
   };
 }

@@ -19,6 +19,8 @@ export function liveProgress({ raw }: Pick<WorkflowExecutionDescription, 'raw'>,
   const live = (raw.pendingActivities ?? []).flatMap((pending): LiveProgress[] => {
     const { activityType, heartbeatDetails, attempt, lastFailure } = pending;
     const activity = activityType?.name ?? 'activity';
+    // The run does not wait for it.
+    if (activity === 'tellObserver') return [];
     if (activity === 'openSession' && !heartbeatDetails) return slotWait(pending, now);
     const [payload] = heartbeatDetails?.payloads ?? [];
     const details: unknown = payload ? defaultPayloadConverter.fromPayload(payload) : null;

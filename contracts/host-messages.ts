@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { dataReportSchema } from './data-report.ts';
 import { configProblemSchema } from './failure.ts';
 import { placeName } from './names.ts';
+import { observedBySchema } from './observed-events.ts';
 import { bestSchema, storedRunConfigSchema } from './run-config.ts';
 import { extensible, tolerant } from './tolerance.ts';
 import { trainerManifestSchema } from './trainer-manifest.ts';
@@ -21,6 +22,8 @@ export const checkedConfigSchema = z.discriminatedUnion('ok', [
     outputFolder: z.string(),
     /** Where the run has its files; only told to a run, which has claimed it. */
     place: placeName.optional(),
+    /** Whom the pool tells of the run's events. Workers of old do not tell. */
+    observers: z.array(observedBySchema).max(20).optional(),
     dataReport,
   }),
   extensible({ ok: z.literal(false), problems: z.array(configProblemSchema).min(1), dataReport }),

@@ -1,8 +1,9 @@
-/** Files of a run. */
+/** Files of a run, and what is read from them. */
 import { z } from 'zod';
 import { folderListingSchema, logPageSchema, metricColumnsSchema, runCheckpointSchema } from './http-answers.ts';
 import { filesParams, type RouteDefinition, runParams } from './http-route.ts';
 import { relativePath } from './names.ts';
+import { runEventSchema } from './run-messages.ts';
 
 export const fileRoutes = {
   /** `offset` reads forward from a byte; without it the last `lines` lines. `search` leaves only lines that contain it. */
@@ -18,6 +19,15 @@ export const fileRoutes = {
       search: z.string().max(200).optional(),
     }),
     answer: logPageSchema,
+  },
+  /** Of one that is over also what it does not remember itself: that is in `events.jsonl` in its output folder. */
+  events: {
+    method: 'GET',
+    path: '/api/runs/:run/events',
+    tag: 'runs',
+    summary: 'What happened in a run, or in one of its lives, oldest first',
+    params: filesParams,
+    answer: z.array(runEventSchema),
   },
   checkpoints: {
     method: 'GET',

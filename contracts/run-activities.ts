@@ -7,6 +7,7 @@ import { failureSchema } from './failure.ts';
 import type { CheckedConfig, CheckQuestion } from './host-messages.ts';
 import type { Owner } from './life.ts';
 import { placeName } from './names.ts';
+import type { ObservedEvent } from './observed-events.ts';
 import type { EarlyEnd } from './protocol.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
@@ -147,6 +148,19 @@ export const movedInSchema = extensible({
 });
 export type MovedIn = z.infer<typeof movedInSchema>;
 
+/** Brings events to an observer, in order. Those that it has already change nothing. */
+export interface TellObserverInput extends Owner {
+  run: string;
+  config: RunConfig;
+  /** Null: all that the pool has. */
+  observer: string | null;
+  events: readonly ObservedEvent[];
+}
+
+/** `told`: the number of the last event that the observer has. */
+export const toldSchema = extensible({ told: z.int().min(1) });
+export type TellObserverAnswer = z.infer<typeof toldSchema>;
+
 /** An input as the chart makes it: whose it is, is added for all of them where they are sent. */
 export type Asked<Input> = Omit<Input, keyof Owner>;
 
@@ -183,4 +197,5 @@ export interface RunActivities {
   stopTrainer(input: StopTrainerInput): Promise<SessionEnd>;
   publish(input: PublishInput): Promise<Published>;
   cleanUp(input: CleanUpInput): Promise<Receipt>;
+  tellObserver(input: TellObserverInput): Promise<TellObserverAnswer>;
 }

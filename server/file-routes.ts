@@ -1,4 +1,4 @@
-/** Routes about the files of a run: log, checkpoints, folders, downloads, metrics. */
+/** Routes about the files of a run: log, events, checkpoints, folders, downloads, metrics. */
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { FileNotFoundError } from '../client/errors.ts';
@@ -10,6 +10,7 @@ import { metricColumns, noRows } from './metric-columns.ts';
 import { PlacesOfRuns } from './places-of-runs.ts';
 import { RefusedError } from './refusals.ts';
 import type { Asked, Handle } from './routes.ts';
+import { eventsInFile, withFile } from './run-events.ts';
 import type { TemporalLink } from './temporal-link.ts';
 
 export function fileRoutes(handle: Handle, link: TemporalLink): void {
@@ -28,6 +29,23 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
       backend.files.log(at, question),
     );
     return { source: place.source, ...found, complete: run.isOver };
+  });
+
+  handle('events', async ({ params }) => {
+    const backend = await link.backend();
+    const run = await places.of(backend, params.run);
+    const isThisLife = params.run === run.view.run || params.run === run.view.place;
+    const remembered = isThisLife ? run.view.events : [];
+    if (isThisLife && !run.isOver) return remembered;
+    const stored = run.places.filter(({ source }) => source === 'store');
+    const { found } = await firstThatHas({ places: stored }, `events of run ${params.run}`, (at) =>
+      eventsInFile(backend.files, at),
+    ).catch((error: unknown) => {
+      // What it remembers is worth telling by itself.
+      if (remembered.length === 0 && !(error instanceof FileNotFoundError)) throw error;
+      return { found: [] };
+    });
+    return withFile(remembered, found);
   });
 
   handle('checkpoints', async ({ params }) => {

@@ -6,6 +6,7 @@ import { ClosedRuns } from './closed-runs.ts';
 import { DataSets } from './data-sets.ts';
 import type { Devices } from './devices.ts';
 import { processLauncher } from './launchers/process.ts';
+import { Observers } from './observers.ts';
 import { hostId, RunFolders } from './run-folders.ts';
 import type { Runs } from './runs.ts';
 import { Sessions } from './sessions.ts';
@@ -29,6 +30,7 @@ export interface Host {
   readonly runs: Runs;
   readonly closedRuns: ClosedRuns;
   readonly sessions: Sessions;
+  readonly observers: Observers;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
   readonly outputs: Turns;
   /** A run's session is opened by one activity at a time. */
@@ -57,5 +59,6 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
   const shared = { id, log, devices, folders, trainers, slots, stores, allowedPaths, outputs, runs, closedRuns };
   const sessions = new Sessions({ ...shared, launcher: processLauncher, sessionIdleSeconds });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
-  return { ...shared, settings, dataSets, sessions, openings: new Turns() };
+  const observers = new Observers(settings.webhook);
+  return { ...shared, settings, dataSets, sessions, observers, openings: new Turns() };
 }

@@ -10,6 +10,7 @@ import { name } from '../contracts/names.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import { storeAddress } from '../contracts/run-config.ts';
+import { readWebhook, type WebhookSettings } from '../observers/webhook-settings.ts';
 import { folderOf } from './allowed-paths.ts';
 import { readTrainerVariables } from './program-environment.ts';
 
@@ -39,6 +40,8 @@ export interface WorkerSettings {
   upkeepSeconds: number;
   /** How long a salvage waits for the host that had the run. */
   hostReturnSeconds: number;
+  /** Where events of runs are told; null: nowhere. */
+  webhook: WebhookSettings | null;
 }
 
 const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
@@ -71,6 +74,9 @@ const environmentSchema = z.object({
         'must be names of variables, * for any characters, separated by commas; none of TEMPORAL_* and EPOCHAL_* is handed on',
     })
     .optional(),
+  EPOCHAL_WEBHOOK: z.string().optional(),
+  EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
+  EPOCHAL_WEBHOOK_EVENTS: z.string().optional(),
   /** Read by the loggers, which are there before the settings are. */
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
 });
@@ -121,5 +127,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     keptFreeBytes: values.EPOCHAL_KEPT_FREE_GB * 1e9,
     upkeepSeconds: values.EPOCHAL_UPKEEP_SECONDS,
     hostReturnSeconds: values.EPOCHAL_HOST_RETURN_SECONDS,
+    webhook: readWebhook(values),
   };
 }

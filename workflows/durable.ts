@@ -56,9 +56,9 @@ export class DurableChart<TMachine extends AnyStateMachine> {
     return this.#children.size === 0 && this.#timers.size === 0;
   }
 
-  /** Children and timers live in the scope that this is called in, whoever sends the events that begin them. */
-  start(input: InputFrom<TMachine>): void {
-    this.#home = wf.CancellationScope.current();
+  /** Children and timers live in `home`, the scope that this is called in, whoever sends the events that begin them. */
+  start(input: InputFrom<TMachine>, home = wf.CancellationScope.current()): void {
+    this.#home = home;
     this.#perform(initialTransition(this.#options.machine, input), null);
   }
 

@@ -19,7 +19,9 @@ import {
   publishedSchema,
   type RunActivities,
   type StopTrainerInput,
+  type TellObserverInput,
   type TrainEpochInput,
+  toldSchema,
 } from '../contracts/run-activities.ts';
 
 import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contracts/run-config.ts';
@@ -34,6 +36,8 @@ const reattachHeartbeatSeconds = 5;
 const draftCheckSeconds = 20;
 /** How long publishing and cleaning up wait for the host that has the files. */
 const hostReturnTimeout = '5m';
+/** How long the end of a run waits for its observers to be told of it. */
+export const observersEndSeconds = 30;
 /** Longer than any training: Temporal asks for a bound, and the heartbeat is the real one. */
 const unbounded = '3650d';
 
@@ -214,3 +218,18 @@ const onPool = <T>({ pool }: RunConfig, perform: Perform<T>) => perform(poolCont
 
 const onHostElsePool = async <T>({ host, config }: { host: string | null; config: RunConfig }, perform: Perform<T>) =>
   (await onHost(host, hostReturnTimeout, perform)) ?? onPool(config, perform);
+
+/**
+ * On any worker of the pool. Attempts cost a history nothing, deliveries that are given up do: an observer that is unavailable is tried for hours. `isLast`: the run
+ * waits for it.
+ */
+export const tellObserver = async (input: TellObserverInput, isLast: boolean) => {
+  const { tellObserver: ask } = activitiesOn(poolControlQueue(input.config.pool), {
+    startToCloseTimeout: '5m',
+    scheduleToCloseTimeout: isLast ? `${observersEndSeconds}s` : '6h',
+    ...limits,
+    heartbeatTimeout: '15s',
+    summary: `tell ${input.observer ?? 'all observers'}`,
+  });
+  return toldSchema.parse(await ask(input)).told;
+};

@@ -1,6 +1,7 @@
 /** What a run remembers: the chart's context, as plain JSON, and its beginning. */
 import type { LedgerEntry, Metrics, Position } from '../contracts/checkpoint.ts';
 import type { ConfigProblem, Failure } from '../contracts/failure.ts';
+import type { ObservedBy } from '../contracts/observed-events.ts';
 import type { EarlyEnd } from '../contracts/protocol.ts';
 import type { Receipt, Restart, StopMode } from '../contracts/receipt.ts';
 import type { Published } from '../contracts/run-activities.ts';
@@ -18,6 +19,8 @@ export interface Plan {
   outputFolder: string;
   /** Where its files are, on hosts and in the store. Plans of old have none: it is the run id. */
   place?: string | undefined;
+  /** Who is told of the run's events. Plans of old have none. */
+  observers?: readonly ObservedBy[] | undefined;
 }
 
 export interface RunContext {

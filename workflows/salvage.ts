@@ -6,6 +6,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import * as wf from '@temporalio/workflow';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
+import type { Owner } from '../contracts/life.ts';
 import { hostQueue, poolControlQueue } from '../contracts/queues.ts';
 import { type Receipt, supersedes } from '../contracts/receipt.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
@@ -20,7 +21,8 @@ import { attributes } from '../contracts/search-attributes.ts';
 import { answerOf } from './answers.ts';
 import { adoptCheckpoints, landedOf } from './ledger.ts';
 import { code } from './markdown.ts';
-import { cleanUp, publish } from './run-activities.ts';
+import { salvageEnd } from './outbox.ts';
+import { cleanUp, publish, tellObserver } from './run-activities.ts';
 import { failureOf } from './session-failures.ts';
 import { pageOf } from './temporal-page.ts';
 
@@ -72,7 +74,19 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
     // What was found is on the host alone: nothing was salvaged yet.
     if (!own && ledger.length > 0) receipt = { ...receipt, outcome: 'failed', cause: { kind: 'failure', failure } };
   }
-  return tell(await cleanUp({ run, ...owner, config, host, keep, receipt }), config);
+  const final = tell(await cleanUp({ run, ...owner, config, host, keep, receipt }), config);
+  if (wf.patched('observers')) await tellObservers(final, owner, config);
+  return final;
+}
+
+/** The run could not tell its end. Whom it told of the rest, nobody knows here: all that the pool has are told. */
+async function tellObservers(final: Receipt, owner: Owner, config: RunConfig): Promise<void> {
+  const events = [salvageEnd(final, owner, new Date())];
+  try {
+    await tellObserver({ run: final.run, ...owner, config, observer: null, events }, true);
+  } catch (error) {
+    wf.log.warn('observers were not told of the salvage', { error });
+  }
 }
 
 function tell(final: Receipt, config: RunConfig): Receipt {

@@ -35,6 +35,7 @@ import {
 import { salvageId } from '../contracts/salvage-messages.ts';
 import { draftProblems, mergeDraft } from './draft.ts';
 import { type CarriedState, DurableChart } from './durable.ts';
+import type { Outbox } from './outbox.ts';
 import { invalid, parse, wrongState } from './refusals.ts';
 import * as activities from './run-activities.ts';
 import { runChart } from './run-chart.ts';
@@ -42,8 +43,9 @@ import { firstContext, type RunContext } from './run-context.ts';
 import { tellChange } from './run-events.ts';
 import { composeReceipt, reasonToKeep } from './run-receipt.ts';
 import { beginStory, enterState, type RunStory, tell } from './run-story.ts';
-import { chartPosition, detailsOf, viewOf } from './run-view.ts';
+import { type ChartPosition, chartPosition, detailsOf, viewOf } from './run-view.ts';
 import { ShownAttributes } from './search-attributes.ts';
+import { Tellers } from './tellers.ts';
 import { pageOf } from './temporal-page.ts';
 
 /** From one workflow run to the next, so that no history grows without end. */
@@ -52,6 +54,8 @@ interface Carried {
   story: RunStory;
   /** Executions of this life before this one; what older versions carried on has none. */
   chain?: string[];
+  /** What observers have not been told yet; null or absent where nobody observes. */
+  outbox?: Outbox | null;
 }
 
 /** Well below the 10,000 events that a run's history may have; a state of its own waits for a quiet moment. */
@@ -96,7 +100,9 @@ class TrainingRun {
     perform: (src, input) => this.#perform(src, input),
     onChange: (_, event) => this.#note(event),
   });
+  #tellers!: Tellers;
   #before: RunContext = firstContext(undefined);
+  #positionBefore: ChartPosition | null = null;
 
   constructor(run: string, before: readonly string[]) {
     this.#run = run;
@@ -112,10 +118,16 @@ class TrainingRun {
   async live(draft: Configure, isDraft: boolean, carried?: Carried): Promise<Receipt> {
     const root = wf.CancellationScope.current();
     return wf.CancellationScope.nonCancellable(async () => {
+      this.#tellers = new Tellers((events, { observer, isLast }) => {
+        const asked = { run: this.#run, ...this.#owner, config: this.#config(), observer, events };
+        return activities.tellObserver(asked, isLast);
+      });
       if (carried) {
         this.#story = carried.story;
         this.#chart.restore(carried.chart);
         this.#before = this.#context;
+        this.#positionBefore = this.#position;
+        this.#tellers.begin(this.#context.plan?.observers ?? [], carried.outbox);
       } else {
         this.#chart.start({ run: this.#run, draft, isDraft });
       }
@@ -131,6 +143,7 @@ class TrainingRun {
         // A stop or a pause may have come while the handlers finished; after a resume the renewal is due again.
         if (!this.#over && this.#renewable) await this.#renew(draft, isDraft);
       }
+      await this.#tellers.end();
       return this.#close();
     });
   }
@@ -145,7 +158,9 @@ class TrainingRun {
 
   async #renew(draft: Configure, isDraft: boolean): Promise<void> {
     const { value, context } = this.#chart.snapshot;
-    const carried: Carried = { chart: { value, context }, story: this.#story, chain: this.#chain };
+    this.#tellers.hush();
+    const { outbox } = this.#tellers;
+    const carried: Carried = { chart: { value, context }, story: this.#story, chain: this.#chain, outbox };
     await wf.continueAsNew<typeof trainingRun>({ config: draft as DraftConfig, draft: isDraft }, carried);
   }
 
@@ -329,13 +344,29 @@ class TrainingRun {
     if (this.#context.restarts.at(-1) !== this.#before.restarts.at(-1)) {
       this.#story = { ...this.#story, restartTimes: [...this.#story.restartTimes, now.toISOString()].slice(-200) };
     }
+    this.#observe(now);
     this.#before = this.#context;
+    this.#positionBefore = this.#position;
     this.#show();
     const { historyLength, historySize } = wf.workflowInfo();
     const isLong = historyLength > renewalLength || historySize > renewalSize;
     if (isLong && !this.#context.renewalDue && state === 'training') {
       this.#chart.send({ type: 'RENEWAL_DUE' });
     }
+  }
+
+  #observe(now: Date): void {
+    if (!this.#before.plan && this.#context.plan) this.#tellers.begin(this.#context.plan.observers ?? []);
+    this.#tellers.note({
+      run: this.#run,
+      chain: this.#chain,
+      place: this.#owner.place,
+      before: this.#before,
+      after: this.#context,
+      from: this.#positionBefore,
+      to: this.#position,
+      now,
+    });
   }
 
   #tell(message: string): void {

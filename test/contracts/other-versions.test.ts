@@ -8,6 +8,7 @@ import * as dataReport from '../../contracts/data-report.ts';
 import * as failure from '../../contracts/failure.ts';
 import * as hostMessages from '../../contracts/host-messages.ts';
 import * as life from '../../contracts/life.ts';
+import { observedEventSchema } from '../../contracts/observed-events.ts';
 import * as progress from '../../contracts/progress.ts';
 import * as protocol from '../../contracts/protocol.ts';
 import * as receipt from '../../contracts/receipt.ts';
@@ -41,6 +42,7 @@ const modules: Readonly<Record<string, unknown>> = {
   storedRunConfigSchema,
   runViewSchema,
   surveySchema,
+  observedEventSchema,
   runFileSchema,
   keptFileSchema,
 };

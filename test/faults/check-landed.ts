@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { isBefore } from '../../contracts/checkpoint.ts';
 import { claimFile } from '../../contracts/life.ts';
+import { eventsFile, observedEventSchema } from '../../contracts/observed-events.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import { salvageId } from '../../contracts/salvage-messages.ts';
 import { isGroupAlive } from '../../worker/process-groups.ts';
@@ -30,7 +31,7 @@ export async function checkLanded(run: FaultRun, seconds = 480, closed?: Closed)
   const violations: string[] = [];
   const receipt = own ?? (await salvaged(run, seconds));
   if (!receipt) throw new Error(`${run.place}: closed as ${how} without a receipt`);
-  for (const check of [checkReceipt, checkFiles, checkEpochs, checkWeights, checkFolders]) {
+  for (const check of [checkReceipt, checkFiles, checkEpochs, checkEvents, checkWeights, checkFolders]) {
     violations.push(...(await check(run, receipt, run.outputFolder)));
   }
   violations.push(...(await checkProcesses(run)), ...(await checkSlots(run)));
@@ -87,6 +88,24 @@ const checkReceipt: Check = async (run, receipt, output) => {
   return wrong;
 };
 
+/** What observers were told is in order, each event once, and of the end what the receipt says. Who could not be told in time was not told. */
+const checkEvents: Check = async (_run, receipt, output) => {
+  const text = await readFile(join(output, eventsFile), 'utf8').catch(() => '');
+  const events = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => observedEventSchema.parse(JSON.parse(line)));
+  const seqs = events.flatMap((event) => (event.kind === 'other' ? [] : event.seq));
+  const wrong = seqs.flatMap((seq, index) =>
+    seq > (seqs[index - 1] ?? 0) ? [] : `${eventsFile} has event ${seq} late`,
+  );
+  const last = events.at(-1);
+  if (last?.kind === 'ended' && last.data.outcome !== receipt.outcome) {
+    wrong.push(`${eventsFile} ends with ${last.data.outcome}, and the receipt with ${receipt.outcome}`);
+  }
+  return wrong;
+};
+
 /** Every file that the receipt names is in the store with that size and sha256, and no other checkpoint is. */
 const checkFiles: Check = async (_, receipt, output) => {
   const wrong: string[] = [];
@@ -105,7 +124,8 @@ const checkFiles: Check = async (_, receipt, output) => {
   const there = (await readdir(join(output, 'checkpoints')).catch(() => [])).sort();
   if (JSON.stringify(named) !== JSON.stringify(there))
     wrong.push(`checkpoints ${named} in the receipt, ${there} in the store`);
-  const known = new Set([...files.map(({ path }) => path), 'receipt.json', claimFile]);
+  // The events go on after the receipt: its end is one of them.
+  const known = new Set([...files.map(({ path }) => path), 'receipt.json', claimFile, eventsFile]);
   for await (const path of filesBelow(output)) {
     if (!known.has(path) && !/^checkpoints\/[^/]+\/checkpoint\.json$/.test(path))
       wrong.push(`${path} in the store is in no receipt`);

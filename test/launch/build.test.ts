@@ -22,7 +22,7 @@ beforeEach(async () => {
     await cp(join(root, file), join(clone, file));
   }
   await symlink(join(root, 'node_modules'), join(clone, 'node_modules'));
-  for (const folder of ['contracts', 'workflows', 'activities', 'worker', 'stores', 'client', 'server']) {
+  for (const folder of ['contracts', 'workflows', 'activities', 'worker', 'observers', 'stores', 'client', 'server']) {
     await mkdir(join(clone, folder));
   }
   await source('contracts/names.ts', 'export const name: string = "first";\n');

@@ -106,6 +106,7 @@ test('the image gets every folder that the worker imports, and no secrets', asyn
   expect(kept).toEqual(
     expect.arrayContaining([
       'contracts',
+      'observers',
       'stores',
       'worker',
       'activities',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chartGraphSchema } from '../../contracts/chart-graph.ts';
+import { eventsFile } from '../../contracts/observed-events.ts';
 import { TestHost } from '../support/test-host.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
@@ -134,6 +135,29 @@ describe('a run over HTTP', () => {
     expect(fewer.epoch).toEqual([1, 4]);
   });
 
+  it('has its events: what it remembers, and what is in its results beside that', async () => {
+    const { view } = (await server.ask('run', { params: { run: finished } })).body;
+    const file = join(host.settings.store, 'experiments', 'default', finished, eventsFile);
+    const [first = ''] = (await readFile(file, 'utf8')).split('\n');
+    const at = (instant: string, data: object) => JSON.stringify({ ...JSON.parse(first), at: instant, ...data });
+    const held = { kind: 'held', data: { isHeld: true } };
+    const older = [
+      at('2001-01-01T00:00:00.000Z', held),
+      at('2001-01-02T00:00:00.000Z', { kind: 'of later' }),
+      'not',
+      '{',
+    ];
+    await writeFile(
+      file,
+      [...older, first, at('2999-01-01T00:00:00.000Z', { data: { state: 'stopped', detail: '' } }), ''].join('\n'),
+    );
+    expect((await server.ask('events', { params: { run: finished } })).body).toEqual([
+      { at: '2001-01-01T00:00:00.000Z', message: 'pause' },
+      ...(view?.events ?? []),
+      { at: '2999-01-01T00:00:00.000Z', message: 'stopped' },
+    ]);
+  });
+
   it('is read on its host while it trains: log, files, metrics', async () => {
     const config = host.config({ epochs: 50, parameters: { batches: 5, batch_seconds: 0.02, print_noise: true } });
     const { body } = await server.ask('start', { body: { config } });
@@ -154,6 +178,7 @@ describe('a run over HTTP', () => {
     for (const { offset } of next.lines) expect(offset).toBeGreaterThanOrEqual(log.next);
     expect((await server.ask('files', { params })).body).toMatchObject({ source: 'host' });
     expect((await server.ask('metrics', { params })).body.source).toBe('host');
+    expect((await server.ask('events', { params })).body.map(({ message }) => message)).toContain('training');
     expect((await server.ask('file', { params, query: { path: 'metrics.jsonl' } })).text).toContain('"epoch": 1');
     await server.ask('stop', { params, body: { mode: 'now' } });
     await stopped(body.run);
@@ -293,7 +318,8 @@ describe('lists', () => {
     await Promise.all(runs.map(stopped));
     const all = await until('visibility has them', async () => {
       const { body } = await server.ask('runs', { query: { project, state: 'stopped', outcome: 'completed' } });
-      return body.runs.length === 3 ? body : null;
+      // They are listed and counted by two questions.
+      return body.runs.length === 3 && body.total === 3 ? body : null;
     });
     expect(all).toMatchObject({ total: 3, next: null, sortedAll: true });
     const { body: best } = await server.ask('runs', { query: { project, sort: '-bestMetric', limit: 2 } });
@@ -384,6 +410,7 @@ describe('lists', () => {
     expect((await server.ask('file', { params: { run: life }, query })).text).toBe('of another life');
     expect((await server.ask('file', { params: { run: finished }, query })).text).not.toBe('of another life');
     expect((await server.ask('log', { params: { run: `${finished}@01234567` } })).status).toBe(404);
+    expect((await server.ask('events', { params: { run: life } })).body).toEqual([]);
     expect((await server.ask('file', { params: { run: `${finished}@x` }, query })).status).toBe(400);
     const { folders } = host.worker.host;
     await folders.make(life);

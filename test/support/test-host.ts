@@ -55,6 +55,7 @@ export class TestHost {
       keptFreeBytes: 0,
       upkeepSeconds: 600,
       hostReturnSeconds: 300,
+      webhook: null,
       ...options.settings,
     };
     const { interceptors = {} } = options;

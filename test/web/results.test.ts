@@ -65,12 +65,22 @@ it(
 );
 
 it(
-  'downloads a checkpoint that has the sha256 that is shown',
+  'tells what happened, also what the run does not remember, and downloads a checkpoint that has the sha256 that is shown',
   async () => {
     const run = await stage.train({ run: 'to-download', trainer: 'digits', epochs: 2 });
     await stage.inDetail(run, 'stopped');
+    const file = join(stage.store, 'experiments', 'default', run, 'events.jsonl');
+    const events = await until('its events are in its results', () => readFile(file, 'utf8').catch(() => null));
+    const [first = ''] = events.split('\n');
+    const held = { kind: 'held', at: '2001-01-01T00:00:00.000Z', data: { isHeld: true } };
+    await writeFile(file, `${JSON.stringify({ ...JSON.parse(first), ...held })}\n${events}`);
     const page = await stage.page();
-    await page.goto(`/runs/${run}?tab=checkpoints`);
+    await page.goto(`/runs/${run}`);
+    const told = page.getByRole('list', { name: 'Events, newest first' }).getByRole('listitem');
+    await told.filter({ hasText: 'pause' }).waitFor();
+    expect(await told.last().textContent()).toContain('pause');
+    expect(await told.filter({ hasText: 'uploading' }).count()).toBe(1);
+    await page.getByRole('tab', { name: 'Checkpoints' }).click();
     await page.getByRole('button', { name: '3 files' }).first().click();
     const shown = await page.locator('[data-sha256="weights.npz"]').first().textContent();
     const answers: string[] = [];

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Calls } from '../../client/calls.ts';
 import { describeRun } from '../../client/run-pages.ts';
+import { eventsFile, type ObservedEvent } from '../../contracts/observed-events.ts';
+import type { Receipt } from '../../contracts/receipt.ts';
 import { TestHost } from '../support/test-host.ts';
+import { ok, WebhookReceiver } from '../support/webhook-receiver.ts';
 
 const epochs = 2_000;
 /** What Temporal and this project allow. */
@@ -13,10 +16,20 @@ const mostEvents = 10_000;
 const mostPayloadBytes = 512 * 1024;
 
 let host: TestHost;
+let receiver: WebhookReceiver;
+/** The webhook is unavailable until the run has gone on in a second workflow run. */
+let isRenewed: () => Promise<boolean> = async () => false;
 beforeAll(async () => {
-  host = await TestHost.start();
+  receiver = await WebhookReceiver.start(async (_, response) => {
+    if (await isRenewed()) ok(response);
+    else response.writeHead(503).end();
+  });
+  host = await TestHost.start({ settings: receiver.settings() });
 });
-afterAll(() => host?.stop());
+afterAll(async () => {
+  await host?.stop();
+  receiver?.stop();
+});
 
 it(`trains ${epochs} epochs over several workflow runs, each epoch once`, { timeout: 900_000 }, async () => {
   const memory: number[] = [];
@@ -25,6 +38,8 @@ it(`trains ${epochs} epochs over several workflow runs, each epoch once`, { time
     memory.push(process.memoryUsage().rss);
   }, 1_000);
   const run = await host.start(host.config({ epochs, parameters: { batches: 1, validation_batches: 0 } }));
+  const { runId } = await run.handle.describe();
+  isRenewed = async () => (await run.handle.describe()).runId !== runId;
   const receipt = await run.result();
   clearInterval(sampling);
   expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: epochs }, batches: { trained: epochs } });
@@ -36,6 +51,8 @@ it(`trains ${epochs} epochs over several workflow runs, each epoch once`, { time
   expect(summary).toMatchObject({ standing: 'completed', createdAt: summary.startedAt });
   expect(Date.parse(summary.startedAt ?? '')).toBeLessThan((await run.handle.describe()).startTime.getTime());
   expect(Math.abs(Date.parse(summary.startedAt ?? '') - Date.parse(receipt.startedAt as string))).toBeLessThan(1_000);
+
+  await toldOfAll(receipt);
 
   const histories = await historiesOf(run.id);
   const events = histories.map(({ length }) => length);
@@ -51,6 +68,23 @@ it(`trains ${epochs} epochs over several workflow runs, each epoch once`, { time
   process.stdout.write(`long run: worker memory ${mebibytes(first)} then ${mebibytes(second)} MiB\n`);
   expect(second).toBeLessThan(first * 1.25);
 });
+
+/** Renewals carry what observers have not been told, and its numbers: nothing is told twice under two ids, and nothing is lost uncounted. */
+async function toldOfAll({ outputFolder }: Receipt): Promise<void> {
+  const { told, problems } = receiver;
+  expect(problems).toEqual([]);
+  expect(told.map(({ seq }) => seq)).toEqual([...new Set(told.map(({ seq }) => seq))].sort((a, b) => a - b));
+  expect(new Set(told.map(({ id }) => id.split('/')[0])).size).toBeGreaterThan(1);
+  const epochsOf = (event: ObservedEvent) =>
+    event.kind === 'gap' ? (event.data.events.epoch ?? 0) : event.kind === 'epoch' ? 1 : 0;
+  expect(told.reduce((sum, event) => sum + epochsOf(event), 0)).toBe(epochs);
+  expect(told.at(-1)?.kind).toBe('ended');
+  const text = await readFile(join(outputFolder ?? '', eventsFile), 'utf8');
+  const written = text.trim().split('\n');
+  expect(written.map((line) => JSON.parse(line))).toEqual(
+    told.filter(({ kind }) => kind === 'state' || kind === 'ended'),
+  );
+}
 
 const mebibytes = (bytes: number) => Math.round(bytes / 1024 / 1024);
 

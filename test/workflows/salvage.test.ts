@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { observedEventSchema } from '../../contracts/observed-events.ts';
 import { hostQueue } from '../../contracts/queues.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import { type SalvageInput, salvageId, salvageType } from '../../contracts/salvage-messages.ts';
@@ -45,6 +46,9 @@ describe('a run that is terminated', () => {
       await readFile(join(host.settings.store, 'experiments/default', run.id, 'receipt.json'), 'utf8'),
     );
     expect(stored).toEqual(receipt);
+    const told = await readFile(join(host.settings.store, 'experiments/default', run.id, 'events.jsonl'), 'utf8');
+    const last = observedEventSchema.parse(JSON.parse(told.trim().split('\n').at(-1) ?? ''));
+    expect(last).toMatchObject({ kind: 'ended', run: run.id, data: { outcome: 'salvaged', place: run.id } });
     const salvage = await host.client.workflow.getHandle(salvageId(run.id)).describe();
     expect(salvage.searchAttributes).toMatchObject({ EpochalRun: [run.id], EpochalOutcome: ['salvaged'] });
     await until('its slot is free', () => !host.worker.host.slots.taken.includes(run.id));

@@ -41,6 +41,14 @@ export const dataSetsQuery = (pool: string | undefined) =>
 export const runQuery = (run: string) =>
   queryOptions({ queryKey: ['run', run], queryFn: ({ signal }) => call('run', { params: { run }, signal }) });
 
+/** Of a run that is over; `outcome`: it may be salvaged later, which is one more. */
+export const eventsQuery = (run: string, outcome: string | null) =>
+  queryOptions({
+    queryKey: ['events', run, outcome],
+    queryFn: ({ signal }) => call('events', { params: { run }, signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
 /** What ends moves to its output folder: the end is asked for anew, whatever was known before. */
 export const checkpointsQuery = (run: string, isOver: boolean) =>
   queryOptions({

@@ -1,10 +1,18 @@
 import { Card, Group, Stack, Text, Title } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import type { RunView } from '../../../contracts/run-messages.ts';
+import { eventsQuery } from '../api/queries.ts';
 import { formatClock, formatInstant } from '../formatting.ts';
 
-/** What happened, newest first. */
+/** What happened, newest first. Of a run that is over, its results have what it does not remember itself. */
 export function EventsCard({ view }: { view: RunView }) {
-  const events = view.events.map((event, index) => ({ ...event, key: `${event.at} ${index}` })).reverse();
+  const stored = useQuery({
+    ...eventsQuery(view.run, view.receipt?.outcome ?? null),
+    enabled: view.state === 'stopped',
+  });
+  const events = (stored.data ?? view.events)
+    .map((event, index) => ({ ...event, key: `${event.at} ${index}` }))
+    .reverse();
   return (
     <Card>
       <Title order={2} size="h5" mb="sm">

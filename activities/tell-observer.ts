@@ -1,0 +1,42 @@
+/** Brings events of a run to one of its observers. */
+import { isWanted } from '../contracts/observed-events.ts';
+import type { RunActivities } from '../contracts/run-activities.ts';
+import { outputPath } from '../stores/artifact-store.ts';
+import { claimOutput } from '../worker/claims.ts';
+import type { Host } from '../worker/host.ts';
+import { withStore, working } from './activity-support.ts';
+
+export const tellObserver =
+  (host: Host): RunActivities['tellObserver'] =>
+  ({ run, place, chain, config, observer, events }) =>
+    working(`tell ${observer ?? 'all observers'}`, async (signal) => {
+      const log = host.log.child({ run });
+      const store = await withStore(() => host.stores.of(config));
+      const output = outputPath(config.project, place);
+      await withStore(() => claimOutput(store, output, run, host.runs.life(chain)));
+      const tell = async (name: string): Promise<number> => {
+        const one = host.observers.get(name);
+        const wanted = events.filter((event) => isWanted(event, one.kinds));
+        let told = 0;
+        const delivery = {
+          signal,
+          onTold: (seq: number) => (told = seq),
+          onRefused: ({ id, kind }: (typeof events)[number], why: string) =>
+            log.warn({ observer: name, id, kind, why }, 'an observer does not take an event'),
+        };
+        try {
+          // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
+          await host.outputs.take(`${place} ${name}`, signal, () => one.tell(wanted, { run, store, output }, delivery));
+        } catch (error) {
+          // What it has heard of is not told again.
+          if (told === 0 || signal.aborted) throw error;
+          log.warn({ err: error, observer: name }, 'an observer was told of a part');
+          return told;
+        }
+        // It may have stopped on the way; who was told of all that it wants has been told of everything.
+        const isWhole = told >= (wanted.at(-1)?.seq ?? 0);
+        return (isWhole ? events.at(-1)?.seq : null) ?? told;
+      };
+      const names = observer === null ? host.observers.all.map(({ name }) => name) : [observer];
+      return { told: Math.min(...(await Promise.all(names.map((name) => withStore(() => tell(name)))))) };
+    });

@@ -1,0 +1,78 @@
+/**
+ * What a run tells its observers: its events, in order, each with an id that tells it from all others for good. An observer gets each at
+ * least once.
+ */
+import { z } from 'zod';
+import { metricsSchema, positionSchema } from './checkpoint.ts';
+import { instant, name, placeName } from './names.ts';
+import { causeSchema, outcomeSchema, restartSchema, runStateSchema } from './receipt.ts';
+import { extensible, openUnion } from './tolerance.ts';
+
+const common = {
+  /**
+   * `<execution>/<seq>`, of the execution in which it happened: the same id is the same event. A life that a reset began has executions of
+   * its own, though it may have begun with the one that the life before began with.
+   */
+  id: z.string().min(1),
+  run: z.string().min(1),
+  /** The execution that the life began with. */
+  life: z.string().min(1),
+  /** Counts the events of a life, from 1. A gap stands for all of those between the event before it and its own. */
+  seq: z.int().min(1),
+  at: instant,
+  /** How far the training was. */
+  position: positionSchema,
+};
+
+const dataOf = {
+  /** The run entered another of its states. `detail` is the chart's full one. */
+  state: extensible({ state: runStateSchema, detail: z.string() }),
+  /** An epoch is complete and its checkpoint is whole. Of thousands of metrics, here and at the end, the first ones. */
+  epoch: extensible({ epoch: z.int().min(1), seconds: z.number(), metrics: metricsSchema }),
+  /** A checkpoint was stored, and its copy verified. */
+  checkpoint: extensible({ name: z.string() }),
+  /** The receipt has the failure with its traceback. */
+  restart: extensible({ reason: restartSchema.shape.reason, failure: restartSchema.shape.failure }),
+  /** It was paused, or goes on after a pause. */
+  held: extensible({ isHeld: z.boolean() }),
+  /** It is over. `place` is where its results are in the project's folder of the store. */
+  ended: extensible({
+    outcome: outcomeSchema,
+    cause: causeSchema,
+    place: placeName,
+    outputFolder: z.string().nullable(),
+    metrics: metricsSchema,
+  }),
+  /** Events that were not kept for an observer that was unavailable for long: how many of each kind. `metrics.jsonl` has all epochs. */
+  gap: extensible({ events: z.record(z.string(), z.int().min(1)) }),
+} as const;
+
+export type ObservedKind = keyof typeof dataOf;
+export const observedKinds = Object.keys(dataOf) as readonly ObservedKind[];
+
+const option = <Kind extends ObservedKind>(kind: Kind) =>
+  extensible({ kind: z.literal(kind), ...common, data: dataOf[kind] });
+
+export const observedEventSchema = openUnion('kind', [
+  option('state'),
+  option('epoch'),
+  option('checkpoint'),
+  option('restart'),
+  option('held'),
+  option('ended'),
+  option('gap'),
+]);
+export type ObservedEvent = Exclude<z.infer<typeof observedEventSchema>, { kind: 'other' }>;
+
+/** Whom a pool tells of the events of its runs, and of which. Kinds of later versions do not happen here. */
+export const observedBySchema = extensible({ name, kinds: z.array(z.string().max(50)).max(50) });
+export type ObservedBy = z.infer<typeof observedBySchema>;
+
+/** A gap concerns those who would have been told of what it counts. */
+export const isWanted = (event: ObservedEvent, kinds: readonly string[]): boolean =>
+  event.kind === 'gap'
+    ? Object.keys(event.data.events).some((kind) => kinds.includes(kind))
+    : kinds.includes(event.kind);
+
+/** In the output folder: what happened in the run, one event per line. Epochs are in `metrics.jsonl` and checkpoints in the receipt. */
+export const eventsFile = 'events.jsonl';

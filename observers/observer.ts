@@ -1,0 +1,30 @@
+/** Who is told of the events of runs. One file each; `worker/observers.ts` has those of a pool. */
+import type { ObservedEvent } from '../contracts/observed-events.ts';
+import type { ArtifactStore } from '../stores/artifact-store.ts';
+
+/** The run that is observed: its output folder is `output` in `store`. */
+export interface ObservedRun {
+  run: string;
+  store: ArtifactStore;
+  output: string;
+}
+
+export interface Observer {
+  /** What a run calls it: it is remembered with how much it was told. */
+  readonly name: string;
+  /** Of which events it is told. */
+  readonly kinds: readonly string[];
+  /**
+   * Tells it of `events`, which are in order, and of how far that got: `onTold` with the number of each that it has for good. It may have
+   * been told of some of them before: that changes nothing. It may return before the last one, but not before the first. Throws what is to be tried again, as often as the run waits for it. The message
+   * is kept in the run's history: it has no secret in it.
+   */
+  tell(events: readonly ObservedEvent[], run: ObservedRun, delivery: Delivery): Promise<void>;
+}
+
+export interface Delivery {
+  signal: AbortSignal;
+  onTold: (seq: number) => void;
+  /** It does not take this event, whoever tells it again: that goes into the worker's log. */
+  onRefused: (event: ObservedEvent, why: string) => void;
+}

@@ -1,0 +1,177 @@
+/** What a run has to tell its observers: each event once, in order, and never more than it can carry. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type ObservedEvent, observedKinds } from '../../contracts/observed-events.ts';
+import { runConfigSchema } from '../../contracts/run-config.ts';
+import { type Change, emptyOutbox, heard, noted, type Outbox, untold } from '../../workflows/outbox.ts';
+import { firstContext, type RunContext } from '../../workflows/run-context.ts';
+
+const config = runConfigSchema.parse({ trainer: 'counter', epochs: 5 });
+const trains: RunContext = {
+  ...firstContext({ run: 'r', draft: {}, isDraft: false }),
+  plan: { config, best: { metric: 'loss', mode: 'min' }, canShrinkBatch: true, outputFolder: '/s/r' },
+};
+const training = { state: 'training', detail: 'training.epoch' } as const;
+const now = new Date('2026-01-01T00:00:00Z');
+
+const all = (...names: string[]) => names.map((name) => ({ name, kinds: [...observedKinds] }));
+const change = (before: RunContext, after: RunContext, more: Partial<Change> = {}): Change => ({
+  run: 'r',
+  chain: ['first'],
+  place: 'r',
+  before,
+  after,
+  from: training,
+  to: training,
+  now,
+  ...more,
+});
+
+const withEpoch = (context: RunContext, epoch: number): RunContext => ({
+  ...context,
+  position: { epoch, batch: 0 },
+  curve: { stride: 1, points: [{ epoch, at: now.toISOString(), seconds: 1, metrics: { loss: 1 / epoch } }] },
+});
+
+/** After epochs 1 to `epochs`, one transition each. */
+function afterEpochs(epochs: number, outbox = emptyOutbox(all('a', 'b'))): Outbox {
+  let context = trains;
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    const next = withEpoch(context, epoch);
+    outbox = noted(outbox, change(context, next));
+    context = next;
+  }
+  return outbox;
+}
+
+const countOf = (events: readonly ObservedEvent[], kind: 'epoch' | 'gap') =>
+  events.reduce((sum, event) => {
+    if (event.kind === 'gap') return sum + (event.data.events[kind] ?? 0);
+    return sum + (event.kind === kind ? 1 : 0);
+  }, 0);
+
+describe('an event', () => {
+  it('is told of each epoch, checkpoint, restart, hold, state, and of the end, numbered through', () => {
+    const entry = { name: 'epoch-0001', epoch: 1, batch: 0, metrics: {}, files: [], createdAt: now.toISOString() };
+    const stored = (isStored: boolean): RunContext => ({
+      ...trains,
+      ledger: [{ ...entry, session: 's', host: 'h', reasons: ['last'], stored: isStored }],
+    });
+    const restarted: RunContext = {
+      ...trains,
+      restarts: [{ reason: 'failure', failure: { kind: 'nan', message: 'loss is NaN' }, epoch: 1 }],
+    };
+    let outbox = emptyOutbox(all('a'));
+    outbox = noted(outbox, change(trains, trains, { from: null }));
+    outbox = noted(outbox, change(trains, withEpoch(trains, 1)));
+    outbox = noted(outbox, change(stored(false), stored(true)));
+    outbox = noted(outbox, change(trains, restarted));
+    outbox = noted(outbox, change(trains, { ...trains, pauseWanted: true }));
+    outbox = noted(outbox, change(trains, trains, { to: { state: 'stopped', detail: 'stopped' } }));
+    expect(outbox.events.map(({ seq, id, kind }) => [seq, id, kind])).toEqual([
+      [1, 'first/1', 'state'],
+      [2, 'first/2', 'epoch'],
+      [3, 'first/3', 'checkpoint'],
+      [4, 'first/4', 'restart'],
+      [5, 'first/5', 'held'],
+      [6, 'first/6', 'state'],
+      [7, 'first/7', 'ended'],
+    ]);
+    expect(outbox.events.at(-1)?.data).toMatchObject({ outcome: 'completed', place: 'r', outputFolder: '/s/r' });
+  });
+
+  it('of an epoch that the curve has no more is counted', () => {
+    const outbox = noted(emptyOutbox(all('a')), change(trains, withEpoch(trains, 4)));
+    expect(outbox.events.map(({ kind }) => kind)).toEqual(['gap', 'epoch']);
+    expect(countOf(outbox.events, 'epoch')).toBe(4);
+  });
+
+  it('of an epoch that another run trained is none of this one', () => {
+    const resumedFrom = { epoch: 30, batch: 0 };
+    const session = { id: 's', host: 'h', resumedFrom, devices: [], versions: {}, startedAt: now.toISOString() };
+    const begun: RunContext = { ...trains, session, position: { epoch: 30, batch: 0 } };
+    expect(noted(emptyOutbox(all('a')), change(trains, begun)).events).toEqual([]);
+  });
+
+  it('is kept for nobody where nobody observes it', () => {
+    expect(afterEpochs(3, emptyOutbox([])).events).toEqual([]);
+    const outbox = afterEpochs(3, emptyOutbox([{ name: 'a', kinds: ['ended', 'gap', 'of a later version'] }]));
+    expect(outbox).toMatchObject({ last: 3, events: [] });
+  });
+
+  it('has the id of the execution in which it happened: a reset begins another one in the same life', () => {
+    const later = { chain: ['first', 'after a reset'] };
+    const [event] = noted(emptyOutbox(all('a')), change(trains, withEpoch(trains, 1), later)).events;
+    expect(event).toMatchObject({ id: 'after a reset/1', life: 'first' });
+  });
+
+  it('has an end: a traceback is in the receipt, and of thousands of metrics it has the first', () => {
+    const failure = { kind: 'trainerError', message: 'm'.repeat(4_000), traceback: 't'.repeat(16_000) } as const;
+    const metrics = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`metric ${index}`, index]));
+    const failed: RunContext = {
+      ...withEpoch(trains, 1),
+      restarts: [{ reason: 'failure', failure, epoch: 1 }],
+      curve: { stride: 1, points: [{ epoch: 1, at: now.toISOString(), seconds: 1, metrics }] },
+    };
+    const { events } = noted(emptyOutbox(all('a')), change(trains, failed));
+    expect(events.map(({ kind }) => kind)).toEqual(['restart', 'epoch']);
+    expect(JSON.stringify(events).length).toBeLessThan(20_000);
+    expect(events[1]?.data).toMatchObject({ metrics: { 'metric 0': 0 } });
+  });
+});
+
+describe('an outbox', () => {
+  it('keeps what not everybody has heard', () => {
+    let outbox = afterEpochs(4);
+    outbox = heard(outbox, 'a', 3);
+    expect(untold(outbox, 'a').map(({ seq }) => seq)).toEqual([4]);
+    expect(untold(outbox, 'b').map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+    outbox = heard(outbox, 'b', 2);
+    expect(outbox.events.map(({ seq }) => seq)).toEqual([3, 4]);
+  });
+
+  it('has room for what is large, too', () => {
+    let outbox = emptyOutbox(all('a'));
+    for (let epoch = 1; epoch <= 60; epoch++) {
+      const metrics = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`metric ${index}`, Math.random()]));
+      const next = withEpoch(trains, epoch);
+      next.curve.points = next.curve.points.map((point) => ({ ...point, metrics }));
+      outbox = noted(outbox, change({ ...trains, position: { epoch: epoch - 1, batch: 0 } }, next));
+      expect(JSON.stringify(outbox.events).length).toBeLessThan(100_000);
+    }
+    expect(countOf(untold(outbox, 'a'), 'epoch')).toBe(60);
+    expect(outbox.events.at(-1)?.kind).toBe('epoch');
+  });
+
+  it('has a bound, loses no count, and never folds an end, a state, a restart or a hold', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom('epoch', 'hold', 'heard'), { maxLength: 600 }), (steps) => {
+        let outbox = emptyOutbox(all('a', 'b'));
+        let context = trains;
+        let holds = 0;
+        let epochs = 0;
+        for (const step of steps) {
+          if (step === 'heard') {
+            outbox = heard(outbox, 'a', outbox.last);
+            continue;
+          }
+          const isHold = step === 'hold' && holds < 40;
+          const next = isHold
+            ? { ...context, pauseWanted: !context.pauseWanted }
+            : withEpoch(context, context.position.epoch + 1);
+          if (isHold) holds++;
+          else epochs++;
+          outbox = noted(outbox, change(context, next));
+          context = next;
+        }
+        const events = untold(outbox, 'b');
+        expect(events.length).toBeLessThanOrEqual(100);
+        expect(countOf(events, 'epoch')).toBe(epochs);
+        expect(events.filter(({ kind }) => kind === 'held')).toHaveLength(holds);
+        const order = events.map(({ seq }) => seq);
+        expect(order).toEqual([...new Set(order)].sort((a, b) => a - b));
+        expect(untold(outbox, 'a').length).toBeLessThanOrEqual(events.length);
+      }),
+    );
+  });
+});

@@ -1,0 +1,194 @@
+/** Events that an observer has still to be told of, and how they come about. Pure, clock given. */
+import type { Metrics } from '../contracts/checkpoint.ts';
+import type { Failure } from '../contracts/failure.ts';
+import type { Owner } from '../contracts/life.ts';
+import { isWanted, type ObservedBy, type ObservedEvent, type ObservedKind } from '../contracts/observed-events.ts';
+import type { Receipt } from '../contracts/receipt.ts';
+import type { RunContext } from './run-context.ts';
+import { causeOf, outcomeOf } from './run-receipt.ts';
+import type { ChartPosition } from './run-view.ts';
+
+/** It is carried from one workflow run to the next, and told in one message: events, and their characters as JSON. */
+const mostKept = 100;
+const mostCharacters = 96_000;
+const longestMessage = 1_000;
+const metricsCharacters = 16_000;
+/** Are folded first: what they say is in `metrics.jsonl` and in the receipt, too. */
+const foldable: ReadonlySet<ObservedKind> = new Set(['epoch', 'checkpoint', 'gap']);
+
+interface Reader {
+  kinds: readonly string[];
+  /** The last event that it was told. */
+  told: number;
+}
+
+export interface Outbox {
+  /** Events of the life so far. */
+  last: number;
+  /** In order; each is one that somebody has still to be told of. */
+  events: ObservedEvent[];
+  /** Observers, by name. */
+  readers: Record<string, Reader>;
+}
+
+export const emptyOutbox = (observers: readonly ObservedBy[]): Outbox => ({
+  last: 0,
+  events: [],
+  readers: Object.fromEntries(observers.map(({ name, kinds }) => [name, { kinds, told: 0 }])),
+});
+
+/** Of one transition: what is worth telling. */
+export interface Change {
+  run: string;
+  /** The executions of the life so far. */
+  chain: readonly string[];
+  place: string;
+  before: RunContext;
+  after: RunContext;
+  from: ChartPosition | null;
+  to: ChartPosition;
+  now: Date;
+}
+
+type Told = {
+  [Kind in ObservedKind]: { kind: Kind; data: Extract<ObservedEvent, { kind: Kind }>['data'] };
+}[ObservedKind];
+
+function changesOf(change: Change): Told[] {
+  const { before, after, from, to, place } = change;
+  const told: Told[] = [];
+  const restart = after.restarts.at(-1);
+  if (restart && restart !== before.restarts.at(-1)) {
+    told.push({
+      kind: 'restart',
+      data: { reason: restart.reason, failure: restart.failure && short(restart.failure) },
+    });
+  }
+  told.push(...epochsOf(change));
+  const storedBefore = new Set(before.ledger.flatMap(({ name, stored }) => (stored ? [name] : [])));
+  for (const { name, stored } of after.ledger) {
+    if (stored && !storedBefore.has(name)) told.push({ kind: 'checkpoint', data: { name } });
+  }
+  if (after.pauseWanted !== before.pauseWanted && after.stop === null) {
+    told.push({ kind: 'held', data: { isHeld: after.pauseWanted } });
+  }
+  if (to.state !== from?.state) told.push({ kind: 'state', data: to });
+  if (to.state === 'stopped' && from?.state !== 'stopped' && after.plan) {
+    const { receipt, plan, metrics } = after;
+    told.push({
+      kind: 'ended',
+      data: {
+        outcome: receipt?.outcome ?? outcomeOf(after),
+        cause: receipt?.cause ?? causeOf(after),
+        place,
+        outputFolder: plan.outputFolder,
+        metrics: first(metrics),
+      },
+    });
+  }
+  return told;
+}
+
+function epochsOf({ before, after }: Change): Told[] {
+  const { points } = after.curve;
+  const epochs = points.filter(({ epoch }) => epoch > before.position.epoch && epoch <= after.position.epoch);
+  const told = epochs.map(({ epoch, seconds, metrics }): Told => {
+    return { kind: 'epoch', data: { epoch, seconds, metrics: first(metrics) } };
+  });
+  // The curve of a long run has not every epoch. A session that begins further on has them from another run, or from before.
+  const isSameSession = after.session?.id === before.session?.id || after.session === null;
+  const missing = isSameSession ? after.position.epoch - before.position.epoch - epochs.length : 0;
+  return missing > 0 ? [{ kind: 'gap', data: { events: { epoch: missing } } }, ...told] : told;
+}
+
+const short = ({ kind, message }: Failure): Failure => ({ kind, message: message.slice(0, longestMessage) });
+
+/** A trainer may report any number of them. */
+function first(metrics: Metrics): Metrics {
+  let room = metricsCharacters;
+  return Object.fromEntries(
+    Object.entries(metrics).filter(([name]) => {
+      room -= name.length + 24;
+      return room >= 0;
+    }),
+  );
+}
+
+/** The outbox with what a transition has to tell. */
+export function noted(outbox: Outbox, change: Change): Outbox {
+  const readers = Object.values(outbox.readers);
+  if (readers.length === 0) return outbox;
+  const { run, chain, after, now } = change;
+  const common = { run, life: chain[0] ?? '', at: now.toISOString(), position: after.position };
+  const news = changesOf(change).map((told, index): ObservedEvent => {
+    const seq = outbox.last + index + 1;
+    return { ...told, ...common, id: `${chain.at(-1) ?? ''}/${seq}`, seq };
+  });
+  if (news.length === 0) return outbox;
+  const wanted = news.filter((event) => readers.some(({ kinds }) => isWanted(event, kinds)));
+  return bounded({ ...outbox, last: outbox.last + news.length, events: [...outbox.events, ...wanted] });
+}
+
+/** The end of a run that could not tell it. It comes after all that the run has told: by its time in seconds, which no count of events reaches. */
+export function salvageEnd(receipt: Receipt, { place, chain }: Owner, now: Date): ObservedEvent {
+  const { run, outcome, cause, outputFolder, metrics, epochs } = receipt;
+  const seq = Math.floor(now.getTime() / 1000);
+  return {
+    kind: 'ended',
+    id: `${chain.at(-1) ?? run}/${seq}`,
+    run,
+    life: chain[0] ?? run,
+    seq,
+    at: now.toISOString(),
+    position: { epoch: epochs.trained, batch: 0 },
+    data: { outcome, cause, place, outputFolder, metrics: first(metrics) },
+  };
+}
+
+/** What an observer has not been told yet, oldest first. */
+export function untold({ events, readers }: Outbox, observer: string): ObservedEvent[] {
+  const reader = readers[observer];
+  return reader ? events.filter((event) => isUntold(event, reader)) : [];
+}
+
+const isUntold = (event: ObservedEvent, { kinds, told }: Reader) => event.seq > told && isWanted(event, kinds);
+
+/** An observer was told of everything through `seq`. */
+export function heard(outbox: Outbox, observer: string, seq: number): Outbox {
+  const reader = outbox.readers[observer];
+  if (!reader) return outbox;
+  const readers = { ...outbox.readers, [observer]: { ...reader, told: Math.max(seq, reader.told) } };
+  const all = Object.values(readers);
+  return { ...outbox, readers, events: outbox.events.filter((event) => all.some((one) => isUntold(event, one))) };
+}
+
+const isTooMuch = (events: readonly ObservedEvent[]) =>
+  events.length > mostKept || JSON.stringify(events).length > mostCharacters;
+
+/** Where it is too much, the oldest make way: half of them, and more where these are large. */
+function bounded(outbox: Outbox): Outbox {
+  let { events } = outbox;
+  for (let kept = Math.floor(mostKept / 2); isTooMuch(events) && kept > 0; kept = Math.floor(kept / 2)) {
+    events = folded(events, kept);
+  }
+  return { ...outbox, events };
+}
+
+/** Epochs and checkpoints before the newest `kept` events become one gap that counts them. Others stay for as long as that is enough. */
+function folded(events: readonly ObservedEvent[], kept: number): ObservedEvent[] {
+  const oldest = events.slice(0, -kept);
+  const dispensable = oldest.filter(({ kind }) => foldable.has(kind));
+  // Where there are that many of the others, they are counted, too.
+  const folding = dispensable.length > 1 ? dispensable : oldest.filter(({ kind }) => kind !== 'ended');
+  const last = folding.at(-1);
+  if (!last) return [...events];
+  const counts: Record<string, number> = {};
+  for (const event of folding) {
+    const parts = event.kind === 'gap' ? event.data.events : { [event.kind]: 1 };
+    for (const [kind, count] of Object.entries(parts)) counts[kind] = (counts[kind] ?? 0) + count;
+  }
+  const { id, run, life, seq, at, position } = last;
+  const gap: ObservedEvent = { kind: 'gap', id, run, life, seq, at, position, data: { events: counts } };
+  const isFolded = new Set(folding);
+  return events.flatMap((event) => (event === last ? [gap] : isFolded.has(event) ? [] : [event]));
+}

@@ -1,0 +1,85 @@
+/** The observers of a run: what happens is put into the outbox, and a teller for each brings it there. */
+import * as wf from '@temporalio/workflow';
+import type { ObservedBy, ObservedEvent } from '../contracts/observed-events.ts';
+import { DurableChart } from './durable.ts';
+import { type Change, emptyOutbox, heard, noted, type Outbox, untold } from './outbox.ts';
+import { observersEndSeconds } from './run-activities.ts';
+import { type Delivery, tellerChart } from './teller-chart.ts';
+
+/** Brings events to an observer, and answers the number of the last one that it has now. May be called again with the same ones. */
+export type Tell = (events: readonly ObservedEvent[], delivery: Delivery) => Promise<number>;
+
+export class Tellers {
+  readonly #tell: Tell;
+  /** What begins in a handler of an update or a signal must not end with a cancel of the workflow. */
+  readonly #home = wf.CancellationScope.current();
+  readonly #charts = new Map<string, DurableChart<typeof tellerChart>>();
+  #outbox: Outbox | null = null;
+
+  /** What tellers do lives in the scope that this is called in. */
+  constructor(tell: Tell) {
+    this.#tell = tell;
+  }
+
+  /** Null while nobody observes. */
+  get outbox(): Outbox | null {
+    return this.#outbox;
+  }
+
+  /** From now on these observe. `before`: of the workflow run before this one. */
+  begin(observers: readonly ObservedBy[], before: Outbox | null = null): void {
+    if (observers.length === 0) return;
+    this.#outbox = before ?? emptyOutbox(observers);
+    for (const { name: observer } of observers) {
+      const chart = new DurableChart<typeof tellerChart>({
+        machine: tellerChart,
+        perform: (_, input) => this.#deliver(input as Delivery),
+      });
+      chart.start({ observer }, this.#home);
+      this.#charts.set(observer, chart);
+      if (untold(this.#outbox, observer).length > 0) chart.send({ type: 'NEWS' });
+    }
+  }
+
+  note(change: Change): void {
+    if (!this.#outbox) return;
+    const { last } = this.#outbox;
+    this.#outbox = noted(this.#outbox, change);
+    if (this.#outbox.last === last) return;
+    for (const [observer, chart] of this.#charts) {
+      const newest = untold(this.#outbox, observer).at(-1);
+      if (newest && newest.seq > last) chart.send({ type: 'NEWS' });
+    }
+  }
+
+  /** Nothing is told any more: the workflow goes on in a new run. */
+  hush(): void {
+    this.#send('RENEWING');
+  }
+
+  /** Resolves once everybody has been told of everything, or nobody waits for it any longer. */
+  async end(): Promise<void> {
+    this.#send('ENDING');
+    const charts = [...this.#charts.values()];
+    const isOver = () => charts.every(({ snapshot }) => snapshot.status === 'done');
+    if (isOver() || (await wf.condition(isOver, `${observersEndSeconds}s`))) return;
+    wf.log.warn('observers were not told of the end in time', {
+      observers: charts.flatMap(({ snapshot }) => (snapshot.status === 'done' ? [] : [snapshot.context.observer])),
+    });
+    this.hush();
+  }
+
+  #send(type: 'ENDING' | 'RENEWING'): void {
+    for (const chart of this.#charts.values()) chart.send({ type });
+  }
+
+  async #deliver(delivery: Delivery): Promise<{ hasNews: boolean }> {
+    const { observer } = delivery;
+    const events = this.#outbox ? untold(this.#outbox, observer) : [];
+    const newest = events.at(-1);
+    if (!this.#outbox || !newest) return { hasNews: false };
+    const told = await this.#tell(events, delivery);
+    this.#outbox = heard(this.#outbox, observer, Math.min(told, newest.seq));
+    return { hasNews: untold(this.#outbox, observer).length > 0 };
+  }
+}
