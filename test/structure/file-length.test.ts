@@ -17,7 +17,6 @@ const data = [
 const still: Readonly<Record<string, number>> = {
   'test/trainers/counter.py': 360,
   'test/faults/random-schedules.ts': 460,
-  'test/server/api.test.ts': 400,
   'test/trainers/sdk/test_protocol.py': 380,
   'test/workflows/run-chart.test.ts': 370,
   'trainers/epochal/epochal/application.py': 360,
