@@ -1,4 +1,4 @@
-/** How often the kernel killed because memory ran out: in this process's cgroup, else on the whole machine. */
+/** How often the kernel killed for want of memory: in this process's cgroup, else on the whole machine. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

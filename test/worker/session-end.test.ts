@@ -26,7 +26,7 @@ describe('the end of a trainer', () => {
     ['with another code', code(1), [], 'trainerError'],
     ['by SIGKILL', signal('SIGKILL'), [], 'trainerKilled'],
     [
-      'by SIGKILL while the kernel counted a kill for lack of memory',
+      'by SIGKILL while the kernel counted a kill for want of memory',
       { ...signal('SIGKILL'), outOfMemory: true },
       [],
       'outOfMemory',
@@ -44,7 +44,7 @@ describe('the end of a trainer', () => {
   });
 });
 
-describe('the counter of kills for lack of memory', () => {
+describe('the counter of kills for want of memory', () => {
   it('tells what happened lately, and forgets what was long ago', async () => {
     let [kills, now] = [7, 0];
     const recent = new RecentOomKills(
