@@ -42,7 +42,15 @@ export const surveyHost =
       const rows = jsonLines(epochResultSchema, await readIfThere(folder.metrics));
       const epochs = surveyedEpochs(rows, checkpoints);
       const receipt = (await readKept(folder))?.receipt ?? null;
-      return { config, chain: file?.life.chain ?? null, checkpoints, epochs, receipt, outputFolder: null };
+      return {
+        config,
+        chain: file?.life.chain ?? null,
+        origin: file?.origin,
+        checkpoints,
+        epochs,
+        receipt,
+        outputFolder: null,
+      };
     });
 
 export const surveyStore =

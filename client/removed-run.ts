@@ -6,6 +6,7 @@ import type { RunView } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
 import type { Calls } from './calls.ts';
 import { WrongStateError } from './errors.ts';
+import type { KeptAnswer } from './pool-hosts.ts';
 import type { FilesPlace, RunFiles } from './run-files.ts';
 import { firstThatHas, placesIn } from './run-places.ts';
 import { isNotFound } from './temporal-errors.ts';
@@ -34,7 +35,6 @@ interface Source {
   keptFolders(where: { pool?: string | undefined }): Promise<KeptAnswer[]>;
   removeKept(host: string, place: string): Promise<void>;
 }
-type KeptAnswer = { ok: true; folders: KeptFolder[] } | { ok: false; host: string };
 
 /**
  * `asked`: a run, which means its newest life, or an older one by its full name. Throws WrongStateError for a run that is not over,

@@ -17,8 +17,8 @@ export function visibilityQuery({ state, trainer, project, outcome, text }: Page
     // A long run is one execution after the other.
     `ExecutionStatus != 'ContinuedAsNew'`,
   ];
-  // A run that was ended by force keeps the state that it had.
-  if (state === 'stopped') conditions.push(`ExecutionStatus != 'Running'`);
+  // A run that was ended by force keeps the state that it had; one that has landed may have its observers still to tell.
+  if (state === 'stopped') conditions.push(`(ExecutionStatus != 'Running' OR ${attributes.state.name} = 'stopped')`);
   else if (state !== undefined)
     conditions.push(`${attributes.state.name} = ${quoted(state)}`, `ExecutionStatus = 'Running'`);
   conditions.push(...shared({ trainer, project }));

@@ -6,7 +6,8 @@ import {
   WorkflowIdReusePolicy,
   WorkflowUpdateStage,
 } from '@temporalio/client';
-import type { CheckedConfig, HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
+import { type Asked, askedSchema } from '../contracts/asked.ts';
+import type { CheckedConfig, TrainerList } from '../contracts/host-messages.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
 import { runAt } from '../contracts/life.ts';
 import { workflowQueue } from '../contracts/queues.ts';
@@ -28,7 +29,7 @@ import { Calls } from './calls.ts';
 import { endedView } from './ended-view.ts';
 import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
 import { parseConfig, parseDraft, parsed, parseName, parsePlace } from './parse-config.ts';
-import { hostsOfPool } from './pool-hosts.ts';
+import { type HostAnswer, hostsOfPool, type KeptAnswer } from './pool-hosts.ts';
 import { planRemoval, type Removal, removeRun } from './removed-run.ts';
 import { RunFiles } from './run-files.ts';
 import type { RunFilter, RunSummary } from './run-filter.ts';
@@ -81,12 +82,6 @@ export interface RunNow {
 }
 
 export type PassedCheck = Extract<CheckedConfig, { ok: true }>;
-
-/** A host of a pool, or why it does not answer. */
-export type HostAnswer = { ok: true; status: HostStatus } | { ok: false; host: string; problem: string };
-export type KeptAnswer =
-  | { host: string; ok: true; folders: KeptFolder[] }
-  | { host: string; ok: false; problem: string };
 
 /**
  * Every method throws ServerUnreachableError and ServerRefusedError; those that need a worker throw NoWorkerError;
@@ -143,29 +138,29 @@ export class TrainingClient {
     return answer;
   }
 
-  /** Merges into a draft; `null` removes a field. Throws ConfigError and WrongStateError. */
-  async configure(run: string, patch: Configure): Promise<RunView> {
-    return this.#update(run, updateNames.configure, parsed(configureSchema, patch));
+  /** Merges into a draft; `null` removes a field. `asked`, here and below: who asks, which the run keeps. Throws ConfigError and WrongStateError. */
+  async configure(run: string, patch: Configure, asked?: Asked): Promise<RunView> {
+    return this.#update(run, updateNames.configure, [parsed(configureSchema, patch)], asked);
   }
 
   /** Checks a draft and starts its training. Throws ConfigError and WrongStateError; it is still a draft then. */
-  train(run: string): Promise<RunView> {
-    return this.#update(run, updateNames.train);
+  train(run: string, asked?: Asked): Promise<RunView> {
+    return this.#update(run, updateNames.train, [], asked);
   }
 
   /** Stops at the end of the batch or epoch under way, or at once. A second stop goes one step further. Throws WrongStateError. */
-  async stop(run: string, mode: StopMode = 'batch'): Promise<RunView> {
-    return this.#update(run, updateNames.stop, parsed(stopRequestSchema, { mode }));
+  async stop(run: string, mode: StopMode = 'batch', asked?: Asked): Promise<RunView> {
+    return this.#update(run, updateNames.stop, [parsed(stopRequestSchema, { mode })], asked);
   }
 
   /** Checkpoints at the end of the batch and gives the slot back. Throws WrongStateError. */
-  pause(run: string): Promise<RunView> {
-    return this.#update(run, updateNames.pause);
+  pause(run: string, asked?: Asked): Promise<RunView> {
+    return this.#update(run, updateNames.pause, [], asked);
   }
 
   /** Throws WrongStateError. */
-  resume(run: string): Promise<RunView> {
-    return this.#update(run, updateNames.resume);
+  resume(run: string, asked?: Asked): Promise<RunView> {
+    return this.#update(run, updateNames.resume, [], asked);
   }
 
   /**
@@ -312,13 +307,14 @@ export class TrainingClient {
   }
 
   /** Accepted within the time that a worker may take; then waited for as long as a worker works on it. */
-  async #update(run: string, update: string, ...args: [] | [unknown]): Promise<RunView> {
+  async #update(run: string, update: string, given: readonly unknown[], asked?: Asked): Promise<RunView> {
     parseName('run', run);
     const handle = this.#client.workflow.getHandle(run);
     const accepted = await this.#calls
       .within(this.#workerSeconds, run, () =>
         handle.startUpdate<unknown, [unknown]>(update, {
-          args: args as [unknown],
+          args: [...given, ...(asked ? [parsed(askedSchema, asked)] : [])] as [unknown],
+          ...(asked ? { updateId: asked.requestId } : {}),
           waitForStage: WorkflowUpdateStage.ACCEPTED,
         }),
       )

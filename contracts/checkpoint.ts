@@ -9,7 +9,8 @@ export type Metrics = z.infer<typeof metricsSchema>;
 
 /**
  * A point in a training, always at a batch boundary: `epoch` epochs are complete, and `batch` batches of the
- * epoch after them are trained. (3, 0) is the end of the third epoch; (3, 20) is 20 batches into the fourth.
+ * epoch after them are trained. A batch is a step of the optimizer, of the whole training: however many processes share it, and in however
+ * many parts it is computed. (3, 0) is the end of the third epoch; (3, 20) is 20 batches into the fourth.
  */
 export const positionSchema = extensible({ epoch: z.int().min(0), batch: z.int().min(0) });
 export type Position = z.infer<typeof positionSchema>;

@@ -3,6 +3,7 @@
  * least once.
  */
 import { z } from 'zod';
+import { askedSchema } from './asked.ts';
 import { metricsSchema, positionSchema } from './checkpoint.ts';
 import { instant, name, placeName } from './names.ts';
 import { causeSchema, outcomeSchema, restartSchema, runStateSchema } from './receipt.ts';
@@ -22,6 +23,8 @@ const common = {
   at: instant,
   /** How far the training was. */
   position: positionSchema,
+  /** Where it follows at once from what somebody asked of the run. */
+  asked: askedSchema.optional(),
 };
 
 const dataOf = {

@@ -1,5 +1,6 @@
 /** The receipt: what a run came to, and what was saved where. Written once a run is over, and never kinder than the truth. */
 import { z } from 'zod';
+import { askedSchema, originSchema } from './asked.ts';
 import {
   bestEpochSchema,
   checkpointManifestSchema,
@@ -34,7 +35,12 @@ export const causeSchema = openUnion('kind', [
     /** The trainer ended before the last planned epoch, by its own decision; `epochs` of the receipt has both numbers. */
     early: extensible({ reason: z.string() }).optional(),
   }),
-  extensible({ kind: z.literal('stop'), by: z.enum(['update', 'cancel']), mode: stopModeSchema }),
+  extensible({
+    kind: z.literal('stop'),
+    by: z.enum(['update', 'cancel']),
+    mode: stopModeSchema,
+    asked: askedSchema.optional(),
+  }),
   extensible({ kind: z.literal('failure'), failure: failureSchema }),
 ]);
 export type Cause = z.infer<typeof causeSchema>;
@@ -61,6 +67,7 @@ export const receiptSchema = extensible({
   /** Rises where a reader of old would take it wrong, not where fields are added. */
   receiptVersion: z.literal(1),
   run: z.string(),
+  origin: originSchema.optional(),
   project: z.string(),
   trainer: z.string(),
   outcome: outcomeSchema,

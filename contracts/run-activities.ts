@@ -1,5 +1,6 @@
 /** What a run asks of workers: inputs and answers of its activities. Both ends are ours; failures carry `sessionFailure`. */
 import { z } from 'zod';
+import type { Origin } from './asked.ts';
 import type { LedgerEntry, Position } from './checkpoint.ts';
 import { positionSchema } from './checkpoint.ts';
 import { dataSummarySchema } from './data-report.ts';
@@ -23,6 +24,8 @@ export interface Known {
 
 export interface OpenSessionInput extends Owner {
   run: string;
+  /** Is written into the run folder. */
+  origin?: Origin | undefined;
   config: RunConfig;
   /** Checkpoints to go on from, by the ledger. */
   ledger: readonly LedgerEntry[];
@@ -162,7 +165,7 @@ export const toldSchema = extensible({ told: z.int().min(1) });
 export type TellObserverAnswer = z.infer<typeof toldSchema>;
 
 /** An input as the chart makes it: whose it is, is added for all of them where they are sent. */
-export type Asked<Input> = Omit<Input, keyof Owner>;
+export type Unowned<Input> = Omit<Input, keyof Owner>;
 
 /** Details of an application failure `SessionFailed`: the session is over, and this is what it left. */
 export const sessionFailureSchema = extensible({

@@ -1,5 +1,6 @@
 /** Everything that goes in and out of a `trainingRun` workflow. */
 import { z } from 'zod';
+import { originSchema } from './asked.ts';
 import { bestEpochSchema, ledgerEntrySchema, metricsSchema, positionSchema } from './checkpoint.ts';
 import { placeName } from './names.ts';
 import { receiptSchema, restartSchema, runStateSchema, stopModeSchema } from './receipt.ts';
@@ -14,10 +15,11 @@ export const trainingRunInputSchema = z.strictObject({
   config: draftConfigSchema,
   /** True: wait in `configuring` for `configure` and `train`. */
   draft: z.boolean().default(false),
+  origin: originSchema.optional(),
 });
 export type TrainingRunInput = z.input<typeof trainingRunInputSchema>;
 
-/** Updates. Each is refused, with a sentence, in a state where it means nothing. Each answers with the run's view. */
+/** Updates. The last argument of each is an `askedSchema`, or none. Each is refused, with a sentence, in a state where it means nothing. Each answers with the run's view. */
 export const updateNames = {
   configure: 'configure',
   train: 'train',
@@ -48,6 +50,7 @@ export type RunEvent = z.infer<typeof runEventSchema>;
 /** Answer of the query `run` and of every update. */
 export const runViewSchema = extensible({
   run: z.string(),
+  origin: originSchema.optional(),
   state: runStateSchema,
   /** The chart's full state, e.g. `training.epoch`. */
   detail: z.string(),

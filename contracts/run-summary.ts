@@ -99,7 +99,8 @@ export const stateOf = ({ workflowStatus, state }: RunFacts): RunState | null =>
 
 /** A salvage knows more than the run that it landed, whose end it came after. */
 export function outcomeOf({ workflowStatus, state, outcome, salvage }: RunFacts): Outcome | null {
-  if (isOpen(workflowStatus)) return null;
+  // It has landed, and only its observers have still to be told of that.
+  if (isOpen(workflowStatus)) return state === 'stopped' ? outcome : null;
   if (salvage?.outcome) return salvage.outcome;
   if (outcome !== null) return outcome;
   if (workflowStatus === 'failed') return 'failed';

@@ -1,5 +1,6 @@
 /** Runs that could not end themselves: what is asked of whom to publish what is left of them. */
 import { z } from 'zod';
+import { originSchema } from './asked.ts';
 import { type LedgerEntry, ledgerEntrySchema } from './checkpoint.ts';
 import { runAt } from './life.ts';
 import { epochResultSchema } from './protocol.ts';
@@ -38,6 +39,8 @@ export const surveySchema = extensible({
   config: storedRunConfigSchema.nullable(),
   /** Of the life whose files these are; null where only a host can tell. */
   chain: z.array(z.string()).nullable(),
+  /** As the run folder has it. */
+  origin: originSchema.optional(),
   checkpoints: z.array(ledgerEntrySchema),
   epochs: z.array(epochResultSchema),
   /** A receipt that the run wrote itself, or a salvage before this one. */

@@ -15,11 +15,19 @@ export const attributes = {
   queue: { name: 'EpochalQueue', type: 'KEYWORD' },
   /** Of a salvage: the run that it lands. */
   run: { name: 'EpochalRun', type: 'KEYWORD' },
+  /** For later versions, which find them registered: what a run is part of, and the words that people give it. */
+  study: { name: 'EpochalStudy', type: 'KEYWORD' },
+  labels: { name: 'EpochalLabels', type: 'KEYWORD_LIST' },
 } as const;
 export type Attribute = (typeof attributes)[keyof typeof attributes];
 export type AttributeName = Attribute['name'];
 
-const serverTypes = { KEYWORD: 'Keyword', DOUBLE: 'Double', DATETIME: 'Datetime' } as const;
+const serverTypes = {
+  KEYWORD: 'Keyword',
+  DOUBLE: 'Double',
+  DATETIME: 'Datetime',
+  KEYWORD_LIST: 'KeywordList',
+} as const;
 
 /** Their types as the server calls them. */
 export const searchAttributes = Object.fromEntries(

@@ -23,4 +23,6 @@ temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" \
   --name EpochalBestMetric --type Double \
   --name EpochalStarted --type Datetime \
   --name EpochalQueue --type Keyword \
-  --name EpochalRun --type Keyword
+  --name EpochalRun --type Keyword \
+  --name EpochalStudy --type Keyword \
+  --name EpochalLabels --type KeywordList

@@ -3,10 +3,9 @@
  * Whoever is about to write there asks first; another life's files are left as they are.
  */
 import { claimFile, claimSchema, isSameLife, type Life, placeOf } from '../contracts/life.ts';
-import type { RunConfig } from '../contracts/run-config.ts';
 import { type ArtifactStore, outputPath, readText } from '../stores/artifact-store.ts';
 import { type RunFolder, replaceFile } from './run-folders.ts';
-import { parseJson, readManifests, readRunFile } from './run-report.ts';
+import { parseJson, type RunFile, readManifests, readRunFile } from './run-report.ts';
 
 /** What is at this place belongs to another life of the run, or nobody can tell whose it is. */
 export class OtherLife extends Error {
@@ -78,9 +77,15 @@ export async function requireFolder(folder: RunFolder, life: Life): Promise<Life
 }
 
 /** Writes `run.json`, from which on the folder is this life's. Throws OtherLife when it is another's. */
-export async function claimFolder(folder: RunFolder, config: RunConfig, host: string, life: Life): Promise<void> {
+export async function claimFolder(
+  folder: RunFolder,
+  { config, origin }: Pick<RunFile, 'config' | 'origin'>,
+  host: string,
+  life: Life,
+): Promise<void> {
   const claimed = (await requireFolder(folder, life)) ?? life;
-  await replaceFile(folder.config, JSON.stringify({ run: folder.run, config, host, life: claimed }));
+  const file: RunFile = { run: folder.run, config, host, life: claimed, origin };
+  await replaceFile(folder.config, JSON.stringify(file));
 }
 
 /** Whether `life` is the same one, some executions later. */

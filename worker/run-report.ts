@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { originSchema } from '../contracts/asked.ts';
 import { type CheckpointManifest, checkpointManifestSchema, isBefore, type Position } from '../contracts/checkpoint.ts';
 import { lifeSchema } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
@@ -27,6 +28,7 @@ export const runFileSchema = extensible({
   config: storedRunConfigSchema,
   host: z.string(),
   life: lifeSchema,
+  origin: originSchema.optional(),
 });
 export type RunFile = z.infer<typeof runFileSchema>;
 
@@ -74,8 +76,8 @@ export async function readReport(
   session: string | null = null,
 ): Promise<SessionReport> {
   // Before the checkpoints: the trainer may train on meanwhile, and tells of an end only once its checkpoint is there.
-  const events = await readEvents(folder);
-  const endedEarly = session === null ? null : earlyEndOf(await readEvents(folder, session));
+  const kept = await readKeptEvents(folder);
+  const endedEarly = session === null ? null : earlyEndOf(eventsOf(kept, session));
   const manifests = await readManifests(folder);
   const position = manifests.at(-1) ?? start;
   const epochs = (await readEpochsAfter(folder, known.epoch)).filter(({ epoch }) => epoch <= position.epoch);
@@ -91,7 +93,9 @@ export async function readReport(
     epochs,
     checkpoints: manifests.filter((manifest) => told.has(manifest)),
     position: { epoch: position.epoch, batch: position.batch },
-    notes: events.flatMap((event) => (event.type === 'note' ? [event.message] : [])).slice(-50),
+    notes: eventsOf(kept, null)
+      .flatMap((event) => (event.type === 'note' ? [event.message] : []))
+      .slice(-50),
     ...(endedEarly ? { endedEarly } : {}),
   };
 }
@@ -123,10 +127,16 @@ export const keptEventSchema = extensible({ session: z.string(), at: z.iso.datet
 
 /** The last events that were kept of a session, or of all sessions of this folder, in order. */
 export async function readEvents(folder: RunFolder, session: string | null = null): Promise<TrainerEvent[]> {
-  const { text } = await readEnd(folder.events, mostOfEvents);
-  const lines = jsonLines(keptEventSchema, text);
-  return lines.filter((line) => session === null || line.session === session).map(({ event }) => event);
+  return eventsOf(await readKeptEvents(folder), session);
 }
+
+type KeptEvent = z.infer<typeof keptEventSchema>;
+
+const readKeptEvents = async (folder: RunFolder): Promise<KeptEvent[]> =>
+  jsonLines(keptEventSchema, (await readEnd(folder.events, mostOfEvents)).text);
+
+const eventsOf = (kept: readonly KeptEvent[], session: string | null): TrainerEvent[] =>
+  kept.filter((line) => session === null || line.session === session).map(({ event }) => event);
 
 /** A last line that a crash cut short is not a line. */
 export function jsonLines<T extends z.ZodType>(schema: T, text: string | null): z.output<T>[] {

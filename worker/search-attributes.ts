@@ -6,7 +6,7 @@ import { type AttributeName, searchAttributes } from '../contracts/search-attrib
 type Operator = Pick<Connection, 'operatorService'>;
 
 /** As the server's API numbers them (temporal.api.enums.v1.IndexedValueType). */
-const typeNumbers = { Keyword: 2, Double: 4, Datetime: 6 } as const;
+const typeNumbers = { Keyword: 2, Double: 4, Datetime: 6, KeywordList: 7 } as const;
 
 export class SearchAttributesError extends Error {
   override readonly name = 'SearchAttributesError';

@@ -151,7 +151,7 @@ export class Sessions {
       await this.#requireStore(input, life);
       await this.#host.folders.make(place);
       // First of all: whatever kills this worker from here on, who finds the folder knows where its run lands.
-      await claimFolder(folder, input.config, this.#host.id, life);
+      await claimFolder(folder, input, this.#host.id, life);
       options.onProgress('wait for the trainer before to end');
       await endPredecessor(folder, input.config.deadlines, options.signal, log);
       const program = await this.#host.trainers.find(input.config.trainer);

@@ -1,10 +1,10 @@
 /** What the run chart can ask for, notice and wait for; `run-chart.ts` says when. */
 import { assign, fromPromise, setup } from 'xstate';
+import type { Asked } from '../contracts/asked.ts';
 import { endsTraining } from '../contracts/failure.ts';
 import type { CheckedConfig } from '../contracts/host-messages.ts';
 import type { Receipt, StopMode } from '../contracts/receipt.ts';
 import type {
-  Asked,
   KeepCheckpointsInput,
   KeptCheckpoints,
   MovedIn,
@@ -13,6 +13,7 @@ import type {
   Published,
   StopTrainerInput,
   TrainEpochInput,
+  Unowned,
 } from '../contracts/run-activities.ts';
 import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
@@ -23,9 +24,9 @@ import { isHostTrouble, isUnexpected } from './session-failures.ts';
 export type RunChartEvent =
   | { type: 'CONFIGURE'; draft: Configure }
   | { type: 'TRAIN' }
-  | { type: 'STOP'; by: 'update' | 'cancel'; mode: StopMode }
-  | { type: 'PAUSE' }
-  | { type: 'RESUME' }
+  | { type: 'STOP'; by: 'update' | 'cancel'; mode: StopMode; asked?: Asked | undefined }
+  | { type: 'PAUSE'; asked?: Asked | undefined }
+  | { type: 'RESUME'; asked?: Asked | undefined }
   /** A restarted worker says that this session died with the worker before. */
   | { type: 'SESSION_LOST'; session: string }
   /** This life found another one's files at its place, and has one of its own now. */
@@ -62,10 +63,10 @@ export const chartSetup = setup({
   types: {} as { context: RunContext; events: RunChartEvent; input: RunInput },
   actors: {
     checkConfig: activity<CheckedConfig, Configure>(),
-    openSession: activity<OpenedSession, Asked<OpenSessionInput>>(),
-    trainEpoch: activity<SessionReport, Asked<TrainEpochInput>>(),
-    keepCheckpoints: activity<KeptCheckpoints, Asked<KeepCheckpointsInput>>(),
-    stopTrainer: activity<SessionEnd, Asked<StopTrainerInput>>(),
+    openSession: activity<OpenedSession, Unowned<OpenSessionInput>>(),
+    trainEpoch: activity<SessionReport, Unowned<TrainEpochInput>>(),
+    keepCheckpoints: activity<KeptCheckpoints, Unowned<KeepCheckpointsInput>>(),
+    stopTrainer: activity<SessionEnd, Unowned<StopTrainerInput>>(),
     publish: activity<Published, null>(),
     cleanUp: activity<Receipt, null>(),
   },
@@ -76,7 +77,7 @@ export const chartSetup = setup({
     rememberStop: assign(({ context, event }) =>
       event.type === 'STOP'
         ? {
-            stop: { by: event.by, mode: event.mode },
+            stop: { by: event.by, mode: event.mode, ...(event.asked ? { asked: event.asked } : {}) },
             pauseWanted: false,
             failure: isHostTrouble(context.failure) ? null : context.failure,
           }

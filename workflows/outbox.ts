@@ -1,4 +1,5 @@
 /** Events that an observer has still to be told of, and how they come about. Pure, clock given. */
+import type { Asked } from '../contracts/asked.ts';
 import type { Metrics } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
 import type { Owner } from '../contracts/life.ts';
@@ -47,6 +48,8 @@ export interface Change {
   after: RunContext;
   from: ChartPosition | null;
   to: ChartPosition;
+  /** What it follows from. */
+  asked?: Asked | undefined;
   now: Date;
 }
 
@@ -118,8 +121,9 @@ function first(metrics: Metrics): Metrics {
 export function noted(outbox: Outbox, change: Change): Outbox {
   const readers = Object.values(outbox.readers);
   if (readers.length === 0) return outbox;
-  const { run, chain, after, now } = change;
-  const common = { run, life: chain[0] ?? '', at: now.toISOString(), position: after.position };
+  const { run, chain, after, asked, now } = change;
+  const at = now.toISOString();
+  const common = { run, life: chain[0] ?? '', at, position: after.position, ...(asked ? { asked } : {}) };
   const news = changesOf(change).map((told, index): ObservedEvent => {
     const seq = outbox.last + index + 1;
     return { ...told, ...common, id: `${chain.at(-1) ?? ''}/${seq}`, seq };

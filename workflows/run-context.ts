@@ -1,4 +1,5 @@
 /** What a run remembers: the chart's context, as plain JSON, and its beginning. */
+import type { Asked } from '../contracts/asked.ts';
 import type { LedgerEntry, Metrics, Position } from '../contracts/checkpoint.ts';
 import type { ConfigProblem, Failure } from '../contracts/failure.ts';
 import type { ObservedBy } from '../contracts/observed-events.ts';
@@ -62,7 +63,7 @@ export interface RunContext {
   renewalDue: boolean;
   pauseWanted: boolean;
 
-  stop: { by: 'update' | 'cancel'; mode: StopMode } | null;
+  stop: { by: 'update' | 'cancel'; mode: StopMode; asked?: Asked } | null;
   /** Why training ended, when it ended by itself before its time. */
   failure: Failure | null;
   /** The trainer did all that it does after the last epoch. */

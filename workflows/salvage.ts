@@ -5,6 +5,7 @@
 
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import * as wf from '@temporalio/workflow';
+import type { Origin } from '../contracts/asked.ts';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import type { Owner } from '../contracts/life.ts';
 import { hostQueue, poolControlQueue } from '../contracts/queues.ts';
@@ -51,6 +52,7 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   const { outputFolder } = inStore;
   const found: Found = {
     run,
+    origin: onHost?.origin,
     config,
     outputFolder,
     host,
@@ -159,6 +161,7 @@ function landedLate(own: Receipt, outputFolder: string | null): Receipt {
 
 interface Found {
   run: string;
+  origin: Origin | undefined;
   config: RunConfig;
   outputFolder: string | null;
   /** The host that was asked, and ended what still ran there; null when none could be. */
@@ -169,7 +172,7 @@ interface Found {
 }
 
 function composeLost(
-  { run, config, outputFolder, host, silentHost, epochs }: Found,
+  { run, origin, config, outputFolder, host, silentHost, epochs }: Found,
   ledger: readonly LedgerEntry[],
 ): Receipt {
   const now = new Date().toISOString();
@@ -184,6 +187,7 @@ function composeLost(
   return {
     receiptVersion: 1,
     run,
+    ...(origin ? { origin } : {}),
     project: config.project,
     trainer: config.trainer,
     outcome: ledger.length > 0 ? 'salvaged' : 'lost',

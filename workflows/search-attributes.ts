@@ -9,7 +9,7 @@ import { bestOf, outcomeOf } from './run-receipt.ts';
 import type { RunStory } from './run-story.ts';
 import type { ChartPosition } from './run-view.ts';
 
-type Attributes = Record<Exclude<keyof typeof attributes, 'run'>, string | number | null>;
+type Attributes = Record<Exclude<keyof typeof attributes, 'run' | 'study' | 'labels'>, string | number | null>;
 
 export class ShownAttributes {
   #shown = '';

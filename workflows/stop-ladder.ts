@@ -1,6 +1,6 @@
 /** The ladder by which a trainer is ended, gentlest rung first, as states of the run chart. */
 import { assign } from 'xstate';
-import type { Asked, StopRung, StopTrainerInput } from '../contracts/run-activities.ts';
+import type { StopRung, StopTrainerInput, Unowned } from '../contracts/run-activities.ts';
 import { chartSetup, known } from './chart-setup.ts';
 import { planOf, type RunContext, sessionOf } from './run-context.ts';
 import { adoptEnd } from './run-progress.ts';
@@ -8,7 +8,7 @@ import { adoptEnd } from './run-progress.ts';
 /** Asks the trainer to end in the way of this rung of the ladder. */
 export const asking =
   (rung: StopRung) =>
-  ({ context }: { context: RunContext }): Asked<StopTrainerInput> => ({
+  ({ context }: { context: RunContext }): Unowned<StopTrainerInput> => ({
     run: context.run,
     config: planOf(context).config,
     session: sessionOf(context),

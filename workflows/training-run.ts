@@ -6,17 +6,18 @@
  */
 
 import * as wf from '@temporalio/workflow';
+import { type Asked, askedSchema, type Origin } from '../contracts/asked.ts';
 import { chainWith, type Owner, otherLifeType, placeMemo } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type {
-  Asked,
   CleanUpInput,
   KeepCheckpointsInput,
   OpenSessionInput,
   PublishInput,
   StopTrainerInput,
   TrainEpochInput,
+  Unowned,
 } from '../contracts/run-activities.ts';
 import { sessionLostSchema, sessionLostSignal } from '../contracts/run-activities.ts';
 import type { DraftConfig } from '../contracts/run-config.ts';
@@ -65,7 +66,7 @@ const renewalSize = 8_000_000;
 
 export async function trainingRun(input: TrainingRunInput, carried?: Carried): Promise<Receipt> {
   const run = parse(name, wf.workflowInfo().workflowId, 'the run id (the workflow id)');
-  const { config, draft: isDraft } = parse(trainingRunInputSchema, input, '');
+  const { config, draft: isDraft, origin } = parse(trainingRunInputSchema, input, '');
   if (config.run !== undefined && config.run !== run) {
     throw invalid([
       {
@@ -77,7 +78,7 @@ export async function trainingRun(input: TrainingRunInput, carried?: Carried): P
   }
   // Anyone may start a run with anything: only what a run before this one gave it is state.
   const before = wf.workflowInfo().continuedFromExecutionRunId === undefined ? undefined : carried;
-  return new TrainingRun(run, before?.chain ?? []).live({ ...config, run } as Configure, isDraft, before);
+  return new TrainingRun(run, before?.chain ?? [], origin).live({ ...config, run } as Configure, isDraft, before);
 }
 
 const isOtherLife = (error: unknown) =>
@@ -87,6 +88,7 @@ const isOtherLife = (error: unknown) =>
 
 class TrainingRun {
   readonly #run: string;
+  readonly #origin: Origin | undefined;
   #story: RunStory;
   #cancelled: unknown;
   /** Whose files those of the run are; told to activities alone, for a reset replays what another execution did. */
@@ -104,8 +106,9 @@ class TrainingRun {
   #before: RunContext = firstContext(undefined);
   #positionBefore: ChartPosition | null = null;
 
-  constructor(run: string, before: readonly string[]) {
+  constructor(run: string, before: readonly string[], origin: Origin | undefined) {
     this.#run = run;
+    this.#origin = origin;
     this.#toldPlace = run;
     this.#chain = chainWith(before, wf.workflowInfo().runId);
     this.#story = beginStory(new Date());
@@ -161,7 +164,10 @@ class TrainingRun {
     this.#tellers.hush();
     const { outbox } = this.#tellers;
     const carried: Carried = { chart: { value, context }, story: this.#story, chain: this.#chain, outbox };
-    await wf.continueAsNew<typeof trainingRun>({ config: draft as DraftConfig, draft: isDraft }, carried);
+    await wf.continueAsNew<typeof trainingRun>(
+      { config: draft as DraftConfig, draft: isDraft, ...this.#from },
+      carried,
+    );
   }
 
   /** Another life's files at this one's place: from then on the chart goes on with a place of its own. */
@@ -181,6 +187,10 @@ class TrainingRun {
       if (place === this.#owner.place) throw error;
       return null;
     }
+  }
+
+  get #from(): { origin?: Origin } {
+    return this.#origin ? { origin: this.#origin } : {};
   }
 
   get #owner(): Owner {
@@ -204,13 +214,13 @@ class TrainingRun {
       case 'checkConfig':
         return activities.checkConfig(input as DraftConfig, this.#chain, context.isDraft);
       case 'openSession':
-        return activities.openSession(owned<Asked<OpenSessionInput>>(input));
+        return activities.openSession({ ...owned<Unowned<OpenSessionInput>>(input), ...this.#from });
       case 'trainEpoch':
-        return activities.trainEpoch(owned<Asked<TrainEpochInput>>(input));
+        return activities.trainEpoch(owned<Unowned<TrainEpochInput>>(input));
       case 'keepCheckpoints':
-        return activities.keepCheckpoints(owned<Asked<KeepCheckpointsInput>>(input), host ?? '');
+        return activities.keepCheckpoints(owned<Unowned<KeepCheckpointsInput>>(input), host ?? '');
       case 'stopTrainer':
-        return activities.stopTrainer(owned<Asked<StopTrainerInput>>(input));
+        return activities.stopTrainer(owned<Unowned<StopTrainerInput>>(input));
       case 'publish':
         return activities.publish(this.#publishInput(host));
       case 'cleanUp':
@@ -230,16 +240,27 @@ class TrainingRun {
       ledger,
       dropped,
       host,
-      receipt: composeReceipt(this.#context, this.#story, new Date()),
+      receipt: this.#receipt,
     };
   }
 
   #cleanUpInput(host: string | null): CleanUpInput {
-    const receipt = composeReceipt(this.#context, this.#story, new Date());
     // Nobody waits twice for a host that is gone.
     const gone = this.#context.published?.host === null;
     const keep = reasonToKeep(this.#context);
-    return { run: this.#run, ...this.#owner, config: this.#config(), host: gone ? null : host, keep, receipt };
+    return {
+      run: this.#run,
+      ...this.#owner,
+      config: this.#config(),
+      host: gone ? null : host,
+      keep,
+      receipt: this.#receipt,
+    };
+  }
+
+  /** All that is known now. */
+  get #receipt(): Receipt {
+    return { ...composeReceipt(this.#context, this.#story, new Date()), ...this.#from };
   }
 
   #config() {
@@ -259,63 +280,63 @@ class TrainingRun {
       else this.#tell(`a signal ${sessionLostSignal} was ignored: it names no session`);
     });
     wf.setHandler(
-      wf.defineUpdate<RunView, [Configure]>(updateNames.configure),
+      wf.defineUpdate<RunView, [Configure, Asked | undefined]>(updateNames.configure),
       (patch) => {
         this.#chart.send({ type: 'CONFIGURE', draft: mergeDraft(this.#context.draft, patch) });
         return view();
       },
       {
-        validator: (patch) => {
-          this.#allow('configure', ['configuring.draft']);
+        validator: (patch, asked) => {
+          this.#allow('configure', ['configuring.draft'], asked);
           const problems = draftProblems(mergeDraft(this.#context.draft, parse(configureSchema, patch, '')), this.#run);
           if (problems.length > 0) throw invalid(problems);
         },
       },
     );
     wf.setHandler(
-      wf.defineUpdate<RunView>(updateNames.train),
+      wf.defineUpdate<RunView, [Asked | undefined]>(updateNames.train),
       async () => {
         this.#chart.send({ type: 'TRAIN' });
         await wf.condition(() => this.#position.detail !== 'configuring.validating');
         if (this.#context.problems.length > 0) throw invalid(this.#context.problems);
         return view();
       },
-      { validator: () => this.#allow('train', ['configuring.draft']) },
+      { validator: (asked) => this.#allow('train', ['configuring.draft'], asked) },
     );
     wf.setHandler(
-      wf.defineUpdate<RunView, [StopRequest | undefined]>(updateNames.stop),
-      (request) => {
+      wf.defineUpdate<RunView, [StopRequest | undefined, Asked | undefined]>(updateNames.stop),
+      (request, asked) => {
         const { mode } = parse(stopRequestSchema, request, '');
-        this.#chart.send({ type: 'STOP', by: 'update', mode });
+        this.#chart.send({ type: 'STOP', by: 'update', mode, asked });
         return view();
       },
       {
-        validator: (request) => {
+        validator: (request, asked) => {
           parse(stopRequestSchema, request, '');
-          this.#allow('stop', ['configuring', 'training', 'stopping']);
+          this.#allow('stop', ['configuring', 'training', 'stopping'], asked);
         },
       },
     );
     wf.setHandler(
-      wf.defineUpdate<RunView>(updateNames.pause),
-      () => {
-        this.#chart.send({ type: 'PAUSE' });
+      wf.defineUpdate<RunView, [Asked | undefined]>(updateNames.pause),
+      (asked) => {
+        this.#chart.send({ type: 'PAUSE', asked });
         return view();
       },
       {
-        validator: () => {
-          this.#allow('pause', ['training']);
+        validator: (asked) => {
+          this.#allow('pause', ['training'], asked);
           if (this.#context.pauseWanted) throw wrongState('pause', this.#position.detail, 'a run that trains');
         },
       },
     );
     wf.setHandler(
-      wf.defineUpdate<RunView>(updateNames.resume),
-      () => {
-        this.#chart.send({ type: 'RESUME' });
+      wf.defineUpdate<RunView, [Asked | undefined]>(updateNames.resume),
+      (asked) => {
+        this.#chart.send({ type: 'RESUME', asked });
         return view();
       },
-      { validator: () => this.#allow('resume', ['training.paused']) },
+      { validator: (asked) => this.#allow('resume', ['training.paused'], asked) },
     );
   }
 
@@ -324,10 +345,12 @@ class TrainingRun {
   }
 
   #view(): RunView {
-    return { ...viewOf(this.#context, this.#story, this.#position, new Date()), ...this.#owner, chain: this.#chain };
+    const view = viewOf(this.#context, this.#story, this.#position, new Date());
+    return { ...view, ...this.#from, ...this.#owner, chain: this.#chain };
   }
 
-  #allow(update: string, states: string[]): void {
+  #allow(update: string, states: string[], asked: unknown): void {
+    parse(askedSchema.nullish(), asked, 'asked');
     const { detail } = this.#position;
     if (!states.some((state) => detail === state || detail.startsWith(`${state}.`))) {
       throw wrongState(update, detail, `a run in ${states.join(', ')}`);
@@ -335,7 +358,7 @@ class TrainingRun {
   }
 
   /** After every transition: the story, the log, the search attributes and the details that the Temporal UI shows. */
-  #note(event: { type: string } | null): void {
+  #note(event: { type: string; asked?: Asked | undefined } | null): void {
     const now = new Date();
     const { state } = this.#position;
     if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
@@ -344,7 +367,7 @@ class TrainingRun {
     if (this.#context.restarts.at(-1) !== this.#before.restarts.at(-1)) {
       this.#story = { ...this.#story, restartTimes: [...this.#story.restartTimes, now.toISOString()].slice(-200) };
     }
-    this.#observe(now);
+    this.#observe(now, event?.asked ?? undefined);
     this.#before = this.#context;
     this.#positionBefore = this.#position;
     this.#show();
@@ -355,7 +378,7 @@ class TrainingRun {
     }
   }
 
-  #observe(now: Date): void {
+  #observe(now: Date, asked: Asked | undefined): void {
     if (!this.#before.plan && this.#context.plan) this.#tellers.begin(this.#context.plan.observers ?? []);
     this.#tellers.note({
       run: this.#run,
@@ -365,6 +388,7 @@ class TrainingRun {
       after: this.#context,
       from: this.#positionBefore,
       to: this.#position,
+      asked,
       now,
     });
   }
@@ -392,10 +416,10 @@ class TrainingRun {
     if (context.problems.length > 0) throw invalid(context.problems);
     if (!context.plan) {
       if (this.#cancelled) throw this.#cancelled;
-      if (context.stop) return composeReceipt(context, this.#story, new Date());
+      if (context.stop) return this.#receipt;
       throw wf.ApplicationFailure.nonRetryable(context.failure?.message ?? 'not configured', failureTypes.invalid);
     }
-    const receipt = context.receipt ?? composeReceipt(context, this.#story, new Date());
+    const receipt = context.receipt ?? this.#receipt;
     if (this.#cancelled && receipt.outcome === 'stopped') throw this.#cancelled;
     if (receipt.outcome !== 'failed') return receipt;
     const why =

@@ -3,7 +3,8 @@
 import type { KeptFolder } from '../../contracts/host-messages.ts';
 import { sizeText } from '../../contracts/size-text.ts';
 import { ConfigError } from '../errors.ts';
-import type { KeptAnswer, TrainingClient } from '../training-client.ts';
+import type { KeptAnswer } from '../pool-hosts.ts';
+import type { TrainingClient } from '../training-client.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
 import { plain, timeText } from './format.ts';

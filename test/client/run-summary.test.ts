@@ -26,6 +26,12 @@ it.each<[string, Partial<RunFacts>, string, RunFacts['outcome']]>([
   ['is a draft', { state: 'configuring', detail: 'configuring.draft' }, 'draft', null],
   ['has not been taken up by a worker', { state: null, detail: null }, 'unknown', null],
   ['completed', { workflowStatus: 'completed', state: 'stopped', outcome: 'completed' }, 'completed', 'completed'],
+  [
+    'has landed, and tells its observers',
+    { state: 'stopped', detail: 'stopped', outcome: 'completed' },
+    'completed',
+    'completed',
+  ],
   ['failed without a word', { workflowStatus: 'failed' }, 'failed', 'failed'],
   [
     'failed, and was salvaged',

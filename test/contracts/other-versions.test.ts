@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import * as asked from '../../contracts/asked.ts';
 import * as checkpoint from '../../contracts/checkpoint.ts';
 import * as dataReport from '../../contracts/data-report.ts';
 import * as failure from '../../contracts/failure.ts';
@@ -23,6 +24,7 @@ import { runFileSchema } from '../../worker/run-report.ts';
 import { keptFileSchema } from '../../worker/upkeep.ts';
 
 const modules: Readonly<Record<string, unknown>> = {
+  ...asked,
   ...checkpoint,
   ...dataReport,
   ...failure,

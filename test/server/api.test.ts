@@ -37,7 +37,7 @@ beforeAll(async () => {
 const stopped = (run: string) =>
   until(`run ${run} stops`, async () => {
     const { body } = await server.ask('run', { params: { run } });
-    return body.view?.state === 'stopped' ? body : null;
+    return body.view?.state === 'stopped' && body.summary.workflowStatus !== 'running' ? body : null;
   });
 const slow = { batches: 500, batch_seconds: 0.02 };
 

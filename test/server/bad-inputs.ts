@@ -15,6 +15,7 @@ export const badInputs: [string, string, unknown, string][] = [
   ['GET', '/api/progress', undefined, 'runs'],
   ['GET', '/api/progress?runs=a%2Fb', undefined, 'runs'],
   ['GET', '/api/runs/..a', undefined, 'run'],
+  ['GET', '/api/runs/a@x/events', undefined, 'run'],
   ['GET', '/api/runs/a/log?lines=0', undefined, 'lines'],
   ['GET', '/api/runs/a/log?offset=-1', undefined, 'offset'],
   ['GET', '/api/runs/a/metrics?points=1', undefined, 'points'],

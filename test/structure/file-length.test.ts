@@ -23,7 +23,7 @@ const still: Readonly<Record<string, number>> = {
   'worker/session.ts': 500,
   'worker/sessions.ts': 500,
   'workflows/run-chart.ts': 380,
-  'workflows/training-run.ts': 420,
+  'workflows/training-run.ts': 440,
 };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

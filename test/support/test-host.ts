@@ -74,8 +74,12 @@ export class TestHost {
     return { trainer: 'counter', epochs: 3, pool: this.settings.pool, ...config };
   }
 
-  async start(config: RunConfigInput, options: { draft?: boolean; run?: string } = {}): Promise<TestRun> {
-    const input: TrainingRunInput = { config, draft: options.draft ?? false };
+  async start(
+    config: RunConfigInput,
+    options: { draft?: boolean; run?: string; origin?: TrainingRunInput['origin'] } = {},
+  ): Promise<TestRun> {
+    const { draft = false, origin } = options;
+    const input: TrainingRunInput = { config, draft, ...(origin ? { origin } : {}) };
     const handle = await this.client.workflow.start<(...args: unknown[]) => Promise<Receipt>>(trainingRunType, {
       workflowId: options.run ?? `run-${randomUUID().slice(0, 8)}`,
       taskQueue: this.settings.workflowQueue,

@@ -184,7 +184,9 @@ export class Stage {
       `${run} is in ${detail}`,
       async () => {
         last = await this.details(run);
-        return last.view?.detail === detail;
+        // It is over only when its observers have been told that it has landed.
+        const isOver = last.summary.workflowStatus !== 'running';
+        return last.view?.detail === detail && (isOver || detail !== 'stopped');
       },
       240,
       () => JSON.stringify(last?.view?.events ?? last?.summary),

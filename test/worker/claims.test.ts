@@ -36,7 +36,7 @@ describe('a run folder', () => {
   afterEach(() => rm(data, { recursive: true, force: true }));
 
   it('is its life’s after more executions than a chain remembers, and names the last of them', async () => {
-    await claimFolder(folder, config, 'h', lifeOf(['e1', 'e2']));
+    await claimFolder(folder, { config }, 'h', lifeOf(['e1', 'e2']));
     let last: string[] = [];
     for (const chain of chains(60)) {
       last = chain;
@@ -48,7 +48,7 @@ describe('a run folder', () => {
   });
 
   it('and its session are told of every execution that speaks to the session', async () => {
-    await claimFolder(folder, config, 'h', lifeOf(['e1', 'e2']));
+    await claimFolder(folder, { config }, 'h', lifeOf(['e1', 'e2']));
     const log = pino({ level: 'silent' });
     const session = new LiveSession({
       run: 'r',

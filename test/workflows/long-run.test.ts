@@ -11,6 +11,7 @@ import { TestHost } from '../support/test-host.ts';
 import { ok, WebhookReceiver } from '../support/webhook-receiver.ts';
 
 const epochs = 2_000;
+const origin = { kind: 'schedule', id: 'nightly' };
 /** What Temporal and this project allow. */
 const mostEvents = 10_000;
 const mostPayloadBytes = 512 * 1024;
@@ -37,12 +38,17 @@ it(`trains ${epochs} epochs over several workflow runs, each epoch once`, { time
     globalThis.gc?.();
     memory.push(process.memoryUsage().rss);
   }, 1_000);
-  const run = await host.start(host.config({ epochs, parameters: { batches: 1, validation_batches: 0 } }));
+  const run = await host.start(host.config({ epochs, parameters: { batches: 1, validation_batches: 0 } }), { origin });
   const { runId } = await run.handle.describe();
   isRenewed = async () => (await run.handle.describe()).runId !== runId;
   const receipt = await run.result();
   clearInterval(sampling);
-  expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: epochs }, batches: { trained: epochs } });
+  expect(receipt).toMatchObject({
+    origin,
+    outcome: 'completed',
+    epochs: { trained: epochs },
+    batches: { trained: epochs },
+  });
   const rows = (await readFile(join(receipt.outputFolder as string, 'metrics.jsonl'), 'utf8')).trim().split('\n');
   expect(rows.map((row) => JSON.parse(row).epoch)).toEqual(Array.from({ length: epochs }, (_, index) => index + 1));
 
