@@ -49,7 +49,7 @@ export const hostRoutes = {
     method: 'GET',
     path: '/api/data-sets',
     tag: 'data sets',
-    summary: 'Data sets that the workers of a pool offer',
+    summary: 'Data sets on the workers of a pool',
     query: poolQuery,
     answer: z.strictObject({
       dataSets: z.array(dataSetSummarySchema),
@@ -69,7 +69,7 @@ export const hostRoutes = {
     method: 'GET',
     path: '/api/hosts/:host/data-sets/:dataSet/items',
     tag: 'data sets',
-    summary: 'Pictures of a data set with their boxes and masks',
+    summary: 'Images of a data set with their boxes and masks',
     params: dataSetParams,
     query: z.strictObject({
       split: z.string().min(1).max(200).optional(),
@@ -83,7 +83,7 @@ export const hostRoutes = {
     method: 'GET',
     path: '/api/hosts/:host/data-sets/:dataSet/image',
     tag: 'data sets',
-    summary: 'A picture of a data set',
+    summary: 'An image of a data set',
     params: dataSetParams,
     query: z.strictObject({ item: relativePath }),
     answer: 'bytes',

@@ -326,7 +326,7 @@ export class LiveSession {
     await Promise.race([channel.drained, delay(orphanGrace)]);
     await removeSockets(socket);
     this.#gpuMemoryReleased = (await gpuMemory?.isReleased()) ?? null;
-    if (this.#gpuMemoryReleased === false) this.log.error('its GPU has not got its memory back');
+    if (this.#gpuMemoryReleased === false) this.log.error('its GPU memory was not released');
     this.log.info({ exit: this.#exit }, 'the trainer has ended');
     this.#setOver();
   }
