@@ -152,7 +152,7 @@ it('an older loss is none of a session that is found', () => {
     const again = [...events, given].reduce(after, once);
     expect(again.context).toMatchObject({
       session: { id: 's2' },
-      restarts: [{ failure: { message: expect.stringContaining('sign of life') } }],
+      restarts: [{ failure: { message: expect.stringContaining('no heartbeat') } }],
     });
     expect(again.context.restarts).toHaveLength(1);
   }
