@@ -10,10 +10,13 @@ import { OtherLife } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import type { LiveSession } from '../worker/session.ts';
 
+/** How often the server hears of an activity, in ms. How long it may hear nothing is `deadlines.heartbeatSeconds`. */
+export const heartbeatInterval = 300;
+/** How often the newest progress is handed to the SDK, which sends it at the interval. */
 const beat = 200;
 
 /**
- * Runs `work` while heartbeats carry what `details` answers at the time. The SDK thins them out to its own interval.
+ * Runs `work` while heartbeats carry what `details` answers at the time. The SDK thins them out to `heartbeatInterval`.
  * A cancelled activity throws CancelledFailure, whatever `work` threw when its signal was aborted.
  */
 export async function heartbeating<T>(
@@ -62,7 +65,7 @@ export async function ownSession(host: Host, input: Owner & { session: Session }
 const asFailure = (error: unknown): unknown =>
   error instanceof OtherLife ? ApplicationFailure.nonRetryable(error.message, otherLifeType) : error;
 
-/** The workflow no longer waits for this activity: it closed, or went on without us. */
+/** The workflow no longer waits for this activity: it closed, or continued without us. */
 export const isOrphaned = (): boolean => Context.current().cancellationDetails?.notFound === true;
 
 export const sessionFailed = (details: SessionFailure): ApplicationFailure =>

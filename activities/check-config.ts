@@ -15,7 +15,7 @@ import type { Host } from '../worker/host.ts';
 import { TrainerProblem } from '../worker/trainer-catalog.ts';
 import { failed, withStore, working } from './activity-support.ts';
 
-/** Kept for good, each costs ledger space in the workflow's state. */
+/** Retained permanently, each costs ledger space in the workflow's state. */
 const mostKeptForGood = 100;
 
 export const checkConfig =
@@ -80,7 +80,7 @@ async function checkParsed(
     ...checkpointProblems(config, manifest),
     // A trainer on the SDK says it by itself.
     ...(manifest.datasets.length === 0 && config.data !== undefined && !check.problems.some(isAboutData)
-      ? [problem('data', config.data, `must be left out: ${manifest.name} takes no data set`)]
+      ? [problem('data', config.data, `must be left out: ${manifest.name} has built-in data`)]
       : []),
     ...(await storeProblems(host, config, async (store) => {
       await host.stores.check(store);
@@ -151,7 +151,7 @@ function checkpointProblems({ epochs, checkpoints }: RunConfig, manifest: Traine
           problem(
             'checkpoints.everyEpochs',
             everyEpochs,
-            `must be at least ${Math.ceil(epochs / mostKeptForGood)} for ${epochs} epochs, so that at most ${mostKeptForGood} are kept`,
+            `must be at least ${Math.ceil(epochs / mostKeptForGood)} for ${epochs} epochs, so that at most ${mostKeptForGood} are retained`,
           ),
         ]
       : []),
@@ -177,13 +177,7 @@ async function storeProblems(
     return await ask(await host.stores.of(config));
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return [
-      problem(
-        'store',
-        config.store ?? host.stores.defaultAddress,
-        `must be a store that can be written: ${error.message}`,
-      ),
-    ];
+    return [problem('store', config.store ?? host.stores.defaultAddress, `must be a writable store: ${error.message}`)];
   }
 }
 
@@ -203,7 +197,7 @@ async function continueProblems(config: RunConfig): Promise<ConfigProblem[]> {
   try {
     const { manifest } = await findStart(config.continueFrom, config.trainer);
     if (!config.continueFrom.keepProgress || config.epochs > manifest.epoch) return [];
-    return [problem('epochs', config.epochs, `must be more than the ${manifest.epoch} that are trained already`)];
+    return [problem('epochs', config.epochs, `must be more than the ${manifest.epoch} that are already trained`)];
   } catch (error) {
     if (error instanceof ContinueFromProblem) return [problem(error.field, error.value, error.allowed)];
     if (error instanceof StoreError)

@@ -27,7 +27,7 @@ export const cleanUp =
           });
           const told = isPublished
             ? input.receipt
-            : // A store that is away cannot tell.
+            : // A store that is unavailable cannot tell.
               await withWhatIsStored(store, output, input.receipt).catch(() => input.receipt);
           const localFolder = await dealWithFolder(host, { ...input, receipt: told });
           const receipt: Receipt = { ...told, localFolder, endedAt: new Date().toISOString() };

@@ -1,4 +1,4 @@
-/** Data sets of a host for those who choose one: which there are, what is in them, and their pictures. */
+/** Data sets of a host for those who choose one: which there are, what is in them, and their images. */
 import { ApplicationFailure } from '@temporalio/activity';
 import type { DataSetDetails, DataSetItems, DataSetSummary } from '../contracts/data-set.ts';
 import { askDataSetItemsSchema, readDataSetImageSchema, sizeOfDataSetImageSchema } from '../contracts/data-set.ts';
@@ -23,11 +23,11 @@ export const dataSetItems =
       return host.dataSets.items(id, which, options);
     });
 
-/** Bytes of a picture; null when there is none. */
+/** Bytes of an image; null when there is none. */
 export const sizeOfDataSetImage =
   (host: Host) =>
   (input: unknown): Promise<number | null> =>
-    asked('look at a picture', async (options) => {
+    asked('show an image', async (options) => {
       const { id, item } = sizeOfDataSetImageSchema.parse(input);
       return (await host.dataSets.readPart(id, item, 0, 1, options))?.size ?? null;
     });
@@ -36,7 +36,7 @@ export const sizeOfDataSetImage =
 export const readDataSetImage =
   (host: Host) =>
   (input: unknown): Promise<Uint8Array> =>
-    asked('read a picture', async (options) => {
+    asked('read an image', async (options) => {
       const { id, item, offset, length } = readDataSetImageSchema.parse(input);
       return (await host.dataSets.readPart(id, item, offset, length, options))?.bytes ?? new Uint8Array();
     });

@@ -32,10 +32,7 @@ export const findLostRuns =
           .catch(() => null);
         const config = storedRunConfigSchema.safeParse(view?.config).data ?? null;
         if (!view || !config) {
-          host.log.warn(
-            { run: workflowId },
-            'a closed run without a receipt, and nobody can say how it was configured',
-          );
+          host.log.warn({ run: workflowId }, 'a closed run has no receipt, and no configuration was found for it');
           continue;
         }
         const place = view.place ?? workflowId;
@@ -63,7 +60,7 @@ export const findLostRuns =
           return owner === null || isSameLife(owner, host.runs.life(chain));
         } catch (error) {
           if (error instanceof OtherLife) return false;
-          // The salvage waits for a store that is away, and asks it again.
+          // The salvage waits for a store that is unavailable, and asks it again.
           if (error instanceof StoreError) return true;
           throw error;
         }

@@ -48,7 +48,7 @@ export const removeData =
   (place: string): Promise<void> =>
     working('remove a run folder', async () => {
       const folder = (await host.folders.list()).find((found) => found.place === place);
-      if (!folder) throw refusal(`run is ${JSON.stringify(place)}: ${host.id} keeps no folder of it`);
+      if (!folder) throw refusal(`run is ${JSON.stringify(place)}: ${host.id} has no folder of it`);
       const why = (await whyTrains(host, folder)) ?? (await whyOpen(host, folder));
       if (why !== null) throw refusal(`run is ${JSON.stringify(place)}: its folder is in use (${why})`);
       await host.folders.remove(place);
@@ -60,22 +60,22 @@ export const publishData =
   (place: string): Promise<string> =>
     working('publish a run folder', async () => {
       const folder = (await host.folders.list()).find((found) => found.place === place);
-      if (!folder) throw refusal(`run is ${JSON.stringify(place)}: ${host.id} keeps no folder of it`);
+      if (!folder) throw refusal(`run is ${JSON.stringify(place)}: ${host.id} has no folder of it`);
       const file = await readRunFile(folder);
       if (file && host.runs.isForeign(file.life))
         throw refusal(`run is ${JSON.stringify(place)}: its folder on ${host.id} is ${ofAnother(file.life)}`);
       if (await host.runs.isOpen(folder.run, file?.life ?? null))
-        throw refusal(`run is ${JSON.stringify(place)}: it is not over, and publishes by itself`);
+        throw refusal(`run is ${JSON.stringify(place)}: it is not over, and will publish when it ends`);
       const config = file?.config;
       if (!config)
         throw refusal(
-          `run is ${JSON.stringify(place)}: its folder on ${host.id} has no run.json to say where it belongs`,
+          `run is ${JSON.stringify(place)}: its folder on ${host.id} has no run.json that says where it belongs`,
         );
       // Where the store is away the salvage waits for it, and looks then.
       if (await host.closedRuns.isSuperseded(folder, config).catch(falseIfStoreUnavailable)) {
         const output = `${(await host.stores.of(config)).address}/${outputPath(config.project, place)}`;
         throw refusal(
-          `run is ${JSON.stringify(place)}: what ${host.id} has of it is older than what has landed in ${output}, and is not published over it`,
+          `run is ${JSON.stringify(place)}: its files on ${host.id} are older than those published in ${output}, and are not published over them`,
         );
       }
       await host.closedRuns.salvage(folder, true);
@@ -85,7 +85,7 @@ export const publishData =
 const refusal = (message: string) => ApplicationFailure.create({ type: 'Invalid', message, nonRetryable: true });
 
 const whyTrains = async (host: Host, folder: RunFolder) =>
-  host.sessions.isLive(folder.place) || (await hasPredecessor(folder)) ? 'its trainer runs' : null;
+  host.sessions.isLive(folder.place) || (await hasPredecessor(folder)) ? 'its trainer is running' : null;
 /** Of a run in another namespace nobody here can tell whether it is over. */
 async function whyOpen(host: Host, folder: RunFolder): Promise<string | null> {
   const life = (await readRunFile(folder))?.life ?? null;
@@ -94,7 +94,7 @@ async function whyOpen(host: Host, folder: RunFolder): Promise<string | null> {
 }
 
 const ofAnother = ({ namespace }: Life) =>
-  `of a run in another Temporal namespace (id ${namespace}), and left to a worker of that one`;
+  `of a run in another Temporal namespace (id ${namespace}), and left to a worker there`;
 
 async function describeFolder(host: Host, stored: StoredAnswers, folder: RunFolder): Promise<KeptFolder> {
   const bytes = await folderBytes(folder.path);
@@ -116,6 +116,6 @@ async function whyLeft(host: Host, folder: RunFolder, config: RunConfig | null):
   if (!config) return 'its run is over, and no run.json says where it belongs';
   const isOlder = await host.closedRuns.isSuperseded(folder, config).catch(falseIfStoreUnavailable);
   return isOlder
-    ? 'its run went on elsewhere and has landed there; this host removes it by itself'
-    : 'its run is over, and what is here has not landed; this host lands it by itself';
+    ? 'its run continued elsewhere and was published there; this host will remove the folder'
+    : 'its run is over, and the files here are not published yet; this host will publish them';
 }

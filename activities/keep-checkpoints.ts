@@ -1,6 +1,6 @@
 /**
  * Stores what the ledger chose and removes what it dropped, and what was never told as there was something newer, while
- * the trainer goes on. What is damaged is put aside; then nothing is removed, for what was to go may be all that is left.
+ * the trainer continues. What is damaged is moved aside; then nothing is removed, for what was to go may be all that is left.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { withStore, working } from './activity-support.ts';
 export const keepCheckpoints =
   (host: Host) =>
   (input: KeepCheckpointsInput): Promise<KeptCheckpoints> =>
-    working('store checkpoints', (signal, progress) =>
+    working('uploading checkpoints', (signal, progress) =>
       withStore(() =>
         host.outputs.take(input.place, signal, async () => {
           const { run, place, config } = input;
@@ -31,14 +31,14 @@ export const keepCheckpoints =
             progress.bytes = (progress.bytes ?? 0) + bytes;
           };
           for (const entry of input.store) {
-            progress.doing = `store ${entry.name}`;
+            progress.doing = `uploading ${entry.name}`;
             const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes });
             if (!whole) await putAside(folder, entry);
             (whole ? kept.stored : kept.damaged).push(entry.name);
           }
           for (const dropped of kept.damaged.length > 0 ? [] : input.remove) {
             const checkpoint = nameSchema.parse(dropped);
-            progress.doing = `remove ${checkpoint}`;
+            progress.doing = `removing ${checkpoint}`;
             await rm(join(folder.checkpoints, checkpoint), { recursive: true, force: true });
             await store.remove(`${output}/checkpoints/${checkpoint}`);
             kept.removed.push(checkpoint);

@@ -1,5 +1,5 @@
 /**
- * A life that found another one's files at its place gets a place of its own: what its history goes on from is brought there,
+ * A life that found another one's files at its place gets a place of its own: what its history resumes from is brought there,
  * verified, and the other life's trainer is ended. What the other life left stays as it is.
  */
 import { rm } from 'node:fs/promises';
@@ -27,7 +27,7 @@ import { withStore, working } from './activity-support.ts';
 export const moveIn =
   (host: Host) =>
   (input: MoveInInput): Promise<MovedIn> =>
-    working('take a place of its own', (signal, progress) =>
+    working('moving to a place of its own', (signal, progress) =>
       withStore(async () => {
         const { run, config, ledger, epochs } = input;
         const life = host.runs.life(input.chain);
@@ -36,7 +36,7 @@ export const moveIn =
         const [before, output] = [input.place, place].map((at) => outputPath(config.project, at)) as [string, string];
         await claimOutput(store, output, run, life);
         const folder = host.folders.of(input.place);
-        progress.doing = 'wait for the trainer of the life before to end';
+        progress.doing = 'waiting for the trainer of the previous life to exit';
         const processGroupGone = input.host === null ? null : await endOther(host, folder, input, signal);
         const brought: string[] = [];
         const options: TransferOptions = {
@@ -48,7 +48,7 @@ export const moveIn =
         // What the other life does to its own files meanwhile (it may be landing) comes before or after.
         await host.outputs.take(input.place, signal, async () => {
           for (const entry of ledger) {
-            progress.doing = `bring checkpoint ${entry.name}`;
+            progress.doing = `copying checkpoint ${entry.name}`;
             if (await bring(host, store, { entry, folder, before, output }, options)) brought.push(entry.name);
           }
           const rows = [await readText(store, `${before}/metrics.jsonl`), await readIfThere(folder.metrics)];

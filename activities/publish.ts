@@ -57,13 +57,13 @@ export const publish =
           // Newest first: a fallback is part of the result only where nothing newer is.
           for (const entry of [...input.ledger].reverse()) {
             if (isFallback(entry) && checkpoints.length > 0) continue;
-            progress.doing = `publish checkpoint ${entry.name}`;
+            progress.doing = `publishing checkpoint ${entry.name}`;
             const files = await landCheckpoint(store, output, folder, entry, options);
             if (files) checkpoints.unshift({ ...manifestOf(entry), files, reasons: entry.reasons });
             else lost.unshift(entry.name);
           }
           const hasLanded = ({ name }: LedgerEntry) => checkpoints.some((landed) => landed.name === name);
-          progress.doing = 'remove checkpoints that the run dropped';
+          progress.doing = 'removing checkpoints that the run dropped';
           for (const dropped of input.dropped) await store.remove(`${output}/checkpoints/${nameSchema.parse(dropped)}`);
           await removeStrays(store, output, input.ledger.filter(hasLanded));
           await store.tidy(output);
@@ -86,7 +86,7 @@ export const publish =
           const data = told && dataSummaryOf(told);
           const leftOut: string[] = [];
           for await (const [path, local] of otherFiles(folder, (link) => leftOut.push(link))) {
-            progress.doing = `publish ${path}`;
+            progress.doing = `publishing ${path}`;
             files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
           }
           // In the schema's order, so that whoever publishes it again, a salvage for one, writes the same bytes.

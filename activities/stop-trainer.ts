@@ -22,7 +22,7 @@ export const stopTrainer =
         async (signal) => {
           await endedOr(live.over, signal);
           const end = await live.end(known);
-          // Cut off by the host's own end: another one goes on from the store.
+          // Cut off by the host's own end: another one resumes from the store.
           if (live.preempted && !end.finished) await host.sessions.storeNewest({ place, config }, signal);
           return end;
         },
@@ -36,7 +36,7 @@ export const stopTrainer =
         ? { stopSeconds: 0, terminateSeconds: 0 }
         : { stopSeconds, terminateSeconds };
     return heartbeating(
-      () => ({ doing: 'wait for the trainer of the worker before to end' }),
+      () => ({ doing: "waiting for the previous worker's trainer to exit" }),
       async (signal) => {
         await requireFolder(folder, host.runs.life(input.chain));
         await endPredecessor(folder, limits, signal, host.log.child({ run }));

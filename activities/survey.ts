@@ -31,11 +31,11 @@ export const surveyHost =
       }
       const config = file?.config ?? null;
       const limits = config?.deadlines ?? { stopSeconds: 60, terminateSeconds: 15 };
-      progress.doing = 'end what still trains';
+      progress.doing = 'ending what still trains';
       await host.sessions.endRun(place, limits, signal);
       await endPredecessor(folder, limits, signal, host.log.child({ run }));
       const manifests = await surveyed(await readManifests(folder), config, (manifest) => {
-        progress.doing = `verify ${manifest.name}`;
+        progress.doing = `verifying ${manifest.name}`;
         return isWhole(`${folder.checkpoints}/${manifest.name}`, manifest, signal);
       });
       const checkpoints = manifests.map((manifest) => ({ ...manifest, host: host.id, stored: false, reasons: [] }));
@@ -56,7 +56,7 @@ export const surveyHost =
 export const surveyStore =
   (host: Host): SalvageActivities['surveyStore'] =>
   ({ place, config }) =>
-    working('survey the store', (signal, progress) =>
+    working('surveying the store', (signal, progress) =>
       withStore(async (): Promise<Survey> => {
         const store = await host.stores.of(config);
         const output = outputPath(config.project, place);

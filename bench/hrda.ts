@@ -126,7 +126,7 @@ function table(reached: readonly Reached[]): { result: BenchResult; wrong: strin
   const result: BenchResult = {
     title: 'HRDA and its parts on two made domains',
     about:
-      'IoU in percent on the validation pictures of the target after the last epoch, mean over the classes (mIoU) and ' +
+      'IoU in percent on the validation images of the target after the last epoch, mean over the classes (mIoU) and ' +
       'of the rare class (sign); configuration of `trainers/hrda/example.yaml`, a data set for each seed.',
     columns: ['', ...seeds.map((seed) => `mIoU, seed ${seed}`), 'mean mIoU', 'mean IoU of sign', 'minutes'],
     rows: arms.map((arm) => [

@@ -43,7 +43,7 @@ def megabytes() -> float:
 
 
 def plain_torch() -> Torch:
-    """The SDK's helper outside of a run: one process on the CPU."""
+    """The SDK's helper outside a run: one process on the CPU."""
     one = object.__new__(Torch)
     one.device, one.precision, one.processes = torch.device("cpu"), "float32", Processes()
     one.scaler = torch.amp.GradScaler("cpu", enabled=False)

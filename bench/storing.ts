@@ -1,6 +1,6 @@
 /**
  * What storing checkpoints in the background costs the training: the time that an epoch trains and validates while the
- * checkpoint of the epoch before is stored ÷ the same while the store is away, in pairs. How long the trainer takes to write
+ * checkpoint of the epoch before is stored ÷ the same while the store is unavailable, in pairs. How long the trainer takes to write
  * a checkpoint's files is left out of both: disks vary in that by far more than what is measured here. That it hashes and
  * flushes them while the next epoch trains is in both.
  *

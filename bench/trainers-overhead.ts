@@ -25,7 +25,7 @@ interface Comparison {
   epochs: number;
   pairs: number;
   parameters: NonNullable<RunConfigInput['parameters']>;
-  /** The trainer needs a data set: so many pictures of shapes. */
+  /** The trainer needs a data set: so many images of shapes. */
   pictures?: number;
 }
 

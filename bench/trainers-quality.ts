@@ -22,7 +22,7 @@ interface Training {
   trainer: string;
   metric: string;
   atLeast: number;
-  /** The trainer needs a data set: so many pictures of shapes. Else it brings handwritten digits. */
+  /** The trainer needs a data set: so many images of shapes. Else it brings handwritten digits. */
   pictures?: number;
 }
 

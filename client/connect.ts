@@ -90,7 +90,7 @@ async function startedServer(env: NodeJS.ProcessEnv): Promise<Place | null> {
   } catch (cause) {
     if (cause instanceof FolderProblem) throw new ConfigError([], { message: cause.message, cause });
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-    // Nothing was started here yet, or it is no server of ours that wrote there.
+    // Nothing was started here yet, or it is not a server of ours that wrote there.
     if (folder === undefined || !['EACCES', 'EPERM', 'ENOTDIR'].includes(code)) return null;
     throw new ConfigError([], { message: folderProblem(folder, machine, code).message, cause });
   }

@@ -75,7 +75,7 @@ async function filesAt(client: Source, run: string, path: string, places: RunPla
   return found;
 }
 
-/** Null where it is a folder, or nothing: a store refuses to read what is no file. */
+/** Null where it is a folder, or nothing: a store refuses to read what is not a file. */
 async function fileAt(client: Source, place: FilesPlace, path: string): Promise<Found | null> {
   const folder = dirname(path);
   const listed = await client.files.list(place, folder === '.' ? null : folder);

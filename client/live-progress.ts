@@ -50,7 +50,7 @@ function slotWait({ state, scheduledTime, activityOptions }: PendingActivity, no
   const pool = activityOptions?.taskQueue?.name;
   const seconds = now / 1000 - Number(scheduledTime?.seconds ?? 0);
   if (state !== scheduled || !scheduledTime || !pool || isHostQueue(pool) || seconds < shortestWait) return [];
-  const doing = `wait for a worker of pool ${pool} with a free slot (${roundedWait(seconds)} so far)`;
+  const doing = `waiting for a worker of pool ${pool} with a free slot (${roundedWait(seconds)} so far)`;
   return [{ kind: 'work', activity: 'openSession', work: { doing } }];
 }
 

@@ -70,7 +70,7 @@ export async function readYamlFile(file: string): Promise<unknown> {
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
-  EACCES: 'permission is denied',
+  EACCES: 'permission denied',
   EISDIR: 'it is a folder',
   ENAMETOOLONG: 'the name is too long',
 };

@@ -30,7 +30,7 @@ const problem = (text: string, message: string) =>
 
 const isOperator = (text: string | undefined): text is Operator => operators.some((one) => one === text);
 
-/** Null for what is no value: words that would be an expression in another language. */
+/** Null for what is not a value: words that would be an expression in another language. */
 function valueIn(text: string): string | number | null {
   const [, quoted] = /^"([^"]*)"$|^'([^']*)'$/.exec(text) ?? [];
   if (quoted !== undefined) return quoted;

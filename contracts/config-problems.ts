@@ -29,7 +29,7 @@ export function problemsOf(error: z.ZodError, input: unknown, schema: z.ZodType 
       }
       if (problems.has(problem.field) || misspelt.has(problem.field)) continue;
       if (problems.size === mostProblems) {
-        const more = { field: '', value: 'wrong in more places', message: `only the first ${mostProblems} are told` };
+        const more = { field: '', value: 'wrong in more places', message: `only the first ${mostProblems} are shown` };
         return [...problems.values(), more];
       }
       problems.set(problem.field, problem);
@@ -80,7 +80,7 @@ function* problemsOfIssue(
     for (const key of issue.keys) {
       // What is known is said once of each place.
       const near = nearest(key, known);
-      const others = isListed || known.length === 0 ? 'leave it out' : `known here are ${known.join(', ')}`;
+      const others = isListed || known.length === 0 ? 'leave it out' : `known fields are ${known.join(', ')}`;
       if (near === null) isListed = true;
       yield {
         field: fieldPath([...issue.path, key]),
@@ -214,7 +214,7 @@ function nearest(key: string, known: readonly string[]): string | null {
       distance: editDistance(key.slice(0, 100).toLowerCase(), candidate.toLowerCase()),
     }))
     .sort((a, b) => a.distance - b.distance);
-  // Two edits at the most: long names share their ends (`…Seconds`), and are no misspellings of each other for that.
+  // Two edits at the most: long names share their ends (`…Seconds`), which does not make them misspellings of each other.
   return near && near.distance <= Math.min(2, Math.max(1, Math.floor(near.candidate.length / 3)))
     ? near.candidate
     : null;

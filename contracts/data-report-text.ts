@@ -5,7 +5,7 @@ type Count = (value: number) => string;
 
 export function decodedText({ decoded, images }: Pick<DataSummary, 'decoded' | 'images'>, count: Count): string {
   if (decoded === null) return 'not checked';
-  const failed = decoded.failed === 0 ? 'all whole' : `${count(decoded.failed)} damaged`;
+  const failed = decoded.failed === 0 ? 'all intact' : `${count(decoded.failed)} damaged`;
   const left = Math.max(0, images + decoded.failed - decoded.images);
   return `${imagesText(decoded.images, count)}, ${failed}${left > 0 ? `; ${count(left)} not checked` : ''}`;
 }
@@ -20,13 +20,13 @@ export function sizesText(sizes: NonNullable<DataReport['sizes']>, count: Count)
   const { smallest, median, largest, distinct } = sizes;
   const text = ({ width, height }: typeof median) => `${width} × ${height}`;
   if (distinct === 1) return `all ${text(median)}`;
-  return `${text(smallest)} to ${text(largest)}, half of them up to ${text(median)}; ${count(distinct)} different`;
+  return `${text(smallest)} to ${text(largest)}, median ${text(median)}; ${count(distinct)} different`;
 }
 
 /** What was loaded of a split, beside what it promised; null where nobody knows. */
 export function loadedText({ images, objects, loaded }: DataSplit, count: Count): string | null {
   if (!loaded) return null;
-  if (loaded.images === images && loaded.objects === objects) return 'all of them loaded';
+  if (loaded.images === images && loaded.objects === objects) return 'all loaded';
   return `loaded: ${imagesText(loaded.images, count)}, ${count(loaded.objects)} ${loaded.objects === 1 ? 'object' : 'objects'}`;
 }
 

@@ -1,4 +1,4 @@
-/** Data sets that a worker offers: what they are, and pictures of them with what is marked on each. */
+/** Data sets that a worker offers: what they are, and images of them with what is marked on each. */
 import { z } from 'zod';
 import { relativePath } from './names.ts';
 import { largestPart } from './run-files.ts';
@@ -21,7 +21,7 @@ export type DataSetSummary = z.infer<typeof dataSetSummarySchema>;
 export const dataSetDetailsSchema = extensible({
   ...dataSetSummarySchema.shape,
   images: z.int().min(0),
-  /** In the data set's own order. `items`: pictures that have it; `marks`: boxes, masks or labels of it. */
+  /** In the data set's own order. `items`: images that have it; `marks`: boxes, masks or labels of it. */
   classes: z.array(
     extensible({ name: z.string(), items: z.int().min(0), marks: z.int().min(0), color: z.string().nullable() }),
   ),
@@ -34,9 +34,9 @@ export type DataSetDetails = z.infer<typeof dataSetDetailsSchema>;
 
 const point = z.tuple([z.number(), z.number()]);
 
-/** Coordinates are pixels of the picture, from its upper left corner. */
+/** Coordinates are pixels of the image, from its upper left corner. */
 export const markSchema = z.discriminatedUnion('kind', [
-  /** The whole picture is of this class. */
+  /** The whole image is of this class. */
   extensible({ kind: z.literal('label'), class: z.string() }),
   extensible({
     kind: z.literal('box'),
@@ -48,17 +48,17 @@ export const markSchema = z.discriminatedUnion('kind', [
   }),
   /** Outer rings first to last; even-odd filled. */
   extensible({ kind: z.literal('polygon'), class: z.string(), rings: z.array(z.array(point)) }),
-  /** A picture of the mask (PNG, base64) whose upper left corner is at x, y. */
+  /** An image of the mask (PNG, base64) whose upper left corner is at x, y. */
   extensible({ kind: z.literal('bitmap'), class: z.string(), x: z.number(), y: z.number(), png: z.string() }),
   extensible({ kind: z.literal('points'), class: z.string(), points: z.array(point) }),
 ]);
 export type Mark = z.infer<typeof markSchema>;
 
 export const dataSetItemSchema = extensible({
-  /** For the route `dataSetImage`: the picture's path inside the data set. */
+  /** For the route `dataSetImage`: the image's path inside the data set. */
   item: relativePath,
   split: z.string(),
-  /** Pixels; null where the picture could not be read. */
+  /** Pixels; null where the image could not be read. */
   width: z.int().min(1).nullable(),
   height: z.int().min(1).nullable(),
   marks: z.array(markSchema),

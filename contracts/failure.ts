@@ -1,5 +1,6 @@
 /** Why something ended other than planned, told apart so that a policy and a person can act on it. */
 import { z } from 'zod';
+import type { FailurePolicy } from './run-config.ts';
 import { extensible, openEnum } from './tolerance.ts';
 
 export const failureKinds = {
@@ -12,12 +13,12 @@ export const failureKinds = {
   trainerError: 'the trainer raised an exception',
   trainerKilled: 'the trainer process was killed from outside',
   protocol: 'the trainer sent something that is not in the protocol',
-  hang: 'the trainer did not move for longer than its limit',
-  workerLost: 'the worker process went away; its trainer checkpointed and ended',
+  hang: 'the trainer made no progress for longer than its limit',
+  workerLost: 'the worker process ended; its trainer checkpointed and exited',
   hostLost: 'the host stopped answering',
   store: 'the artifact store could not be read or written',
-  otherStore: 'the host has another artifact store at the address where the run stores, or may not open it',
-  checkpointLost: 'a checkpoint is in no store, and damaged on its host or gone with it',
+  otherStore: "the host has a different artifact store at the address of the run's store, or may not open it",
+  checkpointLost: 'a checkpoint is not in the store, and damaged on its host or lost with it',
   dataDisk: 'the disk of the run folders is full or not writable',
   forceStopped: 'the run was terminated or deleted from outside, so that it could not end itself',
   internal: 'a defect in Epochal itself',
@@ -37,8 +38,8 @@ export const failureSchema = extensible({
 });
 export type Failure = z.infer<typeof failureSchema>;
 
-/** Failures that a new attempt cannot mend: they end the training at once, whatever the restarts budget. */
-export const finalFailures: ReadonlySet<FailureKind> = new Set([
+/** Failures that another attempt cannot mend. */
+const finalFailures: ReadonlySet<FailureKind> = new Set([
   'invalidConfig',
   'setUp',
   'data',
@@ -46,6 +47,13 @@ export const finalFailures: ReadonlySet<FailureKind> = new Set([
   'protocol',
   'internal',
 ]);
+
+/** Whether a failure ends the training at once, whatever the restarts budget: always, or because the configuration says so. */
+export function endsTraining({ kind }: Failure, policy: Pick<FailurePolicy, 'onNan' | 'onOutOfMemory'>): boolean {
+  if (kind === 'nan') return policy.onNan === 'stop';
+  if (kind === 'outOfMemory') return policy.onOutOfMemory === 'fail';
+  return finalFailures.has(kind);
+}
 
 /** One problem of a configuration: which field, what it holds, what is allowed. */
 export const configProblemSchema = extensible({

@@ -75,7 +75,7 @@ export const healthSchema = z.strictObject({
     /** A sentence while it is not reachable. */
     problem: z.string().nullable(),
   }),
-  /** Workers that asked for work within the last minute or so; empty: every worker is away. */
+  /** Workers that asked for work within the last minute or so; empty: no workers online. */
   workers: z.array(workerSeenSchema),
   /** Each pool that has workers, and the default one in any case. */
   pools: z.array(z.strictObject({ pool: z.string(), workers: z.int().min(0) })),
@@ -124,7 +124,7 @@ export const runsQuerySchema = z.strictObject({
   text: z
     .string()
     .max(100)
-    .regex(/^[A-Za-z0-9._-]*$/, 'allowed are letters, digits, ".", "_" and "-"')
+    .regex(/^[A-Za-z0-9._-]*$/, 'must consist of letters, digits, ".", "_" and "-"')
     .optional(),
   sort: runSortSchema.default('recent'),
   limit: z.coerce.number().int().min(1).max(200).default(50),

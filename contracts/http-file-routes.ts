@@ -35,7 +35,7 @@ export const fileRoutes = {
     method: 'GET',
     path: '/api/runs/:run/checkpoints',
     tag: 'files',
-    summary: 'Checkpoints that the run keeps',
+    summary: 'Checkpoints that the run retains',
     action: 'see',
     params: runParams,
     answer: z.array(runCheckpointSchema),
@@ -50,7 +50,7 @@ export const fileRoutes = {
     query: z.strictObject({ folder: relativePath.optional() }),
     answer: folderListingSchema,
   },
-  /** Answers ranges. Shown in the page where it is a picture or text, unless `download=true`. */
+  /** Answers ranges. Shown in the page where it is an image or text, unless `download=true`. */
   file: {
     method: 'GET',
     path: '/api/runs/:run/file',

@@ -53,7 +53,7 @@ export const hostRoutes = {
     method: 'GET',
     path: '/api/data-sets',
     tag: 'data sets',
-    summary: 'Data sets that the workers of a pool offer',
+    summary: 'Data sets on the workers of a pool',
     action: 'see',
     query: poolQuery,
     answer: z.strictObject({
@@ -75,7 +75,7 @@ export const hostRoutes = {
     method: 'GET',
     path: '/api/hosts/:host/data-sets/:dataSet/items',
     tag: 'data sets',
-    summary: 'Pictures of a data set with their boxes and masks',
+    summary: 'Images of a data set with their boxes and masks',
     action: 'see',
     params: dataSetParams,
     query: z.strictObject({
@@ -90,7 +90,7 @@ export const hostRoutes = {
     method: 'GET',
     path: '/api/hosts/:host/data-sets/:dataSet/image',
     tag: 'data sets',
-    summary: 'A picture of a data set',
+    summary: 'An image of a data set',
     action: 'see',
     params: dataSetParams,
     query: z.strictObject({ item: relativePath }),

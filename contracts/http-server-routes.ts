@@ -48,7 +48,7 @@ export const serverRoutes = {
     method: 'GET',
     path: '/api/health',
     tag: 'server',
-    summary: 'Whether Temporal and workers are there',
+    summary: 'Whether Temporal and workers are reachable',
     action: 'see',
     answer: healthSchema,
   },

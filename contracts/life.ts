@@ -26,14 +26,14 @@ export interface Owner {
 /** Executions that a life remembers: its first one, and as many of its last ones. */
 const mostRemembered = 20;
 
-/** A chain that goes on with `execution`. */
+/** A chain that continues with `execution`. */
 export const chainWith = (before: readonly string[], execution: string): string[] => {
   const chain = before.includes(execution) ? [...before] : [...before, execution];
   return chain.length <= mostRemembered ? chain : [chain[0] ?? execution, ...chain.slice(-(mostRemembered - 1))];
 };
 
 /**
- * Whether one of the two goes on with the other. After a reset the chain ends in an execution that the one before never
+ * Whether one of the two continues with the other. After a reset the chain ends in an execution that the one before never
  * knew, and lacks its last.
  */
 export function isSameLife(a: Life, b: Life): boolean {
@@ -41,7 +41,7 @@ export function isSameLife(a: Life, b: Life): boolean {
   return a.namespace === b.namespace && (endsIn(a, b) || endsIn(b, a));
 }
 
-/** Whether `later` may go on with `life`, whose executions it no longer all remembers. */
+/** Whether `later` may continue with `life`, whose executions it no longer all remembers. */
 export const mayGoOn = (later: Life, life: Life): boolean =>
   isSameLife(later, life) ||
   (later.namespace === life.namespace && later.chain.length >= mostRemembered && later.chain[0] === life.chain[0]);
@@ -61,11 +61,11 @@ export const runAt = (place: string): string => name.parse(place.split('@')[0]);
 export const claimSchema = extensible({ run: name, life: lifeSchema });
 export const claimFile = 'life.json';
 
-const anotherLife = 'this is another life of the run (it was reset, or its id was taken)';
+const anotherLife = 'this is another life of the run (it was reset, or its id was reused)';
 
 /** The note of a life that found another one's files under the run id. */
 export const lifeNote = (before: string, outputFolder: string): string =>
-  `${anotherLife}: what the one before left stays in ${before}, and this one goes on in ${outputFolder}`;
+  `${anotherLife}: the files of the previous one stay in ${before}, and this one continues in ${outputFolder}`;
 
 /** What a person is told of the life that a run is in; null where its files are under the run id. */
 export function lifeText({ run, place = run, receipt, events }: ToldOfLife): string | null {

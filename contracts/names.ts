@@ -11,8 +11,8 @@ const nameRule = 'letters, digits, ".", "_" and "-", starting with a letter or d
 /** A run id, project, trainer, pool or checkpoint name. One path segment, safe on every file system. */
 export const name = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, `allowed are ${nameRule}`)
-  .refine((value) => !value.includes('..') && !value.endsWith('.'), `allowed are ${nameRule}`);
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, `must consist of ${nameRule}`)
+  .refine((value) => !value.includes('..') && !value.endsWith('.'), `must consist of ${nameRule}`);
 
 /** Where a life of a run has its files: the run id, or that with `@` and 8 hexadecimal digits. One path segment. */
 export const placeName = z.string().refine((value) => {

@@ -120,7 +120,7 @@ export const receiptSchema = extensible({
 export type Receipt = z.infer<typeof receiptSchema>;
 
 /**
- * Whether a run landed without what `host` has, because it went on elsewhere (the host was left, cut off, or died):
+ * Whether a run landed without what `host` has, because it continued elsewhere (the host was left, cut off, or died):
  * whatever was published from there would go over something newer. Not so where the run ended without word from that
  * host, which has the rest. `newest`: the newest checkpoint on it.
  */

@@ -34,7 +34,7 @@ export const bestSchema = z.strictObject({
 });
 
 export const checkpointPolicySchema = z.strictObject({
-  best: bestSchema.optional().describe("Which checkpoint is the best one. Left out: the trainer's own choice."),
+  best: bestSchema.optional().describe("Which checkpoint is the best one. If omitted: the trainer's own choice."),
   last: z.int().min(1).max(50).default(1).describe('How many of the most recent end-of-epoch checkpoints to retain.'),
   everyEpochs: z
     .int()
@@ -82,7 +82,7 @@ export type FailurePolicy = z.infer<typeof failurePolicySchema>;
 export const deadlinesSchema = z
   .strictObject({
     setUpSeconds: seconds({ min: 1, max: week, default: 1800 }).describe(
-      'From the start of the trainer process until it is ready to train; again from each progress of its set-up that it tells of (images looked at before the first epoch).',
+      'From the start of the trainer process until it is ready to train; the time starts again with each progress that its set-up reports (images checked before the first epoch).',
     ),
     stopSeconds: seconds({ min: 0.1, max: week, default: 120 }).describe(
       'From a stop to the end of the current batch, its checkpoint included; then SIGTERM.',
@@ -113,14 +113,14 @@ export type Deadlines = z.infer<typeof deadlinesSchema>;
 export const runConfigSchema = z.strictObject({
   run: name
     .optional()
-    .describe("The run's id, which is its workflow id, too. Left out: made from the trainer and the time."),
+    .describe("The run's id, which is also its workflow id. If omitted: generated from the trainer and the time."),
   project: name.default('default').describe('Groups runs: in lists, and as a folder of the store.'),
   trainer: name.describe('Name of the trainer; `epochal trainers` lists those of a pool.'),
   epochs: z.int().min(1).max(1_000_000).describe('How many epochs to train.'),
   parameters: z
     .record(z.string(), z.json())
     .refine((parameters) => JSON.stringify(parameters).length <= longestParameters, {
-      message: `must have at most ${longestParameters} characters as JSON; what is larger belongs into a file`,
+      message: `must have at most ${longestParameters} characters as JSON; put anything larger into a file`,
     })
     .default({})
     .describe("The trainer's own parameters; `epochal trainers --json` lists them with their defaults and bounds."),
@@ -144,7 +144,7 @@ export const runConfigSchema = z.strictObject({
     .describe("Runs with the same key share the pool's slots fairly with those of other keys, such as one per team."),
   store: storeAddress
     .optional()
-    .describe("Where results go: an absolute path or a `file:` address. Left out: the host's default store."),
+    .describe("Where results go: an absolute path or a `file:` address. If omitted: the host's default store."),
   storeIdentity: z
     .string()
     .min(1)

@@ -1,4 +1,4 @@
-/** Runs that could not end themselves: what is asked of whom to land what is left of them. */
+/** Runs that could not end themselves: what is asked of whom to publish what is left of them. */
 import { z } from 'zod';
 import { originSchema } from './asked.ts';
 import { type LedgerEntry, ledgerEntrySchema } from './checkpoint.ts';

@@ -20,7 +20,7 @@ const folders = JSON.parse(readFileSync(join(root, config), 'utf8')).include;
 /** Throws where a clone has no node modules yet. */
 export function requireModules() {
   if (existsSync(join(root, compiler))) return;
-  throw new Error(`Epochal's node modules are not installed: run \`npm ci\` in ${root} (npm start does it by itself)`);
+  throw new Error(`Epochal's node modules are not installed: run \`npm ci\` in ${root} (npm start does that for you)`);
 }
 
 /** What is compiled, and what is copied: programs in other languages lie beside the code that calls them. */

@@ -64,15 +64,15 @@ export function system(
   hasProc = existsSync('/proc/self/environ'),
 ): Finding[] {
   const what = 'system';
-  const remedy = 'docs/operations.md#platforms tells what follows; train on Linux where it matters';
+  const remedy = 'docs/operations.md#platforms lists the consequences; train on Linux where they matter';
   if (platform === 'win32') {
     const detail = 'Windows is not supported: there are no process groups, signals and flock as Epochal needs them';
     return [{ what, status: 'missing', detail, remedy: 'use Linux, or the Windows Subsystem for Linux' }];
   }
   if (platform === 'linux' && hasProc) return [{ what, status: 'ok', detail: 'Linux, with /proc' }];
   const lacks =
-    'without /proc: processes that a trainer left outside of its group are not found, its memory and kills by the ' +
-    'kernel for want of memory are not told, and a trainer of a worker that was killed is known by its pid alone';
+    'without /proc: processes that a trainer left outside its group are not found, its memory and out-of-memory kills by ' +
+    'the kernel are not reported, and the trainer of a killed worker is identified by its pid alone';
   return [{ what, status: 'note', detail: `${platform === 'linux' ? 'Linux' : platform}, ${lacks}`, remedy }];
 }
 
@@ -91,7 +91,7 @@ async function examinePython(): Promise<Finding[]> {
       ? {
           what: 'uv',
           status: 'note',
-          detail: 'not found: trainers get their packages by venv and pip, which is slower',
+          detail: 'not found: trainers get their packages through venv and pip, which is slower',
           remedy: 'pip install uv',
         }
       : { what: 'uv', status: 'ok', detail: uv.join(' ') },
@@ -106,7 +106,7 @@ async function examineTemporal(settings: WorkerSettings): Promise<Finding[]> {
     temporal = configuredTemporal() ?? (await runningTemporal(settings.dataFolder));
     if (temporal === null) {
       const binary = await findTemporalBinary();
-      const from = binary === null ? 'the program is downloaded then' : `with ${binary.path}, ${binary.version}`;
+      const from = binary === null ? 'it will be downloaded' : `with ${binary.path}, ${binary.version}`;
       return [
         { what, status: 'note', detail: `none is running; epochal up starts one (${from})`, remedy: 'epochal up' },
       ];
@@ -167,8 +167,8 @@ async function examineDataFolder(folder: string): Promise<Finding[]> {
     if (!(await stat(existing)).isDirectory()) throw new Error(`${existing} is a file`);
     await access(existing, constants.W_OK | constants.X_OK);
   } catch {
-    const remedy = 'set EPOCHAL_DATA_DIR to a folder that can be written';
-    return [{ what, status: 'missing', detail: `${folder}: ${existing} is no folder that can be written`, remedy }];
+    const remedy = 'set EPOCHAL_DATA_DIR to a writable folder';
+    return [{ what, status: 'missing', detail: `${folder}: ${existing} is not a writable folder`, remedy }];
   }
   const { bavail, bsize } = await statfs(existing);
   const free = bavail * bsize;
@@ -190,14 +190,14 @@ async function nearestExisting(folder: string): Promise<string> {
 async function examineStore({ store: address, dataFolder }: WorkerSettings): Promise<Finding> {
   // The store of a data folder that was not used yet is made with it.
   if (address.startsWith(dataFolder) && (await nearestExisting(dataFolder)) !== dataFolder) {
-    return { what: 'artifact store', status: 'ok', detail: `${address}, made at its first use` };
+    return { what: 'artifact store', status: 'ok', detail: `${address}, created on first use` };
   }
   try {
     const stores = new Stores(address, dataFolder);
     await stores.check(await stores.of({}));
     return { what: 'artifact store', status: 'ok', detail: address };
   } catch (error) {
-    const remedy = 'set EPOCHAL_STORE to a store that can be written';
+    const remedy = 'set EPOCHAL_STORE to a writable store';
     return { what: 'artifact store', status: 'missing', detail: `${address}: ${sentence(error)}`, remedy };
   }
 }
@@ -220,7 +220,7 @@ export async function examineFolders(variable: string, folders: readonly string[
         (error: NodeJS.ErrnoException) => unreadable[error.code ?? ''] ?? sentence(error),
       );
       if (why === null) return [];
-      const remedy = `make it, or correct ${variable}`;
+      const remedy = `create it, or correct ${variable}`;
       return [{ what: variable, status: 'missing', detail: `${folder}: ${why}`, remedy }];
     }),
   );
@@ -245,7 +245,7 @@ async function examineTrainers(settings: WorkerSettings): Promise<Finding[]> {
       const what = `trainer ${name}`;
       try {
         const isReady = await isEnvironmentReady(await readRequirements(file));
-        const detail = isReady ? 'its Python environment is ready' : 'its Python environment is made at its first use';
+        const detail = isReady ? 'its Python environment is ready' : 'its Python environment is created on first use';
         return { what, status: isReady ? 'ok' : 'note', detail: `${detail} (${dirname(file)})` };
       } catch (error) {
         return { what, status: 'note', detail: sentence(error), remedy: `correct ${file}, or what it asks for` };

@@ -151,7 +151,7 @@ export async function connectTo({
   } catch (error) {
     throw new TemporalNotFoundError(
       `no Temporal server answers at ${address} (${error instanceof Error ? error.message : String(error)}). ` +
-        'The address comes from TEMPORAL_ADDRESS or a temporal.toml; without either, Epochal starts a server by itself.',
+        'The address comes from TEMPORAL_ADDRESS or a temporal.toml; without either, Epochal starts its own server.',
       { cause: error },
     );
   }

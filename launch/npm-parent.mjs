@@ -1,6 +1,6 @@
 /**
  * Has a program that npm runs end with npm: a SIGTERM to `npm start` or `npx epochal worker` (a supervisor's, a
- * script's `kill`) may end npm or its shell alone, and whatever they ran would go on for good.
+ * script's `kill`) may end npm or its shell alone, and whatever they ran would continue for good.
  */
 import { readFileSync } from 'node:fs';
 

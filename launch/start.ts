@@ -50,7 +50,7 @@ export async function main(args: readonly string[]): Promise<number> {
   // Who read what is said may go first (a terminal that is closed, a pipe): nothing ends of that but the saying.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const signals = listenForSignals(() =>
-    say('\nending: trainers checkpoint at their batch boundary; Ctrl-C again: at once'),
+    say('\nshutting down: trainers checkpoint at their batch boundary; Ctrl-C again: at once'),
   );
   try {
     const settings = readSettings();
@@ -129,7 +129,7 @@ async function serve(
     await Promise.race([broken, aborted(signal)]);
     return { receipt, code: 0 };
   } finally {
-    preparing.abort(new Error('not needed any more'));
+    preparing.abort(new Error('no longer needed'));
     terminal.setQuiet(true);
     await end(worker, signals);
     await web?.stop();
@@ -148,10 +148,10 @@ async function end(worker: RunningWorker | null, signals: Signals): Promise<void
 /** Rejects when what was started ends without having been asked to. */
 async function failure(worker: RunningWorker, temporal: FoundTemporal): Promise<never> {
   const serverEnd = temporal.server
-    ? temporal.server.ended.then(() => `the Temporal server ended by itself: see ${temporal.server?.logFile}`)
+    ? temporal.server.ended.then(() => `the Temporal server exited unexpectedly: see ${temporal.server?.logFile}`)
     : new Promise<never>(() => undefined);
   const workerEnd = worker.stopped.then(
-    () => 'the worker stopped by itself',
+    () => 'the worker stopped unexpectedly',
     (error: unknown) => `the worker failed: ${error instanceof Error ? error.message : String(error)}`,
   );
   throw new Error(await Promise.race([serverEnd, workerEnd]));
@@ -166,7 +166,7 @@ async function prepareDemo(
   const { trainer } = parseConfig(await readYamlFile(demoFile));
   const program = await catalog.find(trainer);
   if (program === null)
-    throw new Error(`the trainer ${trainer} of ${demoFile} is in none of ${settings.trainersFolders.join(', ')}`);
+    throw new Error(`the trainer ${trainer} of ${demoFile} is not in any of ${settings.trainersFolders.join(', ')}`);
   await catalog.environment(program, { signal, onProgress });
 }
 
@@ -246,7 +246,7 @@ function describe({ origin, address, namespace, ui }: FoundTemporal): string {
 function invitation({ ui }: FoundTemporal, webAddress: string | undefined): string {
   return [
     '',
-    `${pc.bold('Epochal serves.')} In another terminal:  ${epochal} train ${shownDemoFile()} --wait`,
+    `${pc.bold('Epochal is running.')} In another terminal:  ${epochal} train ${shownDemoFile()} --wait`,
     ...(webAddress === undefined ? [] : [`Web UI: ${webAddress}${signInNote(webAddress)}`]),
     ...(ui === null ? [] : [`Temporal UI: ${ui}`]),
     'Ctrl-C ends everything that was started here.',

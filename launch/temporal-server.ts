@@ -172,7 +172,7 @@ async function untilItAnswers(address: string, ended: Promise<void>, timeoutMs: 
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }
-    if (isOver) throw new Error('it ended at once');
+    if (isOver) throw new Error('it exited at once');
     if (Date.now() > deadline) throw new Error(`it did not answer within ${timeoutMs / 1000} s`);
     await delay(50);
   }

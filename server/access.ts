@@ -71,7 +71,7 @@ export class Access {
     if (named === null || !this.#isOurs(named)) {
       throw new RefusedError(
         'forbidden',
-        `host is ${JSON.stringify(shown(host))}: this server does not go by that name; name it in EPOCHAL_SERVER_NAMES if it should`,
+        `host is ${JSON.stringify(shown(host))}: this server is not known by that name; add it to EPOCHAL_SERVER_NAMES if it should be`,
       );
     }
     const { origin } = headers;
@@ -150,7 +150,7 @@ export class Access {
   }
 
   /**
-   * After too many wrong ones a right one is refused, too, or guessing would go on. Not so where the server made it (`isRandom`): nobody
+   * After too many wrong ones a right one is refused, too, or guessing would continue. Not so where the server made it (`isRandom`): nobody
    * guesses that, and whoever has it may share an address with whoever tries, behind one proxy or on one machine.
    */
   async #guess(request: FastifyRequest, isRight: boolean, isRandom: boolean): Promise<boolean> {
@@ -184,7 +184,7 @@ export class Access {
 
 const shown = (text: string) => (text.length > 100 ? `${text.slice(0, 99)}…` : text);
 
-/** Without port and brackets; null for what is no host. */
+/** Without port and brackets; null for what is not a host. */
 function hostNameOf(host: string): string | null {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?$/.exec(host);
   return (match?.[1] ?? match?.[2])?.toLowerCase() ?? null;

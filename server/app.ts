@@ -138,7 +138,7 @@ export async function createApp({ settings, token, tls, link, log, webFolder }: 
       reply.header('allow', methods.join(', '));
       const refused = new RefusedError(
         'notFound',
-        `${request.method} is not understood here, only ${methods.join(', ')}`,
+        `${request.method} is not supported here, only ${methods.join(', ')}`,
       );
       throw Object.assign(refused, { statusCode: 405 });
     }
@@ -203,7 +203,9 @@ function refuseUnread(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
   const isLarge = error.code === 'HPE_HEADER_OVERFLOW';
   const status = isLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  const message = isLarge ? 'the address and headers are too long: at most 16 kB are taken' : 'this is no HTTP request';
+  const message = isLarge
+    ? 'the address and headers are too long: at most 16 kB are accepted'
+    : 'this is not an HTTP request';
   const body = JSON.stringify({ kind: isLarge ? 'tooLarge' : 'invalid', message, problems: [] });
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,

@@ -55,9 +55,9 @@ export function dataSetRoutes(handle: Handle, link: TemporalLink, hosts: HostsSe
   handle('dataSetImage', async ({ params, query: { item }, reply }) => {
     const offered = await dataSets();
     const size = isPicture(item) ? await offered.imageSize(params.host, params.dataSet, item) : null;
-    if (size === null) throw new RefusedError('notFound', `the data set has no picture ${JSON.stringify(item)}`);
+    if (size === null) throw new RefusedError('notFound', `the data set has no image ${JSON.stringify(item)}`);
     if (size > largestPicture)
-      throw new RefusedError('tooLarge', `the picture has ${size} bytes: at most ${largestPicture} are shown`);
+      throw new RefusedError('tooLarge', `the image has ${size} bytes: at most ${largestPicture} are shown`);
     reply.headers({ ...fileHeaders(item, false), 'content-length': size, 'cache-control': 'private, max-age=300' });
     return sendBytes({ reply }, offered.image(params.host, params.dataSet, item, size));
   });

@@ -124,7 +124,7 @@ export function sendBytes({ reply }: Pick<Asked<'file'>, 'reply'>, bytes: AsyncI
 
 function unsatisfiable(reply: FastifyReply, size: number): never {
   reply.header('content-range', `bytes */${size}`);
-  throw Object.assign(new RefusedError('invalid', `range is outside of the file, which has ${size} bytes`), {
+  throw Object.assign(new RefusedError('invalid', `range is outside the file, which has ${size} bytes`), {
     statusCode: 416,
   });
 }

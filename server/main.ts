@@ -49,7 +49,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const [token, tls] = await Promise.all([tokenOf(settings), readTls(settings.tls)]);
   if (tls === null && !isLoopback(settings.address)) {
     log.warn(
-      `the server listens on ${settings.address} without TLS: whoever is on the way reads tokens and files; set EPOCHAL_SERVER_TLS_CERT and EPOCHAL_SERVER_TLS_KEY, or let a proxy on this machine speak TLS`,
+      `the server listens on ${settings.address} without TLS: anyone on the network path can read tokens and files; set EPOCHAL_SERVER_TLS_CERT and EPOCHAL_SERVER_TLS_KEY, or let a proxy on this machine speak TLS`,
     );
   }
   const link = new TemporalLink(settings, options.connect);
@@ -161,8 +161,9 @@ export async function runSignIn(): Promise<number> {
 
 function startProblem(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') return 'EPOCHAL_SERVER_PORT: another program listens there; choose another, or 0 for any';
-  if (code === 'EADDRNOTAVAIL') return 'EPOCHAL_SERVER_ADDRESS is no address of this machine';
+  if (code === 'EADDRINUSE')
+    return 'EPOCHAL_SERVER_PORT: another program is listening there; choose another, or 0 for any';
+  if (code === 'EADDRNOTAVAIL') return 'EPOCHAL_SERVER_ADDRESS is not an address of this machine';
   if (code === 'EACCES') return 'EPOCHAL_SERVER_PORT: this user may not listen there; choose one above 1023';
   return error instanceof Error ? error.message : String(error);
 }

@@ -17,7 +17,7 @@ export async function describeApi(app: FastifyInstance, version: string, access:
         title: 'Epochal',
         version,
         description:
-          'Trainings: start, watch, stop, and take the results. A refusal has one form on every route: kind, message, problems.',
+          'Runs: start, watch, stop, and download the results. A refusal has the same form on every route: kind, message, problems.',
       },
       components: {
         securitySchemes: {

@@ -40,12 +40,12 @@ function told(error: unknown): { kind: RefusalKind; message: string; problems: r
   if (status !== null && status >= 400 && status < 500) {
     const message = error instanceof Error ? error.message : 'the request cannot be understood';
     if (status === 413)
-      return { kind: 'tooLarge', message: 'the request is too large: at most 1 MB are taken', problems: [] };
+      return { kind: 'tooLarge', message: 'the request is too large: at most 1 MB is accepted', problems: [] };
     if (status === 429) return { kind: 'tooMany', message, problems: [] };
     if (status === 404) return { kind: 'notFound', message, problems: [] };
     return { kind: 'invalid', message, problems: [] };
   }
-  return { kind: 'internal', message: 'something went wrong in the server itself; its log says what', problems: [] };
+  return { kind: 'internal', message: 'something went wrong in the server itself; see its log', problems: [] };
 }
 
 function kindOf(error: EpochalError): RefusalKind {

@@ -117,7 +117,7 @@ class RunWatch {
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof RunNotFoundError) throw error;
-        this.log.debug({ err: error }, 'the watch begins again');
+        this.log.debug({ err: error }, 'the watch is restarted');
         this.#tellTrouble(error instanceof Error ? error.message : String(error));
         begun();
       }

@@ -23,7 +23,7 @@ export async function signInAddress(dataFolder: string): Promise<string> {
   const running = await announced(fileOf(dataFolder));
   if (running === null || !isAlive(running.pid)) {
     throw new ServerSettingsError(
-      `no server that asks for a token runs on the data folder ${JSON.stringify(dataFolder)}: start one by "epochal up" or "epochal server", or name its folder in EPOCHAL_DATA_DIR`,
+      `no server that asks for a token is running on the data folder ${JSON.stringify(dataFolder)}: start one by "epochal up" or "epochal server", or name its folder in EPOCHAL_DATA_DIR`,
     );
   }
   return `${running.address}/#code=${await new SignInCodes(dataFolder).make()}`;

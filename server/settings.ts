@@ -64,7 +64,7 @@ const environmentSchema = z.object({
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
-/** Throws ServerSettingsError with one sentence a bad variable. The value of a token is never in it. */
+/** Throws ServerSettingsError with one sentence per bad variable. The value of a token is never in it. */
 export function readServerSettings(env: NodeJS.ProcessEnv = process.env): ServerSettings {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = environmentSchema.safeParse(given);

@@ -11,7 +11,7 @@ export interface TransferOptions {
 }
 
 /**
- * A path in a store is relative to its root, with forward slashes, and never leaves it. A store that is away (not
+ * A path in a store is relative to its root, with forward slashes, and never leaves it. A store that is unavailable (not
  * mounted, not answering) throws a retryable StoreError from every call: "nothing there" is said by a store that is there.
  */
 export interface ArtifactStore {

@@ -6,11 +6,11 @@ import { StoreError } from './artifact-store.ts';
  * while publishing is retried. Whatever is not here stays as it is until the configuration changes.
  */
 const retryableCodes: Readonly<Record<string, string>> = {
-  ENOSPC: 'no space is left on its disk',
+  ENOSPC: 'no space left on its disk',
   EDQUOT: 'its disk quota is used up',
   EROFS: 'its file system is mounted read-only',
-  EACCES: 'permission is denied',
-  EPERM: 'the operation is not permitted',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
   EIO: 'its disk reports an input/output error',
   ENOENT: 'it does not exist',
   ENOTDIR: 'a file is where a folder is needed',
@@ -27,7 +27,7 @@ const retryableCodes: Readonly<Record<string, string>> = {
 
 const finalCodes: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long for its file system',
-  ELOOP: 'symbolic links go round in a circle',
+  ELOOP: 'symbolic links form a loop',
   EFBIG: 'the file is too large for its file system',
   EEXIST: 'it exists already',
 };

@@ -228,7 +228,8 @@ export class FileStore implements ArtifactStore {
       const real = await this.#root.resolve(path);
       if (real === null) return null;
       const entry = await entryAt(real);
-      if (entry && !entry.isFile()) throw new StoreError(`cannot read ${this.#root.shown(path)}: it is no file`, false);
+      if (entry && !entry.isFile())
+        throw new StoreError(`cannot read ${this.#root.shown(path)}: it is not a file`, false);
       if (entry) return real;
       await this.#root.requirePresent();
       return null;

@@ -27,7 +27,7 @@ function open(address: string, isStore: boolean, identity: string | null): Artif
     if (opened) return opened;
     throw new StoreError(`there is no store for "${scheme}:" addresses; ${allowed}`, false);
   }
-  if (!isAbsolute(address)) throw new StoreError(`it is no absolute path; ${allowed}`, false);
+  if (!isAbsolute(address)) throw new StoreError(`it is not an absolute path; ${allowed}`, false);
   return new FileStore(address, isStore, identity);
 }
 
@@ -37,6 +37,6 @@ function pathOfUrl(address: string): string {
   try {
     return fileURLToPath(address);
   } catch (error) {
-    throw new StoreError('it is no valid file: address; one looks like file:///data/store', false, { cause: error });
+    throw new StoreError('it is not a valid file: address; one looks like file:///data/store', false, { cause: error });
   }
 }

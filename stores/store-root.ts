@@ -113,7 +113,7 @@ export class StoreRoot {
   }
 
   /**
-   * Throws StoreError, worth another try, when the store is away or another one is in its place: to be asked after nothing was
+   * Throws StoreError, worth another try, when the store is unavailable or another one is in its place: to be asked after nothing was
    * found, too. A store that lost its mark cannot be told from the one that is meant, and passes for it.
    */
   async requirePresent(): Promise<void> {
@@ -123,8 +123,8 @@ export class StoreRoot {
       if (found !== null && found !== this.wanted) throw new OtherStoreError(this.address, this.wanted, found);
     }
     for (const mark of marks) if (await entryAt(join(this.address, mark))) return;
-    const why = `it has no ${markName}. Is its disk mounted? Make that file to begin anew there`;
-    throw new StoreError(`the store ${this.address} is away: ${why}`, true);
+    const why = `it has no ${markName}. Is its disk mounted? Create that file to start anew there`;
+    throw new StoreError(`the store ${this.address} is unavailable: ${why}`, true);
   }
 
   /** As people read it. */

@@ -93,7 +93,7 @@ export async function withRegularFile<T>(path: string, work: (file: FileHandle) 
     },
   );
   try {
-    if (!(await opened.stat()).isFile()) throw new StoreError(`${doing}: it is no regular file`, false);
+    if (!(await opened.stat()).isFile()) throw new StoreError(`${doing}: it is not a regular file`, false);
     return await work(opened);
   } finally {
     await opened.close();

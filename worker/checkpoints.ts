@@ -43,7 +43,7 @@ export interface ResumeRequest {
  * over for the one before. Null: start from scratch.
  *
  * A checkpoint that the ledger does not know is trusted only from the run's last session: a host that was cut off
- * may have gone on alone for a while.
+ * may have continued alone for a while.
  */
 export async function chooseResume(request: ResumeRequest): Promise<Resume | null> {
   const { folder, ledger, previous, notAfter, signal } = request;
@@ -59,14 +59,14 @@ export async function chooseResume(request: ResumeRequest): Promise<Resume | nul
   for (const manifest of candidates) {
     signal.throwIfAborted();
     const path = join(folder.checkpoints, manifest.name);
-    request.onProgress(`verify checkpoint ${manifest.name}`);
+    request.onProgress(`verifying checkpoint ${manifest.name}`);
     if (await isWhole(path, manifest, signal)) {
       await restoreRows(request, manifest.epoch, 'local');
       return { manifest, path };
     }
     await putAside(folder, manifest);
     await rm(path, { recursive: true, force: true });
-    request.onProgress(`fetch checkpoint ${manifest.name}`);
+    request.onProgress(`fetching checkpoint ${manifest.name}`);
     // The store is asked whatever the ledger says: a host that handed its run over stored a checkpoint last of all.
     if (
       await fetchCheckpoint(request.store, `${request.output}/checkpoints/${manifest.name}`, manifest, path, { signal })
@@ -226,7 +226,7 @@ export async function putAside(folder: RunFolder, entry: CheckpointManifest): Pr
   }
 }
 
-/** Names of the checkpoints that were put aside, oldest first. */
+/** Names of the checkpoints that were moved aside, oldest first. */
 export const damagedHere = async (folder: RunFolder): Promise<string[]> =>
   (await readdir(folder.damaged).catch(() => [])).sort();
 

@@ -13,8 +13,8 @@ export class OtherLife extends Error {
   constructor(where: string, owner: Life | null) {
     const whose = owner
       ? `execution ${owner.chain.at(-1)} in the namespace with the id ${owner.namespace}`
-      : 'nobody knows whom';
-    super(`what is in ${where} belongs to another life of this run (${whose}), and is left as it is`);
+      : 'an unknown owner';
+    super(`what is in ${where} belongs to another life of this run (${whose}), and is left untouched`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** A run that goes on from a checkpoint of another one: found through that run's receipt, fetched, verified. */
+/** A run that resumes from a checkpoint of another one: found through that run's receipt, fetched, verified. */
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
@@ -91,7 +91,7 @@ export async function fetchStart(
 }
 
 /**
- * What a run that goes on with another one's training begins with, as checkpoints of its own: the one that it continues,
+ * What a run that continues with another one's training begins with, as checkpoints of its own: the one that it continues,
  * and the best before that. So the best of all that was trained stays the best, and nothing of it has to be fetched again.
  */
 export async function bringAlong(

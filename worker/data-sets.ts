@@ -106,7 +106,7 @@ export class DataSets {
     return { items, total: Math.max(0, total) };
   }
 
-  /** Bytes of a picture; null where there is none. Nothing outside of the data set folders is read. */
+  /** Bytes of an image; null where there is none. Nothing outside the data set folders is read. */
   async readPart(
     id: string,
     item: string,
@@ -133,7 +133,7 @@ export class DataSets {
   async #find(id: string, options: CallOptions): Promise<DataSetSummary> {
     const found = (await this.list(options)).find((set) => set.id === id);
     if (found) return found;
-    throw new DataSetProblem(`dataSet is ${JSON.stringify(id)}: ${this.host} offers no data set with this id`);
+    throw new DataSetProblem(`dataSet is ${JSON.stringify(id)}: ${this.host} has no data set with this id`);
   }
 
   async #indexed(id: string, options: CallOptions): Promise<{ summary: DataSetSummary; index: string }> {

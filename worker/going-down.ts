@@ -19,7 +19,7 @@ export function landed(runs: Runs, ids: readonly string[], seconds: number, log:
   return waitWhile((run) => runs.isLanding(run), ids, {
     milliseconds: seconds * 1000,
     every: landingCheckEvery,
-    tell: (left) => log.info({ runs: left }, 'waiting until these runs have landed'),
+    tell: (left) => log.info({ runs: left }, 'waiting until these runs are published'),
   });
 }
 
@@ -32,7 +32,7 @@ export function decided(runs: Runs, ids: readonly string[], host: string): Promi
   return waitWhile(isDeciding, ids, { milliseconds: decisionMs, every: decisionCheckEvery });
 }
 
-/** Asks again until none of the runs goes on with it, or the time is up. Of whom the server cannot tell, none does. */
+/** Asks again until none of the runs continues with it, or the time is up. A run whose state is unknown counts as finished waiting. */
 async function waitWhile(
   goesOn: (run: string) => Promise<boolean>,
   runs: readonly string[],

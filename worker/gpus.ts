@@ -16,7 +16,7 @@ export async function readGpus(): Promise<Gpu[]> {
   return code === 0 ? parseGpus(stdout) : [];
 }
 
-/** One line a GPU: `0, NVIDIA A100-SXM4-40GB, 40960, 5` with memory in MiB. */
+/** One line per GPU: `0, NVIDIA A100-SXM4-40GB, 40960, 5` with memory in MiB. */
 export function parseGpus(table: string): Gpu[] {
   return table
     .split('\n')

@@ -4,7 +4,7 @@
  *
  * Saving never counts as a hang while the checkpoint grows: only a save without a byte for the whole ceiling does.
  * Nobody hears a trainer while the worker itself stands still (SIGSTOP, a paused machine): what it said meanwhile is still
- * to be read when the watch goes on, so that such a time is no silence.
+ * to be read when the watch continues, so that such a time is not a silence.
  *
  * Waiting for a grant, and what follows the last epoch, have limits of their own elsewhere.
  */
@@ -14,7 +14,7 @@ import type { Deadlines } from '../contracts/run-config.ts';
 
 /** The first batches of a phase are slow for good reasons (compilers, caches, data loaders): they teach nothing. */
 const warmUpGaps = 5;
-/** A silence this many times longer than any before is no batch. */
+/** A silence this many times longer than any before is not a batch. */
 const patience = 8;
 /** Between two looks there is half a second. Where it was this long, in milliseconds, the worker stood still. */
 const longestPause = 2_000;

@@ -16,6 +16,7 @@ import {
   poolControlActivities,
   workflowQueueActivities,
 } from '../activities/activities.ts';
+import { heartbeatInterval } from '../activities/activity-support.ts';
 import { type Conversion, temporalClient, conversion as usual } from '../client/temporal-client.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { deadlinesSchema } from '../contracts/run-config.ts';
@@ -103,8 +104,8 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
       ...conversion,
       identity: `epochal:${settings.pool}:${host.id}`,
       // Progress and cancels travel with heartbeats: a long run is watched live, a stop is heard soon.
-      maxHeartbeatThrottleInterval: '300ms',
-      defaultHeartbeatThrottleInterval: '300ms',
+      maxHeartbeatThrottleInterval: heartbeatInterval,
+      defaultHeartbeatThrottleInterval: heartbeatInterval,
       shutdownGraceTime: '2s',
       shutdownForceTime: '20s',
       ...own,
@@ -219,7 +220,7 @@ export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']):
   const log = createLogger();
   const signals = new Signals(log);
   // One session's bad luck must not end those of all other runs; what failed is retried by whoever asked for it.
-  const onRejection = (error: unknown) => log.error({ err: error }, 'something failed that nobody waited for');
+  const onRejection = (error: unknown) => log.error({ err: error }, 'unhandled promise rejection');
   process.on('unhandledRejection', onRejection);
   try {
     const worker = await Promise.race([
@@ -270,7 +271,7 @@ class Signals {
     if (signal === 'SIGHUP' && this.#count > 0) return;
     this.#count++;
     const how =
-      this.#count === 1 ? 'draining: trainers checkpoint, their runs go on elsewhere; again: at once' : 'at once';
+      this.#count === 1 ? 'draining: trainers checkpoint, their runs resume elsewhere; again: at once' : 'at once';
     this.#log.info({ signal }, how);
     if (this.#worker) this.#obey(this.#worker);
     else if (this.#count > 1) this.#urge();
@@ -278,7 +279,7 @@ class Signals {
 
   #obey(worker: RunningWorker): void {
     const going = this.#count === 1 ? worker.drain() : worker.stopNow();
-    going.catch((error) => this.#log.error({ err: error }, 'the worker did not stop in good order'));
+    going.catch((error) => this.#log.error({ err: error }, 'the worker did not shut down cleanly'));
     if (this.#count > 1) void delay(atOnceMs, undefined, { ref: false }).then(this.#urge);
   }
 }

@@ -36,13 +36,13 @@ export async function endPredecessor(
 }
 
 async function endGroup(leader: ProcessIdentity, limits: EndLimits, signal: AbortSignal, log: Logger): Promise<void> {
-  log.info({ pid: leader.pid }, 'waiting for the trainer of the worker before to end');
+  log.info({ pid: leader.pid }, "waiting for the previous worker's trainer to exit");
   let hadToBeKilled = false;
   await endTrainer(
     {
       ask: () => undefined,
       terminate: () => {
-        log.warn({ pid: leader.pid }, 'it did not end: SIGTERM');
+        log.warn({ pid: leader.pid }, 'it did not exit: SIGTERM');
         signalGroup(leader.pid, 'SIGTERM');
       },
       kill: () => {
@@ -63,7 +63,7 @@ async function endGroup(leader: ProcessIdentity, limits: EndLimits, signal: Abor
 }
 
 function killGroup({ pid }: ProcessIdentity, log: Logger): void {
-  log.warn({ pid }, 'some of its group did not end: SIGKILL');
+  log.warn({ pid }, 'some of its group did not exit: SIGKILL');
   signalGroup(pid, 'SIGKILL');
 }
 

@@ -10,7 +10,7 @@ import { filesBelow, isBookkeeping, type RunFolder } from './run-folders.ts';
 const mostNamed = 5;
 
 /**
- * Everything of the run folder that is no checkpoint and no bookkeeping of this host: path in the store, and here. In the place of a link
+ * Everything of the run folder that is not a checkpoint and no bookkeeping of this host: path in the store, and here. In the place of a link
  * to a file of the run its content is published. `onLeftOut` is told of links to anything else, which are not followed.
  */
 export async function* publishedFiles(
@@ -37,11 +37,11 @@ export function leftOutNotes(links: readonly string[]): string[] {
   if (links.length === 0) return [];
   const named = links.slice(0, mostNamed).map((link) => JSON.stringify(link.slice(0, 200)));
   const more = links.length > mostNamed ? ` and ${links.length - mostNamed} more` : '';
-  return [`not published: symbolic links to what is no file of the run folder: ${named.join(', ')}${more}`];
+  return [`not published: symbolic links that do not lead to a file of the run folder: ${named.join(', ')}${more}`];
 }
 
 /**
- * The receipt of a publishing that was given up, with those of its checkpoints that are in the store. Until then it went on, and may
+ * The receipt of a publishing that was given up, with those of its checkpoints that are in the store. Until then it continued, and may
  * have removed what the run takes for stored, as something newer is there.
  */
 export async function withWhatIsStored<R extends Pick<Receipt, 'checkpoints' | 'notes'>>(
@@ -58,6 +58,6 @@ export async function withWhatIsStored<R extends Pick<Receipt, 'checkpoints' | '
   return {
     ...receipt,
     checkpoints: receipt.checkpoints.filter(isThere),
-    notes: [...receipt.notes, `stored once, and removed before publishing was given up: ${gone.join(', ')}`],
+    notes: [...receipt.notes, `stored earlier, and removed before publishing was given up: ${gone.join(', ')}`],
   };
 }

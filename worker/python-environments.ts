@@ -51,7 +51,9 @@ export async function ensureEnvironment(request: EnvironmentRequest): Promise<Py
   await mkdir(environment.parent, { recursive: true });
   const { tell, end } = signsOfLife((line) => onProgress?.(line));
   try {
-    tell(`preparing ${environment.key}, or waiting for whoever prepares it already: ${shownList(requirements)}`);
+    tell(
+      `preparing ${environment.key}, or waiting for another process that is preparing it: ${shownList(requirements)}`,
+    );
     const release = await lockFile(python, join(environment.parent, `${environment.key}.lock`), signal);
     try {
       return (await builtEnvironment(environment)) ?? (await build(environment, python, requirements, tell, signal));
@@ -87,7 +89,7 @@ export async function isEnvironmentReady(requirements: readonly string[], signal
 
 /**
  * What a trainer's file says it needs: its PEP 723 header, else `requirements.txt` in the folder of a
- * `trainer.py`. Nothing said is no requirements.
+ * `trainer.py`. Without either it has no requirements.
  */
 export async function readRequirements(trainerFile: string): Promise<string[]> {
   const header = scriptHeader(await readFile(trainerFile, 'utf8'));

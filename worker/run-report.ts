@@ -68,7 +68,7 @@ const toldWithinEpochs = 2;
  * A report has an end, however many checkpoints lie in the folder: of those within epochs the newest count, and what a
  * run has passed and does not keep was decided about.
  *
- * Whether the trainer ended early is told of `session` alone: another one may have gone on elsewhere since.
+ * Whether the trainer ended early is told of `session` alone: another one may have continued elsewhere since.
  */
 export async function readReport(
   folder: RunFolder,
@@ -138,7 +138,7 @@ const readKeptEvents = async (folder: RunFolder): Promise<KeptEvent[]> =>
 const eventsOf = (kept: readonly KeptEvent[], session: string | null): TrainerEvent[] =>
   kept.filter((line) => session === null || line.session === session).map(({ event }) => event);
 
-/** A last line that a crash cut short is no line. */
+/** A last line that a crash cut short is not a line. */
 export function jsonLines<T extends z.ZodType>(schema: T, text: string | null): z.output<T>[] {
   return (text ?? '').split('\n').flatMap((line) => {
     const value = line === '' ? null : parseJson(schema, line);

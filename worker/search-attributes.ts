@@ -21,7 +21,7 @@ export async function missingSearchAttributes(connection: Operator, namespace: s
     if (found === undefined || found === null) missing.push(name);
     else if (found !== typeNumbers[type]) {
       throw new SearchAttributesError(
-        `the search attribute ${name} of the namespace ${namespace} has another type than ${type}: use another namespace, or remove it there`,
+        `the search attribute ${name} of the namespace ${namespace} has a type other than ${type}: use another namespace, or remove it there`,
       );
     }
   }
@@ -44,7 +44,7 @@ export async function ensureSearchAttributes(connection: Operator, namespace: st
     const names = missing.length > 0 ? missing : (Object.keys(searchAttributes) as AttributeName[]);
     throw new SearchAttributesError(
       `the search attributes of runs could not be registered in the namespace ${namespace} ` +
-        `(${error instanceof Error ? error.message : String(error)}). Have someone who may do it run:\n  ${createCommand(names, namespace)}`,
+        `(${error instanceof Error ? error.message : String(error)}). Ask someone with permission to run:\n  ${createCommand(names, namespace)}`,
       { cause: error },
     );
   }

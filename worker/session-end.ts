@@ -17,7 +17,7 @@ export interface EndCircumstances {
   seen: Failure | null;
   /** We sent it SIGTERM or SIGKILL: then that signal is no failure. */
   killedByUs: boolean;
-  /** The kernel killed for want of memory while the session lived. */
+  /** The kernel killed for lack of memory while the session lived. */
   outOfMemory: boolean;
   processGroupGone: boolean;
   gpuMemoryReleased: boolean | null;
@@ -64,13 +64,13 @@ export function endFailure(
   if (!exit || killedByUs || exit.code === 0) return null;
   if (exit.signal === 'SIGKILL' || exit.code === 137) {
     return outOfMemory
-      ? { kind: 'outOfMemory', message: 'the kernel killed the trainer for want of memory', ...with_ }
+      ? { kind: 'outOfMemory', message: 'the kernel killed the trainer: out of memory', ...with_ }
       : { kind: 'trainerKilled', message: 'the trainer was killed from outside (SIGKILL)', ...with_ };
   }
   if (exit.signal) return { kind: 'trainerKilled', message: `the trainer was ended by ${exit.signal}`, ...with_ };
   return {
     kind: 'trainerError',
-    message: `the trainer ended with code ${exit.code} and without a word; its log says more`,
+    message: `the trainer exited with code ${exit.code} and no message; see its log`,
     ...with_,
   };
 }

@@ -373,7 +373,7 @@ export class LiveSession {
     await Promise.race([process.drained, delay(orphanGrace)]);
     await this.#writing;
     this.#gpuMemoryReleased = (await gpuMemory?.isReleased()) ?? null;
-    if (this.#gpuMemoryReleased === false) this.log.error('its GPU has not got its memory back');
+    if (this.#gpuMemoryReleased === false) this.log.error('its GPU memory was not released');
     this.log.info({ exit: this.#exit }, 'the trainer has ended');
     this.#setOver();
   }

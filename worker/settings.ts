@@ -34,7 +34,7 @@ export interface WorkerSettings {
   sessionIdleSeconds: number;
   /** How long kept folders stay, in days; 0: until someone removes them. */
   keptDays: number;
-  /** Free bytes below which kept folders go, oldest first; 0: never for want of room. */
+  /** Free bytes below which kept folders go, oldest first; 0: never to free space. */
   keptFreeBytes: number;
   /** How often run folders that nobody comes back for are looked for. */
   upkeepSeconds: number;
@@ -97,7 +97,7 @@ function allowedPaths(value: string | undefined, store: string, own: readonly st
 /** A service that was started in the root folder was started nowhere in particular. */
 const isRootFolder = (folder: string) => resolve(folder, '..') === folder;
 
-/** Throws an Error with one sentence a bad variable. An empty variable counts as unset. */
+/** Throws an Error with one sentence per bad variable. An empty variable counts as unset. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettings {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = environmentSchema.safeParse(given);

@@ -107,9 +107,9 @@ export class TrainerCatalog {
       options,
     );
     const manifest = trainerManifestSchema.safeParse(answer);
-    if (!manifest.success) throw setUp(program, `its manifest is wrong: ${issueText(manifest.error.issues)}`);
+    if (!manifest.success) throw setUp(program, `its manifest is invalid: ${issueText(manifest.error.issues)}`);
     if (manifest.data.name !== program.name) {
-      throw setUp(program, `it calls itself ${manifest.data.name}; file and manifest must have one name`);
+      throw setUp(program, `its manifest names it ${manifest.data.name}; file and manifest must have the same name`);
     }
     this.#manifests.set(program.file, { modified, manifest: manifest.data });
     return manifest.data;
@@ -131,7 +131,7 @@ export class TrainerCatalog {
       timeoutMs: deep ? deepCheckTimeout : checkTimeout,
     });
     const check = trainerCheckSchema.safeParse(answer);
-    if (!check.success) throw setUp(program, `its answer to a check is wrong: ${issueText(check.error.issues)}`);
+    if (!check.success) throw setUp(program, `its answer to a check is invalid: ${issueText(check.error.issues)}`);
     return check.data;
   }
 
@@ -217,7 +217,7 @@ export function pythonError(output: string, file: string): string {
   const traceback = lines.slice(lines.lastIndexOf('Traceback (most recent call last):') + 1);
   const error = traceback.length < lines.length ? traceback.find((line) => !/^\s/.test(line)) : lines.at(-1);
   const place = lines.map((line) => /^\s+File "(.+)", line (\d+)/.exec(line)).findLast((found) => found?.[1] === file);
-  const words = error?.trim().slice(0, 500) ?? 'it said nothing';
+  const words = error?.trim().slice(0, 500) ?? 'it printed nothing';
   return place ? `${words} (line ${place[2]} of ${basename(file)})` : words;
 }
 

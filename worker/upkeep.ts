@@ -58,7 +58,7 @@ export class Upkeep {
   async round(): Promise<void> {
     for (const folder of await this.#host.folders.list()) {
       const log = this.#host.log.child({ run: folder.run });
-      // A store that is away holds up its own runs alone.
+      // A store that is unavailable holds up its own runs alone.
       await this.#lookAfter(folder, log).catch((error) => log.warn({ err: error }, 'upkeep'));
     }
     await this.#retire();
@@ -74,7 +74,7 @@ export class Upkeep {
     const { config } = file;
     if (await this.#host.closedRuns.isSuperseded(folder, config)) {
       await endPredecessor(folder, config.deadlines, new AbortController().signal, log);
-      log.info('the run went on elsewhere and has landed there: what it left here is removed');
+      log.info('the run continued elsewhere and was published there: what it left here is removed');
       await this.#host.folders.remove(folder.place);
       return;
     }
@@ -85,10 +85,10 @@ export class Upkeep {
   /** Without `run.json` nobody can tell where a folder belongs. Its worker died as it made it: there is nothing to lose. */
   async #clearUnknown(folder: RunFolder, log: Logger): Promise<void> {
     if ((await readIfThere(folder.config)) !== null || (await readManifests(folder)).length > 0) {
-      log.warn('a run folder without a run.json that can be read has checkpoints: it stays, for a person to look at');
+      log.warn('a run folder without a readable run.json has checkpoints: it is kept for inspection');
       return;
     }
-    log.info('a run folder of a closed run in which nothing was begun is removed');
+    log.info('a run folder of a closed run in which nothing was started is removed');
     await this.#host.folders.remove(folder.place);
   }
 
@@ -113,7 +113,7 @@ export class Upkeep {
       if (!isSafe) continue;
       this.#host.log.info(
         { run: folder.run, tooOld, tooFull },
-        'a kept run folder is removed: all of it is in the store',
+        'a kept run folder is removed: everything in it is stored',
       );
       await this.#host.folders.remove(folder.place);
     }

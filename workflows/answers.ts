@@ -23,7 +23,7 @@ export async function answerOf<T extends z.ZodType>(
     } catch (error) {
       const pause = pauses[attempt];
       if (pause === undefined || !isUnexpected(error)) throw error;
-      wf.log.warn('an activity failed for no known reason; it is asked again', { activity, error, pause });
+      wf.log.warn('an activity failed unexpectedly; it is asked again', { activity, error, pause });
       await wf.sleep(`${pause}s`);
     }
   }
@@ -35,5 +35,5 @@ function checked<T extends z.ZodType>(activity: string, schema: T, answer: unkno
   if (result.success) return result.data;
   const [first] = problemsOf(result.error, answer, schema);
   const problem = first ? problemSentence({ ...first, field: first.field || 'it' }) : 'it is not understood';
-  throw new Error(`the answer of ${activity} makes no sense: ${problem}`);
+  throw new Error(`the answer of ${activity} is invalid: ${problem}`);
 }

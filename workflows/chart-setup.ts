@@ -1,7 +1,7 @@
 /** What the run chart can ask for, notice and wait for; `run-chart.ts` says when. */
-
 import { assign, fromPromise, setup } from 'xstate';
 import type { Asked } from '../contracts/asked.ts';
+import { endsTraining } from '../contracts/failure.ts';
 import type { CheckedConfig } from '../contracts/host-messages.ts';
 import type { Receipt, StopMode } from '../contracts/receipt.ts';
 import type {
@@ -19,7 +19,7 @@ import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
 import { lastEpochOf, planOf, type RunContext, type RunInput } from './run-context.ts';
 import { adoptFailure, adoptMove, toStore } from './run-progress.ts';
-import { isFinal, isHostTrouble, isUnexpected } from './session-failures.ts';
+import { isHostTrouble, isUnexpected } from './session-failures.ts';
 
 export type RunChartEvent =
   | { type: 'CONFIGURE'; draft: Configure }
@@ -83,7 +83,7 @@ export const chartSetup = setup({
           }
         : {},
     ),
-    hang: assign({ failure: { kind: 'hang', message: 'the trainer did not end in time after its last epoch' } }),
+    hang: assign({ failure: { kind: 'hang', message: 'the trainer did not exit in time after its last epoch' } }),
     wantPause: assign({ pauseWanted: true }),
     wantTraining: assign({ pauseWanted: false }),
     wantRenewal: assign({ renewalDue: true }),
@@ -91,7 +91,7 @@ export const chartSetup = setup({
     move: assign(({ context, event }) => (event.type === 'MOVED' ? adoptMove(context, event.moved) : {})),
     loseSession: assign(({ context }) =>
       adoptFailure(context, {
-        failure: { kind: 'workerLost', message: 'the worker was restarted; its trainer checkpointed and ended' },
+        failure: { kind: 'workerLost', message: 'the worker was restarted; its trainer checkpointed and exited' },
         preempted: false,
         report: null,
         reached: null,
@@ -110,9 +110,7 @@ export const chartSetup = setup({
       const { failure, failuresInRow } = context;
       if (!failure) return false;
       const { failures } = planOf(context).config;
-      if (failure.kind === 'nan' && failures.onNan === 'stop') return true;
-      if (failure.kind === 'outOfMemory' && failures.onOutOfMemory === 'fail') return true;
-      return isFinal(failure) || failuresInRow > failures.restarts;
+      return endsTraining(failure, failures) || failuresInRow > failures.restarts;
     },
     mayGoOnAtOnce: ({ context }) => isHostTrouble(context.failure),
     asksForNow: ({ event }) => event.type === 'STOP' && event.mode === 'now',

@@ -55,7 +55,7 @@ export function adoptCheckpoints(
   };
 }
 
-/** Those to go on from and the best come first, then the last ones, newest first, then those for good, oldest first. */
+/** Those to resume from and the best come first, then the last ones, newest first, then those for good, oldest first. */
 function withinLimit(wanted: readonly LedgerEntry[]): ReadonlySet<LedgerEntry> {
   const isNeeded = (reason: KeepReason) => reason === 'resume' || reason === 'best' || reason === 'fallback';
   const needed = wanted.filter(({ reasons }) => reasons.some(isNeeded));
@@ -90,7 +90,7 @@ function keepReasons(
   const newest = entries.at(-1);
   keep(newest, 'resume');
   if (newest?.stored === false) {
-    // It may be damaged before it is stored: then this is what the run goes on from, or all that it has.
+    // It may be damaged before it is stored: then this is what the run resumes from, or all that it has.
     const before = entries.slice(0, -1);
     const fallback = before.findLast(({ stored }) => stored) ?? before.at(-1);
     for (const entry of before) {

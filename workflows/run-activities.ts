@@ -34,7 +34,7 @@ const reattachSeconds = 2;
 const reattachHeartbeatSeconds = 5;
 /** How long the check of a draft may wait for a worker of its pool: who asked for it waits, too. */
 const draftCheckSeconds = 20;
-/** How long publishing and cleaning up wait for the host that has the files: a reboot, not a funeral. */
+/** How long publishing and cleaning up wait for the host that has the files. */
 const hostReturnTimeout = '5m';
 /** How long the end of a run waits for its observers to be told of it. */
 export const observersEndSeconds = 30;
@@ -77,7 +77,7 @@ export async function checkConfig(
     return await answerOf('checkConfig', checkedConfigSchema, () => ask(draft, chain));
   } catch (error) {
     if (!isDraft || !isUnanswered(error)) throw error;
-    const message = `must be a pool that has a worker: none took the check within ${draftCheckSeconds} s`;
+    const message = `must be a pool that has a worker: none picked up the check within ${draftCheckSeconds} s`;
     return { ok: false, problems: [{ field: 'pool', value: shownValue(pool), message }] };
   }
 }
@@ -165,7 +165,7 @@ export async function moveIn(input: MoveInInput): Promise<MovedIn> {
   const perform: Perform<MovedIn> = (queue, limits, at) => {
     const { moveIn: ask } = activitiesOn(queue, {
       scheduleToCloseTimeout: `${config.deadlines.publishSeconds}s`,
-      summary: 'take a place of its own, beside that of the life before',
+      summary: 'move to a place of its own, beside that of the previous life',
       ...limits,
     });
     return answerOf('moveIn', movedInSchema, () => ask({ ...input, host: at }));

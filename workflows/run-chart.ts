@@ -88,7 +88,7 @@ const sessions = chartSetup.createStateConfig({
     ],
   },
   states: {
-    /** Waits for a GPU slot, then for the trainer to be ready. Who leaves takes back what was begun. */
+    /** Waits for a GPU slot, then for the trainer to be ready. Leaving this state cancels the pending open. */
     acquiring: {
       initial: 'waiting',
       invoke: {

@@ -14,7 +14,7 @@ export function tellChange(before: RunContext, after: RunContext, event: { type:
     told.push(`trains on ${host}${from}`);
   }
   if (after.endedEarly && !before.endedEarly) {
-    told.push(`the trainer ends early, after epoch ${after.endedEarly.epoch}: ${after.endedEarly.reason}`);
+    told.push(`the trainer ended early, after epoch ${after.endedEarly.epoch}: ${after.endedEarly.reason}`);
   }
   if (after.batchDivisor > before.batchDivisor) {
     told.push(`batch divided by ${after.batchDivisor}, gradients accumulated instead`);

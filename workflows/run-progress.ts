@@ -19,8 +19,7 @@ const mostRestarts = 200;
 const mostDropped = 500;
 const longestOldMessage = 300;
 
-const ledgerFull =
-  'there are more checkpoints to keep than a run can remember: the newest of those for good were removed';
+const ledgerFull = 'more checkpoints are to be retained than a run can record: the newest permanent ones were removed';
 
 const withNotes = (notes: readonly string[], more: readonly string[]): string[] =>
   [...new Set([...notes, ...more.map((note) => shortened(note, longestNote))])].slice(-mostNotes);
@@ -72,7 +71,7 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
 }
 
 const wasDamaged = (name: string) =>
-  `${name} was damaged on its host, and put aside there (damaged/${name} in the run folder)`;
+  `${name} was damaged on its host, and moved aside there (damaged/${name} in the run folder)`;
 
 /** What the keeper has to store: a fallback that is on a host alone is only of use there. */
 export const toStore = ({ ledger }: RunContext): LedgerEntry[] =>
@@ -133,7 +132,7 @@ export function adoptMove(context: RunContext, moved: MovedIn): Change {
   const isBack = isBefore(position, context.position);
   const notes = [
     lifeNote(moved.before, moved.outputFolder),
-    ...(gone.length > 0 ? [`not to be had from the life before any more: ${gone.join(', ')}`] : []),
+    ...(gone.length > 0 ? [`no longer available from the previous life: ${gone.join(', ')}`] : []),
   ];
   return {
     plan: { ...plan, place: moved.place, outputFolder: moved.outputFolder },
@@ -304,7 +303,7 @@ export function adoptPublished(context: RunContext, published: Published): Chang
   const lost = published.lost.length > 0 ? published.lost.join(', ') : 'the newest checkpoint';
   const failure: Failure = {
     kind: 'checkpointLost',
-    message: `not in the store, and damaged on its host or gone with it: ${lost}`,
+    message: `not in the store, and damaged on its host or lost with it: ${lost}`,
   };
   // A host publishes only once it has seen to the end of the run's last trainer.
   const processGroupGone = published.host ? true : context.processGroupGone;

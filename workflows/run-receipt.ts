@@ -1,4 +1,5 @@
 /** The receipt, composed from what the run remembers. Pure, clock given. */
+import { failureKinds } from '../contracts/failure.ts';
 import type { Cause, Outcome, Receipt } from '../contracts/receipt.ts';
 import { draftConfigSchema } from '../contracts/run-config.ts';
 import { lastEpochOf, type RunContext } from './run-context.ts';
@@ -36,11 +37,11 @@ export function bestOf(context: RunContext): Receipt['best'] {
 /** Why the run folder has to stay, or null when it may go: everything in it is in the store. */
 export function reasonToKeep(context: RunContext): string | null {
   if (context.publishFailure) return `publishing failed: ${context.publishFailure.message}`;
-  if (context.failure) return `the training failed (${context.failure.kind}); kept for you to look at`;
+  if (context.failure) return `${failureKinds[context.failure.kind]}; folder kept for inspection`;
   return null;
 }
 
-/** Where publishing failed: what was stored, and read back, while the training went on is there all the same. */
+/** Where publishing failed: what was stored, and read back, while the training continued is there all the same. */
 const storedBefore = ({ publishFailure, ledger }: RunContext): Receipt['checkpoints'] =>
   ledger
     .filter(({ stored }) => stored && publishFailure !== null)

@@ -33,10 +33,10 @@ const nothing: Survey = { config: null, chain: null, checkpoints: [], epochs: []
 
 export async function salvage(input: SalvageInput): Promise<Receipt | null> {
   const { run, place, pool } = input;
-  wf.setCurrentDetails(`Lands what is left of the run ${pageOf(run)}.`);
+  wf.setCurrentDetails(`Publishes what is left of run ${pageOf(run)}.`);
   const onHost = input.host === null ? null : await surveyHost(input.host, input);
   const config = input.config ?? onHost?.config ?? null;
-  if (!config) throw wf.ApplicationFailure.nonRetryable(`nobody knows how ${place} was configured`, 'NothingLeft');
+  if (!config) throw wf.ApplicationFailure.nonRetryable(`no configuration found for ${place}`, 'NothingLeft');
   const owner = { place, chain: input.chain ?? onHost?.chain ?? [] };
   const inStore = await surveyStore(pool, place, config);
   const host = onHost ? input.host : null;
@@ -155,7 +155,7 @@ const isFromSalvage = ({ cause }: Receipt) => cause.kind === 'failure' && cause.
 function landedLate(own: Receipt, outputFolder: string | null): Receipt {
   const { cause } = own;
   if (cause.kind !== 'failure' || cause.failure.kind !== 'store') return own;
-  const notes = [...own.notes, 'published later, from the folder that its host had kept'];
+  const notes = [...own.notes, 'published later, from the folder kept on its host'];
   return { ...own, outcome: 'salvaged', outputFolder: own.outputFolder ?? outputFolder, notes };
 }
 
@@ -217,7 +217,7 @@ function composeLost(
     processGroupGone: host === null ? null : true,
     gpuMemoryReleased: null,
     data: null,
-    notes: ['written by salvage: times and waste before the end are not known'],
+    notes: ['written by salvage: times and wasted batches before the end are unknown'],
   };
 }
 

@@ -1,6 +1,6 @@
 /** What an activity's error means for the run. Pure. */
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
-import { type Failure, finalFailures } from '../contracts/failure.ts';
+import type { Failure } from '../contracts/failure.ts';
 import { otherLifeType } from '../contracts/life.ts';
 import { progressSchema } from '../contracts/progress.ts';
 import {
@@ -26,8 +26,8 @@ export function sessionFailureOf(error: unknown): SessionTrouble {
     const trained = last.success && last.data.phase === 'train' ? last.data : null;
     const message =
       cause.timeoutType === 'SCHEDULE_TO_START'
-        ? 'no worker of the host took the work in time'
-        : 'the host sent no sign of life in time';
+        ? 'no worker on the host picked up the work in time'
+        : 'the host sent no heartbeat in time';
     return {
       ...nothing,
       failure: { kind: 'hostLost', message },
@@ -36,7 +36,7 @@ export function sessionFailureOf(error: unknown): SessionTrouble {
     };
   }
   if (cause instanceof CancelledFailure) {
-    return { ...nothing, failure: { kind: 'workerLost', message: 'the worker gave the session up' } };
+    return { ...nothing, failure: { kind: 'workerLost', message: 'the worker gave up the session' } };
   }
   return { ...nothing, failure: failureOf(cause), unseen: true };
 }
@@ -77,5 +77,3 @@ export const isHostTrouble = (failure: Failure | null): boolean =>
 
 /** What a host lacks, or suffers, says nothing about the training: it never uses up the restarts budget. */
 export const isOfHost = (failure: Failure | null): boolean => isHostTrouble(failure) || failure?.kind === 'otherStore';
-
-export const isFinal = (failure: Failure): boolean => finalFailures.has(failure.kind);

@@ -402,7 +402,7 @@ class TrainingRun {
     const details = detailsOf(this.#context, this.#story, this.#position);
     // A run that is ended by force cannot say so any more: until it has ended, it says where to look then.
     const isOver = this.#position.state === 'stopped';
-    const salvage = `If it is ended by force, what is left of it is landed by ${pageOf(salvageId(this.#owner.place))}.`;
+    const salvage = `If it is ended by force, what is left of it is published by ${pageOf(salvageId(this.#owner.place))}.`;
     wf.setCurrentDetails(isOver ? details : `${details}\n\n${salvage}`);
     const { config } = this.#view();
     const { place } = this.#owner;

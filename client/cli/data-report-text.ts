@@ -22,7 +22,7 @@ export function dataReportText(report: DataReport): string {
 export function dataFacts(report: DataSummary): [string, string | null][] {
   const { kind, images, objects, splits, splitBy, splitSha256 } = report;
   const parts = splits.map((split) => {
-    const unmarked = split.unmarked > 0 ? `, ${split.unmarked} without any` : '';
+    const unmarked = split.unmarked > 0 ? `, ${split.unmarked} without annotations` : '';
     const loaded = loadedText(split, String);
     const end = split.role === 'unused' ? ' (not used)' : loaded ? ` (${loaded})` : '';
     return `${plain(split.name)} ${counted(split.images, 'image')} with ${counted(split.objects, 'object')}${unmarked}${end}`;

@@ -13,7 +13,7 @@ describe('wrong calls', () => {
     [['ls', '--colour'], 2, /^epochal: Unknown argument: colour; "epochal ls --help" tells more\n$/],
     [['ls', '--limit', 'many'], 2, /^epochal: limit is NaN: must be a whole number\n$/],
     [['stop', 'x', '--mode', 'soon'], 2, /^epochal: mode is "soon": must be one of "batch", "epoch", "now"\n$/],
-    [['status', '../x'], 2, /^epochal: run is "\.\.\/x": allowed are letters/],
+    [['status', '../x'], 2, /^epochal: run is "\.\.\/x": must consist of letters/],
     [
       ['status', 'no-such-run'],
       2,

@@ -10,7 +10,7 @@ import { readConfig } from '../../server/written-config.ts';
 
 const good = { trainer: 'digits', epochs: 3 };
 const nameRule =
-  'allowed are letters, digits, ".", "_" and "-", starting with a letter or digit, at most 100 characters, no ".."';
+  'must consist of letters, digits, ".", "_" and "-", starting with a letter or digit, at most 100 characters, no ".."';
 
 const sentences = (input: unknown): string[] => {
   const { error } = runConfigSchema.safeParse(input);
@@ -57,12 +57,12 @@ const cases: [what: string, change: object, ...told: string[]][] = [
   [
     'an unknown field that only ends like another',
     { deadlines: { startSeconds: 1 } },
-    'deadlines.startSeconds is 1: unknown field; known here are setUpSeconds, stopSeconds, terminateSeconds, finishSeconds, publishSeconds, heartbeatSeconds, hangFloorSeconds, hangCeilingSeconds',
+    'deadlines.startSeconds is 1: unknown field; known fields are setUpSeconds, stopSeconds, terminateSeconds, finishSeconds, publishSeconds, heartbeatSeconds, hangFloorSeconds, hangCeilingSeconds',
   ],
   [
     'an unknown field like no other',
     { gpus: 2 },
-    'gpus is 2: unknown field; known here are run, project, trainer, epochs, parameters, data, seed, pool, priority, fairnessKey, store, storeIdentity, continueFrom, checkpoints, failures, deadlines',
+    'gpus is 2: unknown field; known fields are run, project, trainer, epochs, parameters, data, seed, pool, priority, fairnessKey, store, storeIdentity, continueFrom, checkpoints, failures, deadlines',
   ],
   [
     'an unknown field within another',
@@ -92,7 +92,7 @@ const cases: [what: string, change: object, ...told: string[]][] = [
   [
     'parameters as long as a file',
     { parameters: { names: 'x'.repeat(60_000) } },
-    `parameters is ${JSON.stringify({ names: 'x'.repeat(100) }).slice(0, 79)}…: must have at most 50000 characters as JSON; what is larger belongs into a file`,
+    `parameters is ${JSON.stringify({ names: 'x'.repeat(100) }).slice(0, 79)}…: must have at most 50000 characters as JSON; put anything larger into a file`,
   ],
   ['data as a number', { data: 5 }, 'data is 5: must be text'],
   ['data empty', { data: '' }, 'data is "": must not be empty'],
@@ -273,9 +273,9 @@ describe('YAML', () => {
 
   it('tells the first problems of many, each with its place, and what is known once', () => {
     const { problems } = readConfig(`trainer: a\nepochs: 1\nzzz: 1\n${names(100).replaceAll(', ', '\n')}`);
-    expect(problems[0]).toMatchObject({ field: 'zzz', line: 3, message: expect.stringContaining('known here are') });
+    expect(problems[0]).toMatchObject({ field: 'zzz', line: 3, message: expect.stringContaining('known fields are') });
     expect(problems[1]).toMatchObject({ field: 'name0', line: 4, message: 'unknown field; leave it out' });
-    expect(problems.at(-1)).toMatchObject({ field: '', message: `only the first ${mostProblems} are told` });
+    expect(problems.at(-1)).toMatchObject({ field: '', message: `only the first ${mostProblems} are shown` });
   });
 
   it('merges as the language says', () => {

@@ -32,8 +32,8 @@ it('sets what was loaded of a split beside what it promised', () => {
   const split = { name: 'train', role: 'train', images: 3, objects: 9, unmarked: 1 } as const;
   const text = (loaded: { images: number; objects: number } | null) =>
     dataReportText({ ...report, splits: [{ ...split, loaded }] });
-  const promised = 'train 3 images with 9 objects, 1 without any';
+  const promised = 'train 3 images with 9 objects, 1 without annotations';
   expect(text({ images: 2, objects: 9 })).toContain(`${promised} (loaded: 2 images, 9 objects)`);
-  expect(text({ images: 3, objects: 9 })).toContain(`${promised} (all of them loaded)`);
+  expect(text({ images: 3, objects: 9 })).toContain(`${promised} (all loaded)`);
   expect(text(null)).not.toContain('loaded');
 });

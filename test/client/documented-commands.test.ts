@@ -43,7 +43,7 @@ it('start, execute, query, pause, resume, stop, configure, list and cancel runs'
   const commands = await commandsOf(document);
   expect(commands.length).toBeGreaterThan(12);
   for (const command of commands) {
-    // The run that later commands talk to has to go on until they do.
+    // The run that later commands talk to has to continue until they do.
     const asRun = command.replace('"epochs": 20}', '"epochs": 20, "parameters": {"batch_delay_seconds": 0.05}}');
     if (/--workflow-id my-digits --name (pause|stop)/.test(command)) await isIn('my-digits', 'training.epoch');
     if (/--workflow-id my-digits --name resume/.test(command)) await isIn('my-digits', 'training.paused');

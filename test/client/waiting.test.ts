@@ -37,7 +37,7 @@ it.each([
   [1_000 + 3 * 3600 + 5, '3 h'],
 ])('a run that waits for a slot says where, and in steps for how long', async (now, waited) => {
   const live = await liveProgress(plain, session(1, 'gpu', 1_000), now * 1000);
-  const doing = `wait for a worker of pool gpu with a free slot (${waited} so far)`;
+  const doing = `waiting for a worker of pool gpu with a free slot (${waited} so far)`;
   expect(live).toEqual(waited === null ? [] : [{ kind: 'work', activity: 'openSession', work: { doing } }]);
 });
 

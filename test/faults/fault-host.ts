@@ -22,7 +22,7 @@ const entry = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
 const testTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
 
 /**
- * A machine that is slow at the wrong moment is no fault of the host, and a trainer that waits for its test does not hang;
+ * A machine that is slow at the wrong moment is not a fault of the host, and a trainer that waits for its test does not hang;
  * a test of either has limits of its own.
  */
 const patient = { heartbeatSeconds: 60, hangFloorSeconds: 600 };

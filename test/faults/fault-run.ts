@@ -80,7 +80,7 @@ export class FaultRun {
     );
   }
 
-  /** Live progress, as everyone who watches reads it; null between two epochs, and when the server is away. */
+  /** Live progress, as everyone who watches reads it; null between two epochs, and when the server is unavailable. */
   async progress(activity = 'trainEpoch'): Promise<Progress | null> {
     return progressSchema.safeParse((await this.pending(activity))?.details).data ?? null;
   }
@@ -197,7 +197,7 @@ export class FaultRun {
             `${error.message}: ${JSON.stringify(view && { detail: view.detail, position: view.position, events: view.events })}`,
           );
         }
-        if (!(error instanceof WorkflowFailedError)) continue; // the server is away
+        if (!(error instanceof WorkflowFailedError)) continue; // the server is unavailable
         const { cause } = error;
         if (cause instanceof CancelledFailure)
           return { how: 'cancelled', receipt: (await this.until('has a view', () => true)).receipt };

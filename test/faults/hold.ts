@@ -27,7 +27,7 @@ export class Hold {
     await until(`a trainer waits in ${place}`, () => existsSync(join(this.folder, `${place} is reached`)));
   }
 
-  /** Lets it go on. One that is told to end, by its worker or for want of one, goes on by itself. */
+  /** Lets it continue. One that is told to end, by its worker or for want of one, continues by itself. */
   async release(place: string = this.#only): Promise<void> {
     await rm(join(this.folder, place));
   }

@@ -1,4 +1,4 @@
-/** The kernel kills a trainer for want of memory: its own cgroup has a limit, and a counter that tells. */
+/** The kernel kills a trainer because memory ran out: its own cgroup has a limit, and a counter that tells. */
 import { rmdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { until } from '../support/until.ts';
@@ -29,7 +29,7 @@ const isRemoved = (folder: string): boolean => {
   }
 };
 
-describe.skipIf(!can('cgroup'))('a trainer that the kernel kills for want of memory', () => {
+describe.skipIf(!can('cgroup'))('a trainer that the kernel kills out of memory', () => {
   it('is told apart from one that a person killed, and goes on with its batch in two parts', async () => {
     await hosts.worker({ prefix: ['sh', '-c', `echo $$ > ${cgroup}/cgroup.procs && exec "$@"`, 'sh'] });
     const run = await hosts.start({

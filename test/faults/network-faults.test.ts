@@ -92,7 +92,7 @@ describe.skipIf(!can('namespaces'))('a network cut between a worker and the serv
     await run.reaches(1, 5);
     const trainer = await run.trainer(worker);
     cut();
-    // The trainer trains on through what it was granted, with nobody listening.
+    // The trainer keeps training through what it was granted, with nobody listening.
     await until('its second epoch is on disk', () => run.hasOnDisk(worker, 'epoch-0002'));
     heal();
     const { receipt, violations } = await checkLanded(run);

@@ -11,7 +11,7 @@ it('names the folders of trainers that are not there, and says nothing of the ot
     const file = join(folder, 'file');
     const nowhere = join(folder, 'nowhere');
     await writeFile(file, '');
-    const what = { what: 'EPOCHAL_TRAINERS', status: 'missing', remedy: 'make it, or correct EPOCHAL_TRAINERS' };
+    const what = { what: 'EPOCHAL_TRAINERS', status: 'missing', remedy: 'create it, or correct EPOCHAL_TRAINERS' };
     expect(await examineFolders('EPOCHAL_TRAINERS', [folder, nowhere, file])).toEqual([
       { ...what, detail: `${nowhere}: there is no such folder` },
       { ...what, detail: `${file}: it is a file, not a folder` },
@@ -24,7 +24,7 @@ it('names the folders of trainers that are not there, and says nothing of the ot
 it('says what is missing on a system that is not Linux', () => {
   expect(system('linux', true)).toMatchObject([{ status: 'ok' }]);
   expect(system('darwin', false)).toMatchObject([
-    { status: 'note', detail: expect.stringMatching(/^darwin, without \/proc: .*outside of its group/) },
+    { status: 'note', detail: expect.stringMatching(/^darwin, without \/proc: .*outside its group/) },
   ]);
   expect(system('win32', false)).toMatchObject([{ status: 'missing', remedy: expect.stringContaining('Linux') }]);
 });

@@ -118,7 +118,7 @@ test('its client, contracts and worker are imported by name, with their types', 
     import { runConfigSchema } from 'epochal/contracts/run-config';
     import { startWorker } from 'epochal/worker';
     export const receiptOf = async (client: TrainingClient): Promise<Receipt> => client.result('run');
-    // @ts-expect-error what is imported has types: a receipt is no number
+    // @ts-expect-error what is imported has types: a receipt is not a number
     export const wrong = async (client: TrainingClient): Promise<number> => client.result('run');
     const names = [TrainingClient, ConfigError, startWorker].map(({ name }) => name);
     process.stdout.write([...names, runConfigSchema.parse({ trainer: 'digits', epochs: 3 }).trainer].join(' '));

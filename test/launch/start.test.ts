@@ -59,7 +59,7 @@ async function trainLonger(): Promise<void> {
 
 test('Ctrl-C while a run trains checkpoints it; the next start goes on with it, and ends with its npm', async () => {
   const first = launch();
-  await first.until(/Epochal serves/);
+  await first.until(/Epochal is running/);
   expect(first.said).toMatch(/completed.*all epochs are trained/);
   const server = await startedServer(folder);
   await trainLonger();
@@ -69,7 +69,7 @@ test('Ctrl-C while a run trains checkpoints it; the next start goes on with it, 
   expect(await leftOver()).toEqual([]);
 
   const second = launchByNpm();
-  await second.until(/Epochal serves/);
+  await second.until(/Epochal is running/);
   expect(second.said).toMatch(/completed.*all epochs are trained/);
   expect(second.said).toMatch(/restarts.*(preemption|workerLost)/);
   const launcher = await servingProcess(folder);
@@ -78,7 +78,7 @@ test('Ctrl-C while a run trains checkpoints it; the next start goes on with it, 
   expect(isAlive(launcher)).toBe(false);
 
   const third = launchByNpm();
-  await third.until(/Epochal serves/);
+  await third.until(/Epochal is running/);
   expect(third.said).not.toMatch(/completed/);
   const orphan = await servingProcess(folder);
   third.stopReading();
@@ -91,7 +91,7 @@ test('Ctrl-C while a run trains checkpoints it; the next start goes on with it, 
 test('a second start on the same data folder is refused with the first one named, and leaves that running', async () => {
   await writeFile(join(folder, 'demo.json'), '{"run":"none"}');
   const first = launch();
-  await first.until(/Epochal serves/);
+  await first.until(/Epochal is running/);
   const server = await startedServer(folder);
   const second = launch();
   expect(await second.ended()).toBe(1);
@@ -105,13 +105,13 @@ test('a second start on the same data folder is refused with the first one named
 test('kill -9 leaves no server and no trainer; the next start goes on with the run', async () => {
   await writeFile(join(folder, 'demo.json'), '{"run":"none"}');
   const first = launch();
-  await first.until(/Epochal serves/);
+  await first.until(/Epochal is running/);
   const server = await startedServer(folder);
   await trainLonger();
   first.signal('SIGKILL');
   await first.ended();
   const second = launch();
-  await second.until(/Epochal serves/);
+  await second.until(/Epochal is running/);
   expect(isAlive(server.pid)).toBe(false);
   expect(second.said).toMatch(/completed.*all epochs are trained/);
   second.signal('SIGKILL');
@@ -149,7 +149,7 @@ test('a server that is configured is used, not ended, and told the search attrib
   Object.assign(env, { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace });
   await writeFile(join(folder, 'demo.json'), '{"run":"none"}');
   const launcher = launch();
-  await launcher.until(/Epochal serves/);
+  await launcher.until(/Epochal is running/);
   expect(launcher.said).toMatch(/as configured/);
   await signIn(launcher.said);
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });

@@ -25,7 +25,7 @@ afterAll(async () => {
   await host?.stop();
 });
 
-/** 503 is what is said while a worker or Temporal is away; 413 comes before any look at the content. */
+/** 503 is what is said while a worker or Temporal is unavailable; 413 comes before any look at the content. */
 const config = `
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 503]

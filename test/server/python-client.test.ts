@@ -91,5 +91,5 @@ except ServerUnavailable as error:
     expect.stringMatching(/no Epochal server answers at http:\/\/127\.0\.0\.1:9: /),
   ]);
   const nowhere = run('from epochal.client import Client; Client()', { EPOCHAL_ADDRESS: '', EPOCHAL_DATA_DIR: folder });
-  await expect(nowhere).rejects.toThrow(/ServerUnavailable: no Epochal server runs on the data folder/);
+  await expect(nowhere).rejects.toThrow(/ServerUnavailable: no Epochal server is running on the data folder/);
 });

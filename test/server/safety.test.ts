@@ -1,16 +1,16 @@
-/** Who may ask, and what no request gets: other origins, other hosts, wrong tokens, files outside of a run, floods. */
+/** Who may ask, and what no request gets: other origins, other hosts, wrong tokens, files outside a run, floods. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { routes } from '../../contracts/http-api.ts';
 import { createServerLog } from '../../server/log.ts';
-import { readServerSettings, ServerSettingsError } from '../../server/settings.ts';
+import { raw } from '../support/raw-request.ts';
 import { TestHost } from '../support/test-host.ts';
 import { TestServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
+import { badInputs } from './bad-inputs.ts';
 
 let host: TestHost;
 let server: TestServer;
@@ -23,79 +23,13 @@ afterAll(async () => {
   await host?.stop();
 });
 
-/** As it is written: `fetch` would make the path and the headers proper. */
-function raw(
-  path: string,
-  headers: Record<string, string> = {},
-  method = 'GET',
-  address = server.address,
-): Promise<{ status: number; text: string; type: string }> {
-  const { hostname, port } = new URL(address);
-  return new Promise((resolve, reject) => {
-    const sent = request({ hostname, port, path, method, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk) => chunks.push(chunk));
-      response.on('end', () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          text: Buffer.concat(chunks).toString(),
-          type: response.headers['content-type'] ?? '',
-        }),
-      );
-    });
-    sent.on('error', reject);
-    sent.end();
-  });
-}
-
-describe('settings', () => {
-  it('refuse to ask for no token where others can reach the server', () => {
-    const reached = [
-      ...['0.0.0.0', '::', '192.168.1.5', 'gpu-box'].map((address) => ({ EPOCHAL_SERVER_ADDRESS: address })),
-      { EPOCHAL_SERVER_NAMES: 'train.example.org' },
-      { EPOCHAL_SERVER_PROXIES: '1' },
-    ];
-    for (const env of reached) {
-      expect(() => readServerSettings({ ...env, EPOCHAL_TOKEN: 'none' })).toThrow(
-        /EPOCHAL_TOKEN is "none", and EPOCHAL_/,
-      );
-      expect(readServerSettings(env).token).toEqual({ kind: 'made' });
-    }
-    for (const address of ['127.0.0.1', 'localhost', '::1']) {
-      const { token } = readServerSettings({ EPOCHAL_SERVER_ADDRESS: address, EPOCHAL_TOKEN: 'none' });
-      expect(token).toEqual({ kind: 'none' });
-    }
-  });
-
-  it('want both halves of TLS', () => {
-    expect(() => readServerSettings({ EPOCHAL_SERVER_TLS_CERT: 'a.pem' })).toThrow('EPOCHAL_SERVER_TLS_KEY is missing');
-    expect(() => readServerSettings({ EPOCHAL_SERVER_TLS_KEY: 'a.pem' })).toThrow('EPOCHAL_SERVER_TLS_CERT is missing');
-  });
-
-  it('never tell a bad token', () => {
-    for (const bad of ['too-short', 'with a space in the middle of it']) {
-      const thrown = (() => {
-        try {
-          return readServerSettings({ EPOCHAL_TOKEN: bad });
-        } catch (error) {
-          return error;
-        }
-      })();
-      expect(thrown).toBeInstanceOf(ServerSettingsError);
-      expect(String(thrown)).toContain('at least 16 printable ASCII characters');
-      expect(String(thrown)).not.toContain(bad);
-    }
-    expect(() => readServerSettings({ EPOCHAL_SERVER_PORT: '70000' })).toThrow('EPOCHAL_SERVER_PORT is "70000"');
-  });
-});
-
 describe('other sites', () => {
   it('cannot call it under a name of their own', async () => {
     for (const name of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil', 'a b', '10.0.0.1']) {
-      expect(await raw('/api/health', { host: name })).toMatchObject({ status: 403 });
+      expect(await raw(server.address, '/api/health', { host: name })).toMatchObject({ status: 403 });
     }
     const { port } = new URL(server.address);
-    expect(await raw('/api/alive', { host: `localhost:${port}` })).toMatchObject({ status: 200 });
+    expect(await raw(server.address, '/api/alive', { host: `localhost:${port}` })).toMatchObject({ status: 200 });
   });
 
   it('cannot call it from their pages', async () => {
@@ -107,14 +41,19 @@ describe('other sites', () => {
       'http://localhost:1',
       `ftp://${host}`,
     ]) {
-      expect(await raw('/api/health', { host, origin })).toMatchObject({ status: 403 });
+      expect(await raw(server.address, '/api/health', { host, origin })).toMatchObject({ status: 403 });
     }
-    expect(await raw('/api/alive', { host, origin: `http://${host}` })).toMatchObject({ status: 200 });
+    expect(await raw(server.address, '/api/alive', { host, origin: `http://${host}` })).toMatchObject({ status: 200 });
     expect(
-      await raw('/api/alive', { host, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }),
+      await raw(server.address, '/api/alive', { host, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }),
     ).toMatchObject({ status: 403 });
     expect(
-      await raw('/api/runs', { host, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, 'POST'),
+      await raw(
+        server.address,
+        '/api/runs',
+        { host, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
+        'POST',
+      ),
     ).toMatchObject({ status: 403 });
   });
 
@@ -186,8 +125,8 @@ describe('a token', () => {
       for (const method of route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]) {
         for (const spelling of spellings) {
           const target = spelling(path);
-          const { status, type } = await raw(target, { host }, method, guarded.address);
-          // What is no address of the API may be a page of the web, which holds nothing.
+          const { status, type } = await raw(guarded.address, target, { host }, method);
+          // What is not an address of the API may be a page of the web, which holds nothing.
           const isPage = status === 200 && type.startsWith('text/html');
           expect([method, target, isPage ? 404 : status]).toEqual([method, target, expect.toBeOneOf([401, 404, 400])]);
           asked++;
@@ -262,10 +201,13 @@ describe('files', () => {
       expect((await server.ask('files', { params, query: { folder: path } })).status, path).toBe(400);
     }
     for (const run of ['..', '%2e%2e', '..%2f..%2fetc', '%2fetc%2fpasswd', 'a%00b', '....', 'x'.repeat(150), '%ff']) {
-      expect((await raw(`/api/runs/${run}/file?path=secret.txt`, {})).status, run).toBeGreaterThanOrEqual(400);
-      expect((await raw(`/api/runs/${run}/file?path=secret.txt`, {})).text, run).not.toContain('root:');
+      expect(
+        (await raw(server.address, `/api/runs/${run}/file?path=secret.txt`, {})).status,
+        run,
+      ).toBeGreaterThanOrEqual(400);
+      expect((await raw(server.address, `/api/runs/${run}/file?path=secret.txt`, {})).text, run).not.toContain('root:');
     }
-    const encoded = await raw(`/api/runs/${body.run}/file?path=%2e%2e%2f%2e%2e%2fsecret.txt`);
+    const encoded = await raw(server.address, `/api/runs/${body.run}/file?path=%2e%2e%2f%2e%2e%2fsecret.txt`);
     expect(encoded.status).toBe(400);
     expect((await server.ask('files', { params, query: { folder: 'artifacts/etc' } })).status).toBe(404);
     const { body: listing } = await server.ask('files', { params, query: { folder: 'artifacts' } });
@@ -280,59 +222,6 @@ describe('files', () => {
     await server.ask('stop', { params, body: { mode: 'now' } });
   });
 });
-
-/** Method, address, body, and the field that the refusal must name. */
-const badInputs: [string, string, unknown, string][] = [
-  ['GET', '/api/runs?limit=0', undefined, 'limit'],
-  ['GET', '/api/runs?limit=201', undefined, 'limit'],
-  ['GET', '/api/runs?limit=', undefined, 'limit'],
-  ['GET', '/api/runs?limit=1&limit=2', undefined, 'limit'],
-  ['GET', '/api/runs?state=sleeping', undefined, 'state'],
-  ['GET', '/api/runs?text=%27%20OR%201=1', undefined, 'text'],
-  ['GET', '/api/runs?sort=up', undefined, 'sort'],
-  ['GET', '/api/runs?cursor=abc', undefined, 'cursor'],
-  ['GET', '/api/runs?sort=run&cursor=-1', undefined, 'cursor'],
-  ['GET', '/api/runs?colour=red', undefined, 'colour'],
-  ['GET', '/api/progress', undefined, 'runs'],
-  ['GET', '/api/progress?runs=a%2Fb', undefined, 'runs'],
-  ['GET', '/api/runs/..a', undefined, 'run'],
-  ['GET', '/api/runs/a@x/events', undefined, 'run'],
-  ['GET', '/api/runs/a/log?lines=0', undefined, 'lines'],
-  ['GET', '/api/runs/a/log?offset=-1', undefined, 'offset'],
-  ['GET', '/api/runs/a/metrics?points=1', undefined, 'points'],
-  ['GET', '/api/trainers?pool=a/b', undefined, 'pool'],
-  ['POST', '/api/runs', {}, 'config'],
-  ['POST', '/api/runs', { config: [] }, 'config'],
-  ['POST', '/api/runs', { config: {}, draft: 'yes' }, 'draft'],
-  ['POST', '/api/runs', { config: { trainer: 'counter', epochs: -1 } }, 'epochs'],
-  ['POST', '/api/runs', { config: { trainer: '../counter', epochs: 1 } }, 'trainer'],
-  ['POST', '/api/runs', { config: { run: '..' }, draft: true }, 'run'],
-  ['POST', '/api/runs/a/stop', { mode: 'softly' }, 'mode'],
-  ['POST', '/api/runs/a/stop', null, 'body'],
-  ['POST', '/api/runs/a/pause', { now: true }, 'now'],
-  ['POST', '/api/config/read', { yaml: 3 }, 'yaml'],
-  ['POST', '/api/config/write', { config: 'x' }, 'config'],
-  ['POST', '/api/access', { token: '' }, 'token'],
-  ['GET', '/api/runs/..a/live', undefined, 'run'],
-  ['POST', '/api/runs/..a/configure', {}, 'run'],
-  ['POST', '/api/runs/a/train', { now: true }, 'now'],
-  ['POST', '/api/runs/..a/resume', {}, 'run'],
-  ['POST', '/api/check', { config: 'x' }, 'config'],
-  ['GET', '/api/runs/a/clone?keepProgress=maybe', undefined, 'keepProgress'],
-  ['GET', '/api/runs/a/clone?checkpoint=..', undefined, 'checkpoint'],
-  ['GET', '/api/runs/..a/checkpoints', undefined, 'run'],
-  ['GET', '/api/runs/a/files?folder=..', undefined, 'folder'],
-  ['GET', '/api/runs/a/file', undefined, 'path'],
-  ['GET', '/api/runs/a/file?path=a&download=yes', undefined, 'download'],
-  ['POST', '/api/hosts/..a/kept-folders/a/publish', {}, 'host'],
-  ['POST', '/api/hosts/a/kept-folders/a/publish', { force: true }, 'force'],
-  ['GET', '/api/data-sets?pool=..', undefined, 'pool'],
-  ['GET', '/api/hosts/a/data-sets/0123456789abcdef/items?limit=51', undefined, 'limit'],
-  ['GET', '/api/hosts/a/data-sets/0123456789abcdef/items?offset=x', undefined, 'offset'],
-  ['GET', '/api/hosts/a/data-sets/0123456789abcdef/image', undefined, 'item'],
-  ['DELETE', '/api/hosts/a/kept-folders/..a', undefined, 'run'],
-  ['GET', '/api/hosts/a/data-sets/xyz', undefined, 'dataSet'],
-];
 
 describe('bad input', () => {
   it('is tried on every route that takes any', () => {

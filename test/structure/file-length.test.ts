@@ -16,12 +16,7 @@ const data = [
 /** Longer still: each has to be split, and does not grow beyond this until then. */
 const still: Readonly<Record<string, number>> = {
   'test/trainers/counter.py': 360,
-  'test/client/training-client.test.ts': 490,
   'test/faults/random-schedules.ts': 460,
-  'test/faults/trainer-faults.test.ts': 380,
-  'test/server/api.test.ts': 430,
-  'test/server/safety.test.ts': 410,
-  'test/stores/file-store.test.ts': 530,
   'test/trainers/sdk/test_protocol.py': 380,
   'test/workflows/run-chart.test.ts': 370,
   'trainers/epochal/epochal/application.py': 360,

@@ -25,7 +25,7 @@ export interface ResetOptions {
 /** `temporal.api.enums.v1.ResetReapplyExcludeType`: signals, updates, cancels. */
 const messages = [1, 2, 4];
 
-/** Answers the id of the execution that goes on. */
+/** Answers the id of the execution that continues. */
 export async function resetRun(
   client: Client,
   run: string,

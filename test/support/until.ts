@@ -12,7 +12,7 @@ export async function until<T>(
   for (;;) {
     const value = await condition();
     if (value !== null && value !== undefined && value !== false) return value;
-    if (performance.now() > limit) throw new Error(`waited ${seconds} s in vain: ${what}. ${told()}`);
+    if (performance.now() > limit) throw new Error(`waited ${seconds} s for nothing: ${what}. ${told()}`);
     await delay(20);
   }
 }

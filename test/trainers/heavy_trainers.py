@@ -114,7 +114,7 @@ def ended_well(trainer: TrainerProcess, epochs: int) -> TrainerProcess:
 def does_again_what_follows(
     start: Start, trainer: TrainerProcess, epochs: int, artifact: str | None = None, **session: Any
 ) -> None:
-    """Interrupted after its last epoch, a training goes on there: nothing is trained, and what follows is done."""
+    """Interrupted after its last epoch, a training continues there: nothing is trained, and what follows is done."""
     newest = checkpoint_path(trainer, f"epoch-{epochs:04d}")
     again = start(run="again-at-the-end", epochs=epochs, resumeFrom=newest, **session)
     assert again.end() == 0, again.account()

@@ -1,6 +1,6 @@
 /**
  * Every trainer on its own framework as a user has it: the configuration beside it, trained by a worker and a server.
- * It is killed, goes on, ends; is extended, and stopped. What lies on the disk and in the store is what the ledger says.
+ * It is killed, continues, ends; is extended, and stopped. What lies on the disk and in the store is what the ledger says.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -57,7 +57,7 @@ async function openReport(page: Page): Promise<void> {
 
 const pages: Record<string, (page: Page) => Promise<unknown>> = {
   '/': (page) => page.locator('[data-run=live] [role=progressbar]').waitFor(),
-  '/?state=uploading': (page) => page.getByText('No run is like that').waitFor(),
+  '/?state=uploading': (page) => page.getByText('No runs match these filters').waitFor(),
   '/runs/live': (page) => page.locator('.chart').waitFor(),
   '/runs/live?tab=curves': (page) => page.locator('.plot canvas').first().waitFor(),
   '/runs/live?tab=checkpoints': (page) => page.locator('[data-checkpoint]').first().waitFor(),
@@ -67,7 +67,7 @@ const pages: Record<string, (page: Page) => Promise<unknown>> = {
   '/runs/done': (page) => page.getByTestId('outcome').waitFor(),
   '/runs/done?tab=receipt': (page) => page.getByTestId('receipt').waitFor(),
   '/runs/looked?tab=data': openReport,
-  '/runs/draft': (page) => page.getByText('A draft: nothing runs yet').waitFor(),
+  '/runs/draft': (page) => page.getByText('Draft: not started yet').waitFor(),
   '/runs/nowhere': (page) => page.getByText('There is no run nowhere').waitFor(),
   '/compare?runs=done,live': (page) => page.locator('.plot canvas').first().waitFor(),
   '/hosts': (page) => page.locator('[data-kept]').first().waitFor(),
@@ -77,7 +77,7 @@ const pages: Record<string, (page: Page) => Promise<unknown>> = {
   },
   '/new?from=done': (page) => page.locator('[data-check=fine]').waitFor(),
   '/new?from=looked': openReport,
-  '/no-such-page': (page) => page.getByText('There is no such page').waitFor(),
+  '/no-such-page': (page) => page.getByText('Page not found').waitFor(),
 };
 
 /** Badges and messages whose text does not fit. */
@@ -122,7 +122,7 @@ it.each(Object.entries(looks))(
     await page.getByTestId('outcome').waitFor();
     await checkTexts('/runs/broken');
     await page.goto('/new?from=done');
-    for (const name of [/Trainer/, /Parameters/, /Checkpoints and failures/, /Where/]) {
+    for (const name of [/Trainer/, /Parameters/, /Checkpoints & recovery/, /Destination/]) {
       await page.locator('.wizard-steps').getByRole('button').filter({ hasText: name }).click({ force: true });
       await page.waitForTimeout(500);
       await check(`/new ${name}`);

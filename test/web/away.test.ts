@@ -1,4 +1,4 @@
-/** What the browser shows while a worker, Temporal or every worker is away, and that it recovers by itself. */
+/** What the browser shows while a worker, Temporal or every worker is unavailable, and that it recovers by itself. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -44,7 +44,7 @@ it('signs in by the printed address, once, or by the token; and out again', asyn
     await page.locator('input[type=password]').waitFor();
     const other = await stage.page({ baseURL: server.address });
     await other.goto(printed);
-    await other.getByText('was used before').waitFor();
+    await other.getByText('has been used already').waitFor();
     await other.locator('input[type=password]').fill((await readFile(join(dataFolder, 'server-token'), 'utf8')).trim());
     await other.getByRole('button', { name: 'Enter' }).click();
     await other.getByRole('button', { name: 'Sign out' }).waitFor();
@@ -67,14 +67,14 @@ it(
     await page.goto(`/runs/${run}`);
     await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor();
     await stage.killWorker();
-    await page.getByTestId(banner).getByText('Every worker is away').waitFor();
+    await page.getByTestId(banner).getByText('No workers online').waitFor();
     // Temporal knows what there is; the list does not need a worker.
     await list.getByTestId(banner).waitFor();
     await list.getByRole('row', { name: /survivor/ }).waitFor();
     // What a worker that does not answer has is not known, rather than nothing.
     await list.getByRole('link', { name: 'Hosts' }).click();
     await list.getByText('Not known: 1 host did not answer.').waitFor();
-    await list.getByText(/last asked for work at .* whether it still trains is not known/).waitFor();
+    await list.getByText(/last seen at .* whether it still trains is not known/).waitFor();
     await list.getByRole('link', { name: 'New run' }).click();
     await list.getByText('Not known: no worker of this pool answered.', { exact: false }).waitFor();
     const before = (await stage.details(run)).view?.position.epoch ?? 1;
@@ -127,7 +127,7 @@ it(
     const stop = page.getByRole('button', { name: 'Stop', exact: true });
     await page.context().setOffline(true);
     await page.getByTestId(banner).getByText('This browser is offline').waitFor();
-    await page.getByTestId(banner).getByText('What is shown is as of').waitFor();
+    await page.getByTestId(banner).getByText('Data as of').waitFor();
     await page.locator('[data-stale]').waitFor();
     expect(await stop.isDisabled()).toBe(true);
     await page.context().setOffline(false);
@@ -136,11 +136,11 @@ it(
 
     await stage.stopTemporal();
     await page.getByTestId(banner).getByText('Temporal does not answer').waitFor();
-    await page.getByText('Nothing new at the moment').waitFor();
+    await page.getByText('Live updates paused').waitFor();
     expect(await stop.isDisabled()).toBe(true);
     await stage.startTemporal();
     await page.getByTestId(banner).waitFor({ state: 'detached', timeout: 120_000 });
-    await page.getByText('Nothing new at the moment').waitFor({ state: 'detached', timeout: 120_000 });
+    await page.getByText('Live updates paused').waitFor({ state: 'detached', timeout: 120_000 });
     await stage.atEpoch(run, before + 1);
     await page.locator('[data-state="training.sessions.epoch"][data-lit]').waitFor({ timeout: 240_000 });
     await page.getByRole('button', { name: 'Stop', exact: true }).click();

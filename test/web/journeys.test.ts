@@ -48,12 +48,12 @@ it(
     await page.getByLabel('Learning Rate').fill('0.002');
     await expect.poll(() => page.getByLabel('Configuration as YAML').textContent()).toContain('learning_rate: 0.002');
     await step(page, /Next: Checkpoints/);
-    await page.getByLabel('Most recent ones').fill('2');
-    await page.getByRole('combobox', { name: 'When memory runs out' }).click();
-    await page.getByRole('option', { name: 'End as failed' }).click();
-    await step(page, /Next: Where/);
+    await page.getByLabel('Keep last N').fill('2');
+    await page.getByRole('combobox', { name: 'Out of memory' }).click();
+    await page.getByRole('option', { name: 'End the run as failed' }).click();
+    await step(page, /Next: Destination/);
     await page.getByText('High', { exact: true }).click();
-    await page.getByLabel('Name of the run').fill('from-the-form');
+    await page.getByLabel('Run id').fill('from-the-form');
     await page.locator('[data-check=fine]').waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();
     await page.getByRole('heading', { name: 'from-the-form', level: 1 }).waitFor();

@@ -76,7 +76,7 @@ it(
     await page.goBack();
     await expect.poll(() => page.getByLabel('Epochs').inputValue()).toBe('6');
     await editor.fill('trainer: digits\nepochs: [');
-    await page.getByText(/The YAML cannot be read: line/).waitFor();
+    await page.getByText(/Invalid YAML: line/).waitFor();
     expect(await page.getByLabel('Epochs').isDisabled()).toBe(true);
     await editor.fill('trainer: digits\nepochs: 5\n');
     await expect.poll(() => page.getByLabel('Epochs').inputValue()).toBe('5');
@@ -91,7 +91,7 @@ it(
     await page.goto('/new');
     await page.getByLabel('Configuration as YAML').fill('run: a-draft\ntrainer: digits\nepochs: 9\n');
     await page.getByRole('button', { name: 'Save draft' }).click();
-    await page.getByText('A draft: nothing runs yet').waitFor();
+    await page.getByText('Draft: not started yet').waitFor();
     await page.getByRole('link', { name: 'Edit draft' }).click();
     await step(page, /Next: Trainer/);
     await expect.poll(() => page.getByLabel('Epochs').inputValue()).toBe('9');
@@ -113,12 +113,12 @@ it(
     const page = await stage.page();
     await page.goto('/new');
     await page.getByRole('radio', { name: /shapes/ }).click();
-    await page.getByRole('heading', { name: 'shapes: 48 pictures, 3 classes' }).waitFor();
+    await page.getByRole('heading', { name: 'shapes: 48 images, 3 classes' }).waitFor();
     await page.getByText(/train 36 \(75%\) · val 12 \(25%\)/).waitFor();
     const classes = page.getByRole('list', { name: 'Classes' });
     for (const name of ['circle', 'square', 'triangle'])
       await classes.getByRole('listitem').filter({ hasText: name }).waitFor();
-    // Boxes are drawn over pictures that have arrived.
+    // Boxes are drawn over images that have arrived.
     await page.locator('.marked-picture svg rect').first().waitFor();
     expect(await page.locator('.marked-picture svg').count()).toBe(12);
     await page.getByText('1–12 of 48').waitFor();
@@ -142,9 +142,11 @@ it(
     await page.locator('[data-check=fine]').waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();
     await page.getByRole('tab', { name: 'Data' }).click();
-    await report.getByRole('row', { name: /Decoded 48 images, all whole/ }).waitFor();
+    await report.getByRole('row', { name: /Decoded 48 images, all intact/ }).waitFor();
     await report.getByRole('row', { name: /Duplicates none/ }).waitFor();
-    await report.getByRole('row', { name: /Split train 36 images.*1 without any; loaded: 35 images/ }).waitFor();
+    await report
+      .getByRole('row', { name: /Split train 36 images.*1 without annotations; loaded: 35 images/ })
+      .waitFor();
     await report.getByText('image discarded by looker (train): 1').waitFor();
     await page.getByRole('tab', { name: 'Receipt' }).click();
     await page.getByText(/loaded: 35 images/).waitFor();
@@ -190,7 +192,7 @@ it(
     const page = await stage.page();
     const trainOn = async (how: string) => {
       await page.goto('/runs/parent?tab=checkpoints');
-      await page.getByRole('button', { name: 'Train on from epoch-0002' }).click();
+      await page.getByRole('button', { name: 'Continue or fork from epoch-0002' }).click();
       await page.getByRole('menuitem', { name: how }).click();
       await expect.poll(() => page.getByLabel('Configuration as YAML').textContent()).toMatch(/continueFrom/);
       await step(page, /Next: Trainer/);
@@ -205,7 +207,7 @@ it(
       return (await stage.details(run)).view;
     };
     await trainOn('Continue from here');
-    // Both epochs are trained: one that goes on has to train more.
+    // Both epochs are trained: one that continues has to train more.
     expect(await page.getByLabel('Epochs').inputValue()).toBe('4');
     await page.getByLabel('Epochs').fill('3');
     const continued = await started();

@@ -49,7 +49,7 @@ it(
     // Until they are read, nothing is said of them.
     await page.getByRole('row', { name: /parameters.learning_rate/ }).waitFor();
     await page.getByRole('status', { name: 'Loading' }).waitFor();
-    expect(await page.getByText('None of them has completed').count()).toBe(0);
+    expect(await page.getByText('None of these runs has completed').count()).toBe(0);
     isHeld = false;
     await page
       .getByRole('row', { name: /parameters.learning_rate/ })
@@ -175,11 +175,11 @@ it(
     await page.getByText('0 of 2 taken').waitFor();
     await page.getByText(/free for run folders in/).waitFor();
     const row = (run: string) => page.locator(`[data-kept=${run}]`);
-    await row('kept-a').getByText('all of it').waitFor();
+    await row('kept-a').getByText('Complete').waitFor();
     expect(existsSync(join(stage.dataFolder, 'runs', 'kept-a'))).toBe(true);
     await row('kept-a').getByRole('button', { name: 'Remove' }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByText('Everything in it was verified in the store.').waitFor();
+    await dialog.getByText('Everything in it has been verified in the store.').waitFor();
     await dialog.getByRole('button', { name: 'Remove' }).click();
     await row('kept-a').waitFor({ state: 'detached' });
     expect(existsSync(join(stage.dataFolder, 'runs', 'kept-a'))).toBe(false);

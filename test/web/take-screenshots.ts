@@ -153,12 +153,21 @@ async function takeAll(page: Page, scheme: string): Promise<void> {
     null,
     () =>
       page
-        .getByRole('button', { name: /Checkpoints and failures/ })
+        .getByRole('button', { name: /Checkpoints & recovery/ })
         .first()
         .click(),
     true,
   );
-  await take('new-where', null, () => page.getByRole('button', { name: /Where/ }).last().click(), true);
+  await take(
+    'new-where',
+    null,
+    () =>
+      page
+        .getByRole('button', { name: /Destination/ })
+        .last()
+        .click(),
+    true,
+  );
 }
 
 /** Pages have few colours: a palette makes a picture a third as large, and nobody sees it. */

@@ -108,7 +108,7 @@ it('in the place of a link to a file of the run its content is published, and ot
   });
   expect(left.sort()).toEqual(['artifacts/folder', 'artifacts/none', 'artifacts/out', 'logs/trainer.log', 'own.json']);
   expect(leftOutNotes([...left, 'one-more'])).toEqual([
-    'not published: symbolic links to what is no file of the run folder: "artifacts/folder", "artifacts/none", "artifacts/out", "logs/trainer.log", "own.json" and 1 more',
+    'not published: symbolic links that do not lead to a file of the run folder: "artifacts/folder", "artifacts/none", "artifacts/out", "logs/trainer.log", "own.json" and 1 more',
   ]);
 
   await rm(folder.metrics);
@@ -241,6 +241,6 @@ it('a receipt of a publishing that was given up names what is in the store, and 
   expect(told.checkpoints).toEqual(checkpoints.slice(2));
   expect(told.notes).toEqual([
     'told before',
-    'stored once, and removed before publishing was given up: epoch-0001, epoch-0002',
+    'stored earlier, and removed before publishing was given up: epoch-0001, epoch-0002',
   ]);
 });

@@ -1,4 +1,4 @@
-/** Whose a folder is, however often its run has gone on in another execution since. */
+/** Whose a folder is, however often its run has continued in another execution since. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,7 +79,7 @@ it('an output folder with files and no claim, as another version left it, is nob
   await store.prepare(false);
   await store.write('p/r/receipt.json', '{}');
   const life = lifeOf(['e1', '00000000-0000-0000-0000-0000000000e2']);
-  await expect(claimOutput(store, 'p/r', 'r', life)).rejects.toThrow(/nobody knows whom.*is left as it is/);
+  await expect(claimOutput(store, 'p/r', 'r', life)).rejects.toThrow(/an unknown owner.*is left untouched/);
   expect(await store.read('p/r/life.json')).toBe(null);
 });
 

@@ -1,4 +1,4 @@
-/** Kept run folders go by age and for want of room, and never while anything in them is not verified in the store. */
+/** Kept run folders go by age and to free space, and never while anything in them is not verified in the store. */
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -44,7 +44,7 @@ async function endedDaysAgo(path: string, days: number): Promise<void> {
 }
 
 describe('a kept folder', () => {
-  it('stays for good without a limit, and goes for want of room once all of it is in the store', async () => {
+  it('stays for good without a limit, and is removed to free space once all of it is in the store', async () => {
     const { path } = await kept();
     await endedDaysAgo(path, 1000);
     await upkeep(noLimit);

@@ -67,10 +67,10 @@ describe('a folder that is older than what its run has landed', () => {
     expect(await listed(run.id)).toMatchObject({
       state: 'left',
       stored: false,
-      why: expect.stringContaining('went on elsewhere'),
+      why: expect.stringContaining('continued elsewhere'),
     });
     await expect(client.publishKept(id(), run.id)).rejects.toThrow(
-      `run is "${run.id}": what ${id()} has of it is older than what has landed in ${outputOf(run.id)}, and is not published over it`,
+      `run is "${run.id}": its files on ${id()} are older than those published in ${outputOf(run.id)}, and are not published over them`,
     );
     await upkeep();
     expect(existsSync(folderOf(run.id))).toBe(false);
@@ -83,7 +83,7 @@ describe('a folder without run.json', () => {
     await host.worker.host.folders.make('never-begun');
     expect(await listed('never-begun')).toMatchObject({ state: 'left', stored: false });
     await expect(client.publishKept(id(), 'never-begun')).rejects.toThrow(
-      `run is "never-begun": its folder on ${id()} has no run.json to say where it belongs`,
+      `run is "never-begun": its folder on ${id()} has no run.json that says where it belongs`,
     );
     await upkeep();
     expect(existsSync(folderOf('never-begun'))).toBe(false);
@@ -126,8 +126,6 @@ describe('a kept folder', () => {
     await writeFile(receipt, told);
     await appendFile(join(outputOf(run), 'checkpoints', 'epoch-0001', 'weights.json'), ' ');
     expect(await listed(run)).toMatchObject({ stored: false });
-    await expect(client.publishKept(id(), 'unknown')).rejects.toThrow(
-      `run is "unknown": ${id()} keeps no folder of it`,
-    );
+    await expect(client.publishKept(id(), 'unknown')).rejects.toThrow(`run is "unknown": ${id()} has no folder of it`);
   });
 });

@@ -1,4 +1,4 @@
-/** A worker in a terminal that is closed goes on to its own end. */
+/** A worker in a terminal that is closed continues to its own end. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

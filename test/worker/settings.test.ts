@@ -39,7 +39,7 @@ it.each([
   [{ SLY_APP_DATA_DIR: './a' }, 'SLY_APP_DATA_DIR is "./a": must be the absolute path of a folder'],
   [{ EPOCHAL_CACHE_DIR: ' ' }, 'EPOCHAL_CACHE_DIR is " ": must be the absolute path of a folder'],
   [{ LOG_LEVEL: 'loud' }, /^LOG_LEVEL is "loud": must be "trace", "debug", .* or "silent"$/],
-  [{ EPOCHAL_POOL: '../x' }, /^EPOCHAL_POOL is "\.\.\/x": allowed are letters, /],
+  [{ EPOCHAL_POOL: '../x' }, /^EPOCHAL_POOL is "\.\.\/x": must consist of letters, /],
   [{ EPOCHAL_POOL: 'a b', EPOCHAL_SLOTS: '0' }, /^EPOCHAL_POOL is .*; EPOCHAL_SLOTS is "0": must be at least 1$/],
 ])('%j is refused by its name', (env, told) => {
   expect(() => readSettings(env)).toThrow(told);

@@ -29,7 +29,9 @@ it('a store is made for a first run, and not on the mount point of a disk that i
     if (mountPoint) await mkdir(root);
     // One after the other: a rejection that nobody awaits yet would be an error of no test.
     for (const work of [() => known().check(store), () => known().prepare(store)]) {
-      await expect(work()).rejects.toThrow(`the store ${root} is away: it has no ${markName}. Is its disk mounted?`);
+      await expect(work()).rejects.toThrow(
+        `the store ${root} is unavailable: it has no ${markName}. Is its disk mounted?`,
+      );
     }
     if (mountPoint) await rmdir(root); // and nothing was left in it
   }
@@ -38,6 +40,6 @@ it('a store is made for a first run, and not on the mount point of a disk that i
 
   await rm(root, { recursive: true });
   await mkdir(root);
-  await writeFile(join(root, markName), ''); // a person begins anew there
+  await writeFile(join(root, markName), ''); // a person starts over there
   await known().prepare(store);
 });

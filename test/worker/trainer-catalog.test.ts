@@ -29,5 +29,5 @@ test('a file that is no Python has no traceback, and a program may say nothing a
   const output = `  File "${file}", line 7\n    def train(app:\n             ^\nSyntaxError: '(' was never closed\n`;
   expect(pythonError(output, file)).toBe("SyntaxError: '(' was never closed (line 7 of trainer.py)");
   expect(pythonError('Killed\n\n', file)).toBe('Killed');
-  expect(pythonError('', file)).toBe('it said nothing');
+  expect(pythonError('', file)).toBe('it printed nothing');
 });

@@ -91,10 +91,10 @@ describe('a run that is reset while it trains', () => {
     const place = placeOf(run.id, [execution]);
     const receipt = await life.result();
     expect(receipt).toMatchObject({ outcome: 'completed', outputFolder: outputOf(place), epochs: { trained: 6 } });
-    expect(receipt.notes.join('\n')).toContain(`what the one before left stays in ${outputOf(run.id)}`);
+    expect(receipt.notes.join('\n')).toContain(`the files of the previous one stay in ${outputOf(run.id)}`);
     const view = await new TrainingClient(host.client).view(run.id);
     expect(lifeText(view)).toBe(`${place}: ${receipt.notes.find((note) => note.includes('another life'))}`);
-    expect(viewText(view)).toContain(`what the one before left stays in ${outputOf(run.id)}`);
+    expect(viewText(view)).toContain(`the files of the previous one stay in ${outputOf(run.id)}`);
     // What was trained before the reset is not trained again.
     expect(receipt.batches.trained).toBe(60);
     expect(receipt.batches.wasted).toBe(0);

@@ -20,7 +20,7 @@ interface Contract {
 }
 const v01 = await recordedContract();
 
-/** Hold names that a trainer or a run chooses, which are no fields of a contract. */
+/** Hold names that a trainer or a run chooses, which are not fields of a contract. */
 const records = new Set(['parameters', 'metrics', 'versions', 'stateSeconds']);
 
 type Change = (message: unknown, known: Fields, activity: string) => unknown;

@@ -1,4 +1,4 @@
-/** How many batches a run counts as trained in vain when a session ends before an epoch of its was whole. */
+/** How many batches a run counts as wasted when a session ends before an epoch of its was whole. */
 import { ActivityFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
 import { expect, it } from 'vitest';
 import type { LedgerEntry } from '../../contracts/checkpoint.ts';
@@ -20,7 +20,7 @@ const begun: RunContext = { ...firstContext({ run: 'r', draft: {}, isDraft: fals
 const report = { epochs: [], checkpoints: [], position: { epoch: 0, batch: 0 }, notes: [] };
 const session = (id: string) => ({ id, host: 'h', resumedFrom: null, devices: [], versions: {}, startedAt: at });
 
-/** The run goes on from scratch: its first epoch was trained, but its checkpoint was not whole. */
+/** The run resumes from scratch: its first epoch was trained, but its checkpoint was not whole. */
 const again = (context: RunContext) => adoptSession(context, { session: session('second'), report }).batchesWasted;
 
 const killed = { kind: 'trainerKilled', message: 'killed' } as const;

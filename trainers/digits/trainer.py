@@ -30,14 +30,14 @@ class Parameters(epochal.Parameters):
     hidden_layers: list[int] = epochal.parameter(
         [128], min_length=1, max_length=5, description="Neurons of each hidden layer, first to last"
     )
-    learning_rate: float = epochal.parameter(0.003, gt=0, le=1, description="Step size of the Adam optimizer")
+    learning_rate: float = epochal.parameter(0.003, gt=0, le=1, description="Learning rate of the Adam optimizer")
     batch_size: int = epochal.parameter(32, ge=1, le=1437, description="Images in a training batch", unit="images")
     l2: float = epochal.parameter(0.0001, ge=0, le=10, description="Strength of the L2 penalty on the weights")
     validation_fraction: float = epochal.parameter(
-        0.2, ge=0.05, le=0.5, description="Part of the images that is kept for validation"
+        0.2, ge=0.05, le=0.5, description="Fraction of the images used for validation"
     )
     batch_delay_seconds: float = epochal.parameter(
-        0.0, ge=0, le=10, unit="s", description="Wait in every batch, so that a person can watch the training"
+        0.0, ge=0, le=10, unit="s", description="Delay per batch, so that a person can watch the training"
     )
 
 
@@ -50,7 +50,7 @@ trainer = epochal.Trainer(
     metrics=[
         epochal.Metric("train_loss", "Mean loss over the epoch's training batches"),
         epochal.Metric("val_loss", "Mean cross-entropy on the validation images"),
-        epochal.Metric("val_accuracy", "Part of the validation images that was read correctly"),
+        epochal.Metric("val_accuracy", "Fraction of the validation images that was read correctly"),
     ],
     best=("val_accuracy", "max"),
     packages=["numpy", "scikit-learn"],
@@ -146,7 +146,7 @@ def train_batch(model: MLPClassifier, images: np.ndarray, digits: np.ndarray, **
 
 
 def save(model: MLPClassifier, folder: Path) -> None:
-    """The weights, and beside them what training goes on with."""
+    """The weights, and beside them what training continues with."""
     epochal.save_arrays(folder / "weights.npz", weights(model))
     epochal.save_arrays(folder / "optimizer.npz", optimizer(model))
 
@@ -190,7 +190,7 @@ def copy_into(arrays: dict[str, np.ndarray], saved: dict[str, np.ndarray]) -> No
     """Copy saved arrays into those of the model, which have to be the same ones."""
     shapes = {name: array.shape for name, array in arrays.items()}
     if shapes != {name: array.shape for name, array in saved.items()}:
-        raise epochal.SetUpError("the checkpoint is of a network with other layers: set hidden_layers as it was")
+        raise epochal.SetUpError("the checkpoint is of a network with different layers: set hidden_layers as before")
     for name, array in arrays.items():
         array[...] = saved[name]
 

@@ -6,7 +6,7 @@
 
     uv run trainers/examples/make_domains.py --seed 0 domains/
 
-The same pictures for the same seed. Both domains have the same classes and the same geometry; they differ in colour,
+The same images for the same seed. Both domains have the same classes and the same geometry; they differ in colour,
 texture, light, sharpness and noise. Poles and the bars of fences are 4 pixels wide, which half the resolution cannot
 keep apart; signs are small and rare.
 """
@@ -30,7 +30,7 @@ except ModuleNotFoundError as error:
 CLASSES = ["sky", "building", "road", "vegetation", "car", "fence", "pole", "sign"]
 SKY, BUILDING, ROAD, VEGETATION, CAR, FENCE, POLE, SIGN = range(len(CLASSES))
 
-#: Part of the pictures that has a sign.
+#: Part of the images that has a sign.
 SIGN_PART = 0.1
 
 #: Width of poles and of a fence's bars, and the gaps between those, in pixels.
@@ -43,11 +43,11 @@ class Look:
     """How a domain looks. Colours are 0 … 255."""
 
     colours: tuple[tuple[int, int, int], ...]
-    #: Deviation of the colour of a class from picture to picture.
+    #: Deviation of the colour of a class from image to image.
     variety: float
     #: Strength and grain (pixels) of each class's texture.
     textures: tuple[tuple[float, int], ...]
-    #: Brightness at the top and at the bottom of a picture, each drawn between two numbers.
+    #: Brightness at the top and at the bottom of an image, each drawn between two numbers.
     light: tuple[tuple[float, float], tuple[float, float]]
     noise: float
     blur: float
@@ -116,7 +116,7 @@ def layout(size: int, random: np.random.Generator) -> np.ndarray:
     """Classes (size, size) of a scene: what is nearer covers what is farther."""
     picture = Image.new("L", (size, size), SKY)
     draw = ImageDraw.Draw(picture)
-    unit = size / 128  # all but what is thin grows with the picture
+    unit = size / 128  # all but what is thin grows with the image
     horizon = random.integers(50, 66) * unit
     at = -random.integers(0, 20) * unit
     while at < size:
@@ -164,7 +164,7 @@ def _fence(draw: ImageDraw.ImageDraw, random: np.random.Generator, size: int, ho
 
 
 def rendered(labels: np.ndarray, look: Look, random: np.random.Generator) -> Image.Image:
-    """A picture of a scene, in RGB."""
+    """An image of a scene, in RGB."""
     size = len(labels)
     colours = np.array(look.colours, float) + random.normal(0, look.variety, (len(CLASSES), 3))
     picture = colours[labels]
@@ -194,8 +194,8 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Make two domains of small street scenes.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--source", type=int, default=240, help="labelled pictures (default: %(default)s)")
-    parser.add_argument("--target", type=int, default=160, help="pictures without labels (default: %(default)s)")
+    parser.add_argument("--source", type=int, default=240, help="labelled images (default: %(default)s)")
+    parser.add_argument("--target", type=int, default=160, help="images without labels (default: %(default)s)")
     parser.add_argument("--validation", type=int, default=80, help="to validate with (default: %(default)s)")
     parser.add_argument("--size", type=int, default=96, help="pixels of a side (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)

@@ -2,12 +2,12 @@
 # requires-python = ">=3.10"
 # dependencies = ["numpy>=1.26,<3", "pillow>=10", "PyYAML>=6", "pydantic>=2.7,<3"]
 # ///
-"""Make a small data set of coloured shapes: the same pictures for the same seed, in any format that is known here.
+"""Make a small data set of coloured shapes: the same images for the same seed, in any format that is known here.
 
     uv run trainers/examples/make_shapes.py --format coco --count 80 --seed 0 shapes/
 
-Each picture has one to three shapes that do not overlap, on a noisy background: circle, square and triangle, with
-boxes, masks and three keypoints (top, left, right). Format `images` has one shape a picture, for classification.
+Each image has one to three shapes that do not overlap, on a noisy background: circle, square and triangle, with
+boxes, masks and three keypoints (top, left, right). Format `images` has one shape per image, for classification.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make a small data set of coloured shapes.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--format", choices=FORMATS, default="coco")
-    parser.add_argument("--count", type=int, default=80, help="pictures (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=80, help="images (default: %(default)s)")
     parser.add_argument("--val", type=float, default=0.25, help="part of them to validate with (default: %(default)s)")
     parser.add_argument("--size", type=int, default=160, help="pixels of a side (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)

@@ -37,12 +37,12 @@ COLOURS = {name: colour for name, _, colour, _ in _classes}
 THINGS = [name for name, _, _, is_thing in _classes if is_thing]
 
 _IMAGE = "_leftImg8bit.png"
-#: GTA's pictures are numbered with five digits.
+#: GTA's images are numbered with five digits.
 _NUMBER = re.compile(r"\d{5}")
 
 
 class Files(NamedTuple):
-    """A picture and its labels; `has_ids` where they are Cityscapes' ids and not yet classes 0 … 18."""
+    """An image and its labels; `has_ids` where they are Cityscapes' ids and not yet classes 0 … 18."""
 
     name: str
     picture: Path
@@ -78,7 +78,7 @@ def cityscapes_files(folder: Path, split: str) -> list[Files]:
 
 
 def is_gta(folder: Path) -> bool:
-    """Whether `folder` has GTA's layout: `images` and `labels` of numbered pictures, and no list of classes."""
+    """Whether `folder` has GTA's layout: `images` and `labels` of numbered images, and no list of classes."""
     images = (path for path in sorted((folder / "images").glob("*.png")) if not is_junk(path.name))
     first = next(images, None)
     return (folder / "labels").is_dir() and first is not None and _NUMBER.fullmatch(first.stem) is not None

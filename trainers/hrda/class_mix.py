@@ -17,7 +17,7 @@ BLUR = (0.15, 1.15)
 def class_mask(labels: Tensor) -> Tensor:
     """Pixels of a half (rounded up) of the classes in `labels` (H, W), drawn at random.
 
-    What is ignored is no class here: it would be pasted without teaching anything.
+    What is ignored is not a class here: it would be pasted without teaching anything.
     """
     classes = labels.unique()
     classes = classes[classes != IGNORED]

@@ -1,4 +1,4 @@
-"""How many pixels of each class each picture has: counted once, and kept."""
+"""How many pixels of each class each image has: counted once, and kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COUNTING = 2
 
 
 class ClassStatistics:
-    """Pixels by picture and class: `counts` (pictures, classes)."""
+    """Pixels by image and class: `counts` (images, classes)."""
 
     def __init__(self, counts: np.ndarray) -> None:
         self.counts = counts.astype(np.int64)
@@ -33,13 +33,13 @@ class ClassStatistics:
         return by_class / max(by_class.sum(), 1)
 
     def pictures_with(self, index: int, least: int) -> list[int]:
-        """Pictures with at least so many pixels of a class."""
+        """Images with at least so many pixels of a class."""
         return np.flatnonzero(self.counts[:, index] >= least).tolist()
 
     def weights(self) -> np.ndarray:
         """Median frequency balancing (Eigen, Fergus, ICCV 2015, section 6.3.2): median f / f_c, 1 where c is absent.
 
-        f_c is the part that a class has of the pixels of the pictures that have it.
+        f_c is the part that a class has of the pixels of the images that have it.
         """
         has = self.counts > 0
         of_pictures = (has * self.counts.sum(axis=1, keepdims=True)).sum(axis=0)
@@ -48,7 +48,7 @@ class ClassStatistics:
         return np.where(occurring, np.median(parts[occurring]) / np.where(occurring, parts, 1), 1)
 
     def save(self, folder: Path) -> None:
-        """Into a checkpoint: what was drawn by these goes on to be, even if the data set is edited."""
+        """Into a checkpoint: what was drawn by these continues to be, even if the data set is edited."""
         save_arrays(folder / "class_statistics.npz", {"counts": self.counts})
 
     def load(self, folder: Path) -> None:
@@ -56,7 +56,7 @@ class ClassStatistics:
         counts = load_arrays(folder / "class_statistics.npz")["counts"]
         if counts.shape != self.counts.shape:
             was, now = (" × ".join(map(str, one.shape)) for one in (counts, self.counts))
-            raise DataError(f"the source had {was} pictures and classes when this run began, and has {now} now")
+            raise DataError(f"the source had {was} images and classes when this run began, and has {now} now")
         self.counts[...] = counts
 
 

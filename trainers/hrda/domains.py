@@ -1,4 +1,4 @@
-"""A domain: pictures, and the class of each of their pixels, from any of the layouts that are known."""
+"""A domain: images, and the class of each of their pixels, from any of the layouts that are known."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Domain:
             raise DataError(f"the image {path} cannot be read: {str(error) or type(error).__name__}") from error
 
     def labels(self, index: int) -> np.ndarray:
-        """Classes (H, W) as uint8, 255 where a pixel has none; `DataError` for values that are no class."""
+        """Classes (H, W) as uint8, 255 where a pixel has none; `DataError` for values that are not a class."""
         entry = self.entries[index]
         if entry.marked:
             return self._painted(entry.marked)

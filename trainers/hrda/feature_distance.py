@@ -1,6 +1,6 @@
 """The feature distance to a pretrained encoder (DAFormer, arXiv 2111.14887, section 3.3).
 
-Training on synthetic pictures makes an encoder forget what it learned of things from real ones; this holds it back.
+Training on synthetic images makes an encoder forget what it learned of things from real ones; this holds it back.
 """
 
 from __future__ import annotations

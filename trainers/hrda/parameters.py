@@ -8,7 +8,7 @@ import epochal
 
 
 class DataParameters(epochal.Parameters):
-    """Where the domains are, and how their pictures are taken."""
+    """Where the domains are, and how their images are taken."""
 
     source: str = epochal.parameter(
         "source",
@@ -29,7 +29,7 @@ class DataParameters(epochal.Parameters):
         path=True,
         max_length=4096,
         title="Validation",
-        description="Folder of labelled pictures of the target domain, within the data set; never trained on",
+        description="Folder of labelled images of the target domain, within the data set; never trained on",
     )
     unmarked: Literal["ignore", "background"] = epochal.parameter(
         "ignore",
@@ -41,7 +41,7 @@ class DataParameters(epochal.Parameters):
         False,
         title="Skip what is wrong",
         description="Train on the images that are right in domains with damaged images, masks of another size or "
-        "values that are no class, instead of refusing them",
+        "values that are not a class, instead of refusing them",
     )
     source_width: int | None = epochal.parameter(
         None,
@@ -49,7 +49,7 @@ class DataParameters(epochal.Parameters):
         le=65536,
         unit="pixels",
         title="Source width",
-        description="Source pictures are scaled to this width; left out, they are taken as they are",
+        description="Source images are scaled to this width; if omitted, they are used as they are",
     )
     target_width: int | None = epochal.parameter(
         None,
@@ -57,7 +57,7 @@ class DataParameters(epochal.Parameters):
         le=65536,
         unit="pixels",
         title="Target width",
-        description="Target and validation pictures are scaled to this width; left out, they are taken as they are",
+        description="Target and validation images are scaled to this width; if omitted, they are used as they are",
     )
     crop_size: int = epochal.parameter(
         1024,
@@ -66,7 +66,7 @@ class DataParameters(epochal.Parameters):
         multiple_of=8,
         unit="pixels",
         title="Context crop",
-        description="Side of the square that is cut from a picture for training, at full resolution. The network sees "
+        description="Side of the square that is cut from an image for training, at full resolution. The network sees "
         "it at half the resolution, and validation moves a window of this size",
     )
     detail_size: int = epochal.parameter(
@@ -92,7 +92,7 @@ class DataParameters(epochal.Parameters):
         max_length=4,
         unit="pixels",
         title="Untrusted margins",
-        description="Top, bottom, left and right of target pictures where pseudo-labels are not learned from (after "
+        description="Top, bottom, left and right of target images where pseudo-labels are not learned from (after "
         "scaling), e.g. the bonnet of the car that took them",
     )
 
@@ -164,28 +164,28 @@ class AdaptationParameters(ModelParameters):
         ge=0,
         lt=1,
         title="Confidence",
-        description="A picture's pseudo-labels weigh as much as the part of its pixels that the teacher is surer of",
+        description="An image's pseudo-labels weigh as much as the part of its pixels that the teacher is surer of",
     )
     class_mix: bool = epochal.parameter(
         True,
         title="ClassMix",
-        description="Paste half of a source picture's classes onto the target picture; off: target pictures alone",
+        description="Paste half of a source image's classes onto the target image; off: target images alone",
     )
     color_jitter: float = epochal.parameter(
         0.2,
         ge=0,
         le=1,
         title="Color jitter",
-        description="Largest change of brightness, contrast, saturation and hue of mixed pictures; 0: none",
+        description="Largest change of brightness, contrast, saturation and hue of mixed images; 0: none",
     )
     color_jitter_probability: float = epochal.parameter(
-        0.8, ge=0, le=1, title="Color jitter's probability", description="Part of the mixed pictures that is changed"
+        0.8, ge=0, le=1, title="Color jitter's probability", description="Part of the mixed images that is changed"
     )
     blur_probability: float = epochal.parameter(
-        0.5, ge=0, le=1, title="Blur's probability", description="Part of the mixed pictures that is blurred; 0: none"
+        0.5, ge=0, le=1, title="Blur's probability", description="Part of the mixed images that is blurred; 0: none"
     )
     rare_class_sampling: bool = epochal.parameter(
-        True, title="Rare class sampling", description="Draw source pictures by their rare classes; off: all alike"
+        True, title="Rare class sampling", description="Draw source images by their rare classes; off: all alike"
     )
     rare_class_temperature: float = epochal.parameter(
         0.01,
@@ -199,8 +199,8 @@ class AdaptationParameters(ModelParameters):
         ge=1,
         le=10_000_000,
         unit="pixels",
-        title="Rare class in a picture",
-        description="Pixels of a class that make a source picture one that has it",
+        title="Rare class in an image",
+        description="Pixels of a class that make a source image one that has it",
     )
     rare_class_crop_pixels: int = epochal.parameter(
         6000,
@@ -253,7 +253,7 @@ class Parameters(AdaptationParameters):
         10.0, gt=0, le=1000, title="Decoder's factor", description="The decoders' learning rate, as a multiple"
     )
     weight_decay: float = epochal.parameter(
-        0.01, ge=0, le=10, title="Weight decay", description="Strength of the pull of the weights towards zero"
+        0.01, ge=0, le=10, title="Weight decay", description="Strength of the L2 penalty on the weights"
     )
     warmup_iterations: int = epochal.parameter(
         1500,
@@ -280,15 +280,15 @@ class Parameters(AdaptationParameters):
         4,
         ge=0,
         le=100,
-        unit="pictures",
-        title="Sample pictures",
-        description="Validation pictures that are kept in every epoch, with pseudo-label, prediction and attention",
+        unit="images",
+        title="Sample images",
+        description="Validation images that are kept in every epoch, with pseudo-label, prediction and attention",
     )
     device: str = epochal.parameter(
         "auto",
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
         title="Device",
-        description="auto (a GPU where there is one), cpu, cuda, cuda:1 … or mps",
+        description="auto (a GPU if there is one), cpu, cuda, cuda:1 … or mps",
     )
     processes: int = epochal.parameter(
         1,
@@ -307,8 +307,8 @@ class Parameters(AdaptationParameters):
         le=64,
         unit="processes",
         title="Loader processes",
-        description="Processes that load pictures; 0: the trainer does it",
+        description="Processes that load images; 0: the trainer process loads them",
     )
     batch_delay_seconds: float = epochal.parameter(
-        0.0, ge=0, le=10, unit="s", title="Delay", description="Wait in every batch, so that a person can watch"
+        0.0, ge=0, le=10, unit="s", title="Delay", description="Delay per batch, so that a person can watch"
     )

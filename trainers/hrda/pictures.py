@@ -45,5 +45,5 @@ def side_by_side(image: Tensor, labels: Sequence[Tensor], attention: Tensor | No
 
 
 def file_of(folder: Path, name: str, epoch: int) -> Path:
-    """`samples/<picture>/epoch-0003.png`: a picture's epochs lie beside each other."""
+    """`samples/<image>/epoch-0003.png`: an image's epochs lie beside each other."""
     return folder / "samples" / name.replace("/", "__") / f"epoch-{epoch:04d}.png"

@@ -20,23 +20,23 @@ def class_probabilities(frequencies: np.ndarray, temperature: float) -> np.ndarr
 
 
 class RareClassSampler:
-    """Draws a class, and a picture that has it. Random numbers are those of `random`."""
+    """Draws a class, and an image that has it. Random numbers are those of `random`."""
 
     def __init__(self, statistics: ClassStatistics, temperature: float, least_pixels: int) -> None:
-        """`least_pixels` of the class make a picture one that has it; where none has so many, any of it does."""
+        """`least_pixels` of the class make an image one that has it; where none has so many, any of it does."""
         self._statistics = statistics
         self._temperature = temperature
         self._least_pixels = least_pixels
 
     def draw(self) -> tuple[int, int]:
-        """A class and the index of a picture."""
+        """A class and the index of an image."""
         pictures, weights = self._table
         (drawn,) = random.choices(list(pictures), weights)
         return drawn, random.choice(pictures[drawn])
 
     @cached_property
     def _table(self) -> tuple[dict[int, list[int]], list[float]]:
-        """The pictures of each class that occurs, and how likely it is; made when it is first drawn from.
+        """The images of each class that occurs, and how likely it is; made when it is first drawn from.
 
         By then a checkpoint's statistics are loaded.
         """

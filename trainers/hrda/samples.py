@@ -1,4 +1,4 @@
-"""Pictures as the training and the validation take them: scaled, cropped, flipped."""
+"""Images as the training and the validation take them: scaled, cropped, flipped."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch.utils.data import Dataset
 
 #: Attempts for a crop that is not nearly all of one class, or that has enough of the rare class.
 _ATTEMPTS = 10
-#: ImageNet's mean colour: what lies outside of a picture that is smaller than the crop.
+#: ImageNet's mean colour: what lies outside an image that is smaller than the crop.
 _OUTSIDE = (124, 116, 104)
 
-#: A picture (H, W, 3) and its labels or trust (H, W).
+#: An image (H, W, 3) and its labels or trust (H, W).
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -45,7 +45,7 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
     ) -> None:
         """`count` samples are an epoch. `rare_pixels` of the drawn class should be in the crop.
 
-        `margins` (top, bottom, left, right) of target pictures are not trusted: `trusted` is False there.
+        `margins` (top, bottom, left, right) of target images are not trusted: `trusted` is False there.
         """
         self._count = count
         self._source, self._target = source, target
@@ -103,7 +103,7 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
 
 
 class ValidationSamples(Dataset[dict[str, Any]]):
-    """Whole pictures with their labels at the labels' own size: predictions are brought to that."""
+    """Whole images with their labels at the labels' own size: predictions are brought to that."""
 
     def __init__(self, domain: Domain, width: int | None) -> None:
         self._domain, self._width = domain, width
@@ -121,7 +121,7 @@ class ValidationSamples(Dataset[dict[str, Any]]):
 
 
 def scaled(picture: Image.Image, width: int | None, *, nearest: bool = False) -> Image.Image:
-    """The picture at this width, its proportions kept; as it is without one."""
+    """The image at this width, its proportions kept; as it is without one."""
     if width is None or width == picture.width:
         return picture
     size = width, round(picture.height * width / picture.width)
@@ -129,7 +129,7 @@ def scaled(picture: Image.Image, width: int | None, *, nearest: bool = False) ->
 
 
 def random_crop(picture: np.ndarray, labels: np.ndarray, size: int) -> Pair:
-    """A square anywhere in a picture that is at least as large."""
+    """A square anywhere in an image that is at least as large."""
     height, width = labels.shape
     top, left = random.randint(0, height - size), random.randint(0, width - size)
     return picture[top : top + size, left : left + size], labels[top : top + size, left : left + size]

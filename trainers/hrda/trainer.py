@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 trainer = epochal.Trainer(
     name="hrda",
     title="HRDA: domain-adaptive segmentation",
-    description="Semantic segmentation learned from labelled pictures of one domain (a simulation, say) and pictures "
+    description="Semantic segmentation learned from labelled images of one domain (a simulation, say) and images "
     "without labels of the one that counts: self-training with context at low resolution and detail at high.",
     parameters=Parameters,
     datasets=[
@@ -34,14 +34,14 @@ trainer = epochal.Trainer(
         epochal.Dataset("supervisely", "the same with Supervisely projects: meta.json and data sets with img and ann"),
     ],
     metrics=[
-        epochal.Metric("mIoU", "Mean intersection over union of the classes, on the validation pictures (0 … 1)"),
-        epochal.Metric("pixel_accuracy", "Part of the labelled validation pixels that got the right class"),
+        epochal.Metric("mIoU", "Mean intersection over union of the classes, on the validation images (0 … 1)"),
+        epochal.Metric("pixel_accuracy", "Fraction of the labelled validation pixels with the right class"),
         epochal.Metric(
             "train_loss",
             "Mean of the sum of all losses over the epoch's iterations; IoU_<class> is reported for each class",
         ),
-        epochal.Metric("source_loss", "Mean cross-entropy on source pictures"),
-        epochal.Metric("mixed_loss", "Mean weighted cross-entropy on mixed pictures (self-training)"),
+        epochal.Metric("source_loss", "Mean cross-entropy on source images"),
+        epochal.Metric("mixed_loss", "Mean weighted cross-entropy on mixed images (self-training)"),
         epochal.Metric("feature_loss", "Mean weighted feature distance (with pretrained weights)"),
         epochal.Metric("pseudo_quality", "Mean part of the target pixels that the teacher is sure of (self-training)"),
         epochal.Metric("learning_rate", "Encoder's step size in the epoch's last iteration"),

@@ -1,4 +1,4 @@
-"""Validation: windows over whole pictures, intersection over union, and pictures for people."""
+"""Validation: windows over whole images, intersection over union, and images for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def predict(network: MultiResolutionNetwork, images: Tensor, window: int) -> Inferred:
-    """Whole pictures by windows that overlap by a half, as HRDA's implementation tests; mean of their logits."""
+    """Whole images by windows that overlap by a half, as HRDA's implementation tests; mean of their logits."""
 
     def of_window(crops: Tensor) -> Tensor:
         return torch.cat(network.infer(crops), dim=1)
@@ -29,7 +29,7 @@ def predict(network: MultiResolutionNetwork, images: Tensor, window: int) -> Inf
 
 
 class Validation:
-    """Validates one network, and shows what another says of the same pictures."""
+    """Validates one network, and shows what another says of the same images."""
 
     def __init__(
         self, app: epochal.Application, torch_: Torch, classes: list[str], *, window: int, pictures: int

@@ -23,7 +23,7 @@ class Parameters(epochal.Parameters):
         description="Maps of the first convolution; the second has twice as many",
     )
     dropout: float = epochal.parameter(
-        0.1, ge=0, lt=1, title="Dropout", description="Part of the features that is left out at random in training"
+        0.1, ge=0, lt=1, title="Dropout", description="Fraction of the features dropped at random in training"
     )
     batch_size: int = epochal.parameter(
         64, ge=2, le=1024, title="Batch size", unit="images", description="Images in a training batch"
@@ -32,7 +32,7 @@ class Parameters(epochal.Parameters):
         0.01, gt=0, le=1, title="Learning rate", description="Highest step size of the schedule"
     )
     validation_fraction: float = epochal.parameter(
-        0.2, ge=0.05, le=0.5, title="Validation part", description="Part of the images that is kept for validation"
+        0.2, ge=0.05, le=0.5, title="Validation part", description="Fraction of the images used for validation"
     )
     validations: int = epochal.parameter(
         1,
@@ -43,10 +43,10 @@ class Parameters(epochal.Parameters):
         description="How often an epoch is interrupted for a validation",
     )
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = epochal.parameter(
-        "auto", title="Accelerator", description="What it computes on; auto: a GPU where there is one"
+        "auto", title="Accelerator", description="Where to compute; auto: a GPU if there is one"
     )
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = epochal.parameter(
-        "32-true", title="Precision", description="Numbers that the forward pass computes with"
+        "32-true", title="Precision", description="Number format of the forward pass"
     )
     workers: int = epochal.parameter(
         0,
@@ -54,7 +54,7 @@ class Parameters(epochal.Parameters):
         le=64,
         title="Loader processes",
         unit="processes",
-        description="Processes that load images; 0: the trainer does it",
+        description="Processes that load images; 0: the trainer process loads them",
     )
     patience: int = epochal.parameter(
         0,
@@ -62,13 +62,13 @@ class Parameters(epochal.Parameters):
         le=100_000,
         title="Patience",
         unit="epochs",
-        description="End early after so many epochs without a better accuracy; 0 never does",
+        description="End early after this many epochs without a better accuracy; 0: never",
     )
     export_onnx: bool = epochal.parameter(
         False, title="ONNX export", description="Write model.onnx after the last epoch, checked on validation images"
     )
     batch_delay_seconds: float = epochal.parameter(
-        0.0, ge=0, le=10, title="Delay", unit="s", description="Wait in every batch, so that a person can watch"
+        0.0, ge=0, le=10, title="Delay", unit="s", description="Delay per batch, so that a person can watch"
     )
 
 
@@ -80,9 +80,9 @@ trainer = epochal.Trainer(
     parameters=Parameters,
     metrics=[
         epochal.Metric("train_loss", "Mean cross-entropy over the epoch's training batches"),
-        epochal.Metric("train_accuracy", "Part of the training images that was read correctly while training"),
+        epochal.Metric("train_accuracy", "Fraction of the training images that was read correctly while training"),
         epochal.Metric("val_loss", "Mean cross-entropy on the validation images"),
-        epochal.Metric("val_accuracy", "Part of the validation images that was read correctly"),
+        epochal.Metric("val_accuracy", "Fraction of the validation images that was read correctly"),
         epochal.Metric("learning_rate", "Step size of the epoch's last batch"),
     ],
     best=("val_accuracy", "max"),

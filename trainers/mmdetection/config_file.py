@@ -35,7 +35,7 @@ def config_problem(config: str) -> str | None:
         return None
     folder = package_configs()
     if folder is None:
-        return "is no file, and mmdet with its configs is not installed"
+        return "is not a file, and mmdet with its configs is not installed"
     names = sorted({file.stem for file in folder.glob("*/*.py")})
     near = difflib.get_close_matches(config.removesuffix(".py").split("/")[-1], names, n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""

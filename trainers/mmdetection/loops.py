@@ -13,7 +13,7 @@ from state import State
 
 @LOOPS.register_module()
 class EpochalTrainLoop(EpochBasedTrainLoop):
-    """`EpochBasedTrainLoop` that ends at any batch and goes on from there. Hooks are called where they always are."""
+    """`EpochBasedTrainLoop` that ends at any batch and resumes from there. Hooks are called where they always are."""
 
     app: epochal.Application
 
@@ -54,7 +54,7 @@ class EpochalTrainLoop(EpochBasedTrainLoop):
         runner, app = self.runner, self.app
         if self.trained:  # continued in its validation: every batch is trained, and none has to be loaded again
             for _ in app.batches(range(len(self.dataloader))):
-                raise RuntimeError("the data set has another number of batches than before the interruption")
+                raise RuntimeError("the data set has a different number of batches than before the interruption")
             self._epoch += 1
             return
         runner.call_hook("before_train_epoch")

@@ -44,7 +44,7 @@ class Parameters(SplitParameters):
         ge=32,
         le=4096,
         unit="pixels",
-        description="Pictures are scaled to this size; left out, as the config has it",
+        description="Images are scaled to this size; if omitted, as in the config",
     )
     batch_size: int | None = epochal.parameter(
         None,
@@ -52,14 +52,14 @@ class Parameters(SplitParameters):
         ge=1,
         le=1024,
         unit="images",
-        description="Pictures in a training batch; left out, as the config has it",
+        description="Images in a training batch; if omitted, as in the config",
     )
     learning_rate: float | None = epochal.parameter(
         None,
         title="Learning rate",
         gt=0,
         le=1,
-        description="Of the config's optimizer; left out, as the config has it",
+        description="Of the config's optimizer; if omitted, as in the config",
     )
     scale_schedule: bool = epochal.parameter(
         True,
@@ -72,8 +72,8 @@ class Parameters(SplitParameters):
         ge=0,
         le=64,
         unit="processes",
-        description="Processes that load pictures; 0 makes a resume exact",
+        description="Processes that load images; 0 makes a resume exact",
     )
     device: Literal["auto", "cpu", "cuda"] = epochal.parameter(
-        "auto", title="Device", description="auto is the GPU where there is one"
+        "auto", title="Device", description="auto: the GPU if there is one"
     )

@@ -53,7 +53,7 @@ class State:
                 runner.resume(str(folder / FILE), map_location="cpu" if not _on_gpu(runner) else "default")
         except (RuntimeError, ValueError) as error:
             raise epochal.SetUpError(
-                f"the checkpoint does not fit: config, overrides and classes must be as they were ({error})"
+                f"the checkpoint does not fit: config, overrides and classes must be as before ({error})"
             ) from error
         meta = saved["meta"]
         loop._iter = meta["iter"]

@@ -23,7 +23,7 @@ trainer = epochal.Trainer(
     "refused before training.",
     parameters=Parameters,
     datasets=[
-        epochal.Dataset("coco", "a folder with COCO json files and their pictures"),
+        epochal.Dataset("coco", "a folder with COCO json files and their images"),
         epochal.Dataset("yolo", "a folder with data.yaml, images and labels as ultralytics has them"),
         epochal.Dataset("supervisely", "a Supervisely project: meta.json and data sets with img and ann"),
     ],

@@ -1,4 +1,4 @@
-"""A convolutional network in a plain PyTorch loop: the example for one's own trainer. See docs/trainers/pytorch.md."""
+"""A convolutional network in a plain PyTorch loop: the example for your own trainer. See docs/trainers/pytorch.md."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Parameters(epochal.Parameters):
         description="Maps of the first convolution; the last has twice as many",
     )
     dropout: float = epochal.parameter(
-        0.1, ge=0, lt=1, title="Dropout", description="Part of the features that is left out at random in training"
+        0.1, ge=0, lt=1, title="Dropout", description="Fraction of the features dropped at random in training"
     )
     batch_size: int = epochal.parameter(
         64, ge=2, le=1024, title="Batch size", unit="images", description="Images in a batch, over all processes"
@@ -42,7 +42,7 @@ class Parameters(epochal.Parameters):
         "cosine", title="Schedule", description="How the learning rate falls: not at all, or as a cosine"
     )
     weight_decay: float = epochal.parameter(
-        0.01, ge=0, le=10, title="Weight decay", description="Strength of the pull of the weights towards zero"
+        0.01, ge=0, le=10, title="Weight decay", description="Strength of the L2 penalty on the weights"
     )
     clip_norm: float = epochal.parameter(
         1.0, ge=0, le=1e6, title="Gradient clipping", description="Largest norm of the gradients; 0: not limited"
@@ -58,7 +58,7 @@ class Parameters(epochal.Parameters):
         1, ge=0, le=3, title="Shift", unit="pixels", description="Training images are moved by up to this, at random"
     )
     validation_fraction: float = epochal.parameter(
-        0.2, ge=0.05, le=0.5, title="Validation part", description="Part of the images that is kept for validation"
+        0.2, ge=0.05, le=0.5, title="Validation part", description="Fraction of the images used for validation"
     )
     weights: str = epochal.parameter(
         "",
@@ -70,7 +70,7 @@ class Parameters(epochal.Parameters):
         "auto",
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
         title="Device",
-        description="auto (a GPU where there is one), cpu, cuda, cuda:1 … or mps",
+        description="auto (a GPU if there is one), cpu, cuda, cuda:1 … or mps",
     )
     processes: int = epochal.parameter(
         1,
@@ -81,7 +81,7 @@ class Parameters(epochal.Parameters):
         description="Processes that train together, each on its own GPU, or on the CPU",
     )
     precision: Literal["float32", "float16", "bfloat16"] = epochal.parameter(
-        "float32", title="Precision", description="Numbers that the forward pass computes with"
+        "float32", title="Precision", description="Number format of the forward pass"
     )
     workers: int = epochal.parameter(
         0,
@@ -89,13 +89,13 @@ class Parameters(epochal.Parameters):
         le=64,
         title="Loader processes",
         unit="processes",
-        description="Processes that load images; 0: the trainer does it",
+        description="Processes that load images; 0: the trainer process loads them",
     )
     export_onnx: bool = epochal.parameter(
         False, title="ONNX export", description="Write model.onnx after the last epoch, checked on validation images"
     )
     batch_delay_seconds: float = epochal.parameter(
-        0.0, ge=0, le=10, title="Delay", unit="s", description="Wait in every batch, so that a person can watch"
+        0.0, ge=0, le=10, title="Delay", unit="s", description="Delay per batch, so that a person can watch"
     )
 
 
@@ -108,7 +108,7 @@ trainer = epochal.Trainer(
     metrics=[
         epochal.Metric("train_loss", "Mean cross-entropy over the epoch's training batches"),
         epochal.Metric("val_loss", "Mean cross-entropy on the validation images"),
-        epochal.Metric("val_accuracy", "Part of the validation images that was read correctly"),
+        epochal.Metric("val_accuracy", "Fraction of the validation images that was read correctly"),
         epochal.Metric("learning_rate", "Step size at the end of the epoch"),
     ],
     best=("val_accuracy", "max"),
@@ -208,7 +208,7 @@ def make_ema(network: nn.Module, decay: float) -> nn.Module | None:
 
 
 def make_schedule(optimizer, name: str, epochs: int):  # noqa: ANN001, ANN201  (torch is imported by now, not above)
-    """A schedule that is stepped once an epoch. A run extended with more epochs goes on with the longer cosine."""
+    """A schedule that is stepped once an epoch. A run extended with more epochs continues with the longer cosine."""
     from math import cos, pi
 
     from torch.optim.lr_scheduler import LambdaLR

@@ -23,12 +23,12 @@ class Parameters(epochal.Parameters):
         multiple_of=8,
         title="Width",
         unit="numbers",
-        description="Numbers in the vector of a patch",
+        description="Size of the vector of a patch",
     )
     layers: int = epochal.parameter(3, ge=1, le=24, title="Layers", unit="blocks", description="Blocks of attention")
     heads: int = epochal.parameter(4, ge=1, le=16, title="Heads", unit="heads", description="Heads in a block")
     dropout: float = epochal.parameter(
-        0.0, ge=0, lt=1, title="Dropout", description="Part of the hidden numbers that is left out in training"
+        0.0, ge=0, lt=1, title="Dropout", description="Fraction of the hidden values dropped in training"
     )
     batch_size: int = epochal.parameter(
         64, ge=1, le=1024, title="Batch size", unit="images", description="Images in a step of the optimizer"
@@ -40,16 +40,16 @@ class Parameters(epochal.Parameters):
         "cosine", title="Schedule", description="How the learning rate falls after a warm-up of a tenth of the steps"
     )
     weight_decay: float = epochal.parameter(
-        0.05, ge=0, le=10, title="Weight decay", description="Strength of the pull of the weights towards zero"
+        0.05, ge=0, le=10, title="Weight decay", description="Strength of the L2 penalty on the weights"
     )
     validation_fraction: float = epochal.parameter(
-        0.2, ge=0.05, le=0.5, title="Validation part", description="Part of the images that is kept for validation"
+        0.2, ge=0.05, le=0.5, title="Validation part", description="Fraction of the images used for validation"
     )
     precision: Literal["float32", "float16", "bfloat16"] = epochal.parameter(
-        "float32", title="Precision", description="Numbers that the forward pass computes with; float16 needs a GPU"
+        "float32", title="Precision", description="Number format of the forward pass; float16 needs a GPU"
     )
     device: Literal["auto", "cpu"] = epochal.parameter(
-        "auto", title="Device", description="auto: a GPU where there is one"
+        "auto", title="Device", description="auto: a GPU if there is one"
     )
     workers: int = epochal.parameter(
         0,
@@ -57,7 +57,7 @@ class Parameters(epochal.Parameters):
         le=64,
         title="Loader processes",
         unit="processes",
-        description="Processes that load images; 0: the trainer does it",
+        description="Processes that load images; 0: the trainer process loads them",
     )
     patience: int = epochal.parameter(
         0,
@@ -65,13 +65,13 @@ class Parameters(epochal.Parameters):
         le=100_000,
         title="Patience",
         unit="epochs",
-        description="End early after so many epochs without a better accuracy; 0 never does",
+        description="End early after this many epochs without a better accuracy; 0: never",
     )
     export_onnx: bool = epochal.parameter(
         False, title="ONNX export", description="Write model.onnx after the last epoch, checked on validation images"
     )
     batch_delay_seconds: float = epochal.parameter(
-        0.0, ge=0, le=10, title="Delay", unit="s", description="Wait in every batch, so that a person can watch"
+        0.0, ge=0, le=10, title="Delay", unit="s", description="Delay per batch, so that a person can watch"
     )
 
 
@@ -85,7 +85,7 @@ trainer = epochal.Trainer(
         epochal.Metric("train_loss", "Mean cross-entropy over the epoch's training batches"),
         epochal.Metric("learning_rate", "Step size of the epoch's last batch"),
         epochal.Metric("eval_loss", "Mean cross-entropy on the validation images"),
-        epochal.Metric("eval_accuracy", "Part of the validation images that was read correctly"),
+        epochal.Metric("eval_accuracy", "Fraction of the validation images that was read correctly"),
     ],
     best=("eval_accuracy", "max"),
     can_shrink_batch=True,

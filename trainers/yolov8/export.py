@@ -1,4 +1,4 @@
-"""ONNX: written by ultralytics, checked by onnxruntime on a picture."""
+"""ONNX: written by ultralytics, checked by onnxruntime on an image."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def export_onnx(app: epochal.Application, trainer: Any) -> None:
     difference = float(np.abs(got - wanted).max() / max(np.abs(wanted).max(), 1e-6))
     if difference > 0.01:
         raise RuntimeError(f"the ONNX model's outputs differ from torch's by {difference:.2g} of the largest one")
-    app.note(f"model.onnx is written; on a picture it differs from torch by {difference:.1g} of the largest output")
+    app.note(f"model.onnx is written; on an image it differs from torch by {difference:.1g} of the largest output")
     shutil.rmtree(work, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Loaders that end, skip and go on where the application says: every batch of them is a boundary."""
+"""Loaders that end, skip and continue where the application says: every batch of them is a boundary."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ class Parameters(SplitParameters):
     """Parameters of a YOLO training."""
 
     task: Task = epochal.parameter(
-        "detect", title="Task", description="What is learnt: boxes, masks, keypoints, or the class of whole pictures"
+        "detect", title="Task", description="What is learned: boxes, masks, keypoints, or the class of whole images"
     )
     family: Literal["yolov8", "yolo11"] = epochal.parameter(
         "yolov8",
         title="Architecture",
-        description="Family of networks that is made from scratch; unused with own weights",
+        description="Family of networks trained from scratch; unused with your own weights",
     )
     size: Literal["n", "s", "m", "l", "x"] = epochal.parameter(
         "n", title="Model size", description="Size of the network, n (smallest, fastest) to x; unused with own weights"
@@ -39,7 +39,7 @@ class Parameters(SplitParameters):
         le=4096,
         multiple_of=32,
         unit="pixels",
-        description="Pictures are scaled to this size",
+        description="Images are scaled to this size",
     )
     batch_size: int = epochal.parameter(
         16,
@@ -47,7 +47,7 @@ class Parameters(SplitParameters):
         ge=1,
         le=4096,
         unit="images",
-        description="Pictures in a batch, which is one optimizer step",
+        description="Images in a batch, which is one optimizer step",
     )
     nominal_batch_size: int | None = epochal.parameter(
         None,
@@ -55,8 +55,8 @@ class Parameters(SplitParameters):
         ge=1,
         le=4096,
         unit="images",
-        description="Gradients of several batches are added up to about this many pictures for a step (ultralytics' "
-        "nbs); left out, every batch is a step, and a resume is exact",
+        description="Gradients of several batches are added up to about this many images for a step (ultralytics' "
+        "nbs); if omitted, every batch is a step, and a resume is exact",
     )
     patience: int = epochal.parameter(
         100,
@@ -64,7 +64,7 @@ class Parameters(SplitParameters):
         ge=0,
         le=100_000,
         unit="epochs",
-        description="End early after so many epochs without a better fitness; 0 never does",
+        description="End early after this many epochs without a better fitness; 0: never",
     )
     optimizer: Literal["auto", "SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp", "MuSGD"] = (
         epochal.parameter(
@@ -81,7 +81,7 @@ class Parameters(SplitParameters):
         title="Final learning rate",
         ge=0,
         le=1,
-        description="Learning rate at the end, as part of the initial one",
+        description="Learning rate at the end, as a fraction of the initial one",
     )
     cos_lr: bool = epochal.parameter(
         False, title="Cosine schedule", description="Lower the learning rate along a cosine instead of a line"
@@ -101,7 +101,7 @@ class Parameters(SplitParameters):
         description="Epochs in which the learning rate rises to its initial value",
     )
     freeze: int = epochal.parameter(
-        0, title="Freeze", ge=0, le=1000, unit="layers", description="The first so many layers are not trained"
+        0, title="Freeze", ge=0, le=1000, unit="layers", description="How many of the first layers are not trained"
     )
     close_mosaic: int = epochal.parameter(
         10,
@@ -109,7 +109,7 @@ class Parameters(SplitParameters):
         ge=0,
         le=100_000,
         unit="epochs",
-        description="The last so many epochs train without mosaic",
+        description="How many of the last epochs train without mosaic",
     )
     hsv_h: float = epochal.parameter(0.015, title="Hue", ge=0, le=1, description="Range of random hue")
     hsv_s: float = epochal.parameter(0.7, title="Saturation", ge=0, le=1, description="Range of random saturation")
@@ -118,7 +118,7 @@ class Parameters(SplitParameters):
         0.0, title="Rotation", ge=0, le=180, unit="degrees", description="Range of random rotation"
     )
     translate: float = epochal.parameter(
-        0.1, title="Translation", ge=0, le=1, description="Range of random shifts, as part of the picture"
+        0.1, title="Translation", ge=0, le=1, description="Range of random shifts, as a fraction of the image"
     )
     scale: float = epochal.parameter(0.5, title="Scale", ge=0, lt=1, description="Range of random scaling")
     shear: float = epochal.parameter(
@@ -131,13 +131,13 @@ class Parameters(SplitParameters):
         0.5, title="Flip left-right", ge=0, le=1, description="Probability of a horizontal flip"
     )
     mosaic: float = epochal.parameter(
-        1.0, title="Mosaic", ge=0, le=1, description="Probability that four pictures are put together"
+        1.0, title="Mosaic", ge=0, le=1, description="Probability that four images are put together"
     )
     mixup: float = epochal.parameter(
-        0.0, title="Mixup", ge=0, le=1, description="Probability that two pictures are blended"
+        0.0, title="Mixup", ge=0, le=1, description="Probability that two images are blended"
     )
     copy_paste: float = epochal.parameter(
-        0.0, title="Copy-paste", ge=0, le=1, description="Part of the objects that are pasted again (segmentation)"
+        0.0, title="Copy-paste", ge=0, le=1, description="Fraction of the objects that are pasted again (segmentation)"
     )
     workers: int = epochal.parameter(
         4,
@@ -145,20 +145,20 @@ class Parameters(SplitParameters):
         ge=0,
         le=64,
         unit="processes",
-        description="Processes that load pictures; on a CPU ultralytics uses none",
+        description="Processes that load images; on a CPU ultralytics uses none",
     )
     device: str = epochal.parameter(
         "auto",
         title="Devices",
         pattern=r"^(auto|mps|cuda|cpu(,cpu)*|\d+(,\d+)*)$",
-        description="auto (a GPU where there is one), cpu, mps, the number of a GPU, or several (0,1), a process each",
+        description="auto (a GPU if there is one), cpu, mps, the number of a GPU, or several (0,1), a process each",
     )
     amp: bool = epochal.parameter(
         True, title="Mixed precision", description="Train in half precision on a GPU; on a CPU it is off"
     )
-    plots: bool = epochal.parameter(True, title="Plots", description="Keep ultralytics' plots among the artifacts")
+    plots: bool = epochal.parameter(True, title="Plots", description="Keep the plots of ultralytics as artifacts")
     export_onnx: bool = epochal.parameter(
-        False, title="Export to ONNX", description="At the end write model.onnx, checked by onnxruntime on a picture"
+        False, title="Export to ONNX", description="At the end write model.onnx, checked by onnxruntime on an image"
     )
 
     @property

@@ -1,7 +1,7 @@
 """The whole state of an ultralytics training, exactly, and its weights as ultralytics itself writes them.
 
 ultralytics' own `last.pt` holds the averaged weights (EMA) in half precision alone, is written in place, and is
-stripped at the end: enough to use a model, not to go on from it exactly.
+stripped at the end: enough to use a model, not to resume from it exactly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ultralytics.utils import RANK
 
 #: Weights for use: `YOLO("weights.pt")`.
 WEIGHTS = "weights.pt"
-#: What a training goes on with.
+#: What a training continues with.
 TRAINING = "training.pt"
 
 
@@ -96,7 +96,7 @@ class State:
             trainer.ema.ema.load_state_dict(saved["ema"])
         except RuntimeError as error:
             raise epochal.SetUpError(
-                "the checkpoint is of another network: task, size, weights and number of classes must be as they were"
+                "the checkpoint is of a different network: task, size, weights and number of classes must be as before"
             ) from error
 
     def _choose_optimizer(self, name: str, lr0: float, warmup_bias_lr: float) -> None:
@@ -138,7 +138,7 @@ def _plain(losses: Any) -> dict[str, torch.Tensor] | None:
 
 
 def _load_buffer(dataset: Any, indices: list[int]) -> None:
-    """Pictures loaded last, of which a mosaic takes its other three: they decide what is trained."""
+    """Images loaded last, of which a mosaic takes its other three: they decide what is trained."""
     if indices and hasattr(dataset, "buffer"):
         for index in indices:
             dataset.load_image(index)

@@ -18,13 +18,13 @@ trainer = epochal.Trainer(
     parameters=Parameters,
     datasets=[
         epochal.Dataset("yolo", "a folder with data.yaml, images and labels as ultralytics has them"),
-        epochal.Dataset("coco", "a folder with COCO json files and their pictures"),
+        epochal.Dataset("coco", "a folder with COCO json files and their images"),
         epochal.Dataset("supervisely", "a Supervisely project: meta.json and data sets with img and ann"),
-        epochal.Dataset("images", "a folder of pictures for each class (classification)"),
+        epochal.Dataset("images", "a folder of images for each class (classification)"),
     ],
     metrics=[
         epochal.Metric(
-            "fitness", "ultralytics' own measure: mAP50-95 (of boxes plus masks or poses), or mean accuracy"
+            "fitness", "the measure of ultralytics: mAP50-95 (of boxes plus masks or poses), or mean accuracy"
         ),
         epochal.Metric("mAP50", "Mean average precision of boxes at an IoU of 0.5"),
         epochal.Metric("mAP50-95", "Mean average precision of boxes over IoU 0.5 to 0.95"),
@@ -34,8 +34,8 @@ trainer = epochal.Trainer(
         epochal.Metric("mask_mAP50-95", "mAP50-95 of masks (segment)"),
         epochal.Metric("pose_mAP50", "mAP50 of poses (pose)"),
         epochal.Metric("pose_mAP50-95", "mAP50-95 of poses (pose)"),
-        epochal.Metric("accuracy_top1", "Part of the pictures whose class was right (classify)"),
-        epochal.Metric("accuracy_top5", "Part of the pictures whose class was among the first five (classify)"),
+        epochal.Metric("accuracy_top1", "Fraction of the images whose class was right (classify)"),
+        epochal.Metric("accuracy_top5", "Fraction of the images whose class was among the top five (classify)"),
         epochal.Metric("train_loss", "Sum of the training losses; each of them is reported as train_<name>_loss"),
         epochal.Metric("val_loss", "Sum of the validation losses; each of them is reported as val_<name>_loss"),
         epochal.Metric("lr", "Learning rate of the weights at the end of the epoch"),

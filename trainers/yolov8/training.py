@@ -126,7 +126,7 @@ def overrides(app: epochal.Application, data: Path, artifacts: Path) -> dict[str
 
 
 def parts_of_batch(app: epochal.Application) -> int:
-    """How many equal parts a batch is computed in, after out-of-memory: down to one picture for a device."""
+    """How many equal parts a batch is computed in, after out-of-memory: down to one image for a device."""
     each = app.parameters.batch_size // app.ranks.count
     return next(parts for parts in range(min(app.batch_divisor, each), each + 1) if each % parts == 0)
 
@@ -149,7 +149,7 @@ def make_trainer(
     from state import State
     from ultralytics.models.yolo import classify, detect, pose, segment
 
-    # Module globals come before builtins: the one loop over training batches counts them where it goes on.
+    # Module globals come before builtins: the one loop over training batches counts them where it continues.
     engine.enumerate = numbered
     engine.check_amp = lambda _model: True  # it would download a model to compare with
     base: Any = {
@@ -162,7 +162,7 @@ def make_trainer(
     parts = parts_of_batch(app)
 
     class EpochalTrainer(base):  # type: ignore[misc]
-        """Ends at any batch, goes on from there, and leaves checkpoints to the application."""
+        """Ends at any batch, resumes from there, and leaves checkpoints to the application."""
 
         epochs_to_train: Iterator[int]
         planned_end = False

@@ -1,4 +1,4 @@
-/** Parts of the page that are fetched when they are needed, also while the server is away or has been upgraded. */
+/** Parts of the page that are fetched when they are needed, also while the server is unavailable or has been upgraded. */
 import { addressOf } from '../../contracts/http-api.ts';
 
 const retryMs = 2_000;

@@ -74,7 +74,7 @@ def _archive(file: Path, **members: bytes | str) -> Path:
         ({"link": "/etc", "link/evil": b"x"}, "'link' in the archive .* is not a file but a link"),
         ({"a": b"", "a/b": b"x"}, "cannot be unpacked"),
         ({"a" * 300: b"x"}, "cannot be unpacked: .*File name too long"),
-        ({"a.txt": b"x"}, "no data set that is known"),
+        ({"a.txt": b"x"}, "not a data set in a known format"),
     ],
     ids=["up", "inner up", "absolute", "link", "file as folder", "long", "no data set"],
 )

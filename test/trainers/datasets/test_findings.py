@@ -100,7 +100,7 @@ def test_image_folder(shapes: Make) -> None:
 
 
 def test_names_that_lead_out_of_the_data_set(shapes: Make, tmp_path: Path) -> None:
-    """Nothing outside of a data set's folder becomes a part of it, whatever the data set says."""
+    """Nothing outside a data set's folder becomes a part of it, whatever the data set says."""
     outside = tmp_path / "outside"
     outside.mkdir()
     secret = outside / "secret.png"
@@ -224,7 +224,7 @@ def test_run_lengths_are_no_longer_than_their_picture(shapes: Make) -> None:
     mask = {"size": [10**6, 10**6], "counts": [10**12]}
     _edit(folder / "annotations" / "train.json", lambda content: content["annotations"][0].update(segmentation=mask))
     sentence = next(iter(reading.read(folder).findings)).first
-    assert "a mask of 1000000 × 1000000 pixels on a picture of 64 × 64" in sentence
+    assert "a mask of 1000000 × 1000000 pixels on an image of 64 × 64" in sentence
 
 
 def test_what_a_task_needs(shapes: Make) -> None:
@@ -233,7 +233,7 @@ def test_what_a_task_needs(shapes: Make) -> None:
         ("images", "detect", "no marks in a format that is read"),
         ("yolo", "segment", "no masks"),
         ("supervisely", "pose", "no keypoints"),
-        ("coco", "classify", "no classes of whole pictures"),
+        ("coco", "classify", "no classes of whole images"),
     ):
         with pytest.raises(DataError, match=words):
             checked(str(shapes(kind)), task, parameters)

@@ -1,4 +1,4 @@
-"""Links are followed and end, and what tools leave behind is no part of a data set, wherever it lies."""
+"""Links are followed and end, and what tools leave behind is not part of a data set, wherever it lies."""
 
 from __future__ import annotations
 

@@ -119,18 +119,18 @@ def test_image_folders_without_splits(shapes: Make, tmp_path: Path) -> None:
 
 
 def test_what_is_no_data_set(shapes: Make, tmp_path: Path) -> None:
-    for path, words in ((tmp_path / "gone", "there is no data set"), (tmp_path, "no data set that is known")):
+    for path, words in ((tmp_path / "gone", "there is no data set"), (tmp_path, "not a data set in a known format")):
         with pytest.raises(DataError, match=words):
             reading.recognise(path)
     (tmp_path / "one deeper").mkdir()
     shutil.copytree(shapes("yolo"), tmp_path / "one deeper" / "data", symlinks=True)
-    with pytest.raises(DataError, match=r"no data set that is known .* \(.*/one deeper/data is one: yolo\)"):
+    with pytest.raises(DataError, match=r"not a data set in a known format .* \(.*/one deeper/data is one: yolo\)"):
         reading.recognise(tmp_path / "one deeper")
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="is a file"):
         reading.recognise(tmp_path / "file")
     (tmp_path / "data.json").write_text(json.dumps({"images": []}))
-    with pytest.raises(DataError, match="no data set that is known"):
+    with pytest.raises(DataError, match="not a data set in a known format"):
         reading.recognise(tmp_path)
 
 

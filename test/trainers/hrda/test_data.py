@@ -147,7 +147,7 @@ def test_class_statistics_are_counted_once(domains: Path, monkeypatch: pytest.Mo
 
 def test_statistics_of_another_data_set_are_refused(tmp_path: Path) -> None:
     ClassStatistics(np.ones((3, 2))).save(tmp_path)
-    with pytest.raises(DataError, match="had 3 × 2 pictures and classes when this run began, and has 4 × 2 now"):
+    with pytest.raises(DataError, match="had 3 × 2 images and classes when this run began, and has 4 × 2 now"):
         ClassStatistics(np.ones((4, 2))).load(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Two processes train one model, on a CPU by gloo: they stop at the same batch, go on exactly, and end together."""
+"""Two processes train one model, on a CPU by gloo: they stop at the same batch, continue exactly, and end together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The convolutional network on digits: it learns, stops at any batch, and goes on as if nothing had happened."""
+"""The convolutional network on digits: it learns, stops at any batch, and continues as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def test_weights_of_another_framework_are_refused(tmp_path: Path) -> None:
 
 def test_a_data_set_is_refused() -> None:
     (problem,) = check(TRAINER, "coco")
-    assert "needs no data set" in problem["message"]
+    assert "has built-in data" in problem["message"]
 
 
 def test_the_checkpoint_of_another_trainer_is_refused(start: Start) -> None:

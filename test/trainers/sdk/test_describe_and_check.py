@@ -93,7 +93,7 @@ def test_defaults_are_filled_in() -> None:
         ({"epochs": True}, "epochs is true: must be"),
         ({"epochs": 1.5}, "epochs is 1.5: must be"),
         ({"epochs": None}, "epochs is null: must be"),
-        ({"data": "x"}, 'data is "x": must be left out, because digits needs no data set'),
+        ({"data": "x"}, 'data is "x": must be left out: digits has built-in data'),
         ({"data": 3}, "data is 3: must be a path or a name"),
         ({"parameters": []}, "parameters is []: must be a mapping"),
         ({"parameters": "x"}, 'parameters is "x": must be a mapping'),
@@ -110,7 +110,7 @@ def test_defaults_are_filled_in() -> None:
         ({"parameters": {"hidden_layers": [8, "x"]}}, 'parameters.hidden_layers[1] is "x": must be a whole number'),
         ({"parameters": {"hidden_layers": [0]}}, "parameters.hidden_layers[0] is 0: must be between 1 and 4096"),
         ({"parameters": {"batchSize": 3}}, "parameters.batchSize is 3: unknown field; did you mean batch_size?"),
-        ({"parameters": {"__class__": {}}}, "unknown field; known here are"),
+        ({"parameters": {"__class__": {}}}, "unknown field; known fields are"),
     ],
 )
 def test_what_is_wrong_is_said(asked: dict[str, Any], sentence: str) -> None:

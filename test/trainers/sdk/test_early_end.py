@@ -28,7 +28,7 @@ def test_it_says_so(start: Start, how: str) -> None:
     assert event["reason"] == ("asked to end early" if how == "call" else "no epoch followed epoch 2")
     assert trainer.stopped == (2, 0)
     assert trainer.checkpoints == ["epoch-0001", "epoch-0002"]
-    # What follows the loop is no silence between two batches.
+    # What follows the loop is not a silence between two batches.
     assert how in ("exit", "stop") or trainer.of("phase")[-1]["phase"] == "finish"
     assert (trainer.folder / "artifacts" / "final.json").exists() == (how in ("call", "break"))
 

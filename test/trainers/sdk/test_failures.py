@@ -70,7 +70,7 @@ epochal.main(trainer)
     ("body", "kind", "message"),
     [
         ("import not_installed_at_all", "setUp", "not_installed_at_all"),
-        ("sys.exit(3)", "trainerError", "exit code 3"),
+        ("sys.exit(3)", "trainerError", "exited with code 3"),
         ("raise type('OutOfMemoryError', (RuntimeError,), {})('CUDA')", "outOfMemory", "CUDA"),
         ("raise RuntimeError('CUDA error: out of memory')", "outOfMemory", "out of memory"),
         ("raise OSError(12, 'Cannot allocate memory')", "outOfMemory", "Cannot allocate memory"),

@@ -96,7 +96,7 @@ epochal.main(trainer)
     "act", ["app.end_early('enough')", "one = threading.Thread(target=app.stop); one.start(); one.join()"]
 )
 def test_one_ends_early_for_all(start: Start, rank: int, act: str) -> None:
-    """By itself: that is no stop from outside, whichever process decides it."""
+    """By itself: that is not a stop from outside, whichever process decides it."""
     trainer = start(EXCHANGE.format(rank=rank, act=act), epochs=5)
     assert trainer.end() == 0, trainer.account()
     (event,) = trainer.of("endedEarly")

@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer under Epochal: learns, stops at any batch, and goes on exactly."""
+"""Hugging Face's Trainer under Epochal: learns, stops at any batch, and continues exactly."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_bad_parameter_is_refused(parameters: dict[str, Any], field: str, sent
 def test_a_data_set_is_refused() -> None:
     (problem,) = check(TRAINER, "/data/shapes")
     assert problem["field"] == "data"
-    assert "needs no data set" in problem["message"]
+    assert "has built-in data" in problem["message"]
 
 
 def test_the_checkpoint_of_another_trainer_is_refused(start: Start) -> None:

@@ -35,7 +35,7 @@ def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("hello")
     (problem,) = _check(str(tmp_path))
-    assert "no data set that is known here" in problem["message"]
+    assert "not a data set in a known format" in problem["message"]
 
 
 def test_a_data_set_without_what_the_task_needs(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two processes train one network, on a CPU as on two GPUs: every batch is shared, and they stop and go on as one."""
+"""Two processes train one network, on a CPU or two GPUs: every batch is shared, and they stop and continue as one."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def _same(one: TrainerProcess, other: TrainerProcess) -> None:
 
 
 def test_stopped_twice_and_killed(start: Start, reference: TrainerProcess) -> None:
-    """One run is stopped while it trains, while it validates, and killed: each part goes on where the last one was."""
+    """One run is stopped while it trains, while it validates, and killed: each part continues where the last ended."""
     whole = partial(start, epochs=3)
     first = stopped_in(whole, "train", 2, 2, batches=6)
     second = stopped_in(whole, "validate", 2, 1, batches=6, after=first)

@@ -1,7 +1,7 @@
 """Epochal's Python SDK: write a trainer as one file, stop it at any batch, continue it exactly.
 
 A trainer says what it is (`Trainer`), what it can be told (`Parameters`), and trains with an `Application`, which
-knows when to stop, what to save and where to go on. `docs/trainers.md` has a complete example.
+knows when to stop, what to save and where to continue. `docs/trainers.md` has a complete example.
 """
 
 try:

@@ -26,7 +26,7 @@ class Averages:
         self._by_name: dict[str, Average] = {}
 
     def get(self, name: str) -> Average:
-        """The average called `name`; the same object for as long as the training goes on."""
+        """The average called `name`; the same object for as long as the training continues."""
         return self._by_name.setdefault(name, Average())
 
     def snapshot(self) -> dict[str, list[float]]:

@@ -43,7 +43,7 @@ def now() -> str:
 
 
 class Checkpoint:
-    """A checkpoint to go on from."""
+    """A checkpoint to resume from."""
 
     def __init__(self, folder: Path) -> None:
         """Reads `folder`; `SetUpError` where it is no whole checkpoint."""

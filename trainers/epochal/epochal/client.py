@@ -272,7 +272,7 @@ class Run:
                     if line.startswith(b"data: "):
                         yield json.loads(line[len(b"data: ") :])
             except (OSError, ValueError) as error:
-                raise ServerUnavailable(f"{self.client.address} does not answer any more: {error}") from error
+                raise ServerUnavailable(f"{self.client.address} no longer answers: {error}") from error
 
     def _address(self, rest: str) -> str:
         return f"/api/runs/{quote(self.id, safe='')}{rest}"
@@ -308,7 +308,7 @@ def _address_of(folder: Path) -> str:
     said = _text_of(folder / "server.json")
     if said is None:
         raise ServerUnavailable(
-            f"no Epochal server runs on the data folder {folder}: start one by `epochal up`, or give an address "
+            f"no Epochal server is running on the data folder {folder}: start one by `epochal up`, or give an address "
             "(EPOCHAL_ADDRESS) and a token (EPOCHAL_TOKEN)"
         )
     return json.loads(said)["address"]

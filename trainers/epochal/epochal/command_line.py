@@ -67,6 +67,6 @@ def _train(trainer: Trainer, arguments: list[str]) -> None:
         trainer.run(app)
     except SystemExit as exit_:
         if exit_.code not in (None, 0) and not app.has_ended:
-            raise RuntimeError(f"the trainer ended itself with exit code {exit_.code}") from exit_
+            raise RuntimeError(f"the trainer exited with code {exit_.code}") from exit_
         raise
     app.stop()

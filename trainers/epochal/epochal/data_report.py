@@ -107,6 +107,6 @@ def _is_text(name: str) -> bool:
 
 
 def _cut(text: str, length: int) -> str:
-    """Also without what is no text: a name of a file may have bytes that are none."""
+    """Also without what is not text: a name of a file may have bytes that are none."""
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= length else f"{text[: length - 1]}…"

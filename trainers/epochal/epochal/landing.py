@@ -13,7 +13,7 @@ LONGEST_BESIDE = 600.0
 class Landing:
     """One piece of work at a time.
 
-    What it raises is raised on the main thread, by `check` and `settle`, each time: nobody who catches it can go on as
+    What it raises is raised on the main thread, by `check` and `settle`, each time: who catches it cannot continue as
     if nothing had happened.
     """
 

@@ -3,7 +3,7 @@
     from epochal.lightning import EpochalCallback
     trainer = L.Trainer(callbacks=[EpochalCallback(app)], …)
 
-Lightning reads its own `should_stop` between epochs, and repeats or leaves out batches when it goes on from the middle
+Lightning reads its own `should_stop` between epochs, and repeats or leaves out batches when it resumes from the middle
 of one. So this callback takes hold of four methods of its loops: they are the batch boundaries. Importing this module
 imports Lightning.
 """
@@ -26,7 +26,7 @@ from epochal.torch_loader import ResumableLoader
 
 
 class EpochalCallback(pl.Callback):
-    """Stops at any batch, in training and validation, saves all of the training's state, and goes on exactly.
+    """Stops at any batch, in training and validation, saves all of the training's state, and continues exactly.
 
     It decides how many epochs there are (the run's), where to start, and what a checkpoint holds:
     `weights.safetensors` and `lightning.ckpt`, which `LightningModule.load_from_checkpoint` reads.

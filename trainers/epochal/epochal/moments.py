@@ -42,11 +42,11 @@ class Moments:
             self._restore_resumed()
 
     def get_ready(self) -> None:
-        """What a framework does until the first epoch is no part of the training: it differs when one is resumed."""
+        """What a framework does until the first epoch is not part of the training: it differs when one is resumed."""
         self._ready = random_state.capture()
 
     def begin_epochs(self) -> None:
-        """The training goes on from where it was ready."""
+        """The training resumes from where it was ready."""
         if self._ready:
             random_state.restore(self._ready)
             self._ready = None
@@ -65,11 +65,11 @@ class Moments:
             self._restore_resumed()
 
     def train(self) -> None:
-        """Training begins, or goes on."""
+        """Training begins, or continues."""
         self._trained = None
 
     def has_trained(self) -> None:
-        """What follows is no training, as far as one knows."""
+        """What follows is not a training, as far as one knows."""
         self._trained = self._trained or Moment.capture(self.averages)
 
     def end_epoch(self) -> None:
@@ -92,7 +92,7 @@ class Moments:
         return self._trained or Moment.capture(self.averages)
 
     def _restore_resumed(self) -> None:
-        """The training is where its checkpoint was written: random numbers and averages go on from there."""
+        """The training is where its checkpoint was written: random numbers and averages resume from there."""
         if self._resumed:
             self._resumed.restore(self.averages)
             self._resumed = None

@@ -116,4 +116,4 @@ def _quoted(choices: str) -> str:
 def _unknown(name: str, known: list[str]) -> str:
     if near := get_close_matches(name.lower(), known, n=1, cutoff=_NEAR):
         return f"unknown field; did you mean {near[0]}?"
-    return f"unknown field; known here are {', '.join(known)}" if known else "unknown field; leave it out"
+    return f"unknown field; known fields are {', '.join(known)}" if known else "unknown field; leave it out"

@@ -107,7 +107,7 @@ class Progress:
 
     @contextmanager
     def saving(self, epoch: int, *, goes_on: bool) -> Iterator[None]:
-        """The phase `save`, and, if it goes on, the phase before it again."""
+        """The phase `save`, and, if it continues, the phase before it again."""
         self._tell_phase("save", epoch)
         yield
         if goes_on:
@@ -131,11 +131,11 @@ class Progress:
             self._tell(done, may_drop=done != self._batches)
 
     def put_off(self, done: int) -> None:
-        """`done` batches are done if the training goes on: tell of the last one in `catch_up`."""
+        """`done` batches are done if the training continues: tell of the last one in `catch_up`."""
         self._put_off = done
 
     def catch_up(self) -> None:
-        """The training goes on: tell of the batch that was put off."""
+        """The training continues: tell of the batch that was put off."""
         if self._put_off is not None:
             self.flush(self._put_off)
             self._put_off = None

@@ -1,4 +1,4 @@
-"""PyTorch in a plain training loop: devices, precision, batches and a state that goes on exactly.
+"""PyTorch in a plain training loop: devices, precision, batches and a state that continues exactly.
 
     from epochal.pytorch import Torch
 

@@ -52,7 +52,7 @@ class Ranks:
     def own_moments(self, progress: dict[str, Any]) -> dict[str, Any]:
         """`progress` of a checkpoint with the random numbers and averages of this rank.
 
-        A rank that the checkpoint does not have goes on from the generators as they are. With another number of
+        A rank that the checkpoint does not have resumes from the generators as they are. With another number of
         ranks the averages of all are added up in rank 0, so that the epoch still reports all that it saw.
         """
         saved = progress.get("ranks") or [{name: progress[name] for name in ("moment", "epochBegan")}]

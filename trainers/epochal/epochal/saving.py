@@ -20,7 +20,7 @@ from epochal.training_state import TrainingState
 
 
 class Saving:
-    """One checkpoint at a time becomes whole; where that fails, the training cannot go on."""
+    """One checkpoint at a time becomes whole; where that fails, the training cannot continue."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Saving:
         return self._landing.error
 
     def knows(self, checkpoint: Checkpoint) -> None:
-        """The training goes on from `checkpoint`."""
+        """The training resumes from `checkpoint`."""
         self._checkpoints.knows(checkpoint)
 
     def has_this_place(self) -> bool:
@@ -65,7 +65,7 @@ class Saving:
         return self._checkpoints.has(self._place.position)
 
     def save(self, *, goes_on: bool = True, then: Callable[[], None] = lambda: None) -> None:
-        """Write the files of a checkpoint, with the one before settled. It becomes whole while the training goes on.
+        """Write the files of a checkpoint, with the one before settled. It becomes whole while the training continues.
 
         `then` is called once it is, on the thread that made it whole.
         """

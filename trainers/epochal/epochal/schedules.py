@@ -1,4 +1,4 @@
-"""Schedules of the learning rate in a run that goes on with another number of epochs than its checkpoint was made for.
+"""Schedules of the learning rate in a run that continues with another number of epochs than its checkpoint had.
 
 What a schedule saves is more than where it is: the number of steps that it was planned for is in it, or the rate that
 followed from it. Loaded as it is, a cosine over 10 epochs rises again in the 11th, and a warm-up and decay end early.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: What schedules change in an optimizer's groups, unless they say so themselves (mmengine's `param_name`).
 _SCHEDULED = frozenset({"lr", "momentum", "betas"})
-#: Their lengths are absolute, or there is none: what they save is what they go on with.
+#: Their lengths are absolute, or there is none: what they save is what they continue with.
 _WITHOUT_TOTAL = frozenset({"ReduceLROnPlateau", "CosineAnnealingWarmRestarts"})
 
 

@@ -13,7 +13,7 @@ from epochal.errors import SetUpError
 
 
 class Session(SessionFile):
-    """One trainer process: what to train, where to write, where to go on."""
+    """One trainer process: what to train, where to write, where to continue."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 

@@ -28,7 +28,7 @@ class Processes:
         return model
 
     def accumulating(self, goes_on: bool) -> AbstractContextManager[Any]:
-        """Around a backward pass whose gradients are added to, if it goes on: nothing is exchanged yet."""
+        """Around a backward pass whose gradients are added to, if it continues: nothing is exchanged yet."""
         return nullcontext()
 
     def sum(self, numbers: Sequence[float], device: torch.device) -> list[float]:

@@ -20,7 +20,7 @@ TRAINING = "training.pt"
 
 
 class Stateful(Protocol):
-    """Anything of PyTorch that goes on from a dictionary: an optimizer, a scheduler, a scaler, a metric."""
+    """Anything of PyTorch that resumes from a dictionary: an optimizer, a scheduler, a scaler, a metric."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -92,7 +92,7 @@ def save_training(parts: dict[str, Stateful], path: Path) -> None:
 def load_training(parts: dict[str, Stateful], path: Path, app: Application | None = None) -> None:
     """The opposite of `save_training`. Nothing in the file is executed; `SetUpError` where it does not fit.
 
-    In an `app` that was extended, schedules go on as those of the new length.
+    In an `app` that was extended, schedules continue as those of the new length.
     """
     import torch
 

@@ -177,7 +177,7 @@ class Trainer:
             problems.append(_problem("data", data, "must be a path or a name"))
             data = None
         elif data is not None and not self.datasets:
-            problems.append(_problem("data", data, f"must be left out, because {self.name} needs no data set"))
+            problems.append(_problem("data", data, f"must be left out: {self.name} has built-in data"))
         elif data is None and self.datasets:
             kinds = "; or ".join(f"{one.kind}: {one.description}" for one in self.datasets)
             problems.append(_problem("data", data, f"is required ({kinds})"))

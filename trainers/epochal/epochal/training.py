@@ -1,4 +1,4 @@
-"""A training in steps: it can end at any boundary between batches, and goes on from there exactly.
+"""A training in steps: it can end at any boundary between batches, and resumes from there exactly.
 
 `app.epochs()`, `app.batches()` and `app.validation_batches()` take these steps, and so do the callbacks of a framework
 whose loops are its own. Their order, in which square brackets may be missing and stars may repeat:
@@ -43,7 +43,7 @@ class Training:
         best: tuple[str, Literal["min", "max"]] | None,
         ranks: Ranks,
     ) -> None:
-        """Reads the checkpoint to go on from, and cuts `metrics.jsonl` back to it."""
+        """Reads the checkpoint to resume from, and cuts `metrics.jsonl` back to it."""
         self._session = session
         self._control = control
         self._sink = sink
@@ -99,7 +99,7 @@ class Training:
 
     @property
     def resume_folder(self) -> Path | None:
-        """The checkpoint to go on from with all of its state; None where there is none, or its weights alone count."""
+        """The checkpoint to resume from with all of its state; None where there is none, or its weights alone count."""
         return self._from.folder if self._from and self._session.keep_progress else None
 
     @property
@@ -111,7 +111,7 @@ class Training:
     # Its epochs
 
     def get_ready(self) -> None:
-        """Load what there is to go on from, and say that training begins; once all of the state is registered."""
+        """Load what there is to resume from, and say that training begins; once all of the state is registered."""
         random_state.seed_everything(self._ranks.seed(self._session.seed))
         resumed_from = None
         if self._from and self._session.keep_progress:
@@ -142,7 +142,7 @@ class Training:
         return True
 
     def resumed(self) -> None:
-        """A framework has passed all batches that the checkpoint has: the training goes on from here."""
+        """A framework has passed all batches that the checkpoint has: the training resumes from here."""
         self.moments.pass_batches(self.moments.to_skip)
 
     def end_epoch(self, metrics: Mapping[str, Any]) -> None:
@@ -212,7 +212,7 @@ class Training:
             self.end_batches()
 
     def break_off(self, total: int | None) -> None:
-        """The loop over batches was left within a batch: by `break`, or by an error, if the training does not go on."""
+        """The loop over batches was left within a batch: by `break`, or by an error that ends the training."""
         self._count_batch(total)
         self.progress.put_off(self.place.batches)
 

@@ -32,7 +32,7 @@ _SPEED = ("runtime", "_per_second", "_compilation_time", "epoch")
 
 
 class EpochalCallback(transformers.TrainerCallback):
-    """Stops at any batch, in training and evaluation, saves all of the training's state, and goes on exactly.
+    """Stops at any batch, in training and evaluation, saves all of the training's state, and continues exactly.
 
     A batch is a step of the optimizer, whatever `gradient_accumulation_steps` is. The run decides how many epochs there
     are and what is saved when; an epoch's metrics are `train_loss`, `learning_rate` and the last evaluation's.
@@ -229,7 +229,7 @@ def _own_names(model: Any) -> Iterator[None]:
     """Save the weights under the names that the model has now.
 
     By default some are written under those of older versions, which `from_pretrained` translates and the Trainer, when
-    it goes on from a checkpoint, does not. `from_pretrained` reads both.
+    it resumes from a checkpoint, does not. `from_pretrained` reads both.
     """
     if not isinstance(model, transformers.PreTrainedModel):
         yield

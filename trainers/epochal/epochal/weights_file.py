@@ -10,7 +10,7 @@ _LONGEST_HEADER = 100 << 20  # of the format itself
 
 
 def weights_problem(path: str) -> str | None:
-    """Why `path` is no safetensors file, as a clause that follows "<field> is <value>: "; None if it is one.
+    """Why `path` is not a safetensors file, as a clause that follows "<field> is <value>: "; None if it is one.
 
     Reads the header alone and imports nothing heavy.
     """

@@ -62,7 +62,7 @@ export async function call<N extends RouteName>(route: N, request: Request<N>): 
   if (typeof answer === 'string') throw new Error(`${route} does not answer JSON`);
   const parsed = answer.safeParse(told);
   if (!parsed.success) {
-    throw new CallError('This page and the server are of different versions: reload the page.', {
+    throw new CallError('This page and the server are of different versions. Reload the page.', {
       kind: 'internal',
       message: parsed.error.message,
       problems: [],

@@ -76,7 +76,7 @@ export function useLiveRun(run: string): LiveRun {
       source = new EventSource(addressOf('live', { run }));
       for (const kind of ['details', 'progress', 'receipt', 'trouble'] as const) source.addEventListener(kind, receive);
       source.onerror = () => {
-        change({ kind: 'trouble', trouble: 'The connection to the Epochal server broke. Connecting again…' });
+        change({ kind: 'trouble', trouble: 'The connection to the Epochal server was lost. Reconnecting…' });
         close();
         timer = setTimeout(open, reopenAfterMs);
       };

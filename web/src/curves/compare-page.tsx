@@ -64,7 +64,7 @@ export function ComparePage() {
               size="xs"
               variant="subtle"
               color="gray"
-              aria-label={`Leave ${run} out`}
+              aria-label={`Remove ${run}`}
               onClick={() => setNames(names.filter((other) => other !== run))}
             >
               <IconX size={14} aria-hidden />
@@ -81,8 +81,8 @@ export function ComparePage() {
       {names.length < 2 && (
         <EmptyState
           icon={<IconChartLine size={32} />}
-          title={names.length === 0 ? 'Pick two runs or more' : 'Pick another run'}
-          text="Their curves are drawn over each other, and the parameters in which they differ are listed."
+          title={names.length === 0 ? 'Pick two or more runs' : 'Pick another run'}
+          text="Their curves are overlaid, and the parameters that differ are listed."
         />
       )}
       {names.length > 0 && (
@@ -144,13 +144,13 @@ function ComparedPlots({ compared, look, isLoading, problem }: ComparedPlotsProp
   if (metrics.length === 0 && (problem || compared.some(({ details }) => !details?.view)))
     return (
       <Text c="dimmed" size="sm">
-        Their curves are not known at the moment{problem ? `: ${messageOf(problem)}` : '.'}
+        Their curves are unavailable{problem ? `: ${messageOf(problem)}` : '.'}
       </Text>
     );
   if (metrics.length === 0)
     return (
       <Text c="dimmed" size="sm">
-        None of them has completed an epoch yet.
+        None of these runs has completed an epoch yet.
       </Text>
     );
   return (
@@ -168,7 +168,7 @@ function ComparedPlots({ compared, look, isLoading, problem }: ComparedPlotsProp
               x={x}
               curves={curves}
               isLog={look.isLog}
-              xLabel={look.x === 'time' ? 'minutes since its start' : 'epoch'}
+              xLabel={look.x === 'time' ? 'minutes since start' : 'epoch'}
               syncKey="compare"
             />
           </Card>
@@ -187,11 +187,11 @@ function Differences({ compared }: { compared: Compared[] }) {
   return (
     <Card>
       <Title order={2} size="h5" mb="sm">
-        What differs
+        Differences
       </Title>
       <Table.ScrollContainer
         minWidth={160 + compared.length * 170}
-        scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'region', 'aria-label': 'What differs' } }}
+        scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'region', 'aria-label': 'Differences' } }}
       >
         <Table verticalSpacing={6}>
           <Table.Thead>

@@ -50,7 +50,7 @@ export function CurveControls({ look, onChange }: { look: CurveLook; onChange: (
         />
       </Group>
       <Text size="xs" c="dimmed" className="hide-on-phone">
-        Drag over a curve to zoom in; double-click for all of it.
+        Drag over a curve to zoom in; double-click to reset.
       </Text>
     </Group>
   );

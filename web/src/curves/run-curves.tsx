@@ -40,7 +40,7 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
       {isLoading && <PageLoading />}
       {isEmpty && !isLoading && trace.length < 2 && (
         <Text size="sm" c="dimmed">
-          The first points come with the end of the first epoch.
+          The first points appear at the end of the first epoch.
         </Text>
       )}
       {data && !data.all && !isCompact && <NotAllMetrics />}
@@ -60,8 +60,7 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
 export function NotAllMetrics() {
   return (
     <Text size="sm" c="dimmed">
-      Not every metric is drawn: of more than 500 names, the first 500 are. metrics.jsonl, among the files, has them
-      all.
+      Only the first 500 metrics are shown. metrics.jsonl, in the Files tab, has all of them.
     </Text>
   );
 }
@@ -82,7 +81,7 @@ function EpochPlot({ group, columns, look, run }: EpochPlotProps) {
     const values = columns.metrics[metric] ?? [];
     if (look.smoothing === 0) return [{ label: metric, color, values }];
     return [
-      { label: `${metric} as it was`, color, values, pale: true },
+      { label: `${metric} (raw)`, color, values, pale: true },
       { label: metric, color, values: smoothed(values, look.smoothing) },
     ];
   });
@@ -127,9 +126,9 @@ function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
   return (
     <>
       {inBatches.length > 0 && (
-        <PlotCard title="Within the epoch, since this page was opened">
+        <PlotCard title="Live batches (since page opened)">
           <CurvePlot
-            label="Metrics of the batches, by time"
+            label="Batch metrics over time"
             x={x}
             isTime
             syncKey="live"
@@ -141,18 +140,18 @@ function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
           />
         </PlotCard>
       )}
-      <PlotCard title="Rate now, batches/s">
+      <PlotCard title="Current rate, batches/s">
         <CurvePlot
-          label="Batches per second, by time"
+          label="Batches per second over time"
           x={x}
           isTime
           syncKey="live"
           curves={[{ label: 'batches/s', color: '#7d5fd3', values: trace.map(({ rate }) => rate) }]}
         />
       </PlotCard>
-      <PlotCard title="Memory of the trainer">
+      <PlotCard title="Trainer memory">
         <CurvePlot
-          label="Resident memory of the trainer's processes, by time"
+          label="Resident memory of the trainer's processes over time"
           x={x}
           isTime
           syncKey="live"

@@ -56,7 +56,7 @@ export function DataReportCard({ report, place }: { report: DataReport; place: D
         {report.findings.map((finding) => (
           <FindingDetails key={finding.kind} finding={finding} place={place} />
         ))}
-        {report.findings.length === 0 && <Text size="sm">Nothing was left out, and nothing had to be mended.</Text>}
+        {report.findings.length === 0 && <Text size="sm">Nothing was left out, and nothing had to be repaired.</Text>}
       </Stack>
     </Card>
   );
@@ -79,7 +79,7 @@ export function dataFacts(report: DataSummary): [string, ReactNode][] {
 }
 
 function splitText(split: DataSplit): string {
-  const unmarked = split.unmarked > 0 ? `, ${formatCount(split.unmarked)} without any` : '';
+  const unmarked = split.unmarked > 0 ? `, ${formatCount(split.unmarked)} without annotations` : '';
   const ends = [split.role === 'unused' ? 'not used' : null, loadedText(split, formatCount)];
   const promised = `${counted(split.images, 'image')}, ${counted(split.objects, 'object')}${unmarked}`;
   return [promised, ...ends.filter((end) => end !== null)].join('; ');

@@ -30,8 +30,8 @@ export function HostsPage() {
       {data?.length === 0 && (
         <EmptyState
           icon={<IconServerOff size={32} />}
-          title="No worker is there"
-          text="A worker trains on the machine where it runs, with its GPUs. Start one on each:"
+          title="No workers connected"
+          text="A worker trains on the machine where it runs, with its GPUs. Start one on each machine:"
         >
           <Code>npx epochal worker</Code>
         </EmptyState>
@@ -57,14 +57,12 @@ function HostCard({ host: { host, pool, seenAt, status, problem } }: { host: Hos
             {host}
           </Title>
           <Badge color={status ? 'teal' : 'orange'} tt="none" miw="fit-content">
-            {status ? 'answers' : 'does not answer'}
+            {status ? 'online' : 'does not answer'}
           </Badge>
         </Group>
         <Text size="sm" c="dimmed">
           pool {pool}
-          {seenAt &&
-            !status &&
-            ` · last asked for work at ${formatClock(seenAt)}; whether it still trains is not known`}
+          {seenAt && !status && ` · last seen at ${formatClock(seenAt)}; whether it still trains is not known`}
         </Text>
         {problem && (
           <Text size="sm" c="var(--mantine-color-error)">

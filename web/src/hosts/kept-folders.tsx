@@ -17,7 +17,7 @@ function nothingText({ asked, silent }: Pick<Answer<'keptFolders'>, 'asked' | 's
   if (asked.length > 0) return `None on ${asked.join(', ')}.`;
   return silent.length > 0
     ? `Not known: ${counted(silent.length, 'host')} did not answer.`
-    : 'Not known: no worker is there to be asked.';
+    : 'Not known: no workers connected.';
 }
 
 export function KeptFolders() {
@@ -31,13 +31,13 @@ export function KeptFolders() {
   });
   const ask = () => queries.invalidateQueries({ queryKey: ['kept-folders'] });
   const failed = (cause: Error) =>
-    notifications.show({ color: 'red', title: 'That did not work', message: messageOf(cause) });
+    notifications.show({ color: 'red', title: 'Action failed', message: messageOf(cause) });
   const publish = useMutation({
     mutationFn: ({ host, run }: KeptFolder) => call('publishKept', { params: { host, run } }),
     onSuccess: (_, { run }) => {
       notifications.show({
         color: 'teal',
-        message: `${run} is being published; its folder goes when every copy is verified`,
+        message: `${run} is being published; its folder is removed once every copy is verified`,
       });
       return ask();
     },
@@ -55,8 +55,8 @@ export function KeptFolders() {
         Run folders on the hosts
       </Title>
       <Text size="sm" c="dimmed" mb="sm">
-        A folder is removed once everything in it was verified in the store. After a failure it stays, until someone
-        says otherwise.
+        A folder is removed once everything in it has been verified in the store. After a failure it stays until someone
+        removes it.
       </Text>
       {error && !isAway(error) && (
         <Alert color="red" role="alert">
@@ -87,10 +87,10 @@ export function KeptFolders() {
                   <Table.Th>Run</Table.Th>
                   <Table.Th>Host</Table.Th>
                   <Table.Th>Size</Table.Th>
-                  <Table.Th>Changed</Table.Th>
-                  <Table.Th>Why it is there</Table.Th>
+                  <Table.Th>Last changed</Table.Th>
+                  <Table.Th>Reason</Table.Th>
                   <Table.Th>In the store</Table.Th>
-                  <Table.Th>Do</Table.Th>
+                  <Table.Th>Actions</Table.Th>
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>
@@ -117,7 +117,7 @@ export function KeptFolders() {
                         {folder.why}
                       </Text>
                     </Table.Td>
-                    <Table.Td>{folder.stored ? 'all of it' : 'not all of it'}</Table.Td>
+                    <Table.Td>{folder.stored ? 'Complete' : 'Partial'}</Table.Td>
                     <Table.Td>
                       {folder.state !== 'live' && (
                         <Group gap={6} wrap="nowrap">
@@ -165,8 +165,8 @@ export function KeptFolders() {
             </Text>
             <Text size="sm">
               {removing.stored
-                ? 'Everything in it was verified in the store.'
-                : 'Not everything in it is in the store: what is not is lost for good. Publish it first to keep it.'}
+                ? 'Everything in it has been verified in the store.'
+                : 'Not everything in it is in the store: the rest would be lost permanently. Publish it first to keep it.'}
             </Text>
             <Group justify="flex-end">
               <Button variant="default" onClick={() => setRemoving(null)} data-autofocus>

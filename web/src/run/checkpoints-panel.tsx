@@ -17,8 +17,8 @@ import { PageLoading } from '../shell/shell.tsx';
 const reasonNames: Readonly<Record<KeepReason, { label: string; color: string }>> = {
   best: { label: 'best', color: 'teal' },
   last: { label: 'last', color: 'indigo' },
-  every: { label: 'kept for good', color: 'violet' },
-  resume: { label: 'to resume from', color: 'gray' },
+  every: { label: 'permanent', color: 'violet' },
+  resume: { label: 'resume point', color: 'gray' },
   fallback: { label: 'until the newest is stored', color: 'gray' },
   other: { label: 'other', color: 'gray' },
 };
@@ -52,7 +52,7 @@ export function CheckpointsPanel({ details }: { details: RunDetails }) {
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Checkpoint</Table.Th>
-              <Table.Th>Kept as</Table.Th>
+              <Table.Th>Retained as</Table.Th>
               <Table.Th>Where</Table.Th>
               <Table.Th>Size</Table.Th>
               <Table.Th>Saved</Table.Th>
@@ -144,9 +144,9 @@ function CheckpointRow({ run, checkpoint, metric, isOpened, onToggle }: Checkpoi
                 size="xs"
                 variant="light"
                 rightSection={<IconChevronDown size={14} aria-hidden />}
-                aria-label={`Train on from ${name}`}
+                aria-label={`Continue or fork from ${name}`}
               >
-                Train on
+                Continue or fork
               </Button>
             </Menu.Target>
             <Menu.Dropdown>
@@ -158,7 +158,7 @@ function CheckpointRow({ run, checkpoint, metric, isOpened, onToggle }: Checkpoi
               >
                 Continue from here
                 <Text size="xs" c="dimmed">
-                  Goes on with its epoch numbers and optimizer
+                  Keeps its epoch numbers and optimizer
                 </Text>
               </Menu.Item>
               <Menu.Item
@@ -169,7 +169,7 @@ function CheckpointRow({ run, checkpoint, metric, isOpened, onToggle }: Checkpoi
               >
                 Fork with other parameters
                 <Text size="xs" c="dimmed">
-                  A new training that begins with these weights
+                  A new training that starts with these weights
                 </Text>
               </Menu.Item>
             </Menu.Dropdown>

@@ -33,7 +33,7 @@ export function ConfigurationPanel({ run, config }: { run: string; config: objec
           </LinkButton>
         </Group>
         <Text size="sm" c="dimmed">
-          With all defaults filled in, as it is trained.
+          With all defaults filled in, as it is used for training.
         </Text>
         <Suspense fallback={<PageLoading />}>
           <YamlEditor label="Configuration as YAML" value={yamlOf(plain)} isReadOnly />

@@ -19,7 +19,7 @@ export function DataPanel({ run, data, pool, isOver }: DataPanelProps) {
   const report = useQuery({
     queryKey: ['data-report', run, isOver],
     queryFn: async ({ signal }) => {
-      // Asked first: a trainer that tells none is no error.
+      // Asked first: a trainer that tells none is not an error.
       const { entries } = await call('files', { params: { run }, query: {}, signal });
       if (!entries.some(({ name }) => name === dataReportFile)) return null;
       const response = await fetch(addressOf('file', { run }, { path: dataReportFile }), { signal });
@@ -42,8 +42,8 @@ export function DataPanel({ run, data, pool, isOver }: DataPanelProps) {
     return (
       <Text size="sm">
         {isOver
-          ? 'There is no data report: the trainer told none, or it never began to train.'
-          : 'There is no data report yet: the trainer tells one before its first epoch, if it can.'}
+          ? 'No data report: the trainer sent none, or training never started.'
+          : 'No data report yet: the trainer sends one before its first epoch, if it can.'}
       </Text>
     );
   return <DataReportCard report={report.data} place={place} />;

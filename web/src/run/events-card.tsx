@@ -16,7 +16,7 @@ export function EventsCard({ view }: { view: RunView }) {
   return (
     <Card>
       <Title order={2} size="h5" mb="sm">
-        What happened
+        Events
       </Title>
       {events.length === 0 && (
         <Text size="sm" c="dimmed">

@@ -41,8 +41,8 @@ export function FilesPanel({ run, isOver }: { run: string; isOver: boolean }) {
     return (
       <EmptyState
         icon={<IconFolderOpen size={32} />}
-        title="Nothing is saved yet"
-        text="Checkpoints, the log, metrics and whatever the trainer keeps show themselves here."
+        title="Nothing saved yet"
+        text="Checkpoints, the log, metrics and whatever else the trainer saves appear here."
       />
     );
   const pictures = data.entries.filter(isPicture);

@@ -30,7 +30,7 @@ export function LandingCard({ view, progress }: { view: RunView; progress: LiveP
       <Timeline active={active} bulletSize={24} lineWidth={2}>
         <Timeline.Item title="Stop the trainer" bullet={bullet('stop')}>
           <Text size="sm" c="dimmed">
-            {now === 'stop' ? rungText(view, progress) : 'It ended.'}
+            {now === 'stop' ? rungText(view, progress) : 'It has exited.'}
           </Text>
         </Timeline.Item>
         <Timeline.Item title="Publish and verify" bullet={bullet('publish')}>
@@ -52,7 +52,7 @@ export function LandingCard({ view, progress }: { view: RunView; progress: LiveP
                   />
                   {work.trouble && (
                     <Text size="sm" c="orange">
-                      Tried again: {work.trouble}
+                      Retrying: {work.trouble}
                     </Text>
                   )}
                 </div>
@@ -61,14 +61,14 @@ export function LandingCard({ view, progress }: { view: RunView; progress: LiveP
           ) : (
             <Text size="sm" c="dimmed">
               {active > 1
-                ? 'Done, as far as it could be: the receipt says what was saved.'
+                ? 'Done as far as possible: the receipt says what was saved.'
                 : `Checkpoints, log and metrics go to ${view.outputFolder ?? 'the store'}.`}
             </Text>
           )}
         </Timeline.Item>
         <Timeline.Item title="Clean up" bullet={bullet('clean')}>
           <Text size="sm" c="dimmed">
-            The run's folder on {host} is removed if every copy was verified; else it stays.
+            The run's folder on {host} is removed if every copy was verified; otherwise it stays.
           </Text>
         </Timeline.Item>
         <Timeline.Item title="Receipt">
@@ -86,9 +86,9 @@ function rungText(view: RunView, progress: LiveProgress[]): string {
   const at = training && training.phase === 'train' ? ` (epoch ${training.epoch}, batch ${training.batch})` : '';
   switch (view.detail) {
     case 'stopping.epoch':
-      return `It finishes the epoch under way${at}.`;
+      return `It finishes the current epoch${at}.`;
     case 'stopping.terminate':
-      return 'It got the signal to end.';
+      return 'It was sent the signal to exit.';
     case 'stopping.kill':
       return 'Its processes are being killed.';
     default:

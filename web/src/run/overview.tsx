@@ -33,8 +33,8 @@ export function Overview({ details, progress, trace }: OverviewProps) {
     return (
       <Card>
         <Text>
-          {details.trouble ?? 'No worker answers for this run at the moment.'} What is known of it is above; the rest
-          shows itself when a worker is back.
+          {details.trouble ?? 'No worker answers for this run right now.'} What is known is above; the rest appears when
+          a worker is back.
         </Text>
       </Card>
     );
@@ -57,7 +57,7 @@ export function Overview({ details, progress, trace }: OverviewProps) {
       </Grid>
       <Card>
         <Title order={2} size="h5" mb="sm">
-          Where it is
+          State
         </Title>
         <ChartCard view={view} isOver={details.summary.closedAt !== null} />
       </Card>
@@ -100,7 +100,7 @@ function MetricsCard({ view }: { view: RunView }) {
       </Title>
       {metrics.length === 0 && (
         <Text c="dimmed" size="sm">
-          The first values come with the end of the first epoch.
+          The first values appear at the end of the first epoch.
         </Text>
       )}
       <Stack gap={6}>

@@ -127,15 +127,15 @@ function headline(view: RunView, training: TrainingProgress | null, isOver: bool
   if (isOver || view.state === 'stopped') return 'Trained';
   switch (view.detail) {
     case 'configuring.draft':
-      return 'A draft: nothing runs yet';
+      return 'Draft: not started yet';
     case 'configuring.validating':
-      return 'Checking the configuration';
+      return 'Validating the configuration';
     case 'training.acquiring':
       return training || view.session ? 'Setting up' : 'Waiting for a free slot';
     case 'training.finishing':
-      return 'All epochs are trained: finishing';
+      return 'All epochs trained; finishing';
     case 'training.recovering':
-      return 'Waiting before another attempt';
+      return 'Waiting before the next restart';
     case 'training.pausing':
       return 'Pausing at the batch boundary';
     case 'training.paused':

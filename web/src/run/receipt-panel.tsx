@@ -22,15 +22,15 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
             title="Training"
             facts={[
               ['Epochs', `${formatCount(epochs.trained)} of ${formatCount(epochs.planned)}`],
-              ['Batches in the result', formatCount(batches.trained)],
-              ['Batches trained again or given up', unlessForced(formatCount(batches.wasted))],
+              ['Batches trained', formatCount(batches.trained)],
+              ['Batches repeated or lost', unlessForced(formatCount(batches.wasted))],
               [
                 'Batches after the stop',
                 batches.afterStop !== null
                   ? formatCount(batches.afterStop)
                   : receipt.cause.kind === 'stop'
                     ? 'not known'
-                    : 'there was no stop',
+                    : 'no stop was requested',
               ],
               ['Best', best ? bestText(best) : '–'],
               ['Restarts', unlessForced(formatCount(restarts.length))],
@@ -39,11 +39,11 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
         </Grid.Col>
         <Grid.Col span={{ base: 12, md: 6 }}>
           <Facts
-            title="Landing"
+            title="Wrap-up"
             facts={[
               ['Started', unlessForced(formatInstant(receipt.startedAt))],
               ['Ended', formatInstant(receipt.endedAt)],
-              ['Took', unlessForced(formatSeconds(secondsBetween(receipt.startedAt, receipt.endedAt)))],
+              ['Duration', unlessForced(formatSeconds(secondsBetween(receipt.startedAt, receipt.endedAt)))],
               ['Published', sizeText(receipt.publishedBytes)],
               ['Folder on the host', localFolderText(localFolder)],
               [
@@ -52,11 +52,11 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
                   ? 'the host could not be asked'
                   : receipt.processGroupGone
                     ? 'none'
-                    : 'some may be',
+                    : 'possibly some',
               ],
               ...(receipt.gpuMemoryReleased === null
                 ? []
-                : [['GPU memory', receipt.gpuMemoryReleased ? 'given back' : 'still taken'] as [string, string]]),
+                : [['GPU memory', receipt.gpuMemoryReleased ? 'released' : 'still in use'] as [string, string]]),
             ]}
           />
         </Grid.Col>
@@ -186,14 +186,14 @@ export function Facts({ title, facts }: { title: string; facts: [string, ReactNo
 function localFolderText(folder: Receipt['localFolder']): string {
   switch (folder.kind) {
     case 'none':
-      return 'there was none';
+      return 'none';
     case 'removed':
-      return 'removed, after the copies were verified';
+      return 'removed after the copies were verified';
     case 'kept':
       return `kept on ${folder.host}: ${folder.why}`;
     case 'unknown':
-      return `${folder.host} does not answer; it cleans up when it is back`;
+      return `${folder.host} does not answer; it will clean up when it is back`;
     case 'other':
-      return 'unknown to this version';
+      return 'not known to this version';
   }
 }

@@ -128,7 +128,7 @@ function PauseButton({ details }: { details: RunDetails }) {
     mutationFn: (what: 'pause' | 'resume') => call(what, { params: { run: summary.run } }),
     onSuccess: (after) =>
       queries.setQueryData(runQuery(summary.run).queryKey, (before) => before && { ...before, view: after }),
-    onError: (error) => notifications.show({ color: 'red', title: 'That did not work', message: messageOf(error) }),
+    onError: (error) => notifications.show({ color: 'red', title: 'Action failed', message: messageOf(error) }),
   });
   if (view?.state !== 'training') return null;
   if (inner === 'paused')
@@ -148,7 +148,7 @@ function PauseButton({ details }: { details: RunDetails }) {
       leftSection={<IconPlayerPause size={17} aria-hidden />}
       loading={change.isPending || isPaused}
       disabled={isStale}
-      title="Saves a checkpoint at the batch boundary and gives the GPU back"
+      title="Saves a checkpoint at the batch boundary and releases the GPU"
       onClick={() => change.mutate('pause')}
     >
       {isPaused ? 'Pausing' : 'Pause'}

@@ -65,7 +65,7 @@ export function RunPage() {
         <EmptyState
           icon={<IconMapOff size={32} />}
           title={`There is no run ${run}`}
-          text="Temporal knows none of this name: there never was one, or it is older than what Temporal keeps. If it trained, its receipt is in its output folder in the store."
+          text="Temporal knows no run with this id: there never was one, or it is older than Temporal's retention. If it trained, its receipt is in its output folder in the store."
         />
       );
     if (asked.error)
@@ -81,7 +81,7 @@ export function RunPage() {
 
 function EndedByForce({ standing }: { standing: Standing }) {
   return (
-    <Alert color="orange" title="Ended by force, outside of Epochal" data-testid="ended-by-force">
+    <Alert color="orange" title="Ended by force, outside Epochal" data-testid="ended-by-force">
       {standing === 'salvaging'
         ? 'What is left of it is being published. The receipt will say what that is.'
         : 'What is left of it is not known yet. Its host publishes it as soon as it notices, or when it is back.'}
@@ -93,8 +93,8 @@ function NothingYet() {
   return (
     <EmptyState
       icon={<IconHourglass size={32} />}
-      title="Nothing yet"
-      text="It shows itself once a trainer has begun."
+      title="Nothing to show yet"
+      text="It appears once a trainer has started."
     />
   );
 }
@@ -131,7 +131,7 @@ function LoadedRun({ details, live }: { details: RunDetails; live: LiveRun }) {
       <div aria-live="polite">
         {summary.closedAt !== null && summary.outcome === null && <EndedByForce standing={summary.standing} />}
         {live.trouble && summary.closedAt === null && (
-          <Alert color="orange" title="Nothing new at the moment">
+          <Alert color="orange" title="Live updates paused">
             {live.trouble}
           </Alert>
         )}

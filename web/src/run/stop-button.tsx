@@ -81,8 +81,8 @@ function StopForm({ details, kind, onDone }: StopFormProps) {
       {kind === 'stop' && (
         <Radio.Group label="When" value={mode} onChange={(value) => setMode(value as StopMode)}>
           <Stack gap="xs" mt="xs">
-            <Radio value="batch" label="After the batch under way" description={batchTime(details)} data-autofocus />
-            <Radio value="epoch" label="After the epoch under way" description={epochTime(details)} />
+            <Radio value="batch" label="After the current batch" description={batchTime(details)} data-autofocus />
+            <Radio value="epoch" label="After the current epoch" description={epochTime(details)} />
             <Radio
               value="now"
               label="Now"
@@ -97,7 +97,7 @@ function StopForm({ details, kind, onDone }: StopFormProps) {
         </Text>
         <List size="sm" spacing={4}>
           {(kind === 'discard'
-            ? ['The draft is closed. Nothing was trained, and nothing is kept.']
+            ? ['The draft is closed. Nothing was trained, and nothing is saved.']
             : steps(view, mode)
           ).map((step) => (
             <List.Item key={step}>{step}</List.Item>
@@ -111,7 +111,7 @@ function StopForm({ details, kind, onDone }: StopFormProps) {
       )}
       <Group justify="flex-end">
         <Button variant="default" onClick={onDone}>
-          {kind === 'discard' ? 'Keep it' : 'Go on training'}
+          {kind === 'discard' ? 'Keep it' : 'Keep running'}
         </Button>
         <Button color="red.9" disabled={isStale} loading={stop.isPending} onClick={() => stop.mutate()}>
           {kind === 'discard' ? 'Discard draft' : mode === 'now' ? 'Stop now' : 'Stop run'}
@@ -127,18 +127,18 @@ function steps(view: RunView | null, mode: StopMode): string[] {
   const limit = view?.config.deadlines?.stopSeconds ?? 120;
   const kept = view?.checkpoints.length ?? 0;
   const first = !view?.session
-    ? 'No trainer is running, so there is none to wait for.'
+    ? 'No trainer is running, so there is nothing to wait for.'
     : mode === 'now'
-      ? 'The trainer gets a signal to end, and its whole process group is killed if it does not within seconds.'
+      ? 'The trainer is sent a signal to exit; if it does not within seconds, its whole process group is killed.'
       : mode === 'epoch'
-        ? 'The trainer finishes its epoch, saves a checkpoint, and ends.'
-        : `The trainer saves a checkpoint at the batch boundary, and ends. If it does not within ${formatSeconds(limit)}, its processes are killed.`;
+        ? 'The trainer finishes its epoch, saves a checkpoint, and exits.'
+        : `The trainer saves a checkpoint at the batch boundary and exits. If it does not within ${formatSeconds(limit)}, its processes are killed.`;
   const folder = view?.outputFolder ? ` to ${view.outputFolder}` : '';
   const what = `${kept > 0 ? `${counted(kept, 'checkpoint')} and what is saved now` : 'What is saved'}, the log and the metrics`;
   return [
     first,
     `${what} are copied${folder}, and each copy is compared by size and sha256.`,
-    `Only then the run's folder${host ? ` on ${host}` : ''} is removed.`,
+    `Only then is the run's folder${host ? ` on ${host}` : ''} removed.`,
     'The receipt says what was saved. A new run can continue from any checkpoint.',
   ];
 }
@@ -146,14 +146,14 @@ function steps(view: RunView | null, mode: StopMode): string[] {
 function batchTime({ progress }: RunDetails): string {
   const rate = trainingOf(progress)?.rate;
   return rate && rate > 0
-    ? `A batch takes about ${formatSeconds(1 / rate)} at the moment. Nothing is lost.`
+    ? `A batch currently takes about ${formatSeconds(1 / rate)}. Nothing is lost.`
     : 'Nothing is lost.';
 }
 
 function epochTime({ progress }: RunDetails): string {
   const training = trainingOf(progress);
   if (!training?.rate || !training.batches || training.phase !== 'train')
-    return 'Validates it, and counts it as complete.';
+    return 'The epoch is validated and counts as complete.';
   const left = (training.batches - training.batch) / training.rate;
-  return `About ${formatSeconds(left)} of training are left in epoch ${training.epoch}, then its validation.`;
+  return `About ${formatSeconds(left)} of training left in epoch ${training.epoch}, then its validation.`;
 }

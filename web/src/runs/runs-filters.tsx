@@ -20,7 +20,7 @@ export function RunsFilters({ search, onChange }: RunsFiltersProps) {
   return (
     <Group gap="xs" role="search" aria-label="Filter runs">
       <TypedFilter
-        label="Name begins with"
+        label="Run id starts with"
         value={search.text ?? ''}
         onChange={(text) => onChange({ text: text || undefined })}
       />

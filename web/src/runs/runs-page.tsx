@@ -95,7 +95,7 @@ export function RunsPage() {
           />
           {!data.sortedAll && (
             <Text size="sm" c="dimmed">
-              Sorted are the newest 10,000 of them: filter to see the others.
+              Only the newest 10,000 are sorted: filter to see the others.
             </Text>
           )}
           {(data.next || cursors.length > 0) && (
@@ -128,7 +128,7 @@ export function RunsPage() {
 function NoRuns({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
   if (isFiltered)
     return (
-      <EmptyState icon={<IconChartLine size={32} />} title="No run is like that">
+      <EmptyState icon={<IconChartLine size={32} />} title="No runs match these filters">
         <Button variant="default" onClick={onClear}>
           Show all runs
         </Button>
@@ -138,7 +138,7 @@ function NoRuns({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => v
     <EmptyState
       icon={<IconRocket size={32} />}
       title="Train your first model"
-      text="Pick the trainer “Handwritten digits” to see how it goes: it brings its own data, needs no GPU, and is done in less than a minute."
+      text="Pick the trainer “Handwritten digits” to see how it works: it has built-in data, needs no GPU, and takes less than a minute."
     >
       <LinkButton to="/new" size="md" leftSection={<IconPlus size={18} aria-hidden />}>
         New run

@@ -56,7 +56,7 @@ export function RunsTable({ runs, sort, onSort, chosen, onToggle }: RunsTablePro
               <Table.Th>Trainer</Table.Th>
               <Table.Th>Project</Table.Th>
               <SortHeader {...header} label="Started" up="oldest" down="recent" />
-              <SortHeader {...header} label="Took" up="closedAt" down="-closedAt" title="Sort by when they ended" />
+              <SortHeader {...header} label="Duration" up="closedAt" down="-closedAt" title="Sort by end time" />
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>

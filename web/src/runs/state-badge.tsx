@@ -3,23 +3,23 @@ import type { Standing } from '../../../contracts/run-summary.ts';
 
 const looks: Readonly<Record<Standing, { color: string; means?: string }>> = {
   draft: { color: 'gray' },
-  checking: { color: 'gray', means: 'A worker checks its configuration' },
-  waiting: { color: 'yellow', means: 'Waits for a free slot' },
-  starting: { color: 'indigo', means: 'Its trainer is being made ready' },
+  checking: { color: 'gray', means: 'A worker validates its configuration' },
+  waiting: { color: 'yellow', means: 'Waiting for a free slot' },
+  starting: { color: 'indigo', means: 'Its trainer is starting' },
   training: { color: 'indigo' },
-  recovering: { color: 'orange', means: 'Waits before another attempt' },
+  recovering: { color: 'orange', means: 'Waiting before the next restart' },
   pausing: { color: 'yellow' },
   paused: { color: 'yellow' },
   stopping: { color: 'orange' },
   uploading: { color: 'violet' },
-  salvaging: { color: 'orange', means: 'It was ended by force; what is left of it is being published' },
-  ended: { color: 'orange', means: 'It was ended by force; what is left of it is not known yet' },
-  unknown: { color: 'gray', means: 'No worker has taken it up yet' },
+  salvaging: { color: 'orange', means: 'Ended by force; what is left is being published' },
+  ended: { color: 'orange', means: 'Ended by force; what is left is not known yet' },
+  unknown: { color: 'gray', means: 'No worker has picked it up yet' },
   completed: { color: 'teal' },
   stopped: { color: 'gray' },
-  salvaged: { color: 'orange', means: 'It was ended by force; what was found of it is published' },
+  salvaged: { color: 'orange', means: 'Ended by force; what was found was published' },
   failed: { color: 'red' },
-  lost: { color: 'pink', means: 'It was ended by force, and nothing of it was found' },
+  lost: { color: 'pink', means: 'Ended by force; nothing was found' },
 };
 
 /** Where a run stands; once it is over, what it came to. */

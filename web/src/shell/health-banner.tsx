@@ -24,7 +24,7 @@ export function HealthBanner() {
       {away && (
         <Alert color="orange" icon={<IconPlugConnectedX />} title={away.title} mb="md" data-testid="health-banner">
           {away.text}
-          {isStale && heardAt && ` What is shown is as of ${formatClock(heardAt)}.`}
+          {isStale && heardAt && ` Data as of ${formatClock(heardAt)}.`}
         </Alert>
       )}
     </div>
@@ -33,7 +33,7 @@ export function HealthBanner() {
 
 const offline = {
   title: 'This browser is offline',
-  text: 'Trainings go on without it. This page connects again by itself.',
+  text: 'Training continues without it. This page reconnects by itself.',
 };
 
 function fromError(error: Error, isOnline: boolean): { title: string; text: string } {
@@ -42,7 +42,7 @@ function fromError(error: Error, isOnline: boolean): { title: string; text: stri
   if (isAway(error) && !refusal)
     return {
       title: 'The Epochal server does not answer',
-      text: 'Trainings go on without it. This page connects again by itself.',
+      text: 'Training continues without it. This page reconnects by itself.',
     };
   return { title: 'Something is wrong with the Epochal server', text: error.message };
 }
@@ -51,12 +51,12 @@ function fromHealth({ temporal, workers }: Health): { title: string; text: strin
   if (!temporal.reachable)
     return {
       title: `Temporal does not answer at ${temporal.address}`,
-      text: `${temporal.problem ?? ''} Nothing is lost: trainers go on with what they were asked to do, and runs go on when it is back.`.trim(),
+      text: `${temporal.problem ?? ''} Nothing is lost: trainers finish what they were asked to do, and runs resume when it is back.`.trim(),
     };
   if (workers.length === 0)
     return {
-      title: 'Every worker is away',
-      text: 'Runs wait, and go on from their newest checkpoint when a worker is back. Start one with: npx epochal worker',
+      title: 'No workers online',
+      text: 'Runs wait, and resume from their newest checkpoint when a worker is back. Start one with: npx epochal worker',
     };
   return null;
 }

@@ -4,7 +4,7 @@ import { LinkButton } from './link-button.tsx';
 
 export function NotFound() {
   return (
-    <EmptyState icon={<IconMapOff size={32} />} title="There is no such page">
+    <EmptyState icon={<IconMapOff size={32} />} title="Page not found">
       <LinkButton to="/">All runs</LinkButton>
     </EmptyState>
   );

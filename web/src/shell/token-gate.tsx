@@ -15,7 +15,7 @@ export function TokenGate() {
       return queries.invalidateQueries();
     },
   });
-  const refused = enter.data && !enter.data.granted ? 'This is not the token.' : null;
+  const refused = enter.data && !enter.data.granted ? 'Wrong token.' : null;
   const submit = (event: FormEvent) => {
     event.preventDefault();
     enter.mutate();
@@ -28,7 +28,7 @@ export function TokenGate() {
             This server asks for a token
           </Title>
           <Text c="dimmed" size="sm">
-            {isCodeSpent && 'The address that you opened signs in once, and was used before. '}
+            {isCodeSpent && 'The address that you opened signs in once and has been used already. '}
             Run “npx epochal sign-in” on the server's machine for a new address. Or enter the token: it is in
             EPOCHAL_TOKEN where the server was started or, if that was not set, in the file “server-token” of its data
             folder.

@@ -10,7 +10,7 @@ export function CheckLine({ problems, onGo }: { problems: Problems; onGo: (step:
   return (
     <div aria-live="polite" data-testid="check" data-check={all.length > 0 ? 'problems' : check.kind}>
       {all.length > 0 && (
-        <Alert color="red" title={all.length === 1 ? 'One thing to put right' : `${all.length} things to put right`}>
+        <Alert color="red" title={all.length === 1 ? '1 error to fix' : `${all.length} errors to fix`}>
           <List size="sm">
             {all.map((problem) => (
               <List.Item key={problem.field}>
@@ -34,7 +34,7 @@ export function CheckLine({ problems, onGo }: { problems: Problems; onGo: (step:
         <Group gap="xs">
           <Loader size="xs" aria-hidden />
           <Text size="sm" c="dimmed">
-            A worker checks it…
+            Validating…
           </Text>
         </Group>
       )}
@@ -42,14 +42,14 @@ export function CheckLine({ problems, onGo }: { problems: Problems; onGo: (step:
         <Group gap="xs" wrap="nowrap" align="flex-start">
           <IconCircleCheck size={18} color="var(--mantine-color-teal-6)" aria-hidden />
           <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
-            A worker checked it: it can be trained. Results go to {check.outputFolder}
+            Valid. Results go to {check.outputFolder}
           </Text>
         </Group>
       )}
       {all.length === 0 && check.kind === 'away' && (
         <Group gap="xs" wrap="nowrap" align="flex-start">
           <IconPlugConnectedX size={18} color="var(--mantine-color-orange-6)" aria-hidden />
-          <Text size="sm">Not checked by a worker: {check.why}</Text>
+          <Text size="sm">Not validated by a worker: {check.why}</Text>
         </Group>
       )}
     </div>

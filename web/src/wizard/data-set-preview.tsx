@@ -43,7 +43,7 @@ export function DataSetPreview({ host, id }: { host: string; id: string }) {
     <Card bg="transparent">
       <Stack>
         <Title order={3} size="h5">
-          {details.data.name}: {counted(images, 'picture')}, {counted(classes.length, 'class', 'classes')}
+          {details.data.name}: {counted(images, 'image')}, {counted(classes.length, 'class', 'classes')}
         </Title>
         {problems.map((problem) => (
           <Alert key={problem} color="orange">
@@ -157,7 +157,7 @@ function ClassCounts({ classes, colors }: Pick<DataSetDetails, 'classes'> & { co
           gap="xs"
           wrap="nowrap"
           role="listitem"
-          title={`${counted(marks, 'mark')} on ${counted(items, 'picture')}`}
+          title={`${counted(marks, 'mark')} on ${counted(items, 'image')}`}
         >
           <Text size="xs" w={110} truncate>
             {name}

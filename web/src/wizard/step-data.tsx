@@ -10,11 +10,11 @@ import { DataSetPreview } from './data-set-preview.tsx';
 import { valueAt } from './plain-json.ts';
 
 const kindNames = {
-  images: 'pictures by class',
+  images: 'image folders',
   coco: 'COCO',
   yolo: 'YOLO',
   supervisely: 'Supervisely',
-  unknown: 'unknown form',
+  unknown: 'unknown format',
 } as const;
 
 export function StepData({ written, problems, pool, manifest }: StepProps & { manifest: TrainerManifest | undefined }) {
@@ -27,12 +27,12 @@ export function StepData({ written, problems, pool, manifest }: StepProps & { ma
   return (
     <Stack>
       <Title order={2} size="h4">
-        What to train on
+        Data set
       </Title>
       {manifest && (
         <Text size="sm" c="dimmed">
           {kinds.length === 0
-            ? `${manifest.title} brings its own data.`
+            ? `${manifest.title} has built-in data.`
             : `${manifest.title} takes ${kinds.map(({ kind, description }) => `${kind} (${description})`).join(', ')}.`}
         </Text>
       )}
@@ -43,7 +43,7 @@ export function StepData({ written, problems, pool, manifest }: StepProps & { ma
       )}
       {!data && !error && <PageLoading />}
       <Radio.Group
-        label="Data sets that the workers offer"
+        label="Data sets on the workers"
         value={shown ? shown.data : chosen === undefined ? '' : 'typed'}
         onChange={(next) => written.set(['data'], next === '' ? undefined : next === 'typed' ? (chosen ?? '') : next)}
       >
@@ -53,10 +53,10 @@ export function StepData({ written, problems, pool, manifest }: StepProps & { ma
               <Radio.Indicator />
               <div>
                 <Text size="sm" fw={550}>
-                  None: the trainer brings its own
+                  No data set (built into the trainer)
                 </Text>
                 <Text size="xs" c="dimmed">
-                  As “Handwritten digits” does
+                  For example “Handwritten digits”
                 </Text>
               </div>
             </Group>
@@ -86,12 +86,12 @@ export function StepData({ written, problems, pool, manifest }: StepProps & { ma
       {data && offered.length === 0 && (
         <Text size="sm" c="dimmed">
           {data.asked.length > 0
-            ? `${data.asked.join(', ')} offered none. Workers look into the folders that EPOCHAL_DATA_SETS names; a path works without that.`
+            ? `${data.asked.join(', ')} found none. Workers look in the folders listed in EPOCHAL_DATA_SETS; a path works without that.`
             : 'Not known: no worker of this pool answered. A path works without that.'}
         </Text>
       )}
       <TextInput
-        label="Or a path on the workers"
+        label="Or enter a path on the worker"
         name="data"
         placeholder="/data/my-images"
         value={chosen ?? ''}

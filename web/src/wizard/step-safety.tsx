@@ -15,7 +15,8 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
           Checkpoints
         </Title>
         <Text size="sm" c="dimmed" mb="sm">
-          One is saved at the end of every epoch, and copied to the store while the next one trains. These are kept:
+          One is saved at the end of every epoch and copied to the store while the next epoch trains. These are
+          retained:
         </Text>
         <SimpleGrid cols={{ base: 1, sm: 2 }}>
           <SelectOrText
@@ -30,8 +31,8 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
           <SelectField
             {...bound}
             field="checkpoints.best.mode"
-            label="Best is"
-            description="Of the values of that metric"
+            label="Best value"
+            description="Whether a higher or a lower value is better"
             options={[
               ...(hasOwnBest
                 ? []
@@ -50,20 +51,20 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
           <NumberField
             {...bound}
             field="checkpoints.last"
-            label="Most recent ones"
-            description="How many of the newest to keep"
+            label="Keep last N"
+            description="How many of the most recent checkpoints to retain"
           />
           <NumberField
             {...bound}
             field="checkpoints.everyEpochs"
-            label="Kept for good every … epochs"
+            label="Keep permanently every N epochs"
             description="0: none"
           />
           <NumberField
             {...bound}
             field="checkpoints.everyBatches"
-            label="Saved every … batches"
-            description="So that a crash in a long epoch costs less; 0: only at the end of epochs"
+            label="Save every N batches"
+            description="So that a crash in a long epoch costs less; 0: only at the end of each epoch"
           />
         </SimpleGrid>
       </section>
@@ -72,38 +73,38 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
           When something fails
         </Title>
         <Text size="sm" c="dimmed" mb="sm">
-          The run goes on from its newest checkpoint. Hand-overs between hosts are not counted as failures.
+          The run resumes from its newest checkpoint. Handovers between hosts do not count as failures.
         </Text>
         <SimpleGrid cols={{ base: 1, sm: 2 }}>
           <NumberField
             {...bound}
             field="failures.restarts"
-            label="Failures in a row"
-            description="After one more the run ends as failed"
+            label="Max consecutive failures"
+            description="One more and the run ends as failed"
           />
           <NumberField
             {...bound}
             field="failures.backoffSeconds"
             label="Wait before the first restart"
             suffix=" s"
-            description="Doubles with each failure in a row"
+            description="Doubles with each consecutive failure"
           />
           <SelectField
             {...bound}
             field="failures.onOutOfMemory"
-            label="When memory runs out"
+            label="Out of memory"
             options={[
               { value: 'smallerBatch', label: 'Halve the batch, accumulate gradients' },
-              { value: 'fail', label: 'End as failed' },
+              { value: 'fail', label: 'End the run as failed' },
             ]}
           />
           <SelectField
             {...bound}
             field="failures.onNan"
-            label="When the loss is NaN or infinite"
+            label="Loss is NaN or infinite"
             options={[
-              { value: 'stop', label: 'End as failed' },
-              { value: 'rollBack', label: 'Go on from the checkpoint before' },
+              { value: 'stop', label: 'End the run as failed' },
+              { value: 'rollBack', label: 'Resume from the previous checkpoint' },
             ]}
           />
         </SimpleGrid>
@@ -144,16 +145,16 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
               <NumberField
                 {...bound}
                 field="deadlines.heartbeatSeconds"
-                label="Silence of a host"
+                label="Host timeout"
                 suffix=" s"
-                description="Then the run goes on elsewhere"
+                description="Then the run resumes on another host"
               />
               <NumberField
                 {...bound}
                 field="deadlines.hangFloorSeconds"
-                label="Hang"
+                label="Stall timeout"
                 suffix=" s"
-                description="Shortest time without progress that counts as one"
+                description="Shortest time without progress that counts as a stall"
               />
             </SimpleGrid>
           </Accordion.Panel>

@@ -27,7 +27,7 @@ export function StepTrainer({ written, problems, trainers, error }: StepTrainerP
   return (
     <Stack>
       <Title order={2} size="h4">
-        How to train
+        Trainer
       </Title>
       {error && (
         <Alert color="orange" role="alert">
@@ -38,7 +38,7 @@ export function StepTrainer({ written, problems, trainers, error }: StepTrainerP
       {isMapping(source) && (
         <Alert
           color="indigo"
-          title={source.keepProgress === false ? 'Begins with the weights of another run' : 'Continues another run'}
+          title={source.keepProgress === false ? 'Starts with the weights of another run' : 'Continues another run'}
         >
           Checkpoint <Code>{String(source.checkpoint ?? 'last')}</Code> of{' '}
           <Code>{String(source.run ?? source.outputFolder)}</Code>
@@ -65,7 +65,7 @@ export function StepTrainer({ written, problems, trainers, error }: StepTrainerP
                       </Text>
                       {one.ok && one.manifest.datasets.length === 0 && (
                         <Badge color="gray" tt="none">
-                          own data
+                          built-in data
                         </Badge>
                       )}
                     </Group>
@@ -81,7 +81,7 @@ export function StepTrainer({ written, problems, trainers, error }: StepTrainerP
       </Radio.Group>
       {trainers?.length === 0 && (
         <Text size="sm" c="dimmed">
-          The workers of this pool have no trainers. They look into the folders that EPOCHAL_TRAINERS names.
+          The workers of this pool have no trainers. They look in the folders listed in EPOCHAL_TRAINERS.
         </Text>
       )}
       <SimpleGrid cols={{ base: 1, sm: 2 }}>
@@ -91,7 +91,7 @@ export function StepTrainer({ written, problems, trainers, error }: StepTrainerP
           problems={problems}
           field="seed"
           label="Seed"
-          description="The same seed, the same training"
+          description="The same seed gives the same training"
         />
       </SimpleGrid>
     </Stack>

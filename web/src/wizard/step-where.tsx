@@ -15,31 +15,36 @@ export function StepWhere({ written, problems, pool, isDraft }: StepProps & { is
     <Stack gap="lg">
       <section aria-labelledby="results-title">
         <Title order={2} size="h4" id="results-title" mb="sm">
-          Where results go
+          Destination
         </Title>
         <SimpleGrid cols={{ base: 1, sm: 2 }}>
           {!isDraft && (
             <TextField
               {...bound}
               field="run"
-              label="Name of the run"
+              label="Run id"
               description="Letters, digits, dots, underscores and hyphens"
-              placeholder="made from the trainer and the time"
+              placeholder="generated from trainer and time"
             />
           )}
-          <TextField {...bound} field="project" label="Project" description="Results of a project lie in one folder" />
+          <TextField
+            {...bound}
+            field="project"
+            label="Project"
+            description="Groups runs; results of a project share a folder"
+          />
         </SimpleGrid>
         <TextField
           {...bound}
           field="store"
           label="Store"
-          placeholder="the worker's own"
-          description="An absolute path or address that every worker of the pool reaches"
+          placeholder="the worker's default"
+          description="An absolute path or address that every worker of the pool can reach"
         />
       </section>
       <section aria-labelledby="pool-title">
         <Title order={2} size="h4" id="pool-title" mb="sm">
-          Who trains it
+          Resources
         </Title>
         <Stack>
           <SimpleGrid cols={{ base: 1, sm: 2 }}>
@@ -52,20 +57,20 @@ export function StepWhere({ written, problems, pool, isDraft }: StepProps & { is
               onChange={(value) => written.set(['pool'], value || undefined)}
               error={problems.of('pool') ?? null}
               description={
-                workers > 0 ? `${counted(workers, 'worker')} there now` : 'No worker is there now: the run would wait'
+                workers > 0 ? `${counted(workers, 'worker')} online` : 'No workers online: the run would wait'
               }
             />
             <TextField
               {...bound}
               field="fairnessKey"
-              label="Shared fairly with others by"
+              label="Fair-share key"
               placeholder="not set"
               description="Runs with the same key share their pool's slots"
             />
           </SimpleGrid>
           <PriorityField {...bound} />
           <Text size="sm" c="dimmed">
-            Whom the next free slot goes to, among the runs that wait.
+            Which of the waiting runs gets the next free slot.
           </Text>
         </Stack>
       </section>

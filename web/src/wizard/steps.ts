@@ -5,8 +5,12 @@ export const steps = [
   { name: 'data', label: 'Data', fields: ['data'] },
   { name: 'trainer', label: 'Trainer', fields: ['trainer', 'epochs', 'seed', 'continueFrom'] },
   { name: 'parameters', label: 'Parameters', fields: ['parameters'] },
-  { name: 'safety', label: 'Checkpoints and failures', fields: ['checkpoints', 'failures', 'deadlines'] },
-  { name: 'where', label: 'Where', fields: ['run', 'project', 'pool', 'priority', 'fairnessKey', 'store'] },
+  { name: 'safety', label: 'Checkpoints & recovery', fields: ['checkpoints', 'failures', 'deadlines'] },
+  {
+    name: 'where',
+    label: 'Destination & resources',
+    fields: ['run', 'project', 'pool', 'priority', 'fairnessKey', 'store'],
+  },
 ] as const;
 export type StepName = (typeof steps)[number]['name'];
 

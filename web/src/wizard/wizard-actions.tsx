@@ -51,14 +51,19 @@ export function WizardActions({ config, text, draft, isReady, onProblems, onSave
       await navigator.clipboard.writeText(await take());
       notifications.show({ color: 'teal', message: `${what} copied` });
     } catch (error) {
-      notifications.show({ color: 'red', title: 'It could not be copied', message: messageOf(error) });
+      notifications.show({ color: 'red', title: 'Could not copy', message: messageOf(error) });
     }
   };
   const refused = act.error instanceof CallError ? (act.error.refusal?.problems ?? []) : [];
   return (
     <Paper withBorder p="sm" radius="md" className="actions-bar">
       {act.error && (
-        <Alert color="red" mb="sm" title={refused.length > 0 ? 'It was refused' : messageOf(act.error)} role="alert">
+        <Alert
+          color="red"
+          mb="sm"
+          title={refused.length > 0 ? 'Could not start the run' : messageOf(act.error)}
+          role="alert"
+        >
           {refused.map((problem) => (
             <div key={problem.field}>{problemSentence(problem)}</div>
           ))}

@@ -97,7 +97,7 @@ export function Wizard({ memoryKey, first, firstText, draft, from, defaultPool }
               variant="subtle"
               size="xs"
               onClick={startOver}
-              title="What is here was written before, and not started"
+              title="Restored from an earlier visit; not started yet"
             >
               Start over
             </Button>
@@ -137,7 +137,7 @@ export function Wizard({ memoryKey, first, firstText, draft, from, defaultPool }
       <Grid gap="lg">
         <Grid.Col span={{ base: 12, md: showsYaml ? 7 : 12 }}>
           {textProblem && (
-            <Alert color="red" title={`The YAML cannot be read: line ${textProblem.line}`} mb="md" role="alert">
+            <Alert color="red" title={`Invalid YAML: line ${textProblem.line}`} mb="md" role="alert">
               {textProblem.message}. The form shows what it said before; a change here would replace the text.
             </Alert>
           )}
@@ -179,7 +179,7 @@ export function Wizard({ memoryKey, first, firstText, draft, from, defaultPool }
                 />
               </Suspense>
               <Text size="xs" c="dimmed" mt={4}>
-                The same configuration: what is changed on one side changes on the other.
+                The same configuration: a change on one side changes the other.
               </Text>
             </Box>
           </Grid.Col>

@@ -317,7 +317,7 @@ CASES = [
             (
                 "run lengths of another image",
                 _set("annotations", "segmentation", {"size": [64, 64], "counts": [64 * 64]}),
-                r"annotations\[0\] .* has a mask of 64 × 64 pixels on a picture of 96 × 64",
+                r"annotations\[0\] .* has a mask of 64 × 64 pixels on an image of 96 × 64",
             ),
             (
                 "an outline beyond its image",

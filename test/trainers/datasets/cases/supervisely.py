@@ -254,7 +254,7 @@ CASES = [
     Case("supervisely-multispectral", _multispectral, refused("describes a multispectral project")),
     Case("supervisely-cuboids", _cuboid, refused(r"unsupported shape: object 1 of .* is a cuboid.* \(and 5 more\)")),
     Case("supervisely-blobs", _blobs, refused("download the project with download_blob_files=False")),
-    Case("supervisely-no-images", _annotations_alone, refused(r"no picture .*missing picture: .* \(and 5 more\)")),
+    Case("supervisely-no-images", _annotations_alone, refused(r"no readable .*missing picture: .* \(and 5 more\)")),
     Case("supervisely-old-names", _old_names, _six_images),
     Case("supervisely-left-by-systems", _left_by_systems, _junk_is_left_out),
     *(

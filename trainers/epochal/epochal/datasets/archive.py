@@ -49,7 +49,7 @@ def advice_for(path: Path) -> str:
         whole = path.name.rpartition(".")[0]
         return f"{path} is a part of an archive: put its parts together (cat {whole}.* > {whole})"
     if name.endswith(_OTHERS):
-        return f"{path} is an archive of a kind that is not read here: unpack it, and give the folder"
+        return f"{path} is an archive of a kind that cannot be read: unpack it, and give the folder"
     return f"{path} is a file: a data set is a folder, or an archive ({', '.join(_TAR)}) of one"
 
 

@@ -59,12 +59,12 @@ class Foresight:
 
 #: What a task needs to know of the objects, and how that is said.
 _needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
-    "detect": (lambda data_set: data_set.has_boxes, "no boxes on its pictures"),
-    "segment": (lambda data_set: data_set.has_masks, "no masks or polygons on its pictures"),
-    "pose": (lambda data_set: data_set.has_keypoints, "no keypoints on its pictures"),
+    "detect": (lambda data_set: data_set.has_boxes, "no boxes on its images"),
+    "segment": (lambda data_set: data_set.has_masks, "no masks or polygons on its images"),
+    "pose": (lambda data_set: data_set.has_keypoints, "no keypoints on its images"),
     "classify": (
         lambda data_set: any(picture.labels for picture in data_set.pictures),
-        "no classes of whole pictures (a folder for each class, or tags named as classes)",
+        "no classes of whole images (a folder for each class, or tags named as classes)",
     ),
 }
 

@@ -214,7 +214,7 @@ def _bitmap(segmentation: dict[str, Any], frame: Frame) -> Bitmap:
         placed = frame_between(frame.header, marked)
         if placed is None or not mask_fits(marked, (frame.width, frame.height)):
             raise Malformed(
-                f"has a mask of {marked[0]} × {marked[1]} pixels on a picture of {frame.width} × {frame.height}: it "
+                f"has a mask of {marked[0]} × {marked[1]} pixels on an image of {frame.width} × {frame.height}: it "
                 "must have the same proportions, and not many times the size"
             )
         own = placed

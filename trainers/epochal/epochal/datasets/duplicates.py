@@ -54,7 +54,7 @@ def _splits(pictures: Sequence[Picture], chosen: Split | None) -> dict[int, str]
 
 
 def _groups(pictures: Sequence[Picture], progress: Progress) -> list[list[Picture]]:
-    """Pictures of equal content."""
+    """Images of equal content."""
     # One that is not there is among the reader's findings.
     stamps = {id(picture): found for picture in pictures if (found := stamp(picture.path))}
     there = [picture for picture in pictures if id(picture) in stamps]
@@ -87,7 +87,7 @@ def _several(pictures: Iterable[Picture], key: Callable[[Picture], object]) -> l
 def _digests(
     pictures: list[Picture], stamps: dict[int, Stamp], whole: bool
 ) -> Iterator[tuple[Picture, bytes | str | None]]:
-    """The digest of each picture's file, or of a part of it; None for one that cannot be read."""
+    """The digest of each image's file, or of a part of it; None for one that cannot be read."""
     with closing(FileFacts("digests" if whole else "digests-of-parts")) as facts:
         for start in range(0, len(pictures), AT_A_TIME):
             some = pictures[start : start + AT_A_TIME]

@@ -1,4 +1,4 @@
-"""Image folder: one folder a class, with or without folders `train`, `val`, `test` above them."""
+"""Image folder: one folder per class, with or without folders `train`, `val`, `test` above them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _splits(folders: list[Path]) -> list[Path]:
 
 
 def write(data_set: DataSet, split: Split, folder: Path) -> None:
-    """`<folder>/<split>/<class>/<picture>`, as links to the pictures. Every class has its folder in every split."""
+    """`<folder>/<split>/<class>/<image>`, as links to the images. Every class has its folder in every split."""
     for name, pictures in split.parts.items():
         for class_name in data_set.classes:
             (folder / name / class_name).mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """An index of a data set for people who look at it: `python -m epochal.datasets.index_file <folder> <index file>`.
 
-The first line of the index says what the data set is, each other line what one picture is and what is marked on it.
+The first line of the index says what the data set is, each other line what one image is and what is marked on it.
 With `--kinds <folder>...` it prints the kind of each folder instead, as one JSON object.
 """
 
@@ -23,9 +23,9 @@ from epochal.datasets.reading import read, recognise
 from epochal.datasets.splits import split_name
 from epochal.errors import DataError
 
-#: What is drawn on one picture at most; a picture with more says so.
+#: What is drawn on one image at most; an image with more says so.
 MOST_MARKS = 300
-#: Points of all outlines of a picture at most.
+#: Points of all outlines of an image at most.
 MOST_POINTS = 20_000
 
 

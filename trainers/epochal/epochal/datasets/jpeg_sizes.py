@@ -1,6 +1,6 @@
 """The size of a plain JPEG from its first bytes, some ten times as fast as Pillow opens it.
 
-Only what is quite sure is answered: for any other file (with EXIF, several pictures, damage, rare kinds) there is no
+Only what is quite sure is answered: for any other file (with EXIF, several images, damage, rare kinds) there is no
 answer here, and Pillow decides.
 """
 
@@ -63,7 +63,7 @@ def _size_in(start: bytes) -> tuple[int, int] | None:
             if length < 12:
                 return None
         elif kind == 0xE2:
-            # A profile of colours; not an index of several pictures.
+            # A profile of colours; not an index of several images.
             if length < 14 or start[begin : begin + 12] != b"ICC_PROFILE\0":
                 return None
         elif kind == 0xE1:

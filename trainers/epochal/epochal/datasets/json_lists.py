@@ -172,7 +172,7 @@ class _Text:
             # An escaped quotation mark is none; what stands for it must be as long.
             plain = rest.replace("\\\\", "__").replace('\\"', "__") if "\\" in rest else rest
             parts = plain.split('"')
-            # A text that goes on behind the window is looked at again with what follows.
+            # A text that continues behind the window is looked at again with what follows.
             unended = len(parts.pop()) + 1 if len(parts) % 2 == 0 else 0
             outside = "".join(parts[::2]).encode("ascii", "replace")
             depths = np.cumsum(_steps[np.frombuffer(outside, np.uint8)], dtype=np.int32) + depth
@@ -202,7 +202,7 @@ class _Text:
             except (RecursionError, ValueError) as error:
                 what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
                 raise self._wrong(f"cannot be read: {what}") from error
-            # A number that ends where the window does may go on behind it, also where `1.` or `1e+` is cut there.
+            # A number that ends where the window does may continue behind it, also where `1.` or `1e+` is cut there.
             left = len(self._window) - end
             if (not left or (left < 3 and isinstance(value, (int, float)))) and self._read_on():
                 continue

@@ -1,4 +1,4 @@
-"""Masks between their forms: polygons, bitmaps, COCO's run lengths, Supervisely's packed pictures."""
+"""Masks between their forms: polygons, bitmaps, COCO's run lengths, Supervisely's packed images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def box_of_bitmap(bitmap: Bitmap) -> Box:
 
 
 def full_mask(one: Object, width: int, height: int) -> np.ndarray:
-    """The object's mask as large as its picture."""
+    """The object's mask as large as its image."""
     mask = np.zeros((height, width), bool)
     if one.bitmap is not None:
         top, left = max(one.bitmap.y, 0), max(one.bitmap.x, 0)
@@ -49,7 +49,7 @@ def full_mask(one: Object, width: int, height: int) -> np.ndarray:
 
 
 def cropped(mask: np.ndarray) -> Bitmap:
-    """A mask of a whole picture, cut to what is set."""
+    """A mask of a whole image, cut to what is set."""
     box = box_of_bitmap(Bitmap(0, 0, mask))
     x, y, width, height = (int(value) for value in box)
     return Bitmap(x, y, mask[y : y + height, x : x + width])
@@ -124,7 +124,7 @@ def _straightened(ring: list[Point]) -> list[Point]:
 def mask_of_rle(segmentation: dict[str, Any], most_width: int, most_height: int) -> np.ndarray:
     """COCO's run lengths, plain or compressed, as a mask. Runs go down the columns, beginning with what is not set.
 
-    `ValueError` for a mask that is larger than its picture, before anything of that size is allocated.
+    `ValueError` for a mask that is larger than its image, before anything of that size is allocated.
     """
     height, width = segmentation["size"]
     _check_size(width, height, most_width, most_height)
@@ -141,7 +141,7 @@ def mask_of_rle(segmentation: dict[str, Any], most_width: int, most_height: int)
 def _check_size(width: int, height: int, most_width: int, most_height: int) -> None:
     if not (0 <= width <= most_width and 0 <= height <= most_height):
         raise ValueError(
-            f"a mask of {width} × {height} pixels on a picture of {most_width} × {most_height}: it may not be larger"
+            f"a mask of {width} × {height} pixels on an image of {most_width} × {most_height}: it may not be larger"
         )
 
 
@@ -194,9 +194,9 @@ def _palette(mask: np.ndarray) -> Image.Image:
 
 
 def unpacked(data: str, most_width: int, most_height: int) -> np.ndarray:
-    """The opposite of `packed`; of pictures without alpha, whatever is not black.
+    """The opposite of `packed`; of images without alpha, whatever is not black.
 
-    `ValueError` for a mask that is larger than its picture: a few bytes can unpack to more than there is memory.
+    `ValueError` for a mask that is larger than its image: a few bytes can unpack to more than there is memory.
     """
     # Four channels of 16 bits, uncompressed, and what else is in a PNG.
     most_bytes = 8 * most_width * most_height + 65_536

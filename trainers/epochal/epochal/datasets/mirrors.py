@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-#: Whole words first: in `left L1` the second word is no side.
+#: Whole words first: in `left L1` the second word is not a side.
 _SIDES = ({"left": "right", "right": "left"}, {"l": "r", "r": "l"})
 #: `left_eye`, `eye-left`, `LeftEye`, `L.eye`, `l eye`.
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")

@@ -21,7 +21,7 @@ MOST_EXAMPLES = 20
 
 
 class Box(NamedTuple):
-    """A rectangle with its sides along the picture's."""
+    """A rectangle with its sides along the image's."""
 
     x: float
     y: float
@@ -133,7 +133,7 @@ class Object:
 
 @dataclass(slots=True)
 class Picture:
-    """A picture file and what is marked on it."""
+    """An image file and what is marked on it."""
 
     path: Path
     #: Unique within the data set, without its suffix: names the converted files.
@@ -142,7 +142,7 @@ class Picture:
     height: int
     #: As the data set itself has it; None where it has none.
     split: str | None = None
-    #: Classes of the whole picture.
+    #: Classes of the whole image.
     labels: list[str] = field(default_factory=list)
     #: `name` or `name:value`.
     tags: list[str] = field(default_factory=list)
@@ -214,7 +214,7 @@ class Findings:
 
 @dataclass
 class DataSet:
-    """Pictures, their classes, and what is wrong with them."""
+    """Images, their classes, and what is wrong with them."""
 
     kind: Kind
     folder: Path
@@ -222,7 +222,7 @@ class DataSet:
     pictures: list[Picture]
     findings: Findings = field(default_factory=Findings)
     keypoint_names: list[str] = field(default_factory=list)
-    #: For each keypoint, the one it becomes in a mirrored picture; empty: unknown.
+    #: For each keypoint, the one it becomes in a mirrored image; empty: unknown.
     keypoint_flip: list[int] = field(default_factory=list)
 
     @property

@@ -1,4 +1,4 @@
-"""How a data set is split: the parameters that every trainer on pictures has."""
+"""How a data set is split: the parameters that every trainer on images has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SplitParameters(Parameters):
     split: SplitBy = parameter(
         "auto",
         title="Split",
-        description="How pictures are divided for training and validation: by the data set's folders, by tags named "
+        description="How images are divided for training and validation: by the data set's folders, by tags named "
         "train and val, at random by the run's seed, or whichever of these the data set has",
     )
     validation_fraction: float = parameter(
@@ -20,11 +20,11 @@ class SplitParameters(Parameters):
         title="Validation part",
         ge=0.01,
         le=0.9,
-        description="Part of the pictures to validate with, where the split is random",
+        description="Fraction of the images used for validation, where the split is random",
     )
     skip_bad_pictures: bool = parameter(
         False,
         title="Skip what is wrong",
-        description="Train on what is right in a data set with missing pictures, boxes outside their pictures or "
+        description="Train on the valid part of a data set with missing images, boxes outside their images or "
         "unknown classes, instead of refusing it",
     )

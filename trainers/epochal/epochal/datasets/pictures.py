@@ -1,4 +1,4 @@
-"""Picture files: which there are, where they are, and what they are called when they are converted."""
+"""Image files: which there are, where they are, and what they are called when they are converted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNREAD_SUFFIXES = frozenset(
 
 
 def pictures_in(folder: Path, findings: Findings) -> list[Path]:
-    """Picture files in a folder and those below it, in the same order on every machine."""
+    """Image files in a folder and those below it, in the same order on every machine."""
     found = []
     for path in files_in(folder, findings):
         suffix = path.suffix.lower()
@@ -117,7 +117,7 @@ def size_of(path: Path, findings: Findings) -> tuple[int, int] | None:
 
 
 def unique_name(path: Path, folder: Path, taken: set[str]) -> str:
-    """A name for converted files that no other picture of the data set has."""
+    """A name for converted files that no other image of the data set has."""
     relative, suffix = os.path.splitext(_relative(path, folder))
     name = _short(relative.replace(os.sep, "__"))
     if name in taken:
@@ -142,7 +142,7 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def link_name(picture: Picture) -> str:
-    """The file name of a converted picture, with a suffix that every framework lists."""
+    """The file name of a converted image, with a suffix that every framework lists."""
     suffix = picture.path.suffix.lower()
     return f"{picture.name}{_usual_suffixes.get(suffix, suffix)}"
 

@@ -92,8 +92,8 @@ def recognise(folder: Path) -> Kind:
     kind = _kind_of(folder)
     if kind is None:
         raise DataError(
-            f"{folder} is no data set that is known here: there is no meta.json of a Supervisely project, no data.yaml "
-            "or obj.data of YOLO, no COCO json, and no folders of pictures named for their classes"
+            f"{folder} is not a data set in a known format: no meta.json of a Supervisely project, no data.yaml "
+            "or obj.data of YOLO, no COCO json, and no folders of images named for their classes"
             + (_inside(folder) or other_format(folder))
         )
     return kind
@@ -136,7 +136,7 @@ def other_format(folder: Path) -> str:
 def read(folder: Path, task: str | None = None) -> DataSet:
     """Read a data set of any known format, also in an archive; what is wrong with it is in `findings`.
 
-    The task decides between annotations where a data set has several kinds of the same pictures.
+    The task decides between annotations where a data set has several kinds of the same images.
     """
     if archive.is_archive(folder):
         place = archive.in_one_folder(archive.unpacked(folder), lambda place: _kind_of(place) is not None)
@@ -158,7 +158,7 @@ def read(folder: Path, task: str | None = None) -> DataSet:
         raise DataError(f"the data set {folder} cannot be read as {kind or 'any format'}: {what}") from error
     if not data_set.pictures:
         first = next((f" ({one})" for one in data_set.findings.sentences()), "")
-        raise DataError(f"the data set {folder} has no picture that can be read{first}")
+        raise DataError(f"the data set {folder} has no readable image{first}")
     return data_set
 
 

@@ -137,7 +137,7 @@ class _Part:
 
 
 def _parts(data_set: DataSet, split: Split | None) -> Mapping[tuple[str, Role], list[Picture]]:
-    """The pictures of each part by its name and role; what a split does not use is in parts of its own."""
+    """The images of each part by its name and role; what a split does not use is in parts of its own."""
     if split is None:
         parts: dict[tuple[str, Role], list[Picture]] = {}
         for picture in data_set.pictures:

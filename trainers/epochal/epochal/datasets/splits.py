@@ -1,4 +1,4 @@
-"""Which pictures train and which validate: the same for the same data, seed and rule, on every machine."""
+"""Which images train and which validate: the same for the same data, seed and rule, on every machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def split_name(text: str) -> str | None:
 
 @dataclass
 class Split:
-    """Pictures to train and to validate with."""
+    """Images to train and to validate with."""
 
     by: str
     parts: dict[str, list[Picture]]
@@ -38,14 +38,14 @@ class Split:
 
     @property
     def sha256(self) -> str:
-        """Of the pictures' names in each part: equal for equal splits, wherever the data lie."""
+        """Of the images' names in each part: equal for equal splits, wherever the data lie."""
         names = {part: sorted(picture.name for picture in pictures) for part, pictures in self.parts.items()}
         return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()
 
     def __str__(self) -> str:
         counts = ", ".join(f"{len(pictures)} {part}" for part, pictures in self.parts.items())
         aside = ", ".join(f"{count} {part}" for part, count in self.set_aside.items())
-        return f"split by {self.by}: {counts} pictures{f' (set aside: {aside})' if aside else ''}, sha256 {self.sha256}"
+        return f"split by {self.by}: {counts} images{f' (set aside: {aside})' if aside else ''}, sha256 {self.sha256}"
 
 
 def split(
@@ -54,7 +54,7 @@ def split(
     """Split a data set.
 
     `folder` takes the splits that the data set has (folders or files named train and val); `tag` takes those that its
-    pictures are tagged with; `random` draws `fraction` of the pictures, of each class where a picture has one;
+    images are tagged with; `random` draws `fraction` of the images, of each class where an image has one;
     `auto` is `folder` where there are such, else `tag` where there are such, else `random`.
     What is in `test`, by its folder or a tag, is never drawn: it is set aside, for whoever tests what was trained.
     Raises `DataError` where a part is empty.
@@ -94,7 +94,7 @@ def _tagged(tags: list[str]) -> str | None:
 
 
 def _drawn(pictures: list[Picture], seed: int, fraction: float, stratify: bool) -> dict[Path, str]:
-    """`train` or `val` for each picture; only names and the seed decide, not the order of the files.
+    """`train` or `val` for each image; only names and the seed decide, not the order of the files.
 
     A file that the data set names twice is drawn once.
     """

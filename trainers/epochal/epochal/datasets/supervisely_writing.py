@@ -16,7 +16,7 @@ _COLORS = ["#E6194B", "#3CB44B", "#4363D8", "#F58231", "#911EB4", "#42D4F4", "#F
 
 
 def write(data_set: DataSet, split: Split, folder: Path) -> None:
-    """Write a project with a data set for each split; pictures are linked, and tagged with their split.
+    """Write a project with a data set for each split; images are linked, and tagged with their split.
 
     A class is written as the shape that its objects have: bitmap, polygon, graph (keypoints) or rectangle; as `any`
     where they differ.

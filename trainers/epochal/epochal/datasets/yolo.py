@@ -100,7 +100,7 @@ class _Reader:
                     continue
                 found = self._listed(root, place, where)
                 if not found and isinstance(place, str):
-                    self._findings.add("empty split", f"{where} is {place}, where there is no picture")
+                    self._findings.add("empty split", f"{where} is {place}, where there is no image")
                 if split != "test" and found and not any(map(os.path.exists, found)):
                     raise DataError(
                         f"{where} is {place}, which names {counted(len(found), 'image')}, and none of them is there "

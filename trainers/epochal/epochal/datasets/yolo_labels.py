@@ -12,7 +12,7 @@ from epochal.datasets.text_files import text_of
 from epochal.datasets.yolo_config import listed
 from epochal.errors import DataError
 
-_BEYOND = 0.002  # of the picture: writers round to a few digits
+_BEYOND = 0.002  # of the image: writers round to a few digits
 _KEYPOINT_BEYOND = 0.01  # as ultralytics has it
 
 
@@ -27,7 +27,7 @@ class Labels:
     shape: tuple[int, int] | None = None
 
     def read(self, file: Path, picture: Picture, findings: Findings) -> None:
-        """Add the objects of a label file to its picture; a line that is wrong is among the findings."""
+        """Add the objects of a label file to its image; a line that is wrong is among the findings."""
         try:
             text = text_of(file)
         except DataError as error:
@@ -101,7 +101,7 @@ class Labels:
                 found.append(Keypoint(0, 0, 0))
                 continue
             if not all(-_KEYPOINT_BEYOND <= value <= 1 + _KEYPOINT_BEYOND for value in (x, y)):
-                raise _Wrong("keypoint outside", f"has a keypoint that is not within the picture ({x:g} {y:g})")
+                raise _Wrong("keypoint outside", f"has a keypoint that is not within the image ({x:g} {y:g})")
             found.append(Keypoint(x * picture.width, y * picture.height, int(visible)))
         return found
 
@@ -128,7 +128,7 @@ def _numbers(line: str) -> list[float]:
 def _box(values: list[float], picture: Picture) -> Box:
     x, y, w, h = values
     if min(x - w / 2, y - h / 2) < -_BEYOND or max(x + w / 2, y + h / 2) > 1 + _BEYOND:
-        raise _Wrong("box outside", f"has a box that is not within the picture ({x:g} {y:g} {w:g} {h:g})")
+        raise _Wrong("box outside", f"has a box that is not within the image ({x:g} {y:g} {w:g} {h:g})")
     if w <= 0 or h <= 0:
         raise _Wrong("box outside", "has a box without an area")
     width, height = picture.width, picture.height

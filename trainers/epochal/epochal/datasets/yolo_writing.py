@@ -15,7 +15,7 @@ from epochal.datasets.splits import Split
 
 
 def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect", changed: Findings | None = None) -> Path:
-    """Write `data.yaml`, links to the pictures and labels for `detect`, `segment` or `pose`; answers the yaml file.
+    """Write `data.yaml`, links to the images and labels for `detect`, `segment` or `pose`; answers the yaml file.
 
     `changed` gets what cannot be written as it was marked.
     """
