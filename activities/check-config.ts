@@ -51,8 +51,16 @@ async function checkParsed(
 ): Promise<CheckedConfig> {
   const config = await withStartFolder(host, written);
   if (config === null) {
-    const message = 'must be the output folder of a run, or the id of one that the Temporal server knows';
-    return refused([problem('continueFrom.outputFolder', written.continueFrom?.outputFolder ?? '', message)]);
+    const from = written.continueFrom;
+    return refused([
+      from?.run === undefined
+        ? problem(
+            'continueFrom.outputFolder',
+            from?.outputFolder ?? '',
+            `must be the output folder of a run, or ${knownRun}`,
+          )
+        : problem('continueFrom.run', from.run, `must be ${knownRun}`),
+    ]);
   }
   const program = await host.trainers.find(config.trainer);
   if (!program) {
@@ -112,11 +120,16 @@ async function checkParsed(
   };
 }
 
+const knownRun = 'the id of a run that the Temporal server knows, with an output folder';
+
 /** With the output folder of the run whose id was given in its place; null where nobody knows such a run, or it has none. */
 async function withStartFolder(host: Host, config: RunConfig): Promise<RunConfig | null> {
-  const { continueFrom } = config;
-  if (!continueFrom || !placeName.safeParse(continueFrom.outputFolder).success) return config;
-  const outputFolder = await host.runs.outputFolder(continueFrom.outputFolder);
+  if (!config.continueFrom) return config;
+  const { run, ...continueFrom } = config.continueFrom;
+  // An id is taken for a folder's name, too: before there was `run` it was written there.
+  const place = run ?? continueFrom.outputFolder;
+  if (!placeName.safeParse(place).success) return config;
+  const outputFolder = await host.runs.outputFolder(placeName.parse(place));
   return outputFolder === null ? null : { ...config, continueFrom: { ...continueFrom, outputFolder } };
 }
 
@@ -188,7 +201,7 @@ async function continueProblems(config: RunConfig): Promise<ConfigProblem[]> {
   } catch (error) {
     if (error instanceof ContinueFromProblem) return [problem(error.field, error.value, error.allowed)];
     if (error instanceof StoreError)
-      return [problem('continueFrom.outputFolder', config.continueFrom.outputFolder, error.message)];
+      return [problem('continueFrom.outputFolder', config.continueFrom.outputFolder ?? '', error.message)];
     throw error;
   }
 }

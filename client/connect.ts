@@ -5,12 +5,13 @@
 import { readFile } from 'node:fs/promises';
 import { homedir, platform } from 'node:os';
 import { join } from 'node:path';
-import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import { type Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
 import { dataFolder, FolderProblem, folderProblem, type Machine } from '../contracts/folders.ts';
 import { ConfigError, ServerUnreachableError } from './errors.ts';
 import { lastingConnection } from './lasting-connection.ts';
+import { temporalClient } from './temporal-client.ts';
 
 export interface Connected {
   client: Client;
@@ -110,7 +111,7 @@ async function open(
     throw new ServerUnreachableError(`no Temporal server answers at ${address} (${origin})`, { cause });
   }
   return {
-    client: new Client({ connection, namespace }),
+    client: temporalClient(connection, namespace),
     address,
     namespace,
     ui,

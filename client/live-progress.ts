@@ -1,8 +1,8 @@
 /** What a run does right now, from the heartbeats of its activities: no worker is asked. */
-import type { WorkflowExecutionDescription } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { type Progress, progressSchema, type WorkProgress, workProgressSchema } from '../contracts/progress.ts';
 import { isHostQueue } from '../contracts/queues.ts';
+import { decoded, failureMessage } from './temporal-client.ts';
 
 export type LiveProgress =
   | { kind: 'progress'; progress: Progress }
@@ -15,24 +15,34 @@ type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingA
  * The epoch under way first. An activity that has not reported yet, or in an unknown form, is left out, but for a session
  * that no worker has taken yet: the run waits for a slot.
  */
-export function liveProgress({ raw }: Pick<WorkflowExecutionDescription, 'raw'>, now = Date.now()): LiveProgress[] {
-  const live = (raw.pendingActivities ?? []).flatMap((pending): LiveProgress[] => {
-    const { activityType, heartbeatDetails, attempt, lastFailure } = pending;
-    const activity = activityType?.name ?? 'activity';
-    // The run does not wait for it.
-    if (activity === 'tellObserver') return [];
-    if (activity === 'openSession' && !heartbeatDetails) return slotWait(pending, now);
-    const [payload] = heartbeatDetails?.payloads ?? [];
-    const details: unknown = payload ? defaultPayloadConverter.fromPayload(payload) : null;
-    const progress = progressSchema.safeParse(details);
-    if (progress.success) return [{ kind: 'progress', progress: progress.data }];
-    // An activity that is tried again tells why, also while it waits for the next attempt.
-    const trouble = (attempt ?? 1) > 1 && lastFailure?.message ? { trouble: lastFailure.message } : {};
-    const work = workProgressSchema.safeParse(details);
-    if (work.success) return [{ kind: 'work', activity, work: { ...trouble, ...work.data } }];
-    return 'trouble' in trouble ? [{ kind: 'work', activity, work: { doing: activity, ...trouble } }] : [];
-  });
-  return live.sort((a, b) => a.kind.localeCompare(b.kind));
+export async function liveProgress(
+  client: Pick<Client, 'options'>,
+  { raw }: Pick<WorkflowExecutionDescription, 'raw'>,
+  now = Date.now(),
+): Promise<LiveProgress[]> {
+  const live = await Promise.all((raw.pendingActivities ?? []).map((pending) => progressOf(client, pending, now)));
+  return live.flat().sort((a, b) => a.kind.localeCompare(b.kind));
+}
+
+async function progressOf(
+  { options }: Pick<Client, 'options'>,
+  pending: PendingActivity,
+  now: number,
+): Promise<LiveProgress[]> {
+  const { activityType, heartbeatDetails, attempt, lastFailure } = pending;
+  const activity = activityType?.name ?? 'activity';
+  // The run does not wait for it.
+  if (activity === 'tellObserver') return [];
+  if (activity === 'openSession' && !heartbeatDetails) return slotWait(pending, now);
+  const details = await decoded(options, heartbeatDetails?.payloads?.[0]);
+  const progress = progressSchema.safeParse(details);
+  if (progress.success) return [{ kind: 'progress', progress: progress.data }];
+  // An activity that is tried again tells why, also while it waits for the next attempt.
+  const message = (attempt ?? 1) > 1 ? await failureMessage(options, lastFailure) : null;
+  const trouble = message === null ? {} : { trouble: message };
+  const work = workProgressSchema.safeParse(details);
+  if (work.success) return [{ kind: 'work', activity, work: { ...trouble, ...work.data } }];
+  return message === null ? [] : [{ kind: 'work', activity, work: { doing: activity, ...trouble } }];
 }
 
 /** Nothing for a moment: a free slot takes the run at once, and so does a host that has its session. */

@@ -84,7 +84,8 @@ export async function describeRun(
   calls: Calls,
   run: string,
 ): Promise<{ summary: RunSummary; progress: LiveProgress[]; waiting: Waiting | null }> {
-  const description = await calls.within(callSeconds, run, () => calls.client.workflow.getHandle(run).describe());
+  const { client } = calls;
+  const description = await calls.within(callSeconds, run, () => client.workflow.getHandle(run).describe());
   const info = description.raw.workflowExecutionInfo;
   if (!info || info.type?.name !== trainingRunType) throw new RunNotFoundError(run);
   const salvage = mayHaveSalvage(factsOf(info)) ? await describeSalvage(calls, placeIn(description, run)) : null;
@@ -94,7 +95,7 @@ export async function describeRun(
   const summary = summaryOf(info, salvage, isTakenUp);
   if (summary === null) throw new RunNotFoundError(run);
   const waiting = summary.standing === 'waiting' ? waitingOf(textOf(info, attributes.queue)) : null;
-  return { summary, progress: liveProgress(description).map(shownProgress), waiting };
+  return { summary, progress: (await liveProgress(client, description)).map(shownProgress), waiting };
 }
 
 /** `temporal.api.enums.v1.PendingActivityState`. */

@@ -57,7 +57,7 @@ export async function* watchRun(
         yield* changes.ofView(await sources.view(run));
         changes.seen(point);
       }
-      yield* changes.ofProgress(liveProgress(description));
+      yield* changes.ofProgress(await liveProgress(calls.client, description));
       if (description.status.name !== 'RUNNING') {
         yield await endOf(run, sources, signal);
         return;

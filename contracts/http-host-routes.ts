@@ -12,6 +12,7 @@ export const hostRoutes = {
     path: '/api/hosts',
     tag: 'hosts',
     summary: 'Hosts, their slots and GPUs, what runs where',
+    action: 'see',
     answer: z.array(hostSchema),
   },
   keptFolders: {
@@ -19,6 +20,7 @@ export const hostRoutes = {
     path: '/api/kept-folders',
     tag: 'hosts',
     summary: 'Run folders that hosts still have',
+    action: 'see',
     /** Hosts that are neither in `asked` nor in `silent` are not known to the server: nobody has asked them. */
     answer: z.strictObject({
       folders: z.array(keptFolderSchema),
@@ -31,6 +33,7 @@ export const hostRoutes = {
     path: '/api/hosts/:host/kept-folders/:run',
     tag: 'hosts',
     summary: 'Remove a run folder; one in use is refused',
+    action: 'tidy',
     params: hostRunParams,
     answer: z.strictObject({ removed: z.literal(true) }),
   },
@@ -39,6 +42,7 @@ export const hostRoutes = {
     path: '/api/hosts/:host/kept-folders/:run/publish',
     tag: 'hosts',
     summary: 'Publish a kept run folder to its store now',
+    action: 'tidy',
     params: hostRunParams,
     body: emptyBody,
     /** The workflow that publishes it: its progress is in the Temporal UI. */
@@ -50,6 +54,7 @@ export const hostRoutes = {
     path: '/api/data-sets',
     tag: 'data sets',
     summary: 'Data sets on the workers of a pool',
+    action: 'see',
     query: poolQuery,
     answer: z.strictObject({
       dataSets: z.array(dataSetSummarySchema),
@@ -62,6 +67,7 @@ export const hostRoutes = {
     path: '/api/hosts/:host/data-sets/:dataSet',
     tag: 'data sets',
     summary: 'Classes, splits and problems of a data set',
+    action: 'see',
     params: dataSetParams,
     answer: dataSetDetailsSchema,
   },
@@ -70,6 +76,7 @@ export const hostRoutes = {
     path: '/api/hosts/:host/data-sets/:dataSet/items',
     tag: 'data sets',
     summary: 'Images of a data set with their boxes and masks',
+    action: 'see',
     params: dataSetParams,
     query: z.strictObject({
       split: z.string().min(1).max(200).optional(),
@@ -84,6 +91,7 @@ export const hostRoutes = {
     path: '/api/hosts/:host/data-sets/:dataSet/image',
     tag: 'data sets',
     summary: 'An image of a data set',
+    action: 'see',
     params: dataSetParams,
     query: z.strictObject({ item: relativePath }),
     answer: 'bytes',

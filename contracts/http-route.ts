@@ -2,7 +2,13 @@
 import { z } from 'zod';
 import { name, placeName } from './names.ts';
 
-export interface RouteDefinition {
+/**
+ * What whoever asks wants to do, for whoever decides who may. `see` changes nothing; `start` has a worker look at a configuration, too; `steer` changes what a run does; `tidy` deals with what a run
+ * has left on a host.
+ */
+export type Action = 'see' | 'start' | 'steer' | 'tidy';
+
+interface AnyRoute {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With `:name` for each of `params`. */
   path: `/api/${string}`;
@@ -15,9 +21,10 @@ export interface RouteDefinition {
   answer: z.ZodType | 'events' | 'bytes';
   /** 200 unless given. */
   status?: 201;
-  /** Open without a token. */
-  open?: true;
 }
+
+/** Open without a token, or with what it does. */
+export type RouteDefinition = AnyRoute & ({ open: true; action?: never } | { action: Action; open?: never });
 
 export const runParams = z.strictObject({ run: name });
 /** Files are there of every life of a run: of its present one, or of `<run>@<8 digits>`. */

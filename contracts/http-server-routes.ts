@@ -49,6 +49,7 @@ export const serverRoutes = {
     path: '/api/health',
     tag: 'server',
     summary: 'Whether Temporal and workers are reachable',
+    action: 'see',
     answer: healthSchema,
   },
   settings: {
@@ -56,6 +57,7 @@ export const serverRoutes = {
     path: '/api/settings',
     tag: 'server',
     summary: 'Version, addresses, schema of a configuration',
+    action: 'see',
     answer: settingsSchema,
   },
   chart: {
@@ -63,6 +65,7 @@ export const serverRoutes = {
     path: '/api/chart',
     tag: 'server',
     summary: 'The chart of a run, as nodes and edges',
+    action: 'see',
     answer: chartGraphSchema,
   },
 } as const satisfies Record<string, RouteDefinition>;

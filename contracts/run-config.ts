@@ -3,7 +3,7 @@
  * that editors use are made from the descriptions here (`npm run docs`).
  */
 import { z } from 'zod';
-import { name } from './names.ts';
+import { name, placeName } from './names.ts';
 import { tolerant } from './tolerance.ts';
 
 const seconds = (allowed: { min: number; max: number; default: number }) =>
@@ -155,11 +155,17 @@ export const runConfigSchema = z.strictObject({
     ),
   continueFrom: z
     .strictObject({
+      run: placeName
+        .optional()
+        .describe(
+          'Id of the other run: the newest life of it, or `<run>@<8 digits>`. The check puts its output folder in its place.',
+        ),
       outputFolder: z
         .string()
         .min(1)
         .max(4096)
-        .describe("The other run's output folder, or its id: the newest life of that run, or `<run>@<8 digits>`."),
+        .optional()
+        .describe("The other run's output folder, in place of its id."),
       checkpoint: z
         .union([z.enum(['best', 'last']), name])
         .default('last')
@@ -168,6 +174,9 @@ export const runConfigSchema = z.strictObject({
         .boolean()
         .default(true)
         .describe('true: continue, with its epoch numbers and optimizer. false: fork, from its weights alone.'),
+    })
+    .refine(({ run, outputFolder }) => (run === undefined) !== (outputFolder === undefined), {
+      message: 'must have either run or outputFolder',
     })
     .optional()
     .describe('Start from a checkpoint of another run instead of from scratch.'),

@@ -38,6 +38,7 @@ export const examples: Record<string, unknown> = {
   priority: 2,
   fairnessKey: 'team-vision',
   store: '/mnt/results',
+  'continueFrom.run': 'digits-narrow-layers',
   'continueFrom.outputFolder': '/mnt/results/experiments/handwriting/digits-narrow-layers',
   'continueFrom.checkpoint': 'best',
   'continueFrom.keepProgress': false,
@@ -60,6 +61,9 @@ export const examples: Record<string, unknown> = {
   'deadlines.hangFloorSeconds': 300,
   'deadlines.hangCeilingSeconds': 7200,
 };
+
+/** Written in place of another key. */
+const alternatives: ReadonlySet<string> = new Set(['continueFrom.outputFolder']);
 
 /** Filled in by the service: nobody writes them. */
 const ownKeys: ReadonlySet<string> = new Set(['storeIdentity']);
@@ -99,11 +103,11 @@ function* keysOf(group: JsonSchema, path = ''): Generator<Key> {
 export const keyPaths = (): string[] =>
   [...keysOf(jsonSchema())].filter(({ schema }) => !schema.properties).map(({ path }) => path);
 
-/** A configuration that has every key, with the value of its example. */
+/** A configuration that has every key, but for those in place of others, with the value of its example. */
 export function wholeExample(under = ''): Record<string, unknown> {
   const whole: Record<string, unknown> = {};
   for (const [path, value] of Object.entries(examples)) {
-    if (under && !path.startsWith(`${under}.`)) continue;
+    if (alternatives.has(path) || (under && !path.startsWith(`${under}.`))) continue;
     const steps = path.split('.');
     const last = steps.pop() ?? '';
     let place = whole;

@@ -6,11 +6,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Client, type Connection } from '@temporalio/client';
+import type { Client, Connection } from '@temporalio/client';
 import { z } from 'zod';
 import { colors as pc } from '../client/cli/colors.ts';
 import { watchDisplay } from '../client/cli/watch-display.ts';
 import { parseConfig, readYamlFile } from '../client/parse-config.ts';
+import { temporalClient } from '../client/temporal-client.ts';
 import { TrainingClient } from '../client/training-client.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import type { Receipt } from '../contracts/receipt.ts';
@@ -118,7 +119,7 @@ async function serve(
     }
 
     const broken = failure(worker, temporal);
-    const client = new Client({ connection, namespace });
+    const client = temporalClient(connection, namespace);
     const run = await Promise.race([broken, demoRun(client, settings, python, onlyDemo, signal)]);
     const receipt = run === null ? null : await Promise.race([broken, show(client, temporal, run, terminal, signal)]);
     if (onlyDemo) return { receipt, code: signal.aborted ? interrupted : receipt?.outcome === 'completed' ? 0 : 1 };

@@ -1,9 +1,9 @@
 /** The web UI and the HTTP API beside the worker of `epochal up`. */
 
-import { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Connected } from '../client/connect.ts';
 import { lastingConnection } from '../client/lasting-connection.ts';
+import { temporalClient } from '../client/temporal-client.ts';
 import { type RunningServer, startServer } from '../server/main.ts';
 import { readServerSettings, type ServerSettings } from '../server/settings.ts';
 import type { WorkerSettings } from '../worker/settings.ts';
@@ -42,6 +42,6 @@ async function connected({ address, namespace, ui, connection: options, origin }
     address,
     connection: { ...options, ...lastingConnection },
   });
-  const client = new Client({ connection, namespace });
+  const client = temporalClient(connection, namespace);
   return { client, address, namespace, ui, isConfigured: origin === 'configured', close: () => connection.close() };
 }

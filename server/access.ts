@@ -19,6 +19,22 @@ export interface WrongGuesses {
   count(request: FastifyRequest): Promise<void>;
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Null before it is known, and where nobody has to be let in. */
+    principal: Principal | null;
+  }
+}
+
+/** `id` tells sessions apart, and signs nobody in. */
+export interface LoginSession {
+  kind: 'session';
+  id: string;
+}
+
+/** Who asks: anyone, where no token is needed; whoever has the token; who has signed in. All of them may do everything. */
+export type Principal = { kind: 'anyone' } | { kind: 'token' } | LoginSession;
+
 export class Access {
   readonly #settings: Pick<ServerSettings, 'address' | 'hostNames' | 'tls' | 'token'>;
   readonly #token: string | null;
@@ -76,22 +92,21 @@ export class Access {
     }
   }
 
-  /** Throws RefusedError (`tooMany`) for a token after too many wrong ones: see `#guess`. */
-  async isGranted(request: FastifyRequest): Promise<boolean> {
+  /** Who asks; null for nobody who is let in. Throws RefusedError (`tooMany`) for a token after too many wrong ones: see `#guess`. */
+  async principalOf(request: FastifyRequest): Promise<Principal | null> {
     const token = this.#token;
-    if (token === null) return true;
-    const { authorization, cookie } = request.headers;
-    const [scheme, given] = authorization?.split(' ') ?? [];
+    if (token === null) return { kind: 'anyone' };
+    const [scheme, given] = request.headers.authorization?.split(' ') ?? [];
     if (scheme?.toLowerCase() === 'bearer' && given !== undefined)
-      return this.#guess(request, isSame(given, token), this.#isMade);
+      return (await this.#guess(request, isSame(given, token), this.#isMade)) ? { kind: 'token' } : null;
     // Nobody guesses 32 random bytes: what is wrong here is a session that has ended, and no guess.
-    return (await this.#session(cookie)) !== null;
+    return this.sessionOf(request);
   }
 
-  /** Names the login session of whoever asks, and cannot be used for it; null without one that is good. */
-  async sessionOf({ headers }: Pick<FastifyRequest, 'headers'>): Promise<string | null> {
+  /** The login session of whoever asks; null without one that is good. */
+  async sessionOf({ headers }: Pick<FastifyRequest, 'headers'>): Promise<LoginSession | null> {
     const id = await this.#session(headers.cookie);
-    return id === null ? null : `session ${createHash('sha256').update(id).digest('hex')}`;
+    return id === null ? null : { kind: 'session', id: createHash('sha256').update(id).digest('hex') };
   }
 
   async #session(cookie: string | undefined): Promise<string | null> {

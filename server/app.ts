@@ -62,6 +62,7 @@ export async function createApp({ settings, token, tls, link, log, webFolder }: 
     // Open streams must not hold up the end.
     forceCloseConnections: true,
   });
+  app.decorateRequest('principal', null);
   app.setValidatorCompiler(validateBy);
   app.setSerializerCompiler(serializeBy);
   app.setErrorHandler((error, request, reply) => {
@@ -117,7 +118,7 @@ export async function createApp({ settings, token, tls, link, log, webFolder }: 
   });
   // Whoever is signed in is counted alone: others at the same address, behind one proxy or on one machine, use up nothing of theirs.
   const limitAddress = app.rateLimit();
-  const limitSession = app.rateLimit({ keyGenerator: async (request) => (await access.sessionOf(request)) ?? '' });
+  const limitSession = app.rateLimit({ keyGenerator: async (request) => (await access.sessionOf(request))?.id ?? '' });
   app.addHook('onRequest', async (request, reply) => {
     const limit = (await access.sessionOf(request)) === null ? limitAddress : limitSession;
     await limit.call(app, request, reply);
@@ -128,8 +129,9 @@ export async function createApp({ settings, token, tls, link, log, webFolder }: 
     const { open, web } = request.routeOptions.config;
     const isWeb = (web === true || request.is404) && !request.url.startsWith('/api');
     if (!isWeb && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
-    if (open !== true && !isWeb && !(await access.isGranted(request))) {
-      throw new RefusedError('unauthorized', 'this server asks for its token');
+    if (open !== true && !isWeb) {
+      request.principal = await access.principalOf(request);
+      if (request.principal === null) throw new RefusedError('unauthorized', 'this server asks for its token');
     }
     const methods = methodsAt(request.url.split('?')[0] ?? '');
     if (methods.length > 0 && !methods.includes(request.method)) {
@@ -158,7 +160,14 @@ export async function createApp({ settings, token, tls, link, log, webFolder }: 
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
     };
-    request.log.debug(about, 'answered');
+    const { action } = request.routeOptions.config;
+    if (action === undefined || action === 'see') {
+      request.log.debug(about, 'answered');
+      return;
+    }
+    // Who stopped a run at night is told by the log.
+    const { run } = request.params as { run?: string };
+    request.log.info({ ...about, action, run, by: request.principal, from: request.ip }, 'asked for a change');
   });
   await describeApi(app, version, access);
   const watches = new RunWatches(link, app.log);

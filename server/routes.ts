@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { problemsOf } from '../contracts/config-problems.ts';
 import { refusalSchema } from '../contracts/http-answers.ts';
 import { type RouteName, type Routes, routes } from '../contracts/http-api.ts';
+import type { Action } from '../contracts/http-route.ts';
 import { invalidInput } from './refusals.ts';
 
 type Part<N extends RouteName, P extends 'params' | 'query' | 'body'> =
@@ -23,11 +24,12 @@ export type Handle = <N extends RouteName>(
   answer: (asked: Asked<N>) => Promise<AnswerOf<N>> | AnswerOf<N>,
 ) => void;
 
-/** Tells the hooks which routes are open without a token, and which are the web's. What says neither is closed. */
+/** Tells the hooks which routes are open without a token, which are the web's, and what others do. What says nothing is closed. */
 declare module 'fastify' {
   interface FastifyContextConfig {
     open?: boolean;
     web?: boolean;
+    action?: Action;
   }
 }
 
@@ -38,7 +40,7 @@ export function routesOf(app: FastifyInstance): Handle {
       method: definition.method,
       url: definition.path,
       schema: schemaOf(route),
-      config: { open: 'open' in definition },
+      config: 'open' in definition ? { open: true } : { action: definition.action },
       handler: async (request, reply) => {
         const { params, query, body } = request;
         const answered = await answer({ params, query, body, request, reply } as Asked<typeof route>);

@@ -55,7 +55,7 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
   handle('live', async ({ params, request, reply }) => {
     const release = streams.take(request.ip);
     try {
-      await streamRun(watches, params.run, reply, () => access.isGranted(request));
+      await streamRun(watches, params.run, reply, async () => (await access.principalOf(request)) !== null);
       if (reply.raw.destroyed) release();
       else reply.raw.once('close', release);
     } catch (error) {

@@ -58,7 +58,8 @@ function pathFields(config: RunConfig, manifest: TrainerManifest): PathField[] {
   // A trainer without data sets gets none: that is refused for its own reason.
   if (data !== undefined && manifest.datasets.length > 0) fields.push({ field: 'data', value: data });
   fields.push(...storeFields(config));
-  if (continueFrom) fields.push({ field: 'continueFrom.outputFolder', value: folderOf(continueFrom.outputFolder) });
+  if (continueFrom?.outputFolder !== undefined)
+    fields.push({ field: 'continueFrom.outputFolder', value: folderOf(continueFrom.outputFolder) });
   return fields;
 }
 

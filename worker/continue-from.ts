@@ -41,9 +41,9 @@ interface Start {
  * The manifest that is meant, without fetching its files. Throws ContinueFromProblem with a clause for the field, also
  * where the run there was trained by another trainer than `trainer`: each has a format of its own.
  */
-export async function findStart({ outputFolder, checkpoint }: ContinueFrom, trainer: string): Promise<Start> {
-  const store = openFolder(dirname(outputFolder));
-  const output = basename(outputFolder);
+export async function findStart(wanted: ContinueFrom, trainer: string): Promise<Start> {
+  const { outputFolder, store, output } = whereIs(wanted);
+  const { checkpoint } = wanted;
   const manifests: CheckpointManifest[] = [];
   for await (const { path } of store.list(`${output}/checkpoints`)) {
     if (basename(path) !== 'checkpoint.json') continue;
@@ -114,21 +114,27 @@ export async function bringAlong(
   return { manifest, path: join(folder.checkpoints, manifest.name) };
 }
 
+/** A run's id was made a folder by the check. */
+function whereIs({ outputFolder, run = '' }: ContinueFrom) {
+  if (outputFolder === undefined) throw new ContinueFromProblem('continueFrom.run', run, 'has not been looked up');
+  return { outputFolder, store: openFolder(dirname(outputFolder)), output: basename(outputFolder) };
+}
+
 /** Of equals the earlier one is the best. */
 const notWorse = (best: Best, { metrics }: CheckpointManifest, own: Metrics | null): boolean =>
   metrics[best.metric] !== undefined && (own === null || !isBetter(best, own, metrics));
 
 /** False when it is damaged in the store. */
 async function fetch(
-  { outputFolder }: ContinueFrom,
+  wanted: ContinueFrom,
   manifest: CheckpointManifest,
   path: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const run = basename(outputFolder);
+  const { store, output: run } = whereIs(wanted);
   await rm(path, { recursive: true, force: true });
   const from = `${run}/checkpoints/${manifest.name}`;
-  return fetchCheckpoint(openFolder(dirname(outputFolder)), from, manifest, path, {
+  return fetchCheckpoint(store, from, manifest, path, {
     signal,
     run: manifest.from ?? run,
   });

@@ -1,6 +1,5 @@
 /** The worker process of a host: serves its queues until it is told to go. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
   NativeConnection,
@@ -18,6 +17,7 @@ import {
   workflowQueueActivities,
 } from '../activities/activities.ts';
 import { heartbeatInterval } from '../activities/activity-support.ts';
+import { type Conversion, temporalClient, conversion as usual } from '../client/temporal-client.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { deadlinesSchema } from '../contracts/run-config.ts';
 import { Devices } from './devices.ts';
@@ -42,6 +42,8 @@ export interface StartOptions {
   temporal?: { address: string; namespace?: string };
   /** What stands between the server and all activities. */
   interceptors?: WorkerInterceptors;
+  /** How values travel; as every client of ours has it, unless told otherwise. */
+  conversion?: Conversion;
 }
 
 export interface RunningWorker {
@@ -80,7 +82,8 @@ export async function startWorker(options: StartOptions): Promise<RunningWorker>
   }
 }
 
-async function serve({ settings, log, temporal, interceptors = {} }: StartOptions): Promise<RunningWorker> {
+async function serve(options: StartOptions): Promise<RunningWorker> {
+  const { settings, log, temporal, interceptors = {}, conversion = usual } = options;
   const [bundle, { connection, namespace }, devices] = await Promise.all([
     workflowBundle(settings.cacheFolder, log),
     connect(temporal),
@@ -90,7 +93,7 @@ async function serve({ settings, log, temporal, interceptors = {} }: StartOption
   await ensureSearchAttributes(connection, namespace).catch((error) => log.warn({ err: error }, 'search attributes'));
   const described = await connection.workflowService.describeNamespace({ namespace });
   const namespaceId = described.namespaceInfo?.id || namespace;
-  const runs = new Runs(new Client({ connection, namespace }), namespaceId, settings.workflowQueue, log);
+  const runs = new Runs(temporalClient(connection, namespace, conversion), namespaceId, settings.workflowQueue, log);
   const host = await openHost(settings, devices, runs, log);
   const create = (taskQueue: string, own: Partial<WorkerOptions>) =>
     Worker.create({
@@ -98,6 +101,7 @@ async function serve({ settings, log, temporal, interceptors = {} }: StartOption
       namespace,
       taskQueue,
       interceptors,
+      ...conversion,
       identity: `epochal:${settings.pool}:${host.id}`,
       // Progress and cancels travel with heartbeats: a long run is watched live, a stop is heard soon.
       maxHeartbeatThrottleInterval: heartbeatInterval,

@@ -30,7 +30,11 @@ export async function startRun(cli: Cli, config: DraftConfig, { draft = false, w
     cli.print(
       factsText([
         ['run', run],
-        ['from', continueFrom && plain(`${how} ${continueFrom.checkpoint} in ${continueFrom.outputFolder}`)],
+        [
+          'from',
+          continueFrom &&
+            plain(`${how} ${continueFrom.checkpoint} in ${continueFrom.outputFolder ?? continueFrom.run}`),
+        ],
         ['epochs', continueFrom && epochs !== undefined ? String(epochs) : null],
         ['output folder', outputFolder],
         ...(draft ? [] : await waitingOfNew(client, run, started.config.pool ?? 'gpu')).map(

@@ -131,7 +131,12 @@ const cases: [what: string, change: object, ...told: string[]][] = [
     { continueFrom: { outputFolder: '/x', checkpoint: '../y' } },
     `continueFrom.checkpoint is "../y": ${nameRule}`,
   ],
-  ['continue from nowhere', { continueFrom: {} }, 'continueFrom.outputFolder is missing: must be text'],
+  ['continue from nowhere', { continueFrom: {} }, 'continueFrom is {}: must have either run or outputFolder'],
+  [
+    'continue from two',
+    { continueFrom: { run: 'a', outputFolder: '/x' } },
+    'continueFrom is {"run":"a","outputFolder":"/x"}: must have either run or outputFolder',
+  ],
   [
     'several at once',
     { epochs: 0, epochz: 1, seed: 1.5 },

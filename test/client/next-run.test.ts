@@ -45,12 +45,13 @@ it('a run is continued, forked and extended by its id, and each lands', async ()
   expect(await ended(forked)).toMatchObject({ outcome: 'completed', epochs: { trained: 2 }, batches: { trained: 6 } });
 
   // In a configuration, the id is as good as the folder.
-  const byId = await line.config({ epochs: 3, continueFrom: { outputFolder: run } });
+  const byId = await line.config({ epochs: 3, continueFrom: { run } });
   const checked = JSON.parse((await line.here('validate', byId, '--json')).stdout);
   expect(checked).toMatchObject({ ok: true, config: { continueFrom: { outputFolder: output } } });
-  const unknown = await line.config({ continueFrom: { outputFolder: 'no-such-run' } });
+  expect(checked.config.continueFrom).not.toHaveProperty('run');
+  const unknown = await line.config({ continueFrom: { run: 'no-such-run' } });
   expect((await line.here('validate', unknown)).stderr).toMatch(
-    /^epochal: continueFrom.outputFolder is "no-such-run": must be the output folder of a run, or the id of one/m,
+    /^epochal: continueFrom.run is "no-such-run": must be the id of a run that the Temporal server knows/m,
   );
 
   expect(await line.here('retry', run)).toMatchObject({

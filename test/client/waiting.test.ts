@@ -1,5 +1,6 @@
 /** What a person sees while nothing trains yet: the wait for a slot, and environments that are made. */
 import { PassThrough } from 'node:stream';
+import { defaultDataConverter } from '@temporalio/common';
 import { afterEach, expect, it, vi } from 'vitest';
 import { watchDisplay } from '../../client/cli/watch-display.ts';
 import { liveProgress } from '../../client/live-progress.ts';
@@ -23,7 +24,9 @@ const session = (state: number, queue: string, scheduledAt: number) =>
         },
       ],
     },
-  }) as unknown as Parameters<typeof liveProgress>[0];
+  }) as unknown as Parameters<typeof liveProgress>[1];
+
+const plain = { options: { loadedDataConverter: defaultDataConverter } } as Parameters<typeof liveProgress>[0];
 
 it.each([
   [1_002, null],
@@ -32,15 +35,15 @@ it.each([
   [1_000 + 7 * 60, '7 min'],
   [1_000 + 47 * 60, '40 min'],
   [1_000 + 3 * 3600 + 5, '3 h'],
-])('a run that waits for a slot says where, and in steps for how long', (now, waited) => {
-  const live = liveProgress(session(1, 'gpu', 1_000), now * 1000);
+])('a run that waits for a slot says where, and in steps for how long', async (now, waited) => {
+  const live = await liveProgress(plain, session(1, 'gpu', 1_000), now * 1000);
   const doing = `waiting for a worker of pool gpu with a free slot (${waited} so far)`;
   expect(live).toEqual(waited === null ? [] : [{ kind: 'work', activity: 'openSession', work: { doing } }]);
 });
 
-it('neither a session that a worker has taken waits, nor one that its host is asked for', () => {
-  expect(liveProgress(session(2, 'gpu', 1_000), 2_000_000)).toEqual([]);
-  expect(liveProgress(session(1, 'host.a', 1_000), 2_000_000)).toEqual([]);
+it('neither a session that a worker has taken waits, nor one that its host is asked for', async () => {
+  expect(await liveProgress(plain, session(2, 'gpu', 1_000), 2_000_000)).toEqual([]);
+  expect(await liveProgress(plain, session(1, 'host.a', 1_000), 2_000_000)).toEqual([]);
 });
 
 it('a watch without a terminal tells each step of a set-up once, and none of storing', () => {

@@ -5,8 +5,9 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile }
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
+import { Writable, type WritableOptions } from 'node:stream';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { routes } from '../../contracts/http-api.ts';
 import { createServerLog } from '../../server/log.ts';
 import { LoginSessions, sessionSeconds } from '../../server/login-sessions.ts';
 import { runServerUntilSignal, runSignIn, startServer } from '../../server/main.ts';
@@ -37,6 +38,14 @@ async function start(settings: Partial<ServerSettings> = {}): Promise<TestServer
   });
   servers.push(server);
   return server;
+}
+function listened(level: string): { log: ReturnType<typeof createServerLog>; lines: string[] } {
+  const lines: string[] = [];
+  const write: WritableOptions['write'] = (chunk, _, done) => {
+    lines.push(String(chunk));
+    done();
+  };
+  return { log: createServerLog(level, new Writable({ write })), lines };
 }
 const token = async () => (await readFile(join(folder, tokenFile), 'utf8')).trim();
 const bearer = (value: string) => ({ authorization: `Bearer ${value}` });
@@ -236,16 +245,7 @@ it('speaks TLS where it has a certificate, and warns where others listen in', as
     ' ',
   );
   execFileSync('openssl', [...making, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-  const lines: string[] = [];
-  const log = createServerLog(
-    'warn',
-    new Writable({
-      write: (chunk, _, done) => {
-        lines.push(String(chunk));
-        done();
-      },
-    }),
-  );
+  const { log, lines } = listened('warn');
   const begin = async (settings: Partial<ServerSettings>) => {
     const all = testServerSettings(hostIn(), { token: { kind: 'made' }, address: '0.0.0.0', ...settings });
     const running = await startServer({ settings: all, log, connect: away });
@@ -275,4 +275,48 @@ it('speaks TLS where it has a certificate, and warns where others listen in', as
   }
   await expect(begin({ tls: { certificate, key: certificate } })).rejects.toThrow(/must be a certificate and its key/);
   await expect(begin({ tls: { certificate: '/none', key } })).rejects.toThrow(/EPOCHAL_SERVER_TLS_CERT is "\/none"/);
+});
+
+it('who asked for a change is told by the log, without what lets them in', async () => {
+  const { log, lines } = listened('info');
+  const settings = testServerSettings(hostIn(), { token: { kind: 'made' } });
+  const running = await startServer({ settings, log, connect: away });
+  try {
+    const made = await token();
+    const ask = (path: string, init: RequestInit) => fetch(`${running.address}${path}`, init);
+    const post = (headers: Record<string, string>, path: string, body: unknown) =>
+      ask(path, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    const cookie = cookieIn((await post({}, '/api/access', { token: made })).headers);
+    await post(bearer(made), '/api/runs/mine/stop', {});
+    await post(cookie, '/api/runs/mine/stop', { mode: 'now' });
+    await post({}, '/api/runs/mine/stop', {});
+    await ask('/api/runs', { headers: bearer(made) });
+    const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ action }) => action);
+    const change = { action: 'steer', route: '/api/runs/:run/stop', run: 'mine' };
+    expect(told).toEqual([
+      expect.objectContaining({ ...change, status: 503, by: { kind: 'token' } }),
+      expect.objectContaining({
+        ...change,
+        status: 503,
+        by: { kind: 'session', id: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      }),
+      expect.objectContaining({ ...change, status: 401, by: null }),
+    ]);
+    for (const secret of [made, cookie.cookie.split('=')[1] ?? 'none']) expect(lines.join()).not.toContain(secret);
+  } finally {
+    await running.stop();
+  }
+});
+
+it('what changes nothing is asked for with GET, or reads what it is given', () => {
+  const reads = Object.entries(routes).filter(
+    ([, route]) => 'action' in route && route.action === 'see' && route.method !== 'GET',
+  );
+  expect(reads.map(([route]) => route)).toEqual(['readConfig', 'writeConfig']);
+  const changes = Object.entries(routes).filter(([, route]) => 'action' in route && route.action !== 'see');
+  expect(changes.filter(([, { method }]) => method === 'GET')).toEqual([]);
 });

@@ -4,10 +4,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { homedir, platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { type Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import type { WorkerInterceptors } from '@temporalio/worker';
 import { pino } from 'pino';
 import { inject } from 'vitest';
+import { type Conversion, temporalClient } from '../../client/temporal-client.ts';
 import { cacheFolder } from '../../contracts/folders.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
@@ -25,6 +26,7 @@ export interface TestHostOptions {
   store?: string;
   settings?: Partial<WorkerSettings>;
   interceptors?: WorkerInterceptors;
+  conversion?: Conversion;
 }
 
 export class TestHost {
@@ -58,9 +60,10 @@ export class TestHost {
       webhook: null,
       ...options.settings,
     };
-    const { interceptors = {} } = options;
-    const worker = await startWorker({ settings, log: testLog(), temporal: { address }, interceptors });
-    return new TestHost(new Client({ connection }), connection, settings, worker);
+    const { interceptors = {}, conversion } = options;
+    const converting = conversion ? { conversion } : {};
+    const worker = await startWorker({ settings, log: testLog(), temporal: { address }, interceptors, ...converting });
+    return new TestHost(temporalClient(connection, undefined, conversion), connection, settings, worker);
   }
 
   async stop(): Promise<void> {

@@ -125,8 +125,15 @@ export function cases({ pool, folder, outputFolder }: Surroundings): fc.Arbitrar
       .map((name) => storeIn(folder, name)),
     // Filled in by the check.
     storeIdentity: null,
-    'continueFrom.outputFolder': fc.constant(outputFolder),
-    'continueFrom.checkpoint': fc.constantFrom('best', 'last', 'epoch-0001'),
+    // Either the folder or the run's id, which its schema cannot say; the check makes the id a folder.
+    continueFrom: fc.record(
+      {
+        outputFolder: fc.constant(outputFolder),
+        checkpoint: fc.constantFrom('best', 'last', 'epoch-0001'),
+        keepProgress: fc.boolean(),
+      },
+      { requiredKeys: ['outputFolder'] },
+    ),
     'checkpoints.best.metric': fc.constantFrom('loss', 'score'),
   };
   const schema = z.toJSONSchema(runConfigSchema, { io: 'input' }) as JsonSchema;

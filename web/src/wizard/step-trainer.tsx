@@ -40,7 +40,8 @@ export function StepTrainer({ written, problems, trainers, error }: StepTrainerP
           color="indigo"
           title={source.keepProgress === false ? 'Starts with the weights of another run' : 'Continues another run'}
         >
-          Checkpoint <Code>{String(source.checkpoint ?? 'last')}</Code> of <Code>{String(source.outputFolder)}</Code>
+          Checkpoint <Code>{String(source.checkpoint ?? 'last')}</Code> of{' '}
+          <Code>{String(source.run ?? source.outputFolder)}</Code>
         </Alert>
       )}
       <Radio.Group
