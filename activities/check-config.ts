@@ -158,7 +158,7 @@ function checkpointProblems({ epochs, checkpoints }: RunConfig, manifest: Traine
   ];
 }
 
-/** Nobody who wrote a relative path knows which folder of the worker it would start from. A name is no path. */
+/** Whoever wrote a relative path cannot know which folder of the worker it would start from. A name is not a path. */
 export const relativeDataProblems = (
   { data }: Pick<RunConfig, 'data'>,
   { datasets }: Pick<TrainerManifest, 'datasets'>,

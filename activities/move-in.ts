@@ -83,7 +83,7 @@ async function isLeft(host: Host, folder: RunFolder): Promise<boolean> {
 const isElsewhere = async (host: Host, run: string, life: Life) =>
   host.runs.isForeign(life) || (await host.runs.isOpen(run, life));
 
-/** From the run folder here, else from the store. False when neither has it whole any more, as this life's history knows it. */
+/** From the run folder here, else from the store. False when neither still has it whole, as this life's history knows it. */
 async function bring(
   host: Host,
   store: ArtifactStore,

@@ -99,7 +99,7 @@ export async function removeRun(client: Source, calls: Calls, removal: Removal):
   await forget(calls, salvageId(place), null);
 }
 
-/** An execution, or the newest one of an id. What the server does not know any more is not an error. */
+/** An execution, or the newest one of an id. What the server no longer knows is not an error. */
 async function forget(calls: Calls, workflowId: string, execution: string | null): Promise<void> {
   const { client } = calls;
   try {

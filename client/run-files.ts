@@ -43,7 +43,7 @@ export class RunFiles {
     return this.#ask(place, 'readRunLog', question, logLinesSchema.nullable());
   }
 
-  /** WorkerFailedError where the file has not so much any more: it went to the store meanwhile, and is to be asked for there. */
+  /** WorkerFailedError where the file no longer has that much: it went to the store meanwhile, and is to be asked for there. */
   async part(place: FilesPlace, path: string, offset: number, length: number): Promise<Uint8Array> {
     const bytes = await this.#ask(place, 'readRunFile', { path, offset, length }, z.instanceof(Uint8Array));
     if (bytes.length === length) return bytes;

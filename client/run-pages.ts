@@ -125,7 +125,7 @@ async function inChunks(ids: readonly string[], ask: (chunk: string[]) => Promis
   return (await Promise.all(chunks.map(ask))).flat();
 }
 
-/** In the order of their salvages, each once; what the server does not remember any more is left out. */
+/** In the order of their salvages, each once; what the server no longer remembers is left out. */
 async function runsSalvagedBy(calls: Calls, salvages: readonly Execution[]): Promise<Execution[]> {
   const ids = [...new Set(salvages.map(({ execution }) => runOfSalvage(execution?.workflowId ?? '')))];
   const runs = newestLives(await inChunks(ids, (chunk) => listAll(calls, runsQuery(chunk))));

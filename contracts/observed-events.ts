@@ -36,7 +36,7 @@ const dataOf = {
   checkpoint: extensible({ name: z.string() }),
   /** The receipt has the failure with its traceback. */
   restart: extensible({ reason: restartSchema.shape.reason, failure: restartSchema.shape.failure }),
-  /** It was paused, or goes on after a pause. */
+  /** It was paused, or resumes after a pause. */
   held: extensible({ isHeld: z.boolean() }),
   /** It is over. `place` is where its results are in the project's folder of the store. */
   ended: extensible({

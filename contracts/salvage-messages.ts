@@ -25,7 +25,7 @@ export interface SalvageInput {
   chain: readonly string[] | null;
   /** Null: the host has it in the run folder. */
   config: RunConfig | null;
-  /** What the run knew of its checkpoints; empty when nobody can tell any more. */
+  /** What the run knew of its checkpoints; empty when that is no longer known. */
   ledger: readonly LedgerEntry[];
   /** The host that has the run folder, where it is known. */
   host: string | null;

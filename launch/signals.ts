@@ -1,6 +1,6 @@
 /**
  * Ctrl-C and SIGTERM, twice: the first asks for an orderly end, the second for one at once. A SIGHUP asks, and never
- * urges: it says that nobody looks on any more (the terminal, or npm, is gone), which follows many a first signal.
+ * urges: it says that nobody is watching any longer (the terminal, or npm, is gone), which follows many a first signal.
  */
 
 export interface Signals {

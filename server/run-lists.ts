@@ -43,7 +43,7 @@ export class RunLists {
   }
 }
 
-/** Temporal tries for long what is no token of its own, so it is recognised here. */
+/** Temporal retries for a long time with what is not one of its tokens, so that is recognised here. */
 const sealed = (token: string): string => `${createHash('sha256').update(token).digest('hex').slice(0, 12)}.${token}`;
 
 function unsealed(cursor: string | undefined): string | null {

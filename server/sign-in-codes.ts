@@ -29,7 +29,7 @@ export class SignInCodes {
     return code;
   }
 
-  /** Whether it was good; it is not any more. */
+  /** Whether it was valid; from now on it is not. */
   async use(code: string): Promise<boolean> {
     const file = this.#file(code);
     const fresh = await isFresh(file);

@@ -41,7 +41,7 @@ async function keptToken(file: string): Promise<string> {
     if (((await stat(file)).mode & othersMay) === 0) return text;
     await rm(file, { force: true });
   }
-  // Whoever wants another token may not want what was printed before to sign in any more.
+  // Whoever wants another token may not want what was printed before to sign in any longer.
   await rm(join(dirname(file), codesFolder), { recursive: true, force: true });
   // Written beside, then linked: of two servers that start at once, both take what the first one made.
   const beside = `${file}.${randomUUID()}.tmp`;

@@ -63,11 +63,11 @@ export interface ArtifactStore {
   /** Files below `folder`, in order of path. */
   list(folder: string): AsyncIterable<{ path: string; size: number }>;
 
-  /** Removes a file, or a folder with all below it. Nothing there is no error. */
+  /** Removes a file, or a folder with all below it. It is not an error if nothing is there. */
   remove(path: string): Promise<void>;
 
   /**
-   * Removes what is left below `folder` of copies that broke off: parts that nobody writes any more, folders that hold
+   * Removes what is left below `folder` of copies that broke off: parts that nobody is writing any longer, folders that hold
    * nothing. No file of `list` is touched.
    */
   tidy(folder: string): Promise<void>;

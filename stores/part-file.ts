@@ -36,7 +36,7 @@ export async function withPartFile<T>(file: string, work: (part: string) => Prom
   }
 }
 
-/** Removes parts of `file` that nobody writes any more. A folder that cannot be read is the caller's to find out. */
+/** Removes parts of `file` that nobody is writing any longer. A folder that cannot be read is the caller's to find out. */
 export async function removeStaleParts(file: string): Promise<void> {
   const folder = dirname(file);
   const names = await readdir(folder).catch(() => []);

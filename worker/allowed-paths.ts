@@ -14,7 +14,7 @@ import { codeOf } from '../stores/file-errors.ts';
 import { openFolder } from '../stores/open-store.ts';
 import { pathParameters } from './path-parameters.ts';
 
-/** The path fields of a configuration outside of what is allowed. */
+/** The path fields of a configuration outside what is allowed. */
 export class AllowedPaths {
   /** `roots`: absolute folders; null allows every path. `base`: the folder that a relative path may start from. */
   constructor(

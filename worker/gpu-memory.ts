@@ -20,7 +20,7 @@ export class GpuMemory {
     return used === null ? null : new GpuMemory(gpus, used);
   }
 
-  /** Waits a while for it; null where it cannot be asked any more. */
+  /** Waits a while for it; null where it can no longer be asked. */
   async isReleased(): Promise<boolean | null> {
     const limit = performance.now() + patienceMs;
     for (;;) {

@@ -109,7 +109,7 @@ export class DurableChart<TMachine extends AnyStateMachine> {
     const scope = this.#scope();
     this.#children.set(id, scope);
     const answer = (event: AnyEventObject) => {
-      // A child that was stopped, or replaced under the same id, has nothing to say any more.
+      // A child that was stopped, or replaced under the same id, has nothing more to say.
       if (this.#children.get(id) !== scope) return;
       this.#children.delete(id);
       this.#transition(event);

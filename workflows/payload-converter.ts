@@ -1,7 +1,7 @@
 /**
  * What the workflows read their payloads with (the worker bundles it as `payloadConverterPath`).
  *
- * The SDK decodes the arguments of a signal outside of anything that catches: one that cannot be decoded would fail the workflow task, and
+ * The SDK decodes the arguments of a signal outside anything that catches: one that cannot be decoded would fail the workflow task, and
  * the next attempt at it, for ever, and neither a cancel nor a stop would be heard again. So nothing throws here: what cannot be decoded
  * becomes a value that no schema accepts, and whoever parses it refuses it.
  */

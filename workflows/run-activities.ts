@@ -28,7 +28,7 @@ import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contract
 import { sessionEndSchema, sessionReportSchema } from '../contracts/session.ts';
 import { answerOf } from './answers.ts';
 
-/** How long a host that had the run may take to answer before the run goes on elsewhere, in seconds. */
+/** How long a host that had the run may take to answer before the run continues elsewhere, in seconds. */
 const reattachSeconds = 2;
 /** The same once it has taken the work: the server gives work to a host that has just vanished for up to a minute. */
 const reattachHeartbeatSeconds = 5;

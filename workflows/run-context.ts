@@ -52,7 +52,7 @@ export interface RunContext {
   metrics: Metrics;
   curve: MetricCurve;
   batchDivisor: number;
-  /** Set after NaN with `rollBack`: go on from before this. */
+  /** Set after NaN with `rollBack`: resume from before this. */
   notAfter: Position | null;
   failuresInRow: number;
   /** Complete epochs when training failed, the most of any failure: only what lies beyond is progress. Absent from what older versions carried on. */

@@ -43,7 +43,7 @@ export function sessionFailureOf(error: unknown): SessionTrouble {
 
 /**
  * Whether an activity failed in a way that none of ours does: someone failed or paused it by hand, its worker had no file handles left, its
- * answer makes no sense. It says nothing about the training, and asking again may well do.
+ * answer is invalid. It says nothing about the training, and asking again may well do.
  */
 export function isUnexpected(error: unknown): boolean {
   const cause = error instanceof ActivityFailure ? error.cause : error;

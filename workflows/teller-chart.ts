@@ -99,7 +99,7 @@ export const tellerChart = setup({
       always: { guard: 'isEnding', target: 'idle' },
       after: { rest: 'idle' },
     },
-    /** The workflow goes on in a new run, with a new teller: what this one was telling is told again. */
+    /** The workflow continues in a new run, with a new teller: what this one was telling is told again. */
     hushed: {},
     over: { type: 'final' },
   },

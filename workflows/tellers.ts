@@ -52,7 +52,7 @@ export class Tellers {
     }
   }
 
-  /** Nothing is told any more: the workflow goes on in a new run. */
+  /** Nothing more is told: the workflow continues in a new run. */
   hush(): void {
     this.#send('RENEWING');
   }

@@ -80,7 +80,7 @@ async function complete(cli: Cli, words: readonly string[]): Promise<readonly st
 function commandLine(cli: Cli, args: readonly string[]): Root {
   const root = yargs()
     .scriptName('epochal')
-    .usage('$0 <command>\n\nDurable model training: start a run, watch it, stop it; it always lands its checkpoints.')
+    .usage('$0 <command>\n\nDurable model training: start a run, watch it, stop it; its checkpoints are always saved.')
     .option('json', {
       type: 'boolean',
       default: false,

@@ -149,7 +149,7 @@ describe('epochal train', () => {
     await writeFile(join(data, 'images', 'train', second), 'no image');
     const refused = await line.epochal('validate', file);
     expect(refused.code).toBe(2);
-    expect(refused.stdout).toMatch(new RegExp(`left out  unreadable picture: 1\\n  .*${second}`));
+    expect(refused.stdout).toMatch(new RegExp(`left out  unreadable image: 1\\n  .*${second}`));
     const told: { ok: boolean; dataReport: DataReport } = JSON.parse(
       (await line.epochal('validate', file, '--json')).stdout,
     );

@@ -94,7 +94,7 @@ it('tells what a run would train on, and keeps it with what was trained', async 
   await rename(join(data, 'images', 'train', gone), join(folder, gone));
   const { body: refused } = await server.ask('check', { body: { config } });
   expect(refused).toMatchObject({ ok: false, problems: [{ field: 'data' }] });
-  expect(refused.dataReport?.findings).toMatchObject([{ kind: 'missing picture', effect: 'leftOut', count: 1 }]);
+  expect(refused.dataReport?.findings).toMatchObject([{ kind: 'missing image', effect: 'leftOut', count: 1 }]);
   await rename(join(folder, gone), join(data, 'images', 'train', gone));
 
   const run = await host.start(config);

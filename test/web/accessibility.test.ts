@@ -51,7 +51,7 @@ async function seriousProblems(page: Page): Promise<string[]> {
 async function openReport(page: Page): Promise<void> {
   const report = page.getByTestId('data-report');
   await report.getByRole('region', { name: 'Objects of each class' }).waitFor();
-  await report.getByText('picture without labels: 1').click();
+  await report.getByText('image without labels: 1').click();
   await report.getByRole('img').waitFor();
 }
 

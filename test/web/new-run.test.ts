@@ -135,7 +135,7 @@ it(
     await page.getByLabel('Configuration as YAML').fill(`trainer: looker\nepochs: 1\ndata: ${data}\n`);
     const report = page.getByTestId('data-report');
     await report.getByRole('row', { name: /Duplicates not checked/ }).waitFor();
-    await report.getByText('picture without labels: 1').click();
+    await report.getByText('image without labels: 1').click();
     const width = () => report.getByRole('img').evaluate((image) => Reflect.get(image, 'naturalWidth'));
     await expect.poll(width).toBe(160);
     // Before its first epoch the run has looked at every image.

@@ -174,7 +174,7 @@ def weights(model: MLPClassifier) -> dict[str, np.ndarray]:
 
 
 def optimizer(model: MLPClassifier) -> dict[str, np.ndarray]:
-    """Adam's arrays and its two numbers, by name. With `shuffle=False` the model draws no random numbers any more."""
+    """Adam's arrays and its two numbers, by name. With `shuffle=False` the model no longer draws random numbers."""
     import numpy as np
 
     adam = model._optimizer

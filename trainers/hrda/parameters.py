@@ -34,7 +34,7 @@ class DataParameters(epochal.Parameters):
     unmarked: Literal["ignore", "background"] = epochal.parameter(
         "ignore",
         title="Unmarked pixels",
-        description="What pixels outside of all objects of a Supervisely project are: not learned from, or a class "
+        description="What pixels outside all objects of a Supervisely project are: not learned from, or a class "
         "of their own called background",
     )
     skip_bad_pictures: bool = epochal.parameter(

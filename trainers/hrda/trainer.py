@@ -66,7 +66,7 @@ def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -
         read = read_data_set(data, parameters, for_check=True, look=look, tell=check.report)
         unknown = [name for name in parameters.thing_classes if name not in read.source.classes]
         if unknown:
-            message = f"{unknown[0]} is no class of the source, which has {', '.join(read.source.classes)}"
+            message = f"{unknown[0]} is not a class of the source, which has {', '.join(read.source.classes)}"
             problems.append(epochal.Problem("parameters.thing_classes", parameters.thing_classes, message))
     except epochal.DataError as error:
         problems.append(epochal.Problem("data", data, str(error)))

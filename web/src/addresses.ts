@@ -21,7 +21,7 @@ export const newRunSearchSchema = z.object({
   from: text,
   checkpoint: text,
   keepProgress: lenient(z.boolean()),
-  /** A draft to go on with. */
+  /** A draft to continue editing. */
   draft: text,
 });
 

@@ -44,15 +44,15 @@ def test_coco(shapes: Make) -> None:
     _edit(folder / "annotations" / "train.json", change)
     _edit(folder / "annotations" / "val.json", lambda content: content.update(images=[], annotations=[]))
     assert _kinds(folder) == {
-        "missing picture": 2,
+        "missing image": 2,
         "box outside": 1,
         "unknown class": 1,
-        "unknown picture": 1,
+        "unknown image": 1,
         "empty split": 1,
     }
     first = next(iter(reading.read(folder).findings))
     assert gone[0].name in first.first
-    with pytest.raises(DataError, match=r"missing picture: .* is not there \(and 1 more\)"):
+    with pytest.raises(DataError, match=r"missing image: .* is not there \(and 1 more\)"):
         checked(str(folder), "detect", SplitParameters())
 
 
@@ -67,8 +67,8 @@ def test_yolo(shapes: Make) -> None:
         "unknown class": 1,
         "box outside": 1,
         "unreadable label": 2,
-        "picture without labels": 1,
-        "unreadable picture": 1,
+        "image without labels": 1,
+        "unreadable image": 1,
     }
     sentence = next(one for one in reading.read(folder).findings.sentences() if one.startswith("unknown class"))
     assert sentence == f"unknown class: {labels[0]}:1 has class 7, but there are 3 classes"
@@ -86,8 +86,8 @@ def test_supervisely(shapes: Make) -> None:
         "unknown class": 1,
         "box outside": 1,
         "unreadable annotation": 1,
-        "picture without annotation": 1,
-        "missing picture": 1,
+        "image without annotation": 1,
+        "missing image": 1,
     }
 
 
@@ -96,7 +96,7 @@ def test_image_folder(shapes: Make) -> None:
     (folder / "train" / "square" / "broken.png").write_bytes(b"")
     for path in (folder / "val" / "circle").iterdir():
         path.unlink()
-    assert _kinds(folder) == {"unreadable picture": 1, "class without pictures": 1}
+    assert _kinds(folder) == {"unreadable image": 1, "class without images": 1}
 
 
 def test_names_that_lead_out_of_the_data_set(shapes: Make, tmp_path: Path) -> None:
@@ -249,11 +249,11 @@ def test_findings_can_be_passed_over(shapes: Make) -> None:
 def test_a_finding_keeps_its_first_twenty_places() -> None:
     findings = Findings()
     for number in range(50):
-        findings.add("missing picture", f"{number}.png is not there", image=Path(f"{number}.png"))
+        findings.add("missing image", f"{number}.png is not there", image=Path(f"{number}.png"))
     findings.add("other size", "a.png")
     missing, other = findings
     assert (missing.count, missing.first) == (50, "0.png is not there")
     assert [one.detail for one in missing.examples] == [f"{number}.png is not there" for number in range(20)]
     assert missing.examples[3].image == Path("3.png")
     assert other.examples[0].image is None
-    assert findings.sentences() == ["missing picture: 0.png is not there (and 49 more)", "other size: a.png"]
+    assert findings.sentences() == ["missing image: 0.png is not there (and 49 more)", "other size: a.png"]

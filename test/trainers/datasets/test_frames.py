@@ -150,7 +150,7 @@ def test_an_image_is_whole_or_refused(tmp_path: Path) -> None:
                 assert not len(findings)
             else:
                 assert header is None
-                assert [one.kind for one in findings] == ["unreadable picture"]
+                assert [one.kind for one in findings] == ["unreadable image"]
 
 
 def test_pixels_that_frameworks_cannot_use(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_what_is_told_of_an_image(tmp_path: Path) -> None:
     findings = Findings()
     for path in sorted(tmp_path.iterdir()):
         header_of(path, findings)
-    assert {one.kind for one in findings} == {"several pages", "tiny image", "unreadable picture"}
+    assert {one.kind for one in findings} == {"several pages", "tiny image", "unreadable image"}
 
 
 def test_long_names_are_cut(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_what_was_refused_is_refused_again(shapes: Make, reads: list[str]) -> No
     folder = shapes("coco")
     next((folder / "images" / "train").iterdir()).unlink()
     first = _said(folder)
-    assert "missing picture" in first
+    assert "missing image" in first
     assert _said(folder) == first
     assert reads.count("all") == 1
 
@@ -132,7 +132,7 @@ def test_only_images_that_changed_are_opened_again(shapes: Make, reads: list[str
     _said(folder)
     reads.clear()
     _as_large_as_before(folder)
-    assert "unreadable picture" in _said(folder)
+    assert "unreadable image" in _said(folder)
     assert reads == ["all", _one(folder).name]
 
 

@@ -57,7 +57,7 @@ def test_findings_have_their_places_and_say_what_follows(shapes: Make) -> None:
     data_set.findings.add("scaled marks", "two sizes", shown)
     data_set.findings.add("scaled marks", "elsewhere", folder.parent / "elsewhere.png")
     missing, other = report_of(data_set).findings
-    assert (missing.kind, missing.effect, missing.count) == ("missing picture", "leftOut", 3)
+    assert (missing.kind, missing.effect, missing.count) == ("missing image", "leftOut", 3)
     assert [path.name in one.detail for path, one in zip(gone, missing.examples, strict=True)] == [True] * 3
     assert (other.effect, [one.image for one in other.examples]) == (
         "noted",
@@ -81,13 +81,13 @@ def test_a_refused_data_set_is_reported_all_the_same(shapes: Make) -> None:
     folder = shapes("coco")
     next((folder / "images" / "train").iterdir()).unlink()
     told: list[DataReport] = []
-    with pytest.raises(DataError, match="missing picture"):
+    with pytest.raises(DataError, match="missing image"):
         checked(str(folder), "detect", SplitParameters(), tell=told.append)
     with pytest.raises(DataError, match="no keypoints"):
         checked(str(shapes("yolo")), "pose", SplitParameters(), tell=told.append)
     checked(str(folder), "detect", SplitParameters(skip_bad_pictures=True), tell=told.append)
     assert [one.split_sha256 is None for one in told] == [True, True, False]
-    assert [one.findings[0].kind for one in (told[0], told[2])] == ["missing picture"] * 2
+    assert [one.findings[0].kind for one in (told[0], told[2])] == ["missing image"] * 2
 
 
 def _large() -> DataSet:

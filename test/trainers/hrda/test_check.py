@@ -59,7 +59,7 @@ def test_the_report_says_what_each_domain_holds(broken: Path) -> None:
         ({"pseudo_margins": [0, 0]}, "pseudo_margins", "must have at least 4 elements"),
         ({"pseudo_margins": [0, 0, 0, -1]}, "pseudo_margins", "must not have negative numbers"),
         ({"decoder_dilations": [0]}, "decoder_dilations", "at least 1"),
-        ({"thing_classes": ["lamp"]}, "thing_classes", "lamp is no class of the source"),
+        ({"thing_classes": ["lamp"]}, "thing_classes", "lamp is not a class of the source"),
         ({"mix": True}, "mix", "unknown field"),
     ],
 )

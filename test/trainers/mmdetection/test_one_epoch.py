@@ -22,7 +22,7 @@ CASES = [
     ),
     Trained("marks", "coco", "coco: images turned by EXIF"),
     Trained("left out", "coco", "coco: a large file with sorted keys"),
-    Trained("left out", "coco", "coco: a truncated JPEG", refused="unreadable picture"),
+    Trained("left out", "coco", "coco: a truncated JPEG", refused="unreadable image"),
     Trained("leaks", "yolo", "yolo: test is beside train, without val"),
     Trained("check", "coco", "coco: long names"),
     Trained("malformed", "coco", "coco: malformed, no height", refused="height"),

@@ -94,7 +94,7 @@ def test_optimizer_schedule_and_scaler_go_on(tmp_path: Path) -> None:
     for number in range(5, 10):
         step(second, number)
     assert torch.equal(second["model"].weight, straight["model"].weight)
-    with pytest.raises(SetUpError, match="has optimizer, schedule, steps; this trainer goes on with optimizer"):
+    with pytest.raises(SetUpError, match="has optimizer, schedule, steps; this trainer needs optimizer"):
         load_training({"optimizer": first["parts"]["optimizer"]}, tmp_path / "t")
 
 
@@ -233,7 +233,7 @@ def test_a_plateau_keeps_its_rate_beside_another_schedule(tmp_path: Path) -> Non
     load_training(second, tmp_path / "t", app)  # type: ignore[arg-type]
     assert second["optimizer"].param_groups[0]["lr"] == rate
     (note,) = notes
-    assert note.startswith("the schedule LinearLR goes on as it was planned for 4 epochs")
+    assert note.startswith("the schedule LinearLR continues as planned for 4 epochs")
 
 
 class ByEpoch:
@@ -262,7 +262,7 @@ def test_a_schedule_that_cannot_be_stepped_again_is_noted(tmp_path: Path) -> Non
     load_training({"schedule": second}, tmp_path / "t", app)  # type: ignore[arg-type]
     assert second.rate == 0.25
     (note,) = notes
-    assert note.startswith("the schedule ByEpoch goes on as it was planned for 4 epochs")
+    assert note.startswith("the schedule ByEpoch continues as planned for 4 epochs")
 
 
 class Noisy(torch.utils.data.Dataset[Any]):

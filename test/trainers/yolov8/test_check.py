@@ -49,7 +49,7 @@ def test_a_data_set_with_a_missing_picture(tmp_path: Path) -> None:
     gone = next((data / "images" / "train").iterdir())
     gone.unlink()
     (problem,) = _check(str(data))
-    assert "missing picture: " in problem["message"]
+    assert "missing image: " in problem["message"]
     assert gone.name in problem["message"]
     assert _check(str(data), skip_bad_pictures=True) == []
 

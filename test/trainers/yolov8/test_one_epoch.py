@@ -14,7 +14,7 @@ CASES = [
     Trained("left out", "coco", "coco: a large file with sorted keys"),
     Trained("left out", "yolo", "yolo: a link to a folder on another disk"),
     Trained("left out", "yolo", "yolo: JPEG files called .jfif"),
-    Trained("left out", "coco", "coco: a truncated JPEG", refused="unreadable picture"),
+    Trained("left out", "coco", "coco: a truncated JPEG", refused="unreadable image"),
     Trained("leaks", "yolo", "yolo: test is beside train, without val"),
     Trained("leaks", "yolo", "yolo: files of macOS beside the images"),
     Trained(

@@ -46,7 +46,7 @@ class Checkpoint:
     """A checkpoint to resume from."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads `folder`; `SetUpError` where it is no whole checkpoint."""
+        """Reads `folder`; `SetUpError` where it is not a complete checkpoint."""
         self.folder = folder
         try:
             manifest = json.loads((folder / MANIFEST).read_bytes())

@@ -51,7 +51,7 @@ def over_new_total(app: Application, schedules: Sequence[Any], saved: Sequence[M
             known.append((one, state, steps))
         elif steps is not None or not _is_without_total(one):
             app.note(
-                f"the schedule {type(one).__name__} goes on as it was planned for {app.extended_from} epochs: "
+                f"the schedule {type(one).__name__} continues as planned for {app.extended_from} epochs: "
                 f"its place in a schedule over {app.planned_epochs} cannot be determined"
                 + (", because another schedule of its optimizer cannot be made anew" if steps is not None else "")
             )

@@ -30,7 +30,7 @@ def session_from(trainer: Trainer, arguments: list[str]) -> Session:
     parser.add_argument("--data", help="path or name of the data set")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="run folder (default: runs/<trainer>-<time>)")
-    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --folder")
+    parser.add_argument("--resume", action="store_true", help="resume from the newest checkpoint in --folder")
     parser.add_argument("--every-batches", type=int, default=0, help="save within an epoch too")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, its value as JSON or text"

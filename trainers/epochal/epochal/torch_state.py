@@ -102,7 +102,7 @@ def load_training(parts: dict[str, Stateful], path: Path, app: Application | Non
         raise SetUpError(f"the training state {path} cannot be read: {error}") from error
     if set(saved) != set(parts):
         has, needs = ", ".join(sorted(saved)) or "nothing", ", ".join(sorted(parts)) or "nothing"
-        raise SetUpError(f"the training state {path} has {has}; this trainer goes on with {needs}")
+        raise SetUpError(f"the training state {path} has {has}; this trainer needs {needs}")
     scheduled = [name for name, part in parts.items() if schedules.is_schedule(part)]
     states = [saved[name] for name in scheduled]
     with schedules.over_new_total(app, [parts[name] for name in scheduled], states) if app else nullcontext():

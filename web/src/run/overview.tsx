@@ -82,7 +82,7 @@ function ChartCard({ view, isOver }: { view: RunView; isOver: boolean }) {
   );
 }
 
-/** The view's seconds are as of when it was made; the present state goes on. */
+/** The view's seconds are as of when it was made; the present state keeps counting. */
 export function secondsNow(view: RunView, now: number, isOver: boolean): Record<string, number> {
   // A salvage does not know them: the run's own last word does.
   if (view.receipt && Object.keys(view.receipt.stateSeconds).length > 0) return view.receipt.stateSeconds;

@@ -9,7 +9,7 @@ interface MarkedPictureProps {
   colors: ReadonlyMap<string, string>;
 }
 
-/** A picture with its boxes, masks and labels over it. */
+/** An image with its boxes, masks and labels over it. */
 export function MarkedPicture({ host, dataSet, item, colors }: MarkedPictureProps) {
   const { width, height, marks } = item;
   const named = [...new Set(marks.map((mark) => mark.class))];

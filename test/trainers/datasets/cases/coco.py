@@ -282,7 +282,7 @@ CASES = [
         _replaced(lambda path: path.write_bytes(path.read_bytes() + b"\0" * 64)),
         are_read(6),
     ),
-    Case("coco: a truncated JPEG", _replaced(_cut), refused("unreadable picture: .*p0.jpg: .*truncated")),
+    Case("coco: a truncated JPEG", _replaced(_cut), refused("unreadable image: .*p0.jpg: .*truncated")),
     Case("coco: a TIFF with pages", _replaced(_with_pages), are_read(6, several_pages=1)),
     Case("coco: long names", _long, _long_names_are_written),
     Case(

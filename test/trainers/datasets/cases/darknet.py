@@ -62,7 +62,7 @@ CASES = [
     Case(
         "yolo: an export of CVAT without an image",
         _export("data/", missing="train1.jpg"),
-        refused(r"missing picture: .*train1\.jpg"),
+        refused(r"missing image: .*train1\.jpg"),
     ),
     Case(
         "yolo: an export of CVAT without its names",

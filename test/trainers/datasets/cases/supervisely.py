@@ -117,7 +117,7 @@ def _without_annotations(folder: Path) -> None:
 def _are_negatives(folder: Path) -> None:
     data_set, _ = read(folder)
     assert [len(picture.objects) for picture in data_set.pictures] == [1] * 4 + [0] * 4
-    assert kinds(data_set) == {"picture without annotation": 4}
+    assert kinds(data_set) == {"image without annotation": 4}
 
 
 def _parent_without_images(folder: Path) -> None:
@@ -254,7 +254,7 @@ CASES = [
     Case("supervisely-multispectral", _multispectral, refused("describes a multispectral project")),
     Case("supervisely-cuboids", _cuboid, refused(r"unsupported shape: object 1 of .* is a cuboid.* \(and 5 more\)")),
     Case("supervisely-blobs", _blobs, refused("download the project with download_blob_files=False")),
-    Case("supervisely-no-images", _annotations_alone, refused(r"no readable .*missing picture: .* \(and 5 more\)")),
+    Case("supervisely-no-images", _annotations_alone, refused(r"no readable .*missing image: .* \(and 5 more\)")),
     Case("supervisely-old-names", _old_names, _six_images),
     Case("supervisely-left-by-systems", _left_by_systems, _junk_is_left_out),
     *(

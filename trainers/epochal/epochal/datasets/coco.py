@@ -176,7 +176,7 @@ class _Reader:
             self._findings.add(kind, f"{where} {words}", _image_of(entry, file))
 
         if image not in file.images:
-            tell("unknown picture", f"is on image {shown(image)}, which is not listed")
+            tell("unknown image", f"is on image {shown(image)}, which is not listed")
             return
         category = self._categories.get(number)
         if category is None:

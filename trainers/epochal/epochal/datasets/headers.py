@@ -96,14 +96,14 @@ def _read_header(path: Path, findings: Findings) -> Header | None:
         if path.is_symlink():
             findings.add("broken link", f"{path} is a link to {os.readlink(path)}, which is not there")
         else:
-            findings.add("missing picture", f"{path} is not there")
+            findings.add("missing image", f"{path} is not there")
         return None
     except Image.UnidentifiedImageError:
-        findings.add("unreadable picture", f"{path} is not an image: it must be JPEG, PNG, BMP, TIFF or WebP", path)
+        findings.add("unreadable image", f"{path} is not an image: it must be JPEG, PNG, BMP, TIFF or WebP", path)
         return None
     except Exception as error:
         # Pillow's readers raise whatever a broken file makes them stumble over.
-        findings.add("unreadable picture", f"{path}: {str(error) or type(error).__name__}", path)
+        findings.add("unreadable image", f"{path}: {str(error) or type(error).__name__}", path)
         return None
     if min(width, height) < _SMALLEST_SIDE:
         what = f"ultralytics discards images with a side of less than {_SMALLEST_SIDE}"

@@ -39,7 +39,7 @@ def read(folder: Path) -> DataSet:
         for child in folders:
             found = pictures_in(child, findings)
             if not found:
-                findings.add("class without pictures", f"{child} has none")
+                findings.add("class without images", f"{child} has none")
             for path in found:
                 if size := size_of(path, findings):
                     name = unique_name(path, folder, taken)

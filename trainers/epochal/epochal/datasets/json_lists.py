@@ -249,7 +249,7 @@ class _Text:
 
 
 def _place_of(index: int, parts: list[str]) -> int:
-    """Where in a text that was split at its quotation marks the character is that has this index outside of them."""
+    """Where in a text that was split at its quotation marks the character is that has this index outside them."""
     before = 0
     for outside, inside in zip(parts[::2], [*parts[1::2], ""], strict=False):
         if index < len(outside):

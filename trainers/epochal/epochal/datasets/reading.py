@@ -18,8 +18,8 @@ _readers = {"supervisely": supervisely.read, "yolo": yolo.read, "images": image_
 
 #: Findings that leave less to train with than there should be, and others that make no difference.
 _HARMLESS = {
-    "picture without labels",
-    "picture without annotation",
+    "image without labels",
+    "image without annotation",
     "alpha mask",
     "cut oriented box",
     "empty data set",

@@ -121,7 +121,7 @@ def _pictures(data_set: Path, folder: Path, meta: Meta, taken: set[str], finding
             yield picture
     for name in annotations:
         if name.endswith(".json") and name not in used:
-            findings.add("missing picture", f"{data_set / 'img' / name.removesuffix('.json')} is not there")
+            findings.add("missing image", f"{data_set / 'img' / name.removesuffix('.json')} is not there")
     for name in _names(data_set / "meta", findings):
         findings.add("unused metadata", f"{data_set / 'meta' / name} is not used by any trainer here")
 
@@ -146,7 +146,7 @@ def _picture(path: Path, file: Path | None, meta: Meta, findings: Findings) -> P
         frame = frame_of(path, None, findings, str(path))
         if frame is None:
             return None
-        findings.add("picture without annotation", f"{path} has none", path)
+        findings.add("image without annotation", f"{path} has none", path)
         return Picture(path, path.name, frame.width, frame.height)
     try:
         content = load(file)

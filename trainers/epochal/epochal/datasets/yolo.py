@@ -216,7 +216,7 @@ class _Reader:
             told = f"{file} is a link to {os.readlink(file)}, which is not there"
             self._findings.add("broken link", told, path)
         else:
-            self._findings.add("picture without labels", f"{file} is not there", path)
+            self._findings.add("image without labels", f"{file} is not there", path)
 
     def _label_file(self, path: Path) -> Path:
         """In `labels/` where the image is in `images/`, else beside it."""
