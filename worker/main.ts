@@ -19,19 +19,16 @@ import {
 import { heartbeatInterval } from '../activities/activity-support.ts';
 import { type Conversion, temporalClient, conversion as usual } from '../client/temporal-client.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
-import { deadlinesSchema } from '../contracts/run-config.ts';
 import { Devices } from './devices.ts';
-import { type LeftSession, type LostSession, leftSession } from './found-sessions.ts';
 import { decided, landed } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
-import { inGroups } from './in-groups.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
-import { endPredecessor } from './predecessor.ts';
 import { Runs } from './runs.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
-import { readKept, Upkeep } from './upkeep.ts';
+import { takeUpSessions, tellRun } from './take-up.ts';
+import { Upkeep } from './upkeep.ts';
 import { askToHandOver, handOverSignal, takeDataFolder } from './worker-lock.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
@@ -152,7 +149,7 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
   // Before any work is asked for: a trainer that trains on has its slot.
   const left = await takeUpSessions(host);
   const running = workers.map((worker) => worker.run());
-  await Promise.all(left.map((session) => tell(host, session)));
+  await Promise.all(left.map((session) => tellRun(host, session)));
   await runs.ensureSweep(sweepMinutes).catch((error) => log.warn({ err: error }, 'no sweep of lost runs'));
   const upkeep = new Upkeep(host);
   upkeep.start();
@@ -200,40 +197,6 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
       await shutDown();
     },
   };
-}
-
-/** Sessions that a worker before this one left: those that can be are taken up, as if it had opened them. */
-async function takeUpSessions(host: Host): Promise<(LeftSession | LostSession)[]> {
-  const looked = await inGroups(await host.folders.list(), async (folder) => {
-    if ((await readKept(folder)) !== null) return null;
-    const session = await leftSession(folder, (life) => host.runs.isForeign(life));
-    if (session?.kind !== 'found' || (await host.sessions.takeUp(session))) return session;
-    return { ...session, kind: 'lost' as const };
-  });
-  const left = looked.filter((session) => session !== null);
-  await host.sessions.clearSockets(left.flatMap((session) => ('socket' in session ? [session.socket] : [])));
-  return left;
-}
-
-/**
- * Their runs need not wait for a heartbeat to be missed. One whose session is lost may go on elsewhere, so it is this worker that
- * sees to the end of what the one before started.
- */
-async function tell(host: Host, session: LeftSession | LostSession): Promise<void> {
-  const { run } = session.folder;
-  const log = host.log.child({ run });
-  if (session.kind === 'found') {
-    log.info(
-      { session: session.file.session, isAlive: session.isAlive },
-      'the session of the worker before is taken up',
-    );
-    return host.runs.tellFound(run, session.file.session);
-  }
-  await host.runs.tellLost(run, session.file.session);
-  const limits = session.config?.deadlines ?? deadlinesSchema.parse({});
-  void endPredecessor(session.folder, limits, new AbortController().signal, log).catch((error) =>
-    log.error({ err: error }, 'the trainer of the worker before may still run'),
-  );
 }
 
 async function connect(
