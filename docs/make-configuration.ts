@@ -60,6 +60,7 @@ export const examples: Record<string, unknown> = {
   'deadlines.heartbeatSeconds': 30,
   'deadlines.hangFloorSeconds': 300,
   'deadlines.hangCeilingSeconds': 7200,
+  'deadlines.reattachSeconds': 120,
 };
 
 /** Written in place of another key. */
