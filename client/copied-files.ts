@@ -57,7 +57,8 @@ export async function copyFiles(
   const known = found[0] ? await digestsAt(client, found[0].place, places) : new Map<string, string>();
   for (const { file, to } of copies) {
     onFile?.(file.path);
-    await copy(client, file, to, { expected: known.get(file.path) ?? null, force, signal });
+    const further = places.places.slice(places.places.indexOf(file.place));
+    await copy(client, file, to, { further, expected: known.get(file.path) ?? null, force, signal });
   }
   return { files: copies.map(({ to }) => to), bytes: found.reduce((sum, { size }) => sum + size, 0), target: root };
 }
@@ -144,11 +145,19 @@ const taken = (to: string) =>
     message: `${JSON.stringify(to)} exists already: choose another place, or replace it with --force`,
   });
 
+interface CopyAs {
+  /** Where the file was found, and where it may have gone from there. */
+  further: readonly FilesPlace[];
+  expected: string | null;
+  force: boolean;
+  signal: AbortSignal | undefined;
+}
+
 async function copy(
   client: Source,
   { place, path, size }: Found,
   to: string,
-  { expected, force, signal }: { expected: string | null; force: boolean; signal: AbortSignal | undefined },
+  { further, expected, force, signal }: CopyAs,
 ): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
   const part = `${to}.${process.pid}.part`;
@@ -156,7 +165,7 @@ async function copy(
     const digest = createHash('sha256');
     const file = await open(part, 'wx');
     try {
-      for await (const bytes of client.files.bytes(place, path, 0, size)) {
+      for await (const bytes of client.files.bytesWherever(further, path, { start: 0, end: size, size })) {
         signal?.throwIfAborted();
         digest.update(bytes);
         await file.writeFile(bytes);

@@ -10,7 +10,7 @@ import {
   type RemoveResults,
   type RunFilesPlace,
 } from '../contracts/run-files.ts';
-import { WorkerFailedError } from './errors.ts';
+import { NoWorkerError, WorkerFailedError } from './errors.ts';
 import type { WorkerQuestions } from './worker-questions.ts';
 
 /** Who is asked for what: the host that has the run's folder, or whoever reaches the store. */
@@ -77,6 +77,33 @@ export class RunFiles {
       askNext();
       yield bytes;
     }
+  }
+
+  /**
+   * The same of the first of `places`, which said that the file has `size` bytes; from the others where it has gone from there meanwhile, as it does
+   * when its run is published. Throws what kept the first from answering where none of them has it in that size.
+   */
+  async *bytesWherever(
+    places: readonly FilesPlace[],
+    path: string,
+    { start, end, size }: { start: number; end: number; size: number },
+  ): AsyncGenerator<Uint8Array> {
+    let next = start;
+    let failure: unknown = null;
+    for (const place of places) {
+      try {
+        if (failure !== null && (await this.size(place, path)) !== size) continue;
+        for await (const part of this.bytes(place, path, next, end)) {
+          next += part.length;
+          yield part;
+        }
+        return;
+      } catch (error) {
+        if (!(error instanceof NoWorkerError || error instanceof WorkerFailedError)) throw error;
+        failure ??= error;
+      }
+    }
+    throw failure;
   }
 
   #ask<T>(place: FilesPlace, activity: string, input: object, answer: z.ZodType<T>): Promise<T> {

@@ -1,5 +1,5 @@
 /** A run that ends while its page reads its files: they go from the host to the store between two questions. */
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -56,4 +56,20 @@ it.each([
     metricColumns(files, at, { points: 100, after }),
   );
   expect(found).toMatchObject({ source: 'store', total: 3, epoch: epochs });
+});
+
+it('are sent from where they are now', async () => {
+  const files = new RunFiles(moving);
+  const places = [place('host'), place('store')];
+  const { found: size } = await firstThatHas({ places }, 'metrics.jsonl', (at) => files.size(at, 'metrics.jsonl'));
+  const sent = async (end: number) => {
+    const parts: Uint8Array[] = [];
+    for await (const part of files.bytesWherever(places, 'metrics.jsonl', { start: 7, end, size })) parts.push(part);
+    return Buffer.concat(parts).toString('utf8');
+  };
+  const whole = await readFile(join(folder, 'store', 'metrics.jsonl'), 'utf8');
+  expect(await sent(size)).toBe(whole.slice(7));
+  // What has another size there is another file.
+  await writeFile(join(folder, 'store', 'metrics.jsonl'), `${whole}\n`);
+  await expect(sent(size)).rejects.toThrow('metrics.jsonl of run r went, or became shorter, while it was read');
 });
