@@ -124,7 +124,7 @@ def test_what_is_no_data_set(shapes: Make, tmp_path: Path) -> None:
             reading.recognise(path)
     (tmp_path / "one deeper").mkdir()
     shutil.copytree(shapes("yolo"), tmp_path / "one deeper" / "data", symlinks=True)
-    with pytest.raises(DataError, match=r"not a data set in a known format .* \(.*/one deeper/data is one: yolo\)"):
+    with pytest.raises(DataError, match=r"not a data set in a known format: .* \(.*/one deeper/data is one: yolo\)"):
         reading.recognise(tmp_path / "one deeper")
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="is a file"):

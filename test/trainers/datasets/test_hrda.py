@@ -304,5 +304,5 @@ def test_archives_are_read_as_the_folders_in_them(tmp_path: Path) -> None:
         assert read.source.classes == wanted.source.classes
         assert (read.source.labels(1) == wanted.source.labels(1)).all()
     (tmp_path / "all.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"all\.zip is an archive of a kind that is not read here"):
+    with pytest.raises(DataError, match=r"all\.zip is an archive of a kind that cannot be read"):
         read_hrda(tmp_path / "all.zip")
