@@ -31,7 +31,7 @@ def test_the_loss_falls_and_the_metric_rises(start: Start, tmp_path: Path) -> No
     assert "EpochalTrainLoop" in (artifacts / "config.py").read_text()
     assert list((artifacts / "tensorboard").glob("events.out.tfevents.*"))
     notes = " ".join(event["message"] for event in trainer.of("note"))
-    assert "48 train, 16 val pictures, sha256" in notes
+    assert "48 train, 16 val images, sha256" in notes
     assert "nothing is downloaded" in notes
 
 

@@ -20,7 +20,7 @@ def test_the_loss_falls_and_the_metric_rises(start: Start, many_shapes: Path) ->
     assert {"results.csv", "results.png", "labels.jpg", "confusion_matrix.png", "train_batch0.jpg"} <= plots
     assert list((trainer.folder / "artifacts" / "tensorboard").glob("events.out.tfevents.*"))
     notes = " ".join(event["message"] for event in trainer.of("note"))
-    assert "72 train, 24 val pictures, sha256" in notes
+    assert "72 train, 24 val images, sha256" in notes
     assert "model.onnx is written; on an image it differs from torch by" in notes
     _ends_early(start, many_shapes, Path(trainer.last_checkpoint, "weights.pt"))
 
