@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../stores/artifact-store.ts';
 import { openStore } from '../../stores/open-store.ts';
-import { markName } from '../../stores/store-root.ts';
+import { markName } from '../../stores/store-mark.ts';
 import { folder, inStore, local, pathsIn, sha256, store, storeErrorOf } from './store-stage.ts';
 
 const run = promisify(execFile);
