@@ -50,3 +50,14 @@ function pathOfUrl(address: string): string {
 
 /** Whether it is a folder of this machine, whose bounds are those of its paths; also where it is no address of a store at all. */
 export const isFolderAddress = (address: string): boolean => !/^(?!file:)[A-Za-z][A-Za-z0-9+.-]*:/i.test(address);
+
+/** Why this is not an address of a store; null where it is one. */
+export function addressProblem(address: string): string | null {
+  try {
+    openStore(address);
+    return null;
+  } catch (error) {
+    if (error instanceof StoreError) return error.message;
+    throw error;
+  }
+}

@@ -30,6 +30,8 @@ export function sharedConnection(): Promise<S3Connection> {
 }
 
 async function connect(): Promise<S3Connection> {
+  // It tells of Node versions that later ones of it need: this one comes with the package, and is chosen there.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await import('./aws-s3.ts');
   const profile = await profileSettings(sdk);
   const { env } = process;

@@ -11,7 +11,7 @@ import {
 import type { PublishedFile } from '../contracts/receipt.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import type { Session } from '../contracts/session.ts';
-import { type ArtifactStore, readText, type TransferOptions } from '../stores/artifact-store.ts';
+import { type ArtifactStore, DamagedError, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { fileInside } from './inside.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
@@ -164,6 +164,10 @@ export async function fetchCheckpoint(
     await writeFile(join(beside, 'checkpoint.json'), ofRun);
     await rename(beside, path);
     return true;
+  } catch (error) {
+    // A provider says what it took, and not what it has made of that since.
+    if (error instanceof DamagedError) return false;
+    throw error;
   } finally {
     await rm(beside, { recursive: true, force: true });
   }

@@ -53,7 +53,7 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
     log.info({ runs: taken }, `all ${taken.length} slots are taken: other runs of pool ${pool} wait for one`),
   );
   const stores = new Stores(settings.store, dataFolder);
-  const allowedPaths = new AllowedPaths(settings.allowedPaths);
+  const allowedPaths = new AllowedPaths(settings.allowedPaths, undefined, settings.allowedStores);
   const outputs = new Turns();
   const closedRuns = new ClosedRuns({ id, pool, stores, runs });
   const { sessionIdleSeconds } = settings;
