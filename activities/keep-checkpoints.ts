@@ -10,7 +10,7 @@ import { outputPath } from '../stores/artifact-store.ts';
 import { putAside, removePassed, storeCheckpoint } from '../worker/checkpoints.ts';
 import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
-import { withStore, working } from './activity-support.ts';
+import { longestDoing, withStore, working } from './activity-support.ts';
 
 export const keepCheckpoints =
   (host: Host) =>
@@ -32,7 +32,10 @@ export const keepCheckpoints =
           };
           for (const entry of input.store) {
             progress.doing = `uploading ${entry.name}`;
-            const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes });
+            const onWait = (why: string) => {
+              progress.doing = `uploading ${entry.name}: ${why}`.slice(0, longestDoing);
+            };
+            const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes, onWait });
             if (!whole) await putAside(folder, entry);
             (whole ? kept.stored : kept.damaged).push(entry.name);
           }

@@ -25,7 +25,7 @@ import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { leftOutNotes, publishedFiles } from '../worker/published-files.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
-import { withStore, working } from './activity-support.ts';
+import { longestDoing, withStore, working } from './activity-support.ts';
 
 /** Files that a receipt names: it travels through Temporal, whose payloads are small. */
 const mostNamed = 300;
@@ -45,6 +45,9 @@ export const publish =
             signal,
             onBytes: (bytes) => {
               progress.bytes = (progress.bytes ?? 0) + bytes;
+            },
+            onWait: (why) => {
+              progress.doing = `publishing: ${why}`.slice(0, longestDoing);
             },
           };
           const folder = input.host === null ? null : host.folders.of(place);

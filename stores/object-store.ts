@@ -26,7 +26,7 @@ import { sha256Of } from './sha256.ts';
 import { entryAt, isSame, shownDigest, syncFolder, withRegularFile, writeWhole } from './whole-file.ts';
 
 /** An upload whose last part is older than this is nobody's: other hosts may be at theirs. */
-const staleMs = 60 * 60 * 1000;
+const hour = 60 * 60 * 1000;
 /** Times that a file is read again whose bytes arrive as others. */
 const mostReads = 3;
 /** Who asks whether a configuration will do waits for the answer. */
@@ -40,16 +40,19 @@ export interface ObjectStoreOptions {
   isStore: boolean;
   identity: string | null;
   retries?: RetryPolicy;
+  staleMs?: number;
 }
 
 export class ObjectStore implements ArtifactStore {
   readonly address: string;
   readonly #bucket: Bucket;
+  readonly #staleMs: number;
   readonly #root: ObjectRoot;
   /** The same, for who does not wait long. */
   readonly #checks: ObjectRoot;
 
-  constructor({ bucket, prefix, isStore, identity, retries = patient }: ObjectStoreOptions) {
+  constructor({ bucket, prefix, isStore, identity, retries = patient, staleMs = hour }: ObjectStoreOptions) {
+    this.#staleMs = staleMs;
     this.#bucket = bucket;
     this.#root = new ObjectRoot(bucket, prefix, isStore, identity, retries);
     const brief = { ...retries, tries: Math.min(retries.tries, mostTriesOfCheck) };
@@ -138,7 +141,7 @@ export class ObjectStore implements ArtifactStore {
       );
       if (isSame(copied, expected)) return;
       const found = `${shownDigest(copied)} where ${shownDigest(expected)} is expected`;
-      if (read === mostReads || copied.size !== expected.size) throw new DamagedError(`${shown} is damaged: ${found}`);
+      if (read === mostReads) throw new DamagedError(`${shown} is damaged: ${found}`);
       options.onWait?.(`${shown} arrived damaged: ${found}; reading it again`);
     }
   }
@@ -196,7 +199,7 @@ export class ObjectStore implements ArtifactStore {
     await this.#abortUploads(doing, `${key}/`, async (of, upload, begunAt) => {
       const parts = await this.#bucket.parts(of, upload, {});
       const times = [begunAt, ...(parts ?? []).map(({ storedAt }) => storedAt)].map((time) => time?.getTime() ?? 0);
-      return this.#bucket.now() - Math.max(...times) > staleMs;
+      return this.#bucket.now() - Math.max(...times) > this.#staleMs;
     });
     const [noted, there] = [new Map<string, string>(), new Set<string>()];
     for await (const one of this.#listed(`${key}/`, folder)) {

@@ -71,11 +71,16 @@ export class S3Bucket implements Bucket {
     try {
       const found = await this.#send(call, ({ sdk, client }, options) =>
         client.send(
-          new sdk.GetObjectCommand({
-            ...this.#at(key),
-            ...(Range === undefined ? { ChecksumMode: 'ENABLED' } : { Range }),
-            ...(etag === undefined ? {} : { IfMatch: etag }),
-          }),
+          // By its header: told of it, the SDK would end a stream whose bytes have been handed on with an error of its own.
+          withHeader(
+            new sdk.GetObjectCommand({
+              ...this.#at(key),
+              ...(Range === undefined ? {} : { Range }),
+              ...(etag === undefined ? {} : { IfMatch: etag }),
+            }),
+            'x-amz-checksum-mode',
+            'ENABLED',
+          ),
           options,
         ),
       );
@@ -307,18 +312,23 @@ const isMissing = (error: unknown) =>
 const isCause = (error: unknown, status: number) => error instanceof BucketError && statusOf(error.cause) === status;
 
 /** The signature is over the hash of the body, which is known: the SDK would read all of it once more. */
-function withBodyHash<C extends { middlewareStack: { add: (...args: never[]) => void } }>(
-  command: C,
-  sha256: Uint8Array,
-): C {
-  const hex = Buffer.from(sha256).toString('hex');
-  const add = command.middlewareStack.add as unknown as (middleware: unknown, options: unknown) => void;
-  add(
+const withBodyHash = <C extends HasMiddleware>(command: C, sha256: Uint8Array): C =>
+  withHeader(command, 'x-amz-content-sha256', Buffer.from(sha256).toString('hex'));
+
+interface HasMiddleware {
+  middlewareStack: { add: (...args: never[]) => void };
+}
+
+function withHeader<C extends HasMiddleware>(command: C, name: string, value: string): C {
+  const { middlewareStack } = command as unknown as {
+    middlewareStack: { add: (middleware: unknown, options: { step: 'build'; name: string }) => void };
+  };
+  middlewareStack.add(
     (next: (args: unknown) => unknown) => (args: { request: { headers: Record<string, string> } }) => {
-      args.request.headers['x-amz-content-sha256'] = hex;
+      args.request.headers[name] = value;
       return next(args);
     },
-    { step: 'build', name: 'knownBodyHash' },
+    { step: 'build', name },
   );
   return command;
 }

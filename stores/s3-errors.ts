@@ -23,6 +23,7 @@ const known: Readonly<Record<string, Known>> = {
   ExpiredTokenException: refused(`the credentials have expired: ${renew}`),
   TokenRefreshRequired: refused(`the credentials have expired: ${renew}`),
   InvalidToken: refused(`the session token is not valid: ${renew}`),
+  XAdminUserNotFound: refused(`the access key does not exist: ${renew}`),
   InvalidClientTokenId: refused(`the access key is not valid: ${renew}`),
   CredentialsProviderError: refused('no AWS credentials were found on this worker'),
   TokenProviderError: refused(`the credentials have expired: ${renew}`),
@@ -131,7 +132,9 @@ export function s3Error(error: unknown): BucketError {
   // What is no answer of S3 at all: cut short, timed out, or not what it should be.
   if (status === null || status < 300)
     return new BucketError('broken', `no whole answer came: ${said}`, null, { cause: error });
-  return new BucketError('refused', `the server refused it: ${said} (HTTP ${status})`, null, { cause: error });
+  return new BucketError('refused', `the server refused it: ${said} (${code || 'no code'}, HTTP ${status})`, null, {
+    cause: error,
+  });
 }
 
 /** Milliseconds; both forms of the header. */

@@ -28,6 +28,9 @@ export type Fault =
   /** One bit of the body is another. */
   | { kind: 'corruptRequest' }
   | { kind: 'corruptAnswer' }
+  /** As if the server, or the client, did not know of these headers. */
+  | { kind: 'dropAnswerHeaders'; names: RegExp }
+  | { kind: 'dropRequestHeaders'; names: RegExp }
   | { kind: 'delay'; ms: number };
 
 export type When = (seen: Seen) => boolean;
@@ -96,7 +99,8 @@ export class FaultProxy {
   #forward(from: IncomingMessage, to: ServerResponse, seen: Seen, fault: Fault | null): void {
     const { hostname, port } = this.target;
     // The signature covers the host that the client knows: the headers stay as they are.
-    const onward = request({ hostname, port, method: seen.method, path: seen.url, headers: from.headers });
+    const sent = fault?.kind === 'dropRequestHeaders' ? without(from.headers, fault.names) : from.headers;
+    const onward = request({ hostname, port, method: seen.method, path: seen.url, headers: sent });
     const cut = () => {
       onward.destroy();
       to.destroy();
@@ -120,7 +124,8 @@ export class FaultProxy {
         answer.on('end', cut);
         return;
       }
-      const headers = { ...answer.headers };
+      const headers =
+        fault?.kind === 'dropAnswerHeaders' ? without(answer.headers, fault.names) : { ...answer.headers };
       if (fault?.kind === 'shortAnswer') headers['content-length'] = String(fault.bytes);
       to.writeHead(answer.statusCode ?? 500, headers);
       answer.on('data', (chunk: Buffer) => {
@@ -148,3 +153,6 @@ function flipped(bytes: Buffer): Buffer {
   other[other.length - 1] = (other.at(-1) ?? 0) ^ 1;
   return other;
 }
+
+const without = (headers: IncomingMessage['headers'], names: RegExp): IncomingMessage['headers'] =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !names.test(name)));

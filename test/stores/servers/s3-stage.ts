@@ -12,6 +12,7 @@ import { S3Bucket } from '../../../stores/s3-bucket.ts';
 import { FaultProxy } from './fault-proxy.ts';
 import { type S3Server, testBucket } from './s3-server.ts';
 
+export { testBucket };
 export const hasS3 = inject('s3') !== null;
 export let proxy: FaultProxy;
 /** For local files. */
@@ -58,13 +59,14 @@ export function onS3(): void {
 }
 
 /** The same store as another process opens it, which gives up after few tries. */
-export const impatient = (): ObjectStore =>
+export const impatient = (staleMs?: number): ObjectStore =>
   new ObjectStore({
     bucket: new S3Bucket(testBucket),
     prefix: address.slice(`s3://${testBucket}/`.length),
     isStore: true,
     identity: null,
     retries: { ...patient, tries: 2, firstMs: 5 },
+    ...(staleMs === undefined ? {} : { staleMs }),
   });
 
 /** Where the server has what is at this path. */

@@ -14,7 +14,7 @@ export interface Stage {
   local: (name: string, content: string | Uint8Array) => Promise<string>;
 }
 
-const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
+export const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
 const pathsIn = async (store: ArtifactStore, folder: string) => {
   const found: string[] = [];
   for await (const { path } of store.list(folder)) found.push(path);
