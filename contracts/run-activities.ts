@@ -12,7 +12,14 @@ import type { ObservedEvent } from './observed-events.ts';
 import type { EarlyEnd } from './protocol.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
-import { type Session, type SessionEnd, type SessionReport, sessionReportSchema, sessionSchema } from './session.ts';
+import {
+  type Session,
+  type SessionEnd,
+  type SessionName,
+  type SessionReport,
+  sessionReportSchema,
+  sessionSchema,
+} from './session.ts';
 import { extensible } from './tolerance.ts';
 
 /** What the workflow knows already, so that a report can leave it out. */
@@ -31,6 +38,8 @@ export interface OpenSessionInput extends Owner {
   ledger: readonly LedgerEntry[];
   /** The session before: checkpoints that only its host knows of are trusted from it alone. */
   previous: Session | null;
+  /** What the session is called that this opens, if it opens one. Workflows of old leave that to the host. */
+  next?: SessionName;
   /** The run gave the session before up, and nobody saw it end: its host gives it back, also where it is over. Workflows of old do not tell. */
   unseen?: boolean;
   /** The host of the session before is going down: it is not asked first. */

@@ -1,11 +1,13 @@
 /** What a session begins with: a store and paths that it may use, the checkpoint that it goes on from, and its session file. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Position } from '../contracts/checkpoint.ts';
 import { type ConfigProblem, type Failure, problemSentence } from '../contracts/failure.ts';
 import type { Life } from '../contracts/life.ts';
-import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
+import { type EarlyEnd, protocolVersion, type SessionFile, sessionFileSchema } from '../contracts/protocol.ts';
 import type { OpenSessionInput } from '../contracts/run-activities.ts';
 import { deadlinesSchema, type RunConfig } from '../contracts/run-config.ts';
+import type { Session } from '../contracts/session.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import type { AllowedPaths } from './allowed-paths.ts';
@@ -13,8 +15,8 @@ import { chooseResume, type Resume, removeLater } from './checkpoints.ts';
 import { claimOutput } from './claims.ts';
 import { bringAlong, fetchStart } from './continue-from.ts';
 import { deadline } from './deadline.ts';
-import type { RunFolder } from './run-folders.ts';
-import { start } from './run-report.ts';
+import { type RunFolder, readIfThere } from './run-folders.ts';
+import { parseJson, start } from './run-report.ts';
 import { type LiveSession, SessionOver } from './session.ts';
 import type { Stores } from './stores.ts';
 import type { TrainerCatalog, TrainerProgram } from './trainer-catalog.ts';
@@ -142,15 +144,26 @@ export const isWanted = (live: LiveSession, { previous, notAfter, unseen }: Open
   !live.isAbandoned &&
   (!live.isOver || unseen === true);
 
+/** As its run calls it. A request that comes twice, for a server gave its first attempt up, may have opened that one already. */
+export async function sessionName(
+  { next }: OpenSessionInput,
+  folder: RunFolder,
+): Promise<Pick<Session, 'id' | 'generation'>> {
+  const text = await readIfThere(folder.session);
+  const before = text === null ? null : parseJson(sessionFileSchema, text);
+  return next && next.id !== before?.session ? next : { ...next, id: randomUUID() };
+}
+
 export const sessionFile = (
   input: OpenSessionInput,
-  session: { id: string; folder: RunFolder },
+  session: Pick<Session, 'id' | 'generation'> & { folder: RunFolder },
   from: Start | null,
   { endedEarly, socket }: { endedEarly: EarlyEnd | null; socket: string },
 ): SessionFile => ({
   protocol: protocolVersion,
   run: input.run,
   session: session.id,
+  generation: session.generation,
   runFolder: session.folder.path,
   epochs: input.config.epochs,
   endsAfter: endedEarly?.epoch ?? null,

@@ -27,9 +27,10 @@ import {
   SessionStart,
   type SessionStartParts,
   sessionFile,
+  sessionName,
   untilReady,
 } from './session-start.ts';
-import type { Slot, Slots } from './slots.ts';
+import type { Lease, Slots } from './slots.ts';
 import { TrainerProblem } from './trainer-catalog.ts';
 
 export class NoFreeSlot extends Error {
@@ -133,8 +134,8 @@ export class Sessions {
       options.onProgress('wait for the session before to end');
       await endTrainer(live.ending, input.config.deadlines, options.signal);
     }
-    const slot = this.#host.slots.take(run, options.byPermit);
-    if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
+    const lease = this.#host.slots.reserve(run, options.byPermit);
+    if (!lease) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
     let begun: LiveSession | null = null;
     try {
       await this.#start.requireStore(input, life);
@@ -147,7 +148,7 @@ export class Sessions {
       if (!program)
         throw new SessionProblem({ kind: 'setUp', message: `no trainer ${input.config.trainer} on ${this.#host.id}` });
       options.onProgress('prepare the Python environment');
-      const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
+      const gpuMemory = this.#host.devices.memory(lease, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
       await this.#start.requireAllowed(program, input.config, options);
       const resume = await this.#start.resume(input, folder, options);
@@ -160,6 +161,7 @@ export class Sessions {
         config: input.config,
         startEpoch: position.epoch,
         log,
+        name: await sessionName(input, folder),
       });
       this.#live.set(place, begun);
       const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
@@ -168,13 +170,13 @@ export class Sessions {
       await replaceFile(folder.session, JSON.stringify(file), 0o600);
       const memoryBefore = await gpuMemory;
       options.onProgress('start the trainer');
-      const trainer = await this.#host.launcher.start({
-        ...{ program, python, folder, session: begun.id, socket, slot: slot.index },
+      const trainer = await this.#host.launcher.start(lease, {
+        ...{ program, python, folder, session: begun.id, socket },
         limits: { ...input.config.deadlines, reattachSeconds: reattachSecondsOf(input.config) },
-        environment: this.#host.devices.environment(slot, this.#host.slots.total),
+        environment: this.#host.devices.environment(lease, this.#host.slots.total),
       });
       begun.attach(trainer, socket, memoryBefore);
-      this.#watch(begun, slot);
+      this.#watch(begun, lease);
       options.onProgress('the trainer sets up');
       begun.progress.onSetUp = options.onProgress;
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
@@ -186,14 +188,14 @@ export class Sessions {
         await begun.over;
       } else {
         if (begun) this.#live.delete(place);
-        this.#host.slots.give(slot);
+        lease.release();
       }
       throw await this.#problem(error, begun, input, options.signal);
     }
   }
 
-  #watch(session: LiveSession, slot: Slot | null): void {
-    if (slot) void session.over.then(() => this.#host.slots.give(slot));
+  #watch(session: LiveSession, lease: Lease | null): void {
+    if (lease) void session.over.then(() => lease.release());
     void this.#endWhenIdle(session).catch((error) =>
       session.log.error({ err: error }, 'an idle session is not watched any more'),
     );
@@ -204,7 +206,7 @@ export class Sessions {
    * how. False where the run's store is none of this worker's: it would train what nobody here can keep. Before this worker asks for
    * any work: its slot is still free.
    */
-  async takeUp({ folder, file, life, config, socket, isAlive, epoch, session }: LeftSession): Promise<boolean> {
+  async takeUp({ folder, file, life, config, socket, isAlive, epoch, name, session }: LeftSession): Promise<boolean> {
     const { place, run } = folder;
     const log = this.#log.child({ run });
     try {
@@ -217,12 +219,12 @@ export class Sessions {
       return false;
     }
     const found = new LiveSession({
-      ...{ run, host: this.#host.id, folder, life, config, startEpoch: epoch, log, found: session },
+      ...{ run, host: this.#host.id, folder, life, config, startEpoch: epoch, log, name, found: session },
     });
     this.#live.set(place, found);
-    const slot = isAlive ? this.#host.slots.takeBack(run, file.slot) : null;
+    const lease = isAlive ? this.#host.slots.reserveAgain(run, file.slot) : null;
     found.attach(this.#host.launcher.find({ folder, socket, file }), socket);
-    this.#watch(found, slot);
+    this.#watch(found, lease);
     return true;
   }
 

@@ -55,6 +55,8 @@ interface Carried {
   story: RunStory;
   /** Executions of this life before this one; what older versions carried on has none. */
   chain?: string[];
+  /** Sessions that it asked for so far; what older versions carried on does not count them. */
+  generation?: number;
   /** What observers have not been told yet; null or absent where nobody observes. */
   outbox?: Outbox | null;
 }
@@ -93,6 +95,8 @@ class TrainingRun {
   #cancelled: unknown;
   /** Whose files those of the run are; told to activities alone, for a reset replays what another execution did. */
   #chain: string[];
+  /** Of the session that it asked for last. */
+  #generation = 0;
   #moving: Promise<void> | null = null;
   /** As the memo has it; the run id where it has none. */
   #toldPlace: string;
@@ -127,6 +131,7 @@ class TrainingRun {
       });
       if (carried) {
         this.#story = carried.story;
+        this.#generation = carried.generation ?? 0;
         this.#chart.restore(carried.chart);
         this.#before = this.#context;
         this.#positionBefore = this.#position;
@@ -163,7 +168,10 @@ class TrainingRun {
     const { value, context } = this.#chart.snapshot;
     this.#tellers.hush();
     const { outbox } = this.#tellers;
-    const carried: Carried = { chart: { value, context }, story: this.#story, chain: this.#chain, outbox };
+    const carried: Carried = {
+      ...{ chart: { value, context }, story: this.#story, chain: this.#chain, outbox },
+      generation: this.#generation,
+    };
     await wf.continueAsNew<typeof trainingRun>(
       { config: draft as DraftConfig, draft: isDraft, ...this.#from },
       carried,
@@ -214,7 +222,10 @@ class TrainingRun {
       case 'checkConfig':
         return activities.checkConfig(input as DraftConfig, this.#chain, context.isDraft);
       case 'openSession':
-        return activities.openSession({ ...owned<Unowned<OpenSessionInput>>(input), ...this.#from });
+        return activities.openSession({ ...owned<Unowned<OpenSessionInput>>(input), ...this.#from }, () => {
+          this.#generation++;
+          return { id: wf.uuid4(), generation: this.#generation };
+        });
       case 'trainEpoch':
         return activities.trainEpoch(owned<Unowned<TrainEpochInput>>(input));
       case 'keepCheckpoints':
