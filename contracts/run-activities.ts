@@ -11,6 +11,7 @@ import { placeName } from './names.ts';
 import type { ObservedEvent } from './observed-events.ts';
 import type { EarlyEnd } from './protocol.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
+import { materialsSchema, receiptFactsSchema } from './receipt-facts.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
 import {
   type Session,
@@ -57,6 +58,8 @@ export const openedSessionSchema = extensible({
   report: sessionReportSchema,
   /** It is the session before, which still runs: nothing is trained again. Answers of old have no such word. */
   attached: z.boolean().optional(),
+  /** What it trains with. Answers of old, and of one that is attached, do not tell. */
+  materials: materialsSchema.optional(),
 });
 export type OpenedSession = z.infer<typeof openedSessionSchema>;
 
@@ -125,6 +128,8 @@ export const publishedSchema = extensible({
   notes: z.array(z.string()).optional(),
   /** What was trained on, from the run's data report; older workers do not tell. */
   data: dataSummarySchema.nullable().optional(),
+  /** For the receipt; older workers do not tell. */
+  facts: receiptFactsSchema.optional(),
   /** The host that published; null when it did not answer, and the pool did from what the store holds. */
   host: z.string().nullable(),
 });

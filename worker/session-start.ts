@@ -5,6 +5,7 @@ import type { Position } from '../contracts/checkpoint.ts';
 import { type ConfigProblem, type Failure, problemSentence } from '../contracts/failure.ts';
 import type { Life } from '../contracts/life.ts';
 import { type EarlyEnd, protocolVersion, type SessionFile, sessionFileSchema } from '../contracts/protocol.ts';
+import type { Materials } from '../contracts/receipt-facts.ts';
 import type { OpenSessionInput } from '../contracts/run-activities.ts';
 import { deadlinesSchema, type RunConfig } from '../contracts/run-config.ts';
 import type { Session } from '../contracts/session.ts';
@@ -13,10 +14,10 @@ import { codeOf } from '../stores/file-errors.ts';
 import type { AllowedPaths } from './allowed-paths.ts';
 import { chooseResume, type Resume, removeLater } from './checkpoints.ts';
 import { claimOutput } from './claims.ts';
-import { bringAlong, fetchStart } from './continue-from.ts';
+import { bringAlong, fetchStart, startedFrom } from './continue-from.ts';
 import { deadline } from './deadline.ts';
-import { type RunFolder, readIfThere } from './run-folders.ts';
-import { parseJson, start } from './run-report.ts';
+import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
+import { parseJson, readReport, start } from './run-report.ts';
 import { type LiveSession, SessionOver } from './session.ts';
 import type { Stores } from './stores.ts';
 import type { TrainerCatalog, TrainerProgram } from './trainer-catalog.ts';
@@ -41,6 +42,8 @@ export interface Start {
   resume: Resume;
   position: Position;
   keepProgress: boolean;
+  /** Where it is another run's. */
+  from: Materials['from'];
 }
 
 export interface SessionStartParts {
@@ -100,7 +103,7 @@ export class SessionStart {
       });
     // Who goes back before the newest checkpoint may go back to what is removed once that is stored.
     const { resume, position } = await (notAfter ? this.#host.outputs.take(place, signal, choose) : choose());
-    if (resume) return { resume, position, keepProgress: true };
+    if (resume) return { resume, position, keepProgress: true, from: null };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
     const { continueFrom, trainer } = config;
@@ -108,7 +111,8 @@ export class SessionStart {
     const fetched = await (keepProgress
       ? bringAlong(continueFrom, config, folder, signal)
       : fetchStart(continueFrom, trainer, folder, signal));
-    return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress };
+    const from = await startedFrom(continueFrom, fetched.manifest);
+    return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress, from };
   }
 }
 
@@ -152,6 +156,19 @@ export async function sessionName(
   const text = await readIfThere(folder.session);
   const before = text === null ? null : parseJson(sessionFileSchema, text);
   return next && next.id !== before?.session ? next : { ...next, id: randomUUID() };
+}
+
+/** Also says whether a session before has ended early, as its run or its folder tells. */
+export async function writeSessionFile(
+  input: OpenSessionInput,
+  session: LiveSession,
+  from: Start | null,
+  socket: string,
+): Promise<void> {
+  const { known, previous } = input;
+  const told = await readReport(session.folder, known, previous?.id ?? null);
+  const file = sessionFile(input, session, from, { endedEarly: told.endedEarly ?? input.endedEarly ?? null, socket });
+  await replaceFile(session.folder.session, JSON.stringify(file), 0o600);
 }
 
 export const sessionFile = (

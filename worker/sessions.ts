@@ -13,8 +13,8 @@ import { type EndLimits, endTrainer } from './end-trainer.ts';
 import type { LeftSession } from './found-sessions.ts';
 import type { Launcher } from './launchers/launcher.ts';
 import { endPredecessor } from './predecessor.ts';
-import { type RunFolders, replaceFile } from './run-folders.ts';
-import { readManifests, readReport, start } from './run-report.ts';
+import type { RunFolders } from './run-folders.ts';
+import { readManifests, readReport } from './run-report.ts';
 import type { Runs } from './runs.ts';
 import { LiveSession, SessionOver } from './session.ts';
 import type { SessionSockets } from './session-sockets.ts';
@@ -26,12 +26,13 @@ import {
   SessionProblem,
   SessionStart,
   type SessionStartParts,
-  sessionFile,
   sessionName,
   untilReady,
+  writeSessionFile,
 } from './session-start.ts';
 import type { Lease, Slots } from './slots.ts';
 import { TrainerProblem } from './trainer-catalog.ts';
+import { keepMaterials } from './trainer-materials.ts';
 
 export class NoFreeSlot extends Error {
   override readonly name = 'NoFreeSlot';
@@ -152,22 +153,20 @@ export class Sessions {
       const python = await this.#host.trainers.environment(program, options);
       await this.#start.requireAllowed(program, input.config, options);
       const resume = await this.#start.resume(input, folder, options);
-      const position = resume?.position ?? start;
       begun = new LiveSession({
         run,
         host: this.#host.id,
         folder,
         life,
         config: input.config,
-        startEpoch: position.epoch,
+        startEpoch: resume?.position.epoch ?? 0,
         log,
         name: await sessionName(input, folder),
       });
       this.#live.set(place, begun);
-      const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
       const socket = await this.#host.sockets.pathOf(begun.id);
-      const file = sessionFile(input, begun, resume, { endedEarly, socket });
-      await replaceFile(folder.session, JSON.stringify(file), 0o600);
+      const materials = await keepMaterials(folder, program, resume?.from ?? null);
+      await writeSessionFile(input, begun, resume, socket);
       const memoryBefore = await gpuMemory;
       options.onProgress('start the trainer');
       const trainer = await this.#host.launcher.start(lease, {
@@ -181,7 +180,8 @@ export class Sessions {
       begun.progress.onSetUp = options.onProgress;
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
-      return { session: begun.description, report: await readReport(folder, input.known, previous?.id ?? null) };
+      const report = await readReport(folder, input.known, previous?.id ?? null);
+      return { session: begun.description, report, materials };
     } catch (error) {
       if (begun?.started) {
         begun.kill();

@@ -13,6 +13,7 @@ import { observedEventSchema } from '../../contracts/observed-events.ts';
 import * as progress from '../../contracts/progress.ts';
 import * as protocol from '../../contracts/protocol.ts';
 import * as receipt from '../../contracts/receipt.ts';
+import * as receiptFacts from '../../contracts/receipt-facts.ts';
 import * as runActivities from '../../contracts/run-activities.ts';
 import { runConfigSchema, storedRunConfigSchema } from '../../contracts/run-config.ts';
 import * as runFiles from '../../contracts/run-files.ts';
@@ -32,6 +33,7 @@ const modules: Readonly<Record<string, unknown>> = {
   ...progress,
   ...protocol,
   ...receipt,
+  ...receiptFacts,
   ...runActivities,
   ...runFiles,
   ...session,
@@ -88,6 +90,29 @@ describe('a receipt of a later version', async () => {
     expect(read.cause).toEqual({ kind: 'other', was: 'budget', dollars: 40 });
     expect(read.localFolder).toEqual({ kind: 'other', was: 'archived', at: 's3' });
     expect(read.restarts[0]).toMatchObject({ reason: 'other', failure: { kind: 'other', message: 'out' } });
+  });
+
+  it('has facts that one of old leaves out, and that may tell more', () => {
+    for (const fact of Object.keys(receiptFacts.receiptFactsSchema.shape)) expect(written).not.toHaveProperty(fact);
+    const digest = 'a'.repeat(64);
+    const unknown = { trainer: null, environment: null, sdk: null, config: digest, data: null };
+    const later = {
+      ...written,
+      life: { namespace: 'n', chain: ['e'], signedBy: 'key' },
+      storeIdentity: null,
+      materials: { ...unknown, from: null, container: digest },
+      filesSha256: digest,
+      sessions: [
+        {
+          ...{ id: 's', generation: 2, host: 'h', startedAt: written.startedAt, resumedFrom: null, members: [{}] },
+          ended: { how: 'evicted', failure: 'quota' },
+        },
+      ],
+    };
+    expect(receipt.receiptSchema.parse(later)).toEqual({
+      ...later,
+      sessions: [{ ...later.sessions[0], ended: { how: 'other', failure: 'other' } }],
+    });
   });
 
   it('is refused where what is known is wrong', () => {

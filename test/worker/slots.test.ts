@@ -1,5 +1,5 @@
 /** Slots are reserved before anything is started in them, and given back once, whatever became of it. */
-import type { CustomSlotSupplier } from '@temporalio/worker';
+import type { ActivitySlotInfo, CustomSlotSupplier } from '@temporalio/worker';
 import { expect, it } from 'vitest';
 import { Slots } from '../../worker/slots.ts';
 
@@ -37,7 +37,7 @@ it('the slot of a trainer that is there already is reserved again, and is given 
 
 it('a poll of the pool is let through while a slot is free that no poll before may fill', async () => {
   const slots = new Slots(1);
-  const pool = slots.poolSlots() as Required<CustomSlotSupplier<object>>;
+  const pool = slots.poolSlots() as CustomSlotSupplier<ActivitySlotInfo>;
   const { signal } = new AbortController();
   const permit = await pool.reserveSlot({} as never, signal);
   const lease = slots.reserve('a', true);
