@@ -121,6 +121,33 @@ describe('a receipt of a later version', async () => {
   });
 });
 
+describe('what is stored of one host', () => {
+  const at = '2026-01-01T00:00:00.000Z';
+  const members = [{ index: 0, host: 'h', devices: ['gpu'] }];
+  const manifest = { name: 'epoch-0001', epoch: 1, batch: 0, metrics: {}, files: [], createdAt: at, session: 's' };
+  const begun = { id: 's', host: 'h', resumedFrom: null, devices: [], versions: {}, startedAt: at };
+  const config = storedRunConfigSchema.parse({ trainer: 't', epochs: 1 });
+
+  it.each([
+    ['a session', session.sessionSchema, begun],
+    ['a manifest', checkpoint.checkpointManifestSchema, manifest],
+    ['the ledger', checkpoint.ledgerEntrySchema, { ...manifest, host: 'h', stored: true, reasons: ['last'] }],
+    ['a run folder', runFileSchema, { run: 'r', config, host: 'h', life: { namespace: 'n', chain: ['e'] } }],
+  ])('may be told of several, and has no generation or an older one: %s', (_, schema, value) => {
+    for (const version of [value, { ...value, generation: 3 }, { ...value, generation: 4, members }]) {
+      expect(schema.parse(version)).toEqual(version);
+    }
+  });
+
+  it('may happen to several: an event of a kind that is not known keeps what it has', () => {
+    const common = { id: 'e/1', run: 'r', life: 'e', seq: 1, at, position: { epoch: 0, batch: 0 } };
+    for (const kind of ['changed', 'member']) {
+      const event = { ...common, kind, data: { members } };
+      expect(observedEventSchema.parse(event)).toEqual({ ...event, kind: 'other', was: kind });
+    }
+  });
+});
+
 describe('a configuration', () => {
   const later = { trainer: 'digits', epochs: 2, labels: ['a'], checkpoints: { last: 2, snapshots: true } };
 
