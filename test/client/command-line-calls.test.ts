@@ -62,9 +62,9 @@ describe('wrong calls', () => {
       'ls',
       'trainers',
       'hosts',
-      'data ls',
-      'data publish',
-      'data rm',
+      'folders ls',
+      'folders publish',
+      'folders rm',
       'worker',
       'doctor',
     ];
