@@ -116,7 +116,7 @@ class _Part:
     def __init__(self, name: str, role: Role, images: list[DatasetImage]) -> None:
         self.name = name
         self.role = role
-        self.images = len(images)
+        self.size = len(images)
         self.unmarked = 0
         self.images: Counter[str] = Counter()
         self.objects: Counter[str] = Counter()
@@ -131,7 +131,7 @@ class _Part:
     def counts(self) -> SplitCounts:
         """For the report."""
         objects = self.objects.total()
-        return SplitCounts(name=self.name, role=self.role, images=self.images, objects=objects, unmarked=self.unmarked)
+        return SplitCounts(name=self.name, role=self.role, images=self.size, objects=objects, unmarked=self.unmarked)
 
 
 def _parts(data_set: DataSet, split: Split | None) -> Mapping[tuple[str, Role], list[DatasetImage]]:
