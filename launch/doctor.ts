@@ -189,7 +189,7 @@ async function examineDataFolder(folder: string): Promise<Finding[]> {
   const free = bavail * bsize;
   const detail = `${folder}, ${sizeText(free)} free`;
   if (free >= littleSpace) return [{ what, status: 'ok', detail }];
-  const remedy = 'free some space: epochal data ls shows what failed runs left';
+  const remedy = 'free some space: epochal folders ls shows what failed runs left';
   return [{ what, status: 'note', detail, remedy }];
 }
 
