@@ -73,7 +73,7 @@ interface Reached {
 /** Trains one arm as trainers/hrda/example.yaml has it, on the domains of its seed; the last epoch counts. */
 async function train(python: string, data: string, arm: Arm, seed: number, folder: string): Promise<Reached> {
   const example = exampleSchema.parse(parse(await readFile(join(root, 'trainers', 'hrda', 'example.yaml'), 'utf8')));
-  const settings = Object.entries({ ...example.parameters, sample_pictures: 0, device: 'cpu', ...arm.parameters });
+  const settings = Object.entries({ ...example.parameters, sample_images: 0, device: 'cpu', ...arm.parameters });
   await run(python, [
     trainer,
     'train',
@@ -151,7 +151,7 @@ async function cost(python: string): Promise<BenchResult> {
     title: 'What the high-resolution branch costs',
     about:
       'MiT-B0 and a decoder of 256 channels on one core, crops of 256 pixels with details of 128: median seconds of a ' +
-      'step of self-training with a batch of 2, and of sliding-window inference on a picture of 512 × 256. Memory is the ' +
+      'step of self-training with a batch of 2, and of sliding-window inference on an image of 512 × 256. Memory is the ' +
       'most that the process had resident, beyond what it had with the network made.',
     columns: ['', 'step (s)', 'step (MB)', 'inference (s)', 'inference (MB)'],
     rows,

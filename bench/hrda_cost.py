@@ -66,11 +66,11 @@ def main() -> None:
         "target": torch.randint(0, 256, (2, 3, 256, 256), dtype=torch.uint8),
         "trusted": torch.ones(2, 256, 256, dtype=torch.bool),
     }
-    picture = torch.rand(1, 3, 256, 512)
+    image = torch.rand(1, 3, 256, 512)
 
     def infer() -> None:
         with torch.no_grad():
-            predict(teacher, picture, 256)
+            predict(teacher, image, 256)
 
     before = megabytes()
     inference = measured(infer)

@@ -26,7 +26,7 @@ interface Comparison {
   pairs: number;
   parameters: NonNullable<RunConfigInput['parameters']>;
   /** The trainer needs a data set: so many images of shapes. */
-  pictures?: number;
+  images?: number;
 }
 
 /** Of both sides. One thread: with two on two cores the other processes of the machine decide what is measured. */
@@ -48,14 +48,14 @@ const comparisons: readonly Comparison[] = [
     trainer: 'yolov8',
     epochs: 8,
     pairs: 5,
-    pictures: 192,
+    images: 192,
     parameters: { image_size: 160, batch_size: 8, plots: false, device: 'cpu' },
   },
   {
     trainer: 'mmdetection',
     epochs: 6,
     pairs: 3,
-    pictures: 144,
+    images: 144,
     parameters: { config: 'retinanet_r18_fpn_1x_coco', image_size: 128, batch_size: 4, workers: 0, device: 'cpu' },
   },
 ];
@@ -103,8 +103,8 @@ async function compare(host: BenchHost, comparison: Comparison): Promise<BenchRe
   const { trainer, pairs } = comparison;
   const requirements = await readRequirements(join(root, 'trainers', trainer, 'trainer.py'));
   const { python } = await ensureEnvironment({ requirements });
-  const data = comparison.pictures
-    ? await makeShapes(python, join(host.folder, 'shapes', trainer), comparison.pictures)
+  const data = comparison.images
+    ? await makeShapes(python, join(host.folder, 'shapes', trainer), comparison.images)
     : undefined;
   const own: number[] = [];
   const ratios: number[] = [];

@@ -23,7 +23,7 @@ interface Training {
   metric: string;
   atLeast: number;
   /** The trainer needs a data set: so many images of shapes. Else it brings handwritten digits. */
-  pictures?: number;
+  images?: number;
 }
 
 /** Epochs and parameters are those of `trainers/<trainer>/example.yaml`. */
@@ -31,8 +31,8 @@ const trainings: readonly Training[] = [
   { trainer: 'pytorch', metric: 'val_accuracy', atLeast: 0.97 },
   { trainer: 'lightning', metric: 'val_accuracy', atLeast: 0.97 },
   { trainer: 'transformers', metric: 'eval_accuracy', atLeast: 0.95 },
-  { trainer: 'yolov8', metric: 'mAP50', atLeast: 0.9, pictures: 320 },
-  { trainer: 'mmdetection', metric: 'mAP50', atLeast: 0.5, pictures: 320 },
+  { trainer: 'yolov8', metric: 'mAP50', atLeast: 0.9, images: 320 },
+  { trainer: 'mmdetection', metric: 'mAP50', atLeast: 0.5, images: 320 },
 ];
 
 const rowSchema = z.object({ epoch: z.int(), seconds: z.number(), metrics: z.record(z.string(), z.number()) });
@@ -45,7 +45,7 @@ async function train(training: Training): Promise<BenchResult['rows'][number]> {
   const { python } = await ensureEnvironment({ requirements: await readRequirements(file) });
   const folder = await mkdtemp(join(tmpdir(), 'epochal-quality-'));
   try {
-    const data = training.pictures ? await makeShapes(python, join(folder, 'shapes'), training.pictures) : null;
+    const data = training.images ? await makeShapes(python, join(folder, 'shapes'), training.images) : null;
     const settings = Object.entries(parameters).flatMap(([name, value]) => [
       '--set',
       `${name}=${JSON.stringify(value)}`,
@@ -65,7 +65,7 @@ async function train(training: Training): Promise<BenchResult['rows'][number]> {
     const minutes = rows.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
     return [
       trainer,
-      data ? `${training.pictures} pictures of shapes` : 'digits',
+      data ? `${training.images} images of shapes` : 'digits',
       metric,
       atLeast,
       rounded(best),

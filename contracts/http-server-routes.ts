@@ -21,7 +21,7 @@ export const serverRoutes = {
     answer: accessSchema,
     open: true,
   },
-  /** Gives the browser a cookie for what cannot send a header (pictures, event streams). */
+  /** Gives the browser a cookie for what cannot send a header (images, event streams). */
   enter: {
     method: 'POST',
     path: '/api/access',

@@ -6,12 +6,12 @@ import type { Answer } from '../contracts/http-api.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { sendBytes } from './file-routes.ts';
 import type { HostsSeen } from './hosts-seen.ts';
-import { fileHeaders, isPicture } from './media-types.ts';
+import { fileHeaders, isImage } from './media-types.ts';
 import { RefusedError } from './refusals.ts';
 import type { Handle } from './routes.ts';
 import type { TemporalLink } from './temporal-link.ts';
 
-const largestPicture = 64 * 1024 * 1024;
+const largestImage = 64 * 1024 * 1024;
 
 export function dataSetRoutes(handle: Handle, link: TemporalLink, hosts: HostsSeen, defaultPool: string): void {
   const listed = new AnswerCache<DataSetSummary[]>(5_000);
@@ -54,10 +54,10 @@ export function dataSetRoutes(handle: Handle, link: TemporalLink, hosts: HostsSe
 
   handle('dataSetImage', async ({ params, query: { item }, reply }) => {
     const offered = await dataSets();
-    const size = isPicture(item) ? await offered.imageSize(params.host, params.dataSet, item) : null;
+    const size = isImage(item) ? await offered.imageSize(params.host, params.dataSet, item) : null;
     if (size === null) throw new RefusedError('notFound', `the data set has no image ${JSON.stringify(item)}`);
-    if (size > largestPicture)
-      throw new RefusedError('tooLarge', `the image has ${size} bytes: at most ${largestPicture} are shown`);
+    if (size > largestImage)
+      throw new RefusedError('tooLarge', `the image has ${size} bytes: at most ${largestImage} are shown`);
     reply.headers({ ...fileHeaders(item, false), 'content-length': size, 'cache-control': 'private, max-age=300' });
     return sendBytes({ reply }, offered.image(params.host, params.dataSet, item, size));
   });

@@ -4,7 +4,7 @@
  */
 import { create as contentDisposition } from 'content-disposition';
 
-/** Shown in the page. An SVG is a picture with a policy that lets it do nothing; text is text, whatever it says it is. */
+/** Shown in the page. An SVG is an image with a policy that lets it do nothing; text is text, whatever it says it is. */
 const shown: Readonly<Record<string, string>> = {
   png: 'image/png',
   jpg: 'image/jpeg',
@@ -31,7 +31,7 @@ const endingOf = (path: string) => /\.([A-Za-z0-9]{1,8})$/.exec(path)?.[1]?.toLo
 /** For listings: `image/png`. */
 export const mediaTypeOf = (path: string): string => shown[endingOf(path)]?.split(';')[0] ?? other;
 
-export const isPicture = (path: string): boolean => mediaTypeOf(path).startsWith('image/');
+export const isImage = (path: string): boolean => mediaTypeOf(path).startsWith('image/');
 
 /** Headers of the file itself; `attached`: to be saved, not shown. */
 export function fileHeaders(path: string, attached: boolean): Record<string, string> {

@@ -32,7 +32,7 @@ export default defineConfig({
   },
   build: {
     outDir: 'dist',
-    // The page's policy allows no inline scripts and no data: addresses but pictures.
+    // The page's policy allows no inline scripts and no data: addresses but images.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: 'es2022',

@@ -1,5 +1,5 @@
 /**
- * `npm run chart`: writes the run chart as data for the UI and as a picture for the docs, both read off the machine.
+ * `npm run chart`: writes the run chart as data for the UI and as an image for the docs, both read off the machine.
  * `--check` only says whether they are up to date.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -3,7 +3,7 @@
 /** Line ends and other control characters would end the line that the text is in, or reorder it. */
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 
-/** As it is written, on one line: no markup, link, picture or table cell comes of it. */
+/** As it is written, on one line: no markup, link, image or table cell comes of it. */
 export const plain = (text: string): string => text.replace(unprintable, ' ').replace(/[\\`*_~[\]<>()#|!&$]/g, '\\$&');
 
 /** The same in a fixed-width font. */

@@ -19,7 +19,7 @@ const statesOf: Readonly<Record<string, readonly string[]>> = {
   stop: ['configuring', 'training', 'stopping'],
   pause: ['training'],
   resume: ['training'],
-  'data rm': ['stopped'],
+  'folders rm': ['stopped'],
 };
 
 const most = 100;

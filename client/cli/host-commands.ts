@@ -1,4 +1,4 @@
-/** `epochal trainers`, `hosts`, `data ls`, `data publish`, `data rm`: what the workers have. */
+/** `epochal trainers`, `hosts`, `folders ls`, `folders publish`, `folders rm`: what the workers have. */
 
 import type { KeptFolder } from '../../contracts/host-messages.ts';
 import { sizeText } from '../../contracts/size-text.ts';
@@ -61,8 +61,8 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
         return exitCodes.ok;
       }),
     )
-    .command('data', 'Run folders that are still on the hosts', (data) =>
-      data
+    .command('folders', 'Run folders that are still on the hosts', (folders) =>
+      folders
         .command(
           'ls',
           'List them',
@@ -70,7 +70,7 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
             command
               .option('pool', poolOption)
               .option('host', { type: 'string', requiresArg: true, describe: 'On this host only' })
-              .example('$0 data ls', 'of all hosts of the pool'),
+              .example('$0 folders ls', 'of all hosts of the pool'),
           cli.action(async ({ pool, host, json }) => {
             const answers = await (await cli.client()).keptFolders({ pool, host });
             if (json) cli.printJson(answers);
@@ -86,7 +86,7 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
               .positional('run', folderArgument)
               .option('pool', poolOption)
               .option('host', whichHost)
-              .example('$0 data publish my-run', 'once the store is back'),
+              .example('$0 folders publish my-run', 'once the store is back'),
           cli.action(async ({ run, pool, host, json }) => {
             const client = await cli.client();
             const folder = await findFolder(client, run, { pool, host });
@@ -110,7 +110,7 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
               .option('pool', poolOption)
               .option('host', whichHost)
               .option('force', { type: 'boolean', default: false, describe: 'Even if not all of it is in the store' })
-              .example('$0 data rm my-run', 'once you have looked into it'),
+              .example('$0 folders rm my-run', 'once you have looked into it'),
           cli.action(async ({ run, pool, host, force, json }) => {
             const client = await cli.client();
             const removed = await removeFolder(client, run, { pool, host, force });
@@ -119,7 +119,7 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
             return exitCodes.ok;
           }),
         )
-        .demandCommand(1, 'data needs a command: ls, publish or rm'),
+        .demandCommand(1, 'folders needs a command: ls, publish or rm'),
     );
 
 const whichHost = {

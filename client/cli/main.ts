@@ -64,9 +64,9 @@ async function complete(cli: Cli, words: readonly string[]): Promise<readonly st
   const [, command, ...rest] = words;
   const [current = '', second = ''] = rest;
   if (rest.length === 0) return commandLine(cli, []).getCompletion(words);
-  if (command === 'data') {
+  if (command === 'folders') {
     if (rest.length === 1) return ['ls', 'publish', 'rm'].filter((word) => word.startsWith(current));
-    return current === 'rm' && rest.length === 2 ? completeRuns(cli, 'data rm', second) : [];
+    return current === 'rm' && rest.length === 2 ? completeRuns(cli, 'folders rm', second) : [];
   }
   if (command === 'cp') {
     // What follows the run is not known without listing its files.

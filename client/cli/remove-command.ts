@@ -17,7 +17,7 @@ export const removeCommand = (root: Root, cli: Cli): Root =>
         .option('yes', { alias: 'y', type: 'boolean', default: false, describe: 'Do not ask' })
         .example('$0 rm my-run', 'says what will be removed, and asks')
         .epilogue(
-          'Removes its output folder in the store, what hosts still have of it, and its record at the Temporal server. Other lives of the run stay. "data rm" removes a folder on a host alone.',
+          'Removes its output folder in the store, what hosts still have of it, and its record at the Temporal server. Other lives of the run stay. "folders rm" removes a folder on a host alone.',
         ),
     cli.action(async ({ run, yes, json }) => {
       const client = await cli.client();

@@ -121,7 +121,7 @@ function localFolderText(folder: Receipt['localFolder']): string | null {
     case 'removed':
       return null;
     case 'kept':
-      return plain(`kept on ${folder.host}: ${folder.path} (${folder.why}); "epochal data rm" removes it`);
+      return plain(`kept on ${folder.host}: ${folder.path} (${folder.why}); "epochal folders rm" removes it`);
     case 'unknown':
       return `${folder.host} does not answer; the folder is handled when the host is back`;
     case 'other':

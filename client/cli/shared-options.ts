@@ -18,7 +18,7 @@ export const runArgument = {
 export const folderArgument = {
   type: 'string',
   demandOption: true,
-  describe: 'The run’s id, or one of its lives as "data ls" names it: <run>@<8 digits>',
+  describe: 'The run’s id, or one of its lives as "folders ls" names it: <run>@<8 digits>',
   coerce: (value: string) => parsePlace('run', value),
 } as const;
 

@@ -19,7 +19,7 @@ describe('wrong calls', () => {
       2,
       /^epochal: run is "no-such-run": Temporal knows no run with this id, or no longer; "epochal ls" lists those that it knows\n$/,
     ],
-    [['data'], 2, /^epochal: data needs a command: ls, publish or rm; /],
+    [['folders'], 2, /^epochal: folders needs a command: ls, publish or rm; /],
   ];
   it.each(calls)('%j', async (args, code, told) => {
     const ended = await inProcess(...args);
@@ -62,9 +62,9 @@ describe('wrong calls', () => {
       'ls',
       'trainers',
       'hosts',
-      'data ls',
-      'data publish',
-      'data rm',
+      'folders ls',
+      'folders publish',
+      'folders rm',
       'worker',
       'doctor',
     ];

@@ -80,8 +80,8 @@ describe('a live run', () => {
     const late = await line.epochal('stop', run);
     expect(late).toMatchObject({ code: 2, stderr: `epochal: run ${run} has stopped already\n` });
     expect((await line.epochal('watch', run)).code).toBe(4);
-    await until('it is completed for "data rm" too', async () => {
-      const completed = await line.epochal('--get-yargs-completions', 'epochal', 'data', 'rm', run.slice(0, 9));
+    await until('it is completed for "folders rm" too', async () => {
+      const completed = await line.epochal('--get-yargs-completions', 'epochal', 'folders', 'rm', run.slice(0, 9));
       return completed.stdout.split('\n').includes(run);
     });
     const commands = await line.epochal('--get-yargs-completions', 'epochal', 'data', '');

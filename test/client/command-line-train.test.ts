@@ -72,28 +72,28 @@ describe('epochal train', () => {
     );
     const path = kept[0]?.folders.find((one) => one.run === run)?.path ?? '';
     expect(existsSync(path)).toBe(true);
-    const table = await line.epochal('data', 'ls', '--pool', line.host.settings.pool);
+    const table = await line.epochal('folders', 'ls', '--pool', line.host.settings.pool);
     expect(table.stdout).toContain(path);
-    const removed = await line.epochal('data', 'rm', run, '--pool', line.host.settings.pool, '--force');
+    const removed = await line.epochal('folders', 'rm', run, '--pool', line.host.settings.pool, '--force');
     expect(removed).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(`^removed ${path} on ${line.host.worker.host.id}, `),
     });
     expect(existsSync(path)).toBe(false);
-    const gone = await line.epochal('data', 'rm', run, '--pool', line.host.settings.pool);
+    const gone = await line.epochal('folders', 'rm', run, '--pool', line.host.settings.pool);
     expect(gone).toMatchObject({
       code: 2,
       stderr: `epochal: run is "${run}": no host of pool ${line.host.settings.pool} keeps a folder of it\n`,
     });
   });
 
-  it('data publish publishes what a host kept, and its folder goes', async () => {
+  it('folders publish publishes what a host kept, and its folder goes', async () => {
     const file = await line.config({ parameters: { fail_at: '2:1', fail_times: 0 }, failures: { restarts: 0 } });
     const run = newRun('kept');
     expect(await line.epochal('train', file, '--wait', '--run', run)).toMatchObject({ code: 3 });
     const path = join(line.host.settings.dataFolder, 'runs', run);
     await writeFile(join(path, 'artifacts', 'added-by-hand.txt'), 'looked into');
-    const published = await line.epochal('data', 'publish', run, '--pool', line.host.settings.pool);
+    const published = await line.epochal('folders', 'publish', run, '--pool', line.host.settings.pool);
     const output = join(line.host.settings.store, 'experiments', 'default', run);
     expect(published).toMatchObject({ code: 0, stdout: expect.stringMatching(`^published .* in ${output}\n$`) });
     expect(existsSync(path)).toBe(false);
@@ -101,7 +101,7 @@ describe('epochal train', () => {
     expect(receipt).toMatchObject({ outcome: 'failed', cause: { failure: { kind: 'trainerError' } } });
     expect(receipt.files.map((one) => one.path)).toContain('artifacts/added-by-hand.txt');
     expect(receipt.localFolder).toEqual({ kind: 'removed' });
-    const gone = await line.epochal('data', 'publish', run, '--pool', line.host.settings.pool);
+    const gone = await line.epochal('folders', 'publish', run, '--pool', line.host.settings.pool);
     expect(gone.stderr).toMatch(new RegExp(`^epochal: run is "${run}": no host of pool .* keeps a folder of it\n$`));
   });
 

@@ -51,7 +51,7 @@ it('lists what is a data set, with its kind', async () => {
   );
 });
 
-it.each(formats)('tells classes, splits and pictures with their marks: %s', async (format) => {
+it.each(formats)('tells classes, splits and images with their marks: %s', async (format) => {
   const summary = (await listed()).dataSets.find(({ kind }) => kind === format);
   const params = { host: host.worker.host.id, dataSet: summary?.id ?? '' };
   const { body: details } = await server.ask('dataSet', { params });
@@ -70,12 +70,12 @@ it.each(formats)('tells classes, splits and pictures with their marks: %s', asyn
   const { body: circles } = await server.ask('dataSetItems', { params, query: { class: 'circle', limit: 50 } });
   expect(circles.total).toBe(details.classes.find(({ name }) => name === 'circle')?.items);
   const [first] = page.items;
-  const picture = await fetch(
+  const image = await fetch(
     `${server.address}/api/hosts/${params.host}/data-sets/${params.dataSet}/image?item=${encodeURIComponent(first?.item ?? '')}`,
   );
-  expect(picture.status).toBe(200);
-  expect(picture.headers.get('content-type')).toMatch(/^image\//);
-  expect((await picture.arrayBuffer()).byteLength).toBe(Number(picture.headers.get('content-length')));
+  expect(image.status).toBe(200);
+  expect(image.headers.get('content-type')).toMatch(/^image\//);
+  expect((await image.arrayBuffer()).byteLength).toBe(Number(image.headers.get('content-length')));
 });
 
 it('tells what a run would train on, and keeps it with what was trained', async () => {
@@ -114,7 +114,7 @@ it('tells what a run would train on, and keeps it with what was trained', async 
   expect(['splitSha256', 'dataReport'].map((word) => read.includes(word))).toEqual([true, false]);
 });
 
-it('shows no picture from outside, whatever the path or a link says', async () => {
+it('shows no image from outside, whatever the path or a link says', async () => {
   const summary = (await listed()).dataSets.find(({ kind }) => kind === 'images');
   const params = { host: host.worker.host.id, dataSet: summary?.id ?? '' };
   const secret = join(tmpdir(), `epochal-secret-${process.pid}.png`);

@@ -216,9 +216,9 @@ describe('files', () => {
     // What a trainer wrote acts in nobody's name.
     const page = await server.ask('file', { params, query: { path: 'artifacts/plots/page.html' } });
     expect(page.headers.get('content-disposition')).toContain('attachment');
-    const picture = await server.ask('file', { params, query: { path: 'artifacts/plots/a.svg' } });
-    expect(picture.headers.get('content-type')).toBe('image/svg+xml');
-    expect(picture.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/);
+    const image = await server.ask('file', { params, query: { path: 'artifacts/plots/a.svg' } });
+    expect(image.headers.get('content-type')).toBe('image/svg+xml');
+    expect(image.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/);
     await server.ask('stop', { params, body: { mode: 'now' } });
   });
 });

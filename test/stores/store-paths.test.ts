@@ -186,8 +186,14 @@ describe('an address', () => {
     ['store', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
     ['~/store', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
     ['', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
-    ['ftp://host/path', 'there is no store for "ftp:" addresses; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
-    ['constructor:x', 'there is no store for "constructor:" addresses; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
+    [
+      'ftp://host/path',
+      'there is no store for "ftp:" addresses; a store is an absolute path, a file: address or s3://BUCKET/PREFIX',
+    ],
+    [
+      'constructor:x',
+      'there is no store for "constructor:" addresses; a store is an absolute path, a file: address or s3://BUCKET/PREFIX',
+    ],
     ['file://host/path', 'it is not a valid file: address; one looks like file:///data/store'],
     ['/data\0/x', 'its path has a NUL character'],
   ])('%j is refused', (address, message) => {

@@ -81,7 +81,7 @@ class Parameters(epochal.Parameters):
     artifacts: int = epochal.parameter(0, ge=0, le=100_000, description="Files to leave in the synced folder")
     children: int = epochal.parameter(0, ge=0, le=100, description="Child processes that sleep for ever")
     escaped: int = epochal.parameter(0, ge=0, le=100, description="Child processes that leave the process group")
-    draw: bool = epochal.parameter(False, description="Save a picture among the artifacts after every epoch")
+    draw: bool = epochal.parameter(False, description="Save an image among the artifacts after every epoch")
     print_noise: bool = epochal.parameter(False, description="Print in every batch, by Python and by C")
     stamps: str = epochal.parameter(
         "", path=True, description="File that gets a line for every trained batch; empty: none"

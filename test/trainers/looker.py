@@ -42,8 +42,8 @@ def check_data(data: str | None, parameters: Parameters, check: epochal.Check) -
 def train(app: epochal.Application) -> None:
     """An epoch is a look at every image's name."""
     from epochal.datasets.checking import prepare
+    from epochal.datasets.images import link_name
     from epochal.datasets.loaded import compared
-    from epochal.datasets.pictures import link_name
 
     prepared = prepare(app, app.parameters.task, app.parameters)
     split = prepared.split
@@ -57,7 +57,7 @@ def train(app: epochal.Application) -> None:
         load=lambda folder: (folder / "count").read_text(),
     )
     for _epoch in app.epochs():
-        seen = [Path(picture.path).name for picture in app.batches(split.parts["train"])]
+        seen = [Path(image.path).name for image in app.batches(split.parts["train"])]
         app.end_epoch({"images": len(seen)})
 
 

@@ -183,7 +183,7 @@ describe.each(Object.keys(small))('%s', (trainer) => {
   });
 });
 
-/** On so few pictures its boxes score nothing, for which ultralytics' patience does not count; classes do. */
+/** On so few images its boxes score nothing, for which ultralytics' patience does not count; classes do. */
 it('yolov8 ends by its patience, and completes', async () => {
   const config = await example('yolov8');
   const still = { lr0: 1e-9, optimizer: 'SGD', warmup_epochs: 0 };

@@ -73,7 +73,7 @@ const pages: Record<string, (page: Page) => Promise<unknown>> = {
   '/hosts': (page) => page.locator('[data-kept]').first().waitFor(),
   '/new': async (page) => {
     await page.getByRole('radio', { name: /shapes/ }).click();
-    await page.locator('.marked-picture').first().waitFor();
+    await page.locator('.marked-image').first().waitFor();
   },
   '/new?from=done': (page) => page.locator('[data-check=fine]').waitFor(),
   '/new?from=looked': openReport,

@@ -119,14 +119,14 @@ it(
     for (const name of ['circle', 'square', 'triangle'])
       await classes.getByRole('listitem').filter({ hasText: name }).waitFor();
     // Boxes are drawn over images that have arrived.
-    await page.locator('.marked-picture svg rect').first().waitFor();
-    expect(await page.locator('.marked-picture svg').count()).toBe(12);
+    await page.locator('.marked-image svg rect').first().waitFor();
+    expect(await page.locator('.marked-image svg').count()).toBe(12);
     await page.getByText('1–12 of 48').waitFor();
     await page.getByRole('button', { name: 'Next', exact: true }).click();
     await page.getByText('13–24 of 48').waitFor();
     await page.getByRole('combobox', { name: 'Split' }).click();
     await page.getByRole('option', { name: 'val' }).click();
-    await expect.poll(() => page.locator('.marked-picture svg').count()).toBe(12);
+    await expect.poll(() => page.locator('.marked-image svg').count()).toBe(12);
     await page.getByText('13–24 of 48').waitFor({ state: 'hidden' });
     await expect
       .poll(() => page.getByLabel('Configuration as YAML').textContent())

@@ -101,10 +101,10 @@ it(
 );
 
 it(
-  'tells how far a set-up is, shows files in their folders, pictures among them, and finds lines of the log',
+  'tells how far a set-up is, shows files in their folders, images among them, and finds lines of the log',
   async () => {
     const parameters = { draw: true, print_noise: true, set_up_images: 1000 };
-    const run = await stage.train({ run: 'with-pictures', trainer: 'counter', epochs: 3, parameters });
+    const run = await stage.train({ run: 'with-images', trainer: 'counter', epochs: 3, parameters });
     const page = await stage.page();
     await page.goto(`/runs/${run}`);
     await page.getByText(/Looking at images: [\d,]+ of 1,000/).waitFor();
@@ -112,8 +112,8 @@ it(
     await page.getByRole('tab', { name: 'Files' }).click();
     await page.getByRole('link', { name: 'artifacts', exact: true }).click();
     await page.getByRole('link', { name: 'plots', exact: true }).click();
-    const picture = page.getByRole('button', { name: 'Show epoch-0002.png' });
-    await picture.click();
+    const image = page.getByRole('button', { name: 'Show epoch-0002.png' });
+    await image.click();
     await page.getByRole('dialog').getByRole('img', { name: 'epoch-0002.png' }).waitFor();
     await expect.poll(() => page.evaluate("document.querySelector('[role=dialog] img').naturalWidth")).toBe(64);
     await page.keyboard.press('Escape');

@@ -1,5 +1,5 @@
 /**
- * Pictures of the pages, light and dark, of real runs: `npx tsx test/web/take-screenshots.ts` takes those of the README and
+ * Images of the pages, light and dark, of real runs: `npx tsx test/web/take-screenshots.ts` takes those of the README and
  * the docs, into docs/images; with a folder as its argument whole pages, and those of a phone, for whoever changes one.
  */
 import { execFile } from 'node:child_process';
@@ -103,9 +103,9 @@ async function takeAll(page: Page, scheme: string): Promise<void> {
     'run-files',
     '/runs/talkative?tab=files&folder=artifacts%2Fplots',
     async () => {
-      await page.locator('.picture img').first().waitFor();
-      const arrived = "[...document.querySelectorAll('.picture img')].every((picture) => picture.naturalWidth > 0)";
-      await until('the pictures are there', async () => (await page.evaluate(arrived)) === true);
+      await page.locator('.image img').first().waitFor();
+      const arrived = "[...document.querySelectorAll('.image img')].every((image) => image.naturalWidth > 0)";
+      await until('the images are there', async () => (await page.evaluate(arrived)) === true);
     },
     true,
   );
@@ -136,7 +136,7 @@ async function takeAll(page: Page, scheme: string): Promise<void> {
         if (request.url().includes('/image?')) arrived++;
       });
       await page.getByRole('radio', { name: /shapes/ }).click();
-      await until('the pictures are there', () => arrived >= 12);
+      await until('the images are there', () => arrived >= 12);
     },
     true,
   );
@@ -170,7 +170,7 @@ async function takeAll(page: Page, scheme: string): Promise<void> {
   );
 }
 
-/** Pages have few colours: a palette makes a picture a third as large, and nobody sees it. */
+/** Pages have few colours: a palette makes an image a third as large, and nobody sees it. */
 async function reduceColors(): Promise<void> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.png')).map((name) => join(folder, name));
   const { python } = await ensureEnvironment({ requirements: ['pillow==13.0.0'] });
@@ -178,9 +178,9 @@ async function reduceColors(): Promise<void> {
 import sys
 from PIL import Image
 for file in sys.argv[1:]:
-    picture = Image.open(file)
-    if picture.mode != "P":
-        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+    image = Image.open(file)
+    if image.mode != "P":
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
 `;
   await promisify(execFile)(python, ['-c', script, ...files]);
 }

@@ -1,4 +1,4 @@
-/** The drawn chart is the machine: data and picture are what `npm run chart` would write now. */
+/** The drawn chart is the machine: data and image are what `npm run chart` would write now. */
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { chartGraphSchema } from '../../contracts/chart-graph.ts';

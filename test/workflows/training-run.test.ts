@@ -7,11 +7,14 @@ import { type ApplicationFailure, CancelledFailure, WorkflowFailedError } from '
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Receipt } from '../../contracts/receipt.ts';
 import { receiptSchema } from '../../contracts/receipt.ts';
-import { runViewSchema } from '../../contracts/run-messages.ts';
+import { type RunView, runViewSchema } from '../../contracts/run-messages.ts';
 import { groupMembers } from '../../worker/process-groups.ts';
 import { Hold } from '../faults/hold.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
+
+/** Whoever is stopped earlier, before the first batch, has nothing to land. */
+const hasACheckpoint = ({ detail, position }: RunView): boolean => detail === 'training.epoch' && position.epoch > 0;
 
 let host: TestHost;
 beforeAll(async () => {
@@ -121,8 +124,8 @@ describe('a run', () => {
   });
 
   it('stops at the batch boundary on an update, and completes with what it has', async () => {
-    const run = await host.start(host.config({ epochs: 50, parameters: { batches: 200, batch_seconds: 0.02 } }));
-    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    const run = await host.start(host.config({ epochs: 50, parameters: { batches: 20, batch_seconds: 0.02 } }));
+    await run.until('has a checkpoint', hasACheckpoint);
     const view = await run.update('stop', { mode: 'batch' });
     expect(view.state).toBe('stopping');
     const receipt = await run.result();
@@ -137,8 +140,8 @@ describe('a run', () => {
   });
 
   it('publishes and cleans up on a cancel, and closes as Cancelled', async () => {
-    const run = await host.start(host.config({ epochs: 50, parameters: { batches: 200, batch_seconds: 0.02 } }));
-    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    const run = await host.start(host.config({ epochs: 50, parameters: { batches: 20, batch_seconds: 0.02 } }));
+    await run.until('has a checkpoint', hasACheckpoint);
     await run.handle.cancel();
     const error = await run.result().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(WorkflowFailedError);
@@ -182,9 +185,9 @@ describe('a run', () => {
   });
 
   it('is cancelled while it sets up after a resume: what it had lands', async () => {
-    const parameters = { batches: 60, batch_seconds: 0.02, set_up_seconds: 2 };
-    const run = await host.start(host.config({ epochs: 4, parameters }));
-    await run.until('trains', ({ detail }) => detail === 'training.epoch');
+    const parameters = { batches: 20, batch_seconds: 0.02, set_up_seconds: 2 };
+    const run = await host.start(host.config({ epochs: 50, parameters }));
+    await run.until('has a checkpoint', hasACheckpoint);
     await run.update('pause');
     await run.until('pauses', ({ detail }) => detail === 'training.paused');
     await run.update('resume');

@@ -114,8 +114,8 @@ def make(
 
 def layout(size: int, random: np.random.Generator) -> np.ndarray:
     """Classes (size, size) of a scene: what is nearer covers what is farther."""
-    picture = Image.new("L", (size, size), SKY)
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("L", (size, size), SKY)
+    draw = ImageDraw.Draw(image)
     unit = size / 128  # all but what is thin grows with the image
     horizon = random.integers(50, 66) * unit
     at = -random.integers(0, 20) * unit
@@ -144,7 +144,7 @@ def layout(size: int, random: np.random.Generator) -> np.ndarray:
         x, y, radius = random.integers(10, size - 10), horizon - random.integers(0, 30) * unit, random.integers(4, 6)
         draw.rectangle((x - 1, y, x + THIN - 2, horizon + 20 * unit), fill=POLE)
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=SIGN)
-    return np.asarray(picture).copy()
+    return np.asarray(image).copy()
 
 
 def _car(draw: ImageDraw.ImageDraw, x: float, y: float, half: float) -> None:
@@ -167,19 +167,19 @@ def rendered(labels: np.ndarray, look: Look, random: np.random.Generator) -> Ima
     """An image of a scene, in RGB."""
     size = len(labels)
     colours = np.array(look.colours, float) + random.normal(0, look.variety, (len(CLASSES), 3))
-    picture = colours[labels]
+    image = colours[labels]
     for index, (strength, grain) in enumerate(look.textures):
         texture = _texture(size, max(grain * size // 128, 1), random) * strength
-        picture += np.where(labels == index, texture, 0)[..., None]
+        image += np.where(labels == index, texture, 0)[..., None]
     top, bottom = (random.uniform(*limits) for limits in look.light)
     side = random.uniform(-0.5, 0.5) * (look.light[0][1] - look.light[0][0])
     light = np.linspace(top, bottom, size)[:, None] + side * np.linspace(-0.5, 0.5, size)[None]
-    picture *= light[..., None]
+    image *= light[..., None]
     if look.blur:
-        soft = Image.fromarray(picture.clip(0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(look.blur))
-        picture = np.asarray(soft, float)
-    picture = picture + random.normal(0, look.noise, picture.shape)
-    return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+        soft = Image.fromarray(image.clip(0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(look.blur))
+        image = np.asarray(soft, float)
+    image = image + random.normal(0, look.noise, image.shape)
+    return Image.fromarray(image.clip(0, 255).astype(np.uint8))
 
 
 def _texture(size: int, grain: int, random: np.random.Generator) -> np.ndarray:

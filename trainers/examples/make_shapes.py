@@ -25,7 +25,7 @@ try:
     import numpy as np
     from epochal.datasets import coco, image_folder, supervisely, yolo_writing
     from epochal.datasets.masks import box_of_bitmap, cropped
-    from epochal.datasets.model import DataSet, Keypoint, Object, Picture, Polygon
+    from epochal.datasets.model import DataSet, DatasetImage, Keypoint, Object, Polygon
     from epochal.datasets.splits import Split
     from PIL import Image, ImageDraw
 except ModuleNotFoundError as error:
@@ -59,24 +59,24 @@ def make(
     random_numbers = random.Random(f"shapes {seed}")
     noise = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as beside:
-        pictures = [
-            _picture(Path(beside) / f"shape_{index:04d}.png", size, index, kind == "images", random_numbers, noise)
+        images = [
+            _image(Path(beside) / f"shape_{index:04d}.png", size, index, kind == "images", random_numbers, noise)
             for index in range(count)
         ]
         if kind == "supervisely":
-            for picture in pictures:
-                for one in picture.objects:
+            for image in images:
+                for one in image.objects:
                     one.polygons = []
         else:
-            for picture in pictures:
-                for one in picture.objects:
+            for image in images:
+                for one in image.objects:
                     one.bitmap = None
                     if kind == "supervisely-boxes":
                         one.polygons, one.keypoints = [], []
         names, flip = (KEYPOINTS, FLIP) if kind in ("coco", "yolo-pose") else ([], [])
-        data_set = DataSet("coco", folder, CLASSES, pictures, keypoint_names=names, keypoint_flip=flip)
+        data_set = DataSet("coco", folder, CLASSES, images, keypoint_names=names, keypoint_flip=flip)
         val_count = max(round(count * val), 1)
-        split = Split("made", {"train": pictures[val_count:], "val": pictures[:val_count]})
+        split = Split("made", {"train": images[val_count:], "val": images[:val_count]})
         _write(data_set, split, folder, kind)
         _replace_links(folder)
     return folder
@@ -104,12 +104,12 @@ def _replace_links(folder: Path) -> None:
             path.write_bytes(content)
 
 
-def _picture(
+def _image(
     path: Path, size: int, index: int, single: bool, random_numbers: random.Random, noise: np.random.Generator
-) -> Picture:
+) -> DatasetImage:
     background = noise.integers(90, 166, (size, size, 1)) + noise.integers(-12, 13, (size, size, 3))
-    image = Image.fromarray(background.clip(0, 255).astype(np.uint8))
-    picture = Picture(path, path.stem, size, size)
+    drawing = Image.fromarray(background.clip(0, 255).astype(np.uint8))
+    image = DatasetImage(path, path.stem, size, size)
     placed: list[tuple[float, float, float]] = []
     wanted = 1 if single else 1 + index % 3
     for number in range(wanted):
@@ -119,11 +119,11 @@ def _picture(
             x, y = (random_numbers.uniform(radius + 2, size - radius - 2) for _ in range(2))
             if all(math.hypot(x - a, y - b) > radius + other + 3 for a, b, other in placed):
                 placed.append((x, y, radius))
-                picture.objects.append(_draw(image, name, x, y, radius, random_numbers))
+                image.objects.append(_draw(drawing, name, x, y, radius, random_numbers))
                 break
-    picture.labels = [picture.objects[0].class_name] if single else []
-    image.save(path)
-    return picture
+    image.labels = [image.objects[0].class_name] if single else []
+    drawing.save(path)
+    return image
 
 
 def _draw(image: Image.Image, name: str, x: float, y: float, radius: float, random_numbers: random.Random) -> Object:

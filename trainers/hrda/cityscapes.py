@@ -45,7 +45,7 @@ class Files(NamedTuple):
     """An image and its labels; `has_ids` where they are Cityscapes' ids and not yet classes 0 … 18."""
 
     name: str
-    picture: Path
+    image: Path
     labels: Path | None
     has_ids: bool
 
@@ -66,13 +66,13 @@ def is_cityscapes(folder: Path) -> bool:
 def cityscapes_files(folder: Path, split: str) -> list[Files]:
     """`leftImg8bit/<split>/<city>/…_leftImg8bit.png` with their `gtFine`, where it is there."""
     found = []
-    for picture in sorted((folder / "leftImg8bit" / split).rglob(f"*{_IMAGE}")):
-        if is_junk(picture.name):
+    for image in sorted((folder / "leftImg8bit" / split).rglob(f"*{_IMAGE}")):
+        if is_junk(image.name):
             continue
-        stem = picture.name.removesuffix(_IMAGE)
-        labels = folder / "gtFine" / split / picture.parent.name
+        stem = image.name.removesuffix(_IMAGE)
+        labels = folder / "gtFine" / split / image.parent.name
         found.append(
-            _files(stem, picture, labels / f"{stem}_gtFine_labelTrainIds.png", labels / f"{stem}_gtFine_labelIds.png")
+            _files(stem, image, labels / f"{stem}_gtFine_labelTrainIds.png", labels / f"{stem}_gtFine_labelIds.png")
         )
     return found
 
@@ -87,14 +87,14 @@ def is_gta(folder: Path) -> bool:
 def gta_files(folder: Path) -> list[Files]:
     """`images/00001.png` with `labels/00001.png`, or `labels/00001_labelTrainIds.png` where that is there."""
     return [
-        _files(picture.stem, picture, labels / f"{picture.stem}_labelTrainIds.png", labels / picture.name)
+        _files(image.stem, image, labels / f"{image.stem}_labelTrainIds.png", labels / image.name)
         for labels in [folder / "labels"]
-        for picture in sorted((folder / "images").glob("*.png"))
-        if not is_junk(picture.name)
+        for image in sorted((folder / "images").glob("*.png"))
+        if not is_junk(image.name)
     ]
 
 
-def _files(name: str, picture: Path, train_ids: Path, ids: Path) -> Files:
+def _files(name: str, image: Path, train_ids: Path, ids: Path) -> Files:
     if train_ids.is_file():
-        return Files(name, picture, train_ids, False)
-    return Files(name, picture, ids if ids.is_file() else None, True)
+        return Files(name, image, train_ids, False)
+    return Files(name, image, ids if ids.is_file() else None, True)

@@ -32,7 +32,7 @@ class ClassStatistics:
         by_class = self.counts.sum(axis=0)
         return by_class / max(by_class.sum(), 1)
 
-    def pictures_with(self, index: int, least: int) -> list[int]:
+    def images_with(self, index: int, least: int) -> list[int]:
         """Images with at least so many pixels of a class."""
         return np.flatnonzero(self.counts[:, index] >= least).tolist()
 
@@ -42,8 +42,8 @@ class ClassStatistics:
         f_c is the part that a class has of the pixels of the images that have it.
         """
         has = self.counts > 0
-        of_pictures = (has * self.counts.sum(axis=1, keepdims=True)).sum(axis=0)
-        parts = self.counts.sum(axis=0) / np.maximum(of_pictures, 1)
+        of_images = (has * self.counts.sum(axis=1, keepdims=True)).sum(axis=0)
+        parts = self.counts.sum(axis=0) / np.maximum(of_images, 1)
         occurring = parts > 0
         return np.where(occurring, np.median(parts[occurring]) / np.where(occurring, parts, 1), 1)
 

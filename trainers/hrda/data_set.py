@@ -13,8 +13,8 @@ from domains import Domain, Role, is_domain, read_domain, same_classes
 from epochal import DataError, DataReport
 from epochal.datasets import archive, duplicates
 from epochal.datasets.checking import Look
+from epochal.datasets.images import inside_of
 from epochal.datasets.model import Findings
-from epochal.datasets.pictures import inside_of
 from epochal.datasets.splits import Split
 from inspection import counted, decoded, inspected, look_at_classes, require
 from parameters import Parameters
@@ -90,7 +90,7 @@ def _read(
         target = known.add("target", read_domain(_folder(root, parameters.target), "target"))
     validation = read_domain(_folder(root, parameters.validation), "validation", parameters.unmarked)
     validation = known.add("validation", same_classes(source, validation))
-    skip = parameters.skip_bad_pictures
+    skip = parameters.skip_bad_images
     end = time.monotonic() + look.seconds if look and look.seconds is not None else None
 
     def whole(domain: Domain, role: Role) -> Domain:
@@ -101,7 +101,7 @@ def _read(
             domain, outcome = decoded(domain, role, look._replace(seconds=left))
             known.add(role, domain, outcome)
             require(domain, role, skip=skip)
-        return domain.with_entries([one for one in domain.entries if one.picture not in damaged])
+        return domain.with_entries([one for one in domain.entries if one.image not in damaged])
 
     def labelled(domain: Domain, role: Role) -> tuple[Domain, ClassStatistics | None]:
         seconds = _SECONDS_FOR_VALUES / 2 if for_check and not look else None
@@ -124,9 +124,9 @@ def _read(
 
 def _twice(known: Known, look: Look) -> Findings:
     """Images of any domain that are there more than once; across splits is what is learned from and measured with."""
-    pictures = {role: [one.as_picture(role) for one in domain.entries] for role, domain in known.domains.items()}
-    validation = pictures.pop("validation")
-    training = [one for some in pictures.values() for one in some]
+    images = {role: [one.as_image(role) for one in domain.entries] for role, domain in known.domains.items()}
+    validation = images.pop("validation")
+    training = [one for some in images.values() for one in some]
     chosen = Split("domain", {"training": training, "validation": validation})
     return duplicates.find([*training, *validation], partial(look.progress, "Comparing images"), chosen=chosen)
 

@@ -12,9 +12,9 @@ import numpy as np
 from epochal import DataError
 from epochal.datasets import supervisely
 from epochal.datasets.headers import upright
+from epochal.datasets.images import images_in
 from epochal.datasets.masks import full_mask
-from epochal.datasets.model import Findings, Object, Picture
-from epochal.datasets.pictures import pictures_in
+from epochal.datasets.model import DatasetImage, Findings, Object
 from masks import IGNORED, SUFFIXES, read_mask
 from PIL import Image
 
@@ -32,19 +32,19 @@ class Entry:
     """An image file and what says its classes."""
 
     name: str
-    picture: Path
+    image: Path
     #: The mask or annotation file; None where there is none.
     annotation: Path | None
     #: The class of each value in the mask; None where they are the same.
     table: np.ndarray | None = field(default=None, compare=False)
     #: What is marked on it, in Supervisely's format.
-    marked: Picture | None = field(default=None, compare=False)
+    marked: DatasetImage | None = field(default=None, compare=False)
     #: A clause on the file that is there instead of a mask; empty where there is none.
     instead: str = ""
 
-    def as_picture(self, role: Role) -> Picture:
+    def as_image(self, role: Role) -> DatasetImage:
         """For those who look at files alone: its size is not known."""
-        return Picture(self.picture, self.name, 0, 0, split=role)
+        return DatasetImage(self.image, self.name, 0, 0, split=role)
 
 
 class Domain:
@@ -74,9 +74,9 @@ class Domain:
         """The same domain with other entries."""
         return Domain(self.folder, self.layout, self.classes, entries, self.unmarked, self.findings)
 
-    def picture(self, index: int) -> Image.Image:
+    def image(self, index: int) -> Image.Image:
         """An image in RGB, as it is shown; `DataError` where it cannot be read."""
-        path = self.entries[index].picture
+        path = self.entries[index].image
         try:
             with Image.open(path) as stored:
                 image = upright(stored)
@@ -93,7 +93,7 @@ class Domain:
         if entry.marked:
             return self._painted(entry.marked)
         if entry.annotation is None:
-            raise DataError(f"{entry.picture} has no mask")
+            raise DataError(f"{entry.image} has no mask")
         values = read_mask(entry.annotation)
         labels = values if entry.table is None else entry.table[values]
         wrong = (labels >= len(self.classes)) & (labels != IGNORED)
@@ -105,7 +105,7 @@ class Domain:
             )
         return labels
 
-    def _painted(self, marked: Picture) -> np.ndarray:
+    def _painted(self, marked: DatasetImage) -> np.ndarray:
         """Objects one over the other, in their order."""
         blank = self.classes.index(BACKGROUND) if self.unmarked == "background" else IGNORED
         labels = np.full((marked.height, marked.width), blank, np.uint8)
@@ -129,7 +129,7 @@ def read_domain(folder: Path, role: Role, unmarked: Unmarked = "ignore") -> Doma
     if role != "target" and all(entry.annotation is None for entry in domain.entries):
         first = domain.entries[0]
         raise DataError(
-            f"the {role} needs labels, and none of its {len(domain)} images has any: {first.picture} has no mask"
+            f"the {role} needs labels, and none of its {len(domain)} images has any: {first.image} has no mask"
             f"{first.instead}"
         )
     return domain
@@ -175,7 +175,7 @@ def _recognised(folder: Path, role: Role, unmarked: Unmarked) -> Domain:
 
 def _entries(files: Sequence[cityscapes.Files]) -> list[Entry]:
     table = cityscapes.class_of_id()
-    return [Entry(one.name, one.picture, one.labels, table if one.has_ids else None) for one in files]
+    return [Entry(one.name, one.image, one.labels, table if one.has_ids else None) for one in files]
 
 
 def _class_names(folder: Path) -> list[str] | None:
@@ -200,7 +200,7 @@ def _folder_entries(folder: Path, findings: Findings) -> list[Entry]:
     place = next((folder / name for name in ("labels", "masks") if (folder / name).is_dir()), None)
     masks: dict[str, Path] = {}
     others: dict[str, Path] = {}
-    for path in pictures_in(place, findings) if place else ():
+    for path in images_in(place, findings) if place else ():
         name = str(path.relative_to(place).with_suffix(""))
         if path.suffix.lower() in SUFFIXES:
             known = masks.setdefault(name, path)
@@ -208,10 +208,10 @@ def _folder_entries(folder: Path, findings: Findings) -> list[Entry]:
         else:
             others[name] = path
     found = []
-    for picture in pictures_in(folder / "images", findings):
-        name = str(picture.relative_to(folder / "images").with_suffix(""))
+    for image in images_in(folder / "images", findings):
+        name = str(image.relative_to(folder / "images").with_suffix(""))
         instead = "" if name in masks or place is None else _instead(name, masks, others)
-        found.append(Entry(name, picture, masks.get(name), instead=instead))
+        found.append(Entry(name, image, masks.get(name), instead=instead))
     return found
 
 
@@ -222,7 +222,7 @@ def _instead(name: str, masks: dict[str, Path], others: dict[str, Path]) -> str:
     return f" (there is {near}, but a mask must have the name of its image)" if near else ""
 
 
-def _area(one: Object, marked: Picture) -> np.ndarray:
+def _area(one: Object, marked: DatasetImage) -> np.ndarray:
     """Its mask, or its rectangle; a skeleton of points covers none."""
     if one.has_mask or one.keypoints:
         return full_mask(one, marked.width, marked.height)
@@ -237,8 +237,8 @@ def _area(one: Object, marked: Picture) -> np.ndarray:
 def _supervisely(folder: Path, role: Role, unmarked: Unmarked) -> Domain:
     if role == "target":
         findings = Findings()
-        pictures = [path for path in pictures_in(folder, findings) if path.parent.name == "img"]
-        entries = [Entry(str(one.relative_to(folder)), one, None) for one in pictures]
+        images = [path for path in images_in(folder, findings) if path.parent.name == "img"]
+        entries = [Entry(str(one.relative_to(folder)), one, None) for one in images]
         return Domain(folder, "supervisely", [], entries, findings=findings)
     data_set = supervisely.read(folder)
     classes = [BACKGROUND, *(name for name in data_set.classes if name != BACKGROUND)]
@@ -247,6 +247,6 @@ def _supervisely(folder: Path, role: Role, unmarked: Unmarked) -> Domain:
     entries = [
         # Unlike one without objects, an image without an annotation file is not known to be all background.
         Entry(one.name, one.path, supervisely.annotation_of(one.path), marked=one)
-        for one in data_set.pictures
+        for one in data_set.images
     ]
     return Domain(folder, "supervisely", classes, entries, unmarked, data_set.findings)

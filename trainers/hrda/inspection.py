@@ -33,9 +33,7 @@ def require(domain: Domain, role: Role, *, skip: bool) -> None:
     """`DataError` for what was found to be wrong, unless that is to be left out (`skip`) and images remain."""
     wrong = serious(domain)
     if wrong and not skip:
-        raise DataError(
-            f"the {role} {domain.folder} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)"
-        )
+        raise DataError(f"the {role} {domain.folder} has {'; '.join(wrong)} (skip_bad_images: true trains on the rest)")
     if not domain.entries:
         raise DataError(f"the {role} {domain.folder} has no image that can be used: {'; '.join(wrong)}")
 
@@ -53,9 +51,9 @@ def inspected(domain: Domain, role: Role) -> Domain:
 def decoded(domain: Domain, role: Role, look: Look) -> tuple[Domain, Outcome]:
     """The domain without the images that cannot be decoded, and what came of decoding them."""
     progress = partial(look.progress, f"Looking at images of the {role}")
-    outcome = decode_all([entry.as_picture(role) for entry in domain.entries], domain.findings, progress, look.seconds)
+    outcome = decode_all([entry.as_image(role) for entry in domain.entries], domain.findings, progress, look.seconds)
     damaged = {one.path for one in outcome.failed}
-    return domain.with_entries([one for one in domain.entries if one.picture not in damaged]), outcome
+    return domain.with_entries([one for one in domain.entries if one.image not in damaged]), outcome
 
 
 def counted(
@@ -72,7 +70,7 @@ def counted(
         for index, found in _values(domain, role, seconds, look):
             if isinstance(found, str):
                 wrong.add(index)
-                domain.findings.add("wrong mask", found, domain.entries[index].picture)
+                domain.findings.add("wrong mask", found, domain.entries[index].image)
             else:
                 counts[index] = found
         is_whole = len(counts) + len(wrong) == len(domain)
@@ -87,24 +85,24 @@ def counted(
 def _is_annotated(entry: Entry, findings: Findings) -> bool:
     """An annotation without objects says that all is background; without one, nobody has said so."""
     if entry.annotation is None:
-        findings.add("missing mask", f"{entry.picture} has no annotation", entry.picture)
+        findings.add("missing mask", f"{entry.image} has no annotation", entry.image)
     return entry.annotation is not None
 
 
 def _is_whole(entry: Entry, role: Role, findings: Findings) -> bool:
-    header = header_of(entry.picture, findings)
+    header = header_of(entry.image, findings)
     if header is None:
         return False
     if header.orientation > 1:
         what = "the image is turned so, and its mask is taken to be on the image as it is shown"
-        findings.add("turned image", f"{entry.picture} has the EXIF orientation {header.orientation}: {what}")
+        findings.add("turned image", f"{entry.image} has the EXIF orientation {header.orientation}: {what}")
     if role == "target":
         return True
     if entry.annotation is None:
-        findings.add("missing mask", f"{entry.picture} has none{entry.instead}", entry.picture)
+        findings.add("missing mask", f"{entry.image} has none{entry.instead}", entry.image)
         return False
     if problem := channels_problem(entry.annotation):
-        findings.add("wrong mask", f"{entry.annotation} {problem}", entry.picture)
+        findings.add("wrong mask", f"{entry.annotation} {problem}", entry.image)
         return False
     of_mask = header_of(entry.annotation, findings)
     if of_mask is None:
@@ -112,10 +110,10 @@ def _is_whole(entry: Entry, role: Role, findings: Findings) -> bool:
     if of_mask[:2] != header[:2]:
         shown = " as it is shown (EXIF orientation)" if header.orientation > 1 else ""
         detail = (
-            f"{entry.annotation} has {of_mask.width} × {of_mask.height} pixels, its image {entry.picture} has "
+            f"{entry.annotation} has {of_mask.width} × {of_mask.height} pixels, its image {entry.image} has "
             f"{header.width} × {header.height}{shown}: they must be equal"
         )
-        findings.add("mask of another size", detail, entry.picture)
+        findings.add("mask of another size", detail, entry.image)
         return False
     return True
 

@@ -37,7 +37,7 @@ class DataParameters(epochal.Parameters):
         description="What pixels outside all objects of a Supervisely project are: not learned from, or a class "
         "of their own called background",
     )
-    skip_bad_pictures: bool = epochal.parameter(
+    skip_bad_images: bool = epochal.parameter(
         False,
         title="Skip what is wrong",
         description="Train on the images that are right in domains with damaged images, masks of another size or "
@@ -276,7 +276,7 @@ class Parameters(AdaptationParameters):
     evaluate: Literal["student", "teacher"] = epochal.parameter(
         "student", title="Evaluate", description="Whose predictions are validated: the student's, or its average's"
     )
-    sample_pictures: int = epochal.parameter(
+    sample_images: int = epochal.parameter(
         4,
         ge=0,
         le=100,

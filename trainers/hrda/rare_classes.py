@@ -30,9 +30,9 @@ class RareClassSampler:
 
     def draw(self) -> tuple[int, int]:
         """A class and the index of an image."""
-        pictures, weights = self._table
-        (drawn,) = random.choices(list(pictures), weights)
-        return drawn, random.choice(pictures[drawn])
+        images, weights = self._table
+        (drawn,) = random.choices(list(images), weights)
+        return drawn, random.choice(images[drawn])
 
     @cached_property
     def _table(self) -> tuple[dict[int, list[int]], list[float]]:
@@ -41,9 +41,9 @@ class RareClassSampler:
         By then a checkpoint's statistics are loaded.
         """
         probabilities = class_probabilities(self._statistics.frequencies, self._temperature)
-        with_it = self._statistics.pictures_with
-        pictures = {
+        with_it = self._statistics.images_with
+        images = {
             index: with_it(index, self._least_pixels) or with_it(index, 1)
             for index in np.flatnonzero(probabilities).tolist()
         }
-        return pictures, [float(probabilities[index]) for index in pictures]
+        return images, [float(probabilities[index]) for index in images]

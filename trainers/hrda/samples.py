@@ -60,11 +60,11 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
         return self._count
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        picture, labels = self._flipped(self._source_crop())
-        sample = {"images": _channels_first(picture), "labels": torch.from_numpy(labels)}
+        image, labels = self._flipped(self._source_crop())
+        sample = {"images": _channels_first(image), "labels": torch.from_numpy(labels)}
         if self._target is not None:
-            picture, trusted = self._flipped(self._target_crop(self._target))
-            sample |= {"target": _channels_first(picture), "trusted": torch.from_numpy(trusted).bool()}
+            image, trusted = self._flipped(self._target_crop(self._target))
+            sample |= {"target": _channels_first(image), "trusted": torch.from_numpy(trusted).bool()}
         return sample
 
     def _source_crop(self) -> Pair:
@@ -73,9 +73,9 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
             wanted, number = self._rare_classes.draw()
         else:
             number = random.randrange(len(self._source))
-        picture = scaled(self._source.picture(number), self._source_width)
+        image = scaled(self._source.image(number), self._source_width)
         labels = scaled(Image.fromarray(self._source.labels(number)), self._source_width, nearest=True)
-        whole = _padded(np.asarray(picture), np.asarray(labels), self._crop, IGNORED)
+        whole = _padded(np.asarray(image), np.asarray(labels), self._crop, IGNORED)
         for _attempt in range(_ATTEMPTS):
             cut = random_crop(*whole, self._crop)
             if self._is_good(cut[1], wanted):
@@ -90,11 +90,11 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
         return bool(np.count_nonzero(counts) > 1 and counts.max() < self._largest_part * counts.sum())
 
     def _target_crop(self, target: Domain) -> Pair:
-        picture = np.asarray(scaled(target.picture(random.randrange(len(target))), self._target_width))
-        trusted = np.zeros(picture.shape[:2], np.uint8)
+        image = np.asarray(scaled(target.image(random.randrange(len(target))), self._target_width))
+        trusted = np.zeros(image.shape[:2], np.uint8)
         top, bottom, left, right = self._margins
         trusted[top : trusted.shape[0] - bottom, left : trusted.shape[1] - right] = 1
-        return random_crop(*_padded(picture, trusted, self._crop, 0), self._crop)
+        return random_crop(*_padded(image, trusted, self._crop, 0), self._crop)
 
     def _flipped(self, pair: Pair) -> Pair:
         if self._flip and random.random() < 0.5:
@@ -112,41 +112,41 @@ class ValidationSamples(Dataset[dict[str, Any]]):
         return len(self._domain)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        picture = np.array(scaled(self._domain.picture(index), self._width))
+        image = np.array(scaled(self._domain.image(index), self._width))
         return {
-            "images": _channels_first(picture),
+            "images": _channels_first(image),
             "labels": torch.from_numpy(np.array(self._domain.labels(index))),
             "names": self._domain.entries[index].name,
         }
 
 
-def scaled(picture: Image.Image, width: int | None, *, nearest: bool = False) -> Image.Image:
+def scaled(image: Image.Image, width: int | None, *, nearest: bool = False) -> Image.Image:
     """The image at this width, its proportions kept; as it is without one."""
-    if width is None or width == picture.width:
-        return picture
-    size = width, round(picture.height * width / picture.width)
-    return picture.resize(size, Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR)
+    if width is None or width == image.width:
+        return image
+    size = width, round(image.height * width / image.width)
+    return image.resize(size, Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR)
 
 
-def random_crop(picture: np.ndarray, labels: np.ndarray, size: int) -> Pair:
+def random_crop(image: np.ndarray, labels: np.ndarray, size: int) -> Pair:
     """A square anywhere in an image that is at least as large."""
     height, width = labels.shape
     top, left = random.randint(0, height - size), random.randint(0, width - size)
-    return picture[top : top + size, left : left + size], labels[top : top + size, left : left + size]
+    return image[top : top + size, left : left + size], labels[top : top + size, left : left + size]
 
 
-def _padded(picture: np.ndarray, labels: np.ndarray, size: int, outside: int) -> Pair:
+def _padded(image: np.ndarray, labels: np.ndarray, size: int, outside: int) -> Pair:
     height, width = (max(size, side) for side in labels.shape)
     if (height, width) == labels.shape:
-        return picture, labels
+        return image, labels
     whole = np.empty((height, width, 3), np.uint8)
     whole[...] = _OUTSIDE
     whole_labels = np.full((height, width), outside, np.uint8)
     rows, columns = labels.shape
-    whole[:rows, :columns] = picture
+    whole[:rows, :columns] = image
     whole_labels[:rows, :columns] = labels
     return whole, whole_labels
 
 
-def _channels_first(picture: np.ndarray) -> Tensor:
-    return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
+def _channels_first(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1).contiguous()

@@ -86,7 +86,7 @@ def train_hrda(app: epochal.Application) -> None:
         things=torch.tensor(things(parameters, data.source.classes), device=torch_.device),
     )
     validation = Validation(
-        app, torch_, data.source.classes, window=parameters.crop_size, pictures=parameters.sample_pictures
+        app, torch_, data.source.classes, window=parameters.crop_size, images=parameters.sample_images
     )
     # Means over the epoch's iterations.
     reported = ["train_loss", "source_loss"]

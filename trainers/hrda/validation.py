@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from daformer_head import resized
+from images import file_of, palette, side_by_side
 from metrics import ConfusionMatrix
 from multi_resolution import Inferred, MultiResolutionNetwork
-from pictures import file_of, palette, side_by_side
 from sliding_window import slide
 from torch import Tensor
 
@@ -32,14 +32,14 @@ class Validation:
     """Validates one network, and shows what another says of the same images."""
 
     def __init__(
-        self, app: epochal.Application, torch_: Torch, classes: list[str], *, window: int, pictures: int
+        self, app: epochal.Application, torch_: Torch, classes: list[str], *, window: int, images: int
     ) -> None:
         self._app = app
         self._torch = torch_
         self._classes = classes
         self._window = window
         self._colours = palette(classes)
-        self._pictures = pictures if torch_.processes.rank == 0 else 0
+        self._images = images if torch_.processes.rank == 0 else 0
 
     def run(
         self, batches: Any, network: MultiResolutionNetwork, labeller: MultiResolutionNetwork | None, epoch: int
@@ -55,7 +55,7 @@ class Validation:
             confusion.add(predicted, labels)
             self._app.log({"mIoU": confusion.metrics["mIoU"]})
             for index, name in enumerate(batch["names"]):
-                if shown < self._pictures:
+                if shown < self._images:
                     shown += 1
                     pseudo = labeller and self._predicted(labeller, images[index : index + 1]).logits.argmax(dim=1)[0]
                     maps = [labels[index], *([] if pseudo is None else [pseudo.cpu()]), predicted[index]]

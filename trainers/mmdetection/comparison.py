@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from epochal.datasets.images import link_name
 from epochal.datasets.loaded import Comparison, compared
-from epochal.datasets.model import Picture
-from epochal.datasets.pictures import link_name
+from epochal.datasets.model import DatasetImage
 from epochal.datasets.splits import Split
 
 
@@ -24,10 +24,10 @@ class Filter(NamedTuple):
         rules = {} if getattr(dataset, "test_mode", False) else getattr(dataset, "filter_cfg", None) or {}
         return cls(int(rules.get("min_size", 0)), bool(rules.get("filter_empty_gt", False)))
 
-    def takes(self, picture: Picture) -> bool:
+    def takes(self, image: DatasetImage) -> bool:
         """Whether it leaves an image in."""
-        is_empty = self.filter_empty_gt and not picture.objects
-        return not is_empty and min(picture.width, picture.height) >= self.min_size
+        is_empty = self.filter_empty_gt and not image.objects
+        return not is_empty and min(image.width, image.height) >= self.min_size
 
 
 #: For train and val: the objects of each image, by the name of its file.
@@ -42,14 +42,14 @@ def promised(split: Split) -> Promised:
 def foreseen(split: Split, filters: dict[str, list[Filter]]) -> list[Comparison]:
     """What mmdet will load of what will be written, by the rules of its `CocoDataset` and the filters of the config."""
     comparisons = []
-    for part, pictures in split.parts.items():
+    for part, images in split.parts.items():
         wanted: dict[str, int] = {}
         found: dict[str, int] = {}
-        for picture in pictures:
-            name = link_name(picture)
-            wanted[name] = len(picture.objects)
-            if any(one.takes(picture) for one in filters[part]):
-                found[name] = sum(one.box.width >= 1 and one.box.height >= 1 for one in picture.objects)
+        for image in images:
+            name = link_name(image)
+            wanted[name] = len(image.objects)
+            if any(one.takes(image) for one in filters[part]):
+                found[name] = sum(one.box.width >= 1 and one.box.height >= 1 for one in image.objects)
         reasons: dict[str, str] = {}
         for one in filters[part]:
             reasons |= _reasons(one, wanted)

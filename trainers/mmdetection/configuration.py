@@ -31,7 +31,7 @@ class Loaded(NamedTuple):
         """Why the objects of a split cannot be learnt by the config's mask head, as a sentence."""
         if parameters.task == "segment" or not self.has_mask_head:
             return None
-        objects = (one for pictures in split.parts.values() for picture in pictures for one in picture.objects)
+        objects = (one for images in split.parts.values() for image in images for one in image.objects)
         without = sum(not one.has_mask for one in objects)
         if not without:
             return None

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from epochal.datasets.images import link_name
 from epochal.datasets.loaded import Comparison, compared
-from epochal.datasets.model import Object, Picture
-from epochal.datasets.pictures import link_name
+from epochal.datasets.model import DatasetImage, Object
 from epochal.datasets.splits import Split
 
 #: In pixels; an image with a shorter one is discarded.
@@ -26,25 +26,25 @@ def promised(split: Split, folder: Path, task: str) -> Promised:
         return len((folder / "labels" / part / f"{name}.txt").read_text().splitlines())
 
     return {
-        part: {link_name(one): len(one.labels[:1]) if task == "classify" else lines(part, one.name) for one in pictures}
-        for part, pictures in split.parts.items()
+        part: {link_name(one): len(one.labels[:1]) if task == "classify" else lines(part, one.name) for one in images}
+        for part, images in split.parts.items()
     }
 
 
 def foreseen(split: Split, task: str) -> list[Comparison]:
     """What ultralytics will load of what will be written, by its rules: those of its `verify_image_label`."""
     comparisons = []
-    for part, pictures in split.parts.items():
+    for part, images in split.parts.items():
         wanted: dict[str, int] = {}
         found: dict[str, int] = {}
         reasons: dict[str, str] = {}
-        for picture in pictures:
-            name = link_name(picture)
-            objects = _written(picture, task)
-            count = len(picture.labels[:1]) if task == "classify" else len(objects)
+        for image in images:
+            name = link_name(image)
+            objects = _written(image, task)
+            count = len(image.labels[:1]) if task == "classify" else len(objects)
             wanted[name] = count
-            if min(picture.width, picture.height) < _SHORTEST_SIDE:
-                reasons[name] = f"image size ({picture.height}, {picture.width}) <{_SHORTEST_SIDE} pixels"
+            if min(image.width, image.height) < _SHORTEST_SIDE:
+                reasons[name] = f"image size ({image.height}, {image.width}) <{_SHORTEST_SIDE} pixels"
             elif task == "classify" and not count:
                 reasons[name] = _NO_CLASS
             else:
@@ -53,12 +53,12 @@ def foreseen(split: Split, task: str) -> list[Comparison]:
     return comparisons
 
 
-def _written(picture: Picture, task: str) -> list[Object]:
+def _written(image: DatasetImage, task: str) -> list[Object]:
     """The objects that get a line."""
     if task == "segment":
         # A mask without a pixel has no outline.
-        return [one for one in picture.objects if not one.crowd and (one.bitmap is None or one.bitmap.mask.any())]
-    return [one for one in picture.objects if not one.crowd]
+        return [one for one in image.objects if not one.crowd and (one.bitmap is None or one.bitmap.mask.any())]
+    return [one for one in image.objects if not one.crowd]
 
 
 def _twice(objects: list[Object]) -> int:

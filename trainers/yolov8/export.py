@@ -31,17 +31,17 @@ def export_onnx(app: epochal.Application, trainer: Any) -> None:
     target = artifacts / "model.onnx"
     shutil.copyfile(written, target)
 
-    picture = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
     for batch in trainer.test_loader._loader:
-        image = batch["img"][:1].float()
-        image = image / 255 if image.max() > 1 else image
-        if image.shape[-2:] == picture.shape[-2:]:
-            picture = image
+        first = batch["img"][:1].float()
+        first = first / 255 if first.max() > 1 else first
+        if first.shape[-2:] == image.shape[-2:]:
+            image = first
         break
     session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
-    got = session.run(None, {session.get_inputs()[0].name: picture.numpy()})[0]
+    got = session.run(None, {session.get_inputs()[0].name: image.numpy()})[0]
     with torch.inference_mode():
-        wanted = YOLO(work / WEIGHTS).model.float().eval()(picture)
+        wanted = YOLO(work / WEIGHTS).model.float().eval()(image)
     while isinstance(wanted, (tuple, list)):  # predictions come first, then what only training needs
         wanted = wanted[0]
     wanted = wanted.numpy()

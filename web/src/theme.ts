@@ -40,7 +40,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--chart-lit': '#edf2ff',
     '--chart-lit-line': '#4263eb',
     '--chart-visited': '#91a7ff',
-    '--picture-background': '#eef0f2',
+    '--image-background': '#eef0f2',
   },
   dark: {
     '--mantine-color-dimmed': '#adb1b8',
@@ -52,7 +52,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--chart-lit': '#252d4f',
     '--chart-lit-line': '#748ffc',
     '--chart-visited': '#5c7cfa',
-    '--picture-background': '#101113',
+    '--image-background': '#101113',
   },
 });
 

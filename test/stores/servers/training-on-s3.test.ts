@@ -27,7 +27,7 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
       trainer: 'digits',
       epochs: 4,
       parameters: { batch_delay_seconds: 0.05 },
-      deadlines: { heartbeatSeconds: 3 },
+      deadlines: { heartbeatSeconds: 10 },
     });
     const stored = await run.until('has an epoch in the store', ({ checkpoints }) =>
       checkpoints.some((checkpoint) => checkpoint.stored),
@@ -42,8 +42,8 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
     const { how, receipt } = await run.closed();
     expect(how).toBe('completed');
     expect(receipt).toMatchObject({ outcome: 'completed', outputFolder: `${address}/experiments/default/${run.id}` });
-    expect(receipt?.restarts.length).toBe(1);
-    expect((await run.view()).session?.host ?? second.host).toBe(second.host);
+    expect(receipt?.restarts.length).toBeGreaterThan(0);
+    expect(receipt?.sessions?.at(-1)?.host).toBe(second.host);
     expect(position).toBeGreaterThan(0);
 
     // All of it is there, and as the receipt says.
@@ -84,9 +84,9 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
   it('that this worker may not open is refused in a sentence before anything starts', async () => {
     await worker();
     const run = await hosts.start({ store: `s3://${s3.testBucket}-of-others/x` });
-    const { receipt } = await run.closed();
-    expect(receipt).toMatchObject({ outcome: 'failed' });
-    expect(JSON.stringify(receipt)).toContain(`must be below ${address} (EPOCHAL_ALLOWED_STORES of the worker)`);
+    const told = `must be below ${address} (EPOCHAL_ALLOWED_STORES of the worker)`;
+    const ended = await run.handle.result().catch((error: unknown) => error);
+    expect(ended).toMatchObject({ cause: { type: 'Invalid', message: expect.stringContaining(told) } });
     expect(s3.proxy.seen.filter(({ url }) => url.includes('-of-others'))).toEqual([]);
   });
 });

@@ -41,7 +41,7 @@ def test_a_project(shapes: Make, tmp_path: Path, cache: Path, suffix: str, inner
     if suffix.endswith("gz"):
         file.write_bytes(gzip.compress(file.read_bytes()))
     whole, (data_set, split) = reading.read(folder), checked(str(file), "segment", SplitParameters())
-    assert [one.name for one in data_set.pictures] == [one.name for one in whole.pictures]
+    assert [one.name for one in data_set.images] == [one.name for one in whole.images]
     assert {one.kind for one in data_set.findings} == {"unpacked archive"}
     assert split.by == "folder"
     (unpacked,) = _left(cache)

@@ -111,7 +111,7 @@ def test_no_annotation_file_is_a_traceback(tmp_path: Path) -> None:
         task, skip = number.choice(["detect", "segment", "pose"]), number.random() < 0.3
         began = time.monotonic()
         try:
-            checked(str(tmp_path), task, SplitParameters(skip_bad_pictures=skip))
+            checked(str(tmp_path), task, SplitParameters(skip_bad_images=skip))
         except DataError as error:
             refused += 1
             assert_one_can_act_upon(error, f"input {SEED}:{index}", 5000)

@@ -62,7 +62,7 @@ def test_yolo(shapes: Make) -> None:
     labels[0].write_text("7 0.5 0.5 0.1 0.1\n0 0.95 0.5 0.3 0.1\n")
     labels[1].write_text("0 0.5 0.5\nhello\n")
     labels[2].unlink()
-    sorted((folder / "images" / "train").iterdir())[3].write_bytes(b"not a picture")
+    sorted((folder / "images" / "train").iterdir())[3].write_bytes(b"not an image")
     assert _kinds(folder) == {
         "unknown class": 1,
         "box outside": 1,
@@ -123,7 +123,7 @@ def test_names_that_lead_out_of_the_data_set(shapes: Make, tmp_path: Path) -> No
         data_set = reading.read(folder)
         found = {one.kind: one.count for one in data_set.findings}
         assert {kind: found.get(kind) for kind in kinds} == kinds
-        assert all(picture.path.is_relative_to(folder) for picture in data_set.pictures)
+        assert all(image.path.is_relative_to(folder) for image in data_set.images)
         with pytest.raises(DataError, match="is not in the data set's folder"):
             checked(str(folder), "detect", SplitParameters())
 
@@ -146,8 +146,8 @@ def test_an_export_of_roboflow(shapes: Make) -> None:
     _as_exported(folder)
     data_set, chosen = checked(str(folder), "detect", SplitParameters())
     assert chosen.by == "folder"
-    assert {picture.split for picture in data_set.pictures} == {"train", "val"}
-    assert [len(picture.objects) for picture in data_set.pictures] == [len(one.objects) for one in before.pictures]
+    assert {image.split for image in data_set.images} == {"train", "val"}
+    assert [len(image.objects) for image in data_set.images] == [len(one.objects) for one in before.images]
     relocated, missing = data_set.findings.sentences()
     images = folder / "train" / "images"
     assert relocated == (
@@ -168,7 +168,7 @@ def test_an_export_does_not_lead_out_of_its_folder(shapes: Make, tmp_path: Path,
     _as_exported(folder)
     (folder / "data.yaml").write_text(f"train: [../train/images, {place}]\nval: ../valid/images\nnames: [a, b, c]\n")
     data_set = reading.read(folder)
-    assert all(picture.path.is_relative_to(folder) for picture in data_set.pictures)
+    assert all(image.path.is_relative_to(folder) for image in data_set.images)
     with pytest.raises(DataError, match=r"path outside: .* is not in the data set's folder"):
         checked(str(folder), "detect", SplitParameters())
 
@@ -204,13 +204,13 @@ def test_a_description_that_is_none(shapes: Make, text: str, sentence: str) -> N
     ("data", "words"),
     [
         (zlib.compress(b"\0" * 50_000_000), "more than the 98304 bytes"),  # 48 kB that unpack to 50 MB
-        (zlib.compress(b"not a picture"), "cannot identify image"),
+        (zlib.compress(b"not an image"), "cannot identify image"),
         (b"not packed", "not a packed mask"),
         (zlib.compress(b"\x89PNG")[:-4], "cut off"),
     ],
-    ids=["bomb", "no picture", "no zlib", "cut off"],
+    ids=["bomb", "no image", "no zlib", "cut off"],
 )
-def test_a_packed_mask_is_no_larger_than_its_picture(shapes: Make, data: bytes, words: str) -> None:
+def test_a_packed_mask_is_no_larger_than_its_image(shapes: Make, data: bytes, words: str) -> None:
     folder = shapes("supervisely")
     file = next((folder / "train" / "ann").iterdir())
     _edit(file, lambda content: content["objects"][0]["bitmap"].update(data=base64.b64encode(data).decode()))
@@ -219,7 +219,7 @@ def test_a_packed_mask_is_no_larger_than_its_picture(shapes: Make, data: bytes, 
     assert words in finding.first
 
 
-def test_run_lengths_are_no_longer_than_their_picture(shapes: Make) -> None:
+def test_run_lengths_are_no_longer_than_their_image(shapes: Make) -> None:
     folder = shapes("coco")
     mask = {"size": [10**6, 10**6], "counts": [10**12]}
     _edit(folder / "annotations" / "train.json", lambda content: content["annotations"][0].update(segmentation=mask))
@@ -242,8 +242,8 @@ def test_what_a_task_needs(shapes: Make) -> None:
 def test_findings_can_be_passed_over(shapes: Make) -> None:
     folder = shapes("coco")
     next((folder / "images" / "train").iterdir()).unlink()
-    data_set, _ = checked(str(folder), "detect", SplitParameters(skip_bad_pictures=True))
-    assert len(data_set.pictures) == 11
+    data_set, _ = checked(str(folder), "detect", SplitParameters(skip_bad_images=True))
+    assert len(data_set.images) == 11
 
 
 def test_a_finding_keeps_its_first_twenty_places() -> None:

@@ -92,7 +92,7 @@ def test_nothing_is_a_traceback(
     def use(folder: Path, number: random.Random) -> None:
         task, skip = number.choice(tasks), number.random() < 0.4
         shutil.rmtree(tmp_path / "written", ignore_errors=True)
-        parameters = SplitParameters(skip_bad_pictures=skip)
+        parameters = SplitParameters(skip_bad_images=skip)
         data_set, chosen = checked(str(folder), task, parameters, tell=_can_be_sent)
         if task == "classify":
             image_folder.write(data_set, chosen, tmp_path / "written")

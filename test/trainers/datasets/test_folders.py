@@ -13,10 +13,10 @@ from conftest import Make
 from epochal import DataReport
 from epochal.datasets import image_folder, reading
 from epochal.datasets.checking import checked
+from epochal.datasets.images import images_in
 from epochal.datasets.junk import is_junk
 from epochal.datasets.model import DataSet, Findings
 from epochal.datasets.parameters import SplitParameters
-from epochal.datasets.pictures import pictures_in
 from make_shapes import FORMATS
 
 JUNK_FOLDERS = ("__MACOSX", ".ipynb_checkpoints", "@eaDir", ".git", "$RECYCLE.BIN")
@@ -26,7 +26,7 @@ JUNK_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 def _content(data_set: DataSet) -> list[tuple[object, ...]]:
     return [
         (one.path, one.split, one.labels, one.tags, [(marked.class_name, marked.box) for marked in one.objects])
-        for one in data_set.pictures
+        for one in data_set.images
     ]
 
 
@@ -91,7 +91,7 @@ def test_links_are_followed_once(tmp_path: Path, seed: int) -> None:
     if reached:
         (folders[-1] / "beyond").symlink_to(tmp_path / "beyond")
     findings = Findings()
-    found = pictures_in(tmp_path / "data", findings)
+    found = images_in(tmp_path / "data", findings)
     wanted = images | (beyond if reached else set())
     assert sorted(map(os.path.realpath, found)) == sorted(map(str, wanted))
     count = sum(one.count for one in findings if one.kind == "broken link")
@@ -103,7 +103,7 @@ def test_a_broken_link_is_named(tmp_path: Path) -> None:
     (tmp_path / "round").symlink_to(tmp_path / "round")
     (tmp_path / "notes.txt").symlink_to("/nowhere/notes.txt")
     findings = Findings()
-    assert pictures_in(tmp_path, findings) == []
+    assert images_in(tmp_path, findings) == []
     assert findings.sentences() == [
         f"broken link: {tmp_path}/cat.jpg is a link to /nowhere/cat.jpg, which is not there (and 1 more)"
     ]
@@ -113,7 +113,7 @@ def test_images_that_are_not_read_are_told(tmp_path: Path) -> None:
     for name in ("a.heic", "b.GIF", "c.txt"):
         (tmp_path / name).write_bytes(b"")
     findings = Findings()
-    assert pictures_in(tmp_path, findings) == []
+    assert images_in(tmp_path, findings) == []
     assert [(one.kind, one.count) for one in findings] == [("image format not read", 2)]
 
 

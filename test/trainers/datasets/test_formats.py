@@ -28,9 +28,9 @@ def test_it_is_recognised(shapes: Make, kind: str) -> None:
     data_set = reading.read(shapes(kind))
     assert data_set.kind == KINDS[kind]
     assert data_set.classes == ["circle", "square", "triangle"]
-    assert len(data_set.pictures) == 12
+    assert len(data_set.images) == 12
     assert data_set.findings.sentences() == []
-    assert len({picture.name for picture in data_set.pictures}) == 12
+    assert len({image.name for image in data_set.images}) == 12
 
 
 @pytest.mark.parametrize("kind", ["coco", "yolo", "yolo-segment", "supervisely", "supervisely-boxes"])
@@ -44,12 +44,12 @@ def test_boxes_survive_a_conversion(shapes: Make, tmp_path: Path, kind: str, tar
         yolo_writing.write(data_set, chosen, tmp_path / "converted")
     again = reading.read(tmp_path / "converted")
     assert again.findings.sentences() == []
-    ours = {picture.name.split("__")[-1]: picture for picture in again.pictures}
-    for picture in data_set.pictures:
-        found = ours[picture.name.split("__")[-1]]
-        assert found.split == picture.split
-        assert [one.class_name for one in found.objects] == [one.class_name for one in picture.objects]
-        assert np.allclose([one.box for one in found.objects], [one.box for one in picture.objects], atol=0.01)
+    ours = {image.name.split("__")[-1]: image for image in again.images}
+    for image in data_set.images:
+        found = ours[image.name.split("__")[-1]]
+        assert found.split == image.split
+        assert [one.class_name for one in found.objects] == [one.class_name for one in image.objects]
+        assert np.allclose([one.box for one in found.objects], [one.box for one in image.objects], atol=0.01)
 
 
 @pytest.mark.parametrize("kind", ["supervisely", "coco"])
@@ -58,10 +58,10 @@ def test_masks_survive_a_conversion(shapes: Make, tmp_path: Path, kind: str) -> 
     coco.write(data_set, split(data_set), tmp_path / "coco")
     yolo_writing.write(data_set, split(data_set), tmp_path / "yolo", "segment")
     for folder, tolerance in ((tmp_path / "coco", 0), (tmp_path / "yolo", 0.2)):
-        again = {picture.name.split("__")[-1]: picture for picture in reading.read(folder).pictures}
-        for picture in data_set.pictures:
-            for one, other in zip(picture.objects, again[picture.name.split("__")[-1]].objects, strict=True):
-                mask, found = (full_mask(some, picture.width, picture.height) for some in (one, other))
+        again = {image.name.split("__")[-1]: image for image in reading.read(folder).images}
+        for image in data_set.images:
+            for one, other in zip(image.objects, again[image.name.split("__")[-1]].objects, strict=True):
+                mask, found = (full_mask(some, image.width, image.height) for some in (one, other))
                 # YOLO's outlines run along the pixels' edges, and pillow draws the last pixel as well.
                 assert (mask ^ found).sum() <= tolerance * mask.sum() + (8 if tolerance else 0)
 
@@ -70,14 +70,14 @@ def test_pycocotools_reads_what_we_write(shapes: Make, tmp_path: Path) -> None:
     data_set = reading.read(shapes("supervisely"))
     files = coco.write(data_set, split(data_set), tmp_path / "coco")
     theirs = COCO(str(files["train"]))
-    ours = {picture.name: picture for picture in data_set.pictures}
+    ours = {image.name: image for image in data_set.images}
     for annotation in theirs.loadAnns(theirs.getAnnIds()):
-        image = theirs.loadImgs(annotation["image_id"])[0]
-        picture = ours[Path(image["file_name"]).stem]
+        listed = theirs.loadImgs(annotation["image_id"])[0]
+        image = ours[Path(listed["file_name"]).stem]
         found = theirs.annToMask(annotation).astype(bool)
         assert any(
-            (found == full_mask(one, picture.width, picture.height)).all() and annotation["area"] == found.sum()
-            for one in picture.objects
+            (found == full_mask(one, image.width, image.height)).all() and annotation["area"] == found.sum()
+            for one in image.objects
         )
 
 
@@ -106,16 +106,16 @@ def test_outlines_fill_what_they_enclose() -> None:
 
 def test_image_folders_without_splits(shapes: Make, tmp_path: Path) -> None:
     made = reading.read(shapes("images"))
-    for picture in made.pictures:
-        target = tmp_path / "plain" / picture.labels[0] / picture.path.name
+    for image in made.images:
+        target = tmp_path / "plain" / image.labels[0] / image.path.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(picture.path.read_bytes())
+        target.write_bytes(image.path.read_bytes())
     plain = reading.read(tmp_path / "plain")
     assert plain.classes == made.classes
-    assert {picture.split for picture in plain.pictures} == {None}
+    assert {image.split for image in plain.images} == {None}
     image_folder.write(plain, split(plain, seed=1), tmp_path / "split")
     assert sorted(path.name for path in (tmp_path / "split").iterdir()) == ["train", "val"]
-    assert len(reading.read(tmp_path / "split").pictures) == 12
+    assert len(reading.read(tmp_path / "split").images) == 12
 
 
 def test_what_is_no_data_set(shapes: Make, tmp_path: Path) -> None:
@@ -136,5 +136,5 @@ def test_what_is_no_data_set(shapes: Make, tmp_path: Path) -> None:
 
 def test_an_object_without_a_mask_has_its_box_as_outline(shapes: Make) -> None:
     data_set = reading.read(shapes("yolo"))
-    one: Object = data_set.pictures[0].objects[0]
+    one: Object = data_set.images[0].objects[0]
     assert not one.has_mask

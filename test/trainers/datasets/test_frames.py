@@ -11,9 +11,9 @@ import pytest
 from epochal.datasets import reading
 from epochal.datasets.frames import Frame, frame_of
 from epochal.datasets.headers import Header, header_of
+from epochal.datasets.images import unique_name
 from epochal.datasets.masks import cropped, full_mask, rle_of_mask
 from epochal.datasets.model import Box, Findings, Keypoint, Object, Polygon
-from epochal.datasets.pictures import unique_name
 from PIL import Image, ImageOps
 
 STORED = (96, 64)
@@ -77,11 +77,11 @@ def test_orientation(tmp_path: Path, suffix: str, orientation: int) -> None:
         data_set = reading.read(tmp_path)
         assert [one.kind for one in data_set.findings] == ([told] if told else [])
         assert reading.serious(data_set) == []
-        (picture,) = data_set.pictures
-        assert (picture.height, picture.width) == shown.shape
-        by_mask, by_outline = picture.objects
+        (image,) = data_set.images
+        assert (image.height, image.width) == shown.shape
+        by_mask, by_outline = image.objects
         assert tuple(by_mask.box) == tuple(by_outline.box) == _box_of(shown)
-        assert (full_mask(by_mask, picture.width, picture.height) == shown).all()
+        assert (full_mask(by_mask, image.width, image.height) == shown).all()
         xs, ys = zip(*by_outline.polygons[0].exterior, strict=True)
         assert (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) == _box_of(shown)
         corner, unseen = by_outline.keypoints
@@ -95,19 +95,19 @@ def test_scaled_since_it_was_marked(tmp_path: Path, factor: float, orientation: 
     path = tmp_path / "image.png"
     _image(path, orientation, quality=95)
     shown = _shown(path)
-    with Image.open(path) as image:
-        pixels = image.resize([round(length * factor) for length in image.size], Image.Resampling.NEAREST)
-    pixels.save(path, exif=image.getexif())
+    with Image.open(path) as original:
+        pixels = original.resize([round(length * factor) for length in original.size], Image.Resampling.NEAREST)
+    pixels.save(path, exif=original.getexif())
     _marked(tmp_path, shown.shape[::-1], shown, _box_of(shown))
     data_set = reading.read(tmp_path)
     assert [one.kind for one in data_set.findings] == ["scaled marks"]
     assert reading.serious(data_set) == []
-    (picture,) = data_set.pictures
-    by_mask, by_outline = picture.objects
+    (image,) = data_set.images
+    by_mask, by_outline = image.objects
     now = _shown(path)
     assert np.allclose(by_mask.box, _box_of(now), atol=1)
     assert np.allclose(by_outline.box, _box_of(now), atol=1)
-    assert np.allclose(_box_of(full_mask(by_mask, picture.width, picture.height)), _box_of(now), atol=1)
+    assert np.allclose(_box_of(full_mask(by_mask, image.width, image.height)), _box_of(now), atol=1)
 
 
 @pytest.mark.parametrize("size", [(64, 96), (100, 50), (96, 96), (0, 64), (-96, -64)])

@@ -76,7 +76,7 @@ def test_a_mask_is_read_as_it_was_meant_or_refused(seed: int, tmp_path: Path) ->
     if wrong == "nothing" and kind in ("plain", "palette", "16 bits"):
         data = read_hrda(tmp_path)
         assert (data.source.labels(0) == labels).all()
-        assert (np.asarray(data.source.picture(0)) == colours).all()
+        assert (np.asarray(data.source.image(0)) == colours).all()
         assert bool(len(data.source.findings)) == (of_image > 1)
         return
     with pytest.raises(DataError) as refused:
@@ -103,10 +103,10 @@ def test_what_is_wrong_is_left_out_where_that_was_asked_for(tmp_path: Path) -> N
     Image.new("L", (12, 10)).save(tmp_path / "source" / "labels" / "c.png")
     (tmp_path / "source" / "labels" / "d.png").unlink()
     (tmp_path / "target" / "images" / "e.png").write_bytes(b"none")
-    with pytest.raises(DataError, match="skip_bad_pictures: true"):
+    with pytest.raises(DataError, match="skip_bad_images: true"):
         read_hrda(tmp_path)
     for _ in range(2):  # what is wrong is told again, also when the rest was counted before
-        data = read_hrda(tmp_path, skip_bad_pictures=True)
+        data = read_hrda(tmp_path, skip_bad_images=True)
         assert [entry.name for entry in data.source.entries] == ["a", "e", "f"]
         assert [entry.name for entry in data.target.entries] == ["a", "b", "c", "d", "f"]
         assert data.statistics.counts.tolist() == [[160, 160, 160, 0]] * 3
@@ -126,7 +126,7 @@ def test_an_image_that_nobody_annotated_is_not_all_background(tmp_path: Path) ->
     (tmp_path / "source" / "ds" / "ann" / "p2.png.json").unlink()
     with pytest.raises(DataError, match=r"missing mask: .*p2\.png has no annotation"):
         read_hrda(tmp_path)
-    data = read_hrda(tmp_path, skip_bad_pictures=True)
+    data = read_hrda(tmp_path, skip_bad_images=True)
     assert [entry.name for entry in data.source.entries] == ["ds__img__p0", "ds__img__p1"]
 
 
@@ -174,7 +174,7 @@ def damage(image: Path) -> None:
 
 def looked_at(folder: Path, **parameters: object) -> tuple[DataSet | None, dict[str, Any]]:
     """What is read where every image is looked at (None where it is refused), and the report."""
-    read_hrda(folder, skip_bad_pictures=True)  # makes its modules known
+    read_hrda(folder, skip_bad_images=True)  # makes its modules known
     from data_set import read_data_set
     from parameters import Parameters
 
@@ -206,7 +206,7 @@ def test_images_are_decoded_and_compared_before_the_first_epoch(tmp_path: Path) 
     read, told = looked_at(tmp_path)
     assert read is None
     assert (told["splitSha256"], told["duplicates"], told["decoded"]["failed"]) == (None, None, 1)
-    read, told = looked_at(tmp_path, skip_bad_pictures=True)
+    read, told = looked_at(tmp_path, skip_bad_images=True)
     assert [entry.name for entry in read.source.entries] == ["0", "2", "3"]
     assert {str(path.relative_to(tmp_path)) for path in read.damaged} == {"source/images/1.png", "target/images/1.png"}
     assert (told["images"], told["decoded"], told["duplicates"]) == (
@@ -223,11 +223,11 @@ def test_images_are_decoded_and_compared_before_the_first_epoch(tmp_path: Path) 
 def test_what_one_process_could_not_decode_no_other_trains_on(tmp_path: Path) -> None:
     domains(tmp_path)
     damage(tmp_path / "target" / "images" / "2.png")
-    read, _ = looked_at(tmp_path, skip_bad_pictures=True)
+    read, _ = looked_at(tmp_path, skip_bad_images=True)
     from data_set import read_data_set
     from parameters import Parameters
 
-    other = read_data_set(str(tmp_path), Parameters(skip_bad_pictures=True), damaged=read.damaged)
+    other = read_data_set(str(tmp_path), Parameters(skip_bad_images=True), damaged=read.damaged)
     assert [one.name for one in other.target.entries] == [one.name for one in read.target.entries] == ["0", "1", "3"]
 
 

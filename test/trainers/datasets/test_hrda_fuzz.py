@@ -87,11 +87,11 @@ def test_nothing_is_a_traceback(
     monkeypatch.setenv("EPOCHAL_CACHE_DIR", str(tmp_path / "cache"))
 
     def use(folder: Path, number: random.Random) -> None:
-        data = read_hrda(folder, look=Look(lambda *_: None), skip_bad_pictures=number.random() < 0.4)
+        data = read_hrda(folder, look=Look(lambda *_: None), skip_bad_images=number.random() < 0.4)
         for domain in (data.source, data.validation):
             assert len(domain) > 0 or folder.name != "right"
             for place in range(len(domain)):
-                domain.picture(place)
+                domain.image(place)
                 domain.labels(place)
 
     assert_nothing_is_a_traceback(tmp_path, make, damages, use, inputs=60)

@@ -15,7 +15,7 @@ from cases import supervisely
 from cases.supervisely import HEIGHT, WIDTH
 from epochal.datasets import coco, reading, yolo_writing
 from epochal.datasets.masks import full_mask
-from epochal.datasets.model import DataSet, Picture
+from epochal.datasets.model import DataSet, DatasetImage
 from epochal.datasets.splits import Split
 from pycocotools.coco import COCO
 
@@ -82,28 +82,28 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[DataSet, di
     return reading.read(folder), masks
 
 
-def wanted(data_set: DataSet, masks: dict[str, np.ndarray]) -> Iterator[tuple[Picture, np.ndarray]]:
+def wanted(data_set: DataSet, masks: dict[str, np.ndarray]) -> Iterator[tuple[DatasetImage, np.ndarray]]:
     """Each image with the mask of its object, whose box is around it."""
-    assert len(data_set.pictures) == IMAGES
-    for picture in data_set.pictures:
-        mask = masks[picture.path.name]
+    assert len(data_set.images) == IMAGES
+    for image in data_set.images:
+        mask = masks[image.path.name]
         (y0, x0), (y1, x1) = np.argwhere(mask).min(0), np.argwhere(mask).max(0)
-        assert picture.objects[0].box == (x0, y0, x1 - x0 + 1, y1 - y0 + 1)
-        yield picture, mask
+        assert image.objects[0].box == (x0, y0, x1 - x0 + 1, y1 - y0 + 1)
+        yield image, mask
 
 
 def test_supervisely_s_outlines_are_painted_as_its_package_does(project: tuple[DataSet, dict[str, np.ndarray]]) -> None:
     """What hrda learns from, and what mmdetection gets of an outline with holes."""
     bias = Bias()
-    for picture, mask in wanted(*project):
-        bias.add(mask, full_mask(picture.objects[0], WIDTH, HEIGHT))
+    for image, mask in wanted(*project):
+        bias.add(mask, full_mask(image.objects[0], WIDTH, HEIGHT))
     bias.within(0.05, 0.005, alike=0.97)
 
 
 def test_supervisely_s_outlines_in_coco(project: tuple[DataSet, dict[str, np.ndarray]], tmp_path: Path) -> None:
     """Half a pixel inside on every side, where they have no holes, and not moved to any."""
     data_set, masks = project
-    file = coco.write(data_set, Split("made", {"train": data_set.pictures}), tmp_path / "coco", "segment")["train"]
+    file = coco.write(data_set, Split("made", {"train": data_set.images}), tmp_path / "coco", "segment")["train"]
     theirs, bias = COCO(str(file)), Bias()
     for (_, mask), annotation in zip(wanted(data_set, masks), theirs.loadAnns(theirs.getAnnIds()), strict=True):
         bias.add(mask, theirs.annToMask(annotation).astype(bool))
@@ -114,9 +114,9 @@ def test_supervisely_s_outlines_in_yolo(project: tuple[DataSet, dict[str, np.nda
     """The same, of an image that is scaled."""
     data_set, masks = project
     run, bias = tmp_path / "yolo", Bias()
-    yolo_writing.write(data_set, Split("made", {"train": data_set.pictures}), run, "segment")
-    for picture, mask in wanted(data_set, masks):
-        values = np.array((run / "labels" / "train" / f"{picture.name}.txt").read_text().split()[1:], float)
+    yolo_writing.write(data_set, Split("made", {"train": data_set.images}), run, "segment")
+    for image, mask in wanted(data_set, masks):
+        values = np.array((run / "labels" / "train" / f"{image.name}.txt").read_text().split()[1:], float)
         corners = values.reshape(-1, 2) * (WIDTH * SCALE, HEIGHT * SCALE)
         found = np.zeros((HEIGHT * SCALE, WIDTH * SCALE), np.uint8)
         cv2.fillPoly(found, [corners.astype(np.int32)], 1)
@@ -139,8 +139,6 @@ def test_coco_s_outlines_are_painted_as_its_package_does(tmp_path: Path) -> None
     content = {"images": images, "annotations": marks, "categories": [{"id": 1, "name": "thing"}]}
     (tmp_path / "annotations" / "instances.json").write_text(json.dumps(content))
     theirs, bias = COCO(str(tmp_path / "annotations" / "instances.json")), Bias()
-    for picture in reading.read(tmp_path).pictures:
-        bias.add(
-            theirs.annToMask(marks[int(picture.path.stem)]).astype(bool), full_mask(picture.objects[0], WIDTH, HEIGHT)
-        )
+    for image in reading.read(tmp_path).images:
+        bias.add(theirs.annToMask(marks[int(image.path.stem)]).astype(bool), full_mask(image.objects[0], WIDTH, HEIGHT))
     bias.within(0.1, 0.02, alike=0.9)

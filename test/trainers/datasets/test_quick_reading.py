@@ -151,7 +151,7 @@ def test_an_image_is_the_first_that_is_there(tmp_path: Path) -> None:
     os.symlink(tmp_path / "elsewhere" / "one.png", tmp_path / "annotations" / "link.png")
     os.symlink(tmp_path / "nowhere.png", tmp_path / "annotations" / "broken.png")
     _image(tmp_path / "annotations" / "inner" / "deep.png")
-    found = [str(one.path.relative_to(tmp_path)) for one in read(tmp_path).pictures]
+    found = [str(one.path.relative_to(tmp_path)) for one in read(tmp_path).images]
     assert found == [
         "images/plain.png",
         "annotations/link.png",
@@ -171,5 +171,5 @@ def test_an_outline_takes_little_memory(tmp_path: Path) -> None:
     data_set = read(tmp_path)
     used = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert len(data_set.pictures[0].objects) == outlines
+    assert len(data_set.images[0].objects) == outlines
     assert used / outlines < 1000

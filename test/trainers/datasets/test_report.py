@@ -12,10 +12,10 @@ from epochal.contracts import LARGEST_DATA_REPORT, Decoded, Duplicates, LoadedCo
 from epochal.data_report import DataReport
 from epochal.datasets import decoding, reading, yolo_writing
 from epochal.datasets.checking import Look, checked, prepare
+from epochal.datasets.images import link_name
 from epochal.datasets.loaded import compared
-from epochal.datasets.model import Box, DataSet, Findings, Object, Picture
+from epochal.datasets.model import Box, DataSet, DatasetImage, Findings, Object
 from epochal.datasets.parameters import SplitParameters
-from epochal.datasets.pictures import link_name
 from epochal.datasets.report import report_of
 from epochal.datasets.splits import split
 from epochal.errors import DataError
@@ -28,7 +28,7 @@ def test_it_counts_what_is_split(shapes: Make, kind: str) -> None:
     told = report_of(data_set, chosen).as_json()
     assert (told["kind"], told["images"], told["splitSha256"]) == (kind, 12, chosen.sha256)
     assert {one["name"]: one["images"] for one in told["splits"]} == {name: len(x) for name, x in chosen.parts.items()}
-    assert told["objects"] == sum(len(one.objects) + len(one.labels) for one in data_set.pictures)
+    assert told["objects"] == sum(len(one.objects) + len(one.labels) for one in data_set.images)
     assert told["objects"] == sum(sum(one["objects"]) for one in told["classes"])
     assert [one["name"] for one in told["classes"]] == data_set.classes
     assert told["sizes"]["common"] == [{"width": 64, "height": 64, "images": 12}]
@@ -37,8 +37,8 @@ def test_it_counts_what_is_split(shapes: Make, kind: str) -> None:
 
 def test_what_no_split_takes_is_named(shapes: Make) -> None:
     data_set = reading.read(shapes("yolo"))
-    data_set.pictures[0].split = "test"
-    data_set.pictures[1].split = None
+    data_set.images[0].split = "test"
+    data_set.images[1].split = None
     told = report_of(data_set, split(data_set, "folder"))
     assert {(one.name, one.role): one.images for one in told.splits if one.role == "unused"} == {
         ("test", "unused"): 1,
@@ -53,7 +53,7 @@ def test_findings_have_their_places_and_say_what_follows(shapes: Make) -> None:
     for path in gone:
         path.unlink()
     data_set = reading.read(folder)
-    shown = data_set.pictures[0].path
+    shown = data_set.images[0].path
     data_set.findings.add("scaled marks", "two sizes", shown)
     data_set.findings.add("scaled marks", "elsewhere", folder.parent / "elsewhere.png")
     missing, other = report_of(data_set).findings
@@ -68,8 +68,8 @@ def test_findings_have_their_places_and_say_what_follows(shapes: Make) -> None:
 def test_a_class_that_is_not_learned_or_not_measured(shapes: Make) -> None:
     data_set = reading.read(shapes("yolo"))
     chosen = split(data_set)
-    for picture in chosen.parts["val"]:
-        picture.objects = [one for one in picture.objects if one.class_name != "circle"]
+    for image in chosen.parts["val"]:
+        image.objects = [one for one in image.objects if one.class_name != "circle"]
     data_set.classes.append("hexagon")
     learned, measured = report_of(data_set, chosen).findings
     assert (learned.kind, learned.count) == ("class without training objects", 1)
@@ -85,7 +85,7 @@ def test_a_refused_data_set_is_reported_all_the_same(shapes: Make) -> None:
         checked(str(folder), "detect", SplitParameters(), tell=told.append)
     with pytest.raises(DataError, match="no keypoints"):
         checked(str(shapes("yolo")), "pose", SplitParameters(), tell=told.append)
-    checked(str(folder), "detect", SplitParameters(skip_bad_pictures=True), tell=told.append)
+    checked(str(folder), "detect", SplitParameters(skip_bad_images=True), tell=told.append)
     assert [one.split_sha256 is None for one in told] == [True, True, False]
     assert [one.findings[0].kind for one in (told[0], told[2])] == ["missing image"] * 2
 
@@ -93,14 +93,14 @@ def test_a_refused_data_set_is_reported_all_the_same(shapes: Make) -> None:
 def _large() -> DataSet:
     """Many classes and many findings, all with long names."""
     classes = [f"class {number:04} {'ä' * 100}" for number in range(3000)]
-    pictures = [
-        Picture(
+    images = [
+        DatasetImage(
             Path(f"/data/{number}.png"), str(number), 10, 10, split="train" if number % 2 else "val",
             objects=[Object(name, Box(0, 0, 5, 5)) for name in (classes[0], classes[number])],
         )
         for number in range(2000)
     ]  # fmt: skip
-    data_set = DataSet("coco", Path("/data"), classes, pictures)
+    data_set = DataSet("coco", Path("/data"), classes, images)
     for kind in range(100):
         for number in range(50):
             data_set.findings.add(f"kind {kind}", f"{number} \udcff {'x' * 2000}", Path(f"/data/{'y' * 1100}.png"))
@@ -139,9 +139,9 @@ def test_a_look_at_every_image(shapes: Make, monkeypatch: pytest.MonkeyPatch, tm
 
     with pytest.raises(DataError, match=f"damaged image: .*{train[0].name} cannot be decoded"):
         checked(str(folder), "detect", SplitParameters(), tell=told.append, look=look)
-    parameters = SplitParameters(skip_bad_pictures=True)
+    parameters = SplitParameters(skip_bad_images=True)
     data_set, chosen = checked(str(folder), "detect", parameters, tell=told.append, look=look)
-    assert train[0] not in [picture.path for picture in data_set.pictures]
+    assert train[0] not in [image.path for image in data_set.images]
     refused, trained = told
     assert (refused.images, refused.duplicates, refused.decoded) == (11, None, Decoded(images=12, failed=1))
     assert (trained.duplicates, trained.images) == (Duplicates(images=1, across_splits=1), 11)
@@ -213,7 +213,7 @@ def test_what_a_framework_does_not_load_is_in_the_run_s_report(shapes: Make) -> 
     """What was promised and what is loaded stand side by side; each difference is a finding with its places."""
     run = Told(shapes("coco"))
     prepared = prepare(run, "detect", run.parameters)
-    names = {part: [link_name(one) for one in pictures] for part, pictures in prepared.split.parts.items()}
+    names = {part: [link_name(one) for one in images] for part, images in prepared.split.parts.items()}
     promised = {part: dict.fromkeys(some, 3) for part, some in names.items()}
     gone, poorer, mended, *rest = names["train"]
     train = [(poorer, 1), (mended, 3), *((name, 3) for name in rest)]
@@ -235,6 +235,6 @@ def test_what_a_framework_does_not_load_is_in_the_run_s_report(shapes: Make) -> 
     assert all(one.examples[0].image for one in added.values())
     assert sum("a framework" in note for note in run.notes) == 3
     # Whoever waits for the first epoch was told how far the look at all images is.
-    images = len(prepared.data_set.pictures)
+    images = len(prepared.data_set.images)
     assert ("Looking at images", images, images) in run.steps
     assert not any(note.startswith("it ") for note in run.notes)

@@ -18,24 +18,22 @@ from PIL import Image
 @pytest.mark.parametrize("kind", ["supervisely", "supervisely-boxes", "supervisely-polygons"])
 def test_supervisely_reads_what_we_write(shapes: Make, kind: str) -> None:
     folder = shapes(kind)
-    ours = {picture.path.name: picture for picture in reading.read(folder).pictures}
+    ours = {image.path.name: image for image in reading.read(folder).images}
     project = sly.Project(str(folder), sly.OpenMode.READ)
     assert [one.name for one in project.meta.obj_classes] == ["circle", "square", "triangle"]
     assert {data_set.name for data_set in project.datasets} == {"train", "val"}
     seen = 0
     for data_set in project.datasets:
         for name in data_set.get_items_names():
-            annotation, picture = data_set.get_ann(name, project.meta), ours[name]
-            assert annotation.img_size == (picture.height, picture.width)
-            assert [tag.name for tag in annotation.img_tags] == [data_set.name] == [picture.split]
-            assert len(annotation.labels) == len(picture.objects)
-            for label, one in zip(annotation.labels, picture.objects, strict=True):
+            annotation, image = data_set.get_ann(name, project.meta), ours[name]
+            assert annotation.img_size == (image.height, image.width)
+            assert [tag.name for tag in annotation.img_tags] == [data_set.name] == [image.split]
+            assert len(annotation.labels) == len(image.objects)
+            for label, one in zip(annotation.labels, image.objects, strict=True):
                 assert label.obj_class.name == one.class_name
                 theirs = np.zeros(annotation.img_size, np.uint8)
                 label.geometry.draw(theirs, 1)
-                mask = (
-                    full_mask(one, picture.width, picture.height) if one.has_mask else _box_mask(one.box, theirs.shape)
-                )
+                mask = full_mask(one, image.width, image.height) if one.has_mask else _box_mask(one.box, theirs.shape)
                 # Of outlines single pixels of slanted borders differ; bitmaps and boxes are the same pixel for pixel.
                 assert (theirs.astype(bool) ^ mask).sum() <= (
                     0.06 * mask.sum() if kind == "supervisely-polygons" else 0
@@ -85,7 +83,7 @@ def test_we_read_what_supervisely_writes(project: Path) -> None:
     assert data_set.kind == "supervisely"
     assert data_set.findings.sentences() == []
     assert data_set.classes == ["thing", "outline", "area"]
-    box, outline, area = data_set.pictures[0].objects
+    box, outline, area = data_set.images[0].objects
     assert box.box == (3, 2, 20, 10)
     assert outline.polygons[0].exterior == [(5.5, 5.5), (25.5, 5.5), (15.5, 30.5)]
     mask = full_mask(area, 60, 40)
@@ -93,7 +91,7 @@ def test_we_read_what_supervisely_writes(project: Path) -> None:
     assert mask[10, 30]
     assert not mask[14, 36]
     assert area.box == (30, 10, 20, 10)
-    assert [picture.tags for picture in data_set.pictures] == [["val"], [], []]
+    assert [image.tags for image in data_set.images] == [["val"], [], []]
 
 
 def test_there_and_back(project: Path, tmp_path: Path) -> None:
@@ -107,11 +105,8 @@ def test_there_and_back(project: Path, tmp_path: Path) -> None:
 
 def _described(data_set: DataSet) -> list[list[tuple[object, ...]]]:
     return sorted(
-        [
-            (one.class_name, tuple(one.box), full_mask(one, picture.width, picture.height).tobytes())
-            for one in picture.objects
-        ]
-        for picture in data_set.pictures
+        [(one.class_name, tuple(one.box), full_mask(one, image.width, image.height).tobytes()) for one in image.objects]
+        for image in data_set.images
     )
 
 
@@ -121,15 +116,15 @@ def test_keypoints_are_a_graph(shapes: Make, tmp_path: Path) -> None:
     theirs = sly.Project(str(tmp_path / "graph"), sly.OpenMode.READ)
     assert {one.geometry_type for one in theirs.meta.obj_classes} == {sly.GraphNodes}
     again = reading.read(tmp_path / "graph")
-    ours = {picture.name.split("__")[-1]: picture for picture in again.pictures}
-    for picture in data_set.pictures:
-        found = ours[picture.name.split("__")[-1]]
-        for one, other in zip(picture.objects, found.objects, strict=True):
+    ours = {image.name.split("__")[-1]: image for image in again.images}
+    for image in data_set.images:
+        found = ours[image.name.split("__")[-1]]
+        for one, other in zip(image.objects, found.objects, strict=True):
             assert np.allclose(one.keypoints, other.keypoints, atol=0.01)
     annotation = theirs.datasets.get("val")
     assert annotation.get_ann(annotation.get_items_names()[0], theirs.meta).labels
 
 
-def test_a_picture_is_a_picture(project: Path) -> None:
-    with Image.open(project / "ds" / "img" / "0.png") as picture:
-        assert picture.size == (60, 40)
+def test_a_image_is_an_image(project: Path) -> None:
+    with Image.open(project / "ds" / "img" / "0.png") as image:
+        assert image.size == (60, 40)

@@ -145,15 +145,15 @@ def test_what_it_says_is_what_we_read(tmp_path: Path, seed: int) -> None:
     theirs = Generator(seed).write(tmp_path / "project")
     data_set = reading.read(tmp_path / "project")
     assert data_set.classes == [one.name for one in theirs.meta.obj_classes]
-    ours = {str(picture.path): picture for picture in data_set.pictures}
+    ours = {str(image.path): image for image in data_set.images}
     expected: Counter[str] = Counter()
     assert len(ours) == theirs.total_items
     for folder in theirs.datasets:
         for name in folder.get_items_names():
             annotation = folder.get_ann(name, theirs.meta)
-            picture = ours[folder.get_img_path(name)]
-            assert (picture.height, picture.width) == annotation.img_size
-            assert picture.tags == [
+            image = ours[folder.get_img_path(name)]
+            assert (image.height, image.width) == annotation.img_size
+            assert image.tags == [
                 tag.name if tag.value is None else f"{tag.name}:{tag.value}" for tag in annotation.img_tags
             ]
             labels = annotation.labels
@@ -165,8 +165,8 @@ def test_what_it_says_is_what_we_read(tmp_path: Path, seed: int) -> None:
                     expected["unused object tag"] += bool(len(label.tags))
                     expected["alpha mask"] += kind == "alpha_mask"
             arrived = [label for label in labels if label.geometry.geometry_name() in ARRIVE]
-            assert len(picture.objects) == len(arrived)
-            for label, one in zip(arrived, picture.objects, strict=True):
+            assert len(image.objects) == len(arrived)
+            for label, one in zip(arrived, image.objects, strict=True):
                 assert one.class_name == label.obj_class.name
                 _same(one, label.geometry, annotation.img_size)
     found = {one.kind: one.count for one in data_set.findings}

@@ -13,7 +13,7 @@ from epochal.datasets import coco, yolo_writing
 from epochal.datasets.checking import checked
 from epochal.datasets.loaded import compared
 from epochal.datasets.mirrors import mirrored
-from epochal.datasets.model import Box, Object, Picture
+from epochal.datasets.model import Box, DatasetImage, Object
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.splits import Split
 from epochal.datasets.tasks import something_to_learn
@@ -141,7 +141,7 @@ def test_boxes_among_masks_become_outlines_and_are_counted(tmp_path: Path) -> No
 )
 def test_a_split_of_which_nothing_would_be_kept(loaded: int, objects: int, words: str | None) -> None:
     box = Object("thing", Box(1, 1, 5, 5))
-    images = [Picture(Path(f"/data/{index}.png"), str(index), 30, 30, objects=[box]) for index in range(10)]
+    images = [DatasetImage(Path(f"/data/{index}.png"), str(index), 30, 30, objects=[box]) for index in range(10)]
     parts = Split("random", {"train": images[:8], "val": images[8:]})
     promised = {f"{index}.png": 1 for index in range(8)}
     kept = [(name, objects) for name in list(promised)[:loaded]]
@@ -153,13 +153,13 @@ def test_a_split_of_which_nothing_would_be_kept(loaded: int, objects: int, words
             something_to_learn(parts, "detect", [comparison])
     with pytest.raises(DataError, match="none of the 8 train images has an object"):
         something_to_learn(
-            Split("random", {"train": [Picture(one.path, one.name, 30, 30) for one in images[:8]]}), "detect"
+            Split("random", {"train": [DatasetImage(one.path, one.name, 30, 30) for one in images[:8]]}), "detect"
         )
 
 
 def test_a_classifier_needs_two_classes() -> None:
     def split_of(*labels: str) -> Split:
-        images = [Picture(Path(f"/data/{one}.png"), one, 30, 30, labels=[one] if one else []) for one in labels]
+        images = [DatasetImage(Path(f"/data/{one}.png"), one, 30, 30, labels=[one] if one else []) for one in labels]
         return Split("random", {"train": images, "val": images[:1]})
 
     something_to_learn(split_of("cat", "dog"), "classify")

@@ -39,14 +39,14 @@ SMALL: dict[str, Any] = {
     "learning_rate": 0.001,
     "teacher_decay": 0.9,
     "pseudo_threshold": 0.2,
-    "sample_pictures": 1,
+    "sample_images": 1,
     "device": "cpu",
 }
 
 
 @pytest.fixture(scope="session")
 def domains(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """12 pictures of the source, 8 of the target, 5 to validate with."""
+    """12 images of the source, 8 of the target, 5 to validate with."""
     return make(tmp_path_factory.mktemp("data") / "domains", source=12, target=8, validation=5, size=72)
 
 

@@ -24,7 +24,7 @@ def problems(data: Path | str, **parameters: Any) -> list[dict[str, str]]:
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
-    """Three pictures in each domain, to break."""
+    """Three images in each domain, to break."""
     return make(tmp_path / "domains", source=3, target=3, validation=3, size=48)
 
 
@@ -85,7 +85,7 @@ def test_labels_that_are_missing(broken: Path) -> None:
     (problem,) = problems(broken)
     assert "the source" in problem["message"]
     assert f"missing mask: {broken / 'source' / 'images' / '0001.png'} has none" in problem["message"]
-    assert problems(broken, skip_bad_pictures=True) == []
+    assert problems(broken, skip_bad_images=True) == []
 
 
 def test_classes_that_differ(broken: Path) -> None:

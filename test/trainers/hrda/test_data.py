@@ -18,7 +18,7 @@ from domains import Domain, read_domain
 from epochal import DataError
 from epochal.datasets import supervisely
 from epochal.datasets.masks import cropped
-from epochal.datasets.model import Box, DataSet, Object, Picture, Polygon
+from epochal.datasets.model import Box, DataSet, DatasetImage, Object, Polygon
 from epochal.datasets.splits import Split
 from make_domains import CLASSES, make
 from parameters import Parameters
@@ -27,8 +27,8 @@ from rare_classes import RareClassSampler
 from samples import TrainingSamples, ValidationSamples
 
 
-def picture(path: Path, values: np.ndarray | int, size: tuple[int, int] = (40, 32)) -> None:
-    """A picture or a mask, with the folders that it lies in."""
+def image(path: Path, values: np.ndarray | int, size: tuple[int, int] = (40, 32)) -> None:
+    """An image or a mask, with the folders that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     array = np.full(size[::-1], values, np.uint8) if isinstance(values, int) else values
     Image.fromarray(array).save(path)
@@ -64,15 +64,15 @@ def test_cityscapes_and_gta(tmp_path: Path) -> None:
     ids = np.zeros((32, 40), np.uint8)
     ids[:, 10:20], ids[:, 20:30], ids[:, 30:] = 7, 33, 34
     for split, town in (("train", "aachen"), ("val", "munster")):
-        picture(
+        image(
             tmp_path / "cs" / "leftImg8bit" / split / town / f"{town}_1_leftImg8bit.png",
             np.zeros((32, 40, 3), np.uint8),
         )
-        picture(tmp_path / "cs" / "gtFine" / split / town / f"{town}_1_gtFine_labelIds.png", ids)
-    picture(tmp_path / "gta" / "images" / "00001.png", np.zeros((32, 40, 3), np.uint8))
-    picture(tmp_path / "gta" / "labels" / "00001.png", ids)
-    picture(tmp_path / "gta" / "images" / "00002.png", np.zeros((32, 40, 3), np.uint8))
-    picture(tmp_path / "gta" / "labels" / "00002_labelTrainIds.png", 5)
+        image(tmp_path / "cs" / "gtFine" / split / town / f"{town}_1_gtFine_labelIds.png", ids)
+    image(tmp_path / "gta" / "images" / "00001.png", np.zeros((32, 40, 3), np.uint8))
+    image(tmp_path / "gta" / "labels" / "00001.png", ids)
+    image(tmp_path / "gta" / "images" / "00002.png", np.zeros((32, 40, 3), np.uint8))
+    image(tmp_path / "gta" / "labels" / "00002_labelTrainIds.png", 5)
     data = read_data_set(str(tmp_path), Parameters(**{**SMALL, "source": "gta", "target": "cs", "validation": "cs"}))
     assert (data.source.layout, data.target.layout) == ("gta", "cityscapes")
     assert data.source.classes == data.validation.classes == CITYSCAPES
@@ -81,7 +81,7 @@ def test_cityscapes_and_gta(tmp_path: Path) -> None:
     for labels in (data.source.labels(0), data.validation.labels(0)):
         assert [int(labels[0, column]) for column in (0, 10, 20, 30)] == [255, 0, 18, 255]
     assert set(data.source.labels(1).flat) == {5}
-    picture(tmp_path / "cs" / "gtFine" / "val" / "munster" / "munster_1_gtFine_labelTrainIds.png", 3)
+    image(tmp_path / "cs" / "gtFine" / "val" / "munster" / "munster_1_gtFine_labelTrainIds.png", 3)
     again = read_domain(tmp_path / "cs", "validation")
     assert set(again.labels(0).flat) == {3}  # what has been converted goes first
     assert sorted(set(class_of_id().tolist())) == [*range(19), 255]
@@ -91,14 +91,14 @@ def test_supervisely_bitmaps_and_polygons(tmp_path: Path) -> None:
     mask = np.zeros((32, 40), bool)
     mask[4:20, 6:30] = True
     file = tmp_path / "raw.png"
-    picture(file, np.zeros((32, 40, 3), np.uint8))
+    image(file, np.zeros((32, 40, 3), np.uint8))
     ring = [(10.0, 10.0), (20.0, 10.0), (20.0, 15.0), (10.0, 15.0)]
     hole = [(12.0, 12.0), (16.0, 12.0), (16.0, 13.0), (12.0, 13.0)]
     objects = [
         Object("wall", Box(6, 4, 24, 16), bitmap=cropped(mask)),
         Object("door", Box(10, 10, 10, 5), polygons=[Polygon(ring, [hole])]),
     ]
-    one = Picture(file, "raw", 40, 32, objects=objects)
+    one = DatasetImage(file, "raw", 40, 32, objects=objects)
     data_set = DataSet("coco", tmp_path, ["door", "wall"], [one])
     for role in ("source", "target", "validation"):
         supervisely.write(data_set, Split("made", {"ds": [one]}), tmp_path / "data" / role)
@@ -122,7 +122,7 @@ def test_validation_with_classes_in_another_order(tmp_path: Path) -> None:
     turned = list(reversed(CLASSES))
     (data / "validation" / "classes.txt").write_text("\n".join(turned))
     path = data / "validation" / "labels" / "0000.png"
-    picture(path, (len(CLASSES) - 1 - before).astype(np.uint8))
+    image(path, (len(CLASSES) - 1 - before).astype(np.uint8))
     assert (read_data_set(str(data), Parameters(**SMALL)).validation.labels(0) == before).all()
 
 
@@ -139,7 +139,7 @@ def test_class_statistics_are_counted_once(domains: Path, monkeypatch: pytest.Mo
     edited = domain.entries[0].annotation
     before = edited.read_bytes()
     try:
-        picture(edited, 0, (72, 72))
+        image(edited, 0, (72, 72))
         assert statistics_of(domain).counts[0].tolist() == [72 * 72, *[0] * 7]
     finally:
         edited.write_bytes(before)
@@ -184,7 +184,7 @@ def test_samples(domains: Path) -> None:
     assert any(not crop[0].any() and crop[-1].any() for crop in trusted)
     assert any(not crop[:, -1].any() and crop.any() for crop in trusted)
     larger = TrainingSamples(1, data.source, data.target, crop=96, margins=(0, 0, 0, 0))[0]
-    assert (larger["labels"] == 255).sum() == 96 * 96 - 72 * 72  # beside the picture
+    assert (larger["labels"] == 255).sum() == 96 * 96 - 72 * 72  # beside the image
     assert larger["trusted"].sum() == 72 * 72
     scaled = TrainingSamples(1, data.source, data.target, crop=96, source_width=128, target_width=100)[0]
     assert (scaled["labels"] != 255).all()
@@ -203,8 +203,8 @@ def test_flips_turn_both(domains: Path) -> None:
         one = samples[0]
         key = one["labels"].numpy().tobytes()
         is_turned = key not in whole
-        picture_of = np.asarray(domain.picture((turned if is_turned else whole)[key]))
-        expected = picture_of[:, ::-1] if is_turned else picture_of
+        image_of = np.asarray(domain.image((turned if is_turned else whole)[key]))
+        expected = image_of[:, ::-1] if is_turned else image_of
         assert (one["images"].permute(1, 2, 0).numpy() == expected).all()
         kinds.add(is_turned)
     assert kinds == {True, False}

@@ -199,10 +199,10 @@ def test_rare_class_sampling_draws_by_them() -> None:
     expected = class_probabilities(counts.sum(0) / counts.sum(), 0.5)
     for index in range(3):
         assert sum(one == index for one, _ in drawn) / 4000 == pytest.approx(expected[index], abs=0.03)
-    assert {picture for one, picture in drawn if one == 1} == {0, 2}
-    assert {picture for one, picture in drawn if one == 2} == {2}  # the other has too few pixels of it
+    assert {image for one, image in drawn if one == 1} == {0, 2}
+    assert {image for one, image in drawn if one == 2} == {2}  # the other has too few pixels of it
     lenient = RareClassSampler(ClassStatistics(counts), 0.5, least_pixels=50)
-    assert {picture for one, picture in (lenient.draw() for _ in range(500)) if one == 2} == {2, 3}
+    assert {image for one, image in (lenient.draw() for _ in range(500)) if one == 2} == {2, 3}
 
 
 def test_class_weights_by_median_frequency() -> None:

@@ -18,7 +18,7 @@ def test_hrda_is_better_than_the_source_alone_at_low_resolution(start: Start, tm
     example = yaml.safe_load((REPOSITORY / "trainers" / "hrda" / "example.yaml").read_text())["parameters"]
 
     def trained(name: str, **changed: Any) -> TrainerProcess:
-        parameters = {**example, "iterations_per_epoch": ITERATIONS, "sample_pictures": 2, **changed}
+        parameters = {**example, "iterations_per_epoch": ITERATIONS, "sample_images": 2, **changed}
         return start(run=name, data=str(data), epochs=EPOCHS, seed=0, parameters=parameters)
 
     # Beside each other: the machine that tests this has two cores.
@@ -31,6 +31,6 @@ def test_hrda_is_better_than_the_source_alone_at_low_resolution(start: Start, tm
     assert f"An epoch is {ITERATIONS} iterations" in notes
     assert "The feature distance to a pretrained encoder is off: encoder_weights names no pretrained weights" in notes
     for run in (alone, adapted):
-        pictures = sorted((run.folder / "artifacts" / "samples").rglob("*.png"))
-        assert len(pictures) == 2 * EPOCHS
+        images = sorted((run.folder / "artifacts" / "samples").rglob("*.png"))
+        assert len(images) == 2 * EPOCHS
     assert {event["batches"] for event in adapted.of("batch") if event["phase"] == "train"} == {ITERATIONS}

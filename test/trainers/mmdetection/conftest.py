@@ -48,7 +48,7 @@ SMALL = {
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 pictures to train with, 4 to validate with: 5 batches, and 4 of one picture."""
+    """20 images to train with, 4 to validate with: 5 batches, and 4 of one image."""
     return make(tmp_path_factory.mktemp("data") / "shapes", kind="coco", count=24, val=0.17, size=64)
 
 

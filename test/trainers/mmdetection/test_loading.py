@@ -12,7 +12,7 @@ import pytest
 from conftest import MMDET
 from epochal.datasets import coco
 from epochal.datasets.checking import checked
-from epochal.datasets.model import Box, DataSet, Object, Picture, Polygon
+from epochal.datasets.model import Box, DataSet, DatasetImage, Object, Polygon
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.splits import Split
 from images import marked_with_orientation, marks_hold
@@ -81,21 +81,21 @@ def test_marks_are_on_the_pixels_they_were_made_on(suffix: str, tmp_path: Path) 
 @pytest.mark.parametrize("seed", range(6))
 def test_every_image_and_object_is_loaded_or_named(seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)
-    pictures = []
+    images = []
     for index in range(12):
         size = chance.choice([(40, 48), (40, 48), (20, 48), (31, 31), (32, 32)]) if index else (40, 48)
         path = tmp_path / "data" / f"{index}.png"
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", size).save(path)
-        picture = Picture(path, str(index), *size)
+        image = DatasetImage(path, str(index), *size)
         for _ in range(chance.choice([0, 1, 2]) if index else 1):
             box = chance.choice([Box(2, 2, 10, 10), Box(2, 2, 10, 10), Box(3, 3, 0.6, 9)]) if index else Box(2, 2, 9, 9)
             x, y, width, height = box
             ring = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
-            picture.objects.append(Object("thing", box, polygons=chance.choice([[], [Polygon(ring)]])))
-        pictures.append(picture)
-    data_set = DataSet("coco", tmp_path, ["thing"], pictures)
-    split = Split("made", {"train": pictures, "val": pictures[:1]})
+            image.objects.append(Object("thing", box, polygons=chance.choice([[], [Polygon(ring)]])))
+        images.append(image)
+    data_set = DataSet("coco", tmp_path, ["thing"], images)
+    split = Split("made", {"train": images, "val": images[:1]})
     coco.write(data_set, split, tmp_path / "run", "segment")
     wanted = comparison.promised(split)["train"]
     rules = {"filter_empty_gt": True, "min_size": 32}

@@ -44,14 +44,14 @@ def test_a_data_set_without_what_the_task_needs(tmp_path: Path) -> None:
     assert "no masks or polygons" in problem["message"]
 
 
-def test_a_data_set_with_a_missing_picture(tmp_path: Path) -> None:
+def test_a_data_set_with_a_missing_image(tmp_path: Path) -> None:
     data = make(tmp_path / "shapes", kind="coco", count=8, size=64)
     gone = next((data / "images" / "train").iterdir())
     gone.unlink()
     (problem,) = _check(str(data))
     assert "missing image: " in problem["message"]
     assert gone.name in problem["message"]
-    assert _check(str(data), skip_bad_pictures=True) == []
+    assert _check(str(data), skip_bad_images=True) == []
 
 
 def test_images_that_ultralytics_would_discard(tmp_path: Path) -> None:

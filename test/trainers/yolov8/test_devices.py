@@ -25,7 +25,7 @@ from heavy_trainers import (
 from make_shapes import make
 from trainer_process import TrainerProcess
 
-#: A mosaic takes its other pictures from what its own process has loaded last, of which a checkpoint has rank 0's.
+#: A mosaic takes its other images from what its own process has loaded last, of which a checkpoint has rank 0's.
 TWO = {"device": "cpu,cpu", "mosaic": 0.0}
 
 
@@ -43,7 +43,7 @@ def _weights(trainer: TrainerProcess) -> dict[str, torch.Tensor]:
     return {f"{part} {name}": value for part in ("model", "ema") for name, value in saved[part].items()}
 
 
-def test_every_picture_is_trained_and_validated_once(together: TrainerProcess) -> None:
+def test_every_image_is_trained_and_validated_once(together: TrainerProcess) -> None:
     assert [row["batches"] for row in together.rows()] == [6, 6, 6]
     assert len(together.of("hello")) == 1
     validated = {event["batch"] for event in together.of("batch") if event["phase"] == "validate"}
@@ -89,9 +89,9 @@ def test_the_other_tasks(start: Start, tmp_path: Path, task: str, kind: str, met
 
 
 def test_after_out_of_memory_steps_are_the_same(start: Start) -> None:
-    """6 pictures on 2 devices in 2 parts at least: 3 parts of one picture for each device."""
+    """6 images on 2 devices in 2 parts at least: 3 parts of one image for each device."""
     trainer = ended_well(start(epochs=1, batchDivisor=2, parameters={**TWO, "batch_size": 6}), 1)
-    assert trainer.rows()[0]["batches"] == 4  # of 24 pictures
+    assert trainer.rows()[0]["batches"] == 4  # of 24 images
     training = torch.load(trainer.folder / "checkpoints" / "epoch-0001" / "training.pt", weights_only=True)
     assert {int(state["step"]) for state in training["optimizer"]["state"].values()} == {4}
 

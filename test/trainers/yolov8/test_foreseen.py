@@ -13,7 +13,7 @@ from conftest import YOLO
 from epochal.data_report import DataReport
 from epochal.datasets import yolo_writing
 from epochal.datasets.checking import Foresight, checked
-from epochal.datasets.pictures import link_name
+from epochal.datasets.images import link_name
 from epochal.errors import DataError
 from hostile_data_sets import data_sets, write
 from hypothesis import HealthCheck, event, given, settings
@@ -34,7 +34,7 @@ def test_what_is_accepted_is_loaded_as_promised(task: str, images: list[dict[str
         write(folder, images)
         told: list[DataReport] = []
         foresight = Foresight(lambda split: comparison.foreseen(split, task))
-        parameters = Parameters(task=task, skip_bad_pictures=True)
+        parameters = Parameters(task=task, skip_bad_images=True)
         try:
             data_set, split = checked(str(folder), task, parameters, 0, told.append, foresight=foresight)
         except DataError as refusal:

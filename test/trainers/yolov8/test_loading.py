@@ -14,7 +14,7 @@ import torch
 from conftest import YOLO
 from epochal.datasets import image_folder, yolo, yolo_writing
 from epochal.datasets.checking import checked
-from epochal.datasets.model import Bitmap, Box, DataSet, Object, Picture
+from epochal.datasets.model import Bitmap, Box, DataSet, DatasetImage, Object
 from epochal.datasets.parameters import SplitParameters
 from epochal.datasets.splits import Split
 from images import marked_with_orientation, marks_hold
@@ -77,9 +77,9 @@ def test_an_object_of_parts_with_a_hole_is_one_instance(tmp_path: Path) -> None:
     mask[24:56, 24:56] = False
     Image.new("RGB", (96, 96)).save(tmp_path / "ring.png")
     one = Object("ring", Box(8, 2, 83, 90), bitmap=Bitmap(0, 0, mask))
-    picture = Picture(tmp_path / "ring.png", "ring", 96, 96, objects=[one])
-    data_set = DataSet("supervisely", tmp_path, ["ring"], [picture])
-    split = Split("random", {"train": [picture], "val": [picture]})
+    image = DatasetImage(tmp_path / "ring.png", "ring", 96, 96, objects=[one])
+    data_set = DataSet("supervisely", tmp_path, ["ring"], [image])
+    split = Split("random", {"train": [image], "val": [image]})
     item = loaded(yolo_writing.write(data_set, split, tmp_path / "run", "segment"), "train", "segment")[0]
     assert len(item["cls"]) == 1
     x, y, w, h = (item["bboxes"][0] * 96).tolist()
@@ -97,11 +97,11 @@ def test_every_image_and_object_is_loaded_or_named(task: str, seed: int, tmp_pat
     chance = random.Random(f"{task}{seed}")
     source = tmp_path / "data"
     for index in range(12):
-        image = Image.effect_noise((40, 32), 80).convert("RGB")
+        noise = Image.effect_noise((40, 32), 80).convert("RGB")
         path = source / "images" / "train" / f"{index}{chance.choice(['.png', '.jpg'])}"
         path.parent.mkdir(parents=True, exist_ok=True)
         damage = chance.choice(["none", "none", "damaged", "tiny", "appended"]) if index else "none"
-        (image.resize((8, 8)) if damage == "tiny" else image).save(path)
+        (noise.resize((8, 8)) if damage == "tiny" else noise).save(path)
         content = bytearray(path.read_bytes())
         if damage == "damaged" and path.suffix == ".png":
             content[len(content) // 2] ^= 255
@@ -117,9 +117,9 @@ def test_every_image_and_object_is_loaded_or_named(task: str, seed: int, tmp_pat
     (source / "data.yaml").write_text("train: images/train\nval: images/train\nnames: [thing]\n")
     data_set = yolo.read(source)
     if task == "classify":
-        for picture in data_set.pictures:
-            picture.labels = ["thing"]
-    split = Split("made", {"train": data_set.pictures[:12], "val": data_set.pictures[:1]})
+        for image in data_set.images:
+            image.labels = ["thing"]
+    split = Split("made", {"train": data_set.images[:12], "val": data_set.images[:1]})
     run = tmp_path / "run"
     if task == "classify":
         image_folder.write(data_set, split, run)
@@ -145,9 +145,9 @@ def test_every_image_and_object_is_loaded_or_named(task: str, seed: int, tmp_pat
         rows = sum(len(label["cls"]) for label in dataset.labels)
         lost = sum(wanted[name] for name in there) - rows
         assert bool(lost) == any(f"discards {lost} of {sum(wanted.values())} objects" in one for one in sentences)
-    for picture in data_set.pictures:  # ultralytics repairs a JPEG in place: in the run's folder, not a person's
-        assert not picture.path.is_symlink()
-        assert b"appended" in picture.path.read_bytes() or picture.path.read_bytes()[-2:] != b"ra"
+    for image in data_set.images:  # ultralytics repairs a JPEG in place: in the run's folder, not a person's
+        assert not image.path.is_symlink()
+        assert b"appended" in image.path.read_bytes() or image.path.read_bytes()[-2:] != b"ra"
 
 
 def test_a_pose_without_a_flip_is_not_flipped(tmp_path: Path) -> None:

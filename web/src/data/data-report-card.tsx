@@ -155,7 +155,7 @@ function FindingDetails({ finding, place }: { finding: DataFinding; place: DataS
       {place && images.length > 0 && (
         <SimpleGrid cols={{ base: 2, sm: 3 }} spacing="xs" mt="xs">
           {images.slice(0, mostImages).map((item) => (
-            <figure key={item} className="marked-picture">
+            <figure key={item} className="marked-image">
               <img
                 src={addressOf('dataSetImage', { host: place.host, dataSet: place.id }, { item })}
                 alt={`${kind}: ${item}`}

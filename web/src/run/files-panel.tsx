@@ -13,7 +13,7 @@ import { TextPreview } from './text-preview.tsx';
 
 const runRoute = getRouteApi('/runs/$run');
 
-const isPicture = ({ mediaType }: FolderEntry) => mediaType?.startsWith('image/') ?? false;
+const isImage = ({ mediaType }: FolderEntry) => mediaType?.startsWith('image/') ?? false;
 const isText = ({ name, mediaType, size }: FolderEntry) =>
   size < 2_000_000 &&
   (/\.(txt|log|json|jsonl|ya?ml|csv|md|toml|py|cfg|ini)$/i.test(name) || (mediaType?.startsWith('text/') ?? false));
@@ -45,7 +45,7 @@ export function FilesPanel({ run, isOver }: { run: string; isOver: boolean }) {
         text="Checkpoints, the log, metrics and whatever else the trainer saves appear here."
       />
     );
-  const pictures = data.entries.filter(isPicture);
+  const images = data.entries.filter(isImage);
   return (
     <Card>
       <Group justify="space-between" mb="sm">
@@ -64,13 +64,13 @@ export function FilesPanel({ run, isOver }: { run: string; isOver: boolean }) {
           read from {data.source === 'host' ? 'the host' : 'the store'}
         </Text>
       </Group>
-      {pictures.length > 0 && (
+      {images.length > 0 && (
         <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }} mb="md">
-          {pictures.map((entry) => (
+          {images.map((entry) => (
             <button
               key={entry.path}
               type="button"
-              className="picture"
+              className="image"
               aria-label={`Show ${entry.name}`}
               onClick={() => setShown(entry)}
             >
@@ -99,14 +99,14 @@ export function FilesPanel({ run, isOver }: { run: string; isOver: boolean }) {
                 <Group gap={8} wrap="nowrap">
                   {entry.kind === 'folder' ? (
                     <IconFolder size={17} aria-hidden />
-                  ) : isPicture(entry) ? (
+                  ) : isImage(entry) ? (
                     <IconPhoto size={17} aria-hidden />
                   ) : (
                     <IconFile size={17} aria-hidden />
                   )}
                   {entry.kind === 'folder' ? (
                     <FolderLink run={run} folder={entry.path} label={entry.name} />
-                  ) : isPicture(entry) || isText(entry) ? (
+                  ) : isImage(entry) || isText(entry) ? (
                     <Anchor component="button" type="button" size="sm" ta="left" onClick={() => setShown(entry)}>
                       {entry.name}
                     </Anchor>
@@ -143,8 +143,8 @@ export function FilesPanel({ run, isOver }: { run: string; isOver: boolean }) {
         size="xl"
         closeButtonProps={{ 'aria-label': 'Close' }}
       >
-        {shown && isPicture(shown) && <Image src={fileAddress(shown.path)} alt={shown.name} fit="contain" mah="70vh" />}
-        {shown && !isPicture(shown) && <TextPreview address={fileAddress(shown.path)} name={shown.name} />}
+        {shown && isImage(shown) && <Image src={fileAddress(shown.path)} alt={shown.name} fit="contain" mah="70vh" />}
+        {shown && !isImage(shown) && <TextPreview address={fileAddress(shown.path)} name={shown.name} />}
         {shown && (
           <Group justify="flex-end" mt="md">
             <Button

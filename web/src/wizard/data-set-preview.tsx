@@ -6,11 +6,11 @@ import { call, messageOf } from '../api/call.ts';
 import { counted, formatCount, formatPercent } from '../formatting.ts';
 import { PageLoading } from '../shell/shell.tsx';
 import { curveColors } from '../theme.ts';
-import { MarkedPicture } from './marked-picture.tsx';
+import { MarkedImage } from './marked-image.tsx';
 
 const pageSize = 12;
 
-/** What a data set holds: its classes, its split, pictures with what is marked on them. */
+/** What a data set holds: its classes, its split, images with what is marked on them. */
 export function DataSetPreview({ host, id }: { host: string; id: string }) {
   const params = { host, dataSet: id };
   const [split, setSplit] = useState<string | null>(null);
@@ -84,7 +84,7 @@ export function DataSetPreview({ host, id }: { host: string; id: string }) {
         {items.error && <Alert color="red">{messageOf(items.error)}</Alert>}
         <SimpleGrid cols={{ base: 2, sm: 3, lg: 4 }} spacing="xs">
           {items.data?.items.map((item) => (
-            <MarkedPicture key={item.item} host={host} dataSet={id} item={item} colors={colors} />
+            <MarkedImage key={item.item} host={host} dataSet={id} item={item} colors={colors} />
           ))}
         </SimpleGrid>
         {total > pageSize && (

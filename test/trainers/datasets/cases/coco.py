@@ -87,7 +87,7 @@ def _turned(folder: Path) -> None:
 def _turned_is_read(folder: Path) -> None:
     data_set, _ = checked(str(folder), "detect", SplitParameters())
     assert kinds(data_set) == {}
-    assert {(picture.width, picture.height) for picture in data_set.pictures} == {(64, 96)}
+    assert {(image.width, image.height) for image in data_set.images} == {(64, 96)}
     for line in labels(data_set, folder.parent / "yolo"):
         assert [float(one) for one in line.split()] == pytest.approx([0, 0.609375, 0.3125, 0.46875, 0.416667], abs=1e-5)
 
@@ -121,8 +121,8 @@ def _sorted_keys(folder: Path) -> None:
 
 def _all_are_read(folder: Path) -> None:
     _, chosen = checked(str(folder), "detect", SplitParameters())
-    assert {part: len(pictures) for part, pictures in chosen.parts.items()} == {"train": 40, "val": 10}
-    assert sum(len(picture.objects) for picture in chosen.parts["train"]) == 600
+    assert {part: len(images) for part, images in chosen.parts.items()} == {"train": 40, "val": 10}
+    assert sum(len(image.objects) for image in chosen.parts["train"]) == 600
 
 
 def _keypoints_per_category(content: Json) -> None:
@@ -169,7 +169,7 @@ def _made_smaller(folder: Path) -> None:
 def _boxes_are_scaled(folder: Path) -> None:
     data_set, _ = checked(str(folder), "detect", SplitParameters())
     assert kinds(data_set) == {"scaled marks": 6}
-    assert {tuple(one.box) for picture in data_set.pictures for one in picture.objects} == {(10, 10, 30, 20)}
+    assert {tuple(one.box) for image in data_set.images for one in image.objects} == {(10, 10, 30, 20)}
 
 
 def _other_modes(folder: Path) -> None:
@@ -192,7 +192,7 @@ def _other_modes(folder: Path) -> None:
 def are_read(count: int, **found: int) -> Callable[[Path], None]:
     def expect(folder: Path) -> None:
         data_set, _ = checked(str(folder), "detect", SplitParameters())
-        assert len(data_set.pictures) == count
+        assert len(data_set.images) == count
         assert kinds(data_set) == {kind.replace("_", " "): times for kind, times in found.items()}
 
     return expect

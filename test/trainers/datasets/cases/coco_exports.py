@@ -38,7 +38,7 @@ def _standard_is_read(folder: Path) -> None:
     data_set, chosen = checked(str(folder), "detect", SplitParameters())
     assert data_set.classes == ["person", "dog"]
     assert kinds(data_set) == {"unused annotation file": 4}
-    assert {part: len(pictures) for part, pictures in chosen.parts.items()} == {"train": 3, "val": 3}
+    assert {part: len(images) for part, images in chosen.parts.items()} == {"train": 3, "val": 3}
     data_set, _ = checked(str(folder), "pose", SplitParameters())
     assert data_set.classes == ["person"]
     assert data_set.keypoint_names == ["nose", "left_eye", "right_eye"]
@@ -67,7 +67,7 @@ def _named_for_a_split(folder: Path) -> None:
 def _is_drawn(folder: Path) -> None:
     data_set, chosen = checked(str(folder.parent / "train2017"), "detect", SplitParameters())
     assert chosen.by == "random"
-    assert {picture.split for picture in data_set.pictures} == {None}
+    assert {image.split for image in data_set.images} == {None}
 
 
 def _roboflow(folder: Path) -> None:
@@ -81,8 +81,8 @@ def _roboflow(folder: Path) -> None:
 
 def _roboflow_is_read(folder: Path) -> None:
     data_set, chosen = checked(str(folder), "detect", SplitParameters())
-    assert {part: len(pictures) for part, pictures in chosen.parts.items()} == {"train": 3, "val": 3}
-    assert [picture.split for picture in data_set.pictures].count("test") == 3
+    assert {part: len(images) for part, images in chosen.parts.items()} == {"train": 3, "val": 3}
+    assert [image.split for image in data_set.images].count("test") == 3
 
 
 CASES = [

@@ -34,7 +34,7 @@ def _export(
 def _is_read(folder: Path) -> None:
     data_set, chosen, counts = trained(folder)
     assert (data_set.kind, data_set.classes, counts, kinds(folder)) == ("yolo", ["thing", "other"], [4, 2], {})
-    assert [one.class_name for picture in data_set.pictures for one in picture.objects] == ["thing"] * 6
+    assert [one.class_name for image in data_set.images for one in image.objects] == ["thing"] * 6
     assert all("obj_valid_data" in one.path.parts for one in chosen.parts["val"])
 
 

@@ -23,11 +23,11 @@ WIDTH, HEIGHT = 96, 64
 
 
 def image(path: Path, **save: Any) -> None:
-    """A picture of a rectangle."""
+    """An image of a rectangle."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.new("RGB", (WIDTH, HEIGHT), (40, 90, 40))
-    ImageDraw.Draw(picture).rectangle((10, 10, 50, 40), fill=(200, 60, 60))
-    picture.save(path, **save)
+    image = Image.new("RGB", (WIDTH, HEIGHT), (40, 90, 40))
+    ImageDraw.Draw(image).rectangle((10, 10, 50, 40), fill=(200, 60, 60))
+    image.save(path, **save)
 
 
 def meta(folder: Path, *classes: tuple[str, str], **graphs: dict[str, Any]) -> None:
@@ -74,10 +74,10 @@ def polygon(title: str, exterior: list[list[int]], *interior: list[list[int]], *
 
 def bitmap(title: str, mask: np.ndarray, x: int, y: int) -> dict[str, Any]:
     """A mask, packed as Supervisely packs it."""
-    picture = Image.fromarray(mask.astype(np.uint8), "P")
-    picture.putpalette([0, 0, 0, 255, 255, 255])
+    image = Image.fromarray(mask.astype(np.uint8), "P")
+    image.putpalette([0, 0, 0, 255, 255, 255])
     content = io.BytesIO()
-    picture.save(content, "PNG", transparency=0)
+    image.save(content, "PNG", transparency=0)
     data = base64.b64encode(zlib.compress(content.getvalue())).decode()
     return {"classTitle": title, "geometryType": "bitmap", "tags": [], "bitmap": {"data": data, "origin": [x, y]}}
 
@@ -116,7 +116,7 @@ def _without_annotations(folder: Path) -> None:
 
 def _are_negatives(folder: Path) -> None:
     data_set, _ = read(folder)
-    assert [len(picture.objects) for picture in data_set.pictures] == [1] * 4 + [0] * 4
+    assert [len(image.objects) for image in data_set.images] == [1] * 4 + [0] * 4
     assert kinds(data_set) == {"image without annotation": 4}
 
 
@@ -129,7 +129,7 @@ def _parent_without_images(folder: Path) -> None:
 
 def _six_images(folder: Path) -> None:
     data_set, _ = read(folder)
-    assert len(data_set.pictures) == 6
+    assert len(data_set.images) == 6
     assert kinds(data_set) == {}
 
 
@@ -142,7 +142,7 @@ def _nested_in_splits(folder: Path) -> None:
 def _are_in_their_splits(folder: Path) -> None:
     _, split = read(folder)
     assert split.by == "folder"
-    assert {part: len(pictures) for part, pictures in split.parts.items()} == {"train": 4, "val": 2}
+    assert {part: len(images) for part, images in split.parts.items()} == {"train": 4, "val": 2}
 
 
 def _without_classes(folder: Path) -> None:
@@ -205,7 +205,7 @@ def _left_by_systems(folder: Path) -> None:
 
 def _junk_is_left_out(folder: Path) -> None:
     data_set, _ = read(folder)
-    assert len(data_set.pictures) == 6
+    assert len(data_set.images) == 6
     assert kinds(data_set) == {"junk": 3}
 
 
@@ -220,7 +220,7 @@ def _linked_twice(folder: Path) -> None:
 
 def _is_read_once(folder: Path) -> None:
     data_set, _ = read(folder)
-    assert {picture.path.parent.parent.name for picture in data_set.pictures} == {"a"}
+    assert {image.path.parent.parent.name for image in data_set.images} == {"a"}
     assert kinds(data_set) == {"folder linked twice": 2}
 
 
@@ -239,7 +239,7 @@ def _classified_by_tags(folder: Path) -> None:
 def _tags_are_classes(folder: Path) -> None:
     data_set, _ = read(folder, "classify")
     assert data_set.classes == ["cat", "dog"]
-    assert [picture.labels[0] for picture in data_set.pictures] == ["cat"] * 4 + ["dog"] * 4
+    assert [image.labels[0] for image in data_set.images] == ["cat"] * 4 + ["dog"] * 4
     assert kinds(data_set) == {"several classes": 1}
     refused("no boxes")(folder)
 

@@ -65,9 +65,9 @@ def _turned(folder: Path) -> None:
 
 def _is_turned(folder: Path) -> None:
     data_set, _ = read(folder)
-    for picture in data_set.pictures:
-        assert (picture.width, picture.height) == (HEIGHT, WIDTH)  # as every framework loads it
-        assert [tuple(one.box) for one in picture.objects] == [(24, 10, 30, 40)]
+    for shown in data_set.images:
+        assert (shown.width, shown.height) == (HEIGHT, WIDTH)  # as every framework loads it
+        assert [tuple(one.box) for one in shown.objects] == [(24, 10, 30, 40)]
 
 
 def _turned_since(folder: Path) -> None:
@@ -90,14 +90,14 @@ def _turned_since(folder: Path) -> None:
 def _shapes_stay_together(folder: Path) -> None:
     data_set, _ = read(folder)
     assert kinds(data_set) == {"turned marks": 4}
-    for picture in data_set.pictures:
-        box, outline, mask, dot = picture.objects
+    for shown in data_set.images:
+        box, outline, mask, dot = shown.objects
         x, y, width, height = (int(value) for value in box.box)
-        wanted = np.zeros((picture.height, picture.width), bool)
+        wanted = np.zeros((shown.height, shown.width), bool)
         wanted[y : y + height, x : x + width] = True
         assert tuple(outline.box) == tuple(mask.box) == tuple(box.box)
         for one in (outline, mask):
-            assert (full_mask(one, picture.width, picture.height) == wanted).all()
+            assert (full_mask(one, shown.width, shown.height) == wanted).all()
         corners = {(x, y), (x + width - 1, y), (x, y + height - 1), (x + width - 1, y + height - 1)}
         assert dot.keypoints[0][:2] in corners
         assert dot.box == (*dot.keypoints[0][:2], 1, 1)
@@ -117,7 +117,7 @@ def _two_graphs(folder: Path) -> None:
 def _two_graphs_are_told_apart(folder: Path) -> None:
     refused("car is a graph with other points than person .*: one kind of keypoints can be trained", "pose")(folder)
     data_set, _ = read(folder)  # their boxes can be learned
-    assert [len(picture.objects) for picture in data_set.pictures] == [2] * 6
+    assert [len(image.objects) for image in data_set.images] == [2] * 6
     assert data_set.keypoint_names == ["nose", "tail"]
 
 
@@ -130,8 +130,8 @@ def _alike_graphs_are_one_kind(folder: Path) -> None:
     data_set, _ = read(folder, "pose")
     assert data_set.keypoint_names == ["nose", "tail"]
     assert kinds(data_set) == {"no mirrored images": 1}
-    for picture in data_set.pictures:
-        person, cat = picture.objects
+    for shown in data_set.images:
+        person, cat = shown.objects
         assert person.keypoints == [(20, 20, 2), (40, 30, 2)]
         assert cat.keypoints == [(20, 20, 2), (0, 0, 0)]
         assert cat.box == (20, 20, 1, 1)
@@ -170,7 +170,7 @@ def _the_hole_is_kept(folder: Path) -> None:
     data_set, outlines = segments(folder)
     assert [len(rings) for rings in outlines] == [1] * 6
     mask = filled(outlines[0][0])
-    wanted = full_mask(data_set.pictures[0].objects[0], WIDTH, HEIGHT)
+    wanted = full_mask(data_set.images[0].objects[0], WIDTH, HEIGHT)
     assert not mask[20:40, 20:50].any()
     assert (mask ^ wanted).sum() <= 2 * (40 + 30) + 4  # the hole's own line
     assert kinds(data_set) == {"holes cut": 6}
@@ -184,9 +184,9 @@ def _parts(folder: Path) -> None:
 
 def _parts_are_one_object(folder: Path) -> None:
     data_set, outlines = segments(folder)
-    assert [len(picture.objects) for picture in data_set.pictures] == [1] * 6
+    assert [len(image.objects) for image in data_set.images] == [1] * 6
     assert [len(rings) for rings in outlines] == [1] * 6
-    wanted = full_mask(data_set.pictures[0].objects[0], WIDTH, HEIGHT)
+    wanted = full_mask(data_set.images[0].objects[0], WIDTH, HEIGHT)
     assert (filled(outlines[0][0]) ^ wanted).sum() <= 20  # the seam
     assert kinds(data_set) == {"joined labels": 6, "parts joined": 6}
 
@@ -199,7 +199,7 @@ def _mixed(folder: Path) -> None:
 
 def _boxes_become_outlines(folder: Path) -> None:
     data_set, outlines = segments(folder)
-    assert [[one.has_mask for one in picture.objects] for picture in data_set.pictures] == [[True, False]] * 6
+    assert [[one.has_mask for one in image.objects] for image in data_set.images] == [[True, False]] * 6
     assert [len(rings) for rings in outlines] == [2] * 6
     assert kinds(data_set) == {"box as outline": 6}
 
@@ -261,8 +261,8 @@ def _by_the_sdk(folder: Path) -> None:
 def _all_of_it_arrives(folder: Path) -> None:
     data_set, split = read(folder, "segment")
     assert split.by == "tag"
-    assert {part: len(pictures) for part, pictures in split.parts.items()} == {"train": 7, "val": 3}
-    assert sorted(len(picture.objects) for picture in data_set.pictures) == [0] + [8] * 9
+    assert {part: len(images) for part, images in split.parts.items()} == {"train": 7, "val": 3}
+    assert sorted(len(image.objects) for image in data_set.images) == [0] + [8] * 9
     written = folder.parent / "yolo"
     changed = Findings()
     lines = yolo_writing.write(data_set, split, written, "segment", changed).parent / "labels"
@@ -282,7 +282,7 @@ def _tilted_at_an_edge(folder: Path) -> None:
 def _it_is_cut(folder: Path) -> None:
     data_set, _ = read(folder)
     assert kinds(data_set) == {"cut oriented box": 6}
-    x, y, width, height = data_set.pictures[0].objects[0].box
+    x, y, width, height = data_set.images[0].objects[0].box
     assert (x, y, x + width, y + height) == pytest.approx((0.42, 0, 40.95, 19.98), abs=0.02)
 
 

@@ -153,7 +153,7 @@ def _is_turned(folder: Path) -> None:
     for index in range(4):
         labels = _scene(index)
         assert (data.source.labels(index) == labels).all()
-        assert (np.asarray(data.source.picture(index))[..., 0] == labels * 80 + 20).all()
+        assert (np.asarray(data.source.image(index))[..., 0] == labels * 80 + 20).all()
     assert "EXIF orientation 6" in data.sentences[0]
 
 

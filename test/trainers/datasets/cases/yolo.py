@@ -96,7 +96,7 @@ def _linked_folder(folder: Path) -> None:
 def _linked_folder_is_read(folder: Path) -> None:
     data_set, _, counts = trained(folder)
     assert counts == [10, 2]
-    assert all(picture.objects for picture in data_set.pictures)
+    assert all(image.objects for image in data_set.images)
     assert kinds(folder) == {}
 
 
@@ -161,7 +161,7 @@ def _labelimg(folder: Path) -> None:
 def _labelimg_is_read(folder: Path) -> None:
     data_set, chosen, counts = trained(folder)
     assert (chosen.by, counts) == ("random", [8, 2])
-    assert all(picture.objects for picture in data_set.pictures)
+    assert all(image.objects for image in data_set.images)
     assert kinds(folder) == {}
 
 
@@ -176,9 +176,9 @@ def _mixed(folder: Path) -> None:
 
 def _mixed_is_read(folder: Path) -> None:
     valid((7, 2), ("thing", "other"), same_line_twice=6)(folder)
-    for picture in reading.read(folder).pictures:
-        if not picture.name.startswith("images__train__empty"):
-            assert [(one.class_name, one.has_mask) for one in picture.objects] == [("thing", False), ("other", True)]
+    for image in reading.read(folder).images:
+        if not image.name.startswith("images__train__empty"):
+            assert [(one.class_name, one.has_mask) for one in image.objects] == [("thing", False), ("other", True)]
 
 
 def _names_with_spaces(folder: Path) -> None:
@@ -193,8 +193,8 @@ def _names_with_spaces_are_written(folder: Path) -> None:
     valid((5, 5), ("кот",))(folder)
     data_set, chosen, _ = trained(folder)
     again = reading.read(yolo_writing.write(data_set, chosen, folder.parent / "written").parent)
-    assert len(again.pictures) == 10
-    assert all(picture.objects for picture in again.pictures)
+    assert len(again.images) == 10
+    assert all(image.objects for image in again.images)
 
 
 def _same_file_names(folder: Path) -> None:

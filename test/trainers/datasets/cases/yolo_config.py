@@ -17,24 +17,24 @@ from cases.yolo import FOLDERS, LINE, kinds, refused, splits, trained, valid, wi
 def _one_based(folder: Path) -> None:
     data_set, _, counts = trained(folder)
     assert counts == [4, 2]
-    assert {one.class_name for picture in data_set.pictures for one in picture.objects} == {"cat"}
+    assert {one.class_name for image in data_set.images for one in image.objects} == {"cat"}
     assert kinds(folder) == {"class numbers": 1}
     written = yolo_writing.write(*trained(folder)[:2], folder.parent / "written")
     again = reading.read(written.parent)
     assert again.classes == ["cat", "dog"]
-    assert {one.class_name for picture in again.pictures for one in picture.objects} == {"cat"}
+    assert {one.class_name for image in again.images for one in image.objects} == {"cat"}
 
 
 def _quoted(folder: Path) -> None:
     data_set, _, _ = trained(folder)
     assert data_set.classes == [f"c{number}" for number in range(12)]
-    assert {one.class_name for picture in data_set.pictures for one in picture.objects} == {"c10"}
+    assert {one.class_name for image in data_set.images for one in image.objects} == {"c10"}
 
 
 def _gap_is_told(folder: Path) -> None:
     data_set, _, _ = trained(folder)
     assert data_set.classes == ["cat", "dog"]
-    assert [one.class_name for picture in data_set.pictures for one in picture.objects] == ["dog"] * 6
+    assert [one.class_name for image in data_set.images for one in image.objects] == ["dog"] * 6
     (told,) = data_set.findings.sentences()
     assert "data.yaml has no 1 (it has 0, 2)" in told
 

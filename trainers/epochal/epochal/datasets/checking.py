@@ -63,7 +63,7 @@ _needs: dict[str, tuple[Callable[[DataSet], bool], str]] = {
     "segment": (lambda data_set: data_set.has_masks, "no masks or polygons on its images"),
     "pose": (lambda data_set: data_set.has_keypoints, "no keypoints on its images"),
     "classify": (
-        lambda data_set: any(picture.labels for picture in data_set.pictures),
+        lambda data_set: any(image.labels for image in data_set.images),
         "no classes of whole images (a folder for each class, or tags named as classes)",
     ),
 }
@@ -91,17 +91,17 @@ def checked(
     try:
         if look:
             decoded = decode_all(
-                data_set.pictures, data_set.findings, partial(look.progress, "Looking at images"), seconds=look.seconds
+                data_set.images, data_set.findings, partial(look.progress, "Looking at images"), seconds=look.seconds
             )
             damaged = set(map(id, decoded.failed))
-            data_set.pictures = [one for one in data_set.pictures if id(one) not in damaged]
+            data_set.images = [one for one in data_set.images if id(one) not in damaged]
         _require(data_set, data, task, parameters)
         chosen = split(data_set, parameters.split, seed=seed, fraction=parameters.validation_fraction)
         comparisons = foresight.loads(chosen) if foresight else []
         something_to_learn(chosen, task, comparisons)
         if look:
             data_set.findings.extend(
-                duplicates.find(data_set.pictures, partial(look.progress, "Comparing images"), chosen=chosen)
+                duplicates.find(data_set.images, partial(look.progress, "Comparing images"), chosen=chosen)
             )
             compared = True
     finally:
@@ -217,8 +217,8 @@ def _require(data_set: DataSet, data: str, task: str, parameters: SplitParameter
             f"Supervisely), which the task {task} needs{reading.other_format(data_set.folder)}"
         )
     wrong = reading.serious(data_set, task)
-    if wrong and not parameters.skip_bad_pictures:
-        raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_pictures: true trains on the rest)")
+    if wrong and not parameters.skip_bad_images:
+        raise DataError(f"the data set {data} has {'; '.join(wrong)} (skip_bad_images: true trains on the rest)")
     has, words = _needs[task]
     if not has(data_set):
         raise DataError(f"the data set {data} ({data_set.kind}) has {words}, which the task {task} needs")

@@ -23,13 +23,13 @@ from epochal.datasets.coco_entries import (
 )
 from epochal.datasets.coco_files import files_to_read, places_of, split_of
 from epochal.datasets.frames import Frame, frame_of
+from epochal.datasets.images import link_name, relocated, unique_name
 from epochal.datasets.json_lists import JsonLists
 from epochal.datasets.listings import Listings
 from epochal.datasets.masks import full_mask, rle_of_mask
-from epochal.datasets.model import DataSet, Findings, Object, Picture
+from epochal.datasets.model import DataSet, DatasetImage, Findings, Object
 from epochal.datasets.outlines import outline_of
 from epochal.datasets.painting import area_of
-from epochal.datasets.pictures import link_name, relocated, unique_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
@@ -42,7 +42,7 @@ class _Category(NamedTuple):
 class _Listed(NamedTuple):
     """An image of a file, and how its marks lie on it."""
 
-    picture: Picture
+    image: DatasetImage
     frame: Frame
 
 
@@ -66,7 +66,7 @@ class _Reader:
         self._task = task
         self._findings = Findings()
         self._categories: dict[Id, _Category] = {}
-        self._by_path: dict[Path, tuple[Picture, Path]] = {}
+        self._by_path: dict[Path, tuple[DatasetImage, Path]] = {}
         self._names: set[str] = set()
         self._listings = Listings(folder)
 
@@ -78,8 +78,8 @@ class _Reader:
         numbers = [one for one in self._categories if isinstance(one, int)]
         ids = sorted(numbers) if len(numbers) == len(self._categories) else self._categories
         classes = list(dict.fromkeys(self._categories[one].name for one in ids))
-        pictures = [picture for picture, _ in self._by_path.values()]
-        return DataSet("coco", self._folder, classes, pictures, self._findings, self._keypoint_names(pictures))
+        images = [image for image, _ in self._by_path.values()]
+        return DataSet("coco", self._folder, classes, images, self._findings, self._keypoint_names(images))
 
     def _file(self, path: Path) -> _File:
         """Its categories and images, without their annotations."""
@@ -131,8 +131,8 @@ class _Reader:
         if number in file.images:
             # Nobody knows to which of both images their annotations belong.
             self._findings.add("duplicate image id", f"{where} has the id of another image")
-            if (listed := file.images[number]) and listed.picture.path != path:
-                self._by_path.pop(listed.picture.path, None)
+            if (listed := file.images[number]) and listed.image.path != path:
+                self._by_path.pop(listed.image.path, None)
                 file.images[number] = None
             return
         file.images[number] = None
@@ -140,22 +140,22 @@ class _Reader:
         if path is None or frame is None:
             return
         if before := self._by_path.get(path):
-            picture, other = before
+            image, other = before
             if other == file.path:
                 self._findings.add("image listed twice", f"{where} is {path}, as another entry is")
                 return
-            if picture.split != file.split:
+            if image.split != file.split:
                 self._findings.add("image in two splits", f"{path} is in {other} and in {file.path}")
                 return
             self._findings.add(
                 "image in several files", f"{path} is in {other} and in {file.path}: it has the marks of both"
             )
         else:
-            picture = Picture(
+            image = DatasetImage(
                 path, unique_name(path, self._folder, self._names), frame.width, frame.height, split=file.split
             )
-            self._by_path[path] = picture, file.path
-        file.images[number] = _Listed(picture, frame)
+            self._by_path[path] = image, file.path
+        file.images[number] = _Listed(image, frame)
 
     def _read_annotations(self, file: _File) -> None:
         for name, index, entry in JsonLists(file.path).entries(("annotations",), elsewhere=("images", "categories")):
@@ -190,15 +190,15 @@ class _Reader:
             tell(kind, words)
         if marks.one.crowd:
             tell("crowd", "is a crowd: mmdetection does not count what it finds there, YOLO's formats leave it out")
-        listed.picture.objects.append(marks.one)
+        listed.image.objects.append(marks.one)
 
-    def _keypoint_names(self, pictures: list[Picture]) -> list[str]:
+    def _keypoint_names(self, images: list[DatasetImage]) -> list[str]:
         """Those of the categories, where they agree; else as many names as there are keypoints."""
         named = [category.keypoints for category in self._categories.values() if category.keypoints]
         if named and all(one == named[0] for one in named):
             return named[0]
         count = len(named[0]) if named else 0
-        count = count or next((len(one.keypoints) for p in pictures for one in p.objects if one.keypoints), 0)
+        count = count or next((len(one.keypoints) for p in images for one in p.objects if one.keypoints), 0)
         return [f"point {index + 1}" for index in range(count)]
 
 
@@ -212,38 +212,38 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect") -
     categories = [{"id": index + 1, "name": name, **keypoints} for index, name in enumerate(data_set.classes)]
     numbers = {name: index + 1 for index, name in enumerate(data_set.classes)}
     files = {}
-    for part, pictures in split.parts.items():
-        images, annotations = [], []
+    for part, images in split.parts.items():
+        entries, annotations = [], []
         (folder / "images" / part).mkdir(parents=True, exist_ok=True)
-        for number, picture in enumerate(pictures, 1):
-            name = link_name(picture)
-            os.symlink(picture.path.resolve(), folder / "images" / part / name)
-            images.append({"id": number, "file_name": name, "width": picture.width, "height": picture.height})
-            for one in picture.objects:
-                marks = _annotation(one, picture, task)
+        for number, image in enumerate(images, 1):
+            name = link_name(image)
+            os.symlink(image.path.resolve(), folder / "images" / part / name)
+            entries.append({"id": number, "file_name": name, "width": image.width, "height": image.height})
+            for one in image.objects:
+                marks = _annotation(one, image, task)
                 annotations.append(
                     {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[one.class_name], **marks}
                 )
-        content = {"images": images, "annotations": annotations, "categories": categories}
+        content = {"images": entries, "annotations": annotations, "categories": categories}
         files[part] = folder / "annotations" / f"{part}.json"
         files[part].write_text(json.dumps(content))
     return files
 
 
-def _annotation(one: Object, picture: Picture, task: str) -> dict[str, Any]:
+def _annotation(one: Object, image: DatasetImage, task: str) -> dict[str, Any]:
     marks: dict[str, Any] = {"bbox": [float(v) for v in one.box], "iscrowd": int(one.crowd)}
     # An outline thinner than a pixel fills none; mmdet discards what has no area.
     box_area = float(one.box.width * one.box.height)
     holed = any(polygon.interiors for polygon in one.polygons)
     if one.bitmap is not None or holed:
-        mask = full_mask(one, picture.width, picture.height)
+        mask = full_mask(one, image.width, image.height)
         marks["segmentation"] = rle_of_mask(mask)
         marks["area"] = float(mask.sum()) or box_area
     elif one.polygons:
         marks["segmentation"] = [[float(v) for point in polygon.exterior for v in point] for polygon in one.polygons]
         marks["area"] = sum(map(area_of, one.polygons)) or box_area
     else:
-        outlines = [outline_of(one, picture.width, picture.height).ring] if task == "segment" else []
+        outlines = [outline_of(one, image.width, image.height).ring] if task == "segment" else []
         marks["segmentation"] = [[float(v) for point in ring for v in point] for ring in outlines]
         marks["area"] = box_area
     if one.keypoints:
@@ -258,4 +258,4 @@ def _image_of(entry: Any, file: _File) -> Path | None:
         listed = file.images.get(identifier(as_object(entry), "image_id"))
     except Malformed:
         return None
-    return listed.picture.path if listed else None
+    return listed.image.path if listed else None

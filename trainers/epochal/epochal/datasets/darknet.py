@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
+from epochal.datasets.images import last_parts, named
 from epochal.datasets.junk import is_junk
 from epochal.datasets.model import Findings
-from epochal.datasets.pictures import last_parts, named
 from epochal.datasets.splits import SPLIT_NAMES
 from epochal.datasets.text_files import text_of
 from epochal.datasets.yolo_config import Config, numbered

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from PIL import Image, ImageFile
 
 from epochal.datasets.file_facts import AT_A_TIME, FileFacts, stamp
-from epochal.datasets.model import Findings, Picture
+from epochal.datasets.model import DatasetImage, Findings
 
 #: Called with how many of how many images are done.
 Progress = Callable[[int, int], None]
@@ -30,11 +30,11 @@ class Outcome(NamedTuple):
     #: Images that were decoded now or before; fewer than there are where time ran out.
     images: int
     #: Those that cannot be, which are among the findings.
-    failed: list[Picture]
+    failed: list[DatasetImage]
 
 
 def decode_all(
-    pictures: Sequence[Picture],
+    images: Sequence[DatasetImage],
     findings: Findings,
     progress: Progress = lambda _done, _all: None,
     seconds: float | None = None,
@@ -46,16 +46,16 @@ def decode_all(
     tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         with closing(FileFacts("decoded")) as facts, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            for start in range(0, len(pictures), AT_A_TIME):
+            for start in range(0, len(images), AT_A_TIME):
                 if end is not None and time.monotonic() > end:
                     break
-                some = pictures[start : start + AT_A_TIME]
-                for picture, problem in zip(some, _problems(facts, [one.path for one in some], pool), strict=True):
+                some = images[start : start + AT_A_TIME]
+                for image, problem in zip(some, _problems(facts, [one.path for one in some], pool), strict=True):
                     done += 1
                     if problem:
-                        failed.append(picture)
-                        findings.add(KIND, f"{picture.path} cannot be decoded: {problem}", picture.path)
-                progress(done, len(pictures))
+                        failed.append(image)
+                        findings.add(KIND, f"{image.path} cannot be decoded: {problem}", image.path)
+                progress(done, len(images))
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
     return Outcome(done, failed)

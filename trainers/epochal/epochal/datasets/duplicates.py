@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from epochal.datasets.file_facts import AT_A_TIME, FileFacts, Stamp, stamp
-from epochal.datasets.model import Findings, Picture
+from epochal.datasets.model import DatasetImage, Findings
 from epochal.datasets.splits import Split, split_name
 
 #: Called with how many of how many steps are done; a step is a file of which a part or all is read.
@@ -24,7 +24,7 @@ _PART = 4096
 
 
 def find(
-    pictures: Sequence[Picture], progress: Progress = lambda _done, _all: None, *, chosen: Split | None = None
+    images: Sequence[DatasetImage], progress: Progress = lambda _done, _all: None, *, chosen: Split | None = None
 ) -> Findings:
     """Images that are there more than once, byte for byte; what is only alike is not found.
 
@@ -32,9 +32,9 @@ def find(
     `duplicate image`.
     """
     findings = Findings()
-    splits = _splits(pictures, chosen)
-    for group in _groups(pictures, progress):
-        first, *others = sorted(group, key=lambda picture: str(picture.path))
+    splits = _splits(images, chosen)
+    for group in _groups(images, progress):
+        first, *others = sorted(group, key=lambda image: str(image.path))
         for other in others:
             here, there = splits.get(id(first)), splits.get(id(other))
             if here != there and here and there:
@@ -45,27 +45,27 @@ def find(
     return findings
 
 
-def _splits(pictures: Sequence[Picture], chosen: Split | None) -> dict[int, str]:
-    own = {id(picture): split_name(picture.split) or picture.split for picture in pictures if picture.split}
+def _splits(images: Sequence[DatasetImage], chosen: Split | None) -> dict[int, str]:
+    own = {id(image): split_name(image.split) or image.split for image in images if image.split}
     if chosen is None:
         return own
-    drawn = {id(picture): part for part, pictures in chosen.parts.items() for picture in pictures}
+    drawn = {id(image): part for part, images in chosen.parts.items() for image in images}
     return {**{key: name for key, name in own.items() if name not in chosen.parts}, **drawn}
 
 
-def _groups(pictures: Sequence[Picture], progress: Progress) -> list[list[Picture]]:
+def _groups(images: Sequence[DatasetImage], progress: Progress) -> list[list[DatasetImage]]:
     """Images of equal content."""
     # One that is not there is among the reader's findings.
-    stamps = {id(picture): found for picture in pictures if (found := stamp(picture.path))}
-    there = [picture for picture in pictures if id(picture) in stamps]
-    alike = _several(there, lambda picture: stamps[id(picture)].size)
+    stamps = {id(image): found for image in images if (found := stamp(image.path))}
+    there = [image for image in images if id(image) in stamps]
+    alike = _several(there, lambda image: stamps[id(image)].size)
     steps = sum(map(len, alike))
     done = 0
     for whole in (False, True):
-        wanted = [picture for group in alike for picture in group]
+        wanted = [image for group in alike for image in group]
         found = {}
-        for picture, digest in _digests(wanted, stamps, whole):
-            found[id(picture)] = digest
+        for image, digest in _digests(wanted, stamps, whole):
+            found[id(image)] = digest
             done += 1
             progress(done, max(steps, done))
         alike = [
@@ -77,27 +77,27 @@ def _groups(pictures: Sequence[Picture], progress: Progress) -> list[list[Pictur
     return alike
 
 
-def _several(pictures: Iterable[Picture], key: Callable[[Picture], object]) -> list[list[Picture]]:
-    groups: dict[object, list[Picture]] = defaultdict(list)
-    for picture in pictures:
-        groups[key(picture)].append(picture)
+def _several(images: Iterable[DatasetImage], key: Callable[[DatasetImage], object]) -> list[list[DatasetImage]]:
+    groups: dict[object, list[DatasetImage]] = defaultdict(list)
+    for image in images:
+        groups[key(image)].append(image)
     return [group for group in groups.values() if len(group) > 1]
 
 
 def _digests(
-    pictures: list[Picture], stamps: dict[int, Stamp], whole: bool
-) -> Iterator[tuple[Picture, bytes | str | None]]:
+    images: list[DatasetImage], stamps: dict[int, Stamp], whole: bool
+) -> Iterator[tuple[DatasetImage, bytes | str | None]]:
     """The digest of each image's file, or of a part of it; None for one that cannot be read."""
     with closing(FileFacts("digests" if whole else "digests-of-parts")) as facts:
-        for start in range(0, len(pictures), AT_A_TIME):
-            some = pictures[start : start + AT_A_TIME]
-            known = facts.known((picture.path, stamps[id(picture)]) for picture in some)
+        for start in range(0, len(images), AT_A_TIME):
+            some = images[start : start + AT_A_TIME]
+            known = facts.known((image.path, stamps[id(image)]) for image in some)
             fresh = []
-            for picture in some:
-                digest = known.get(picture.path)
-                if digest is None and (digest := _digest(picture.path, whole)):
-                    fresh.append((picture.path, stamps[id(picture)], digest))
-                yield picture, digest
+            for image in some:
+                digest = known.get(image.path)
+                if digest is None and (digest := _digest(image.path, whole)):
+                    fresh.append((image.path, stamps[id(image)], digest))
+                yield image, digest
             facts.keep(fresh)
 
 

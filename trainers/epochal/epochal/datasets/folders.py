@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from epochal.datasets.junk import is_junk
-from epochal.datasets.model import PICTURE_SUFFIXES, Findings
+from epochal.datasets.model import IMAGE_SUFFIXES, Findings
 
 
 def files_in(folder: Path, findings: Findings) -> Iterator[Path]:
@@ -37,7 +37,7 @@ def files_in(folder: Path, findings: Findings) -> Iterator[Path]:
                 (linked if entry.is_symlink() else inner).append(entry.path)
             elif _is_file(entry):
                 yield Path(entry.path)
-            elif entry.is_symlink() and Path(entry.name).suffix.lower() in {"", *PICTURE_SUFFIXES}:
+            elif entry.is_symlink() and Path(entry.name).suffix.lower() in {"", *IMAGE_SUFFIXES}:
                 findings.add("broken link", f"{entry.path} is a link to {os.readlink(entry.path)}, which is not there")
         folders += reversed(inner)
 
@@ -65,7 +65,7 @@ def images_beside(folder: Path) -> list[Path]:
     return [
         Path(entry.path)
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)
-        if not is_junk(entry.name) and Path(entry.name).suffix.lower() in PICTURE_SUFFIXES and not _is_folder(entry)
+        if not is_junk(entry.name) and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES and not _is_folder(entry)
     ]
 
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from epochal.datasets.folders import folders_in, holds_images, images_beside
-from epochal.datasets.model import DataSet, Findings, Picture
-from epochal.datasets.pictures import link_name, pictures_in, size_of, unique_name
+from epochal.datasets.images import images_in, link_name, size_of, unique_name
+from epochal.datasets.model import DataSet, DatasetImage, Findings
 from epochal.datasets.splits import Split, split_name
 
 
@@ -27,25 +27,25 @@ def read(folder: Path) -> DataSet:
             continue
         if split_name(child.name):
             findings.add("empty split", f"{child} has no folders of images, named for classes")
-        elif pictures := pictures_in(child, Findings()):
-            findings.add("folder not read", f"{child} is beside folders of splits, and has {len(pictures)} images")
+        elif images := images_in(child, Findings()):
+            findings.add("folder not read", f"{child} is beside folders of splits, and has {len(images)} images")
     roots = {child: folders_in(child, findings) for child in splits} if splits else {folder: children}
     classes = sorted({child.name for folders in roots.values() for child in folders})
-    pictures = []
+    images = []
     taken: set[str] = set()
     for root, folders in roots.items():
         for path in images_beside(root):
             findings.add("image without a class", f"{path} is in no folder named for a class", path)
         for child in folders:
-            found = pictures_in(child, findings)
+            found = images_in(child, findings)
             if not found:
                 findings.add("class without images", f"{child} has none")
             for path in found:
                 if size := size_of(path, findings):
                     name = unique_name(path, folder, taken)
                     split = split_name(root.name) if splits else None
-                    pictures.append(Picture(path, name, *size, split=split, labels=[child.name]))
-    return DataSet("images", folder, classes, pictures, findings)
+                    images.append(DatasetImage(path, name, *size, split=split, labels=[child.name]))
+    return DataSet("images", folder, classes, images, findings)
 
 
 def _splits(folders: list[Path]) -> list[Path]:
@@ -60,10 +60,10 @@ def _splits(folders: list[Path]) -> list[Path]:
 
 def write(data_set: DataSet, split: Split, folder: Path) -> None:
     """`<folder>/<split>/<class>/<image>`, as links to the images. Every class has its folder in every split."""
-    for name, pictures in split.parts.items():
+    for name, images in split.parts.items():
         for class_name in data_set.classes:
             (folder / name / class_name).mkdir(parents=True, exist_ok=True)
-        for picture in pictures:
-            for label in picture.labels[:1]:
-                target = folder / name / label / link_name(picture)
-                os.symlink(picture.path.resolve(), target)
+        for image in images:
+            for label in image.labels[:1]:
+                target = folder / name / label / link_name(image)
+                os.symlink(image.path.resolve(), target)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from epochal.datasets.model import Bitmap, DataSet, Object, Picture
+from epochal.datasets.model import Bitmap, DataSet, DatasetImage, Object
 from epochal.datasets.reading import read, recognise
 from epochal.datasets.splits import split_name
 from epochal.errors import DataError
@@ -46,8 +46,8 @@ def write_index(folder: Path, index: Path) -> None:
     beside = index.with_name(f"{index.name}.{os.getpid()}.tmp")
     with open(beside, "w", encoding="utf-8") as file:
         file.write(json.dumps(_details(data_set)) + "\n")
-        for picture in data_set.pictures:
-            file.write(json.dumps(_item(picture, folder)) + "\n")
+        for image in data_set.images:
+            file.write(json.dumps(_item(image, folder)) + "\n")
     os.replace(beside, index)
 
 
@@ -55,14 +55,14 @@ def _details(data_set: DataSet) -> dict[str, Any]:
     items: Counter[str] = Counter()
     marks: Counter[str] = Counter()
     splits: Counter[str] = Counter()
-    for picture in data_set.pictures:
-        names = picture.labels + [one.class_name for one in picture.objects]
+    for image in data_set.images:
+        names = image.labels + [one.class_name for one in image.objects]
         marks.update(names)
         items.update(set(names))
-        splits[_split(picture)] += 1
+        splits[_split(image)] += 1
     return {
         "kind": data_set.kind,
-        "images": len(data_set.pictures),
+        "images": len(data_set.images),
         "classes": [
             {"name": name, "items": items[name], "marks": marks[name], "color": None} for name in data_set.classes
         ],
@@ -71,31 +71,31 @@ def _details(data_set: DataSet) -> dict[str, Any]:
     }
 
 
-def _split(picture: Picture) -> str:
-    return (split_name(picture.split) or picture.split) if picture.split else "all"
+def _split(image: DatasetImage) -> str:
+    return (split_name(image.split) or image.split) if image.split else "all"
 
 
-def _item(picture: Picture, folder: Path) -> dict[str, Any]:
-    marks: list[dict[str, Any]] = [{"kind": "label", "class": label} for label in picture.labels]
+def _item(image: DatasetImage, folder: Path) -> dict[str, Any]:
+    marks: list[dict[str, Any]] = [{"kind": "label", "class": label} for label in image.labels]
     points = 0
-    for one in picture.objects:
+    for one in image.objects:
         if len(marks) >= MOST_MARKS or points > MOST_POINTS:
             break
         for mark in _marks(one):
             points += sum(map(len, mark.get("rings", []))) + len(mark.get("png", "")) // 16
             marks.append(mark)
     try:
-        path = picture.path.relative_to(folder).as_posix()
+        path = image.path.relative_to(folder).as_posix()
     except ValueError:
-        path = os.path.relpath(picture.path, folder)
+        path = os.path.relpath(image.path, folder)
     return {
         "item": path,
-        "split": _split(picture),
-        "width": picture.width,
-        "height": picture.height,
+        "split": _split(image),
+        "width": image.width,
+        "height": image.height,
         "marks": marks,
-        "allMarks": len(marks) >= len(picture.labels) + len(picture.objects),
-        "classes": sorted({*picture.labels, *(one.class_name for one in picture.objects)}),
+        "allMarks": len(marks) >= len(image.labels) + len(image.objects),
+        "classes": sorted({*image.labels, *(one.class_name for one in image.objects)}),
     }
 
 
@@ -125,9 +125,9 @@ def _rounded(point: tuple[float, float]) -> list[float]:
 def _png(bitmap: Bitmap) -> str:
     """White where the mask is set, nothing elsewhere."""
     mask = bitmap.mask.astype(np.uint8)
-    picture = Image.fromarray(np.dstack([np.full_like(mask, 255), mask * 255]), "LA")
+    image = Image.fromarray(np.dstack([np.full_like(mask, 255), mask * 255]), "LA")
     content = io.BytesIO()
-    picture.save(content, format="PNG", optimize=True)
+    image.save(content, format="PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()
 
 

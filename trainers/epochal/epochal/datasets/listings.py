@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from epochal.datasets.pictures import inside_of
+from epochal.datasets.images import inside_of
 
 
 class _Listed(NamedTuple):

@@ -180,17 +180,17 @@ def _decompressed(text: str) -> list[int]:
 
 def packed(mask: np.ndarray) -> str:
     """Supervisely's bitmap data: base64 of zlib of a PNG whose alpha is the mask."""
-    picture = _palette(mask)
+    image = _palette(mask)
     content = io.BytesIO()
-    picture.save(content, format="PNG", transparency=0, optimize=0)
+    image.save(content, format="PNG", transparency=0, optimize=0)
     return base64.b64encode(zlib.compress(content.getvalue())).decode()
 
 
 def _palette(mask: np.ndarray) -> Image.Image:
-    picture = Image.new("P", (mask.shape[1], mask.shape[0]))
-    picture.putdata(mask.astype(np.uint8).reshape(-1).tolist())
-    picture.putpalette([0, 0, 0, 255, 255, 255])
-    return picture
+    image = Image.new("P", (mask.shape[1], mask.shape[0]))
+    image.putdata(mask.astype(np.uint8).reshape(-1).tolist())
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    return image
 
 
 def unpacked(data: str, most_width: int, most_height: int) -> np.ndarray:
@@ -209,14 +209,14 @@ def unpacked(data: str, most_width: int, most_height: int) -> np.ndarray:
                 raise ValueError(
                     f"more than the {most_bytes} bytes of a mask of {most_width} × {most_height} pixels, or cut off"
                 )
-        picture = Image.open(io.BytesIO(content), formats=["PNG"])
-        _check_size(*picture.size, most_width, most_height)
-        picture.load()
+        image = Image.open(io.BytesIO(content), formats=["PNG"])
+        _check_size(*image.size, most_width, most_height)
+        image.load()
     except (zlib.error, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"not a packed mask: {error}") from error
-    if picture.mode == "P" and "transparency" not in picture.info:
-        picture = picture.convert("RGB")
-    if picture.mode in ("P", "LA", "RGBA"):
-        return np.asarray(picture.convert("RGBA"))[:, :, 3] > 0
-    array = np.asarray(picture)
+    if image.mode == "P" and "transparency" not in image.info:
+        image = image.convert("RGB")
+    if image.mode in ("P", "LA", "RGBA"):
+        return np.asarray(image.convert("RGBA"))[:, :, 3] > 0
+    array = np.asarray(image)
     return (array if array.ndim == 2 else array.any(2)).astype(bool)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Kind = Literal["images", "coco", "yolo", "supervisely"]
 Point = tuple[float, float]
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
 #: How many places of each kind of finding are kept: enough to see what they have in common, however many there are.
 MOST_EXAMPLES = 20
@@ -132,7 +132,7 @@ class Object:
 
 
 @dataclass(slots=True)
-class Picture:
+class DatasetImage:
     """An image file and what is marked on it."""
 
     path: Path
@@ -219,7 +219,7 @@ class DataSet:
     kind: Kind
     folder: Path
     classes: list[str]
-    pictures: list[Picture]
+    images: list[DatasetImage]
     findings: Findings = field(default_factory=Findings)
     keypoint_names: list[str] = field(default_factory=list)
     #: For each keypoint, the one it becomes in a mirrored image; empty: unknown.
@@ -228,14 +228,14 @@ class DataSet:
     @property
     def has_boxes(self) -> bool:
         """Whether any object is marked."""
-        return any(picture.objects for picture in self.pictures)
+        return any(image.objects for image in self.images)
 
     @property
     def has_masks(self) -> bool:
         """Whether any object has a mask."""
-        return any(one.has_mask for picture in self.pictures for one in picture.objects)
+        return any(one.has_mask for image in self.images for one in image.objects)
 
     @property
     def has_keypoints(self) -> bool:
         """Whether any object has keypoints."""
-        return any(one.keypoints for picture in self.pictures for one in picture.objects)
+        return any(one.keypoints for image in self.images for one in image.objects)

@@ -50,10 +50,10 @@ def _filled(ring: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def _border(ring: list[Point], width: int, height: int) -> np.ndarray:
     """Pixels on the lines between the pixels that its corners are in."""
-    picture = Image.new("1", (width, height))
+    image = Image.new("1", (width, height))
     pixels = [(int(np.floor(x)), int(np.floor(y))) for x, y in ring]
-    ImageDraw.Draw(picture).line([*pixels, pixels[0]], fill=1)
-    return np.asarray(picture, bool)
+    ImageDraw.Draw(image).line([*pixels, pixels[0]], fill=1)
+    return np.asarray(image, bool)
 
 
 def _enclosed(ring: list[Point]) -> float:

@@ -22,7 +22,7 @@ class SplitParameters(Parameters):
         le=0.9,
         description="Fraction of the images used for validation, where the split is random",
     )
-    skip_bad_pictures: bool = parameter(
+    skip_bad_images: bool = parameter(
         False,
         title="Skip what is wrong",
         description="Train on the valid part of a data set with missing images, boxes outside their images or "

@@ -156,7 +156,7 @@ def read(folder: Path, task: str | None = None) -> DataSet:
         # A part that every reader takes for granted is another one than it should be.
         what = f"{type(error).__name__}: {error}"[:200]
         raise DataError(f"the data set {folder} cannot be read as {kind or 'any format'}: {what}") from error
-    if not data_set.pictures:
+    if not data_set.images:
         first = next((f" ({one})" for one in data_set.findings.sentences()), "")
         raise DataError(f"the data set {folder} has no readable image{first}")
     return data_set

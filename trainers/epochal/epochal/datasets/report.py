@@ -20,9 +20,9 @@ from epochal.contracts import (
 )
 from epochal.data_report import DataReport, Effect, Role
 from epochal.datasets.decoding import Outcome
+from epochal.datasets.images import link_name
 from epochal.datasets.loaded import Comparison
-from epochal.datasets.model import MOST_EXAMPLES, DataSet, Findings, Picture
-from epochal.datasets.pictures import link_name
+from epochal.datasets.model import MOST_EXAMPLES, DataSet, DatasetImage, Findings
 from epochal.datasets.reading import leaves_out
 from epochal.datasets.splits import Split, split_name
 
@@ -42,11 +42,11 @@ def report_of(
 
     `decoded` is what came of decoding every image, `compared` whether duplicates were looked for.
     """
-    parts = [_Part(name, role, pictures) for (name, role), pictures in _parts(data_set, split).items()]
+    parts = [_Part(name, role, images) for (name, role), images in _parts(data_set, split).items()]
     report = DataReport(
         kind=data_set.kind,
         folder=str(data_set.folder),
-        images=len(data_set.pictures),
+        images=len(data_set.images),
         objects=sum(part.objects.total() for part in parts),
         split_by=split.by if split else None,
         split_sha256=split.sha256 if split else None,
@@ -58,7 +58,7 @@ def report_of(
             )
             for name in data_set.classes
         ],
-        sizes=_sizes(data_set.pictures),
+        sizes=_sizes(data_set.images),
     )
     if decoded:
         report.decoded = Decoded(images=decoded.images, failed=len(decoded.failed))
@@ -113,15 +113,15 @@ def _add_loaded(report: DataReport, split: Split, comparison: Comparison, folder
 class _Part:
     """A split and how often each class is in it, counted in one pass."""
 
-    def __init__(self, name: str, role: Role, pictures: list[Picture]) -> None:
+    def __init__(self, name: str, role: Role, images: list[DatasetImage]) -> None:
         self.name = name
         self.role = role
-        self.pictures = len(pictures)
+        self.size = len(images)
         self.unmarked = 0
         self.images: Counter[str] = Counter()
         self.objects: Counter[str] = Counter()
-        for picture in pictures:
-            marks = [*picture.labels, *(one.class_name for one in picture.objects)]
+        for image in images:
+            marks = [*image.labels, *(one.class_name for one in image.objects)]
             if marks:
                 self.objects.update(marks)
                 self.images.update(set(marks))
@@ -131,38 +131,36 @@ class _Part:
     def counts(self) -> SplitCounts:
         """For the report."""
         objects = self.objects.total()
-        return SplitCounts(
-            name=self.name, role=self.role, images=self.pictures, objects=objects, unmarked=self.unmarked
-        )
+        return SplitCounts(name=self.name, role=self.role, images=self.size, objects=objects, unmarked=self.unmarked)
 
 
-def _parts(data_set: DataSet, split: Split | None) -> Mapping[tuple[str, Role], list[Picture]]:
+def _parts(data_set: DataSet, split: Split | None) -> Mapping[tuple[str, Role], list[DatasetImage]]:
     """The images of each part by its name and role; what a split does not use is in parts of its own."""
     if split is None:
-        parts: dict[tuple[str, Role], list[Picture]] = {}
-        for picture in data_set.pictures:
-            name = _own_split(picture)
-            parts.setdefault((name, _roles.get(name, "unused")), []).append(picture)
+        parts: dict[tuple[str, Role], list[DatasetImage]] = {}
+        for image in data_set.images:
+            name = _own_split(image)
+            parts.setdefault((name, _roles.get(name, "unused")), []).append(image)
         return parts
-    parts = {(name, _roles[name]): pictures for name, pictures in split.parts.items()}
-    used = {id(picture) for pictures in split.parts.values() for picture in pictures}
-    for picture in data_set.pictures:
-        if id(picture) not in used:
-            name = _own_split(picture)
+    parts = {(name, _roles[name]): images for name, images in split.parts.items()}
+    used = {id(image) for images in split.parts.values() for image in images}
+    for image in data_set.images:
+        if id(image) not in used:
+            name = _own_split(image)
             # A part that the data set calls train, and that this split does not take, is not the training split.
             name = f"{name} (unused)" if name in split.parts else name
-            parts.setdefault((name, "unused"), []).append(picture)
+            parts.setdefault((name, "unused"), []).append(image)
     return parts
 
 
-def _own_split(picture: Picture) -> str:
-    return (split_name(picture.split) or picture.split) if picture.split else "all"
+def _own_split(image: DatasetImage) -> str:
+    return (split_name(image.split) or image.split) if image.split else "all"
 
 
-def _sizes(pictures: list[Picture]) -> ImageSizes | None:
-    if not pictures:
+def _sizes(images: list[DatasetImage]) -> ImageSizes | None:
+    if not images:
         return None
-    sizes = Counter((picture.width, picture.height) for picture in pictures)
+    sizes = Counter((image.width, image.height) for image in images)
     by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
     middle, passed = sizes.total() / 2, 0
     median = by_area[-1]

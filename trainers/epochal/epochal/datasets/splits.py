@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from epochal.datasets.model import DataSet, Picture
+from epochal.datasets.model import DataSet, DatasetImage
 from epochal.errors import DataError
 
 SplitBy = Literal["auto", "random", "folder", "tag"]
@@ -32,18 +32,18 @@ class Split:
     """Images to train and to validate with."""
 
     by: str
-    parts: dict[str, list[Picture]]
+    parts: dict[str, list[DatasetImage]]
     #: How many images are in neither part, by what they are in instead.
     set_aside: dict[str, int] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
         """Of the images' names in each part: equal for equal splits, wherever the data lie."""
-        names = {part: sorted(picture.name for picture in pictures) for part, pictures in self.parts.items()}
+        names = {part: sorted(image.name for image in images) for part, images in self.parts.items()}
         return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{len(pictures)} {part}" for part, pictures in self.parts.items())
+        counts = ", ".join(f"{len(images)} {part}" for part, images in self.parts.items())
         aside = ", ".join(f"{count} {part}" for part, count in self.set_aside.items())
         return f"split by {self.by}: {counts} images{f' (set aside: {aside})' if aside else ''}, sha256 {self.sha256}"
 
@@ -59,26 +59,24 @@ def split(
     What is in `test`, by its folder or a tag, is never drawn: it is set aside, for whoever tests what was trained.
     Raises `DataError` where a part is empty.
     """
-    pictures = data_set.pictures
-    by_folder = [picture.split and (split_name(picture.split) or picture.split) for picture in pictures]
-    by_tag = [_tagged(picture.tags) for picture in pictures]
+    images = data_set.images
+    by_folder = [image.split and (split_name(image.split) or image.split) for image in images]
+    by_tag = [_tagged(image.tags) for image in images]
     if by == "auto":
         by = next(
             (name for name, found in (("folder", by_folder), ("tag", by_tag)) if {"train", "val"} <= set(found)),
             "random",
         )
     said = {"folder": [by_folder], "tag": [by_tag]}.get(by, [by_folder, by_tag])
-    tests = {one.path for one, *names in zip(pictures, *said, strict=True) if "test" in names}
+    tests = {one.path for one, *names in zip(images, *said, strict=True) if "test" in names}
     if by == "random":
-        drawn = _drawn([one for one in pictures if one.path not in tests], seed, fraction, stratify)
-        chosen = [drawn.get(one.path) for one in pictures]
+        drawn = _drawn([one for one in images if one.path not in tests], seed, fraction, stratify)
+        chosen = [drawn.get(one.path) for one in images]
     else:
         chosen = said[0]
     # A file that is in test and elsewhere as well is in test.
-    chosen = ["test" if one.path in tests else name for one, name in zip(pictures, chosen, strict=True)]
-    parts = {
-        part: [one for one, name in zip(pictures, chosen, strict=True) if name == part] for part in ("train", "val")
-    }
+    chosen = ["test" if one.path in tests else name for one, name in zip(images, chosen, strict=True)]
+    parts = {part: [one for one, name in zip(images, chosen, strict=True) if name == part] for part in ("train", "val")}
     aside = Counter(name or "in no split" for name in chosen if name not in parts)
     for part, found in parts.items():
         if not found:
@@ -93,15 +91,15 @@ def _tagged(tags: list[str]) -> str | None:
     return "test" if "test" in names else next(iter(names), None)
 
 
-def _drawn(pictures: list[Picture], seed: int, fraction: float, stratify: bool) -> dict[Path, str]:
+def _drawn(images: list[DatasetImage], seed: int, fraction: float, stratify: bool) -> dict[Path, str]:
     """`train` or `val` for each image; only names and the seed decide, not the order of the files.
 
     A file that the data set names twice is drawn once.
     """
-    pictures = list({picture.path: picture for picture in pictures}.values())
+    images = list({image.path: image for image in images}.values())
     groups: dict[str, list[str]] = {}
-    for picture in pictures:
-        groups.setdefault(picture.labels[0] if stratify and picture.labels else "", []).append(picture.name)
+    for image in images:
+        groups.setdefault(image.labels[0] if stratify and image.labels else "", []).append(image.name)
     validate: set[str] = set()
     for group, names in sorted(groups.items()):
         shuffled = sorted(names)
@@ -109,4 +107,4 @@ def _drawn(pictures: list[Picture], seed: int, fraction: float, stratify: bool) 
         random.Random(f"{seed}:{group}".encode(errors="surrogateescape")).shuffle(shuffled)
         count = round(len(shuffled) * fraction)
         validate.update(shuffled[: max(count, 1) if len(shuffled) > 1 else count])
-    return {picture.path: "val" if picture.name in validate else "train" for picture in pictures}
+    return {image.path: "val" if image.name in validate else "train" for image in images}

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from epochal.datasets.frames import Frame, frame_of
+from epochal.datasets.images import named, unique_name
 from epochal.datasets.junk import is_junk
 from epochal.datasets.masks import cropped, full_mask
-from epochal.datasets.model import PICTURE_SUFFIXES, Box, DataSet, Findings, Object, Picture
-from epochal.datasets.pictures import named, unique_name
+from epochal.datasets.model import IMAGE_SUFFIXES, Box, DataSet, DatasetImage, Findings, Object
 from epochal.datasets.splits import split_name
 from epochal.datasets.supervisely_geometry import (
     UNSUPPORTED,
@@ -45,18 +45,18 @@ def read(folder: Path) -> DataSet:
     """Read a project. Tags of an image, or the folder of its data set, may say which split it is in."""
     meta = read_meta(folder / "meta.json")
     findings = Findings()
-    pictures: list[Picture] = []
+    images: list[DatasetImage] = []
     taken: set[str] = set()
     data_sets = sorted(_data_sets(folder, findings))
     for data_set in data_sets:
         _refuse_other_content(data_set)
-        found = list(_pictures(data_set, folder, meta, taken, findings))
+        found = list(_images(data_set, folder, meta, taken, findings))
         if not found and not any(data_set in other.parents for other in data_sets):
             kind = "empty split" if _split_of(data_set, folder) else "empty data set"
             findings.add(kind, f"{data_set} has no images")
-        pictures += found
-    names = _with_one_skeleton(pictures, meta, findings)
-    return DataSet("supervisely", folder, meta.classes, pictures, findings, names)
+        images += found
+    names = _with_one_skeleton(images, meta, findings)
+    return DataSet("supervisely", folder, meta.classes, images, findings, names)
 
 
 def annotation_of(image: Path) -> Path | None:
@@ -100,13 +100,13 @@ def _split_of(data_set: Path, folder: Path) -> str | None:
     return next((name for part in reversed(parts) if part != "datasets" and (name := split_name(part))), None)
 
 
-def _pictures(data_set: Path, folder: Path, meta: Meta, taken: set[str], findings: Findings) -> Iterator[Picture]:
+def _images(data_set: Path, folder: Path, meta: Meta, taken: set[str], findings: Findings) -> Iterator[DatasetImage]:
     split = _split_of(data_set, folder)
     files, annotations = _names(data_set / "img", findings), _names(data_set / "ann", findings)
     used: dict[str, str] = {}
     for name in files:
         own = next((one for one in (f"{name}.json", f"{Path(name).stem}.json") if one in annotations), None)
-        if own is None and Path(name).suffix.lower() not in PICTURE_SUFFIXES:
+        if own is None and Path(name).suffix.lower() not in IMAGE_SUFFIXES:
             findings.add("other file", f"{data_set / 'img' / name} is not an image")
             continue
         if own in used:
@@ -115,10 +115,10 @@ def _pictures(data_set: Path, folder: Path, meta: Meta, taken: set[str], finding
         path = named(name, folder, [data_set / "img"], findings, str(data_set))
         if own is not None:
             used[own] = name
-        picture = path and _picture(path, data_set / "ann" / own if own else None, meta, findings)
-        if picture:
-            picture.name, picture.split = unique_name(picture.path, folder, taken), split
-            yield picture
+        image = path and _image(path, data_set / "ann" / own if own else None, meta, findings)
+        if image:
+            image.name, image.split = unique_name(image.path, folder, taken), split
+            yield image
     for name in annotations:
         if name.endswith(".json") and name not in used:
             findings.add("missing image", f"{data_set / 'img' / name.removesuffix('.json')} is not there")
@@ -140,14 +140,14 @@ def _names(folder: Path, findings: Findings) -> dict[str, None]:
     return dict.fromkeys(name for name in names if not is_junk(name))
 
 
-def _picture(path: Path, file: Path | None, meta: Meta, findings: Findings) -> Picture | None:
+def _image(path: Path, file: Path | None, meta: Meta, findings: Findings) -> DatasetImage | None:
     """The image with what its annotation says; None where one of them cannot be read."""
     if file is None:
         frame = frame_of(path, None, findings, str(path))
         if frame is None:
             return None
         findings.add("image without annotation", f"{path} has none", path)
-        return Picture(path, path.name, frame.width, frame.height)
+        return DatasetImage(path, path.name, frame.width, frame.height)
     try:
         content = load(file)
         declared = _size(content)
@@ -159,10 +159,10 @@ def _picture(path: Path, file: Path | None, meta: Meta, findings: Findings) -> P
     frame = frame_of(path, declared, findings, str(file))
     if frame is None:
         return None
-    picture = Picture(path, path.name, frame.width, frame.height, tags=tags)
-    picture.labels = [tag for tag in dict.fromkeys(tags) if tag in meta.classes]
-    if len(picture.labels) > 1:
-        several = ", ".join(picture.labels)
+    image = DatasetImage(path, path.name, frame.width, frame.height, tags=tags)
+    image.labels = [tag for tag in dict.fromkeys(tags) if tag in meta.classes]
+    if len(image.labels) > 1:
+        several = ", ".join(image.labels)
         findings.add("several classes", f"{path} is tagged {several}: a classifier learns the first", path)
     instances: dict[tuple[str, str], Object] = {}
     for index, label in enumerate(labels, 1):
@@ -175,13 +175,13 @@ def _picture(path: Path, file: Path | None, meta: Meta, findings: Findings) -> P
         instance = label.get("instance")
         whole = instances.get((one.class_name, instance)) if isinstance(instance, str) else None
         if whole and not (whole.keypoints and one.keypoints):
-            _join(whole, one, picture)
+            _join(whole, one, image)
             findings.add("joined labels", f"{where} is a part of the same instance as another label", path)
             continue
         if isinstance(instance, str):
             instances[(one.class_name, instance)] = one
-        picture.objects.append(one)
-    return picture
+        image.objects.append(one)
+    return image
 
 
 def _size(content: dict[str, Any]) -> tuple[int, int]:
@@ -245,7 +245,7 @@ def _tell_of_shape(shape: str, where: str, path: Path, findings: Findings) -> No
         findings.add("unsupported shape", f"{where} is a {words}, which cannot be trained on", path)
 
 
-def _join(whole: Object, part: Object, picture: Picture) -> None:
+def _join(whole: Object, part: Object, image: DatasetImage) -> None:
     """Make another label of the same instance a part of its object."""
     left, top = min(whole.box.x, part.box.x), min(whole.box.y, part.box.y)
     right = max(one.box.x + one.box.width for one in (whole, part))
@@ -257,14 +257,14 @@ def _join(whole: Object, part: Object, picture: Picture) -> None:
         whole.bitmap = part.bitmap
     elif part.bitmap is not None:
         masks = [
-            full_mask(Object("", whole.box, bitmap=one.bitmap), picture.width, picture.height) for one in (whole, part)
+            full_mask(Object("", whole.box, bitmap=one.bitmap), image.width, image.height) for one in (whole, part)
         ]
         whole.bitmap = cropped(masks[0] | masks[1])
 
 
-def _with_one_skeleton(pictures: list[Picture], meta: Meta, findings: Findings) -> list[str]:
+def _with_one_skeleton(images: list[DatasetImage], meta: Meta, findings: Findings) -> list[str]:
     """The names of the keypoints that all objects have in the same order; an object with others keeps its box."""
-    counts = Counter(one.class_name for picture in pictures for one in picture.objects if one.keypoints)
+    counts = Counter(one.class_name for image in images for one in image.objects if one.keypoints)
     classes = [name for name in meta.skeletons if counts[name]] or list(meta.skeletons)[:1]
     if not classes:
         return []
@@ -274,8 +274,8 @@ def _with_one_skeleton(pictures: list[Picture], meta: Meta, findings: Findings) 
         names = meta.skeletons[name].names
         same = sorted(names) == sorted(first.names)
         orders[name] = [names.index(one) for one in first.names] if same else None
-    for picture in pictures:
-        for index, one in enumerate(picture.objects, 1):
+    for image in images:
+        for index, one in enumerate(image.objects, 1):
             if not one.keypoints:
                 continue
             order = orders[one.class_name]
@@ -283,8 +283,8 @@ def _with_one_skeleton(pictures: list[Picture], meta: Meta, findings: Findings) 
                 findings.add(
                     "other keypoints",
                     f"{one.class_name} is a graph with other points than {classes[0]} (object {index} on "
-                    f"{picture.path}): one kind of keypoints can be trained",
-                    picture.path,
+                    f"{image.path}): one kind of keypoints can be trained",
+                    image.path,
                 )
             one.keypoints = [one.keypoints[place] for place in order or ()]
     return list(first.names)

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from epochal.datasets.images import link_name
 from epochal.datasets.masks import packed
 from epochal.datasets.model import DataSet, Object, Point
-from epochal.datasets.pictures import link_name
 from epochal.datasets.splits import Split
 
 _COLORS = ["#E6194B", "#3CB44B", "#4363D8", "#F58231", "#911EB4", "#42D4F4", "#F032E6", "#BFEF45"]
@@ -32,20 +32,20 @@ def write(data_set: DataSet, split: Split, folder: Path) -> None:
     tags = [{"name": part, "value_type": "none", "color": "#808080"} for part in split.parts]
     meta = {"classes": classes, "tags": tags, "projectType": "images"}
     (folder / "meta.json").write_text(json.dumps(meta, indent=1))
-    for part, pictures in split.parts.items():
+    for part, images in split.parts.items():
         for kind in ("img", "ann"):
             (folder / part / kind).mkdir(parents=True, exist_ok=True)
-        for picture in pictures:
-            name = link_name(picture)
-            os.symlink(picture.path.resolve(), folder / part / "img" / name)
+        for image in images:
+            name = link_name(image)
+            os.symlink(image.path.resolve(), folder / part / "img" / name)
             content = {
                 "description": "",
                 "tags": [{"name": part, "value": None}],
-                "size": {"height": picture.height, "width": picture.width},
+                "size": {"height": image.height, "width": image.width},
                 "objects": [
                     label
-                    for index, one in enumerate(picture.objects, 1)
-                    for label in _labels(one, f"{picture.name}-{index}", data_set.keypoint_names)
+                    for index, one in enumerate(image.objects, 1)
+                    for label in _labels(one, f"{image.name}-{index}", data_set.keypoint_names)
                 ],
             }
             (folder / part / "ann" / f"{name}.json").write_text(json.dumps(content))
@@ -61,8 +61,8 @@ def _shape(one: Object) -> str:
 
 def _shapes(data_set: DataSet) -> dict[str, str]:
     found: dict[str, set[str]] = {name: set() for name in data_set.classes}
-    for picture in data_set.pictures:
-        for one in picture.objects:
+    for image in data_set.images:
+        for one in image.objects:
             found[one.class_name].add(_shape(one))
     return {name: next(iter(shapes or {"rectangle"})) if len(shapes) < 2 else "any" for name, shapes in found.items()}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from epochal.datasets.images import link_name
 from epochal.datasets.loaded import Comparison
 from epochal.datasets.mirrors import mirrored
 from epochal.datasets.model import DataSet
-from epochal.datasets.pictures import link_name
 from epochal.datasets.splits import Split
 from epochal.errors import DataError
 
@@ -28,9 +28,9 @@ def something_to_learn(split: Split, task: str, comparisons: Iterable[Comparison
     `comparisons` say what the framework loads of each part.
     """
     loaded = {one.part: one for one in comparisons}
-    for part, pictures in split.parts.items():
+    for part, images in split.parts.items():
         objects = loaded[part].loaded if part in loaded else None
-        kept = pictures if objects is None else [one for one in pictures if link_name(one) in objects]
+        kept = images if objects is None else [one for one in images if link_name(one) in objects]
         if not kept:
             raise DataError(f"no {part} image is left: {loaded[part].sentences()[0]}")
         marked = [
@@ -41,7 +41,7 @@ def something_to_learn(split: Split, task: str, comparisons: Iterable[Comparison
         if part == "train" and not marked:
             what = "a class" if task == "classify" else "an object"
             raise DataError(f"none of the {len(kept)} train images has {what}: there is nothing to learn")
-        learnt = {label for picture in kept for label in picture.labels[:1]}
+        learnt = {label for image in kept for label in image.labels[:1]}
         if part == "train" and task == "classify" and len(learnt) < 2:
             raise DataError(
                 f"there are only images of {', '.join(learnt)} to train with: a classifier learns to tell two classes "
@@ -52,8 +52,8 @@ def something_to_learn(split: Split, task: str, comparisons: Iterable[Comparison
 def _same_keypoints(data_set: DataSet) -> None:
     """Networks for poses have one number of keypoints: each object must have as many, or none."""
     found: Counter[tuple[str, int]] = Counter()
-    for picture in data_set.pictures:
-        found.update((one.class_name, len(one.keypoints)) for one in picture.objects if one.keypoints)
+    for image in data_set.images:
+        found.update((one.class_name, len(one.keypoints)) for one in image.objects if one.keypoints)
     counts = {count for _, count in found}
     if len(counts) > 1:
         listed = "; ".join(
@@ -92,8 +92,8 @@ def _mirror(data_set: DataSet) -> None:
 
 
 def _masks_of_boxes(data_set: DataSet) -> None:
-    for picture in data_set.pictures:
-        for one in picture.objects:
+    for image in data_set.images:
+        for one in image.objects:
             if not one.has_mask:
-                detail = f"{one.class_name} on {picture.path} has no mask: its box is taken as its outline"
-                data_set.findings.add("box as outline", detail, picture.path)
+                detail = f"{one.class_name} on {image.path} has no mask: its box is taken as its outline"
+                data_set.findings.add("box as outline", detail, image.path)

@@ -10,10 +10,10 @@ from typing import Any
 from epochal.datasets import darknet
 from epochal.datasets.folders import folders_in, images_beside
 from epochal.datasets.frames import frame_of
+from epochal.datasets.images import images_in, inside_of, last_parts, named, relocated, unique_name
 from epochal.datasets.junk import is_junk
-from epochal.datasets.model import PICTURE_SUFFIXES, DataSet, Findings, Picture
+from epochal.datasets.model import IMAGE_SUFFIXES, DataSet, DatasetImage, Findings
 from epochal.datasets.outlines import counted
-from epochal.datasets.pictures import inside_of, last_parts, named, pictures_in, relocated, unique_name
 from epochal.datasets.splits import split_name
 from epochal.datasets.text_files import text_of
 from epochal.datasets.yolo_config import Config, config
@@ -67,7 +67,7 @@ class _Reader:
     def __init__(self, folder: Path) -> None:
         self._folder = Path(os.path.abspath(folder))
         self._findings = Findings()
-        self._pictures: list[Picture] = []
+        self._images: list[DatasetImage] = []
         self._taken: set[str] = set()
         #: The splits that an image is in already.
         self._splits: dict[Path, list[str | None]] = {}
@@ -116,12 +116,12 @@ class _Reader:
         images, splits = self._folder / "images", _split_folders(self._folder)
         if images.is_dir() or not splits:
             root = images if images.is_dir() else self._folder
-            for path in pictures_in(root, self._findings):
+            for path in images_in(root, self._findings):
                 inner = path.relative_to(root).parts
                 self._add(path, split_name(inner[0]) if len(inner) > 1 else None, labels)
         else:
             for split in splits:
-                for path in pictures_in(split, self._findings):
+                for path in images_in(split, self._findings):
                     self._add(path, split_name(split.name), labels)
             for path in images_beside(self._folder):
                 self._findings.add("image in no split", f"{path} is beside folders of splits, and not read", path)
@@ -130,7 +130,7 @@ class _Reader:
     def _data_set(self, labels: Labels, keypoint_names: list[str], flip: list[int]) -> DataSet:
         self._tell_lost_labels()
         classes = list(dict.fromkeys(labels.names.values()))
-        return DataSet("yolo", self._folder, classes, self._pictures, self._findings, keypoint_names, flip)
+        return DataSet("yolo", self._folder, classes, self._images, self._findings, keypoint_names, flip)
 
     def _plain_classes(self) -> tuple[dict[int, str], Path]:
         found = {file: darknet.names_in(file, self._findings) for file in _class_files(self._folder)}
@@ -166,11 +166,11 @@ class _Reader:
         if path is None:
             return []
         if path.is_dir():
-            return pictures_in(path, self._findings)
+            return images_in(path, self._findings)
         if not path.is_file():
             self._findings.add("missing folder", f"{where} is {place}: {path} is not there")
             return []
-        if path.suffix.lower() in PICTURE_SUFFIXES:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
             return [path]
         found = []
         for number, line in enumerate(text_of(path).splitlines(), 1):
@@ -206,12 +206,12 @@ class _Reader:
             self._used.setdefault(self._label_file(path).parent, set()).add(self._label_file(path))
             return
         name = unique_name(path, self._folder, self._taken)
-        picture = Picture(path, name, frame.width, frame.height, split=split)
-        self._pictures.append(picture)
+        image = DatasetImage(path, name, frame.width, frame.height, split=split)
+        self._images.append(image)
         file = self._label_file(path)
         self._used.setdefault(file.parent, set()).add(file)
         if file.is_file():
-            labels.read(file, picture, self._findings)
+            labels.read(file, image, self._findings)
         elif file.is_symlink():
             told = f"{file} is a link to {os.readlink(file)}, which is not there"
             self._findings.add("broken link", told, path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from epochal.datasets.masks import box_of_points
-from epochal.datasets.model import Box, Findings, Keypoint, Object, Picture, Point, Polygon
+from epochal.datasets.model import Box, DatasetImage, Findings, Keypoint, Object, Point, Polygon
 from epochal.datasets.text_files import text_of
 from epochal.datasets.yolo_config import listed
 from epochal.errors import DataError
@@ -26,12 +26,12 @@ class Labels:
     #: Number of keypoints, and how many numbers each has.
     shape: tuple[int, int] | None = None
 
-    def read(self, file: Path, picture: Picture, findings: Findings) -> None:
+    def read(self, file: Path, image: DatasetImage, findings: Findings) -> None:
         """Add the objects of a label file to its image; a line that is wrong is among the findings."""
         try:
             text = text_of(file)
         except DataError as error:
-            findings.add("unreadable label", str(error), picture.path)
+            findings.add("unreadable label", str(error), image.path)
             return
         seen: dict[tuple[float, ...], int] = {}
         for number, line in enumerate(text.splitlines(), 1):
@@ -41,15 +41,13 @@ class Labels:
             try:
                 values = tuple(_numbers(line))
                 if (first := seen.setdefault(values, number)) != number:
-                    findings.add(
-                        "same line twice", f"{where} is the same as line {first}, and counts once", picture.path
-                    )
+                    findings.add("same line twice", f"{where} is the same as line {first}, and counts once", image.path)
                     continue
-                picture.objects.append(self._object(values, picture, where))
+                image.objects.append(self._object(values, image, where))
             except _Wrong as wrong:
-                findings.add(wrong.kind, f"{where} {wrong}", picture.path)
+                findings.add(wrong.kind, f"{where} {wrong}", image.path)
 
-    def _object(self, values: tuple[float, ...], picture: Picture, where: str) -> Object:
+    def _object(self, values: tuple[float, ...], image: DatasetImage, where: str) -> Object:
         name, numbers = self._class(values[0], where), list(values[1:])
         if len(numbers) < 4 or (len(numbers) % 2 and not self.shape):
             raise _Wrong("unreadable label", f"has {len(numbers)} numbers after the class")
@@ -58,9 +56,9 @@ class Labels:
         if outside:
             raise _Wrong("box outside", f"has {outside[0]:g}, which is not between 0 and 1")
         if len(numbers) == 4 or self.shape:
-            box = _box(placed, picture)
-            return Object(name, box, keypoints=self._keypoints(numbers[4:], picture) if self.shape else [])
-        points = [(x * picture.width, y * picture.height) for x, y in _pairs(numbers)]
+            box = _box(placed, image)
+            return Object(name, box, keypoints=self._keypoints(numbers[4:], image) if self.shape else [])
+        points = [(x * image.width, y * image.height) for x, y in _pairs(numbers)]
         if _on_a_line(points):
             raise _Wrong("box outside", "has an outline without an area")
         return Object(name, box_of_points(points), polygons=[Polygon(points)])
@@ -83,7 +81,7 @@ class Labels:
             "unknown class", f"has class {number:g}, but the classes of {self.source} are {listed(self.names)}"
         )
 
-    def _keypoints(self, values: list[float], picture: Picture) -> list[Keypoint]:
+    def _keypoints(self, values: list[float], image: DatasetImage) -> list[Keypoint]:
         assert self.shape
         count, each = self.shape
         if len(values) != count * each:
@@ -102,7 +100,7 @@ class Labels:
                 continue
             if not all(-_KEYPOINT_BEYOND <= value <= 1 + _KEYPOINT_BEYOND for value in (x, y)):
                 raise _Wrong("keypoint outside", f"has a keypoint that is not within the image ({x:g} {y:g})")
-            found.append(Keypoint(x * picture.width, y * picture.height, int(visible)))
+            found.append(Keypoint(x * image.width, y * image.height, int(visible)))
         return found
 
 
@@ -125,13 +123,13 @@ def _numbers(line: str) -> list[float]:
     return numbers
 
 
-def _box(values: list[float], picture: Picture) -> Box:
+def _box(values: list[float], image: DatasetImage) -> Box:
     x, y, w, h = values
     if min(x - w / 2, y - h / 2) < -_BEYOND or max(x + w / 2, y + h / 2) > 1 + _BEYOND:
         raise _Wrong("box outside", f"has a box that is not within the image ({x:g} {y:g} {w:g} {h:g})")
     if w <= 0 or h <= 0:
         raise _Wrong("box outside", "has a box without an area")
-    width, height = picture.width, picture.height
+    width, height = image.width, image.height
     return Box((x - w / 2) * width, (y - h / 2) * height, w * width, h * height)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from epochal.datasets.model import DataSet, Findings, Keypoint, Object, Picture, Point
+from epochal.datasets.images import link_name
+from epochal.datasets.model import DataSet, DatasetImage, Findings, Keypoint, Object, Point
 from epochal.datasets.outlines import counted, outline_of
-from epochal.datasets.pictures import link_name
 from epochal.datasets.splits import Split
 
 
@@ -21,17 +21,17 @@ def write(data_set: DataSet, split: Split, folder: Path, task: str = "detect", c
     """
     changed = Findings() if changed is None else changed
     numbers = {name: index for index, name in enumerate(data_set.classes)}
-    for part, pictures in split.parts.items():
+    for part, images in split.parts.items():
         for kind in ("images", "labels"):
             (folder / kind / part).mkdir(parents=True, exist_ok=True)
-        for picture in pictures:
-            os.symlink(picture.path.resolve(), folder / "images" / part / link_name(picture))
+        for image in images:
+            os.symlink(image.path.resolve(), folder / "images" / part / link_name(image))
             # A crowd is not one object: YOLO's formats have no way to say so, and ultralytics' converters leave it out.
             lines = _Lines()
-            for one in picture.objects:
-                if not one.crowd and (line := _line(one, numbers, picture, task, data_set, changed)):
+            for one in image.objects:
+                if not one.crowd and (line := _line(one, numbers, image, task, data_set, changed)):
                     lines.add(one, line)
-            (folder / "labels" / part / f"{picture.name}.txt").write_text("".join(f"{line}\n" for line in lines.all))
+            (folder / "labels" / part / f"{image.name}.txt").write_text("".join(f"{line}\n" for line in lines.all))
     content: dict[str, Any] = {
         "path": str(folder.resolve()),
         **{part: f"images/{part}" for part in split.parts},
@@ -76,16 +76,16 @@ def _moved(line: str, step: int) -> str:
 
 
 def _line(
-    one: Object, numbers: dict[str, int], picture: Picture, task: str, data_set: DataSet, changed: Findings
+    one: Object, numbers: dict[str, int], image: DatasetImage, task: str, data_set: DataSet, changed: Findings
 ) -> str | None:
-    width, height = picture.width, picture.height
+    width, height = image.width, image.height
 
     def text(values: list[float]) -> str:
         return " ".join(f"{min(max(value, 0.0), 1.0):.6f}" for value in values)
 
     number = numbers[one.class_name]
     if task == "segment":
-        ring = _told_outline(one, picture, changed)
+        ring = _told_outline(one, image, changed)
         return f"{number} {text([v for x, y in ring for v in (x / width, y / height)])}" if len(ring) > 2 else None
     x, y, w, h = one.box
     line = f"{number} {text([(x + w / 2) / width, (y + h / 2) / height, w / width, h / height])}"
@@ -95,22 +95,22 @@ def _line(
     return line
 
 
-def _told_outline(one: Object, picture: Picture, findings: Findings) -> list[Point]:
+def _told_outline(one: Object, image: DatasetImage, findings: Findings) -> list[Point]:
     """The one outline that a line can have, and findings for what it changes."""
-    outline = outline_of(one, picture.width, picture.height)
-    where = f"a {one.class_name} on {picture.path}"
+    outline = outline_of(one, image.width, image.height)
+    where = f"a {one.class_name} on {image.path}"
     if outline.parts > 1:
-        findings.add("parts joined", f"{where} has {outline.parts} parts, joined to one outline by seams", picture.path)
+        findings.add("parts joined", f"{where} has {outline.parts} parts, joined to one outline by seams", image.path)
     if outline.holes:
         findings.add(
-            "holes cut", f"{where} has {counted(outline.holes, 'hole')}, kept by seams from its outline", picture.path
+            "holes cut", f"{where} has {counted(outline.holes, 'hole')}, kept by seams from its outline", image.path
         )
     if outline.specks:
         findings.add(
             "specks left out",
             f"{where} has {counted(outline.specks, 'speck')} of a few pixels, left out or filled",
-            picture.path,
+            image.path,
         )
     if len(outline.ring) < 3:
-        findings.add("no outline", f"{where} has no pixel left, and was left out", picture.path)
+        findings.add("no outline", f"{where} has no pixel left, and was left out", image.path)
     return outline.ring

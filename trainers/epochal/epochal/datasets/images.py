@@ -9,7 +9,7 @@ from pathlib import Path
 
 from epochal.datasets.folders import files_in
 from epochal.datasets.headers import header_of
-from epochal.datasets.model import PICTURE_SUFFIXES, Findings, Picture
+from epochal.datasets.model import IMAGE_SUFFIXES, DatasetImage, Findings
 
 #: Bytes of a converted file's name without its suffix. File systems allow 255, and frameworks write names around it.
 _LONGEST_NAME = 180
@@ -24,15 +24,15 @@ _UNREAD_SUFFIXES = frozenset(
 )
 
 
-def pictures_in(folder: Path, findings: Findings) -> list[Path]:
+def images_in(folder: Path, findings: Findings) -> list[Path]:
     """Image files in a folder and those below it, in the same order on every machine."""
     found = []
     for path in files_in(folder, findings):
         suffix = path.suffix.lower()
-        if suffix in PICTURE_SUFFIXES:
+        if suffix in IMAGE_SUFFIXES:
             found.append(path)
         elif suffix in _UNREAD_SUFFIXES:
-            findings.add("image format not read", f"{path} is not one of {' '.join(sorted(PICTURE_SUFFIXES))}", path)
+            findings.add("image format not read", f"{path} is not one of {' '.join(sorted(IMAGE_SUFFIXES))}", path)
     return sorted(found)
 
 
@@ -141,10 +141,10 @@ def _relative(path: Path, folder: Path) -> str:
         return path.name
 
 
-def link_name(picture: Picture) -> str:
+def link_name(image: DatasetImage) -> str:
     """The file name of a converted image, with a suffix that every framework lists."""
-    suffix = picture.path.suffix.lower()
-    return f"{picture.name}{_usual_suffixes.get(suffix, suffix)}"
+    suffix = image.path.suffix.lower()
+    return f"{image.name}{_usual_suffixes.get(suffix, suffix)}"
 
 
 def _short(name: str) -> str:

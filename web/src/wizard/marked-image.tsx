@@ -2,7 +2,7 @@ import { Text } from '@mantine/core';
 import type { DataSetItem, Mark } from '../../../contracts/data-set.ts';
 import { addressOf } from '../../../contracts/http-api.ts';
 
-interface MarkedPictureProps {
+interface MarkedImageProps {
   host: string;
   dataSet: string;
   item: DataSetItem;
@@ -10,12 +10,12 @@ interface MarkedPictureProps {
 }
 
 /** An image with its boxes, masks and labels over it. */
-export function MarkedPicture({ host, dataSet, item, colors }: MarkedPictureProps) {
+export function MarkedImage({ host, dataSet, item, colors }: MarkedImageProps) {
   const { width, height, marks } = item;
   const named = [...new Set(marks.map((mark) => mark.class))];
   const source = addressOf('dataSetImage', { host, dataSet }, { item: item.item });
   return (
-    <figure className="marked-picture">
+    <figure className="marked-image">
       {width === null || height === null ? (
         <Text size="xs" c="dimmed" p="md" ta="center">
           cannot be read
