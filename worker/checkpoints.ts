@@ -165,8 +165,7 @@ export async function fetchCheckpoint(
     await rename(beside, path);
     return true;
   } catch (error) {
-    // A provider says what it took, and not what it has made of that since.
-    if (error instanceof DamagedError) return false;
+    if (error instanceof DamagedError) return false; // The store vouched for what it took, not for what became of it.
     throw error;
   } finally {
     await rm(beside, { recursive: true, force: true });
