@@ -42,7 +42,7 @@ export class BenchHost {
     });
     const connection = await Connection.connect({ address: server.address });
     const log = openSync(join(folder, 'worker.log'), 'a');
-    const worker = spawn(process.execPath, [join(root, 'bin', 'epochal.mjs'), 'worker'], {
+    const worker = spawn(process.execPath, [join(root, 'bin', 'epochal.mjs'), 'worker', '--with-control'], {
       env: {
         ...process.env,
         TEMPORAL_ADDRESS: server.address,

@@ -1,4 +1,4 @@
-/** Workers that ask the server for work: each polls the queue of the workflows under the name `epochal:<pool>:<host>`. */
+/** Workers that ask the server for work: each polls for the activities of the workflows' queue under the name `epochal:<pool>:<host>`. */
 import { name } from '../contracts/names.ts';
 import type { Calls } from './calls.ts';
 
@@ -9,8 +9,8 @@ export interface SeenWorker {
   seenAt: Date | null;
 }
 
-/** `enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW` */
-const workflowTasks = 1;
+/** `enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY` */
+const activityTasks = 2;
 
 /** The server remembers a poller for some minutes, so one may be named that is gone. By pool and host. */
 export async function workersSeen(calls: Calls, workflowQueue: string): Promise<SeenWorker[]> {
@@ -19,7 +19,7 @@ export async function workersSeen(calls: Calls, workflowQueue: string): Promise<
     client.connection.workflowService.describeTaskQueue({
       namespace: client.options.namespace,
       taskQueue: { name: workflowQueue },
-      taskQueueType: workflowTasks,
+      taskQueueType: activityTasks,
     }),
   );
   const seen = new Map<string, SeenWorker>();

@@ -11,6 +11,7 @@ import {
 } from './checkpoint.ts';
 import { dataSummarySchema } from './data-report.ts';
 import { failureSchema } from './failure.ts';
+import { receiptFactsSchema, sessionRecordSchema } from './receipt-facts.ts';
 import { extensible, openEnum, openUnion } from './tolerance.ts';
 
 export const runStateSchema = z.enum(['configuring', 'training', 'stopping', 'uploading', 'stopped']);
@@ -116,6 +117,9 @@ export const receiptSchema = extensible({
   /** What was trained on, in counts and hashes; `data-report.json` has the whole. Null where the trainer told none. */
   data: dataSummarySchema.nullable().default(null),
   notes: z.array(z.string()),
+  /** The newest hundred sessions that trained, oldest first; left out where the run cannot tell. */
+  sessions: z.array(sessionRecordSchema).optional(),
+  ...receiptFactsSchema.shape,
 });
 export type Receipt = z.infer<typeof receiptSchema>;
 

@@ -104,7 +104,7 @@ async function buildPackage() {
   const load = (file) => import(pathToFileURL(join(dist, file)).href);
   await (await load('launch/build-web.js')).ensureBuiltWeb({ onProgress: say });
   say('bundling the workflow code');
-  const { bundleInto, prebuiltBundle } = await load('worker/workflow-bundle.js');
+  const { bundleInto, prebuiltBundle } = await load('server/workflows/workflow-bundle.js');
   await bundleInto(prebuiltBundle);
 }
 

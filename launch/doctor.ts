@@ -5,12 +5,13 @@ import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Connection } from '@temporalio/client';
 import { colors as pc } from '../client/cli/colors.ts';
+import { createCommand, missingSearchAttributes } from '../client/search-attributes.ts';
+import { unservedSentence, workflowQueueNow } from '../client/workflow-pollers.ts';
 import { poolControlQueue } from '../contracts/queues.ts';
 import { sizeText } from '../contracts/size-text.ts';
 import { readGpus } from '../worker/gpus.ts';
 import { isEnvironmentReady, readRequirements } from '../worker/python-environments.ts';
 import { findPython, findUv, type PythonInterpreter } from '../worker/python-tools.ts';
-import { createCommand, missingSearchAttributes } from '../worker/search-attributes.ts';
 import { readSettings, type WorkerSettings } from '../worker/settings.ts';
 import { Stores } from '../worker/stores.ts';
 import { TrainerCatalog } from '../worker/trainer-catalog.ts';
@@ -124,6 +125,7 @@ async function examineTemporal(settings: WorkerSettings): Promise<Finding[]> {
     ];
     findings.push(
       await examineSearchAttributes(connection, namespace),
+      await examineControl(connection, namespace, settings.workflowQueue),
       await examineWorkers(connection, namespace, settings.pool),
     );
     return findings;
@@ -145,6 +147,19 @@ async function examineSearchAttributes(connection: Connection, namespace: string
   } catch (error) {
     return { what, status: 'note', detail: `cannot be read: ${sentence(error)}` };
   }
+}
+
+/** A note, as with workers: this machine has all that it needs. */
+async function examineControl(connection: Connection, namespace: string, queue: string): Promise<Finding> {
+  const what = 'servers of workflows';
+  const now = await workflowQueueNow(connection, namespace, queue);
+  const unserved = unservedSentence(now);
+  if (unserved !== null)
+    return { what, status: 'note', detail: unserved, remedy: 'epochal up, or epochal server on one machine' };
+  const serving = now.pollers.filter(({ build }) => build === now.current);
+  const version = now.current === null ? 'without a version' : `version ${now.current}`;
+  const detail = `${[...new Set(serving.map(({ identity }) => identity))].join(', ')} (${version})`;
+  return { what, status: 'ok', detail };
 }
 
 async function examineWorkers(connection: Connection, namespace: string, pool: string): Promise<Finding> {

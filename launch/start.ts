@@ -11,20 +11,22 @@ import { z } from 'zod';
 import { colors as pc } from '../client/cli/colors.ts';
 import { watchDisplay } from '../client/cli/watch-display.ts';
 import { parseConfig, readYamlFile } from '../client/parse-config.ts';
+import { ensureSearchAttributes } from '../client/search-attributes.ts';
 import { temporalClient } from '../client/temporal-client.ts';
 import { TrainingClient } from '../client/training-client.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type { RunningServer } from '../server/main.ts';
+import { startControl } from '../server/workflows/control.ts';
+import { workflowBundle } from '../server/workflows/workflow-bundle.ts';
 import { makeWritable } from '../worker/machine-folders.ts';
 import { type RunningWorker, startWorker } from '../worker/main.ts';
 import { makePrivate } from '../worker/private-folder.ts';
-import { ensureSearchAttributes } from '../worker/search-attributes.ts';
 import { readSettings, type WorkerSettings } from '../worker/settings.ts';
 import { TrainerCatalog } from '../worker/trainer-catalog.ts';
-import { workflowBundle } from '../worker/workflow-bundle.ts';
 import { ensureBuiltWeb } from './build-web.ts';
 import { connectTo, type FoundTemporal, findTemporal } from './find-temporal.ts';
+import { controlSettings } from './services.ts';
 import { aborted, listenForSignals, type Signals } from './signals.ts';
 import { openTerminalLog, type TerminalLog } from './terminal-log.ts';
 import { startWebServer } from './web-server.ts';
@@ -107,11 +109,9 @@ async function serve(
     await bundle;
     signal.throwIfAborted();
     const { address, namespace, origin } = temporal;
-    worker = await startWorker({
-      settings,
-      log: terminal.log,
-      ...(origin === 'configured' ? {} : { temporal: { address, namespace } }),
-    });
+    const common = { log: terminal.log, ...(origin === 'configured' ? {} : { temporal: { address, namespace } }) };
+    const control = () => startControl({ ...controlSettings(settings), ...common });
+    worker = await startWorker({ settings, ...common, control });
     say(`worker serves pool ${settings.pool} as host ${worker.host.id}; its log is ${terminal.file}`);
     if (webFolder !== null) {
       web = await startWebServer({ temporal, settings, log: terminal.log, webFolder });

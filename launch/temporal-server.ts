@@ -31,6 +31,8 @@ export interface ServerOptions {
   ui: boolean;
   namespace?: string;
   startTimeoutMs?: number;
+  /** More of the server's dynamic configuration, as `key=value`. */
+  dynamicConfig?: readonly string[];
 }
 
 export interface TemporalServer {
@@ -88,7 +90,7 @@ async function startOnce(options: ServerOptions): Promise<TemporalServer> {
     ...(options.databaseFile === undefined ? [] : ['--db-filename', options.databaseFile]),
     ...(options.namespace === undefined ? [] : ['--namespace', options.namespace]),
     ...Object.entries(searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
-    ...dynamicConfig.flatMap((value) => ['--dynamic-config-value', value]),
+    ...[...dynamicConfig, ...(options.dynamicConfig ?? [])].flatMap((value) => ['--dynamic-config-value', value]),
     ...['--log-level', 'warn', '--log-format', 'json'],
   ];
   await mkdir(dirname(options.logFile), { recursive: true });

@@ -25,9 +25,11 @@ export interface ServerOptions {
   webFolder?: string;
 }
 
-interface Prepared {
+interface Beside {
   /** What has to be there before it listens, and may take long. */
   prepare?: () => Promise<void>;
+  /** Serves the workflows. */
+  control?: (settings: ServerSettings, log: Logger) => { stop(): Promise<void> };
 }
 
 export interface RunningServer {
@@ -119,19 +121,26 @@ function hostOf(address: string): string {
 }
 
 /** Prints the address, and serves until SIGTERM or SIGINT. Answers the exit code. */
-export async function runServerUntilSignal({ prepare, ...options }: ServerOptions & Prepared = {}): Promise<number> {
+export async function runServerUntilSignal({
+  prepare,
+  control: startControl,
+  ...options
+}: ServerOptions & Beside = {}): Promise<number> {
   let running: RunningServer;
   let settings: ServerSettings;
+  let log: Logger;
   try {
     settings = options.settings ?? readServerSettings();
     // What keeps it from starting is said before anything that takes long.
     await Promise.all([tokenOf(settings), readTls(settings.tls)]);
     await prepare?.();
-    running = await startServer({ ...options, settings });
+    log = options.log ?? createServerLog(settings.logLevel);
+    running = await startServer({ ...options, settings, log });
   } catch (error) {
     process.stderr.write(`${startProblem(error)}\n`);
     return 1;
   }
+  const control = startControl?.(settings, log);
   process.stdout.write(`${running.address}\n`);
   // Where the token was given, it is known to whom it shall be known, and logs of services should sign nobody in.
   if (settings.token.kind === 'made') process.stderr.write(`sign in: ${await running.signInAddress()}\n`);
@@ -144,7 +153,7 @@ export async function runServerUntilSignal({ prepare, ...options }: ServerOption
     process.on('SIGTERM', end);
     process.on('SIGINT', end);
   });
-  await running.stop();
+  await Promise.all([running.stop(), control?.stop()]);
   return 0;
 }
 

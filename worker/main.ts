@@ -17,6 +17,7 @@ import {
   workflowQueueActivities,
 } from '../activities/activities.ts';
 import { heartbeatInterval } from '../activities/activity-support.ts';
+import { ensureSearchAttributes } from '../client/search-attributes.ts';
 import { type Conversion, temporalClient, conversion as usual } from '../client/temporal-client.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { Devices } from './devices.ts';
@@ -25,12 +26,10 @@ import { type Host, openHost } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
 import { Runs } from './runs.ts';
-import { ensureSearchAttributes } from './search-attributes.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
 import { takeUpSessions, tellRun } from './take-up.ts';
 import { Upkeep } from './upkeep.ts';
 import { askToHandOver, handOverSignal, takeDataFolder } from './worker-lock.ts';
-import { workflowBundle } from './workflow-bundle.ts';
 
 export interface StartOptions {
   settings: WorkerSettings;
@@ -43,6 +42,14 @@ export interface StartOptions {
   interceptors?: WorkerInterceptors;
   /** How values travel; as every client of ours has it, unless told otherwise. */
   conversion?: Conversion;
+  /** Starts what serves the workflows, where that is to be in this process, too; it goes down with the worker, in its order. */
+  control?: () => Promise<Control>;
+}
+
+/** What serves the workflows of runs. */
+export interface Control {
+  readonly stopped: Promise<void>;
+  stop(): Promise<void>;
 }
 
 export interface RunningWorker {
@@ -63,8 +70,6 @@ const drainSeconds = 60;
 const handOverSeconds = drainSeconds - 10;
 /** After a second signal: to tell the server that sessions have ended, then the process ends whatever it is doing. */
 const atOnceMs = 5_000;
-/** How often runs without a receipt are looked for, in minutes. */
-const sweepMinutes = 10;
 const pollers = { type: 'simple-maximum', maximum: 2 } as const;
 
 /**
@@ -86,12 +91,20 @@ export async function startWorker(options: StartOptions): Promise<RunningWorker>
 }
 
 async function serve(options: StartOptions): Promise<RunningWorker> {
+  // Beside what follows: it takes the longest.
+  const starting = options.control?.() ?? Promise.resolve(null);
+  try {
+    return await serveWith(starting, options);
+  } catch (error) {
+    await starting.then((control) => control?.stop()).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function serveWith(starting: Promise<Control | null>, options: StartOptions): Promise<RunningWorker> {
+  starting.catch(() => undefined);
   const { settings, log, temporal, interceptors = {}, conversion = usual } = options;
-  const [bundle, { connection, namespace }, devices] = await Promise.all([
-    workflowBundle(settings.cacheFolder, log),
-    connect(temporal),
-    Devices.read(),
-  ]);
+  const [{ connection, namespace }, devices] = await Promise.all([connect(temporal), Devices.read()]);
   // A run tells its state by them, and would fail on a server that does not know them.
   await ensureSearchAttributes(connection, namespace).catch((error) => log.warn({ err: error }, 'search attributes'));
   const described = await connection.workflowService.describeNamespace({ namespace });
@@ -114,14 +127,10 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
       ...own,
     });
   const workers = await Promise.all([
-    // The first one: `drain` ends it before the others.
+    // By its polls of this queue, which is that of all pools, a host is known to be there.
     create(settings.workflowQueue, {
-      workflowBundle: bundle,
       activities: workflowQueueActivities(host),
-      maxCachedWorkflows: 200,
-      // A worker that died held its workflows in memory: nobody waits longer than this for it to go on with one.
-      stickyQueueScheduleToStartTimeout: '1s',
-      workflowThreadPoolSize: 1,
+      activityTaskPollerBehavior: pollers,
     }),
     create(poolQueue(settings.pool), {
       activities: poolActivities(host),
@@ -150,20 +159,21 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
   const left = await takeUpSessions(host);
   const running = workers.map((worker) => worker.run());
   await Promise.all(left.map((session) => tellRun(host, session)));
-  await runs.ensureSweep(sweepMinutes).catch((error) => log.warn({ err: error }, 'no sweep of lost runs'));
+  const control = await starting;
   const upkeep = new Upkeep(host);
   upkeep.start();
   log.info(
     { host: host.id, pool: settings.pool, slots: host.slots.total, dataFolder: settings.dataFolder },
     'the worker serves',
   );
-  const stopped = Promise.all(running).then(() => connection.close());
+  const stopped = Promise.all([...running, control?.stopped]).then(() => connection.close());
   stopped.catch(() => undefined);
   let goingDown = false;
   const shutDown = async () => {
     upkeep.stop();
     if (!goingDown) for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     goingDown = true;
+    await control?.stop();
     await stopped;
   };
   return {
@@ -174,11 +184,12 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
       const trained = sessions.runs;
       // Nobody else has the files of a run that ends or publishes now.
       await Promise.all([landed(runs, sessions.own, drainSeconds, host.log), sessions.drain(drainSeconds)]);
-      await decided(runs, trained, host.id);
-      // What its runs do next is decided elsewhere: a workflow that it still held would wait for it.
-      if (workers[0].getState() === 'RUNNING') workers[0].shutdown();
-      await running[0]?.catch(() => undefined);
-      await Promise.all(trained.map((run) => runs.unstick(run)));
+      if (control !== null) {
+        await decided(runs, trained, host.id);
+        // What its runs do next is decided elsewhere: a workflow that it still held would wait for it.
+        await control.stop().catch(() => undefined);
+        await Promise.all(trained.map((run) => runs.unstick(run)));
+      }
       await shutDown();
     },
     handOver: async () => {
@@ -187,9 +198,10 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
       slots.close();
       upkeep.stop();
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      const controlled = control?.stop().catch(() => undefined);
       await Promise.race([Promise.all([openings.idle(), outputs.idle()]), delay(handOverSeconds * 1000)]);
-      await running[0]?.catch(() => undefined);
-      await Promise.all(sessions.runs.map((run) => runs.unstick(run)));
+      await controlled;
+      if (control !== null) await Promise.all(sessions.runs.map((run) => runs.unstick(run)));
       sessions.leave();
     },
     stopNow: async () => {
@@ -211,11 +223,17 @@ async function connect(
   return { connection, namespace: namespace ?? 'default' };
 }
 
+export interface WorkerCommand {
+  temporal?: StartOptions['temporal'];
+  /** What serves the workflows in this process, too. */
+  control?: (options: { settings: WorkerSettings; log: Logger }) => Promise<Control>;
+}
+
 /**
  * `epochal worker`: first SIGTERM or SIGINT drains, the second ends at once; SIGHUP drains; SIGUSR2 hands over. Answers the exit
  * code.
  */
-export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']): Promise<number> {
+export async function runWorkerUntilSignal({ temporal, control }: WorkerCommand = {}): Promise<number> {
   const settings = readSettings();
   const log = createLogger();
   const signals = new Signals(log);
@@ -224,7 +242,11 @@ export async function runWorkerUntilSignal(temporal?: StartOptions['temporal']):
   process.on('unhandledRejection', onRejection);
   try {
     const worker = await Promise.race([
-      startWorker({ settings, log, handsOver: true, ...(temporal ? { temporal } : {}) }),
+      startWorker({
+        ...{ settings, log, handsOver: true },
+        ...(temporal ? { temporal } : {}),
+        ...(control ? { control: () => control({ settings, log }) } : {}),
+      }),
       signals.urged,
     ]);
     if (worker) await Promise.race([signals.obeyedBy(worker), signals.urged]);

@@ -1,17 +1,11 @@
 /** What a host asks the server about runs, outside any activity. */
 
-import {
-  type Client,
-  ScheduleAlreadyRunning,
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowNotFoundError,
-} from '@temporalio/client';
+import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { type Life, mayGoOn, runAt } from '../contracts/life.ts';
-import { workflowQueue as defaultQueue } from '../contracts/queues.ts';
 import { sessionFoundSignal, sessionLostSignal } from '../contracts/run-activities.ts';
 import { type RunView, runQuery } from '../contracts/run-messages.ts';
-import { type SalvageInput, salvageId, salvageType, sweepType } from '../contracts/salvage-messages.ts';
+import { type SalvageInput, salvageId, salvageType } from '../contracts/salvage-messages.ts';
 import { attributes } from '../contracts/search-attributes.ts';
 
 /** Nobody is to wait for long for what only saves time: milliseconds. */
@@ -143,25 +137,6 @@ export class Runs {
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    }
-  }
-
-  /** The Schedule that finds runs which nobody reported; every worker sees to it that there is one. */
-  async ensureSweep(everyMinutes: number): Promise<void> {
-    try {
-      await this.client.schedule.create({
-        scheduleId: this.workflowQueue === defaultQueue ? 'epochal-sweep' : `epochal-sweep-${this.workflowQueue}`,
-        spec: { intervals: [{ every: `${everyMinutes}m` }] },
-        policies: { overlap: 'SKIP', catchupWindow: '1m' },
-        action: {
-          type: 'startWorkflow',
-          workflowType: sweepType,
-          taskQueue: this.workflowQueue,
-          workflowId: 'epochal-sweep',
-        },
-      });
-    } catch (error) {
-      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     }
   }
 

@@ -66,10 +66,10 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
     const published = await publish({ run, ...owner, config, ledger, dropped: [], host, receipt });
     const landed = landedOf(ledger, published.checkpoints, config.checkpoints, best);
     const told = own ? landedLate(own, outputFolder) : composeLost(found, landed.ledger);
-    const { files, bytes } = published;
+    const { files, bytes, facts } = published;
     const data = published.data ?? told.data;
     const notes = [...told.notes, ...(published.notes ?? [])];
-    receipt = { ...told, notes, checkpoints: landed.checkpoints, files, publishedBytes: bytes, data };
+    receipt = { ...told, notes, checkpoints: landed.checkpoints, files, publishedBytes: bytes, data, ...facts };
   } catch (error) {
     const failure = failureOf(error);
     keep = `publishing failed: ${failure.message}`;

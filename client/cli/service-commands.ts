@@ -30,26 +30,28 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
             describe:
               'Have the worker of this data folder end and leave its trainers training, for the next one to take up',
           })
+          .option('with-control', {
+            type: 'boolean',
+            default: true,
+            describe: 'Serve the workflows of runs, too, as "epochal server" does',
+          })
           .example('EPOCHAL_POOL=gpu EPOCHAL_STORE=/data/store $0 worker', 'settings are environment variables')
           .example('$0 worker --handover && $0 worker', 'another version, say, without a pause of the trainings')
           .epilogue(
             'The first Ctrl-C lets every trainer checkpoint and hands its run over; the second kills them at once. SIGUSR2 does as --handover.',
           ),
-      cli.action(async ({ handover }) => {
+      cli.action(async ({ handover, withControl }) => {
         if (handover) {
           const { handOver } = await import('../../worker/main.ts');
           return handOver();
         }
-        const { address, namespace, isConfigured, close } = await cli.connection();
-        await close();
-        const { runWorkerUntilSignal } = await import('../../worker/main.ts');
-        // A configured server may need more than its address, which the worker reads by itself.
-        return isConfigured ? runWorkerUntilSignal() : runWorkerUntilSignal({ address, namespace });
+        const { runWorker } = await import('../../launch/services.ts');
+        return runWorker({ withControl });
       }),
     )
     .command(
       'server',
-      'Serve the HTTP API and the web UI until SIGTERM or Ctrl-C',
+      'Serve the HTTP API, the web UI and the workflows of runs until SIGTERM or Ctrl-C',
       (command) =>
         command
           .example('$0 server', 'on http://127.0.0.1:8266, for this machine only')
@@ -58,16 +60,8 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
             'The address is printed on stdout. It asks for a token, which is made in the data folder unless EPOCHAL_TOKEN has one. Settings are environment variables: see docs/server.md.',
           ),
       cli.action(async () => {
-        const { ensureBuiltWeb } = await import('../../launch/build-web.ts');
-        const tell = (line: string) => process.stderr.write(`${line}\n`);
-        // Without the pages there is still the API.
-        const prepare = async () => {
-          await ensureBuiltWeb({ onProgress: tell }).catch((error: unknown) =>
-            tell(`the web UI could not be built: ${error instanceof Error ? error.message : String(error)}`),
-          );
-        };
-        const { runServerUntilSignal } = await import('../../server/main.ts');
-        return runServerUntilSignal({ prepare });
+        const { runServer } = await import('../../launch/services.ts');
+        return runServer();
       }),
     )
     .command(

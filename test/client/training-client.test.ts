@@ -273,8 +273,8 @@ describe('trouble', () => {
     await until('the trouble is told', () =>
       items.some((item) => item.kind === 'trouble' && item.message.startsWith(`no worker answered for run ${run}`)),
     );
-    const { startWorker } = await import('../../worker/main.ts');
-    away.worker = await startWorker({
+    const { startWorkerWithControl } = await import('../support/worker-with-control.ts');
+    away.worker = await startWorkerWithControl({
       settings: away.settings,
       log: (await import('../support/test-host.ts')).testLog(),
       temporal: { address: away.connection.options.address },

@@ -9,10 +9,10 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type LiveMessage, liveMessageSchema } from '../../contracts/http-answers.ts';
 import { addressOf } from '../../contracts/http-api.ts';
 import { startTemporalServer } from '../../launch/temporal-server.ts';
-import { startWorker } from '../../worker/main.ts';
 import { TestHost, testLog } from '../support/test-host.ts';
 import { connectTo, TestServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
+import { startWorkerWithControl } from '../support/worker-with-control.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
@@ -183,7 +183,7 @@ describe('while something is away', () => {
         kind: 'details',
         details: { view: null },
       });
-      own.worker = await startWorker({
+      own.worker = await startWorkerWithControl({
         settings: own.settings,
         log: testLog(),
         temporal: { address: inject('temporalAddress') },
@@ -211,7 +211,7 @@ describe('while something is away', () => {
     const { address } = temporal;
     const port = Number(address.split(':')[1]);
     const settings = { ...host.settings, dataFolder: join(folder, 'data'), store: join(folder, 'data', 'store') };
-    const worker = await startWorker({ settings, log: testLog(), temporal: { address } });
+    const worker = await startWorkerWithControl({ settings, log: testLog(), temporal: { address } });
     // The server is there before Temporal is known to it.
     const own = await TestServer.start(host, { connect: () => connectTo(address) });
     try {

@@ -16,6 +16,7 @@ import { type RunView, runQuery, type TrainingRunInput, trainingRunType } from '
 import { type RunningWorker, startWorker } from '../../worker/main.ts';
 import type { WorkerSettings } from '../../worker/settings.ts';
 import { until } from './until.ts';
+import { startWorkerWithControl } from './worker-with-control.ts';
 
 const testTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
 const builtInTrainers = fileURLToPath(new URL('../../trainers', import.meta.url));
@@ -27,6 +28,10 @@ export interface TestHostOptions {
   settings?: Partial<WorkerSettings>;
   interceptors?: WorkerInterceptors;
   conversion?: Conversion;
+  /** `none`: the worker alone; whoever tests that serves the workflows. */
+  control?: 'none';
+  /** Of a Temporal server other than the one of the test run. */
+  address?: string;
 }
 
 export class TestHost {
@@ -38,7 +43,7 @@ export class TestHost {
   ) {}
 
   static async start(options: TestHostOptions = {}): Promise<TestHost> {
-    const address = inject('temporalAddress');
+    const address = options.address ?? inject('temporalAddress');
     const connection = await Connection.connect({ address });
     const dataFolder = await mkdtemp(join(tmpdir(), 'epochal-test-'));
     const settings: WorkerSettings = {
@@ -62,7 +67,14 @@ export class TestHost {
     };
     const { interceptors = {}, conversion } = options;
     const converting = conversion ? { conversion } : {};
-    const worker = await startWorker({ settings, log: testLog(), temporal: { address }, interceptors, ...converting });
+    const start = options.control === 'none' ? startWorker : startWorkerWithControl;
+    const worker = await start({
+      settings,
+      log: testLog(),
+      temporal: { address },
+      interceptors,
+      ...converting,
+    });
     return new TestHost(temporalClient(connection, undefined, conversion), connection, settings, worker);
   }
 

@@ -15,13 +15,13 @@ import { lifeText, placeMemo, placeOf } from '../../contracts/life.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import { type RunView, trainingRunType } from '../../contracts/run-messages.ts';
 import { salvageId } from '../../contracts/salvage-messages.ts';
-import { startWorker } from '../../worker/main.ts';
 import { Upkeep } from '../../worker/upkeep.ts';
 import { Hold } from '../faults/hold.ts';
 import { contentOf } from '../support/content-of.ts';
 import { resetRun } from '../support/reset-run.ts';
 import { TestHost, TestRun, testLog } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
+import { startWorkerWithControl } from '../support/worker-with-control.ts';
 
 let host: TestHost;
 beforeAll(async () => {
@@ -194,9 +194,11 @@ describe('the same run id in two namespaces with one store', () => {
     });
     const settings = { ...host.settings, dataFolder: `${host.settings.dataFolder}/other` };
     const other = await until('the namespace is known everywhere', () =>
-      startWorker({ settings, log: testLog(), temporal: { address: inject('temporalAddress'), namespace } }).catch(
-        () => null,
-      ),
+      startWorkerWithControl({
+        settings,
+        log: testLog(),
+        temporal: { address: inject('temporalAddress'), namespace },
+      }).catch(() => null),
     );
     try {
       const client = new Client({ connection: host.connection, namespace });

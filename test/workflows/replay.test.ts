@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { workflowBundle } from '../../worker/workflow-bundle.ts';
+import { workflowBundle } from '../../server/workflows/workflow-bundle.ts';
 import { resetRun } from '../support/reset-run.ts';
 import { TestHost, TestRun, testLog } from '../support/test-host.ts';
 

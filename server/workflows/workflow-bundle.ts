@@ -1,38 +1,51 @@
 /** The workflow code as one bundle: part of an installed package, else made once for each version of it and kept in the cache folder. */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { WorkflowBundlePath } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { isCompiled } from '../contracts/package-folder.ts';
-import { runProgram } from './run-program.ts';
+import { isCompiled } from '../../contracts/package-folder.ts';
 
-const code = fileURLToPath(new URL('..', import.meta.url));
+const code = fileURLToPath(new URL('../..', import.meta.url));
 const ending = isCompiled ? '.js' : '.ts';
 const bundler = fileURLToPath(new URL('bundle-workflows.mjs', import.meta.url));
 /** Made with the package, and removed by every compilation in a clone: never older than the code beside it. */
 export const prebuiltBundle = join(code, 'workflow-bundle.js');
 
-export async function workflowBundle(cacheFolder: string, log: Logger): Promise<WorkflowBundlePath> {
-  if (isCompiled && existsSync(prebuiltBundle)) return { codePath: prebuiltBundle };
-  const codePath = join(cacheFolder, 'workflows', `${await sourceHash()}.js`);
+export interface Bundle extends WorkflowBundlePath {
+  /** The same for the same code: the build id of the servers that serve it. */
+  digest: string;
+}
+
+export async function workflowBundle(cacheFolder: string, log: Logger): Promise<Bundle> {
+  if (isCompiled && existsSync(prebuiltBundle)) {
+    const hash = createHash('sha256').update(await readFile(prebuiltBundle));
+    return { codePath: prebuiltBundle, digest: shortened(hash.digest('hex')) };
+  }
+  const digest = await sourceHash();
+  const codePath = join(cacheFolder, 'workflows', `${digest}.js`);
   if (!existsSync(codePath)) {
     log.info('bundling the workflow code (once for each version)');
     await bundleInto(codePath);
   }
-  return { codePath };
+  return { codePath, digest };
 }
 
 /** Takes some seconds. The file appears whole. */
 export async function bundleInto(codePath: string): Promise<void> {
   const entries = ['workflows', 'payload-converter'].map((name) => join(code, 'workflows', `${name}${ending}`));
   await mkdir(dirname(codePath), { recursive: true });
-  const { code: exitCode, tail } = await runProgram(process.execPath, [bundler, ...entries, codePath]);
-  if (exitCode !== 0) throw new Error(`the workflow code could not be bundled: ${tail}`);
+  await promisify(execFile)(process.execPath, [bundler, ...entries, codePath]).catch((error: { stderr?: string }) => {
+    throw new Error(`the workflow code could not be bundled: ${error.stderr?.trim() || error}`, { cause: error });
+  });
 }
+
+const shortened = (digest: string) => digest.slice(0, 32);
 
 /** Over everything that goes into the bundle: our code, and the versions of the packages. */
 async function sourceHash(): Promise<string> {
@@ -46,7 +59,7 @@ async function sourceHash(): Promise<string> {
       if (file.endsWith(ending)) hash.update(`${folder}/${file}\n`).update(await readFile(join(code, folder, file)));
     }
   }
-  return hash.digest('hex').slice(0, 32);
+  return shortened(hash.digest('hex'));
 }
 
 /** The path of an installed package's entry changes with its version only in some layouts: read its package.json. */

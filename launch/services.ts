@@ -1,0 +1,49 @@
+/** `epochal server` and `epochal worker`: their parts in one process, until a signal. */
+import { homedir, platform } from 'node:os';
+import type { Logger } from 'pino';
+import { connect } from '../client/connect.ts';
+import { cacheFolder } from '../contracts/folders.ts';
+import { runServerUntilSignal } from '../server/main.ts';
+import type { ServerSettings } from '../server/settings.ts';
+import { type ControlOptions, keepControl, startControl } from '../server/workflows/control.ts';
+import { installLogger } from '../worker/log.ts';
+import { runWorkerUntilSignal } from '../worker/main.ts';
+import type { WorkerSettings } from '../worker/settings.ts';
+import { ensureBuiltWeb } from './build-web.ts';
+
+type Temporal = NonNullable<ControlOptions['temporal']>;
+
+/** Where Temporal is; nothing where it is configured: that may say more than an address, and is read where it is needed. */
+async function findTemporal(): Promise<{ temporal?: Temporal }> {
+  const { address, namespace, isConfigured, close } = await connect();
+  await close();
+  return isConfigured ? {} : { temporal: { address, namespace } };
+}
+
+/** Answers the exit code. */
+export async function runServer(): Promise<number> {
+  const tell = (line: string) => process.stderr.write(`${line}\n`);
+  // Without the pages there is still the API.
+  const prepare = async () => {
+    await ensureBuiltWeb({ onProgress: tell }).catch((error: unknown) =>
+      tell(`the web UI could not be built: ${error instanceof Error ? error.message : String(error)}`),
+    );
+  };
+  const control = ({ workflowQueue }: ServerSettings, log: Logger) => {
+    installLogger(log);
+    const folder = cacheFolder({ env: process.env, platform: platform(), home: homedir() });
+    return keepControl({ log, workflowQueue, cacheFolder: folder }, findTemporal);
+  };
+  return runServerUntilSignal({ prepare, control });
+}
+
+/** Answers the exit code. Throws while Temporal does not answer. */
+export async function runWorker({ withControl }: { withControl: boolean }): Promise<number> {
+  const where = await findTemporal();
+  const control = ({ settings, log }: { settings: WorkerSettings; log: Logger }) =>
+    startControl({ ...controlSettings(settings), log, ...where });
+  return runWorkerUntilSignal({ ...where, ...(withControl ? { control } : {}) });
+}
+
+/** For one who serves workflows beside a worker. */
+export const controlSettings = ({ cacheFolder, workflowQueue }: WorkerSettings) => ({ cacheFolder, workflowQueue });

@@ -1,0 +1,159 @@
+/** Serves the workflows of runs: in `epochal server`, or beside the worker of `epochal up` and `epochal worker --with-control`. */
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, type NativeConnectionOptions, Worker } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { ensureSearchAttributes } from '../../client/search-attributes.ts';
+import { type Conversion, temporalClient, conversion as usual } from '../../client/temporal-client.ts';
+import { Deployment, hasDeployments } from './deployment.ts';
+import { replayOpenRuns } from './replay.ts';
+import { ensureSweep } from './sweep.ts';
+import { type Bundle, workflowBundle } from './workflow-bundle.ts';
+
+export interface ControlOptions {
+  log: Logger;
+  cacheFolder: string;
+  workflowQueue: string;
+  /** Where the server is; left out, as the standard Temporal environment configuration says. */
+  temporal?: { address: string; namespace?: string };
+  /** How values travel; as every client of ours has it, unless told otherwise. */
+  conversion?: Conversion;
+  /** Whether it is a version of a Worker Deployment, where the server has them. */
+  isVersioned?: boolean;
+  /** The version to serve: this code's own, unless given. */
+  bundle?: Bundle;
+  /** How often it is looked whether the Current version is served, in milliseconds. */
+  lookEveryMs?: number;
+}
+
+export interface RunningControl {
+  /** The version that it serves; null where it polls unversioned. */
+  readonly build: string | null;
+  /** Resolves when it has stopped; rejects when it failed. */
+  readonly stopped: Promise<void>;
+  /** Workflow tasks that are under way are seen through. */
+  stop(): Promise<void>;
+}
+
+/** How often runs without a receipt are looked for, in minutes. */
+const sweepMinutes = 10;
+/** Milliseconds. */
+const startAgainAfter = 5_000;
+
+/** Resolves when workflows are served, or the log says why this version does not serve them. Throws while Temporal does not answer. */
+export async function startControl(options: ControlOptions): Promise<RunningControl> {
+  const { log, cacheFolder, temporal } = options;
+  const [bundle, { connection, namespace }] = await Promise.all([
+    options.bundle ?? workflowBundle(cacheFolder, log),
+    connect(temporal),
+  ]);
+  try {
+    return await serve(options, bundle, connection, namespace);
+  } catch (error) {
+    await connection.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function serve(
+  options: ControlOptions,
+  bundle: Bundle,
+  connection: NativeConnection,
+  namespace: string,
+): Promise<RunningControl> {
+  const { log, workflowQueue, conversion = usual, isVersioned = true, lookEveryMs = 10_000 } = options;
+  // A run tells its state by them, and would fail on a server that does not know them.
+  await ensureSearchAttributes(connection, namespace).catch((error) => log.warn({ err: error }, 'search attributes'));
+  const client = temporalClient(connection, namespace, conversion);
+  const build = isVersioned && (await hasDeployments(connection, namespace, workflowQueue)) ? bundle.digest : null;
+  if (isVersioned && build === null)
+    log.warn('this Temporal server has no Worker Deployments: workflows are served without a version');
+  const identity = `epochal-control:${hostname()}:${process.pid}`;
+  const deployment =
+    build === null
+      ? null
+      : new Deployment({
+          ...{ connection, namespace, queue: workflowQueue, build, identity, log, lookEveryMs },
+          replay: () => replayOpenRuns(client, workflowQueue, bundle, conversion),
+        });
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: workflowQueue,
+    workflowBundle: { codePath: bundle.codePath },
+    ...conversion,
+    identity,
+    ...(deployment?.workerOptions ?? {}),
+    maxCachedWorkflows: 200,
+    // Whoever served before and died held its workflows in memory: nobody waits longer than this for it to go on with one.
+    stickyQueueScheduleToStartTimeout: '1s',
+    workflowThreadPoolSize: 1,
+    shutdownGraceTime: '2s',
+    shutdownForceTime: '20s',
+  });
+  const running = worker.run();
+  const stopped = running.finally(async () => {
+    deployment?.end();
+    await connection.close();
+  });
+  stopped.catch(() => undefined);
+  await deployment?.start();
+  await ensureSweep(client, workflowQueue, sweepMinutes).catch((error) =>
+    log.warn({ err: error }, 'no sweep of lost runs'),
+  );
+  let stopping: Promise<void> | null = null;
+  const stop = async () => {
+    await deployment?.leave();
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+    await stopped;
+  };
+  return { build, stopped, stop: () => (stopping ??= stop()) };
+}
+
+/** Serves workflows for as long as it is wanted: it starts once Temporal is found, and again after a failure. */
+export function keepControl(
+  options: Omit<ControlOptions, 'temporal'>,
+  find: () => Promise<Pick<ControlOptions, 'temporal'>>,
+): { stop(): Promise<void> } {
+  const { log } = options;
+  const ended = new AbortController();
+  const { signal } = ended;
+  let control: RunningControl | null = null;
+  const keep = async () => {
+    for (let said = ''; !signal.aborted; ) {
+      try {
+        control = await startControl({ ...options, ...(await find()) });
+        said = '';
+        log.info({ build: control.build }, 'workflows are served');
+        if (signal.aborted) await control.stop();
+        await control.stopped;
+      } catch (error) {
+        const sentence = error instanceof Error ? error.message : String(error);
+        if (sentence !== said) log.warn({ err: error }, 'workflows are not served; trying again');
+        said = sentence;
+      }
+      await delay(startAgainAfter, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  const kept = keep();
+  return {
+    stop: async () => {
+      ended.abort();
+      await control?.stop().catch(() => undefined);
+      await kept;
+    },
+  };
+}
+
+async function connect(
+  temporal: ControlOptions['temporal'],
+): Promise<{ connection: NativeConnection; namespace: string }> {
+  if (temporal) {
+    const connection = await NativeConnection.connect({ address: temporal.address });
+    return { connection, namespace: temporal.namespace ?? 'default' };
+  }
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const connection = await NativeConnection.connect(connectionOptions as NativeConnectionOptions);
+  return { connection, namespace: namespace ?? 'default' };
+}

@@ -1,0 +1,16 @@
+/** A worker and what serves its workflows, in this process, as `epochal worker --with-control`. */
+import { startControl } from '../../server/workflows/control.ts';
+import { type RunningWorker, type StartOptions, startWorker } from '../../worker/main.ts';
+
+/** Without a version: what the Worker Deployment does has tests of its own, and every queue of a test would have one. */
+export function startWorkerWithControl(options: StartOptions): Promise<RunningWorker> {
+  const { log, temporal, conversion, settings } = options;
+  const { cacheFolder, workflowQueue } = settings;
+  const control = () =>
+    startControl({
+      ...{ log, cacheFolder, workflowQueue, isVersioned: false },
+      ...(temporal ? { temporal } : {}),
+      ...(conversion ? { conversion } : {}),
+    });
+  return startWorker({ ...options, control });
+}
