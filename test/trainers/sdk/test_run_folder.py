@@ -1,4 +1,4 @@
-"""What a trainer finds in its run folder, and resumes from: a lock, half-written checkpoints, metrics, weights alone."""
+"""What a trainer finds in its run folder, and resumes from: a lock, half-written checkpoints, metrics, weights."""
 
 from __future__ import annotations
 
