@@ -9,6 +9,7 @@ import type { ActivityInboundCallsInterceptor, WorkerInterceptors } from '@tempo
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { receiptSchema } from '../../contracts/receipt.ts';
+import { receiptFactsSchema } from '../../contracts/receipt-facts.ts';
 import { sessionNameSchema } from '../../contracts/session.ts';
 import { Hold } from '../faults/hold.ts';
 import { readJson, TestHost } from '../support/test-host.ts';
@@ -77,6 +78,15 @@ describe('a run is trained, paused, resumed and landed', () => {
     const newest = names.at(-1);
     expect(newest ?? { id: session }).toMatchObject({ id: session, ...(generation && { generation }) });
     expect(generation).toBe(newest?.generation);
+    const told = receipt.sessions?.map(({ generation, ended }) => [generation, ended?.how]);
+    const expected = names.length > 0 ? [names[0], newest].map((one) => one?.generation) : [undefined, undefined];
+    expect(told).toEqual([
+      [expected[0], 'stopped'],
+      [expected[1], 'finished'],
+    ]);
+    // A host of v0.1 has no word for what a run was made of.
+    const facts = Object.keys(receiptFactsSchema.shape).filter((fact) => fact in receipt);
+    expect(facts).toEqual(answers === asKnownThen ? [] : Object.keys(receiptFactsSchema.shape));
     const written = receiptSchema.parse(await readJson(join(receipt.outputFolder ?? '', 'receipt.json')));
     expect(written).toMatchObject({ outcome: 'completed', epochs: { trained: 3, planned: 3 } });
   });
