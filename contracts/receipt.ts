@@ -104,7 +104,7 @@ export const receiptSchema = extensible({
     extensible({ kind: z.literal('none') }),
     extensible({ kind: z.literal('removed') }),
     extensible({ kind: z.literal('kept'), host: z.string(), path: z.string(), why: z.string() }),
-    /** The host did not answer: its sweep decides when it is back. */
+    /** The host did not answer: its upkeep decides when it is back. */
     extensible({ kind: z.literal('unknown'), host: z.string() }),
   ]),
   /** Seconds spent in each state. */

@@ -221,8 +221,8 @@ function composeLost(
   };
 }
 
-/** What a Schedule starts every few minutes: finds closed runs that nobody reported, and has each salvaged. */
-export async function sweep(): Promise<string[]> {
+/** What a Schedule starts every few minutes: it finds closed runs that nobody reported, and has each salvaged. */
+export async function reconcile(): Promise<string[]> {
   const { findLostRuns } = wf.proxyActivities<SalvageActivities>({
     taskQueue: wf.workflowInfo().taskQueue,
     startToCloseTimeout: '5m',
@@ -241,7 +241,7 @@ export async function sweep(): Promise<string[]> {
       });
       started.push(input.place);
     } catch (error) {
-      // Someone was quicker: the worker that saw its activity forsaken, or a sweep before this one.
+      // Someone was quicker: the worker that saw its activity forsaken, or a reconcile before this one.
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
   }
