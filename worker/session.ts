@@ -77,7 +77,7 @@ export class LiveSession {
   #finishOver: () => void = () => undefined;
   #tell: () => void = () => undefined;
   /** By the monotonic clock: a wall clock that jumps must end no session. */
-  #spokenTo = performance.now();
+  #touched = performance.now();
   readonly #wakes = new Wakes();
 
   readonly id: string;
@@ -137,7 +137,7 @@ export class LiveSession {
 
   /** Milliseconds since a run last asked for something. */
   get idleMs(): number {
-    return performance.now() - this.#spokenTo;
+    return performance.now() - this.#touched;
   }
 
   /** What its trainer said of an early end, also where the disk took no note of it. */
@@ -155,7 +155,7 @@ export class LiveSession {
   readonly listener: TrainerListener = {
     onConnected: () => this.#greet(),
     onEvent: (event) => this.#onEvent(event),
-    onGarbage: (sentence) => {
+    onProtocolError: (sentence) => {
       this.#seen ??= { kind: 'protocol', message: sentence.slice(0, 4000) };
       this.log.error(sentence);
       this.kill();
@@ -191,8 +191,8 @@ export class LiveSession {
     );
   }
 
-  spokenTo(): void {
-    this.#spokenTo = performance.now();
+  touch(): void {
+    this.#touched = performance.now();
   }
 
   async waitReady(signal: AbortSignal): Promise<void> {
@@ -200,7 +200,7 @@ export class LiveSession {
   }
 
   grant(through: number): void {
-    this.spokenTo();
+    this.touch();
     // A trainer that waited for this grant was silent for a good reason.
     if (this.progress.epochsDone >= this.#granted) this.#watch.alive();
     this.#granted = Math.max(this.#granted, through);
@@ -232,7 +232,7 @@ export class LiveSession {
 
   /** One rung of the ladder; `over` tells when it worked. */
   ask(rung: StopRung): void {
-    this.spokenTo();
+    this.touch();
     // Whoever asked the worker before for it asks again: that is what ended it.
     if (this.isFound && (rung === 'terminate' || rung === 'kill')) this.#killedByUs = true;
     if (this.#isOver || this.#isLeft) return;
