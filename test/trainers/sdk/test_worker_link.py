@@ -60,7 +60,8 @@ def test_what_was_not_acknowledged_is_sent_again_once(start: Start) -> None:
     trainer.acknowledges = True
     trainer.connect()
     trainer.wait_for("epoch", epoch=1)
-    assert trainer.numbers[: len(first)] == first
+    began = trainer.numbers[0]  # the first words may have been acknowledged before that was switched off
+    assert trainer.numbers[: len(first) - began + 1] == first[began - 1 :]
     trainer.send({"type": "checkpoint"})
     trainer.wait_for("acknowledged")  # and before that it has read what was acknowledged
     trainer.die()
@@ -68,7 +69,7 @@ def test_what_was_not_acknowledged_is_sent_again_once(start: Start) -> None:
     trainer.connect()  # Another time would be noticed: no number is told twice.
     trainer.grant(2)
     assert trainer.end() == 0
-    assert trainer.numbers == list(range(1, len(trainer.numbers) + 1))
+    assert trainer.numbers == list(range(began, began + len(trainer.numbers)))
     assert len(trainer.numbers) > len(heard)
 
 
