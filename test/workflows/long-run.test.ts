@@ -8,6 +8,7 @@ import { describeRun } from '../../client/run-pages.ts';
 import { eventsFile, type ObservedEvent } from '../../contracts/observed-events.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import { TestHost } from '../support/test-host.ts';
+import { until } from '../support/until.ts';
 import { ok, WebhookReceiver } from '../support/webhook-receiver.ts';
 
 /** Enough for a few renewals. */
@@ -42,6 +43,10 @@ it(`trains ${epochs} epochs over several workflow runs, each epoch once`, { time
   const run = await host.start(host.config({ epochs, parameters: { batches: 1, validation_batches: 0 } }), { origin });
   const { runId } = await run.handle.describe();
   isRenewed = async () => (await run.handle.describe()).runId !== runId;
+  await until('goes on in another workflow run', isRenewed);
+  await run.update('pause');
+  await run.until('is paused', ({ detail }) => detail === 'training.paused');
+  await run.update('resume');
   const receipt = await run.result();
   clearInterval(sampling);
   expect(receipt).toMatchObject({
@@ -49,6 +54,8 @@ it(`trains ${epochs} epochs over several workflow runs, each epoch once`, { time
     outcome: 'completed',
     epochs: { trained: epochs },
     batches: { trained: epochs },
+    // Which the workflow run before had begun to count.
+    sessions: [{ generation: 1 }, { generation: 2 }],
   });
   const rows = (await readFile(join(receipt.outputFolder as string, 'metrics.jsonl'), 'utf8')).trim().split('\n');
   expect(rows.map((row) => JSON.parse(row).epoch)).toEqual(Array.from({ length: epochs }, (_, index) => index + 1));
@@ -89,7 +96,7 @@ async function toldOfAll({ outputFolder }: Receipt): Promise<void> {
   const text = await readFile(join(outputFolder ?? '', eventsFile), 'utf8');
   const written = text.trim().split('\n');
   expect(written.map((line) => JSON.parse(line))).toEqual(
-    told.filter(({ kind }) => kind === 'state' || kind === 'ended'),
+    told.filter(({ kind }) => ['state', 'held', 'ended'].includes(kind)),
   );
 }
 
