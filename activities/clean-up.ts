@@ -7,6 +7,7 @@ import { outputPath, StoreError } from '../stores/artifact-store.ts';
 import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import { withWhatIsStored } from '../worker/published-files.ts';
+import { sealReceipt } from '../worker/sealed-receipt.ts';
 import { withStore, working } from './activity-support.ts';
 
 export const cleanUp =
@@ -32,7 +33,7 @@ export const cleanUp =
           const localFolder = await dealWithFolder(host, { ...input, receipt: told });
           const receipt: Receipt = { ...told, localFolder, endedAt: new Date().toISOString() };
           // Then the receipt is beside the files that were kept.
-          const write = store.write(`${output}/receipt.json`, `${JSON.stringify(receipt, null, 2)}\n`);
+          const write = sealReceipt(store, output, receipt);
           if (isPublished) await write;
           else await write.catch(() => undefined);
           host.sessions.forget(input.place);

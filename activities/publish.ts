@@ -25,6 +25,7 @@ import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { leftOutNotes, publishedFiles } from '../worker/published-files.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
+import { factsOf, fileList, sealReceipt } from '../worker/sealed-receipt.ts';
 import { withStore, working } from './activity-support.ts';
 
 /** Files that a receipt names: it travels through Temporal, whose payloads are small. */
@@ -91,17 +92,19 @@ export const publish =
           }
           // In the schema's order, so that whoever publishes it again, a salvage for one, writes the same bytes.
           const yaml = stringify(storedRunConfigSchema.parse(config));
-          files.push(inside(output, await store.write(`${output}/config.yaml`, yaml)));
+          const published = inside(output, await store.write(`${output}/config.yaml`, yaml));
+          files.push(published);
+          const facts = await factsOf({ life, store, folder, receipt, files, config: published, data });
           const named = await nameFiles(store, output, files);
           const bytes = [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files].reduce(
             (sum, { size }) => sum + size,
             0,
           );
-          const preliminary: Receipt = { ...receipt, checkpoints, files: named, publishedBytes: bytes, data };
-          await store.write(`${output}/receipt.json`, `${JSON.stringify(preliminary, null, 2)}\n`);
+          const preliminary = { ...receipt, checkpoints, files: named, publishedBytes: bytes, data, ...facts };
+          await sealReceipt(store, output, preliminary);
           const damaged = folder ? await damagedHere(folder) : [];
           const notes = leftOutNotes(leftOut);
-          return { checkpoints, files: named, bytes, lost, damaged, notes, data, host: input.host };
+          return { checkpoints, files: named, bytes, lost, damaged, notes, data, facts, host: input.host };
         }),
       ),
     );
@@ -139,8 +142,7 @@ async function nameFiles(
   files: readonly PublishedFile[],
 ): Promise<PublishedFile[]> {
   if (files.length <= mostNamed) return [...files];
-  const lines = files.map((file) => `${JSON.stringify(file)}\n`).join('');
-  const list = inside(output, await store.write(`${output}/files.jsonl`, lines));
+  const list = inside(output, await store.write(`${output}/files.jsonl`, fileList(files)));
   const isArtifact = ({ path }: PublishedFile) => path.startsWith('artifacts/');
   const own = files.filter((file) => !isArtifact(file));
   return [...own, list, ...files.filter(isArtifact)].slice(0, mostNamed);

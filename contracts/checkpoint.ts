@@ -39,6 +39,8 @@ export const checkpointManifestSchema = extensible({
   createdAt: instant,
   /** Session that wrote it: a checkpoint that the ledger does not know is only trusted from the run's last session. */
   session: z.string(),
+  /** Of that session. Manifests of old have none. */
+  generation: z.int().min(1).optional(),
   /** The run that trained it, where another one that continues that run has brought it along. */
   from: z.string().optional(),
 });

@@ -5,7 +5,6 @@
  */
 import { z } from 'zod';
 import { name, placeName } from './names.ts';
-import type { RunView } from './run-messages.ts';
 import { extensible } from './tolerance.ts';
 
 /**
@@ -74,7 +73,13 @@ export function lifeText({ run, place = run, receipt, events }: ToldOfLife): str
   const note = told.findLast((text) => text.startsWith(anotherLife));
   return `${place}: ${note ?? anotherLife}`;
 }
-type ToldOfLife = Pick<RunView, 'run' | 'place' | 'receipt' | 'events'>;
+/** Of a run's view. */
+interface ToldOfLife {
+  run: string;
+  place?: string | undefined;
+  receipt: { notes: readonly string[] } | null;
+  events: readonly { message: string }[];
+}
 
 /** In a run's memo, where its place is not its id: who asks the server alone learns it there. */
 export const placeMemo = 'place';

@@ -114,6 +114,8 @@ export const sessionFileSchema = extensible({
   protocol: z.literal(protocolVersion),
   run: z.string(),
   session: z.string(),
+  /** Of that session: manifests of checkpoints have both. Left out: a run by hand, or one of old. */
+  generation: z.int().min(1).optional(),
   /** Absolute; the trainer writes `checkpoints/`, `artifacts/` and `metrics.jsonl` in it, and locks `lock`. */
   runFolder: z.string(),
   epochs: z.int().min(1),

@@ -11,6 +11,7 @@ import {
 } from './checkpoint.ts';
 import { dataSummarySchema } from './data-report.ts';
 import { failureSchema } from './failure.ts';
+import { receiptFactsSchema, sessionRecordSchema } from './receipt-facts.ts';
 import { extensible, openEnum, openUnion } from './tolerance.ts';
 
 export const runStateSchema = z.enum(['configuring', 'training', 'stopping', 'uploading', 'stopped']);
@@ -103,7 +104,7 @@ export const receiptSchema = extensible({
     extensible({ kind: z.literal('none') }),
     extensible({ kind: z.literal('removed') }),
     extensible({ kind: z.literal('kept'), host: z.string(), path: z.string(), why: z.string() }),
-    /** The host did not answer: its sweep decides when it is back. */
+    /** The host did not answer: its upkeep decides when it is back. */
     extensible({ kind: z.literal('unknown'), host: z.string() }),
   ]),
   /** Seconds spent in each state. */
@@ -116,6 +117,9 @@ export const receiptSchema = extensible({
   /** What was trained on, in counts and hashes; `data-report.json` has the whole. Null where the trainer told none. */
   data: dataSummarySchema.nullable().default(null),
   notes: z.array(z.string()),
+  /** The newest hundred sessions that trained, oldest first; left out where the run cannot tell. */
+  sessions: z.array(sessionRecordSchema).optional(),
+  ...receiptFactsSchema.shape,
 });
 export type Receipt = z.infer<typeof receiptSchema>;
 

@@ -11,8 +11,16 @@ import { placeName } from './names.ts';
 import type { ObservedEvent } from './observed-events.ts';
 import type { EarlyEnd } from './protocol.ts';
 import { publishedFileSchema, type Receipt, receiptSchema } from './receipt.ts';
+import { materialsSchema, receiptFactsSchema } from './receipt-facts.ts';
 import type { DraftConfig, RunConfig } from './run-config.ts';
-import { type Session, type SessionEnd, type SessionReport, sessionReportSchema, sessionSchema } from './session.ts';
+import {
+  type Session,
+  type SessionEnd,
+  type SessionName,
+  type SessionReport,
+  sessionReportSchema,
+  sessionSchema,
+} from './session.ts';
 import { extensible } from './tolerance.ts';
 
 /** What the workflow knows already, so that a report can leave it out. */
@@ -31,6 +39,8 @@ export interface OpenSessionInput extends Owner {
   ledger: readonly LedgerEntry[];
   /** The session before: checkpoints that only its host knows of are trusted from it alone. */
   previous: Session | null;
+  /** What the session is called that this opens, if it opens one. Workflows of old leave that to the host. */
+  next?: SessionName;
   /** The run gave the session before up, and nobody saw it end: its host gives it back, also where it is over. Workflows of old do not tell. */
   unseen?: boolean;
   /** The host of the session before is going down: it is not asked first. */
@@ -48,6 +58,8 @@ export const openedSessionSchema = extensible({
   report: sessionReportSchema,
   /** It is the session before, which still runs: nothing is trained again. Answers of old have no such word. */
   attached: z.boolean().optional(),
+  /** What it trains with. Answers of old, and of one that is attached, do not tell. */
+  materials: materialsSchema.optional(),
 });
 export type OpenedSession = z.infer<typeof openedSessionSchema>;
 
@@ -116,6 +128,8 @@ export const publishedSchema = extensible({
   notes: z.array(z.string()).optional(),
   /** What was trained on, from the run's data report; older workers do not tell. */
   data: dataSummarySchema.nullable().optional(),
+  /** For the receipt; older workers do not tell. */
+  facts: receiptFactsSchema.optional(),
   /** The host that published; null when it did not answer, and the pool did from what the store holds. */
   host: z.string().nullable(),
 });

@@ -9,7 +9,7 @@ import { type RunConfig, storedRunConfigSchema } from './run-config.ts';
 import { extensible } from './tolerance.ts';
 
 export const salvageType = 'salvage';
-export const sweepType = 'sweep';
+export const reconcileType = 'reconcile';
 
 /** Workflow id of the salvage of what is at `place`, a run's or one of its lives': one at a time. */
 const salvagePrefix = 'salvage-';

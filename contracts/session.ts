@@ -5,8 +5,14 @@ import { failureSchema } from './failure.ts';
 import { earlyEndSchema, epochResultSchema } from './protocol.ts';
 import { extensible } from './tolerance.ts';
 
+/** What a session is called, as its run chooses. `generation` rises with each one that the run asks for, through all hosts. */
+export const sessionNameSchema = extensible({ id: z.string(), generation: z.int().min(1) });
+export type SessionName = z.infer<typeof sessionNameSchema>;
+
 export const sessionSchema = extensible({
   id: z.string(),
+  /** Sessions of old have none. */
+  generation: sessionNameSchema.shape.generation.optional(),
   host: z.string(),
   /** Where it began: null from scratch. */
   resumedFrom: positionSchema.nullable(),

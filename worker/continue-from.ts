@@ -1,4 +1,5 @@
 /** A run that resumes from a checkpoint of another one: found through that run's receipt, fetched, verified. */
+import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
@@ -8,7 +9,9 @@ import {
   isBetter,
   type Metrics,
 } from '../contracts/checkpoint.ts';
+import { claimFile, claimSchema } from '../contracts/life.ts';
 import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
+import type { Materials } from '../contracts/receipt-facts.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { type ArtifactStore, readText } from '../stores/artifact-store.ts';
 import { openFolder } from '../stores/open-store.ts';
@@ -112,6 +115,16 @@ export async function bringAlong(
     for (const one of better) if (await bring(one)) break;
   }
   return { manifest, path: join(folder.checkpoints, manifest.name) };
+}
+
+/** For the receipt: which checkpoint that is, and of which life. Its manifest has the digests of its files. */
+export async function startedFrom(wanted: ContinueFrom, { name }: CheckpointManifest): Promise<Materials['from']> {
+  const { store, output } = whereIs(wanted);
+  const manifest = await store.read(`${output}/checkpoints/${name}/checkpoint.json`);
+  if (manifest === null) return null;
+  const claim = parseJson(claimSchema, (await readText(store, `${output}/${claimFile}`)) ?? '');
+  const sha256 = createHash('sha256').update(manifest).digest('hex');
+  return { run: claim?.run ?? output, life: claim?.life.chain[0] ?? null, checkpoint: name, sha256 };
 }
 
 /** A run's id was made a folder by the check. */

@@ -3,6 +3,7 @@
 import type { Life } from '../contracts/life.ts';
 import { sessionFileSchema } from '../contracts/protocol.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
+import type { Session } from '../contracts/session.ts';
 import { type ProcessFile, readProcessFile, readTrainerEnd } from './process-file.ts';
 import { isGroupAlive } from './process-groups.ts';
 import { type RunFolder, readIfThere } from './run-folders.ts';
@@ -20,6 +21,7 @@ export interface LeftSession {
   isAlive: boolean;
   /** Complete epochs. */
   epoch: number;
+  name: Pick<Session, 'id' | 'generation'>;
   session: FoundSession;
 }
 
@@ -56,8 +58,8 @@ export async function leftSession(
     kind: 'found',
     ...{ folder, file, life: run.life, config: run.config, socket: sessionFile.socket, isAlive },
     epoch: (await readManifests(folder)).at(-1)?.epoch ?? 0,
+    name: { id: file.session, generation: sessionFile.generation },
     session: {
-      id: file.session,
       startedAt: file.startedAt ?? new Date(0).toISOString(),
       resumedFrom: ready.resumedFrom,
       versions: hello?.versions ?? {},

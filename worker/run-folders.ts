@@ -22,6 +22,7 @@ export interface RunFolder {
   artifacts: string;
   metrics: string;
   dataReport: string;
+  materials: string;
   trainerLog: string;
   events: string;
   session: string;
@@ -53,6 +54,7 @@ export class RunFolders {
       artifacts: join(path, 'artifacts'),
       metrics: join(path, 'metrics.jsonl'),
       dataReport: join(path, dataReportFile),
+      materials: join(path, 'materials.json'),
       trainerLog: join(path, 'logs', 'trainer.log'),
       events: join(path, 'logs', 'events.jsonl'),
       session: join(path, 'session.json'),
@@ -107,7 +109,7 @@ export async function* filesBelow(
 export const isBookkeeping = (path: string): boolean =>
   /^(start|damaged|ranks-[^/]+)\//.test(path) ||
   /^[^/]+\.tmp$/.test(path) ||
-  ['lock', 'session.json', 'process.json', 'exit.json', 'kept.json'].includes(path);
+  ['lock', 'session.json', 'process.json', 'exit.json', 'kept.json', 'materials.json'].includes(path);
 
 /** Replaces a small file in one step: readers see the old or the new content, whole, also after a crash. */
 export async function replaceFile(path: string, content: string, mode = 0o666): Promise<void> {

@@ -5,7 +5,6 @@ import type { EarlyEnd, TrainerEvent } from '../contracts/protocol.ts';
 
 /** A session that a worker before this one opened, as its run folder tells. */
 export interface FoundSession {
-  id: string;
   startedAt: string;
   resumedFrom: Position | null;
   versions: Record<string, string>;

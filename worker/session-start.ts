@@ -1,20 +1,23 @@
 /** What a session begins with: a store and paths that it may use, the checkpoint that it goes on from, and its session file. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Position } from '../contracts/checkpoint.ts';
 import { type ConfigProblem, type Failure, problemSentence } from '../contracts/failure.ts';
 import type { Life } from '../contracts/life.ts';
-import { type EarlyEnd, protocolVersion, type SessionFile } from '../contracts/protocol.ts';
+import { type EarlyEnd, protocolVersion, type SessionFile, sessionFileSchema } from '../contracts/protocol.ts';
+import type { Materials } from '../contracts/receipt-facts.ts';
 import type { OpenSessionInput } from '../contracts/run-activities.ts';
 import { deadlinesSchema, type RunConfig } from '../contracts/run-config.ts';
+import type { Session } from '../contracts/session.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import type { AllowedPaths } from './allowed-paths.ts';
 import { chooseResume, type Resume, removeLater } from './checkpoints.ts';
 import { claimOutput } from './claims.ts';
-import { bringAlong, fetchStart } from './continue-from.ts';
+import { bringAlong, fetchStart, startedFrom } from './continue-from.ts';
 import { deadline } from './deadline.ts';
-import type { RunFolder } from './run-folders.ts';
-import { start } from './run-report.ts';
+import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
+import { parseJson, readReport, start } from './run-report.ts';
 import { type LiveSession, SessionOver } from './session.ts';
 import type { Stores } from './stores.ts';
 import type { TrainerCatalog, TrainerProgram } from './trainer-catalog.ts';
@@ -39,6 +42,8 @@ export interface Start {
   resume: Resume;
   position: Position;
   keepProgress: boolean;
+  /** Where it is another run's. */
+  from: Materials['from'];
 }
 
 export interface SessionStartParts {
@@ -98,7 +103,7 @@ export class SessionStart {
       });
     // Who goes back before the newest checkpoint may go back to what is removed once that is stored.
     const { resume, position } = await (notAfter ? this.#host.outputs.take(place, signal, choose) : choose());
-    if (resume) return { resume, position, keepProgress: true };
+    if (resume) return { resume, position, keepProgress: true, from: null };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
     const { continueFrom, trainer } = config;
@@ -106,7 +111,8 @@ export class SessionStart {
     const fetched = await (keepProgress
       ? bringAlong(continueFrom, config, folder, signal)
       : fetchStart(continueFrom, trainer, folder, signal));
-    return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress };
+    const from = await startedFrom(continueFrom, fetched.manifest);
+    return { resume: fetched, position: keepProgress ? fetched.manifest : start, keepProgress, from };
   }
 }
 
@@ -142,15 +148,39 @@ export const isWanted = (live: LiveSession, { previous, notAfter, unseen }: Open
   !live.isAbandoned &&
   (!live.isOver || unseen === true);
 
+/** As its run calls it. A request that comes twice, for a server gave its first attempt up, may have opened that one already. */
+export async function sessionName(
+  { next }: OpenSessionInput,
+  folder: RunFolder,
+): Promise<Pick<Session, 'id' | 'generation'>> {
+  const text = await readIfThere(folder.session);
+  const before = text === null ? null : parseJson(sessionFileSchema, text);
+  return next && next.id !== before?.session ? next : { ...next, id: randomUUID() };
+}
+
+/** Also says whether a session before has ended early, as its run or its folder tells. */
+export async function writeSessionFile(
+  input: OpenSessionInput,
+  session: LiveSession,
+  from: Start | null,
+  socket: string,
+): Promise<void> {
+  const { known, previous } = input;
+  const told = await readReport(session.folder, known, previous?.id ?? null);
+  const file = sessionFile(input, session, from, { endedEarly: told.endedEarly ?? input.endedEarly ?? null, socket });
+  await replaceFile(session.folder.session, JSON.stringify(file), 0o600);
+}
+
 export const sessionFile = (
   input: OpenSessionInput,
-  session: { id: string; folder: RunFolder },
+  session: Pick<Session, 'id' | 'generation'> & { folder: RunFolder },
   from: Start | null,
   { endedEarly, socket }: { endedEarly: EarlyEnd | null; socket: string },
 ): SessionFile => ({
   protocol: protocolVersion,
   run: input.run,
   session: session.id,
+  generation: session.generation,
   runFolder: session.folder.path,
   epochs: input.config.epochs,
   endsAfter: endedEarly?.epoch ?? null,

@@ -1,5 +1,4 @@
 /** One live session: a trainer process, what it has said, and who waits for what. */
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Failure } from '../contracts/failure.ts';
@@ -45,6 +44,7 @@ export interface SessionParts {
   /** Complete epochs when this worker takes it up. */
   startEpoch: number;
   log: Logger;
+  name: Pick<Session, 'id' | 'generation'>;
   /** Left out: it begins now. */
   found?: FoundSession;
 }
@@ -83,6 +83,7 @@ export class LiveSession {
   readonly #wakes = new Wakes();
 
   readonly id: string;
+  readonly generation: number | undefined;
   readonly isFound: boolean;
   readonly run: string;
   readonly host: string;
@@ -94,8 +95,9 @@ export class LiveSession {
   readonly progress: SessionProgress;
   readonly #watch: TrainerWatch;
 
-  constructor({ run, host, folder, life, config, startEpoch, log, found }: SessionParts) {
-    this.id = found?.id ?? randomUUID();
+  constructor({ run, host, folder, life, config, startEpoch, log, name, found }: SessionParts) {
+    this.id = name.id;
+    this.generation = name.generation;
     this.startedAt = found?.startedAt ?? new Date().toISOString();
     this.isFound = found !== undefined;
     this.run = run;
@@ -146,9 +148,9 @@ export class LiveSession {
   }
 
   get description(): Session {
-    const { id, host, startedAt } = this;
+    const { id, generation, host, startedAt } = this;
     const { resumedFrom, devices, versions } = this.progress;
-    return { id, host, resumedFrom, devices, versions, startedAt };
+    return { id, ...(generation && { generation }), host, resumedFrom, devices, versions, startedAt };
   }
 
   /** Of what its trainer says. */

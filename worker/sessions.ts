@@ -13,8 +13,8 @@ import { type EndLimits, endTrainer } from './end-trainer.ts';
 import type { LeftSession } from './found-sessions.ts';
 import type { Launcher } from './launchers/launcher.ts';
 import { endPredecessor } from './predecessor.ts';
-import { type RunFolders, replaceFile } from './run-folders.ts';
-import { readManifests, readReport, start } from './run-report.ts';
+import type { RunFolders } from './run-folders.ts';
+import { readManifests, readReport } from './run-report.ts';
 import type { Runs } from './runs.ts';
 import { LiveSession, SessionOver } from './session.ts';
 import type { SessionSockets } from './session-sockets.ts';
@@ -26,11 +26,13 @@ import {
   SessionProblem,
   SessionStart,
   type SessionStartParts,
-  sessionFile,
+  sessionName,
   untilReady,
+  writeSessionFile,
 } from './session-start.ts';
-import type { Slot, Slots } from './slots.ts';
+import type { Lease, Slots } from './slots.ts';
 import { TrainerProblem } from './trainer-catalog.ts';
+import { keepMaterials } from './trainer-materials.ts';
 
 export class NoFreeSlot extends Error {
   override readonly name = 'NoFreeSlot';
@@ -133,8 +135,8 @@ export class Sessions {
       options.onProgress('wait for the session before to end');
       await endTrainer(live.ending, input.config.deadlines, options.signal);
     }
-    const slot = this.#host.slots.take(run, options.byPermit);
-    if (!slot) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
+    const lease = this.#host.slots.reserve(run, options.byPermit);
+    if (!lease) throw new NoFreeSlot(`all ${this.#host.slots.total} slots of ${this.#host.id} are taken`);
     let begun: LiveSession | null = null;
     try {
       await this.#start.requireStore(input, life);
@@ -147,53 +149,53 @@ export class Sessions {
       if (!program)
         throw new SessionProblem({ kind: 'setUp', message: `no trainer ${input.config.trainer} on ${this.#host.id}` });
       options.onProgress('prepare the Python environment');
-      const gpuMemory = this.#host.devices.memory(slot, this.#host.slots.total);
+      const gpuMemory = this.#host.devices.memory(lease, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
       await this.#start.requireAllowed(program, input.config, options);
       const resume = await this.#start.resume(input, folder, options);
-      const position = resume?.position ?? start;
       begun = new LiveSession({
         run,
         host: this.#host.id,
         folder,
         life,
         config: input.config,
-        startEpoch: position.epoch,
+        startEpoch: resume?.position.epoch ?? 0,
         log,
+        name: await sessionName(input, folder),
       });
       this.#live.set(place, begun);
-      const { endedEarly = input.endedEarly ?? null } = await readReport(folder, input.known, previous?.id ?? null);
       const socket = await this.#host.sockets.pathOf(begun.id);
-      const file = sessionFile(input, begun, resume, { endedEarly, socket });
-      await replaceFile(folder.session, JSON.stringify(file), 0o600);
+      const materials = await keepMaterials(folder, program, resume?.from ?? null);
+      await writeSessionFile(input, begun, resume, socket);
       const memoryBefore = await gpuMemory;
       options.onProgress('start the trainer');
-      const trainer = await this.#host.launcher.start({
-        ...{ program, python, folder, session: begun.id, socket, slot: slot.index },
+      const trainer = await this.#host.launcher.start(lease, {
+        ...{ program, python, folder, session: begun.id, socket },
         limits: { ...input.config.deadlines, reattachSeconds: reattachSecondsOf(input.config) },
-        environment: this.#host.devices.environment(slot, this.#host.slots.total),
+        environment: this.#host.devices.environment(lease, this.#host.slots.total),
       });
       begun.attach(trainer, socket, memoryBefore);
-      this.#watch(begun, slot);
+      this.#watch(begun, lease);
       options.onProgress('the trainer sets up');
       begun.progress.onSetUp = options.onProgress;
       await untilReady(begun, input.config.deadlines.setUpSeconds, options.signal);
       // The trainer has cut metrics.jsonl to its start by now, so that the report tells what counts.
-      return { session: begun.description, report: await readReport(folder, input.known, previous?.id ?? null) };
+      const report = await readReport(folder, input.known, previous?.id ?? null);
+      return { session: begun.description, report, materials };
     } catch (error) {
       if (begun?.started) {
         begun.kill();
         await begun.over;
       } else {
         if (begun) this.#live.delete(place);
-        this.#host.slots.give(slot);
+        lease.release();
       }
       throw await this.#problem(error, begun, input, options.signal);
     }
   }
 
-  #watch(session: LiveSession, slot: Slot | null): void {
-    if (slot) void session.over.then(() => this.#host.slots.give(slot));
+  #watch(session: LiveSession, lease: Lease | null): void {
+    if (lease) void session.over.then(() => lease.release());
     void this.#endWhenIdle(session).catch((error) =>
       session.log.error({ err: error }, 'an idle session is not watched any more'),
     );
@@ -204,7 +206,7 @@ export class Sessions {
    * how. False where the run's store is none of this worker's: it would train what nobody here can keep. Before this worker asks for
    * any work: its slot is still free.
    */
-  async takeUp({ folder, file, life, config, socket, isAlive, epoch, session }: LeftSession): Promise<boolean> {
+  async takeUp({ folder, file, life, config, socket, isAlive, epoch, name, session }: LeftSession): Promise<boolean> {
     const { place, run } = folder;
     const log = this.#log.child({ run });
     try {
@@ -217,12 +219,12 @@ export class Sessions {
       return false;
     }
     const found = new LiveSession({
-      ...{ run, host: this.#host.id, folder, life, config, startEpoch: epoch, log, found: session },
+      ...{ run, host: this.#host.id, folder, life, config, startEpoch: epoch, log, name, found: session },
     });
     this.#live.set(place, found);
-    const slot = isAlive ? this.#host.slots.takeBack(run, file.slot) : null;
+    const lease = isAlive ? this.#host.slots.reserveAgain(run, file.slot) : null;
     found.attach(this.#host.launcher.find({ folder, socket, file }), socket);
-    this.#watch(found, slot);
+    this.#watch(found, lease);
     return true;
   }
 

@@ -8,7 +8,13 @@ import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporal
 
 export interface Slot {
   /** 0-based; which GPUs it stands for, `Devices` knows. */
-  index: number;
+  readonly index: number;
+}
+
+/** A slot that its holder has until it gives it back, also where no trainer comes of it. */
+export interface Lease extends Slot {
+  /** Once; again changes nothing. */
+  release(): void;
 }
 
 export class Slots {
@@ -35,26 +41,25 @@ export class Slots {
   }
 
   /** A slot for `run`, or null when all are taken. `byPermit`: the work came by a poll of the pool's queue. */
-  take(run: string, byPermit: boolean): Slot | null {
+  reserve(run: string, byPermit: boolean): Lease | null {
     if (this.#closed) return null;
     for (let index = 0; index < this.total; index++) {
       if (this.#holders.has(index)) continue;
-      this.#holders.set(index, run);
+      const lease = this.#lease(run, index);
       if (byPermit) {
         this.#permits--;
         this.#converted++;
       }
       if (this.#free === 0) this.onFull(this.taken);
-      return { index };
+      return lease;
     }
     return null;
   }
 
   /** That of a trainer which the worker before has started: its own, where that is free, for it has the devices of that one. */
-  takeBack(run: string, index: number | undefined): Slot | null {
-    if (index === undefined || index >= this.total || this.#holders.has(index)) return this.take(run, false);
-    this.#holders.set(index, run);
-    return { index };
+  reserveAgain(run: string, index: number | undefined): Lease | null {
+    if (index === undefined || index >= this.total || this.#holders.has(index)) return this.reserve(run, false);
+    return this.#lease(run, index);
   }
 
   /** No session is taken any more: the worker is going down. */
@@ -62,9 +67,16 @@ export class Slots {
     this.#closed = true;
   }
 
-  give({ index }: Slot): void {
-    this.#holders.delete(index);
-    this.#wake();
+  #lease(run: string, index: number): Lease {
+    this.#holders.set(index, run);
+    let isHeld = true;
+    const release = () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#holders.delete(index);
+      this.#wake();
+    };
+    return { index, release };
   }
 
   /** For the pool queue's worker: one poll for each free slot. */

@@ -17,8 +17,9 @@ import type {
 } from '../contracts/run-activities.ts';
 import type { Configure } from '../contracts/run-messages.ts';
 import type { SessionEnd, SessionReport } from '../contracts/session.ts';
+import { toStore } from './keeper-progress.ts';
 import { lastEpochOf, planOf, type RunContext, type RunInput } from './run-context.ts';
-import { adoptFailure, adoptMove, toStore } from './run-progress.ts';
+import { adoptFailure, adoptMove } from './run-progress.ts';
 import { isHostTrouble, isUnexpected } from './session-failures.ts';
 
 export type RunChartEvent =

@@ -25,7 +25,7 @@ import {
 } from '../contracts/run-activities.ts';
 
 import { type DraftConfig, draftConfigSchema, type RunConfig } from '../contracts/run-config.ts';
-import { sessionEndSchema, sessionReportSchema } from '../contracts/session.ts';
+import { type SessionName, sessionEndSchema, sessionReportSchema } from '../contracts/session.ts';
 import { answerOf } from './answers.ts';
 
 /** How long a host that had the run may take to answer before the run continues elsewhere, in seconds. */
@@ -83,10 +83,11 @@ export async function checkConfig(
 }
 
 /** On the host that had the run, if it answers and is not going down; else on any host of the pool with a free slot. */
-export const openSession = (input: OpenSessionInput) =>
-  answerOf('openSession', openedSessionSchema, () => openAnywhere(input));
+export const openSession = (input: OpenSessionInput, nextSession: () => SessionName) =>
+  answerOf('openSession', openedSessionSchema, () => openAnywhere(input, nextSession));
 
-async function openAnywhere(input: OpenSessionInput) {
+/** Whoever was asked and has not answered may have a session by now: each ask is for another one. */
+async function openAnywhere(input: OpenSessionInput, nextSession: () => SessionName) {
   const { config, previous, elsewhere } = input;
   const options = { heartbeatTimeout: heartbeat(config), retry: once, priority: priorityOf(config) };
   if (previous && !elsewhere) {
@@ -96,7 +97,7 @@ async function openAnywhere(input: OpenSessionInput) {
         heartbeatTimeout: `${Math.min(config.deadlines.heartbeatSeconds, reattachHeartbeatSeconds)}s`,
         scheduleToStartTimeout: `${reattachSeconds}s`,
         summary: `open a session on ${previous.host}`,
-      }).openSession(input);
+      }).openSession({ ...input, next: nextSession() });
     } catch (error) {
       if (!isUnanswered(error) && !isSilent(error) && !isBusy(error)) throw error;
     }
@@ -104,7 +105,7 @@ async function openAnywhere(input: OpenSessionInput) {
   const pool = activitiesOn(poolQueue(config.pool), { ...options, summary: 'wait for a slot, open a session' });
   for (;;) {
     try {
-      return await pool.openSession(input);
+      return await pool.openSession({ ...input, next: nextSession() });
     } catch (error) {
       // A slot that was free when the worker asked for work, and was taken before the work came.
       if (!isBusy(error)) throw error;

@@ -7,19 +7,16 @@
  */
 import { and, assign, not, stateIn } from 'xstate';
 import { chartSetup, known } from './chart-setup.ts';
+import { keeper } from './keeper.ts';
 import { firstContext, planOf, sessionOf } from './run-context.ts';
 import {
   adoptAttempt,
   adoptEnd,
   adoptFailure,
-  adoptKeeperFailure,
-  adoptKept,
   adoptPublished,
   adoptReport,
   adoptSession,
   adoptUnfinished,
-  toRemove,
-  toStore,
 } from './run-progress.ts';
 import { failureOf, sessionFailureOf } from './session-failures.ts';
 import { asking, climbOnStop, rungs } from './stop-ladder.ts';
@@ -263,48 +260,6 @@ const sessions = chartSetup.createStateConfig({
         STOP: { target: '#run.stopping', actions: 'rememberStop' },
       },
     },
-  },
-});
-
-/** Stores what the ledger chose while the next epoch trains, and removes what it dropped. */
-const keeper = chartSetup.createStateConfig({
-  initial: 'idle',
-  states: {
-    idle: { always: { guard: 'hasKeeping', target: 'keeping' } },
-    keeping: {
-      entry: assign(({ context }) => ({ storing: toStore(context).map(({ name }) => name) })),
-      invoke: {
-        id: 'keepCheckpoints',
-        src: 'keepCheckpoints',
-        input: ({ context }) => ({
-          run: context.run,
-          config: planOf(context).config,
-          store: toStore(context),
-          remove: toRemove(context),
-          known: known(context),
-        }),
-        onDone: {
-          target: 'idle',
-          actions: assign(({ context, event }) => adoptKept(context, event.output)),
-        },
-        onError: { target: 'waiting', actions: assign(({ context }) => adoptKeeperFailure(context)) },
-      },
-      on: {
-        MOVED: 'idle',
-        // The worker that stored them has gone: the one after it begins anew, and nobody waits for a missed heartbeat.
-        SESSION_LOST: {
-          guard: 'isOpenSession',
-          target: 'idle',
-          actions: assign(({ context }) => adoptKeeperFailure(context)),
-        },
-        SESSION_FOUND: {
-          guard: 'isOpenSession',
-          target: 'idle',
-          actions: assign(({ context }) => adoptKeeperFailure(context)),
-        },
-      },
-    },
-    waiting: { after: { keeperPause: 'idle' } },
   },
 });
 

@@ -5,6 +5,7 @@ import type { ConfigProblem, Failure } from '../contracts/failure.ts';
 import type { ObservedBy } from '../contracts/observed-events.ts';
 import type { EarlyEnd } from '../contracts/protocol.ts';
 import type { Receipt, Restart, StopMode } from '../contracts/receipt.ts';
+import type { Materials, SessionRecord } from '../contracts/receipt-facts.ts';
 import type { Published } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Configure } from '../contracts/run-messages.ts';
@@ -59,6 +60,10 @@ export interface RunContext {
   failedAfter?: number;
   restarts: Omit<Restart, 'at'>[];
   notes: string[];
+  /** Sessions that trained. Absent from what older versions carried on, which nobody adds to: not all would be there. */
+  sessions?: SessionRecord[] | undefined;
+  /** What the last session trained with, as far as hosts tell. */
+  materials?: Materials | undefined;
   /** A new workflow run is due, at the next quiet moment. */
   renewalDue: boolean;
   pauseWanted: boolean;
@@ -112,6 +117,7 @@ export function firstContext(input: RunInput | undefined): RunContext {
     failedAfter: 0,
     restarts: [],
     notes: [],
+    sessions: [],
     renewalDue: false,
     pauseWanted: false,
     stop: null,

@@ -1,13 +1,15 @@
 /** How reports of a session change what the run remembers. Pure. */
-import { isBefore, isFallback, type LedgerEntry, type Position } from '../contracts/checkpoint.ts';
+import { isBefore, type Position } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
 import { lifeNote } from '../contracts/life.ts';
-import type { KeptCheckpoints, MovedIn, OpenedSession, Published } from '../contracts/run-activities.ts';
+import { mergeMaterials } from '../contracts/receipt-facts.ts';
+import type { MovedIn, OpenedSession, Published } from '../contracts/run-activities.ts';
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
 import { adoptCheckpoints, landedOf, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
 import { lastEpochOf, planOf, type RunContext } from './run-context.ts';
 import { isHostTrouble, isOfHost, type SessionTrouble } from './session-failures.ts';
+import { endByItself, endOf, withEnd, withSession } from './session-records.ts';
 
 type Change = Partial<RunContext>;
 
@@ -21,12 +23,12 @@ const longestOldMessage = 300;
 
 const ledgerFull = 'more checkpoints are to be retained than a run can record: the newest permanent ones were removed';
 
-const withNotes = (notes: readonly string[], more: readonly string[]): string[] =>
+export const withNotes = (notes: readonly string[], more: readonly string[]): string[] =>
   [...new Set([...notes, ...more.map((note) => shortened(note, longestNote))])].slice(-mostNotes);
 
 const shortened = (text: string, limit: number) => (text.length > limit ? `${text.slice(0, limit - 1)}…` : text);
 
-const withDropped = (
+export const withDropped = (
   dropped: readonly string[],
   more: readonly string[],
   isGone: (name: string) => boolean,
@@ -70,38 +72,8 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
   };
 }
 
-const wasDamaged = (name: string) =>
+export const wasDamaged = (name: string) =>
   `${name} was damaged on its host, and moved aside there (damaged/${name} in the run folder)`;
-
-/** What the keeper has to store: a fallback that is on a host alone is only of use there. */
-export const toStore = ({ ledger }: RunContext): LedgerEntry[] =>
-  ledger.filter((entry) => !entry.stored && !isFallback(entry));
-
-/** What the keeper removes once it has stored all that it was asked to, the newest among them. */
-export const toRemove = ({ ledger, dropped }: RunContext): string[] => [
-  ...dropped,
-  ...ledger.filter(isFallback).map(({ name }) => name),
-];
-
-/** What the keeper stored and removed: with the newest stored, the policy alone decides again. */
-export function adoptKept(context: RunContext, { stored, removed, damaged }: KeptCheckpoints): Change {
-  const { config, best } = planOf(context);
-  const left = context.ledger
-    .filter((entry) => !damaged.includes(entry.name) && !(entry.stored && removed.includes(entry.name)))
-    .map((entry) => (stored.includes(entry.name) ? { ...entry, stored: true } : entry));
-  const { ledger, dropped } = adoptCheckpoints(left, [], '', config.checkpoints, best);
-  return {
-    ledger,
-    storing: [],
-    dropped: withDropped(context.dropped, dropped, (name) => removed.includes(name)),
-    notes: withNotes(context.notes, damaged.map(wasDamaged)),
-  };
-}
-
-/** The keeper did not answer: what it was to store and to remove may be in the store, or not. */
-export function adoptKeeperFailure({ ledger }: RunContext): Change {
-  return { ledger: ledger.map((entry) => (isFallback(entry) ? { ...entry, stored: false } : entry)) };
-}
 
 /**
  * A session that was given up and is found again, running or over, was never lost: that was no restart. If it is over, asking it tells why.
@@ -116,13 +88,15 @@ function withoutLoss({ restarts, session }: RunContext, found: Session): RunCont
 }
 
 /** A session is open: another one, or the one before, whose host was out of reach for a while. */
-export function adoptSession(context: RunContext, { session, report, attached }: OpenedSession): Change {
+export function adoptSession(context: RunContext, { session, report, attached, materials }: OpenedSession): Change {
   return {
     // Where that one began is long past: it trained on meanwhile, and all that it left still counts.
     ...(attached
       ? { ...adoptReport(context, report, session.host), restarts: withoutLoss(context, session) }
       : adoptBeginning(context, session, report)),
     session,
+    sessions: withSession(context.sessions, session),
+    ...(materials ? { materials: mergeMaterials(materials, context.materials) } : {}),
     lastSession: session,
     lastHost: session.host,
     handedOver: false,
@@ -218,6 +192,7 @@ export function adoptFailure(context: RunContext, trouble: SessionTrouble): Chan
     failedAfter,
     // Where its end was not seen, the trainer may still be there: a stop has to reach it.
     session: mayStillRun ? context.session : null,
+    sessions: mayStillRun ? context.sessions : withEnd(context.sessions, context.session, endByItself(trouble)),
     // The folder of the last session says more than that of an attempt elsewhere.
     lastHost: context.lastSession?.host ?? at ?? context.lastHost,
     processGroupGone: mayStillRun ? null : true,
@@ -239,7 +214,7 @@ export function adoptFailure(context: RunContext, trouble: SessionTrouble): Chan
 export function adoptAttempt(context: RunContext, trouble: SessionTrouble): Change {
   const change = adoptFailure(context, trouble);
   if (!context.session || change.failure === null) return change;
-  return { ...change, session: context.session, processGroupGone: null };
+  return { ...change, session: context.session, sessions: context.sessions, processGroupGone: null };
 }
 
 /** How far a session trained that is over, beyond what is known already; nobody may know. */
@@ -283,6 +258,7 @@ export function adoptEnd(context: RunContext, end: SessionEnd): Change {
     // What it had not saved when it was killed is counted as wasted.
     ...trainedUpTo({ ...context, ...adopted }, end.reached, end.batchesPerEpoch),
     session: null,
+    sessions: withEnd(context.sessions, context.session, endOf(end)),
     failure: isDone ? null : (context.failure ?? failure),
     finished: end.finished,
     batchesAfterStop: end.batchesAfterStop,

@@ -86,5 +86,8 @@ export function composeReceipt(context: RunContext, story: RunStory, now: Date):
     gpuMemoryReleased: context.gpuMemoryReleased ?? null,
     data: context.published?.data ?? null,
     notes: context.notes,
+    sessions: context.sessions,
+    materials: context.materials,
+    ...context.published?.facts,
   };
 }

@@ -66,10 +66,10 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
     const published = await publish({ run, ...owner, config, ledger, dropped: [], host, receipt });
     const landed = landedOf(ledger, published.checkpoints, config.checkpoints, best);
     const told = own ? landedLate(own, outputFolder) : composeLost(found, landed.ledger);
-    const { files, bytes } = published;
+    const { files, bytes, facts } = published;
     const data = published.data ?? told.data;
     const notes = [...told.notes, ...(published.notes ?? [])];
-    receipt = { ...told, notes, checkpoints: landed.checkpoints, files, publishedBytes: bytes, data };
+    receipt = { ...told, notes, checkpoints: landed.checkpoints, files, publishedBytes: bytes, data, ...facts };
   } catch (error) {
     const failure = failureOf(error);
     keep = `publishing failed: ${failure.message}`;
@@ -221,8 +221,8 @@ function composeLost(
   };
 }
 
-/** What a Schedule starts every few minutes: finds closed runs that nobody reported, and has each salvaged. */
-export async function sweep(): Promise<string[]> {
+/** What a Schedule starts every few minutes: it finds closed runs that nobody reported, and has each salvaged. */
+export async function reconcile(): Promise<string[]> {
   const { findLostRuns } = wf.proxyActivities<SalvageActivities>({
     taskQueue: wf.workflowInfo().taskQueue,
     startToCloseTimeout: '5m',
@@ -241,7 +241,7 @@ export async function sweep(): Promise<string[]> {
       });
       started.push(input.place);
     } catch (error) {
-      // Someone was quicker: the worker that saw its activity forsaken, or a sweep before this one.
+      // Someone was quicker: the worker that saw its activity forsaken, or a reconcile before this one.
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
   }

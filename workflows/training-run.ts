@@ -1,12 +1,9 @@
 /**
- * The workflow of one training run: the chart, its messages, and how it closes.
- *
- * A stop by update closes as Completed with the receipt; a cancel as Cancelled; a failed training as Failed with the
- * receipt in its details. Whichever it is, artifacts were published and the run folder dealt with before.
+ * The workflow of one training run: the chart, performed, and what is told of it. `run-handlers.ts` has its messages, `run-close.ts` its end.
  */
 
 import * as wf from '@temporalio/workflow';
-import { type Asked, askedSchema, type Origin } from '../contracts/asked.ts';
+import type { Asked, Origin } from '../contracts/asked.ts';
 import { chainWith, type Owner, otherLifeType, placeMemo } from '../contracts/life.ts';
 import { name } from '../contracts/names.ts';
 import type { Receipt } from '../contracts/receipt.ts';
@@ -19,29 +16,23 @@ import type {
   TrainEpochInput,
   Unowned,
 } from '../contracts/run-activities.ts';
-import { sessionFoundSignal, sessionLostSignal, signalledSessionSchema } from '../contracts/run-activities.ts';
 import type { DraftConfig } from '../contracts/run-config.ts';
 import {
   type Configure,
-  configureSchema,
-  failureTypes,
   type RunView,
-  runQuery,
-  type StopRequest,
-  stopRequestSchema,
   type TrainingRunInput,
   trainingRunInputSchema,
-  updateNames,
 } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
-import { draftProblems, mergeDraft } from './draft.ts';
 import { type CarriedState, DurableChart } from './durable.ts';
 import type { Outbox } from './outbox.ts';
-import { invalid, parse, wrongState } from './refusals.ts';
+import { invalid, parse } from './refusals.ts';
 import * as activities from './run-activities.ts';
 import { runChart } from './run-chart.ts';
+import { closeRun } from './run-close.ts';
 import { firstContext, type RunContext } from './run-context.ts';
 import { tellChange } from './run-events.ts';
+import { answerMessages } from './run-handlers.ts';
 import { composeReceipt, reasonToKeep } from './run-receipt.ts';
 import { beginStory, enterState, type RunStory, tell, timeRestarts } from './run-story.ts';
 import { type ChartPosition, chartPosition, detailsOf, viewOf } from './run-view.ts';
@@ -55,6 +46,8 @@ interface Carried {
   story: RunStory;
   /** Executions of this life before this one; what older versions carried on has none. */
   chain?: string[];
+  /** Sessions that it asked for so far; what older versions carried on does not count them. */
+  generation?: number;
   /** What observers have not been told yet; null or absent where nobody observes. */
   outbox?: Outbox | null;
 }
@@ -93,6 +86,8 @@ class TrainingRun {
   #cancelled: unknown;
   /** Whose files those of the run are; told to activities alone, for a reset replays what another execution did. */
   #chain: string[];
+  /** Of the session that it asked for last. */
+  #generation = 0;
   #moving: Promise<void> | null = null;
   /** As the memo has it; the run id where it has none. */
   #toldPlace: string;
@@ -127,6 +122,7 @@ class TrainingRun {
       });
       if (carried) {
         this.#story = carried.story;
+        this.#generation = carried.generation ?? 0;
         this.#chart.restore(carried.chart);
         this.#before = this.#context;
         this.#positionBefore = this.#position;
@@ -134,7 +130,12 @@ class TrainingRun {
       } else {
         this.#chart.start({ run: this.#run, draft, isDraft });
       }
-      this.#answerMessages();
+      answerMessages({
+        run: this.#run,
+        chart: this.#chart,
+        view: () => this.#view(),
+        tell: (message) => this.#tell(message),
+      });
       root.cancelRequested.catch((error) => {
         this.#cancelled = error;
         this.#chart.send({ type: 'STOP', by: 'cancel', mode: 'batch' });
@@ -147,7 +148,7 @@ class TrainingRun {
         if (!this.#over && this.#renewable) await this.#renew(draft, isDraft);
       }
       await this.#tellers.end();
-      return this.#close();
+      return closeRun(this.#context, this.#receipt, this.#cancelled);
     });
   }
 
@@ -163,7 +164,10 @@ class TrainingRun {
     const { value, context } = this.#chart.snapshot;
     this.#tellers.hush();
     const { outbox } = this.#tellers;
-    const carried: Carried = { chart: { value, context }, story: this.#story, chain: this.#chain, outbox };
+    const carried: Carried = {
+      ...{ chart: { value, context }, story: this.#story, chain: this.#chain, outbox },
+      generation: this.#generation,
+    };
     await wf.continueAsNew<typeof trainingRun>(
       { config: draft as DraftConfig, draft: isDraft, ...this.#from },
       carried,
@@ -214,7 +218,10 @@ class TrainingRun {
       case 'checkConfig':
         return activities.checkConfig(input as DraftConfig, this.#chain, context.isDraft);
       case 'openSession':
-        return activities.openSession({ ...owned<Unowned<OpenSessionInput>>(input), ...this.#from });
+        return activities.openSession({ ...owned<Unowned<OpenSessionInput>>(input), ...this.#from }, () => {
+          this.#generation++;
+          return { id: wf.uuid4(), generation: this.#generation };
+        });
       case 'trainEpoch':
         return activities.trainEpoch(owned<Unowned<TrainEpochInput>>(input));
       case 'keepCheckpoints':
@@ -269,82 +276,6 @@ class TrainingRun {
     return plan.config;
   }
 
-  #answerMessages(): void {
-    const view = () => this.#view();
-    wf.setHandler(wf.defineQuery<RunView>(runQuery), view);
-    // Nothing may be thrown here: that would end the run, or wedge it. Nor is there a handler for signals of other names, which are
-    // ignored without one: the SDK wedges a workflow that has one and is sent a signal whose name it reserves for itself.
-    for (const [signal, type] of [
-      [sessionLostSignal, 'SESSION_LOST'],
-      [sessionFoundSignal, 'SESSION_FOUND'],
-    ] as const) {
-      wf.setHandler(wf.defineSignal<[unknown]>(signal), (given) => {
-        const session = signalledSessionSchema.safeParse(given);
-        if (session.success) this.#chart.send({ type, session: session.data });
-        else this.#tell(`a signal ${signal} was ignored: it names no session`);
-      });
-    }
-    wf.setHandler(
-      wf.defineUpdate<RunView, [Configure, Asked | undefined]>(updateNames.configure),
-      (patch) => {
-        this.#chart.send({ type: 'CONFIGURE', draft: mergeDraft(this.#context.draft, patch) });
-        return view();
-      },
-      {
-        validator: (patch, asked) => {
-          this.#allow('configure', ['configuring.draft'], asked);
-          const problems = draftProblems(mergeDraft(this.#context.draft, parse(configureSchema, patch, '')), this.#run);
-          if (problems.length > 0) throw invalid(problems);
-        },
-      },
-    );
-    wf.setHandler(
-      wf.defineUpdate<RunView, [Asked | undefined]>(updateNames.train),
-      async () => {
-        this.#chart.send({ type: 'TRAIN' });
-        await wf.condition(() => this.#position.detail !== 'configuring.validating');
-        if (this.#context.problems.length > 0) throw invalid(this.#context.problems);
-        return view();
-      },
-      { validator: (asked) => this.#allow('train', ['configuring.draft'], asked) },
-    );
-    wf.setHandler(
-      wf.defineUpdate<RunView, [StopRequest | undefined, Asked | undefined]>(updateNames.stop),
-      (request, asked) => {
-        const { mode } = parse(stopRequestSchema, request, '');
-        this.#chart.send({ type: 'STOP', by: 'update', mode, asked });
-        return view();
-      },
-      {
-        validator: (request, asked) => {
-          parse(stopRequestSchema, request, '');
-          this.#allow('stop', ['configuring', 'training', 'stopping'], asked);
-        },
-      },
-    );
-    wf.setHandler(
-      wf.defineUpdate<RunView, [Asked | undefined]>(updateNames.pause),
-      (asked) => {
-        this.#chart.send({ type: 'PAUSE', asked });
-        return view();
-      },
-      {
-        validator: (asked) => {
-          this.#allow('pause', ['training'], asked);
-          if (this.#context.pauseWanted) throw wrongState('pause', this.#position.detail, 'a run that trains');
-        },
-      },
-    );
-    wf.setHandler(
-      wf.defineUpdate<RunView, [Asked | undefined]>(updateNames.resume),
-      (asked) => {
-        this.#chart.send({ type: 'RESUME', asked });
-        return view();
-      },
-      { validator: (asked) => this.#allow('resume', ['training.paused'], asked) },
-    );
-  }
-
   get #position() {
     return chartPosition(this.#chart.snapshot.value);
   }
@@ -352,14 +283,6 @@ class TrainingRun {
   #view(): RunView {
     const view = viewOf(this.#context, this.#story, this.#position, new Date());
     return { ...view, ...this.#from, ...this.#owner, chain: this.#chain };
-  }
-
-  #allow(update: string, states: string[], asked: unknown): void {
-    parse(askedSchema.nullish(), asked, 'asked');
-    const { detail } = this.#position;
-    if (!states.some((state) => detail === state || detail.startsWith(`${state}.`))) {
-      throw wrongState(update, detail, `a run in ${states.join(', ')}`);
-    }
   }
 
   /** After every transition: the story, the log, the search attributes and the details that the Temporal UI shows. */
@@ -412,26 +335,5 @@ class TrainingRun {
     if (place !== this.#toldPlace) wf.upsertMemo({ [placeMemo]: place });
     this.#toldPlace = place;
     this.#attributes.show(this.#context, config, this.#story, this.#position, new Date());
-  }
-
-  #close(): Receipt {
-    const context = this.#context;
-    if (context.problems.length > 0) throw invalid(context.problems);
-    if (!context.plan) {
-      if (this.#cancelled) throw this.#cancelled;
-      if (context.stop) return this.#receipt;
-      throw wf.ApplicationFailure.nonRetryable(context.failure?.message ?? 'not configured', failureTypes.invalid);
-    }
-    const receipt = context.receipt ?? this.#receipt;
-    if (this.#cancelled && receipt.outcome === 'stopped') throw this.#cancelled;
-    if (receipt.outcome !== 'failed') return receipt;
-    const why =
-      receipt.cause.kind === 'failure' ? `${receipt.cause.failure.kind}: ${receipt.cause.failure.message}` : '';
-    throw wf.ApplicationFailure.create({
-      type: failureTypes.trainingFailed,
-      message: why,
-      nonRetryable: true,
-      details: [receipt],
-    });
   }
 }

@@ -1,3 +1,4 @@
 /** Every workflow that a worker serves: the entry of the bundle. */
-export { salvage, sweep } from './salvage.ts';
+// `sweep` is what `reconcile` was called: a Schedule of an older version may have started one.
+export { reconcile, reconcile as sweep, salvage } from './salvage.ts';
 export { trainingRun } from './training-run.ts';

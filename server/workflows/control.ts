@@ -7,8 +7,8 @@ import type { Logger } from 'pino';
 import { ensureSearchAttributes } from '../../client/search-attributes.ts';
 import { type Conversion, temporalClient, conversion as usual } from '../../client/temporal-client.ts';
 import { Deployment, hasDeployments } from './deployment.ts';
+import { ensureReconcile } from './reconcile.ts';
 import { replayOpenRuns } from './replay.ts';
-import { ensureSweep } from './sweep.ts';
 import { type Bundle, workflowBundle } from './workflow-bundle.ts';
 
 export interface ControlOptions {
@@ -37,7 +37,7 @@ export interface RunningControl {
 }
 
 /** How often runs without a receipt are looked for, in minutes. */
-const sweepMinutes = 10;
+const reconcileMinutes = 10;
 /** Milliseconds. */
 const startAgainAfter = 5_000;
 
@@ -99,8 +99,8 @@ async function serve(
   });
   stopped.catch(() => undefined);
   await deployment?.start();
-  await ensureSweep(client, workflowQueue, sweepMinutes).catch((error) =>
-    log.warn({ err: error }, 'no sweep of lost runs'),
+  await ensureReconcile(client, workflowQueue, reconcileMinutes).catch((error) =>
+    log.warn({ err: error }, 'no schedule that finds runs without a receipt'),
   );
   let stopping: Promise<void> | null = null;
   const stop = async () => {

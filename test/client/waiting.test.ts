@@ -77,8 +77,8 @@ it('what takes long is told again, with how long it has taken', () => {
 it('a worker says which runs have its slots once all are taken', () => {
   const full: string[][] = [];
   const slots = new Slots(2, (runs) => full.push([...runs]));
-  slots.take('a', false);
+  slots.reserve('a', false);
   expect(full).toEqual([]);
-  slots.take('b', false);
+  slots.reserve('b', false);
   expect(full).toEqual([['a', 'b']]);
 });

@@ -13,6 +13,7 @@ import { observedEventSchema } from '../../contracts/observed-events.ts';
 import * as progress from '../../contracts/progress.ts';
 import * as protocol from '../../contracts/protocol.ts';
 import * as receipt from '../../contracts/receipt.ts';
+import * as receiptFacts from '../../contracts/receipt-facts.ts';
 import * as runActivities from '../../contracts/run-activities.ts';
 import { runConfigSchema, storedRunConfigSchema } from '../../contracts/run-config.ts';
 import * as runFiles from '../../contracts/run-files.ts';
@@ -32,6 +33,7 @@ const modules: Readonly<Record<string, unknown>> = {
   ...progress,
   ...protocol,
   ...receipt,
+  ...receiptFacts,
   ...runActivities,
   ...runFiles,
   ...session,
@@ -90,9 +92,59 @@ describe('a receipt of a later version', async () => {
     expect(read.restarts[0]).toMatchObject({ reason: 'other', failure: { kind: 'other', message: 'out' } });
   });
 
+  it('has facts that one of old leaves out, and that may tell more', () => {
+    for (const fact of Object.keys(receiptFacts.receiptFactsSchema.shape)) expect(written).not.toHaveProperty(fact);
+    const digest = 'a'.repeat(64);
+    const unknown = { trainer: null, environment: null, sdk: null, config: digest, data: null };
+    const later = {
+      ...written,
+      life: { namespace: 'n', chain: ['e'], signedBy: 'key' },
+      storeIdentity: null,
+      materials: { ...unknown, from: null, container: digest },
+      filesSha256: digest,
+      sessions: [
+        {
+          ...{ id: 's', generation: 2, host: 'h', startedAt: written.startedAt, resumedFrom: null, members: [{}] },
+          ended: { how: 'evicted', failure: 'quota' },
+        },
+      ],
+    };
+    expect(receipt.receiptSchema.parse(later)).toEqual({
+      ...later,
+      sessions: [{ ...later.sessions[0], ended: { how: 'other', failure: 'other' } }],
+    });
+  });
+
   it('is refused where what is known is wrong', () => {
     expect(() => receipt.receiptSchema.parse({ ...written, cause: { kind: 'failure', failure: null } })).toThrow();
     expect(() => receipt.receiptSchema.parse({ ...written, receiptVersion: 2 })).toThrow();
+  });
+});
+
+describe('what is stored of one host', () => {
+  const at = '2026-01-01T00:00:00.000Z';
+  const members = [{ index: 0, host: 'h', devices: ['gpu'] }];
+  const manifest = { name: 'epoch-0001', epoch: 1, batch: 0, metrics: {}, files: [], createdAt: at, session: 's' };
+  const begun = { id: 's', host: 'h', resumedFrom: null, devices: [], versions: {}, startedAt: at };
+  const config = storedRunConfigSchema.parse({ trainer: 't', epochs: 1 });
+
+  it.each([
+    ['a session', session.sessionSchema, begun],
+    ['a manifest', checkpoint.checkpointManifestSchema, manifest],
+    ['the ledger', checkpoint.ledgerEntrySchema, { ...manifest, host: 'h', stored: true, reasons: ['last'] }],
+    ['a run folder', runFileSchema, { run: 'r', config, host: 'h', life: { namespace: 'n', chain: ['e'] } }],
+  ])('may be told of several, and has no generation or an older one: %s', (_, schema, value) => {
+    for (const version of [value, { ...value, generation: 3 }, { ...value, generation: 4, members }]) {
+      expect(schema.parse(version)).toEqual(version);
+    }
+  });
+
+  it('may happen to several: an event of a kind that is not known keeps what it has', () => {
+    const common = { id: 'e/1', run: 'r', life: 'e', seq: 1, at, position: { epoch: 0, batch: 0 } };
+    for (const kind of ['changed', 'member']) {
+      const event = { ...common, kind, data: { members } };
+      expect(observedEventSchema.parse(event)).toEqual({ ...event, kind: 'other', was: kind });
+    }
   });
 });
 

@@ -45,9 +45,9 @@ async function held(worker: FaultWorker, epochs = 5, deadlines = {}): Promise<Fa
 const allOfIt = { epochs: { trained: 1 }, batches: { trained: 46, wasted: 0 } };
 
 /** What the Schedule does every few minutes, now: until it has found the run. */
-async function sweepFinds(run: FaultRun): Promise<void> {
-  const schedule = hosts.client.schedule.getHandle(`epochal-sweep-${hosts.workflowQueue}`);
-  await until(`the sweep finds ${run.id}`, async () => {
+async function reconcileFinds(run: FaultRun): Promise<void> {
+  const schedule = hosts.client.schedule.getHandle(`epochal-reconcile-${hosts.workflowQueue}`);
+  await until(`reconcile finds ${run.id}`, async () => {
     await schedule.trigger();
     await delay(1000);
     return hosts.client.workflow
@@ -84,7 +84,7 @@ describe('a run', () => {
     expect(await expectSalvaged(run)).toMatchObject(allOfIt);
   });
 
-  it('terminated with its host gone: the sweep finds it and lands what is in the store; the rest lands when the host is back', async () => {
+  it('terminated with its host gone: reconcile finds it and lands what is in the store; the rest lands when the host is back', async () => {
     const worker = await hosts.worker();
     const run = await held(worker, 50, soonAlone);
     const trainer = await run.trainer(worker);
@@ -93,7 +93,7 @@ describe('a run', () => {
     await run.ends(trainer);
     await run.handle.terminate('by a test');
     await hosts.worker({ env: { EPOCHAL_HOST_RETURN_SECONDS: '3' } });
-    await sweepFinds(run);
+    await reconcileFinds(run);
     const first = await expectSalvaged(run);
     expect(first).toMatchObject({ epochs: { trained: 1 }, batches: { trained: 40 }, processGroupGone: null });
     expect(first).toMatchObject({ localFolder: { kind: 'unknown', host: worker.host } });
@@ -115,7 +115,7 @@ describe('a run', () => {
     await run.ends(trainer);
     await run.handle.terminate('by a test');
     await hosts.worker({ env: { EPOCHAL_HOST_RETURN_SECONDS: '3' } });
-    await sweepFinds(run);
+    await reconcileFinds(run);
     const { receipt, violations } = await checkLanded(run, 480, { how: 'terminated', receipt: null });
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({

@@ -71,10 +71,13 @@ it('a trainer that sends a line without an end is told once, by its beginning, a
   const run = await new RunFolders(folder).make('run');
   const limits = { stopSeconds: 60, terminateSeconds: 60, reattachSeconds: 60 };
   const socket = join(folder, 'socket');
-  const trainer = await processLauncher.start({
-    ...{ program: { name: 'flood', file }, python: path, folder: run, session: 'one', socket, slot: 0, limits },
-    environment: {},
-  });
+  const trainer = await processLauncher.start(
+    { index: 0 },
+    {
+      ...{ program: { name: 'flood', file }, python: path, folder: run, session: 'one', socket, limits },
+      environment: {},
+    },
+  );
   const channel = new TrainerChannel(socket, listener);
   expect(await trainer.exited).toMatchObject({ code: 0, signal: null });
   channel.finish();

@@ -51,6 +51,7 @@ describe('a run folder', () => {
     await claimFolder(folder, { config }, 'h', lifeOf(['e1', 'e2']));
     const log = pino({ level: 'silent' });
     const session = new LiveSession({
+      name: { id: 's' },
       run: 'r',
       host: 'h',
       folder,

@@ -38,7 +38,9 @@ async function found(said: readonly object[], signal: string | null = null) {
   const trainer = spawn('true');
   await once(trainer, 'exit');
   const end = { code: signal ? null : 0, signal, outOfMemory: false, unattended: false };
-  const file = { ...{ run: 'r', session: 's', runFolder: folder.path, epochs: 3, endsAfter: null, parameters: {} } };
+  const file = {
+    ...{ run: 'r', session: 's', generation: 4, runFolder: folder.path, epochs: 3, endsAfter: null, parameters: {} },
+  };
   const left = {
     [folder.process]: { session: 's', pid: trainer.pid, startTicks: '1' },
     [folder.exit]: { session: 's', ...end },
@@ -95,7 +97,7 @@ it.each([
   async (_, said, signal, expected) => {
     const { sessions, live } = await found(said, signal);
     for (let times = 0; times < 2; times++) {
-      expect(await open(sessions, true)).toMatchObject({ session: { id: 's' }, attached: true });
+      expect(await open(sessions, true)).toMatchObject({ session: { id: 's', generation: 4 }, attached: true });
       expect(await live.end(known)).toMatchObject(expected);
     }
     // Who knows how it ended wants another one.

@@ -64,10 +64,13 @@ async function start(script: string): Promise<LaunchedTrainer> {
     `#!/bin/sh\ncase "$1" in -I) env >${environment()}; exec ${path} "$@";; *) exec sh "$1";; esac\n`,
     { mode: 0o755 },
   );
-  launched = await processLauncher.start({
-    ...{ program: { name: 'script', file }, python, folder, session, socket: socketPath(), slot: 3, limits },
-    environment: {},
-  });
+  launched = await processLauncher.start(
+    { index: 3 },
+    {
+      ...{ program: { name: 'script', file }, python, folder, session, socket: socketPath(), limits },
+      environment: {},
+    },
+  );
   await until('it has begun', async () => (await readFile(folder.trainerLog, 'utf8')) !== '');
   return launched;
 }
@@ -197,10 +200,13 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
     const nowhere = { ...folder, artifacts: join(data, 'nowhere') };
     const { path } = await findPython();
     const limits = { reattachSeconds: 1, stopSeconds: 1, terminateSeconds: 1 };
-    const starting = processLauncher.start({
-      ...{ program: { name: 'none', file: 'none.py' }, python: path, folder: nowhere, session },
-      ...{ socket: socketPath(), slot: 0, limits, environment: {} },
-    });
+    const starting = processLauncher.start(
+      { index: 0 },
+      {
+        ...{ program: { name: 'none', file: 'none.py' }, python: path, folder: nowhere, session },
+        ...{ socket: socketPath(), limits, environment: {} },
+      },
+    );
     await expect(starting).rejects.toThrow(/the trainer could not be started: .*nowhere/);
   });
 });

@@ -45,10 +45,13 @@ it('runs in the artifacts of its run, and is asked in a folder that goes; its ow
 
   const run = await new RunFolders(folder).make('run');
   const limits = { stopSeconds: 60, terminateSeconds: 60, reattachSeconds: 60 };
-  const started = await processLauncher.start({
-    ...{ program, python, folder: run, session: 'one', socket: join(folder, 'socket'), slot: 0, limits },
-    environment: {},
-  });
+  const started = await processLauncher.start(
+    { index: 0 },
+    {
+      ...{ program, python, folder: run, session: 'one', socket: join(folder, 'socket'), limits },
+      environment: {},
+    },
+  );
   const exit = await started.exited;
   started.dismiss();
   expect(exit, await readFile(run.trainerLog, 'utf8')).toMatchObject({ code: 0, signal: null });

@@ -2,18 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { type CheckpointManifest, isBetter, type LedgerEntry } from '../../contracts/checkpoint.ts';
 import { checkpointPolicySchema, runConfigSchema } from '../../contracts/run-config.ts';
+import { adoptKeeperFailure, adoptKept, toRemove, toStore } from '../../workflows/keeper-progress.ts';
 import { adoptCheckpoints, landedOf, withoutHost } from '../../workflows/ledger.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
-import {
-  adoptFailure,
-  adoptKeeperFailure,
-  adoptKept,
-  adoptPublished,
-  adoptReport,
-  adoptSession,
-  toRemove,
-  toStore,
-} from '../../workflows/run-progress.ts';
+import { adoptFailure, adoptPublished, adoptReport, adoptSession } from '../../workflows/run-progress.ts';
 import { composeReceipt } from '../../workflows/run-receipt.ts';
 import { beginStory, tell } from '../../workflows/run-story.ts';
 import { viewOf } from '../../workflows/run-view.ts';
@@ -299,12 +291,21 @@ describe('what a run remembers', () => {
       if (epoch % 5 > 0) continue;
       const failure = { kind: 'trainerError', message: 'm'.repeat(4_000), traceback: 't'.repeat(16_000) } as const;
       const over = { failure, preempted: false, report: null, reached: null };
+      const session = {
+        ...{ id: `${epoch}`.padStart(36, '0'), generation: epoch, host: 'h'.repeat(50), startedAt: at },
+        ...{ resumedFrom: { epoch, batch: 0 }, devices: [], versions: {} },
+      };
+      const begun = { epochs: [], checkpoints: [], position: { epoch, batch: 0 }, notes: [] };
+      context = { ...context, ...adoptSession(context, { session, report: begun }) };
       context = { ...context, ...adoptFailure(context, over), dropped: [] };
     }
     const most = 512 * 1024;
     const carried = { chart: { value: {}, context }, story };
     expect(JSON.stringify(carried).length).toBeLessThan(most);
     const receipt = composeReceipt(context, story, new Date(at));
+    // The newest ones, each with its end.
+    expect(receipt.sessions).toHaveLength(100);
+    expect(receipt.sessions?.at(-1)).toMatchObject({ generation: 1_000, ended: { how: 'failed' } });
     const whole = { ...receipt, checkpoints: context.ledger };
     expect(JSON.stringify(whole).length).toBeLessThan(most);
     const view = viewOf(context, story, { state: 'stopped', detail: 'stopped' }, new Date(at));

@@ -9,6 +9,7 @@ import type { ActivityInboundCallsInterceptor, WorkerInterceptors } from '@tempo
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { receiptSchema } from '../../contracts/receipt.ts';
+import { sessionNameSchema } from '../../contracts/session.ts';
 import { Hold } from '../faults/hold.ts';
 import { readJson, TestHost } from '../support/test-host.ts';
 
@@ -43,7 +44,13 @@ describe('a run is trained, paused, resumed and landed', () => {
     { by: 'a host of a later version', inputs: unchanged, answers: asAnsweredLater },
     { by: 'a host of today, for workflows of a later version', inputs: asToldLater, answers: unchanged },
   ])('by $by', async ({ inputs, answers }) => {
-    host = await TestHost.start({ interceptors: between(inputs, answers) });
+    const called: unknown[] = [];
+    const heard: Change = (message, known, activity) => {
+      const asked = inputs(message, known, activity);
+      if (activity === 'openSession') called.push(Reflect.get(Object(asked), 'next'));
+      return asked;
+    };
+    host = await TestHost.start({ interceptors: between(heard, answers) });
     const hold = await Hold.at(host.settings.dataFolder, ['2:3']);
     const run = await host.start(host.config({ parameters: { batches: 6, batch_seconds: 0.01, ...hold.parameters } }));
     await hold.reached('2:3');
@@ -60,6 +67,16 @@ describe('a run is trained, paused, resumed and landed', () => {
       localFolder: { kind: 'removed' },
     });
     expect(receipt.checkpoints.map(({ name }) => name)).toContain('epoch-0003');
+    // Its run says what each session is called, the newest of which wrote the newest checkpoint; a run of old leaves that to the host.
+    const names = z.array(sessionNameSchema).safeParse(called).data ?? [];
+    expect(names.map(({ generation }) => generation)).toEqual(
+      inputs === asKnownThen ? [] : called.map((_, at) => at + 1),
+    );
+    expect(new Set(names.map(({ id }) => id)).size).toBe(names.length);
+    const { session, generation } = receipt.checkpoints.at(-1) ?? {};
+    const newest = names.at(-1);
+    expect(newest ?? { id: session }).toMatchObject({ id: session, ...(generation && { generation }) });
+    expect(generation).toBe(newest?.generation);
     const written = receiptSchema.parse(await readJson(join(receipt.outputFolder ?? '', 'receipt.json')));
     expect(written).toMatchObject({ outcome: 'completed', epochs: { trained: 3, planned: 3 } });
   });

@@ -3,6 +3,7 @@ import type { EndLimits } from '../end-trainer.ts';
 import type { ProcessFile, TrainerEnd } from '../process-file.ts';
 import type { ProcessIdentity } from '../process-groups.ts';
 import type { RunFolder } from '../run-folders.ts';
+import type { Slot } from '../slots.ts';
 import type { TrainerProgram } from '../trainer-catalog.ts';
 
 /** What a trainer is started with. */
@@ -13,8 +14,6 @@ export interface Launch {
   session: string;
   /** Where the trainer will listen. */
   socket: string;
-  /** Index of its slot. */
-  slot: number;
   /** Of a trainer that no worker is connected to: `reattachSeconds`, and then these. */
   limits: EndLimits & { reattachSeconds: number };
   /** Besides that of every trainer: which devices it sees, for one. */
@@ -29,8 +28,8 @@ export interface LaunchedBefore {
 }
 
 export interface Launcher {
-  /** Throws when the program cannot be started at all. */
-  start(launch: Launch): Promise<LaunchedTrainer>;
+  /** In a slot that is the caller's, who gives it back. Throws when the program cannot be started at all. */
+  start(slot: Slot, launch: Launch): Promise<LaunchedTrainer>;
   /** Also where it has ended meanwhile: then `exited` tells how. */
   find(launched: LaunchedBefore): LaunchedTrainer;
 }

@@ -13,6 +13,7 @@ import { isGroupAlive, type ProcessIdentity, processGone, signalGroup, signalPro
 import type { RunFolder } from '../run-folders.ts';
 import { parseJson } from '../run-report.ts';
 import { supervisorSocket } from '../session-sockets.ts';
+import type { Slot } from '../slots.ts';
 import { trainerEnvironment } from '../trainer-catalog.ts';
 import type { Launch, LaunchedBefore, LaunchedTrainer, Launcher, Recipient } from './launcher.ts';
 
@@ -24,8 +25,8 @@ const longestLine = 65_536;
 const callAgainMs = 200;
 
 export const processLauncher: Launcher = {
-  async start(launch) {
-    await startSupervisor(launch);
+  async start(slot, launch) {
+    await startSupervisor(slot, launch);
     const file = await readProcessFile(launch.folder);
     if (file?.session !== launch.session) throw new Error(`${launch.folder.process} is not what was written`);
     return new SupervisedTrainer({ folder: launch.folder, socket: launch.socket, file });
@@ -36,7 +37,8 @@ export const processLauncher: Launcher = {
 const answerSchema = z.object({ error: z.string().optional(), code: z.string().nullish() });
 
 /** Returns once there is a trainer. */
-async function startSupervisor({ program, python, folder, session, socket, slot, limits, environment }: Launch) {
+async function startSupervisor(slot: Slot, launch: Launch): Promise<void> {
+  const { program, python, folder, session, socket, limits, environment } = launch;
   // A session of its own, and an environment without the marker of the trainer's: what ends these does not end it. Some Pythons find
   // their own library by a variable alone.
   const child = spawn(python, ['-I', '-S', '-B', supervisor], {
@@ -58,7 +60,7 @@ async function startSupervisor({ program, python, folder, session, socket, slot,
       ...environment,
     },
     socket: supervisorSocket(socket),
-    about: { slot, startedAt: new Date().toISOString() },
+    about: { slot: slot.index, startedAt: new Date().toISOString() },
     ...{ reattachSeconds, stopSeconds, terminateSeconds },
   };
   const failed = new Promise<never>((_, reject) => child.on('error', reject));

@@ -33,6 +33,7 @@ def test_the_order_of_events(start: Start) -> None:
     (checkpoint,) = trainer.of("checkpoint")
     on_disk = json.loads((trainer.folder / "checkpoints" / "epoch-0001" / "checkpoint.json").read_text())
     assert checkpoint["checkpoint"] == on_disk
+    assert "generation" not in on_disk  # its worker told none
     assert on_disk["metrics"] == row["metrics"]
 
 
@@ -187,10 +188,12 @@ def test_shutdown_ends_after_the_epoch_under_way(start: Start) -> None:
 
 
 def test_save_every_so_many_batches(start: Start) -> None:
-    trainer = start(everyBatches=2, epochs=1)
+    trainer = start(everyBatches=2, epochs=1, generation=7)
     assert trainer.end() == 0
     assert trainer.checkpoints == ["epoch-0000-batch-000002", "epoch-0000-batch-000004", "epoch-0001"]
-    assert {event["checkpoint"]["session"] for event in trainer.of("checkpoint")} == {trainer.session["session"]}
+    manifests = [event["checkpoint"] for event in trainer.of("checkpoint")]
+    written_by = {(manifest["session"], manifest["generation"]) for manifest in manifests}
+    assert written_by == {(trainer.session["session"], 7)}
 
 
 @pytest.mark.parametrize("phase", ["train", "validate"])

@@ -354,6 +354,6 @@ class Application:
         folder = self._session.folder
         try:
             self._lock = RunLock(folder, _LOCK_WAIT_SECONDS)
-            return CheckpointFolder(folder / "checkpoints", self._session.session)
+            return CheckpointFolder(folder / "checkpoints", self._session.session, self._session.generation)
         except OSError as error:
             raise SetUpError(f"the run folder {folder} cannot be used: {error.strerror or error}") from error

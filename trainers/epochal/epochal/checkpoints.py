@@ -64,10 +64,11 @@ class Checkpoint:
 class CheckpointFolder:
     """`checkpoints/` of a run, which one trainer writes at a time."""
 
-    def __init__(self, folder: Path, session: str) -> None:
+    def __init__(self, folder: Path, session: str, generation: int | None = None) -> None:
         """Makes the folder, and removes what a trainer that was killed left half-written."""
         self._folder = folder
         self._session = session
+        self._generation = generation
         self._written: set[Position] = set()
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.iterdir():
@@ -120,6 +121,7 @@ class CheckpointFolder:
                 "files": _files(beside),
                 "createdAt": now(),
                 "session": self._session,
+                **({} if self._generation is None else {"generation": self._generation}),
             }
             write_synced(beside / MANIFEST, json.dumps(manifest, allow_nan=False, indent=1).encode())
             sync(beside)

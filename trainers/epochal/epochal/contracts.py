@@ -39,6 +39,7 @@ class CheckpointManifest(_Model):
     files: Annotated[list[CheckpointFile], Field(max_length=200)]
     created_at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT.*Z$")]
     session: str
+    generation: Annotated[int, Field(ge=1)] | None = None
     from_: str | None = Field(default=None, alias="from")
 
 
@@ -46,6 +47,7 @@ class SessionFile(_Model):
     protocol: Literal[1]
     run: str
     session: str
+    generation: Annotated[int, Field(ge=1)] | None = None
     run_folder: str
     epochs: Annotated[int, Field(ge=1)]
     ends_after: Annotated[int, Field(ge=0)] | None

@@ -1,0 +1,60 @@
+/**
+ * What a receipt has beside what a run came to: whose it is, what the run was made of and which sessions trained it, each by a digest
+ * or an id, so that a receipt can be signed. What nobody knows is null, or left out, as in receipts of old.
+ */
+import { z } from 'zod';
+import { positionSchema } from './checkpoint.ts';
+import { failureSchema } from './failure.ts';
+import { lifeSchema } from './life.ts';
+import { sha256 } from './names.ts';
+import { sessionSchema } from './session.ts';
+import { extensible, openEnum } from './tolerance.ts';
+
+/** What a session trained with, as its host found it when it began. */
+export const materialsSchema = extensible({
+  /** Of the trainer's files: of lines as `sha256sum` writes them. */
+  trainer: sha256.nullable(),
+  /** Of its `requirements.lock`. Without one, nobody decided what is installed. */
+  environment: sha256.nullable(),
+  /** Of the Python SDK's files, as for the trainer. */
+  sdk: sha256.nullable(),
+  /** Of the published `config.yaml`. */
+  config: sha256.nullable(),
+  /** Which images of the data set were trained on, and which validated: `data.splitSha256`. */
+  data: sha256.nullable(),
+  /** The checkpoint of another run that this one continued: `life` by its first execution, `sha256` of its `checkpoint.json`. */
+  from: extensible({ run: z.string(), life: z.string().nullable(), checkpoint: z.string(), sha256 }).nullable(),
+});
+export type Materials = z.infer<typeof materialsSchema>;
+
+/** `newer`, with what only the older ones tell: the host that fetched what a run began with may be gone. */
+export function mergeMaterials(newer: Materials, older: Materials | null | undefined): Materials {
+  if (!older) return newer;
+  const told = Object.entries(newer).filter(([, value]) => value !== null);
+  return { ...older, ...Object.fromEntries(told) };
+}
+
+/** A session as the receipt tells of it. */
+export const sessionRecordSchema = extensible({
+  id: sessionSchema.shape.id,
+  generation: sessionSchema.shape.generation,
+  host: z.string(),
+  startedAt: z.iso.datetime(),
+  resumedFrom: positionSchema.nullable(),
+  /** Null: nobody saw it end. */
+  ended: extensible({
+    how: openEnum(['finished', 'stopped', 'preempted', 'failed']),
+    failure: failureSchema.shape.kind.nullable(),
+  }).nullable(),
+});
+export type SessionRecord = z.infer<typeof sessionRecordSchema>;
+
+export const receiptFactsSchema = extensible({
+  life: lifeSchema.optional(),
+  /** Of the store that it is in; null where that has lost its mark. */
+  storeIdentity: z.string().nullable().optional(),
+  materials: materialsSchema.optional(),
+  /** Of `files.jsonl`, or of what would be in it where the receipt names all files: a line for each, as it was published. */
+  filesSha256: sha256.optional(),
+});
+export type ReceiptFacts = z.infer<typeof receiptFactsSchema>;

@@ -1,0 +1,44 @@
+/** The receipt in the store, and the facts that are not its run's to know. Whatever lands a run, this writes it: here it can be signed. */
+import { createHash } from 'node:crypto';
+import type { DataSummary } from '../contracts/data-report.ts';
+import type { Life } from '../contracts/life.ts';
+import { sha256 } from '../contracts/names.ts';
+import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
+import { type Materials, mergeMaterials, type ReceiptFacts } from '../contracts/receipt-facts.ts';
+import type { ArtifactStore } from '../stores/artifact-store.ts';
+import type { RunFolder } from './run-folders.ts';
+import { readMaterials } from './trainer-materials.ts';
+
+export const sealReceipt = (store: ArtifactStore, output: string, receipt: Receipt): Promise<PublishedFile> =>
+  store.write(`${output}/receipt.json`, `${JSON.stringify(receipt, null, 2)}\n`);
+
+export interface Landed {
+  life: Life;
+  store: ArtifactStore;
+  /** Null: its host is gone. */
+  folder: RunFolder | null;
+  /** As it was before: what its run, or who landed it earlier, has told. */
+  receipt: Receipt;
+  /** All that is published beside checkpoints. */
+  files: readonly PublishedFile[];
+  config: PublishedFile;
+  data: DataSummary | null;
+}
+
+export async function factsOf(landed: Landed): Promise<ReceiptFacts> {
+  const { life, store, folder, receipt, files, config, data } = landed;
+  const here = (folder && (await readMaterials(folder))) ?? unknown;
+  const told = { ...here, config: config.sha256, data: sha256.safeParse(data?.splitSha256).data ?? null };
+  return {
+    life,
+    storeIdentity: await store.identity(),
+    materials: mergeMaterials(told, receipt.materials),
+    filesSha256: createHash('sha256').update(fileList(files)).digest('hex'),
+  };
+}
+
+const unknown: Materials = { trainer: null, environment: null, sdk: null, config: null, data: null, from: null };
+
+/** `files.jsonl`. */
+export const fileList = (files: readonly PublishedFile[]): string =>
+  files.map((file) => `${JSON.stringify(file)}\n`).join('');

@@ -1,0 +1,73 @@
+/** What a session trains with, by digests: the trainer's files, its locked environment, the SDK. */
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type Materials, materialsSchema } from '../contracts/receipt-facts.ts';
+import { digestFile } from '../stores/file-digest.ts';
+import { filesBelow, type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
+import { parseJson } from './run-report.ts';
+import { pythonSdkFolder } from './settings.ts';
+import type { TrainerProgram } from './trainer-catalog.ts';
+
+/** A trainer's folder may hold more than its program: data, weights. Beyond this it is not read, and its digest is unknown. */
+const mostFiles = 2_000;
+const mostBytes = 256 << 20;
+
+const environmentLock = 'requirements.lock';
+
+/** Keeps in the run folder what its session trains with, and what one before it there began with. */
+export async function keepMaterials(
+  folder: RunFolder,
+  program: TrainerProgram,
+  from: Materials['from'],
+): Promise<Materials> {
+  const found = { ...(await materialsOf(program)), config: null, data: null, from };
+  // Only the first session fetched that; of the rest an older one tells nothing.
+  const materials = { ...found, from: from ?? (await readMaterials(folder))?.from ?? null };
+  await replaceFile(folder.materials, JSON.stringify(materials));
+  return materials;
+}
+
+/** Null where there are none, or none that can be read. */
+export async function readMaterials(folder: RunFolder): Promise<Materials | null> {
+  const text = await readIfThere(folder.materials);
+  return text === null ? null : parseJson(materialsSchema, text);
+}
+
+async function materialsOf({ file }: TrainerProgram): Promise<Pick<Materials, 'trainer' | 'environment' | 'sdk'>> {
+  const isFolder = basename(file) === 'trainer.py';
+  const folder = dirname(file);
+  const lock = isFolder ? digestFile(join(folder, environmentLock)) : Promise.reject();
+  const [trainer, environment, sdk] = await Promise.all([
+    isFolder ? digestOf(folder, isSource) : digestOf(folder, (path) => path === basename(file)),
+    lock.then(
+      ({ sha256 }) => sha256,
+      () => null,
+    ),
+    digestOf(join(pythonSdkFolder, 'epochal'), (path) => isSource(path) && path.endsWith('.py')),
+  ]);
+  return { trainer, environment, sdk };
+}
+
+/** Not what Python and editors leave beside it. */
+const isSource = (path: string) => !path.split('/').some((part) => part.startsWith('.') || part === '__pycache__');
+
+/** Null where it cannot be read, or is too much. */
+async function digestOf(folder: string, isPart: (path: string) => boolean): Promise<string | null> {
+  const whole = createHash('sha256');
+  let files = 0;
+  let bytes = 0;
+  try {
+    for await (const path of filesBelow(folder)) {
+      if (!isPart(path)) continue;
+      bytes += (await stat(join(folder, path))).size;
+      files += 1;
+      if (files > mostFiles || bytes > mostBytes) return null;
+      const { sha256 } = await digestFile(join(folder, path));
+      whole.update(`${sha256}  ${path}\n`);
+    }
+  } catch {
+    return null;
+  }
+  return files === 0 ? null : whole.digest('hex');
+}
