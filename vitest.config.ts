@@ -4,8 +4,11 @@ import { ClosingLineReporter } from './test/closing-line-reporter.ts';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Commands of their own: npm run test:faults, test:trainers and test:web.
-    exclude: ['test/faults/**', 'test/trainers/**', 'test/web/**', 'test/server/contract.test.ts'],
+    // Commands of their own: npm run test:faults, test:stores, test:trainers and test:web.
+    exclude: [
+      ...['test/faults/**', 'test/stores/servers/**', 'test/trainers/**', 'test/web/**'],
+      'test/server/contract.test.ts',
+    ],
     globalSetup: ['test/temporal-server.ts'],
     pool: 'forks',
     // The tests start real servers, workers and trainers: on two cores, two files at a time keep their timings honest.

@@ -14,6 +14,8 @@ import type { LiveSession } from '../worker/session.ts';
 export const heartbeatInterval = 300;
 /** How often the newest progress is handed to the SDK, which sends it at the interval. */
 const beat = 200;
+/** Characters of what a store says of why it makes us wait: it travels with every heartbeat. */
+export const longestDoing = 500;
 
 /**
  * Runs `work` while heartbeats carry what `details` answers at the time. The SDK thins them out to `heartbeatInterval`.

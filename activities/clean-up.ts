@@ -15,7 +15,7 @@ export const cleanUp =
   (input: CleanUpInput): Promise<Receipt> =>
     // One at a time: the receipt of an attempt that was given up must not go over that of the next one.
     working('clean up', (signal) =>
-      host.outputs.take(input.place, signal, () =>
+      host.outputs.runExclusive(input.place, signal, () =>
         withStore(async () => {
           const life = host.runs.life(input.chain);
           const isPublished = input.receipt.publishedBytes > 0;

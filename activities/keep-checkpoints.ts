@@ -10,14 +10,14 @@ import { outputPath } from '../stores/artifact-store.ts';
 import { putAside, removePassed, storeCheckpoint } from '../worker/checkpoints.ts';
 import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
-import { withStore, working } from './activity-support.ts';
+import { longestDoing, withStore, working } from './activity-support.ts';
 
 export const keepCheckpoints =
   (host: Host) =>
   (input: KeepCheckpointsInput): Promise<KeptCheckpoints> =>
     working('uploading checkpoints', (signal, progress) =>
       withStore(() =>
-        host.outputs.take(input.place, signal, async () => {
+        host.outputs.runExclusive(input.place, signal, async () => {
           const { run, place, config } = input;
           const life = host.runs.life(input.chain);
           const store = await host.stores.of(config);
@@ -32,7 +32,10 @@ export const keepCheckpoints =
           };
           for (const entry of input.store) {
             progress.doing = `uploading ${entry.name}`;
-            const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes });
+            const onWait = (why: string) => {
+              progress.doing = `uploading ${entry.name}: ${why}`.slice(0, longestDoing);
+            };
+            const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes, onWait });
             if (!whole) await putAside(folder, entry);
             (whole ? kept.stored : kept.damaged).push(entry.name);
           }

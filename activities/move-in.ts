@@ -46,7 +46,7 @@ export const moveIn =
           },
         };
         // What the other life does to its own files meanwhile (it may be landing) comes before or after.
-        await host.outputs.take(input.place, signal, async () => {
+        await host.outputs.runExclusive(input.place, signal, async () => {
           for (const entry of ledger) {
             progress.doing = `copying checkpoint ${entry.name}`;
             if (await bring(host, store, { entry, folder, before, output }, options)) brought.push(entry.name);

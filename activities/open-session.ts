@@ -20,7 +20,7 @@ export const openSession =
       if (byPermit && waited >= noticedWait) host.log.info({ run: input.run }, `it waited ${waited} s for a free slot`);
       try {
         // An attempt that the server gave up may still be opening here: two trainers must not meet in one folder.
-        return await host.openings.take(input.place, signal, () =>
+        return await host.openings.runExclusive(input.place, signal, () =>
           withStore(() =>
             host.sessions.open(input, {
               byPermit,

@@ -26,7 +26,7 @@ import { endPredecessor } from '../worker/predecessor.ts';
 import { leftOutNotes, publishedFiles } from '../worker/published-files.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
 import { factsOf, fileList, sealReceipt } from '../worker/sealed-receipt.ts';
-import { withStore, working } from './activity-support.ts';
+import { longestDoing, withStore, working } from './activity-support.ts';
 
 /** Files that a receipt names: it travels through Temporal, whose payloads are small. */
 const mostNamed = 300;
@@ -36,7 +36,7 @@ export const publish =
   (input: PublishInput): Promise<Published> =>
     working('publish', (signal, progress) =>
       withStore(() =>
-        host.outputs.take(input.place, signal, async () => {
+        host.outputs.runExclusive(input.place, signal, async () => {
           const { run, place, config, receipt } = input;
           const store = await host.stores.of(config);
           const output = outputPath(config.project, place);
@@ -46,6 +46,9 @@ export const publish =
             signal,
             onBytes: (bytes) => {
               progress.bytes = (progress.bytes ?? 0) + bytes;
+            },
+            onWait: (why) => {
+              progress.doing = `publishing: ${why}`.slice(0, longestDoing);
             },
           };
           const folder = input.host === null ? null : host.folders.of(place);

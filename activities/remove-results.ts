@@ -16,7 +16,7 @@ export const removeResults =
     const { place, storeIdentity, chain } = removeResultsSchema.parse(input);
     const life = host.runs.life(chain);
     return working('remove the results', (signal) =>
-      host.outputs.take(place.run, signal, () =>
+      host.outputs.runExclusive(place.run, signal, () =>
         withStore(async () => {
           if (await host.runs.isOpen(runAt(place.run), life))
             throw refusal(`run is ${JSON.stringify(place.run)}: it is not over, and its results are still written`);

@@ -16,7 +16,7 @@ export const stopTrainer =
       live.ask(rung);
       return heartbeating(
         () => {
-          live.spokenTo();
+          live.touch();
           return live.meter.current;
         },
         async (signal) => {

@@ -26,7 +26,9 @@ export const tellObserver =
         };
         try {
           // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
-          await host.outputs.take(`${place} ${name}`, signal, () => one.tell(wanted, { run, store, output }, delivery));
+          await host.outputs.runExclusive(`${place} ${name}`, signal, () =>
+            one.tell(wanted, { run, store, output }, delivery),
+          );
         } catch (error) {
           // What it has heard of is not told again.
           if (told === 0 || signal.aborted) throw error;

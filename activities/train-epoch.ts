@@ -32,7 +32,7 @@ export const trainEpoch =
     try {
       return await heartbeating(
         () => {
-          session.spokenTo();
+          session.touch();
           return session.meter.current;
         },
         async (signal) => {

@@ -21,7 +21,11 @@ export const mostOfStore = 2000;
 export const storeAddress = z
   .string()
   .min(1)
-  .refine((address) => bytesOf(address) <= mostOfStore, { message: `must have at most ${mostOfStore} bytes` });
+  .refine((address) => bytesOf(address) <= mostOfStore, { message: `must have at most ${mostOfStore} bytes` })
+  // A configuration is shown, and kept: here, before it is sent anywhere.
+  .refine((address) => !/^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(address), {
+    message: 'must have no credentials in it: a worker has its own',
+  });
 
 /** Bytes: Temporal takes no longer one, and a run whose activities it refuses could neither train nor end. */
 const mostOfFairnessKey = 64;
@@ -147,7 +151,9 @@ export const runConfigSchema = z.strictObject({
     .describe("Runs with the same key share the pool's slots fairly with those of other keys, such as one per team."),
   store: storeAddress
     .optional()
-    .describe("Where results go: an absolute path or a `file:` address. If omitted: the host's default store."),
+    .describe(
+      "Where results go: an absolute path, a `file:` address or `s3://BUCKET/PREFIX`. If omitted: the host's default store.",
+    ),
   storeIdentity: z
     .string()
     .min(1)

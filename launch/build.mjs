@@ -97,10 +97,33 @@ async function run(program, args) {
   if (code !== 0) throw new Error(`${program} failed:\n${said.trim()}`);
 }
 
+/**
+ * Clients of stores with their libraries in them, in the place of the files that import those: as packages they would take thirty
+ * times as much of every installation, whether or not it uses such a store.
+ */
+async function bundleClients() {
+  const { build: bundle } = await import('esbuild');
+  await bundle({
+    entryPoints: [join(root, 'stores/aws-s3.ts')],
+    outfile: join(dist, 'stores/aws-s3.js'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    minify: true,
+    legalComments: 'eof',
+    // Libraries that are CommonJS ask for Node's own modules by `require`.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    logLevel: 'warning',
+  });
+}
+
 /** All that the package contains beside what lies in the clone as it is. */
 async function buildPackage() {
   const say = (line) => process.stderr.write(`${line}\n`);
   await build({ types: true, onProgress: say });
+  say('bundling the clients of stores');
+  await bundleClients();
   const load = (file) => import(pathToFileURL(join(dist, file)).href);
   await (await load('launch/build-web.js')).ensureBuiltWeb({ onProgress: say });
   say('bundling the workflow code');

@@ -8,6 +8,8 @@ export interface TransferOptions {
   signal?: AbortSignal;
   /** Called as bytes move, with the bytes since the last call. */
   onBytes?: (bytes: number) => void;
+  /** Called with a sentence when the store makes us wait: throttled, unreachable, cut off. */
+  onWait?: (why: string) => void;
 }
 
 /**
@@ -32,8 +34,8 @@ export interface ArtifactStore {
 
   /**
    * Copies a local file to `path`. Under `path` there is ever only a whole file: the one before or the new one.
-   * Returns once the copy was read back and has the file's size and sha256. A copy that is already there with
-   * that size and sha256 is not written again.
+   * Returns once the copy is proved to have the file's size and sha256: read back, or by the provider's own checksum over all bytes.
+   * A copy that is already there with that size and sha256 is not written again.
    */
   publish(localFile: string, path: string, options?: TransferOptions): Promise<PublishedFile>;
 
@@ -43,7 +45,7 @@ export interface ArtifactStore {
   /** Writes small content to `path` unless something is there already: of several who do so at once one succeeds. False: not he. */
   create(path: string, content: string): Promise<boolean>;
 
-  /** Copies `path` to a local file that must not exist, verified against `expected`; leaves nothing half-written. */
+  /** Copies `path` to a local file that must not exist, verified against `expected`, else a DamagedError; leaves nothing half-written. */
   fetch(
     path: string,
     localFile: string,
@@ -57,7 +59,10 @@ export interface ArtifactStore {
   /** Up to `length` bytes of the file at `path` from byte `offset`, with the size of the whole; null when there is none. */
   readPart(path: string, offset: number, length: number): Promise<StoredPart | null>;
 
-  /** Reads what is at `path` again and says its size and sha256, or null when there is none. */
+  /**
+   * Size and sha256 of what is at `path`, or null when there is none: read again, or as the provider has checked them when it
+   * took these very bytes.
+   */
   verify(path: string, options?: TransferOptions): Promise<PublishedFile | null>;
 
   /** Files below `folder`, in order of path. */
@@ -88,6 +93,13 @@ export class StoreError extends Error {
     options?: ErrorOptions,
   ) {
     super(message, options);
+  }
+}
+
+/** What the store has under a name is not what was put there. */
+export class DamagedError extends StoreError {
+  constructor(message: string) {
+    super(message, false);
   }
 }
 

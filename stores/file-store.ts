@@ -10,11 +10,18 @@ import { copyFile, link, opendir, readdir, readFile, rename, rm, rmdir } from 'n
 import { basename, dirname, join, resolve } from 'node:path';
 import { relativePath } from '../contracts/names.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
-import { type ArtifactStore, type StoredPart, StoreError, type TransferOptions } from './artifact-store.ts';
+import {
+  type ArtifactStore,
+  DamagedError,
+  type StoredPart,
+  StoreError,
+  type TransferOptions,
+} from './artifact-store.ts';
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { codeOf, guarded, storeError } from './file-errors.ts';
 import { isPartFile, removeIfStale, removeStaleParts, withPartFile } from './part-file.ts';
-import { markName, StoreRoot } from './store-root.ts';
+import { markName } from './store-mark.ts';
+import { StoreRoot } from './store-root.ts';
 import {
   copyFrom,
   entryAt,
@@ -120,7 +127,7 @@ export class FileStore implements ArtifactStore {
           const copied = await writeWhole(part, fill, options);
           if (!isSame(copied, expected)) {
             const found = `${shownDigest(copied)} where ${shownDigest(expected)} is expected`;
-            throw new StoreError(`${this.#root.shown(path)} is damaged: ${found}`, false);
+            throw new DamagedError(`${this.#root.shown(path)} is damaged: ${found}`);
           }
           await rename(part, localFile);
         });

@@ -3,11 +3,18 @@ import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ArtifactStore, StoreError } from './artifact-store.ts';
 import { FileStore } from './file-store.ts';
+import { ObjectStore } from './object-store.ts';
+import { s3Address } from './s3-address.ts';
+import { S3Bucket } from './s3-bucket.ts';
 
 type Open = (address: string, isStore: boolean, identity: string | null) => ArtifactStore;
 
 const schemes: Readonly<Record<string, Open>> = {
   file: (address, isStore, identity) => new FileStore(pathOfUrl(address), isStore, identity),
+  s3: (address, isStore, identity) => {
+    const { bucket, prefix } = s3Address(address);
+    return new ObjectStore({ bucket: new S3Bucket(bucket), prefix, isStore, identity });
+  },
 };
 
 /**
@@ -31,12 +38,26 @@ function open(address: string, isStore: boolean, identity: string | null): Artif
   return new FileStore(address, isStore, identity);
 }
 
-const allowed = 'a store is an absolute path or a file: address';
+const allowed = 'a store is an absolute path, a file: address or s3://BUCKET/PREFIX';
 
 function pathOfUrl(address: string): string {
   try {
     return fileURLToPath(address);
   } catch (error) {
     throw new StoreError('it is not a valid file: address; one looks like file:///data/store', false, { cause: error });
+  }
+}
+
+/** Whether it is a folder of this machine, whose bounds are those of its paths; also where it is no address of a store at all. */
+export const isFolderAddress = (address: string): boolean => !/^(?!file:)[A-Za-z][A-Za-z0-9+.-]*:/i.test(address);
+
+/** Why this is not an address of a store; null where it is one. */
+export function addressProblem(address: string): string | null {
+  try {
+    openStore(address);
+    return null;
+  } catch (error) {
+    if (error instanceof StoreError) return error.message;
+    throw error;
   }
 }

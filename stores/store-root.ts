@@ -14,12 +14,9 @@ import { access, link, mkdir, readFile, realpath, rename, rm, writeFile } from '
 import { dirname, join, sep } from 'node:path';
 import { experimentsFolder, OtherStoreError, StoreError } from './artifact-store.ts';
 import { codeOf } from './file-errors.ts';
+import { identityIn, markName, markText } from './store-mark.ts';
 import { entryAt, syncFolder } from './whole-file.ts';
 
-/** In the root of every file store. */
-export const markName = '.epochal-store';
-const markText = (identity: string) =>
-  `This folder is an artifact store of Epochal. Without this file it counts as unavailable: not mounted, or moved.\nidentity: ${identity}\n`;
 /** What was written into a store says so, too: a copy may have left the mark behind. */
 const marks = [markName, experimentsFolder];
 
@@ -61,7 +58,7 @@ export class StoreRoot {
     const identity = randomUUID();
     const beside = `${path}.${identity}.tmp`;
     try {
-      await writeFile(beside, markText(identity), { flush: true });
+      await writeFile(beside, markText('folder', identity), { flush: true });
       if (await entryAt(path)) await rename(beside, path);
       // Of two hosts that make it at once the first one names it. A file system without links leaves it to the last.
       else
@@ -80,7 +77,7 @@ export class StoreRoot {
       if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '')) return '';
       throw error;
     });
-    return /^identity: (\S+)$/m.exec(text)?.[1] ?? null;
+    return identityIn(text);
   }
 
   /** The folder that the file at `path` is in, made if need be, as a real path inside the store. */

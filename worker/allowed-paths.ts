@@ -1,6 +1,7 @@
 /**
  * Paths that a configuration may name on this host. Whoever may start a run chooses them, so they stay inside the folders that
- * the host's operator named (`EPOCHAL_ALLOWED_PATHS`), links resolved.
+ * the host's operator named (`EPOCHAL_ALLOWED_PATHS`), links resolved; stores elsewhere, which open with this host's credentials, below the
+ * addresses of `EPOCHAL_ALLOWED_STORES`.
  */
 import { lstat, readlink, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -11,15 +12,19 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
 import { StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
-import { openFolder } from '../stores/open-store.ts';
+import { isFolderAddress, openFolder } from '../stores/open-store.ts';
 import { pathParameters } from './path-parameters.ts';
 
 /** The path fields of a configuration outside what is allowed. */
 export class AllowedPaths {
-  /** `roots`: absolute folders; null allows every path. `base`: the folder that a relative path may start from. */
+  /**
+   * `roots`: absolute folders; null allows every path. `base`: the folder that a relative path may start from. `stores`: addresses of stores
+   * that are not folders, and of what they may be below; null allows every one.
+   */
   constructor(
     readonly roots: readonly string[] | null,
     readonly base: string = process.cwd(),
+    readonly stores: readonly string[] | null = [],
   ) {}
 
   /** `trainerFile`: relative paths may be meant to start from its folder, too. */
@@ -33,10 +38,18 @@ export class AllowedPaths {
   }
 
   async #outside(fields: readonly PathField[], bases: readonly string[]): Promise<ConfigProblem[]> {
-    if (this.roots === null) return [];
-    const roots = await Promise.all(this.roots.map((root) => realPath(root)));
     const problems: ConfigProblem[] = [];
-    for (const { field, value } of fields) {
+    for (const { field, value, address } of fields) {
+      if (address === undefined || this.stores === null) continue;
+      if (!this.stores.some((one) => isBelowAddress(address, one))) {
+        const message = `must be below ${[...new Set(this.stores)].join(', ') || '(no store)'} (EPOCHAL_ALLOWED_STORES of the worker)`;
+        problems.push({ field, value: shownValue(value), message });
+      }
+    }
+    if (this.roots === null) return problems;
+    const roots = await Promise.all(this.roots.map((root) => realPath(root)));
+    for (const { field, value, address } of fields) {
+      if (address !== undefined) continue;
       const places = await placesOf(value, bases);
       const isInside = await Promise.all(places.map(async (place) => isBelow(await realPath(place), roots)));
       if (leadsOut(value) || !isInside.every(Boolean))
@@ -49,6 +62,8 @@ export class AllowedPaths {
 interface PathField {
   field: string;
   value: string;
+  /** Of a store, or a folder in one, that is not a folder of this host. */
+  address?: string;
 }
 
 /** Every value that is opened as a path of this host. */
@@ -59,22 +74,33 @@ function pathFields(config: RunConfig, manifest: TrainerManifest): PathField[] {
   if (data !== undefined && manifest.datasets.length > 0) fields.push({ field: 'data', value: data });
   fields.push(...storeFields(config));
   if (continueFrom?.outputFolder !== undefined)
-    fields.push({ field: 'continueFrom.outputFolder', value: folderOf(continueFrom.outputFolder) });
+    fields.push(placeField('continueFrom.outputFolder', continueFrom.outputFolder));
   return fields;
 }
 
 const storeFields = ({ store }: Pick<RunConfig, 'store'>): PathField[] =>
-  store === undefined ? [] : [{ field: 'store', value: folderOf(store) }];
+  store === undefined ? [] : [placeField('store', store)];
 
-/** The folder behind a store's address; empty where it is not one, which whoever opens it says better. */
-export function folderOf(address: string): string {
+function placeField(field: string, written: string): PathField {
+  const address = storeAddressOf(written);
+  return isFolderAddress(written) || address === '' ? { field, value: address } : { field, value: written, address };
+}
+
+/** The folder behind a store's address; empty where it is none, or not an address at all. */
+export const folderOf = (address: string): string => (isFolderAddress(address) ? storeAddressOf(address) : '');
+
+/** A store's address in the one way to write it; empty where it is not one, which whoever opens it says better. */
+function storeAddressOf(written: string): string {
   try {
-    return openFolder(address).address;
+    return openFolder(written).address;
   } catch (error) {
     if (error instanceof StoreError) return '';
     throw error;
   }
 }
+
+const isBelowAddress = (address: string, allowed: string) =>
+  address === allowed || address.startsWith(allowed.endsWith('/') ? allowed : `${allowed}/`);
 
 /** Whether a relative path leaves its base: trainers may start it elsewhere, in the run's folder or in the data set. */
 const leadsOut = (value: string) => !isAbsolute(value) && normalize(value).split('/')[0] === '..';

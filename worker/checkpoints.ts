@@ -11,7 +11,7 @@ import {
 import type { PublishedFile } from '../contracts/receipt.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import type { Session } from '../contracts/session.ts';
-import { type ArtifactStore, readText, type TransferOptions } from '../stores/artifact-store.ts';
+import { type ArtifactStore, DamagedError, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { fileInside } from './inside.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
@@ -164,6 +164,9 @@ export async function fetchCheckpoint(
     await writeFile(join(beside, 'checkpoint.json'), ofRun);
     await rename(beside, path);
     return true;
+  } catch (error) {
+    if (error instanceof DamagedError) return false; // The store vouched for what it took, not for what became of it.
+    throw error;
   } finally {
     await rm(beside, { recursive: true, force: true });
   }

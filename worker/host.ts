@@ -5,6 +5,7 @@ import { AllowedPaths } from './allowed-paths.ts';
 import { ClosedRuns } from './closed-runs.ts';
 import { DataSets } from './data-sets.ts';
 import type { Devices } from './devices.ts';
+import { KeyedMutex } from './keyed-mutex.ts';
 import { processLauncher } from './launchers/process.ts';
 import { Observers } from './observers.ts';
 import { hostId, RunFolders } from './run-folders.ts';
@@ -15,7 +16,6 @@ import type { WorkerSettings } from './settings.ts';
 import { Slots } from './slots.ts';
 import { Stores } from './stores.ts';
 import { TrainerCatalog } from './trainer-catalog.ts';
-import { Turns } from './turns.ts';
 
 export interface Host {
   readonly id: string;
@@ -33,9 +33,9 @@ export interface Host {
   readonly sessions: Sessions;
   readonly observers: Observers;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
-  readonly outputs: Turns;
+  readonly outputs: KeyedMutex;
   /** A run's session is opened by one activity at a time. */
-  readonly openings: Turns;
+  readonly openings: KeyedMutex;
 }
 
 /** Throws when the data folder cannot be written. */
@@ -53,8 +53,8 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
     log.info({ runs: taken }, `all ${taken.length} slots are taken: other runs of pool ${pool} wait for one`),
   );
   const stores = new Stores(settings.store, dataFolder);
-  const allowedPaths = new AllowedPaths(settings.allowedPaths);
-  const outputs = new Turns();
+  const allowedPaths = new AllowedPaths(settings.allowedPaths, undefined, settings.allowedStores);
+  const outputs = new KeyedMutex();
   const closedRuns = new ClosedRuns({ id, pool, stores, runs });
   const { sessionIdleSeconds } = settings;
   const shared = { id, log, devices, folders, trainers, slots, stores, allowedPaths, outputs, runs, closedRuns };
@@ -64,5 +64,5 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
   });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
   const observers = new Observers(settings.webhook);
-  return { ...shared, settings, dataSets, sessions, observers, openings: new Turns() };
+  return { ...shared, settings, dataSets, sessions, observers, openings: new KeyedMutex() };
 }

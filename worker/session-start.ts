@@ -16,12 +16,12 @@ import { chooseResume, type Resume, removeLater } from './checkpoints.ts';
 import { claimOutput } from './claims.ts';
 import { bringAlong, fetchStart, startedFrom } from './continue-from.ts';
 import { deadline } from './deadline.ts';
+import type { KeyedMutex } from './keyed-mutex.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { parseJson, readReport, start } from './run-report.ts';
 import { type LiveSession, SessionOver } from './session.ts';
 import type { Stores } from './stores.ts';
 import type { TrainerCatalog, TrainerProgram } from './trainer-catalog.ts';
-import type { Turns } from './turns.ts';
 
 /** The session could not be opened, or ended by itself: the typed cause. */
 export class SessionProblem extends Error {
@@ -53,7 +53,7 @@ export interface SessionStartParts {
   stores: Stores;
   allowedPaths: AllowedPaths;
   /** A run's output folder is written by one at a time. */
-  outputs: Turns;
+  outputs: KeyedMutex;
 }
 
 export class SessionStart {
@@ -102,7 +102,7 @@ export class SessionStart {
         return { resume: chosen, position: from };
       });
     // Who goes back before the newest checkpoint may go back to what is removed once that is stored.
-    const { resume, position } = await (notAfter ? this.#host.outputs.take(place, signal, choose) : choose());
+    const { resume, position } = await (notAfter ? this.#host.outputs.runExclusive(place, signal, choose) : choose());
     if (resume) return { resume, position, keepProgress: true, from: null };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);

@@ -3,10 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Failure } from '../contracts/failure.ts';
 import type { Life } from '../contracts/life.ts';
-import type { Command, EarlyEnd, TrainerEvent } from '../contracts/protocol.ts';
+import type { EarlyEnd, TrainerEvent } from '../contracts/protocol.ts';
 import type { Known, StopRung } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
+import { AskedEnd } from './asked-end.ts';
 import { deadline } from './deadline.ts';
 import { type EndingTrainer, endTrainer } from './end-trainer.ts';
 import { endLeftovers, keepNote } from './escaped-processes.ts';
@@ -72,14 +73,11 @@ export class LiveSession {
   #seen: Failure | null = null;
   #killedByUs = false;
   #gpuMemoryReleased: boolean | null = null;
-  /** Politely, to end. */
-  #asked: Extract<Command, { type: 'stop' | 'shutdown' }> | null = null;
-  #stopAskedAt: number | null = null;
-  #acknowledgedAfterMs: number | null = null;
+  readonly #askedEnd = new AskedEnd();
   #finishOver: () => void = () => undefined;
   #tell: () => void = () => undefined;
   /** By the monotonic clock: a wall clock that jumps must end no session. */
-  #spokenTo = performance.now();
+  #touched = performance.now();
   readonly #wakes = new Wakes();
 
   readonly id: string;
@@ -139,7 +137,7 @@ export class LiveSession {
 
   /** Milliseconds since a run last asked for something. */
   get idleMs(): number {
-    return performance.now() - this.#spokenTo;
+    return performance.now() - this.#touched;
   }
 
   /** What its trainer said of an early end, also where the disk took no note of it. */
@@ -157,7 +155,7 @@ export class LiveSession {
   readonly listener: TrainerListener = {
     onConnected: () => this.#greet(),
     onEvent: (event) => this.#onEvent(event),
-    onGarbage: (sentence) => {
+    onProtocolError: (sentence) => {
       this.#seen ??= { kind: 'protocol', message: sentence.slice(0, 4000) };
       this.log.error(sentence);
       this.kill();
@@ -183,7 +181,7 @@ export class LiveSession {
   /** What it was told is said to a trainer that may not have heard it; what it did meanwhile is on its disk. */
   #greet(): void {
     if (this.#granted > 0) this.#channel?.send({ type: 'grant', through: this.#granted });
-    if (this.#asked) this.#channel?.send(this.#asked);
+    if (this.#askedEnd.command) this.#channel?.send(this.#askedEnd.command);
     void readManifests(this.folder).then(
       (manifests) => {
         this.progress.landed(manifests.at(-1)?.epoch ?? 0);
@@ -193,8 +191,8 @@ export class LiveSession {
     );
   }
 
-  spokenTo(): void {
-    this.#spokenTo = performance.now();
+  touch(): void {
+    this.#touched = performance.now();
   }
 
   async waitReady(signal: AbortSignal): Promise<void> {
@@ -202,7 +200,7 @@ export class LiveSession {
   }
 
   grant(through: number): void {
-    this.spokenTo();
+    this.touch();
     // A trainer that waited for this grant was silent for a good reason.
     if (this.progress.epochsDone >= this.#granted) this.#watch.alive();
     this.#granted = Math.max(this.#granted, through);
@@ -234,23 +232,19 @@ export class LiveSession {
 
   /** One rung of the ladder; `over` tells when it worked. */
   ask(rung: StopRung): void {
-    this.spokenTo();
+    this.touch();
     // Whoever asked the worker before for it asks again: that is what ended it.
     if (this.isFound && (rung === 'terminate' || rung === 'kill')) this.#killedByUs = true;
     if (this.#isOver || this.#isLeft) return;
     this.log.info({ rung }, 'stop');
     switch (rung) {
       case 'finish':
-        this.#asked ??= { type: 'shutdown' };
-        return this.#channel?.send({ type: 'shutdown' });
       case 'epoch':
       case 'batch':
-        this.#asked = { type: 'stop', mode: rung };
-        this.#stopAskedAt ??= performance.now();
-        return this.#channel?.send(this.#asked);
+        return this.#channel?.send(this.#askedEnd.by(rung));
       case 'terminate':
         // It did not do what it was asked: its log tells what it did instead.
-        if (this.#asked) this.#dumpStacks();
+        if (this.#askedEnd.command) this.#dumpStacks();
         this.#killedByUs = true;
         return this.#process?.signal('SIGTERM', 'trainer');
       case 'kill':
@@ -293,7 +287,7 @@ export class LiveSession {
       outOfMemory: this.#exit?.outOfMemory === true,
       processGroupGone: true,
       gpuMemoryReleased: this.#gpuMemoryReleased,
-      acknowledgedAfterMs: this.#acknowledgedAfterMs,
+      acknowledgedAfterMs: this.#askedEnd.acknowledgedAfterMs,
     });
     this.#tell();
     return end;
@@ -302,11 +296,9 @@ export class LiveSession {
   #onEvent(event: TrainerEvent): void {
     this.#watch.note(event);
     this.progress.note(event);
+    this.#askedEnd.note(event);
     const unknown = this.#unknown.noteOf(event);
     if (unknown) void keepNote(this.folder, this.id, unknown);
-    if (event.type === 'acknowledged' && event.command === 'stop' && this.#stopAskedAt !== null) {
-      this.#acknowledgedAfterMs ??= Math.round((performance.now() - this.#stopAskedAt) * 100) / 100;
-    }
     this.#wakes.wake();
   }
 
@@ -330,7 +322,9 @@ export class LiveSession {
     this.#gpuMemoryReleased = (await gpuMemory?.isReleased()) ?? null;
     if (this.#gpuMemoryReleased === false) this.log.error('its GPU memory was not released');
     this.log.info({ exit: this.#exit }, 'the trainer has ended');
-    this.#setOver();
+    this.#isOver = true;
+    this.#finishOver();
+    this.#wakes.wake();
   }
 
   /** What its threads are doing goes into its log; then it is ended, politely first. Resolves when it is over. */
@@ -344,12 +338,6 @@ export class LiveSession {
   /** The SDK answers with the stacks of all threads, in the log; a trainer that is not on the SDK may end of it. */
   #dumpStacks(): void {
     this.#process?.signal('SIGUSR1', 'trainer');
-  }
-
-  #setOver(): void {
-    this.#isOver = true;
-    this.#finishOver();
-    this.#wakes.wake();
   }
 
   #until(condition: () => boolean, signal: AbortSignal): Promise<void> {

@@ -123,7 +123,7 @@ export class Sessions {
     const live = this.#live.get(place);
     if (live && isWanted(live, input)) {
       log.info({ isOver: live.isOver }, 'the session is still here: attached again');
-      live.spokenTo();
+      live.touch();
       await this.#note(live, life);
       return {
         session: live.description,

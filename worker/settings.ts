@@ -11,6 +11,7 @@ import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import { storeAddress } from '../contracts/run-config.ts';
 import { readWebhook, type WebhookSettings } from '../observers/webhook-settings.ts';
+import { addressProblem, isFolderAddress, openStore } from '../stores/open-store.ts';
 import { folderOf } from './allowed-paths.ts';
 import { readTrainerVariables } from './program-environment.ts';
 
@@ -29,6 +30,8 @@ export interface WorkerSettings {
   dataSetsFolders: string[];
   /** Folders that the paths of a configuration must be in, links resolved; null: any path will do. */
   allowedPaths: string[] | null;
+  /** Addresses that stores of a configuration must be below, where they are not folders; null: any will do. */
+  allowedStores: string[] | null;
   workflowQueue: string;
   /** How long a session may go without a word from its run before it checkpoints and ends. */
   sessionIdleSeconds: number;
@@ -50,7 +53,12 @@ export const pythonSdkFolder = join(builtInTrainers, 'epochal');
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
 const environmentSchema = z.object({
-  EPOCHAL_STORE: storeAddress.optional(),
+  EPOCHAL_STORE: storeAddress
+    .superRefine((address, context) => {
+      const problem = isFolderAddress(address) ? null : addressProblem(address);
+      if (problem !== null) context.addIssue({ code: 'custom', message: `must be the address of a store: ${problem}` });
+    })
+    .optional(),
   EPOCHAL_POOL: name.default('gpu'),
   EPOCHAL_SLOTS: count(1, 1024).optional(),
   EPOCHAL_TRAINERS: z.string().optional(),
@@ -60,6 +68,16 @@ const environmentSchema = z.object({
     .refine((text) => text === '*' || foldersOf(text).every((folder) => isAbsolute(folder)), {
       error: `must be absolute paths of folders, separated by "${delimiter}", or * alone, which allows every path`,
     })
+    .optional(),
+  EPOCHAL_ALLOWED_STORES: z
+    .string()
+    .refine(
+      (text) => text === '*' || listOf(text).every((address) => /^[a-z][a-z0-9]*:\/\/[^/@\s]+(\/|$)/.test(address)),
+      {
+        error:
+          'must be addresses of stores, or what they begin with, such as s3://bucket/team, separated by commas, or * alone, which allows every store',
+      },
+    )
     .optional(),
   EPOCHAL_WORKFLOW_QUEUE: name.default(workflowQueue),
   EPOCHAL_SESSION_IDLE_SECONDS: count(5, 7 * 24 * 3600).default(300),
@@ -94,6 +112,18 @@ function allowedPaths(value: string | undefined, store: string, own: readonly st
   return [...new Set([...folders, folderOf(store)])].filter(Boolean);
 }
 
+const listOf = (text: string) =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean);
+
+/** A worker's own credentials open them: nothing but its own store, unless it is said. */
+function allowedStores(value: string | undefined, store: string): string[] | null {
+  if (value === '*') return null;
+  return [...listOf(value ?? ''), ...(isFolderAddress(store) ? [] : [openStore(store).address])];
+}
+
 /** A service that was started in the root folder was started nowhere in particular. */
 const isRootFolder = (folder: string) => resolve(folder, '..') === folder;
 
@@ -121,6 +151,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     trainersFolders,
     dataSetsFolders,
     allowedPaths: allowedPaths(values.EPOCHAL_ALLOWED_PATHS, store, [...dataSetsFolders, ...trainersFolders]),
+    allowedStores: allowedStores(values.EPOCHAL_ALLOWED_STORES, store),
     workflowQueue: values.EPOCHAL_WORKFLOW_QUEUE,
     sessionIdleSeconds: values.EPOCHAL_SESSION_IDLE_SECONDS,
     keptDays: values.EPOCHAL_KEPT_DAYS,

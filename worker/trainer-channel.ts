@@ -14,7 +14,7 @@ export interface TrainerListener {
   onConnected: () => void;
   onEvent: (event: TrainerEvent) => void;
   /** A line that is not in the protocol, with a sentence that holds it. */
-  onGarbage: (sentence: string) => void;
+  onProtocolError: (sentence: string) => void;
 }
 
 /** Of a line in an error message. */
@@ -82,25 +82,25 @@ export class TrainerChannel {
       wholeOnly: true,
       onLine: (line) => this.#read(line),
       onTooLong: (beginning) =>
-        this.#listener.onGarbage(
+        this.#listener.onProtocolError(
           `the trainer sent a line that is longer than ${longestEvent} bytes, which no event is: ${shown(beginning)}`,
         ),
     });
   }
 
   #read(line: string): void {
-    const { onGarbage, onEvent } = this.#listener;
+    const { onProtocolError, onEvent } = this.#listener;
     let json: unknown;
     try {
       json = JSON.parse(line);
     } catch {
-      return onGarbage(`the trainer sent a line that is not JSON: ${shown(line)}`);
+      return onProtocolError(`the trainer sent a line that is not JSON: ${shown(line)}`);
     }
     const { seq, ...rest } = numberedSchema.safeParse(json).data ?? {};
     const event = eventSchema.safeParse(rest);
     if (!event.success) {
       const problems = problemsOf(event.error, rest, eventSchema).map(problemSentence).join('; ');
-      return onGarbage(`the trainer sent an event that is not in the protocol (${problems}): ${shown(line)}`);
+      return onProtocolError(`the trainer sent an event that is not in the protocol (${problems}): ${shown(line)}`);
     }
     if (seq !== undefined) this.#acknowledge();
     if (seq !== undefined && seq <= this.#heard) return;

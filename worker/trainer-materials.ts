@@ -54,20 +54,19 @@ const isSource = (path: string) => !path.split('/').some((part) => part.startsWi
 
 /** Null where it cannot be read, or is too much. */
 async function digestOf(folder: string, isPart: (path: string) => boolean): Promise<string | null> {
+  const files: string[] = [];
   const whole = createHash('sha256');
-  let files = 0;
   let bytes = 0;
   try {
     for await (const path of filesBelow(folder)) {
       if (!isPart(path)) continue;
       bytes += (await stat(join(folder, path))).size;
-      files += 1;
-      if (files > mostFiles || bytes > mostBytes) return null;
-      const { sha256 } = await digestFile(join(folder, path));
-      whole.update(`${sha256}  ${path}\n`);
+      files.push(path);
+      if (files.length > mostFiles || bytes > mostBytes) return null;
     }
+    for (const path of files) whole.update(`${(await digestFile(join(folder, path))).sha256}  ${path}\n`);
   } catch {
     return null;
   }
-  return files === 0 ? null : whole.digest('hex');
+  return files.length === 0 ? null : whole.digest('hex');
 }

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { placeOf } from '../../contracts/life.ts';
 import { type ProcessFile, readProcessFile } from '../../worker/process-file.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
-import { handOverSignal } from '../../worker/worker-lock.ts';
 import { ByHand } from '../support/by-hand.ts';
 import { type ResetPoint, resetRun } from '../support/reset-run.ts';
 import { until } from '../support/until.ts';
@@ -16,7 +15,8 @@ import { checkLanded, type Landed } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import { FaultRun } from './fault-run.ts';
 import { FaultServer } from './fault-server.ts';
-import { OtherNamespace, OtherStore, secondWorker } from './other-workers.ts';
+import { HarmedWorkers } from './harmed-workers.ts';
+import { OtherNamespace } from './other-workers.ts';
 import type { FaultKind, Schedule, Step } from './schedule.ts';
 
 export interface ScheduleResult {
@@ -68,15 +68,19 @@ class Play {
   readonly #asked = new Map<FaultRun, 'stop' | 'cancel'>();
   /** What a reset ended: each has to land what it left, beside the life that goes on. */
   readonly #before: FaultRun[] = [];
-  #late: FaultWorker[] = [];
-  /** Workers that were ended once: of these a run may hear late. */
-  readonly #harmed = new Set<FaultWorker>();
-  readonly #otherStores: OtherStore[] = [];
+  readonly #workers: HarmedWorkers;
 
   constructor(arena: Arena, schedule: Schedule, tell: (line: string) => void) {
     this.#arena = arena;
     this.#schedule = schedule;
     this.#tell = tell;
+    this.#workers = new HarmedWorkers(arena.hosts, {
+      ...{ runs: this.#runs, violations: this.#violations, tell },
+      hasEnded: (run) => this.#over.has(run),
+      isOver: (run) => this.#isOver(run),
+      look: () => this.#rememberTrainers(),
+      killTrainer: (run) => this.#killTrainer(run),
+    });
   }
 
   async run(): Promise<ScheduleResult> {
@@ -86,7 +90,7 @@ class Play {
     for (const run of this.#runs) this.#follow(run);
     try {
       for (const step of steps) await this.#step(step);
-      await this.#bringBack();
+      await this.#workers.bringBack();
       for (const run of this.#runs) {
         await until(`${run.place} ends`, () => this.#isOver(run), 480);
         this.#expect(run, await checkLanded(run));
@@ -97,11 +101,11 @@ class Play {
         this.#violations.push(...violations);
       }
       this.#violations.push(...(await this.#arena.otherNamespace.violations()));
-      for (const store of this.#otherStores) this.#violations.push(...(await store.violations()));
+      this.#violations.push(...(await this.#workers.storeViolations()));
       await this.#expectIdle();
     } catch (error) {
       this.#violations.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
-      await this.#bringBack();
+      await this.#workers.bringBack();
     }
     await this.#arena.otherNamespace.leave();
     return {
@@ -213,7 +217,7 @@ class Play {
         return this.#reset(run, 'last');
       default: {
         const worker = await this.#current(run);
-        if (worker) await this.#harm(kind, worker, run, pick);
+        if (worker) await this.#workers.harm(kind, worker, run, pick);
       }
     }
   }
@@ -245,47 +249,6 @@ class Play {
     }
   }
 
-  async #harm(kind: FaultKind, worker: FaultWorker, run: FaultRun, pick: number): Promise<void> {
-    if (kind === 'second worker') return this.#addSecond(worker, run);
-    this.#harmed.add(worker);
-    switch (kind) {
-      case 'another store':
-        return this.#withAnotherStore(worker, run, pick);
-      case 'worker killed':
-        await worker.kill();
-        return worker.start();
-      case 'worker killed, back late':
-        await worker.kill();
-        return this.#backLate(worker);
-      case 'worker handed over':
-        await this.#handOver(worker);
-        return worker.start();
-      case 'worker handed over, back late':
-        await this.#handOver(worker);
-        return this.#backLate(worker);
-      case 'trainer killed without its worker':
-        await worker.kill();
-        await this.#killTrainer(run);
-        return worker.start();
-      case 'worker drained':
-        worker.signal('SIGTERM');
-        if ((await worker.exited) !== 0) this.#violations.push(`a drained worker ended with ${await worker.exited}`);
-        return this.#backLate(worker);
-      case 'worker drained, then ended':
-        worker.signal('SIGTERM');
-        worker.signal('SIGTERM');
-        await worker.exited;
-        return this.#backLate(worker);
-      default:
-    }
-  }
-
-  async #handOver(worker: FaultWorker): Promise<void> {
-    worker.signal(handOverSignal);
-    const code = await worker.exited;
-    if (code !== 0) this.#violations.push(`a worker that handed over ended with ${code}`);
-  }
-
   async #killTrainer(run: FaultRun): Promise<void> {
     const trainer = await this.#processFile(run);
     if (trainer) kill(trainer.pid);
@@ -295,70 +258,6 @@ class Play {
   async #processFile(run: FaultRun): Promise<ProcessFile | null> {
     const holder = this.#holder(run);
     return holder ? readProcessFile(new RunFolders(holder.dataFolder).of(run.place)) : null;
-  }
-
-  /** It is refused, and the run does not notice. */
-  async #addSecond(worker: FaultWorker, run: FaultRun): Promise<void> {
-    const lost = async () => {
-      const view = await run.view().catch(() => null);
-      return view?.restarts.filter(({ failure }) => failure?.kind === 'workerLost').length;
-    };
-    const before = await lost();
-    this.#violations.push(...(await secondWorker(this.#arena.hosts, worker)));
-    const after = await lost();
-    if (!this.#harmed.has(worker) && before !== undefined && after !== undefined && after > before)
-      this.#violations.push(`${run.place} lost its worker when a second one was started`);
-  }
-
-  /** It has another store until the run has noticed, or goes on; then it has its own again. */
-  async #withAnotherStore(worker: FaultWorker, run: FaultRun, pick: number): Promise<void> {
-    // One that is not checked yet names no store, and would rightly have the one of whoever checks it.
-    for (const one of this.#runs) {
-      const isPinned = async () => (await one.view().catch(() => null))?.outputFolder;
-      await until(`${one.place} is checked`, async () => this.#over.has(one) || (await isPinned()));
-    }
-    const other = await OtherStore.of(this.#arena.hosts, pick);
-    this.#otherStores.push(other);
-    const refusals = async () => {
-      const { state, detail, restarts } = await run.until('answers', () => true);
-      // What pauses, stops or publishes may need the store for that, and waits for it.
-      if (state !== 'training' || detail === 'training.paused') return null;
-      return restarts.filter(({ failure }) => failure?.kind === 'otherStore').length;
-    };
-    const before = await refusals();
-    await worker.kill();
-    const startedAt = new Date().toISOString();
-    await worker.start(other.launch);
-    const answer = await until(`${run.place} finds another store, or goes on`, async () => {
-      await this.#rememberTrainers();
-      if (await this.#isOver(run)) return 'over';
-      const progress = await run.progress();
-      if (progress !== null && progress.at > startedAt) {
-        const { session } = await run.until('answers', () => true);
-        return `goes on, on ${session?.host === worker.host ? 'the same' : 'another'} host`;
-      }
-      const now = await refusals();
-      if (now === null || before === null) return 'does not train';
-      return now > before && 'refused';
-    });
-    this.#tell(`    another ${other.how}: ${answer}`);
-    if (other.isRefused && answer === 'goes on, on the same host')
-      this.#violations.push(`${run.place} trains on ${worker.host}, which has another store (${other.how})`);
-    if (!other.isRefused && answer === 'refused')
-      this.#violations.push(`${run.place} was refused on ${worker.host}, which has its store, too`);
-    await worker.kill();
-    await worker.start();
-  }
-
-  /** It stays away until the next fault of a worker, or the end: the other one has to do. */
-  async #backLate(worker: FaultWorker): Promise<void> {
-    await this.#bringBack();
-    this.#late = [worker];
-  }
-
-  async #bringBack(): Promise<void> {
-    await Promise.all(this.#late.map((worker) => worker.start()));
-    this.#late = [];
   }
 
   async #pauseAndGoOn(run: FaultRun): Promise<void> {

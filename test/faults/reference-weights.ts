@@ -55,7 +55,7 @@ async function train({ seed, epochs, parameters }: Shape): Promise<ReadonlyMap<s
     const channel = new TrainerChannel(socket, {
       onConnected: () => channel.send({ type: 'grant', through: epochs }),
       onEvent: () => undefined,
-      onGarbage: () => undefined,
+      onProtocolError: () => undefined,
     });
     const [code] = await once(child, 'exit');
     channel.finish();

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
 import { openStore } from '../../stores/open-store.ts';
-import { markName } from '../../stores/store-root.ts';
+import { markName } from '../../stores/store-mark.ts';
 import { type InItsPlace, takeAway } from '../support/store-away.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';

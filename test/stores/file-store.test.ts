@@ -6,7 +6,7 @@ import { mkdir, readdir, stat, truncate, utimes, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { markName } from '../../stores/store-root.ts';
+import { markName } from '../../stores/store-mark.ts';
 import { expectBytes, folder, inStore, local, parts, pathsIn, sha256, store, storeErrorOf } from './store-stage.ts';
 
 describe('publishing', () => {

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../stores/artifact-store.ts';
 import { openStore } from '../../stores/open-store.ts';
-import { markName } from '../../stores/store-root.ts';
+import { markName } from '../../stores/store-mark.ts';
 import { folder, inStore, local, pathsIn, sha256, store, storeErrorOf } from './store-stage.ts';
 
 const run = promisify(execFile);
@@ -183,11 +183,17 @@ describe('an address', () => {
   });
 
   it.each([
-    ['store', 'it is not an absolute path; a store is an absolute path or a file: address'],
-    ['~/store', 'it is not an absolute path; a store is an absolute path or a file: address'],
-    ['', 'it is not an absolute path; a store is an absolute path or a file: address'],
-    ['ftp://host/path', 'there is no store for "ftp:" addresses; a store is an absolute path or a file: address'],
-    ['constructor:x', 'there is no store for "constructor:" addresses; a store is an absolute path or a file: address'],
+    ['store', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
+    ['~/store', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
+    ['', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
+    [
+      'ftp://host/path',
+      'there is no store for "ftp:" addresses; a store is an absolute path, a file: address or s3://BUCKET/PREFIX',
+    ],
+    [
+      'constructor:x',
+      'there is no store for "constructor:" addresses; a store is an absolute path, a file: address or s3://BUCKET/PREFIX',
+    ],
     ['file://host/path', 'it is not a valid file: address; one looks like file:///data/store'],
     ['/data\0/x', 'its path has a NUL character'],
   ])('%j is refused', (address, message) => {

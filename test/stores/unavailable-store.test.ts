@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { OtherStoreError } from '../../stores/artifact-store.ts';
 import { openFolder, openStore } from '../../stores/open-store.ts';
-import { markName } from '../../stores/store-root.ts';
+import { markName } from '../../stores/store-mark.ts';
 import { folder, inStore, pathsIn, sha256, store, storeErrorOf } from './store-stage.ts';
 
 describe('a store that is away', () => {

@@ -56,6 +56,7 @@ export class TestHost {
       dataSetsFolders: [join(dataFolder, 'data-sets')],
       // What tests make themselves is in the folder for temporary files.
       allowedPaths: [tmpdir(), testTrainers, builtInTrainers],
+      allowedStores: [],
       workflowQueue: `workflows-${randomUUID().slice(0, 8)}`,
       sessionIdleSeconds: 300,
       keptDays: 0,

@@ -127,6 +127,31 @@ describe('allowed paths', () => {
     expect(await asked({ store: `file://${root}/new`, continueFrom: { outputFolder: root } })).toEqual([]);
   });
 
+  it.each([
+    ['s3://bucket/team', []],
+    ['S3://bucket/team/', []],
+    ['s3://bucket/team/more', []],
+    ['s3://all/x', []],
+    ['s3://bucket/teams', ['store', 'continueFrom.outputFolder']],
+    ['s3://bucket/other', ['store', 'continueFrom.outputFolder']],
+    ['s3://all-of-them/x', ['store', 'continueFrom.outputFolder']],
+    // Nobody opens it: whoever would, says what is wrong with it.
+    ['s3://bucket/team/../other', []],
+  ])('hold for stores elsewhere by their addresses: %s', async (address, refused) => {
+    const config = runConfigSchema.parse({
+      trainer: 'one',
+      epochs: 1,
+      store: address,
+      continueFrom: { outputFolder: address },
+    });
+    const problems = async (stores: string[] | null) =>
+      (await new AllowedPaths([root], folder, stores).problems(config, manifest, '/t/one.py')).map(
+        ({ field }) => field,
+      );
+    expect(await problems(['s3://bucket/team', 's3://all/'])).toEqual(refused);
+    expect(await problems(null)).toEqual([]);
+  });
+
   it('are all, where the worker says so', async () => {
     expect(await asked({ data: '/etc', store: '/x', parameters: { weights: homedir() } }, null)).toEqual([]);
   });

@@ -65,7 +65,7 @@ it('a trainer that sends a line without an end is told once, by its beginning, a
   const listener = {
     onConnected: () => undefined,
     onEvent: () => told.push('an event'),
-    onGarbage: (sentence: string) => told.push(sentence),
+    onProtocolError: (sentence: string) => told.push(sentence),
   };
   const { path } = await findPython();
   const run = await new RunFolders(folder).make('run');

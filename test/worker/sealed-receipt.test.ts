@@ -8,6 +8,7 @@ import type { DataSummary } from '../../contracts/data-report.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import type { Materials } from '../../contracts/receipt-facts.ts';
 import { openFolder } from '../../stores/open-store.ts';
+import { startedFrom } from '../../worker/continue-from.ts';
 import { isBookkeeping, type RunFolder, RunFolders } from '../../worker/run-folders.ts';
 import { factsOf, fileList, sealReceipt } from '../../worker/sealed-receipt.ts';
 import { keepMaterials } from '../../worker/trainer-materials.ts';
@@ -64,6 +65,29 @@ it('the checkpoint that a run began with stays known to later sessions, which fe
   const program = await trainer({ 'trainer.py': '' });
   await keepMaterials(folder, program, from);
   expect((await keepMaterials(folder, program, null)).from).toEqual(from);
+});
+
+it('that checkpoint is told by its run, life and manifest, whether the run there has an id or only a folder', async () => {
+  const output = join(data, 'out', 'before');
+  const name = 'epoch-0003';
+  const manifest = {
+    name,
+    epoch: 3,
+    batch: 0,
+    metrics: {},
+    files: [],
+    createdAt: '2026-01-01T00:00:00Z',
+    session: 's',
+  };
+  const text = JSON.stringify(manifest);
+  await mkdir(join(output, 'checkpoints', name), { recursive: true });
+  await writeFile(join(output, 'checkpoints', name, 'checkpoint.json'), text);
+  await openFolder(join(data, 'out')).prepare(false);
+  const wanted = { outputFolder: output, checkpoint: 'best', keepProgress: true };
+  const told = { run: 'before', life: null, checkpoint: name, sha256: digest(text) };
+  expect(await startedFrom(wanted, manifest)).toEqual(told);
+  await writeFile(join(output, 'life.json'), JSON.stringify({ run: 'its-id', life }));
+  expect(await startedFrom(wanted, manifest)).toEqual({ ...told, run: 'its-id', life: 'first' });
 });
 
 it('a receipt has them, and whose it is, in which store, of which files; what a host is gone for is as it was told', async () => {

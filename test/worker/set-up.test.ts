@@ -7,7 +7,15 @@ import { untilReady } from '../../worker/session-start.ts';
 const limit = 0.3;
 
 function made(): LiveSession {
-  const parts = { run: 'r', host: 'h', life: {}, folder: {}, config: { epochs: 1, deadlines: {} }, startEpoch: 0 };
+  const parts = {
+    run: 'r',
+    host: 'h',
+    life: {},
+    folder: {},
+    config: { epochs: 1, deadlines: {} },
+    startEpoch: 0,
+    name: {},
+  };
   return new LiveSession({ ...parts, log: pino({ level: 'silent' }) } as unknown as ConstructorParameters<
     typeof LiveSession
   >[0]);

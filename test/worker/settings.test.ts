@@ -23,7 +23,25 @@ it('allows the paths of its own folders and of the one it was started in, or tho
   expect(allowed({ EPOCHAL_ALLOWED_PATHS: '*' })).toBeNull();
 });
 
+it('allows no store elsewhere but its own, or those that are said', () => {
+  const allowed = (env: NodeJS.ProcessEnv) => readSettings({ EPOCHAL_DATA_DIR: '/data', ...env }).allowedStores;
+  expect(allowed({})).toEqual([]);
+  expect(allowed({ EPOCHAL_ALLOWED_PATHS: '*' })).toEqual([]);
+  expect(allowed({ EPOCHAL_STORE: 's3://bucket/team/' })).toEqual(['s3://bucket/team']);
+  expect(allowed({ EPOCHAL_STORE: '/store', EPOCHAL_ALLOWED_STORES: 's3://a, s3://b/x' })).toEqual([
+    's3://a',
+    's3://b/x',
+  ]);
+  expect(allowed({ EPOCHAL_ALLOWED_STORES: '*' })).toBeNull();
+});
+
 it.each([
+  [
+    { EPOCHAL_STORE: 's3://bucket' },
+    'EPOCHAL_STORE is "s3://bucket": must be the address of a store: it names no prefix',
+  ],
+  [{ EPOCHAL_ALLOWED_STORES: '/mnt' }, 'EPOCHAL_ALLOWED_STORES is "/mnt": must be addresses of stores'],
+  [{ EPOCHAL_ALLOWED_STORES: 's3://a,*' }, 'EPOCHAL_ALLOWED_STORES is "s3://a,*": must be addresses of stores'],
   [{ EPOCHAL_SLOTS: 'many' }, 'EPOCHAL_SLOTS is "many": must be a number'],
   [{ EPOCHAL_SLOTS: '-1' }, 'EPOCHAL_SLOTS is "-1": must be at least 1'],
   [{ EPOCHAL_SLOTS: '1.5' }, 'EPOCHAL_SLOTS is "1.5": must be a whole number'],

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { markName } from '../../stores/store-root.ts';
+import { markName } from '../../stores/store-mark.ts';
 import { Stores } from '../../worker/stores.ts';
 
 let folder: string;

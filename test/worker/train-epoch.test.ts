@@ -56,7 +56,7 @@ it('answers with what it read, though its trainer ended early while it was read'
     },
     meter: { current: { doing: 'train' } },
     grant: () => undefined,
-    spokenTo: () => undefined,
+    touch: () => undefined,
     waitEpochOrCheckpoint: async () => undefined,
   };
   await expect(ask(session, 1, ended)).resolves.toMatchObject({ position: { epoch: 1, batch: 0 } });
@@ -89,7 +89,7 @@ it('ends a session whose trainer ended early after an epoch that it did not save
     preempted: false,
     meter: { current: { doing: 'train' } },
     grant: () => undefined,
-    spokenTo: () => undefined,
+    touch: () => undefined,
     waitEpochOrCheckpoint: async () => undefined,
     end: async () => ({ report: await readReport(folder, known, 's'), failure: null, gpuMemoryReleased: null }),
   };

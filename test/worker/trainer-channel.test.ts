@@ -33,7 +33,7 @@ beforeEach(async () => {
       channel.send({ type: 'grant', through: 2 });
     },
     onEvent: (event) => told.push(event.type === 'note' ? event.message : event.type),
-    onGarbage: (sentence) => told.push(sentence),
+    onProtocolError: (sentence) => told.push(sentence),
   });
   trainer.listen(path);
   await once(trainer, 'connection');

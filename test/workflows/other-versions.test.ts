@@ -9,6 +9,7 @@ import type { ActivityInboundCallsInterceptor, WorkerInterceptors } from '@tempo
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { receiptSchema } from '../../contracts/receipt.ts';
+import { receiptFactsSchema } from '../../contracts/receipt-facts.ts';
 import { sessionNameSchema } from '../../contracts/session.ts';
 import { Hold } from '../faults/hold.ts';
 import { readJson, TestHost } from '../support/test-host.ts';
@@ -77,6 +78,13 @@ describe('a run is trained, paused, resumed and landed', () => {
     const newest = names.at(-1);
     expect(newest ?? { id: session }).toMatchObject({ id: session, ...(generation && { generation }) });
     expect(generation).toBe(newest?.generation);
+    // What v0.1 has no word for is in no receipt that goes through it: how each session ended, and what the run was made of.
+    const isThen = inputs === asKnownThen;
+    const told = receipt.sessions?.map((one) => [one.generation, one.ended?.how]);
+    const both = [names[0], newest].map((one, at) => [one?.generation, at === 0 ? 'stopped' : 'finished']);
+    expect(told).toEqual(isThen ? undefined : both);
+    const facts = Object.keys(receiptFactsSchema.shape).filter((fact) => fact in receipt);
+    expect(facts).toEqual(isThen ? [] : Object.keys(receiptFactsSchema.shape));
     const written = receiptSchema.parse(await readJson(join(receipt.outputFolder ?? '', 'receipt.json')));
     expect(written).toMatchObject({ outcome: 'completed', epochs: { trained: 3, planned: 3 } });
   });

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from daformer_head import resized
-from images import file_of, palette, side_by_side
 from metrics import ConfusionMatrix
 from multi_resolution import Inferred, MultiResolutionNetwork
+from sample_images import file_of, palette, side_by_side
 from sliding_window import slide
 from torch import Tensor
 

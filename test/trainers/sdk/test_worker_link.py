@@ -8,6 +8,7 @@ import select
 import socket
 import stat
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,23 @@ def test_nobody_comes(start: Start) -> None:
     assert (last["type"], last["finished"], last["unattended"]) == ("stopped", False, True)
     (name,) = trainer.checkpoints
     assert name.startswith("epoch-0000-batch-")
+
+
+def test_who_comes_late_hears_of_the_end_last(tmp_path: Path) -> None:
+    path = os.path.join(tempfile.mkdtemp(prefix="epochal-"), "trainer")  # a short one
+    address = Address("s", path, tmp_path / "events.jsonl", 60.0)
+    link = WorkerLink(address, lambda _: True, lambda: None, lambda: None)
+    link.start()
+    ending = threading.Thread(
+        target=lambda: [link.send(event) for event in ({"type": "phase", "phase": "finish"}, {"type": "stopped"})]
+    )
+    ending.start()
+    until((tmp_path / "events.jsonl").exists, lambda: "")  # it is on its way, and nobody has come
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as worker:
+        worker.connect(address.socket)
+        ending.join()
+        told = worker.recv(65536).splitlines()
+    assert [json.loads(line)["type"] for line in told] == ["phase", "stopped"]
 
 
 def test_last_words_that_nobody_hears(start: Start) -> None:

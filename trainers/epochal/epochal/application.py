@@ -13,23 +13,22 @@ from typing import Any, TypeVar
 
 from epochal import devices, random_state, training_loop
 from epochal.averages import Average
-from epochal.channel import log
 from epochal.checkpoints import CheckpointFolder
 from epochal.contracts import PROTOCOL
 from epochal.control import Control
 from epochal.data_report import DataReport
 from epochal.errors import SetUpError, StopException
+from epochal.listeners import without_worker, worker_link
 from epochal.peers import Peers, follow_rank_0
 from epochal.progress import SetUpProgress
 from epochal.protocol import EventSink
-from epochal.ranks import NoCheckpoints, Ranks, SharedControl, Silent
+from epochal.ranks import NoCheckpoints, Ranks, SharedControl
 from epochal.run_lock import RunLock
 from epochal.session import Session, read_session
 from epochal.shuffled_batches import ShuffledBatches
 from epochal.shutdown import Shutdown
 from epochal.trainer import Trainer
 from epochal.training import Training
-from epochal.worker_link import Address, WorkerLink
 
 Batch = TypeVar("Batch")
 
@@ -63,8 +62,8 @@ class Application:
         #: The processes that train together: `app.ranks.rank` of `app.ranks.count`.
         self.ranks = Ranks.here()
         self._control = SharedControl(self.ranks) if self.ranks.count > 1 else Control()
-        link = self._link() if session is None and not self.ranks.rank else None
-        self._sink: EventSink = link or self._without_worker(session)
+        link = worker_link(self._control, lambda: self.has_ended) if session is None and not self.ranks.rank else None
+        self._sink: EventSink = link or without_worker(self._control, session, self.ranks)
         self._shutdown = Shutdown(self._control, self._sink, self.ranks, peers)
         if self.ranks.rank:
             follow_rank_0()
@@ -321,32 +320,6 @@ class Application:
     def handle_signals(self) -> None:
         """Take SIGTERM and SIGINT as stops again, after a framework took them."""
         self._shutdown.handle_signals()
-
-    # Its worker, or its terminal
-
-    def _link(self) -> WorkerLink:
-        address = Address.read()
-        try:
-            return WorkerLink(address, self._control.obey, self._worker_has_left, self._nobody_came)
-        except OSError as error:
-            raise SetUpError(f"the trainer cannot listen on the socket {address.socket}: {error}") from error
-
-    def _without_worker(self, session: Session | None) -> EventSink:
-        if session is None or self.ranks.rank:
-            return Silent()
-        from epochal.stand_alone import Terminal
-
-        self._control.grant(session.epochs)
-        return Terminal(session)
-
-    def _worker_has_left(self) -> None:
-        if not self.has_ended:
-            log("no worker is connected any more: the training goes on, and waits for another one")
-
-    def _nobody_came(self) -> None:
-        if not self.has_ended:
-            self._control.leave_unattended()
-            log("the worker is lost, and no other one came: the training is saved at the next batch boundary, and ends")
 
     def _open_run_folder(self) -> CheckpointFolder | NoCheckpoints:
         if self.ranks.rank:

@@ -126,6 +126,8 @@ class WorkerLink:
                 self._keep(event)
                 if kind == "phase":
                     self._phase, self._batch = _line(event), b""
+                elif kind in _LAST_WORDS:
+                    self._phase = self._batch = b""  # Who comes late hears of an end last.
                 self._number += 1
                 self._waiting.append(_Waiting(self._number, kind, _line({**event, "seq": self._number})))
                 self._drop_oldest()

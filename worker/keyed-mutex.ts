@@ -1,5 +1,5 @@
-/** Work on one thing at a time: the next begins when the one before has ended, however it ended. */
-export class Turns {
+/** Work on one key at a time: the next begins when the one before has ended, however it ended. */
+export class KeyedMutex {
   readonly #last = new Map<string, Promise<void>>();
 
   /** Resolves when no work is under way or waits for its turn. */
@@ -7,9 +7,9 @@ export class Turns {
     while (this.#last.size > 0) await Promise.all(this.#last.values());
   }
 
-  /** Throws what `work` throws, or the signal's reason when it was aborted before the turn came. */
-  take<T>(thing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(thing);
+  /** Throws what `work` throws, or the signal's reason when it was aborted before it could begin. */
+  runExclusive<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key);
     const mine = (async () => {
       await before;
       signal.throwIfAborted();
@@ -19,9 +19,9 @@ export class Turns {
       () => undefined,
       () => undefined,
     );
-    this.#last.set(thing, over);
+    this.#last.set(key, over);
     void over.then(() => {
-      if (this.#last.get(thing) === over) this.#last.delete(thing);
+      if (this.#last.get(key) === over) this.#last.delete(key);
     });
     return mine;
   }

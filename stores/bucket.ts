@@ -1,0 +1,125 @@
+/**
+ * What an object store needs of a provider: keys with bytes, conditional creation, ranges, paged lists, uploads in parts. A new provider is
+ * one class with these methods, whose every failure is a BucketError; nobody tries again here, and nothing is known of runs.
+ */
+
+export interface Bucket {
+  /** As people read it, without a slash at its end: `s3://name`. */
+  readonly address: string;
+  readonly limits: BucketLimits;
+
+  /** Null when there is none. */
+  head(key: string, call: Call): Promise<BucketObject | null>;
+
+  /**
+   * Stores all of `bytes`, whose SHA-256 is `sha256` (32 bytes): the provider refuses what arrives otherwise. `ifAbsent`: unless there is
+   * an object already, which is told by null.
+   */
+  put(key: string, bytes: Uint8Array, sha256: Uint8Array, options: PutOptions): Promise<Proof | null>;
+
+  /** From byte `offset` on, `length` of them or to the end. Null when there is no such object. `etag`: of that version alone. */
+  get(key: string, range: ByteRange, call: Call): Promise<BucketBody | null>;
+
+  /** In order of key, those after `after`. */
+  list(prefix: string, call: Call, after?: string): AsyncIterable<{ key: string; size: number }>;
+
+  /** Not an error where there is none. At most `limits.deletes` at once. */
+  delete(keys: readonly string[], call: Call): Promise<void>;
+
+  /** Uploads in parts that were begun and neither completed nor given up, of keys with this prefix. */
+  uploads(prefix: string, call: Call): AsyncIterable<{ key: string; upload: string; begunAt: Date | null }>;
+  beginUpload(key: string, call: Call): Promise<string>;
+  /** Parts that are there, whole, in order; null when the upload is not there any longer. */
+  parts(key: string, upload: string, call: Call): Promise<UploadedPart[] | null>;
+  /** `number` from 1. */
+  putPart(
+    key: string,
+    upload: string,
+    number: number,
+    bytes: Uint8Array,
+    sha256: Uint8Array,
+    call: Call,
+  ): Promise<UploadedPart>;
+  /** The parts become the object. Throws a BucketError `gone` when the upload, or one of these parts, is not there. */
+  completeUpload(key: string, upload: string, parts: readonly UploadedPart[], call: Call): Promise<Proof>;
+  /** Not an error where there is none. */
+  abortUpload(key: string, upload: string, call: Call): Promise<void>;
+
+  /** Now, by the provider's clock. */
+  now(): number;
+}
+
+export interface BucketLimits {
+  /** Bytes. */
+  keyBytes: number;
+  partBytes: number;
+  parts: number;
+  deletes: number;
+}
+
+export interface Call {
+  signal?: AbortSignal | undefined;
+}
+
+export interface PutOptions extends Call {
+  ifAbsent?: boolean;
+  /** Kept beside the object, for whoever has to tell his own from another's. */
+  writer?: string;
+}
+
+export interface ByteRange {
+  offset: number;
+  length?: number;
+  etag?: string;
+}
+
+export interface BucketObject {
+  size: number;
+  etag: string;
+  /** Hexadecimal, of all its bytes, where the provider has checked that. */
+  sha256: string | null;
+  /** What the provider has checked over all bytes of an object of several parts, as `proofOfParts` says it; null where it tells none. */
+  composite: string | null;
+  writer: string | null;
+}
+
+export interface BucketBody extends BucketObject {
+  /** From `offset` on. May end early where the connection breaks, without an error. */
+  bytes: AsyncIterable<Uint8Array>;
+}
+
+/** What the provider says of what it has just stored. `proved`: its checksum over all bytes is ours. */
+export interface Proof {
+  etag: string | null;
+  proved: boolean;
+}
+
+export interface UploadedPart {
+  number: number;
+  size: number;
+  etag: string;
+  /** 32 bytes; null where the provider has not checked it. */
+  sha256: Uint8Array | null;
+  storedAt: Date | null;
+}
+
+/**
+ * `busy`: throttled, or failed on its side; `broken`: no whole answer came; `damaged`: what arrived there was something else; `gone`: what
+ * was begun is not there any longer, or has changed; `refused`: rights, credentials, a bucket that is not there: another try needs a
+ * person first; `never`: no later try can help.
+ */
+export type BucketTrouble = 'busy' | 'broken' | 'damaged' | 'gone' | 'refused' | 'never';
+
+/** The message is a clause: `the bucket does not exist (NoSuchBucket)`. */
+export class BucketError extends Error {
+  override readonly name = 'BucketError';
+  constructor(
+    readonly trouble: BucketTrouble,
+    message: string,
+    /** How long the provider asked to be left alone. */
+    readonly retryAfterMs: number | null = null,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

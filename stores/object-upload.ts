@@ -1,0 +1,226 @@
+/**
+ * Puts a file into a bucket: in one piece, or in parts, several at a time and each checked by the provider. The file is read once. What a
+ * crash left of an upload is taken up where its parts are those of this file.
+ */
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { StoreError } from './artifact-store.ts';
+import { BucketError, type UploadedPart } from './bucket.ts';
+import { BufferPool } from './buffer-pool.ts';
+import type { FileDigest } from './file-digest.ts';
+import { storeError } from './file-errors.ts';
+import type { ObjectRoot } from './object-root.ts';
+import { proofOfParts } from './part-proof.ts';
+import type { RetryOptions } from './retries.ts';
+import { hexOf, sha256Of, sha256OfMany } from './sha256.ts';
+
+/** Parts on their way at once: with one more that is read, what an upload takes in memory. */
+const atOnce = 4;
+/** Uploads of one file that somebody else has ended or completed meanwhile. */
+const mostAttempts = 4;
+
+export interface Upload extends FileDigest {
+  etag: string | null;
+  /** False: the provider said nothing of what it has checked, and the copy has to be read back. */
+  proved: boolean;
+  parts: number;
+}
+
+export interface UploadOptions extends RetryOptions {
+  onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** Uploads of this process, which nobody else here takes up. */
+const ours = new Set<string>();
+
+export async function uploadFile(
+  root: ObjectRoot,
+  path: string,
+  file: FileHandle,
+  size: number,
+  options: UploadOptions,
+): Promise<Upload> {
+  if (size <= root.bucket.limits.partBytes) {
+    const bytes = Buffer.allocUnsafe(size);
+    if ((await fill(file, bytes, 0)) < size || (await isLonger(file, size))) throw changed(path);
+    const upload = await uploadBytes(root, path, bytes, options);
+    options.onBytes?.(size);
+    return upload;
+  }
+  let told = 0;
+  // Parts that are sent again do not move the file any further.
+  const onBytes = (sent: number) => {
+    if (sent > told) options.onBytes?.(sent - told);
+    told = Math.max(told, sent);
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await uploadParts(root, path, file, size, attempt === 1, { ...options, onBytes });
+    } catch (error) {
+      if (!isGone(error) || attempt === mostAttempts) throw error;
+    }
+  }
+}
+
+export async function uploadBytes(
+  root: ObjectRoot,
+  path: string,
+  bytes: Uint8Array,
+  options: RetryOptions,
+): Promise<Upload> {
+  const key = root.keyOf(path);
+  const sha256 = sha256Of(bytes);
+  const proof = await root.tried(`cannot write ${root.shown(path)}`, options, () =>
+    root.bucket.put(key, bytes, sha256, options),
+  );
+  return {
+    size: bytes.length,
+    sha256: hexOf(sha256),
+    etag: proof?.etag ?? null,
+    proved: proof?.proved ?? false,
+    parts: 1,
+  };
+}
+
+async function uploadParts(
+  root: ObjectRoot,
+  path: string,
+  file: FileHandle,
+  size: number,
+  takeUp: boolean,
+  options: Omit<UploadOptions, 'onBytes'> & { onBytes: (sent: number) => void },
+): Promise<Upload> {
+  const { bucket } = root;
+  const key = root.keyOf(path);
+  const doing = `cannot write ${root.shown(path)}`;
+  const partBytes = partSize(size, bucket.limits);
+  const left = takeUp ? await leftUpload(root, key, doing, options) : null;
+  const upload = left?.upload ?? (await root.tried(doing, options, () => bucket.beginUpload(key, options)));
+  ours.add(upload);
+  const broken = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, broken.signal]) : broken.signal;
+  const buffers = new BufferPool(atOnce + 1, partBytes);
+  const sending = new Map<number, Promise<void>>();
+  const parts: UploadedPart[] = [];
+  const whole = createHash('sha256');
+  let failure: { error: unknown } | null = null;
+  let sent = 0;
+  const send = async (number: number, buffer: Buffer<ArrayBuffer>, length: number) => {
+    try {
+      const bytes = buffer.subarray(0, length);
+      const sha256 = await sha256OfMany(bytes);
+      const there = left?.parts.get(number);
+      const isThere = there?.size === length && there.sha256 !== null && Buffer.compare(there.sha256, sha256) === 0;
+      parts[number - 1] = isThere
+        ? there
+        : await root.tried(doing, { ...options, signal }, () =>
+            bucket.putPart(key, upload, number, bytes, sha256, { signal }),
+          );
+      sent += length;
+      options.onBytes(sent);
+    } catch (error) {
+      failure ??= { error };
+      broken.abort(error);
+    } finally {
+      sending.delete(number);
+      buffers.give(buffer);
+    }
+  };
+  try {
+    let read = 0;
+    for (let number = 1; read < size && !failure; number += 1) {
+      const buffer = await buffers.take();
+      if (failure) break;
+      options.signal?.throwIfAborted();
+      const length = await fill(file, buffer.subarray(0, Math.min(partBytes, size - read)), read);
+      if (length < Math.min(partBytes, size - read)) throw changed(path);
+      whole.update(buffer.subarray(0, length));
+      read += length;
+      sending.set(number, send(number, buffer, length));
+    }
+    await Promise.all(sending.values());
+    if (failure) throw (failure as { error: unknown }).error;
+    if (await isLonger(file, size)) throw changed(path);
+    const proof = await complete(root, key, doing, upload, parts, size, options);
+    return { size, sha256: whole.digest('hex'), ...proof, parts: parts.length };
+  } finally {
+    broken.abort();
+    // A buffer that is still sent must not be given to another upload, and no failure go unheard.
+    await Promise.all(sending.values());
+    ours.delete(upload);
+  }
+}
+
+/** What is there under this name becomes the object. */
+async function complete(
+  root: ObjectRoot,
+  key: string,
+  doing: string,
+  upload: string,
+  parts: readonly UploadedPart[],
+  size: number,
+  options: RetryOptions,
+): Promise<{ etag: string | null; proved: boolean }> {
+  const { bucket } = root;
+  const expected = proofOfParts(parts);
+  const asCompleted = async () => {
+    const found = await bucket.head(key, options);
+    const isOurs = found?.size === size && found.composite !== null && found.composite === expected;
+    return isOurs ? { etag: found.etag, proved: true } : null;
+  };
+  return root.tried(doing, options, async () => {
+    try {
+      const proof = await bucket.completeUpload(key, upload, parts, options);
+      return proof.proved && proof.etag ? proof : ((await asCompleted()) ?? { etag: proof.etag, proved: false });
+    } catch (error) {
+      // Its answer was lost, or another process has completed the same.
+      const done = isGone(error) ? await asCompleted() : null;
+      if (done) return done;
+      throw error;
+    }
+  });
+}
+
+/** The newest upload of this key that nobody in this process is at, with its parts. */
+async function leftUpload(root: ObjectRoot, key: string, doing: string, options: RetryOptions) {
+  const { bucket } = root;
+  return root.tried(doing, options, async () => {
+    let newest: { upload: string; begunAt: number } | null = null;
+    for await (const one of bucket.uploads(key, options)) {
+      const begunAt = one.begunAt?.getTime() ?? 0;
+      if (one.key === key && !ours.has(one.upload) && begunAt >= (newest?.begunAt ?? 0))
+        newest = { upload: one.upload, begunAt };
+    }
+    const parts = newest && (await bucket.parts(key, newest.upload, options));
+    return newest && parts && { upload: newest.upload, parts: new Map(parts.map((part) => [part.number, part])) };
+  });
+}
+
+const MiB = 1 << 20;
+
+/** The same for the same size, so that parts are found again. */
+export const partSize = (size: number, limits: { partBytes: number; parts: number }): number =>
+  Math.max(limits.partBytes, Math.ceil(size / limits.parts / MiB) * MiB);
+
+/** Reads until `buffer` is full or the file ends; answers how much. */
+async function fill(file: FileHandle, buffer: Uint8Array, position: number): Promise<number> {
+  let filled = 0;
+  try {
+    while (filled < buffer.length) {
+      const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, position + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+  } catch (error) {
+    throw storeError('cannot read the file to store', error);
+  }
+  return filled;
+}
+
+const isLonger = async (file: FileHandle, size: number) => (await fill(file, Buffer.alloc(1), size)) > 0;
+
+const changed = (path: string) => new StoreError(`the file for ${path} changed while it was stored`, true);
+
+const isGone = (error: unknown): boolean =>
+  (error instanceof BucketError && error.trouble === 'gone') ||
+  (error instanceof StoreError && error.cause !== undefined && isGone(error.cause));

@@ -1,0 +1,62 @@
+/**
+ * The client of the AWS SDK, by the standard settings of AWS: environment and `~/.aws/config`. Credentials come from its own default chain, and
+ * are never read here.
+ */
+import type { S3Client } from '@aws-sdk/client-s3';
+
+export type Sdk = typeof import('./aws-s3.ts');
+export interface S3Connection {
+  sdk: Sdk;
+  client: S3Client;
+}
+
+/** A connection on which nothing moves for so long is given up. */
+export const idleMs = 60_000;
+
+/** What decides which server is asked, and as whom: another client for other values. */
+const variables = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE'];
+const credentials = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
+const connections = new Map<string, Promise<S3Connection>>();
+
+/** The one of this process, with its open connections and its credentials. */
+export function sharedConnection(): Promise<S3Connection> {
+  const key = JSON.stringify([...variables, ...credentials].map((name) => process.env[name]));
+  const there = connections.get(key);
+  if (there) return there;
+  const made = connect();
+  connections.set(key, made);
+  made.catch(() => connections.delete(key));
+  return made;
+}
+
+async function connect(): Promise<S3Connection> {
+  // It tells of Node versions that later ones of it need: this one comes with the package, and is chosen there.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  const sdk = await import('./aws-s3.ts');
+  const profile = await profileSettings(sdk);
+  const { env } = process;
+  const endpoint = env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || profile.endpoint_url;
+  const style = profile['s3.addressing_style'];
+  const client = new sdk.S3Client({
+    region: env.AWS_REGION || env.AWS_DEFAULT_REGION || profile.region || 'us-east-1',
+    // As AWS's own command line: a server of one's own rarely has a name for each bucket.
+    forcePathStyle: style === 'path' || (endpoint !== undefined && style !== 'virtual'),
+    // Tried again by us, who can say so meanwhile, and who know what is worth it.
+    maxAttempts: 1,
+    // Each request of ours has the checksum that we compare, and no second one.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    expectContinueHeader: false,
+    requestHandler: { connectionTimeout: 10_000, socketTimeout: idleMs },
+  });
+  return { sdk, client };
+}
+
+/** Of the chosen profile in `~/.aws/config`, nested ones with a dot; the SDK has no setting for how buckets are addressed. */
+async function profileSettings({
+  loadSharedConfigFiles,
+  getProfileName,
+}: Sdk): Promise<Record<string, string | undefined>> {
+  const { configFile } = await loadSharedConfigFiles();
+  return configFile[getProfileName({})] ?? {};
+}

@@ -1,0 +1,10 @@
+/** SHA-256 of bytes that are in memory. */
+import { createHash, webcrypto } from 'node:crypto';
+
+export const sha256Of = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
+
+/** The same of many bytes, on another thread. */
+export const sha256OfMany = async (bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> =>
+  new Uint8Array(await webcrypto.subtle.digest('SHA-256', bytes));
+
+export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

@@ -1,0 +1,32 @@
+/** A body whose bytes stop coming, on a connection that stays open. */
+import { BucketError } from './bucket.ts';
+
+const idleMs = 60_000;
+
+/** Throws a BucketError `broken` when nothing came for `ms`. */
+export async function* idleLimit(bytes: AsyncIterable<Uint8Array>, ms = idleMs): AsyncGenerator<Uint8Array> {
+  const iterator = bytes[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await within(iterator.next(), ms);
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // Not waited for: a stream that hangs would hold up who has given it up.
+    void iterator.return?.().catch(() => undefined);
+  }
+}
+
+async function within<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new BucketError('broken', `nothing came for ${ms / 1000} s`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => undefined);
+  }
+}

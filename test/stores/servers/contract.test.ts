@@ -1,0 +1,37 @@
+/** The contract of stores, on every kind of store there is. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe } from 'vitest';
+import { openStore } from '../../../stores/open-store.ts';
+import * as s3 from './s3-stage.ts';
+import { storeContract } from './store-contract.ts';
+
+describe('a store in a folder', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'epochal-contract-'));
+    await openStore(join(folder, 'store')).prepare(false);
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  storeContract({
+    store: () => openStore(join(folder, 'store')),
+    again: (identity) => openStore(join(folder, 'store'), identity),
+    folder: () => folder,
+    local: async (name, content) => {
+      await writeFile(join(folder, name), content);
+      return join(folder, name);
+    },
+  });
+});
+
+describe.skipIf(!s3.hasS3)('a store on S3', () => {
+  if (s3.hasS3) s3.onS3();
+  storeContract({
+    store: () => s3.store,
+    again: (identity) => openStore(s3.address, identity),
+    folder: () => s3.folder,
+    local: s3.local,
+  });
+});

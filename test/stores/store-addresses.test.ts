@@ -1,0 +1,86 @@
+/** Addresses of stores: what is wrong with one is one sentence, before anything is opened. */
+import { expect, it } from 'vitest';
+import { runConfigSchema } from '../../contracts/run-config.ts';
+import { StoreError } from '../../stores/artifact-store.ts';
+import { isFolderAddress, openStore } from '../../stores/open-store.ts';
+
+const bucketRule =
+  'its bucket name is not one of S3: 3 to 63 lower-case letters, digits, hyphens and dots, with a letter or digit at both ends';
+const nameRule = 'its prefix must have names between single slashes, none of them "." or ".."';
+const noPrefix = 'it names no prefix, and a store never takes a whole bucket: choose one, such as "epochal"';
+
+it.each([
+  ['relative/path', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
+  ['', 'it is not an absolute path; a store is'],
+  ['ftp://host/x', 'there is no store for "ftp:" addresses; a store is'],
+  ['constructor:x', 'there is no store for "constructor:" addresses; a store is'],
+  ['s4://bucket/x', 'there is no store for "s4:" addresses; a store is'],
+  ['file://host/x', 'it is not a valid file: address'],
+  ['s3:bucket/x', 'it does not begin with s3://'],
+  ['s3:/bucket/x', 'it does not begin with s3://'],
+  ['s3:', 'it does not begin with s3://'],
+  ['s3://', 'it names no bucket'],
+  ['s3:///x', 'it names no bucket'],
+  ['s3://Bucket/x', bucketRule],
+  ['s3://bu/x', bucketRule],
+  [`s3://${'b'.repeat(64)}/x`, bucketRule],
+  ['s3://buc_ket/x', bucketRule],
+  ['s3://-bucket/x', bucketRule],
+  ['s3://bucket-/x', bucketRule],
+  ['s3://bu..cket/x', bucketRule],
+  ['s3://bu.-cket/x', bucketRule],
+  ['s3://192.168.0.1/x', bucketRule],
+  ['s3://bucket:9000/x', bucketRule],
+  ['s3://xn--bucket/x', bucketRule],
+  ['s3://bucket?/x', bucketRule],
+  ['s3://bücket/x', bucketRule],
+  ['s3://key:secret@bucket/x', 'it has credentials in it, which belong in the settings of the AWS client'],
+  ['s3://bucket', noPrefix],
+  ['s3://bucket/', noPrefix],
+  ['s3://bucket//', noPrefix],
+  ['s3://bucket//x', nameRule],
+  ['s3://bucket/../x', nameRule],
+  ['s3://bucket/x/..', nameRule],
+  ['s3://bucket/./x', nameRule],
+  ['s3://bucket/x//y', nameRule],
+  ['s3://bucket/x\\y', nameRule],
+  ['s3://bucket/%2e%2e/x', 'its prefix is percent-encoded: write it as it is'],
+  ['s3://bucket/x?versionId=1', 'its prefix has a "?" or "#", which are not part of a path'],
+  ['s3://bucket/x#y', 'its prefix has a "?" or "#", which are not part of a path'],
+  ['s3://bucket/x\ny', 'its prefix has a control character'],
+  ['s3://bucket/x\0y', 'its prefix has a control character'],
+  [`s3://bucket/${'x'.repeat(513)}`, 'its prefix has more than 512 bytes'],
+  [`s3://bucket/${'ä'.repeat(300)}`, 'its prefix has more than 512 bytes'],
+])('%j is refused', (address, why) => {
+  const error = (() => {
+    try {
+      openStore(address);
+    } catch (thrown) {
+      return thrown;
+    }
+    return null;
+  })();
+  expect(error).toBeInstanceOf(StoreError);
+  expect((error as StoreError).retryable).toBe(false);
+  expect((error as StoreError).message.startsWith(why)).toBe(true);
+  expect((error as StoreError).message).not.toContain('secret');
+});
+
+it.each([
+  ['s3://bucket/x', 's3://bucket/x'],
+  ['S3://bucket/x/', 's3://bucket/x'],
+  ['s3://my.bucket-1/team a/ä', 's3://my.bucket-1/team a/ä'],
+  ['/mnt/store/', '/mnt/store'],
+  ['file:///mnt/a%20store', '/mnt/a store'],
+])('%j is the store %s', (written, address) => {
+  expect(openStore(written).address).toBe(address);
+  expect(isFolderAddress(written)).toBe(!written.toLowerCase().startsWith('s3:'));
+});
+
+it('with credentials in it is refused before it is sent anywhere', () => {
+  const parsed = runConfigSchema.safeParse({ trainer: 'digits', store: 's3://key:secret@bucket/x' });
+  expect(parsed.error?.issues.map(({ path, message }) => [path.join('.'), message])).toContainEqual([
+    'store',
+    'must have no credentials in it: a worker has its own',
+  ]);
+});

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+import shared from './vitest.config.ts';
+
+/** `npm run test:stores`: every store on a real server of its kind, which is built or installed where it is not there. */
+export default defineConfig({
+  test: {
+    ...shared.test,
+    include: ['test/stores/servers/**/*.test.ts'],
+    exclude: [],
+    globalSetup: ['test/temporal-server.ts', 'test/stores/servers/s3-server.ts'],
+  },
+});
