@@ -104,12 +104,13 @@ describe.skipIf(!s3.hasS3)('S3', () => {
   });
 
   it.each([
-    ['a file', isPut, 1000],
-    ['a part', isPart, large],
-    ['the end of an upload', isCompleted, large],
-  ])('whose answer about %s is lost is asked, and nothing is told twice', async (_, when, size) => {
+    ['a file', isPut, 1000, 0],
+    ['a part', isPart, large, 4],
+    ['the end of an upload', isCompleted, large, 3],
+  ])('whose answer about %s is lost is asked, and what was done is not done again', async (_, when, size, parts) => {
     s3.proxy.break(when, { kind: 'loseAnswer' });
     await published(randomBytes(size));
+    expect(s3.proxy.seen.filter(isPart)).toHaveLength(parts);
     expect(await uploadsLeft()).toEqual([]);
   });
 
@@ -308,6 +309,13 @@ describe.skipIf(!s3.hasS3)('S3', () => {
       else await published(randomBytes(size));
       expect(await uploadsLeft(), clear).toEqual([]);
     }
+  });
+
+  it('that has completed an upload without our hearing of it, and forgotten it, is asked for the object', async () => {
+    s3.proxy.break(isCompleted, { kind: 'loseAnswer' });
+    s3.proxy.break(isCompleted, refusal(404, 'NoSuchUpload'));
+    await published(randomBytes(large));
+    expect(s3.proxy.seen.filter(isPart)).toHaveLength(3);
   });
 
   it('whose uploads go away meanwhile gets the file all the same', async () => {
