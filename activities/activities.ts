@@ -53,7 +53,7 @@ export const hostActivities = (host: Host) => ({
 /** The host's control queue: what must never wait behind an epoch. */
 export const hostControlActivities = (host: Host) => ({
   stopTrainer: stopTrainer(host),
-  hostStatus: hostStatus(host),
+  hostStatus: hostStatus(host, () => activityNames(host)),
   listData: listData(host),
   removeData: removeData(host),
   publishData: publishData(host),
@@ -67,3 +67,9 @@ export const hostControlActivities = (host: Host) => ({
 
 /** The workflow queue: what belongs to no host. */
 export const workflowQueueActivities = (host: Host) => ({ findLostRuns: findLostRuns(host) });
+
+/** All that a host can be asked for, whichever queue it is asked on. */
+function activityNames(host: Host): string[] {
+  const all = [poolActivities, poolControlActivities, hostActivities, hostControlActivities, workflowQueueActivities];
+  return [...new Set(all.flatMap((activities) => Object.keys(activities(host))))].sort();
+}

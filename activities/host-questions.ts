@@ -1,8 +1,9 @@
 /** What clients ask a host directly: what it is doing, which trainers it has, which run folders it keeps. */
 import { stat, statfs } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/activity';
-import type { HostStatus, KeptFolder, TrainerList } from '../contracts/host-messages.ts';
+import { contractVersion, type HostStatus, type KeptFolder, type TrainerList } from '../contracts/host-messages.ts';
 import type { Life } from '../contracts/life.ts';
+import { protocolVersion } from '../contracts/protocol.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
 import { falseIfStoreUnavailable, outputPath } from '../stores/artifact-store.ts';
@@ -14,6 +15,7 @@ import { folderBytes, type RunFolder } from '../worker/run-folders.ts';
 import { readRunFile } from '../worker/run-report.ts';
 import { StoredAnswers } from '../worker/stored-answers.ts';
 import { destinationOf, readKept } from '../worker/upkeep.ts';
+import { version } from '../worker/version.ts';
 import { working } from './activity-support.ts';
 
 export const listTrainers = (host: Host) => (): Promise<TrainerList> =>
@@ -21,7 +23,8 @@ export const listTrainers = (host: Host) => (): Promise<TrainerList> =>
     host.trainers.manifests({ signal, onProgress: (doing) => (progress.doing = doing) }),
   );
 
-export const hostStatus = (host: Host) => async (): Promise<HostStatus> => {
+/** `can`: the activities that this host serves. */
+export const hostStatus = (host: Host, can: () => string[]) => async (): Promise<HostStatus> => {
   const { bavail, bsize } = await statfs(host.settings.dataFolder);
   return {
     host: host.id,
@@ -30,6 +33,12 @@ export const hostStatus = (host: Host) => async (): Promise<HostStatus> => {
     devices: (await readGpus()).map(({ name, memoryBytes, usedBytes }) => ({ name, memoryBytes, usedBytes })),
     freeDiskBytes: bavail * bsize,
     dataFolder: host.settings.dataFolder,
+    software: {
+      version,
+      contract: contractVersion,
+      protocol: { from: protocolVersion, to: protocolVersion },
+      can: can(),
+    },
   };
 };
 

@@ -26,11 +26,11 @@ export class Calls {
     } catch (error) {
       if (!isSilence(error)) throw typedError(error, this.server, run);
       await this.requireServer(error);
-      const about = run === null ? '' : ` for run ${run}`;
-      throw new NoWorkerError(
-        `no worker answered${about} within ${seconds} s: is one running? "epochal worker" starts one`,
-        { cause: error },
-      );
+      // A run answers by whoever serves its workflow.
+      const about = run === null ? 'no worker answered' : `no server answered for run ${run}`;
+      throw new NoWorkerError(`${about} within ${seconds} s: is one running? "epochal server" starts one`, {
+        cause: error,
+      });
     }
   }
 

@@ -44,6 +44,7 @@ import { presentSalvage, salvageEnd } from './salvaged.ts';
 import { isSilence, typedError } from './temporal-errors.ts';
 import { type WatchItem, type WatchOptions, watchRun } from './watch.ts';
 import { WorkerQuestions } from './worker-questions.ts';
+import { whyUnserved } from './workflow-pollers.ts';
 
 export interface TrainingClientOptions {
   /** How long a question may wait for a worker, in seconds. */
@@ -195,14 +196,15 @@ export class TrainingClient {
     return { summary, progress, waiting: { pool, before } };
   }
 
+  /** Why every run waits: nobody serves workflows. Null where somebody does. */
+  unserved = (): Promise<string | null> => whyUnserved(this.#calls, this.#workflowQueue);
+
   /** Items as they come, the end last; see WatchItem. Throws WorkerFailedError for a run of another version. */
   watch(run: string, options: WatchOptions = {}): AsyncGenerator<WatchItem> {
     parseName('run', run);
-    const sources = {
-      view: (id: string) => this.view(id),
-      result: (id: string, wait: WaitOptions) => this.result(id, wait),
-    };
-    return watchRun(this.#calls, run, sources, options);
+    const view = (id: string) => this.view(id);
+    const result = (id: string, wait: WaitOptions) => this.result(id, wait);
+    return watchRun(this.#calls, run, { view, result }, options);
   }
 
   /**

@@ -3,6 +3,7 @@
  * serves cannot say so itself.
  */
 import type { Connection } from '@temporalio/client';
+import type { Calls } from './calls.ts';
 
 export interface WorkflowPoller {
   identity: string;
@@ -63,4 +64,13 @@ export function unservedSentence(queue: WorkflowQueue, now: number = Date.now())
   const who = [...new Set(others.map(({ identity }) => identity))].join(', ');
   const whose = queue.current === null ? 'workers without a version' : `version ${queue.current}`;
   return `workflows are for ${whose}, which no server has, so every run waits; ${who} serves another version, and its log says why that did not take over`;
+}
+
+/** The same, asked by a client; null also where the server does not tell. */
+export async function whyUnserved(calls: Calls, queue: string): Promise<string | null> {
+  const { connection, options } = calls.client;
+  const now = await calls
+    .within(5, null, () => workflowQueueNow(connection, options.namespace, queue))
+    .catch(() => null);
+  return now && unservedSentence(now);
 }

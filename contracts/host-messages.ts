@@ -43,6 +43,23 @@ export const trainerListSchema = z.array(
 );
 export type TrainerList = z.infer<typeof trainerListSchema>;
 
+/**
+ * Of what workflows and hosts say to each other. It changes by addition, so that this number rises only where one of them would take the
+ * other wrong.
+ */
+export const contractVersion = 1;
+
+/** What a host is, by itself: it polls without a version. */
+export const softwareSchema = extensible({
+  /** Of Epochal. */
+  version: z.string(),
+  contract: z.int().min(1),
+  /** Versions of the trainer protocol that it speaks. */
+  protocol: extensible({ from: z.int().min(1), to: z.int().min(1) }),
+  /** The activities that it can be asked for. */
+  can: z.array(z.string()),
+});
+
 /** `listHosts()`: who serves a pool is told by Temporal's task queue pollers; this is one host's own answer. */
 export const hostStatusSchema = extensible({
   host: z.string(),
@@ -51,6 +68,8 @@ export const hostStatusSchema = extensible({
   devices: z.array(extensible({ name: z.string(), memoryBytes: z.int().nullable(), usedBytes: z.int().nullable() })),
   freeDiskBytes: z.int().min(0),
   dataFolder: z.string(),
+  /** Hosts of old do not tell. */
+  software: softwareSchema.optional(),
 });
 export type HostStatus = z.infer<typeof hostStatusSchema>;
 

@@ -20,15 +20,16 @@ async function findTemporal(): Promise<{ temporal?: Temporal }> {
   return isConfigured ? {} : { temporal: { address, namespace } };
 }
 
-/** Answers the exit code. */
-export async function runServer(): Promise<number> {
+/** Without the pages there is still the API. */
+async function buildWeb(): Promise<void> {
   const tell = (line: string) => process.stderr.write(`${line}\n`);
-  // Without the pages there is still the API.
-  const prepare = async () => {
-    await ensureBuiltWeb({ onProgress: tell }).catch((error: unknown) =>
-      tell(`the web UI could not be built: ${error instanceof Error ? error.message : String(error)}`),
-    );
-  };
+  await ensureBuiltWeb({ onProgress: tell }).catch((error: unknown) =>
+    tell(`the web UI could not be built: ${error instanceof Error ? error.message : String(error)}`),
+  );
+}
+
+/** Answers the exit code. */
+export async function runServer({ prepare = buildWeb }: { prepare?: () => Promise<void> } = {}): Promise<number> {
   const control = ({ workflowQueue }: ServerSettings, log: Logger) => {
     installLogger(log);
     const folder = cacheFolder({ env: process.env, platform: platform(), home: homedir() });

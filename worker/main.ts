@@ -19,7 +19,9 @@ import {
 import { heartbeatInterval } from '../activities/activity-support.ts';
 import { ensureSearchAttributes } from '../client/search-attributes.ts';
 import { type Conversion, temporalClient, conversion as usual } from '../client/temporal-client.ts';
+import { unservedSentence, workflowQueueNow } from '../client/workflow-pollers.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
+import { ControlWatch } from './control-watch.ts';
 import { Devices } from './devices.ts';
 import { decided, landed } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
@@ -160,6 +162,9 @@ async function serveWith(starting: Promise<Control | null>, options: StartOption
   const running = workers.map((worker) => worker.run());
   await Promise.all(left.map((session) => tellRun(host, session)));
   const control = await starting;
+  const unserved = async () => unservedSentence(await workflowQueueNow(connection, namespace, settings.workflowQueue));
+  const watch = control === null ? new ControlWatch(unserved, log) : null;
+  watch?.start();
   const upkeep = new Upkeep(host);
   upkeep.start();
   log.info(
@@ -170,6 +175,7 @@ async function serveWith(starting: Promise<Control | null>, options: StartOption
   stopped.catch(() => undefined);
   let goingDown = false;
   const shutDown = async () => {
+    watch?.stop();
     upkeep.stop();
     if (!goingDown) for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     goingDown = true;
@@ -196,6 +202,7 @@ async function serveWith(starting: Promise<Control | null>, options: StartOption
       const { sessions, openings, outputs, slots } = host;
       goingDown = true;
       slots.close();
+      watch?.stop();
       upkeep.stop();
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       const controlled = control?.stop().catch(() => undefined);

@@ -53,10 +53,11 @@ export const hostCommands = (root: Root, cli: Cli): Root =>
                   host.status.slots.taken.join(', '),
                   host.status.devices.map(({ name }) => name).join(', ') || 'CPU',
                   sizeText(host.status.freeDiskBytes),
+                  host.status.software?.version ?? '',
                 ]
-              : [host.host, '', host.problem, '', ''],
+              : [host.host, '', host.problem, '', '', ''],
           );
-          cli.print(tableText(['host', 'slots taken', 'runs', 'devices', 'free disk'], rows));
+          cli.print(tableText(['host', 'slots taken', 'runs', 'devices', 'free disk', 'version'], rows));
         }
         return exitCodes.ok;
       }),

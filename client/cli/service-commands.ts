@@ -32,7 +32,7 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
           })
           .option('with-control', {
             type: 'boolean',
-            default: true,
+            default: false,
             describe: 'Serve the workflows of runs, too, as "epochal server" does',
           })
           .example('EPOCHAL_POOL=gpu EPOCHAL_STORE=/data/store $0 worker', 'settings are environment variables')

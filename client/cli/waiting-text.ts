@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunNow, TrainingClient } from '../training-client.ts';
 
-type Asked = Pick<TrainingClient, 'now' | 'hosts'>;
+type Asked = Pick<TrainingClient, 'now' | 'hosts' | 'unserved'>;
 
 /** Runs named in a line. */
 const mostNamed = 3;
@@ -17,6 +17,8 @@ const longestLookMs = 10_000;
 
 /** Of a run that was just started: nothing where its pool has a free slot, which takes it within a moment. */
 export async function waitingOfNew(client: Asked, run: string, pool: string): Promise<string[]> {
+  const unserved = await client.unserved();
+  if (unserved !== null) return [unserved];
   const hosts = await client.hosts(pool);
   if (hosts.some((host) => host.ok && host.status.slots.taken.length < host.status.slots.total)) return [];
   const end = Date.now() + longestLookMs;

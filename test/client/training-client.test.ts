@@ -17,6 +17,7 @@ import {
 } from '../../client/errors.ts';
 import type { RunFilter, RunSummary } from '../../client/run-filter.ts';
 import { TrainingClient } from '../../client/training-client.ts';
+import { version } from '../../client/version.ts';
 import type { WatchItem } from '../../client/watch.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
@@ -229,6 +230,7 @@ describe('the hosts of a pool', () => {
           pool: host.settings.pool,
           slots: { total: 3 },
           dataFolder: host.settings.dataFolder,
+          software: { version, contract: 1, can: expect.arrayContaining(['trainEpoch', 'hostStatus', 'findLostRuns']) },
         },
       },
     ]);
@@ -262,7 +264,7 @@ describe('trouble', () => {
     await away.worker.stopNow();
     const stopped = await errorOf(NoWorkerError, quick.train(run));
     expect(stopped.message).toBe(
-      `no worker answered for run ${run} within 1 s: is one running? "epochal worker" starts one; "train" may still be done when one comes`,
+      `no server answered for run ${run} within 1 s: is one running? "epochal server" starts one; "train" may still be done when one comes`,
     );
     await errorOf(NoWorkerError, quick.view(run));
     const controller = new AbortController();
@@ -271,7 +273,7 @@ describe('trouble', () => {
       for await (const item of quick.watch(run, { signal: controller.signal, intervalMs: 50 })) items.push(item);
     })();
     await until('the trouble is told', () =>
-      items.some((item) => item.kind === 'trouble' && item.message.startsWith(`no worker answered for run ${run}`)),
+      items.some((item) => item.kind === 'trouble' && item.message.startsWith(`no server answered for run ${run}`)),
     );
     const { startWorkerWithControl } = await import('../support/worker-with-control.ts');
     away.worker = await startWorkerWithControl({

@@ -113,11 +113,21 @@ function HostCard({ host: { host, pool, seenAt, status, problem } }: { host: Hos
             <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
               {sizeText(status.freeDiskBytes)} free for run folders in {status.dataFolder}
             </Text>
+            <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+              {softwareText(status.software)}
+            </Text>
           </>
         )}
       </Stack>
     </Card>
   );
+}
+
+function softwareText(software: NonNullable<HostAnswer['status']>['software']): string {
+  if (!software) return 'Version unknown: a worker of version 0.1 or older';
+  const { version, contract, protocol } = software;
+  const spoken = protocol.from === protocol.to ? `${protocol.to}` : `${protocol.from} to ${protocol.to}`;
+  return `Epochal ${version} · contract ${contract} · trainer protocol ${spoken}`;
 }
 
 function memoryText(memory: number | null, used: number | null): string {
