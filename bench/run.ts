@@ -8,6 +8,7 @@ import { concurrency } from './concurrency.ts';
 import { overhead } from './overhead.ts';
 import { recovery } from './recovery.ts';
 import type { BenchResult } from './result.ts';
+import { snapshots } from './snapshots.ts';
 import { stop } from './stop.ts';
 import { storing } from './storing.ts';
 import { wastedWork } from './wasted-work.ts';
@@ -23,6 +24,7 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   stop,
   recovery,
   wasted: wastedWork,
+  snapshots,
   storing,
   concurrency,
   webBundle,

@@ -135,6 +135,8 @@ export const sessionFileSchema = extensible({
   batchDivisor: z.int().min(1),
   /** Absolute path of at most 100 bytes: the Unix socket on which the trainer listens, with mode 0600. Left out: a run by hand. */
   socket: z.string().optional(),
+  /** How often to write snapshots: in seconds, or as what they cost allows. Left out: none. */
+  snapshots: z.union([z.enum(['auto', 'off']), z.number().min(0)]).optional(),
   /** How long it trains on without a worker, at most. */
   reattachSeconds: z.number().min(0).optional(),
 });

@@ -54,6 +54,12 @@ export const checkpointPolicySchema = z.strictObject({
     .describe(
       'Also save within an epoch, every N batches, so that a crash costs less. 0: only at the end of an epoch.',
     ),
+  snapshots: z
+    .union([z.enum(['auto', 'off']), z.number().min(0.1).max(week)])
+    .default('off')
+    .describe(
+      'How often the trainer saves a snapshot on its host, in seconds: what a run resumes from after a kill, out of memory or a hang. `auto`: as often as about 1 % of the training time pays for. Snapshots are not published.',
+    ),
 });
 export type CheckpointPolicy = z.infer<typeof checkpointPolicySchema>;
 

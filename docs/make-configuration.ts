@@ -47,6 +47,7 @@ export const examples: Record<string, unknown> = {
   'checkpoints.last': 2,
   'checkpoints.everyEpochs': 10,
   'checkpoints.everyBatches': 500,
+  'checkpoints.snapshots': 60,
   'failures.restarts': 5,
   'failures.backoffSeconds': 10,
   'failures.maxBackoffSeconds': 600,

@@ -1,5 +1,5 @@
 /** Checkpoints of this host: found, verified, fetched from the store, stored, removed. */
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   type CheckpointManifest,
@@ -14,7 +14,7 @@ import type { Session } from '../contracts/session.ts';
 import { type ArtifactStore, DamagedError, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { fileInside } from './inside.ts';
-import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
+import { type RunFolder, readIfThere, replaceFile, sizeOf } from './run-folders.ts';
 import { epochRows, parseJson, readManifest, readManifests, start } from './run-report.ts';
 
 export interface Resume {
@@ -31,6 +31,8 @@ export interface ResumeRequest {
   ledger: readonly LedgerEntry[];
   previous: Session | null;
   notAfter: Position | null;
+  /** The name of one that was verified here just now. */
+  verified?: string | null;
   store: ArtifactStore;
   /** The run's folder in the store. */
   output: string;
@@ -60,7 +62,7 @@ export async function chooseResume(request: ResumeRequest): Promise<Resume | nul
     signal.throwIfAborted();
     const path = join(folder.checkpoints, manifest.name);
     request.onProgress(`verifying checkpoint ${manifest.name}`);
-    if (await isWhole(path, manifest, signal)) {
+    if (manifest.name === request.verified || (await isWhole(path, manifest, signal))) {
       await restoreRows(request, manifest.epoch, 'local');
       return { manifest, path };
     }
@@ -336,12 +338,6 @@ export const sameFiles = (a: CheckpointManifest, b: CheckpointManifest): boolean
 export function manifestOf({ host: _, stored: __, reasons: ___, ...manifest }: LedgerEntry): CheckpointManifest {
   return manifest;
 }
-
-const sizeOf = (path: string) =>
-  stat(path).then(
-    ({ size }) => size,
-    () => null,
-  );
 
 function isUnreadable(error: unknown): null {
   const code = (error as NodeJS.ErrnoException).code;

@@ -93,6 +93,11 @@ export class HangWatch {
     return limit !== null && this.silentSeconds > limit;
   }
 
+  /** The same in a save, whatever the phase: nobody tells of that of a snapshot. */
+  get saveLimitSeconds(): number {
+    return this.#limits.hangCeilingSeconds;
+  }
+
   #learn(gap: number): void {
     const { gaps, longest } = this.#seen.get(this.#phase) ?? { gaps: 0, longest: 0 };
     this.#seen.set(this.#phase, { gaps: gaps + 1, longest: gaps < warmUpGaps ? longest : Math.max(longest, gap) });

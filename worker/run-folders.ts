@@ -16,6 +16,8 @@ export interface RunFolder {
   place: string;
   path: string;
   checkpoints: string;
+  /** What its trainer saved between checkpoints: of no use to anybody but the next trainer here. */
+  snapshots: string;
   /** Checkpoints that were found damaged, for people to look at. */
   damaged: string;
   logs: string;
@@ -49,6 +51,7 @@ export class RunFolders {
       place,
       path,
       checkpoints: join(path, 'checkpoints'),
+      snapshots: join(path, 'snapshots'),
       damaged: join(path, 'damaged'),
       logs: join(path, 'logs'),
       artifacts: join(path, 'artifacts'),
@@ -83,6 +86,13 @@ export class RunFolders {
   }
 }
 
+/** Null for what cannot be looked at. */
+export const sizeOf = (path: string): Promise<number | null> =>
+  stat(path).then(
+    ({ size }) => size,
+    () => null,
+  );
+
 /** Bytes of all files below a folder; 0 when there is none. */
 export async function folderBytes(path: string): Promise<number> {
   let bytes = 0;
@@ -107,7 +117,7 @@ export async function* filesBelow(
 
 /** Files that matter to this host alone, and are neither published nor missed. */
 export const isBookkeeping = (path: string): boolean =>
-  /^(start|damaged|ranks-[^/]+)\//.test(path) ||
+  /^(start|damaged|snapshots|ranks-[^/]+)\//.test(path) ||
   /^[^/]+\.tmp$/.test(path) ||
   ['lock', 'session.json', 'process.json', 'exit.json', 'kept.json', 'materials.json'].includes(path);
 

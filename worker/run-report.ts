@@ -42,11 +42,14 @@ export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null
   (await readRunFile(folder))?.config ?? null;
 
 /** Whole checkpoints by their manifests, oldest first. Their files are not read; `checkpoints.ts` verifies. */
-export async function readManifests(folder: RunFolder): Promise<CheckpointManifest[]> {
-  const entries = await readdir(folder.checkpoints).catch(ifMissing<string[]>([]));
+export const readManifests = (folder: RunFolder): Promise<CheckpointManifest[]> => manifestsIn(folder.checkpoints);
+
+/** The same of a folder of checkpoints. */
+export async function manifestsIn(path: string): Promise<CheckpointManifest[]> {
+  const entries = await readdir(path).catch(ifMissing<string[]>([]));
   const manifests = await inGroups(
     entries.filter((entry) => name.safeParse(entry).success),
-    (entry) => readManifest(join(folder.checkpoints, entry), entry),
+    (entry) => readManifest(join(path, entry), entry),
   );
   return manifests.filter((manifest) => manifest !== null).sort((a, b) => (isBefore(a, b) ? -1 : 1));
 }

@@ -7,7 +7,7 @@ import type { Life } from '../contracts/life.ts';
 import { type EarlyEnd, protocolVersion, type SessionFile, sessionFileSchema } from '../contracts/protocol.ts';
 import type { Materials } from '../contracts/receipt-facts.ts';
 import type { OpenSessionInput } from '../contracts/run-activities.ts';
-import { deadlinesSchema, type RunConfig } from '../contracts/run-config.ts';
+import { checkpointPolicySchema, deadlinesSchema, type RunConfig } from '../contracts/run-config.ts';
 import type { Session } from '../contracts/session.ts';
 import { OtherStoreError, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { codeOf } from '../stores/file-errors.ts';
@@ -20,6 +20,7 @@ import type { KeyedMutex } from './keyed-mutex.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { parseJson, readReport, start } from './run-report.ts';
 import { type LiveSession, SessionOver } from './session.ts';
+import { removeSnapshots, takeSnapshot } from './snapshots.ts';
 import type { Stores } from './stores.ts';
 import type { TrainerCatalog, TrainerProgram } from './trainer-catalog.ts';
 
@@ -94,15 +95,18 @@ export class SessionStart {
     const { place, config, ledger, previous, notAfter } = input;
     const store = await this.#host.stores.of(config);
     const output = outputPath(config.project, place);
+    const verified = await takeSnapshot({ folder, ledger, previous, notAfter, signal, onProgress });
+    const request = { folder, ledger, previous, notAfter, verified, store, output, signal, onProgress };
     const choose = () =>
       whenStoreAnswers({ signal, onProgress }, async () => {
-        const chosen = await chooseResume({ folder, ledger, previous, notAfter, store, output, signal, onProgress });
+        const chosen = await chooseResume(request);
         const from = chosen?.manifest ?? start;
         await removeLater(folder, from, store, output);
         return { resume: chosen, position: from };
       });
     // Who goes back before the newest checkpoint may go back to what is removed once that is stored.
     const { resume, position } = await (notAfter ? this.#host.outputs.runExclusive(place, signal, choose) : choose());
+    await removeSnapshots(folder);
     if (resume) return { resume, position, keepProgress: true, from: null };
     if (!config.continueFrom) return null;
     onProgress(`fetch the checkpoint to continue from, in ${config.continueFrom.outputFolder}`);
@@ -191,6 +195,7 @@ export const sessionFile = (
   resumeFrom: from?.resume.path ?? null,
   keepProgress: from?.keepProgress ?? true,
   batchDivisor: input.batchDivisor,
+  snapshots: snapshotsOf(input.config),
   socket,
   reattachSeconds: reattachSecondsOf(input.config),
 });
@@ -198,6 +203,9 @@ export const sessionFile = (
 /** Runs of old do not tell. */
 export const reattachSecondsOf = ({ deadlines }: RunConfig): number =>
   deadlinesSchema.shape.reattachSeconds.parse(deadlines.reattachSeconds);
+
+/** Runs of old do not tell. */
+const snapshotsOf = ({ checkpoints }: RunConfig) => checkpointPolicySchema.shape.snapshots.parse(checkpoints.snapshots);
 
 /** Also where what the store has did not fit here. */
 export const isDiskFull = (error: unknown): boolean =>

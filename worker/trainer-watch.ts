@@ -7,6 +7,7 @@ import type { LaunchedTrainer } from './launchers/launcher.ts';
 import { groupMemory } from './process-groups.ts';
 import type { ProgressMeter } from './progress-meter.ts';
 import { folderBytes, type RunFolder } from './run-folders.ts';
+import { isBeingSaved } from './snapshots.ts';
 
 /** Milliseconds. */
 const memoryEvery = 2_000;
@@ -70,9 +71,12 @@ export class TrainerWatch {
         savedBytes = bytes;
       }
       if (signal.aborted || this.#parts.mayBeSilent() || !this.#hangs.hangs) continue;
-      const { phase, silentSeconds, limitSeconds } = this.#hangs;
+      const limit = (await isBeingSaved(this.#parts.folder)) ? this.#hangs.saveLimitSeconds : this.#hangs.limitSeconds;
+      const { phase, silentSeconds } = this.#hangs;
+      // It has moved while the folder was read, or it saves.
+      if (limit === null || silentSeconds <= limit) continue;
       return this.#parts.onHang(
-        `no sign of life for ${silentSeconds.toFixed(1)} s in phase ${phase} (limit ${limitSeconds?.toFixed(1)} s); its stacks are in its log`,
+        `no sign of life for ${silentSeconds.toFixed(1)} s in phase ${phase} (limit ${limit.toFixed(1)} s); its stacks are in its log`,
       );
     }
   }

@@ -149,7 +149,7 @@ describe('what is stored of one host', () => {
 });
 
 describe('a configuration', () => {
-  const later = { trainer: 'digits', epochs: 2, labels: ['a'], checkpoints: { last: 2, snapshots: true } };
+  const later = { trainer: 'digits', epochs: 2, labels: ['a'], checkpoints: { last: 2, mirrors: true } };
 
   it('with keys of a later version is refused from a person, and kept from a file', () => {
     expect(runConfigSchema.safeParse(later).success).toBe(false);

@@ -80,12 +80,16 @@ export function scheduleOf(seed: number, faults: readonly [FaultKind, ...FaultKi
   return { seed, configs, steps };
 }
 
+/** By the training's seed, so that what the others draw stays. */
+const snapshots = ['off', 'auto', 0.1, 0.1] as const;
+
 function randomConfig(random: SeededRandom): Partial<RunConfigInput> {
   const epochs = random.between(2, 5);
   const endsEarly = random.pick([false, false, false, true]);
+  const seed = random.between(0, 3);
   return {
     epochs,
-    seed: random.between(0, 3),
+    seed,
     parameters: {
       batches: random.pick([8, 20, 40]),
       validation_batches: random.pick([0, 2, 4]),
@@ -100,6 +104,7 @@ function randomConfig(random: SeededRandom): Partial<RunConfigInput> {
       everyBatches: random.pick([0, 0, 7]),
       last: random.pick([1, 1, 2]),
       everyEpochs: random.pick([0, 0, 2]),
+      snapshots: snapshots[seed] ?? 'auto',
     },
     failures: { restarts: 20, backoffSeconds: 0.2, maxBackoffSeconds: 1 },
     deadlines: {

@@ -1,4 +1,6 @@
 /** A trainer is killed, crashes, runs out of memory, computes NaN: told apart, answered as configured. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Failure } from '../../contracts/failure.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
@@ -92,6 +94,32 @@ describe.concurrent('a trainer', () => {
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 24, wasted: 2 } });
+  });
+
+  it('killed in the middle of an epoch loses what it trained since its last snapshot, and no more', async ({
+    expect,
+  }) => {
+    const batches = 140;
+    const hold = await hosts.hold('1:130');
+    const stamps = join(hosts.folder, 'stamps-of-snapshots');
+    const run = await hosts.start({
+      epochs: 1,
+      parameters: { batches, batch_seconds: 0.05, stamps, ...hold.parameters },
+      failures: atOnce,
+      checkpoints: { snapshots: 'auto' },
+    });
+    await hold.reached();
+    process.kill((await run.trainer(worker)).pid, 'SIGKILL');
+    await hold.release();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    const repeated = (await readFile(stamps, 'utf8')).split('\n').length - 1 - batches;
+    expect(repeated).toBeLessThan(10);
+    // Its last tenth of a second may not have been told.
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: batches } });
+    expect(receipt.batches.wasted).toBeGreaterThanOrEqual(repeated - 2);
+    expect(receipt.batches.wasted).toBeLessThanOrEqual(repeated);
+    expect(receipt.restarts).toMatchObject([{ failure: { kind: 'trainerKilled' } }]);
   });
 
   it('killed after its last epoch is started again, and does all that follows it', async ({ expect }) => {

@@ -30,6 +30,7 @@ interface JsonSchema {
   properties?: Record<string, JsonSchema>;
   required?: string[];
   enum?: string[];
+  anyOf?: JsonSchema[];
   minimum?: number;
   maximum?: number;
   minLength?: number;
@@ -70,6 +71,7 @@ function arbitraryOf(
   if (special) return special;
   const { type, properties, required = [], minimum = 0, maximum = 0 } = schema;
   if (schema.enum) return fc.constantFrom(...schema.enum);
+  if (schema.anyOf) return fc.oneof(...schema.anyOf.map((one) => arbitraryOf(one, own, path)));
   if (properties) {
     const fields = Object.entries(properties).flatMap(([field, inner]) => {
       const at = path ? `${path}.${field}` : field;

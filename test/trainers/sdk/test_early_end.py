@@ -59,9 +59,9 @@ from epochal import checkpoints
 decided = threading.Event()
 make_durable = checkpoints.sha256_and_sync
 
-def late(path):
+def late(path, **how):
     decided.wait(60)
-    return make_durable(path)
+    return make_durable(path, **how)
 
 checkpoints.sha256_and_sync = late
 app = epochal.Application(trainer)

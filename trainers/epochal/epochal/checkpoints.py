@@ -62,10 +62,14 @@ class Checkpoint:
 
 
 class CheckpointFolder:
-    """`checkpoints/` of a run, which one trainer writes at a time."""
+    """`checkpoints/` of a run, which one trainer writes at a time, or its `snapshots/`."""
 
-    def __init__(self, folder: Path, session: str, generation: int | None = None) -> None:
-        """Makes the folder, and removes what a trainer that was killed left half-written."""
+    def __init__(self, folder: Path, session: str, generation: int | None = None, *, durable: bool = True) -> None:
+        """Makes the folder, and removes what a trainer that was killed left half-written.
+
+        What is not `durable` outlives the process, not the machine: nothing waits for the disk.
+        """
+        self._durable = durable
         self._folder = folder
         self._session = session
         self._generation = generation
@@ -107,24 +111,30 @@ class CheckpointFolder:
         beside.mkdir()
         with _removed_on_error(beside):
             save(beside)
-            (beside / PROGRESS).write_text(json.dumps(progress, allow_nan=False))
-        return lambda: self._land(beside, position, metrics)
+        return lambda: self._land(beside, position, metrics, progress)
 
-    def _land(self, beside: Path, position: Position, metrics: dict[str, float]) -> dict[str, Any]:
-        """Hash the files, flush them, and rename their folder; answers the manifest."""
+    def _land(
+        self, beside: Path, position: Position, metrics: dict[str, float], progress: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Write `progress`, hash the files, flush them if they are to be durable, rename their folder: the manifest."""
         with _removed_on_error(beside):
+            (beside / PROGRESS).write_text(json.dumps(progress, allow_nan=False))
             manifest = {
                 "name": position.name,
                 "epoch": position.epoch,
                 "batch": position.batch,
                 "metrics": metrics,
-                "files": _files(beside),
+                "files": _files(beside, durable=self._durable),
                 "createdAt": now(),
                 "session": self._session,
                 **({} if self._generation is None else {"generation": self._generation}),
             }
-            write_synced(beside / MANIFEST, json.dumps(manifest, allow_nan=False, indent=1).encode())
-            sync(beside)
+            content = json.dumps(manifest, allow_nan=False, indent=1).encode()
+            if self._durable:
+                write_synced(beside / MANIFEST, content)
+                sync(beside)
+            else:
+                (beside / MANIFEST).write_bytes(content)
             self._put_in_place(beside, self._folder / position.name)
         self._written.add(position)
         return manifest
@@ -138,7 +148,8 @@ class CheckpointFolder:
             _remove(old)
         else:
             os.rename(beside, place)
-        sync(self._folder)
+        if self._durable:
+            sync(self._folder)
 
 
 @contextmanager
@@ -150,8 +161,8 @@ def _removed_on_error(folder: Path) -> Iterator[None]:
         raise
 
 
-def _files(folder: Path) -> list[dict[str, Any]]:
-    """Every file in `folder` with its size and sha256; files and the folders between them are flushed."""
+def _files(folder: Path, *, durable: bool) -> list[dict[str, Any]]:
+    """Every file in `folder` with its size and sha256; files and the folders between them are flushed if `durable`."""
     files = []
     for parent, folders, names in os.walk(folder):
         for name in sorted(names):
@@ -162,12 +173,12 @@ def _files(folder: Path) -> list[dict[str, Any]]:
                 raise ValueError(f"{name} is not a regular file: a checkpoint may hold only regular files")
             if path.parent == folder and name == MANIFEST:
                 raise ValueError(f"{MANIFEST} is written by the SDK: give the trainer's file another name")
-            size, digest = sha256_and_sync(path)
+            size, digest = sha256_and_sync(path, durable=durable)
             files.append({"path": path.relative_to(folder).as_posix(), "size": size, "sha256": digest})
         for name in folders:
             if Path(parent, name).is_symlink():
                 raise ValueError(f"{name} is a link: a checkpoint may hold only regular files")
-        if Path(parent) != folder:
+        if durable and Path(parent) != folder:
             sync(Path(parent))
     if len(files) > MOST_FILES:
         raise ValueError(f"a checkpoint of {len(files)} files: it may have {MOST_FILES}; put many into one archive")

@@ -59,6 +59,7 @@ class SessionFile(_Model):
     keep_progress: bool
     batch_divisor: Annotated[int, Field(ge=1)]
     socket: str | None = None
+    snapshots: Literal["auto", "off"] | Annotated[float, Field(ge=0)] | None = None
     reattach_seconds: Annotated[float, Field(ge=0)] | None = None
 
 

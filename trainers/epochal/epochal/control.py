@@ -22,6 +22,8 @@ class Control:
         #: Whether the trainer itself asked first.
         self.stops_by_itself = False
         self.checkpoint_asked = False
+        #: Whether a snapshot is due at this boundary.
+        self._snapshot_due = False
         self.no_more_epochs = False
         #: Whether it ends because no worker came.
         self.is_unattended = False
@@ -91,6 +93,12 @@ class Control:
 
     def agree(self) -> None:
         """Under several processes: take over what all of them have been told by now. One alone knows it."""
+
+    def agree_on_snapshot(self, is_due: bool) -> bool:
+        """The same, and whether a snapshot is due at this boundary: of several processes the one that saves says so."""
+        self._snapshot_due = is_due
+        self.agree()
+        return self._snapshot_due
 
     def wait(self) -> None:
         """Until something changes; at most a second, because a signal cannot always wake a waiting thread."""

@@ -62,14 +62,15 @@ def replace_synced(path: Path, content: bytes) -> None:
     sync(path.parent)
 
 
-def sha256_and_sync(path: Path) -> tuple[int, str]:
-    """Size and sha256 of a file, flushed to the disk. The lock on the interpreter is free while it hashes."""
+def sha256_and_sync(path: Path, *, durable: bool = True) -> tuple[int, str]:
+    """Size and sha256 of a file; flushed to the disk if `durable`. The interpreter is free while it hashes."""
     digest = hashlib.sha256()
     size = 0
-    block = memoryview(bytearray(_BLOCK))
     with _opened(path) as descriptor:
+        block = memoryview(bytearray(max(1, min(_BLOCK, os.fstat(descriptor).st_size))))  # Zeroing it takes time, too.
         while count := os.readv(descriptor, [block]):
             digest.update(block[:count])
             size += count
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     return size, digest.hexdigest()

@@ -45,6 +45,11 @@ class Landing:
         self._began = time.monotonic()
         threading.Thread(target=self._do, args=(work,), name="epochal landing", daemon=True).start()
 
+    def run(self, work: Callable[[], None]) -> None:
+        """Do `work` now, on this thread, with the same end: what takes less than to switch threads."""
+        self._done.clear()
+        self._do(work)
+
     def check(self) -> None:
         """Raise what the work raised, if it has. Never waits."""
         if self._error is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from epochal import random_state
 from epochal.averages import Averages
+from epochal.errors import DataError
 from epochal.moment import Moment
 from epochal.place import Place
 from epochal.ranks import Ranks
@@ -63,6 +64,13 @@ class Moments:
         self.to_skip -= count
         if not self.to_skip:
             self._restore_resumed()
+
+    def require_passed(self) -> None:
+        """Raise `DataError` where the data had fewer batches than the checkpoint has."""
+        if self.to_skip:
+            done, epoch = self._place.batches, self._place.epoch
+            now = done - self.to_skip
+            raise DataError(f"the checkpoint is {done} batches into epoch {epoch}, but the data now give {now} batches")
 
     def train(self) -> None:
         """Training begins, or continues."""

@@ -125,6 +125,10 @@ class Progress:
                 raise NotFinite(name, float(value))
         self._metrics = metrics
 
+    def require_finite(self) -> None:
+        """Raise `NotFinite` where a metric of the last batch is: also of those on a GPU that were not told."""
+        finite(self._metrics)
+
     def batch(self, done: int) -> None:
         """`done` batches of the phase are done."""
         if time.monotonic() >= self._tell_after or done == self._batches:

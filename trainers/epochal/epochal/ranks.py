@@ -119,8 +119,11 @@ class SharedControl(Control):
         heard = self._heard
         asked, heard.checkpoint_asked = heard.checkpoint_asked, False
         stop_mode, was_told = heard.stop_mode, int(heard.stop_mode is not None and not heard.stops_by_itself)
-        stop, told, checkpoint, is_last, through = self._ranks.maximum(
-            [_stops.index(stop_mode), was_told, int(asked), int(heard.no_more_epochs), heard.granted_through]
+        stop, told, checkpoint, snapshot, is_last, through = self._ranks.maximum(
+            [
+                *(_stops.index(stop_mode), was_told, int(asked), int(self._snapshot_due)),
+                *(int(heard.no_more_epochs), heard.granted_through),
+            ]
         )
         if stop:
             begun = self._begun_at_stop
@@ -129,6 +132,7 @@ class SharedControl(Control):
             if begun is not None:
                 self._begun_at_stop = begun  # counted from when it was heard, not from when all knew
         self.checkpoint_asked = self.checkpoint_asked or bool(checkpoint)
+        self._snapshot_due = bool(snapshot)
         self.no_more_epochs = bool(is_last)
         self.granted_through = through
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from epochal import random_state
-from epochal.checkpoints import Checkpoint, CheckpointFolder
+from epochal.checkpoints import Checkpoint, CheckpointFolder, Land
 from epochal.epoch_metrics import EpochMetrics
 from epochal.landing import Landing
 from epochal.moments import Moments
@@ -15,6 +17,7 @@ from epochal.progress import Progress
 from epochal.protocol import EventSink
 from epochal.ranks import NoCheckpoints
 from epochal.session import Session
+from epochal.snapshots import Snapshots
 from epochal.stopwatch import Stopwatch
 from epochal.training_state import TrainingState
 
@@ -45,6 +48,7 @@ class Saving:
         self._progress = progress
         self._sink = sink
         self._landing = Landing()
+        self._snapshots = Snapshots(session, sink, saves=not isinstance(checkpoints, NoCheckpoints))
 
     @property
     def has_any(self) -> bool:
@@ -55,6 +59,10 @@ class Saving:
     def error(self) -> BaseException | None:
         """What kept the last checkpoint from becoming whole."""
         return self._landing.error
+
+    def begin(self) -> None:
+        """The training begins, or resumes."""
+        self._snapshots.cadence.begin()
 
     def knows(self, checkpoint: Checkpoint) -> None:
         """The training resumes from `checkpoint`."""
@@ -71,21 +79,51 @@ class Saving:
         """
 
         def land() -> None:
-            self._sink.send({"type": "checkpoint", "checkpoint": make_whole()})
+            manifest = make_whole()
+            self._sink.send({"type": "checkpoint", "checkpoint": manifest})
+            self._snapshots.passed(position)
             then()
 
+        with self._watch.paused(), self._phase(goes_on):
+            began = time.monotonic()
+            position = self._place.position
+            make_whole = self._write(self._checkpoints, self._moments.encoded())
+            self._landing.start(land)
+            self._snapshots.checkpointed(time.monotonic() - began)
+
+    @property
+    def is_snapshot_due(self) -> bool:
+        """Whether to write a snapshot at this boundary. Never beyond a checkpoint that is not whole yet."""
+        return not self._landing.is_under_way and self._snapshots.is_due
+
+    def snapshot(self) -> None:
+        """Write the files of a snapshot: what a training resumes from that was killed. Nobody is told of it.
+
+        Raises `NotFinite` in place of saving a training that has failed. What else fails costs the snapshots alone.
+        """
+        self._progress.require_finite()
+        began = time.monotonic()
         with self._watch.paused():
-            progress = {
-                **self._moments.encoded(),
-                "seconds": self._watch.seconds,
-                "best": self._metrics.best,
-                "epochs": self._session.epochs,
-            }
-            before = random_state.capture()
-            with self._phase(goes_on):
-                position, metrics = self._place.position, self._metrics.last
-                make_whole = self._checkpoints.write(position, metrics, progress, self._state.save)
-                self._landing.start(land)
+            moments = self._moments.encoded()
+            try:
+                make_whole = self._write(self._snapshots.folder, moments)
+            except Exception as error:
+                self._snapshots.give_up(error)
+            else:
+                self._snapshots.land(make_whole, self._place.position, began)
+
+    def _write(self, folder: CheckpointFolder | NoCheckpoints, moments: dict[str, Any]) -> Land:
+        """The files of the present place. What is answered makes them whole."""
+        progress = {
+            **moments,
+            "seconds": self._watch.seconds,
+            "best": self._metrics.best,
+            "epochs": self._session.epochs,
+        }
+        before = random_state.capture()
+        try:
+            return folder.write(self._place.position, self._metrics.last, progress, self._state.save)
+        finally:
             random_state.restore(before)  # Saving more often must not change what is trained.
 
     def check(self) -> None:

@@ -19,7 +19,7 @@ from epochal.checkpoints import Checkpoint, CheckpointFolder, Position
 from epochal.control import Control
 from epochal.early_end import EarlyEnd
 from epochal.epoch_metrics import EpochMetrics
-from epochal.errors import DataError, StopException
+from epochal.errors import StopException
 from epochal.moments import Moments
 from epochal.place import Place
 from epochal.progress import Progress
@@ -124,6 +124,7 @@ class Training:
             self.state.load_weights(self._from.folder)
         self.moments.get_ready()
         self.is_ready = True
+        self.saving.begin()
         self._sink.send({"type": "ready", "resumedFrom": resumed_from})
 
     def begin_epoch(self) -> bool:
@@ -148,8 +149,7 @@ class Training:
     def end_epoch(self, metrics: Mapping[str, Any]) -> None:
         """The epoch is complete; what is saved now is what the next one begins with. See `Application.end_epoch`."""
         self._need_epoch("app.end_epoch")
-        if self.moments.to_skip:
-            raise self._data_too_short()
+        self.moments.require_passed()
         self._watch.pause()
         self.progress.catch_up()
         self.saving.settle(goes_on=False)
@@ -219,13 +219,15 @@ class Training:
     def boundary(self) -> None:
         """Between training batches: save or stop, as was asked."""
         self.saving.check()
-        self._control.agree()
+        snapshot_due = self._control.agree_on_snapshot(self.saving.is_snapshot_due)
         every = self._session.every_batches
         if self._control.stops_at_batch:
             self.progress.flush(self.place.batches)
             self.leave_if_stopped()
         if self._control.checkpoint_asked or (every and self.place.batches % every == 0):
             self._save_here()
+        elif snapshot_due:
+            self.saving.snapshot()
 
     def end_batches(self) -> None:
         """No training batch follows for now."""
@@ -343,8 +345,3 @@ class Training:
     def _need_epoch(self, what: str) -> None:
         if not self.place.in_epoch:
             raise RuntimeError(f"{what}(...) belongs in an epoch: for epoch in app.epochs(): ...")
-
-    def _data_too_short(self) -> DataError:
-        done, epoch = self.place.batches, self.place.epoch
-        now = done - self.moments.to_skip
-        return DataError(f"the checkpoint is {done} batches into epoch {epoch}, but the data now give {now} batches")

@@ -100,7 +100,7 @@ export function SelectField({
       description={description ?? null}
       data={options}
       allowDeselect={false}
-      value={typeof value === 'string' ? value : defaultText(path)}
+      value={typeof value === 'string' || typeof value === 'number' ? String(value) : defaultText(path)}
       onChange={(chosen) =>
         onChosen
           ? onChosen(chosen ?? '')

@@ -66,6 +66,7 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
             label="Save every N batches"
             description="So that a crash in a long epoch costs less; 0: only at the end of each epoch"
           />
+          <SnapshotsField {...bound} />
         </SimpleGrid>
       </section>
       <section aria-labelledby="failures-title">
@@ -168,6 +169,31 @@ export function StepSafety({ written, problems, manifest }: StepProps & { manife
         </Accordion.Item>
       </Accordion>
     </Stack>
+  );
+}
+
+/** Seconds that most people will want; any other number is written as YAML, and shown here. */
+const snapshotSeconds = [10, 60, 600];
+
+function SnapshotsField(bound: Pick<StepProps, 'written' | 'problems'>) {
+  const field = 'checkpoints.snapshots';
+  const chosen = valueAt(bound.written.config, field.split('.'));
+  const seconds = new Set([...snapshotSeconds, ...(typeof chosen === 'number' ? [chosen] : [])]);
+  return (
+    <SelectField
+      {...bound}
+      field={field}
+      label="Snapshots between checkpoints"
+      description="Saved on the host alone: what a run resumes from after a kill, out of memory or a hang"
+      onChosen={(value) =>
+        bound.written.set(field.split('.'), value === 'off' ? undefined : value === 'auto' ? value : Number(value))
+      }
+      options={[
+        { value: 'auto', label: 'Automatic: about 1 % of the training time' },
+        ...[...seconds].sort((a, b) => a - b).map((one) => ({ value: String(one), label: `Every ${one} s` })),
+        { value: 'off', label: 'None' },
+      ]}
+    />
   );
 }
 
