@@ -84,7 +84,7 @@ describe('a live run', () => {
       const completed = await line.epochal('--get-yargs-completions', 'epochal', 'folders', 'rm', run.slice(0, 9));
       return completed.stdout.split('\n').includes(run);
     });
-    const commands = await line.epochal('--get-yargs-completions', 'epochal', 'data', '');
+    const commands = await line.epochal('--get-yargs-completions', 'epochal', 'folders', '');
     expect(commands.stdout.split('\n')).toEqual(expect.arrayContaining(['ls', 'rm']));
   });
 

@@ -167,7 +167,7 @@ describe('while something is away', () => {
       });
       expect(details).toMatchObject({
         summary: { run: body.run, state: 'training' },
-        trouble: expect.stringContaining('no worker'),
+        trouble: expect.stringContaining('no server answered'),
       });
       expect((await api.ask('health')).body).toMatchObject({
         temporal: { reachable: true },
