@@ -17,13 +17,18 @@ export interface WorkflowQueue {
   /** Build id of the Current version; null: those that poll unversioned get the tasks. */
   current: string | null;
   pollers: WorkflowPoller[];
+  /**
+   * By the server's clock, in milliseconds: when somebody last asked for work of this queue. Workers do so all the time. This machine's own
+   * time where nobody did.
+   */
+  now: number;
 }
 
 /** A client's connection or a worker's own. */
 type Asking = Pick<Connection, 'workflowService'>;
 
-/** `enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW` */
-const workflowTasks = 1;
+/** Of `enums.v1.TaskQueueType`. */
+const [workflowTasks, activityTasks] = [1, 2];
 /** `enums.v1.WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED` */
 const versioned = 2;
 /** A poll lasts a minute at most, and the next one follows at once. */
@@ -35,31 +40,34 @@ export async function workflowQueueNow(
   namespace: string,
   queue: string,
 ): Promise<WorkflowQueue> {
-  const { pollers, versioningInfo } = await workflowService.describeTaskQueue({
-    namespace,
-    taskQueue: { name: queue },
-    taskQueueType: workflowTasks,
-  });
+  const describe = (taskQueueType: number) =>
+    workflowService.describeTaskQueue({ namespace, taskQueue: { name: queue }, taskQueueType });
+  const [{ pollers, versioningInfo }, workers] = await Promise.all([describe(workflowTasks), describe(activityTasks)]);
+  const times = [...(pollers ?? []), ...(workers.pollers ?? [])].map(seenAt);
   return {
     current: versioningInfo?.currentDeploymentVersion?.buildId || null,
-    pollers: (pollers ?? []).map(({ identity, lastAccessTime, deploymentOptions }) => ({
-      identity: identity ?? '',
-      build: (deploymentOptions?.workerVersioningMode === versioned && deploymentOptions.buildId) || null,
-      seenAt: Number(lastAccessTime?.seconds ?? 0) * 1000,
+    pollers: (pollers ?? []).map((poller) => ({
+      identity: poller.identity ?? '',
+      build: (poller.deploymentOptions?.workerVersioningMode === versioned && poller.deploymentOptions.buildId) || null,
+      seenAt: seenAt(poller),
     })),
+    now: times.length > 0 ? Math.max(...times) : Date.now(),
   };
 }
 
+const seenAt = ({ lastAccessTime }: { lastAccessTime?: { seconds?: unknown } | null }): number =>
+  Number(lastAccessTime?.seconds ?? 0) * 1000;
+
 /** Whether somebody who gets the tasks asks for them. */
-export const isServed = ({ current, pollers }: WorkflowQueue, now: number = Date.now()): boolean =>
+export const isServed = ({ current, pollers, now }: WorkflowQueue): boolean =>
   pollers.some(({ build, seenAt }) => build === current && now - seenAt < pollMs);
 
 const toStart = 'start "epochal server", "epochal up", or "epochal worker --with-control"';
 
 /** What is said to people of a queue that nobody serves; null of one that is served. */
-export function unservedSentence(queue: WorkflowQueue, now: number = Date.now()): string | null {
-  if (isServed(queue, now)) return null;
-  const others = queue.pollers.filter(({ seenAt }) => now - seenAt < pollMs);
+export function unservedSentence(queue: WorkflowQueue): string | null {
+  if (isServed(queue)) return null;
+  const others = queue.pollers.filter(({ seenAt }) => queue.now - seenAt < pollMs);
   if (others.length === 0) return `no server serves workflows, so every run waits: ${toStart}`;
   const who = [...new Set(others.map(({ identity }) => identity))].join(', ');
   const whose = queue.current === null ? 'workers without a version' : `version ${queue.current}`;

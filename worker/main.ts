@@ -1,13 +1,6 @@
 /** The worker process of a host: serves its queues until it is told to go. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import {
-  NativeConnection,
-  type NativeConnectionOptions,
-  Worker,
-  type WorkerInterceptors,
-  type WorkerOptions,
-} from '@temporalio/worker';
+import { type NativeConnection, Worker, type WorkerInterceptors, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import {
   hostActivities,
@@ -27,6 +20,7 @@ import { decided, landed } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
+import { connect, type TemporalAddress } from './native-connection.ts';
 import { Runs } from './runs.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
 import { takeUpSessions, tellRun } from './take-up.ts';
@@ -37,7 +31,7 @@ export interface StartOptions {
   settings: WorkerSettings;
   log: Logger;
   /** Where the server is; left out, as the standard Temporal environment configuration says. */
-  temporal?: { address: string; namespace?: string };
+  temporal?: TemporalAddress;
   /** Whether this process obeys the signal to hand over. */
   handsOver?: boolean;
   /** What stands between the server and all activities. */
@@ -93,26 +87,35 @@ export async function startWorker(options: StartOptions): Promise<RunningWorker>
 }
 
 async function serve(options: StartOptions): Promise<RunningWorker> {
-  // Beside what follows: it takes the longest.
-  const starting = options.control?.() ?? Promise.resolve(null);
-  try {
-    return await serveWith(starting, options);
-  } catch (error) {
-    await starting.then((control) => control?.stop()).catch(() => undefined);
-    throw error;
-  }
-}
-
-async function serveWith(starting: Promise<Control | null>, options: StartOptions): Promise<RunningWorker> {
-  starting.catch(() => undefined);
-  const { settings, log, temporal, interceptors = {}, conversion = usual } = options;
+  const { settings, log, temporal, conversion = usual } = options;
   const [{ connection, namespace }, devices] = await Promise.all([connect(temporal), Devices.read()]);
   // A run tells its state by them, and would fail on a server that does not know them.
   await ensureSearchAttributes(connection, namespace).catch((error) => log.warn({ err: error }, 'search attributes'));
   const described = await connection.workflowService.describeNamespace({ namespace });
   const namespaceId = described.namespaceInfo?.id || namespace;
-  const runs = new Runs(temporalClient(connection, namespace, conversion), namespaceId, settings.workflowQueue, log);
+  const { workflowQueue } = settings;
+  const unserved = async () => unservedSentence(await workflowQueueNow(connection, namespace, workflowQueue));
+  const runs = new Runs(temporalClient(connection, namespace, conversion), namespaceId, workflowQueue, log, unserved);
   const host = await openHost(settings, devices, runs, log);
+  // Whoever starts serving workflows may become the version that gets them all: a worker that cannot start must not. Nor may one whose
+  // control fails to start be left polling.
+  const control = (await options.control?.()) ?? null;
+  try {
+    return await serveQueues(host, control, connection, namespace, options);
+  } catch (error) {
+    await control?.stop().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function serveQueues(
+  host: Host,
+  control: Control | null,
+  connection: NativeConnection,
+  namespace: string,
+  { interceptors = {}, conversion = usual }: StartOptions,
+): Promise<RunningWorker> {
+  const { settings, log, runs } = host;
   const create = (taskQueue: string, own: Partial<WorkerOptions>) =>
     Worker.create({
       connection,
@@ -161,9 +164,7 @@ async function serveWith(starting: Promise<Control | null>, options: StartOption
   const left = await takeUpSessions(host);
   const running = workers.map((worker) => worker.run());
   await Promise.all(left.map((session) => tellRun(host, session)));
-  const control = await starting;
-  const unserved = async () => unservedSentence(await workflowQueueNow(connection, namespace, settings.workflowQueue));
-  const watch = control === null ? new ControlWatch(unserved, log) : null;
+  const watch = control === null ? new ControlWatch(runs.whyUnserved, log) : null;
   watch?.start();
   const upkeep = new Upkeep(host);
   upkeep.start();
@@ -216,18 +217,6 @@ async function serveWith(starting: Promise<Control | null>, options: StartOption
       await shutDown();
     },
   };
-}
-
-async function connect(
-  temporal: StartOptions['temporal'],
-): Promise<{ connection: NativeConnection; namespace: string }> {
-  if (temporal) {
-    const connection = await NativeConnection.connect({ address: temporal.address });
-    return { connection, namespace: temporal.namespace ?? 'default' };
-  }
-  const { connectionOptions, namespace } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect(connectionOptions as NativeConnectionOptions);
-  return { connection, namespace: namespace ?? 'default' };
 }
 
 export interface WorkerCommand {

@@ -22,6 +22,8 @@ export class Runs {
     readonly namespace: string,
     readonly workflowQueue: string,
     readonly log: Logger,
+    /** Why no run can ask for anything: nobody serves workflows. Null where somebody does. Throws when the server does not answer. */
+    readonly whyUnserved: () => Promise<string | null>,
   ) {}
 
   /** The life whose workflow asks: it is in the namespace that this worker serves. */

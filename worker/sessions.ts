@@ -11,6 +11,7 @@ import type { ClosedRuns } from './closed-runs.ts';
 import type { Devices } from './devices.ts';
 import { type EndLimits, endTrainer } from './end-trainer.ts';
 import type { LeftSession } from './found-sessions.ts';
+import { endWhenIdle } from './idle-session.ts';
 import type { Launcher } from './launchers/launcher.ts';
 import { endPredecessor } from './predecessor.ts';
 import type { RunFolders } from './run-folders.ts';
@@ -50,9 +51,6 @@ export interface SessionsParts extends SessionStartParts {
   runs: Runs;
   closedRuns: ClosedRuns;
 }
-
-/** A session is spoken to several times a second while its run is there, in milliseconds. */
-const idleCheckEvery = 3_000;
 
 /** How long a worker that starts waits for the store of a session that it finds, in milliseconds. */
 const storeAnswerMs = 5_000;
@@ -196,7 +194,8 @@ export class Sessions {
 
   #watch(session: LiveSession, lease: Lease | null): void {
     if (lease) void session.over.then(() => lease.release());
-    void this.#endWhenIdle(session).catch((error) =>
+    const isOver = () => this.endIfOver(session);
+    void endWhenIdle(session, this.#host, isOver).catch((error) =>
       session.log.error({ err: error }, 'an idle session is not watched any more'),
     );
   }
@@ -259,34 +258,6 @@ export class Sessions {
     }
     if (isDiskFull(error)) return new SessionProblem(failureSchema.parse({ kind: 'dataDisk', message: String(error) }));
     return error;
-  }
-
-  /** A session that no run speaks to for long is nobody's: it checkpoints, ends and frees its slot. */
-  async #endWhenIdle(session: LiveSession): Promise<void> {
-    const limit = this.#host.sessionIdleSeconds * 1000;
-    let wasTold = false;
-    while (!session.isOver) {
-      await Promise.race([session.over, delay(Math.min(limit, idleCheckEvery), undefined, { ref: false })]);
-      if (session.isLeft) return;
-      if (session.idleMs < idleCheckEvery) wasTold = false;
-      if (session.isOver || session.idleMs < idleCheckEvery) continue;
-      // Between two activities a run may be closed from outside, and none is left to be forsaken.
-      if (await this.endIfOver(session)) return;
-      // The run has given this host up, and may be waiting for the very slot that its session holds.
-      const isGivenUp = await this.#host.runs.waitsForHost(session.run).catch(() => false);
-      if (isGivenUp && !wasTold) {
-        wasTold = true;
-        await this.#host.runs.tellFound(session.run, session.id);
-        continue;
-      }
-      const isElsewhere = await this.#host.runs.hasAnotherSession(session.run, session.id).catch(() => false);
-      if (!isGivenUp && !isElsewhere && session.idleMs < limit) continue;
-      // It may have come back while the server was asked.
-      if (session.idleMs < idleCheckEvery) continue;
-      session.isAbandoned = true;
-      session.log.warn({ isGivenUp, isElsewhere }, 'its run asks for nothing here any more: the session is ended');
-      await endTrainer(session.ending, { ...session.config.deadlines, stopSeconds: limit / 1000 });
-    }
   }
 
   /**

@@ -9,7 +9,11 @@ export async function followRun(cli: Cli, run: string, json: boolean): Promise<n
   const goodbye = `stopped watching; run ${run} continues. "epochal watch ${run}" watches it again, "epochal stop ${run}" stops it.`;
   return cli.interruptible(goodbye, async (signal) => {
     const unserved = await client.unserved();
-    if (unserved !== null) cli.note(unserved);
+    if (unserved !== null) {
+      // Nobody answers for a run then; whether there is one, Temporal itself knows.
+      await client.now(run);
+      cli.note(unserved);
+    }
     const display = watchDisplay(run, { json, out: cli.stdout });
     try {
       for await (const item of client.watch(run, { signal })) {

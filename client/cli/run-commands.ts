@@ -21,9 +21,12 @@ export const runCommands = (root: Root, cli: Cli): Root =>
         command.positional('run', runArgument).example('$0 status my-run', 'state, metrics, checkpoints, events'),
       cli.action(async ({ run, json }) => {
         const client = await cli.client();
-        // Whoever serves its workflow answers for a run.
         const unserved = await client.unserved();
-        if (unserved !== null) cli.note(unserved);
+        if (unserved !== null) {
+          // Nobody answers for a run then; whether there is one, Temporal itself knows.
+          await client.now(run);
+          cli.note(unserved);
+        }
         const view = await client.view(run);
         if (json) cli.printJson(view);
         else cli.print(viewText(view, view.state === 'stopped' ? [] : await waitingLines(client, run)));

@@ -65,7 +65,7 @@ describe('epochal train', () => {
     expect(items.at(-1)).toMatchObject({ kind: 'end', receipt: { outcome: 'failed' } });
     expect(code).toBe(3);
     const kept = await line.json<{ folders: { run: string; path: string }[] }[]>(
-      'data',
+      'folders',
       'ls',
       '--pool',
       line.host.settings.pool,

@@ -91,7 +91,7 @@ describe('a life whose last known execution the server has forgotten', () => {
     const gone = { describe: () => Promise.reject(new WorkflowNotFoundError('gone', 'r', undefined)) };
     const getHandle = (_: string, execution?: string) => (execution === undefined ? known : gone);
     const client = { workflow: { getHandle }, options: {} } as unknown as Client;
-    return new Runs(client, 'n', 'q', pino({ level: 'silent' }));
+    return new Runs(client, 'n', 'q', pino({ level: 'silent' }), async () => null);
   };
 
   it('is open where the run that is open goes on with it', async () => {
