@@ -27,12 +27,14 @@ export const materialsSchema = extensible({
 });
 export type Materials = z.infer<typeof materialsSchema>;
 
-/** `newer`, with what only the older ones tell: the host that fetched what a run began with may be gone. */
-export function mergeMaterials(newer: Materials, older: Materials | null | undefined): Materials {
-  if (!older) return newer;
-  const told = Object.entries(newer).filter(([, value]) => value !== null);
-  return { ...older, ...Object.fromEntries(told) };
-}
+/**
+ * Those of a later session. Only what the run began with is carried: the host that fetched it may be gone. What the later one does not
+ * know of its own trainer or environment, nobody knows.
+ */
+export const mergeMaterials = (newer: Materials, older: Materials | null | undefined): Materials => ({
+  ...newer,
+  from: newer.from ?? older?.from ?? null,
+});
 
 /** A session as the receipt tells of it. */
 export const sessionRecordSchema = extensible({

@@ -17,15 +17,18 @@ const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 /** Bytes: most systems know no path of more than 4,095, and those in a store go on with names, and with what a trainer saves. */
 export const mostOfStore = 2000;
 
+/** A configuration is shown, and kept: here, before it is sent anywhere. */
+const withoutCredentials = [
+  (address: string) => !/^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(address),
+  { message: 'must have no credentials in it: a worker has its own' },
+] as const;
+
 /** An address of a store. */
 export const storeAddress = z
   .string()
   .min(1)
   .refine((address) => bytesOf(address) <= mostOfStore, { message: `must have at most ${mostOfStore} bytes` })
-  // A configuration is shown, and kept: here, before it is sent anywhere.
-  .refine((address) => !/^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(address), {
-    message: 'must have no credentials in it: a worker has its own',
-  });
+  .refine(...withoutCredentials);
 
 /** Bytes: Temporal takes no longer one, and a run whose activities it refuses could neither train nor end. */
 const mostOfFairnessKey = 64;
@@ -179,6 +182,7 @@ export const runConfigSchema = z.strictObject({
         .string()
         .min(1)
         .max(4096)
+        .refine(...withoutCredentials)
         .optional()
         .describe("The other run's output folder, in place of its id."),
       checkpoint: z

@@ -51,6 +51,9 @@ async function* allBytes(
       if (at === end) return;
       throw new BucketError('broken', `the connection broke off after ${at - offset} of ${end - offset} bytes`);
     } catch (error) {
+      // All of it came, whatever became of the connection then.
+      const isDamaged = error instanceof BucketError && error.trouble === 'damaged';
+      if (body !== null && at === end && !isDamaged && !options.signal?.aborted) return;
       body = null;
       await retries.failed(error);
     }

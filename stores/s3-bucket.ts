@@ -13,8 +13,8 @@ import {
   type UploadedPart,
 } from './bucket.ts';
 import { proofOfParts } from './part-proof.ts';
-import { type S3Connection, sharedConnection } from './s3-client.ts';
-import { isCode, s3Error, statusOf } from './s3-errors.ts';
+import { forgetConnection, type S3Connection, sharedConnection } from './s3-client.ts';
+import { isCode, isOfCredentials, s3Error, statusOf } from './s3-errors.ts';
 
 type Facts = Pick<HeadObjectCommandOutput, 'ETag' | 'ChecksumSHA256' | 'ChecksumType' | 'Metadata'>;
 
@@ -67,6 +67,11 @@ export class S3Bucket implements Bucket {
   }
 
   async get(key: string, { offset, length, etag }: ByteRange, call: Call): Promise<BucketBody | null> {
+    // No header says "no bytes at all", and a server takes one that tries to as none: it would send everything.
+    if (length === 0) {
+      const found = await this.head(key, call);
+      return found && { ...found, bytes: nothing() };
+    }
     const Range = offset === 0 && length === undefined ? undefined : rangeOf(offset, length);
     try {
       const found = await this.#send(call, ({ sdk, client }, options) =>
@@ -268,13 +273,15 @@ export class S3Bucket implements Bucket {
     { signal }: Call,
     ask: (connection: S3Connection, options: { abortSignal?: AbortSignal }) => Promise<T>,
   ): Promise<T> {
+    let connection: S3Connection | null = null;
     try {
-      const connection = await sharedConnection();
+      connection = await sharedConnection();
       const answer = await ask(connection, signal ? { abortSignal: signal } : {});
       this.#clockOffset = connection.client.config.systemClockOffset;
       return answer;
     } catch (error) {
       signal?.throwIfAborted();
+      if (connection !== null && (isOfCredentials(error) || statusOf(error) === 403)) forgetConnection(connection);
       throw s3Error(error);
     }
   }

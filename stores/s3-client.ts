@@ -29,6 +29,16 @@ export function sharedConnection(): Promise<S3Connection> {
   return made;
 }
 
+/** Its credentials were refused: the next one reads them anew. Those of a file tell no time at which to do so. */
+export function forgetConnection(connection: S3Connection): void {
+  for (const [key, made] of connections) {
+    const forget = (one: S3Connection) => {
+      if (one === connection && connections.get(key) === made) connections.delete(key);
+    };
+    void made.then(forget, () => undefined);
+  }
+}
+
 async function connect(): Promise<S3Connection> {
   // It tells of Node versions that later ones of it need: this one comes with the package, and is chosen there.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -57,6 +67,7 @@ async function profileSettings({
   loadSharedConfigFiles,
   getProfileName,
 }: Sdk): Promise<Record<string, string | undefined>> {
-  const { configFile } = await loadSharedConfigFiles();
+  // The SDK keeps both files for the whole process, and reads the credentials from what it keeps.
+  const { configFile } = await loadSharedConfigFiles({ ignoreCache: true });
   return configFile[getProfileName({})] ?? {};
 }

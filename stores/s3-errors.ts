@@ -89,6 +89,22 @@ const network: Readonly<Record<string, string>> = {
 };
 const certificates = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/;
 
+/** What other credentials would mend. */
+const ofCredentials = [
+  ...['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'InvalidToken', 'TokenProviderError'],
+  ...[
+    'InvalidAccessKeyId',
+    'InvalidClientTokenId',
+    'XAdminUserNotFound',
+    'SignatureDoesNotMatch',
+    'CredentialsProviderError',
+  ],
+];
+export const isOfCredentials = (error: unknown): boolean => {
+  const { name } = (error ?? {}) as Thrown;
+  return isCode(error, ...ofCredentials) || (typeof name === 'string' && ofCredentials.includes(name));
+};
+
 interface Thrown {
   name?: unknown;
   code?: unknown;

@@ -4,7 +4,7 @@ import type { DataSummary } from '../contracts/data-report.ts';
 import type { Life } from '../contracts/life.ts';
 import { sha256 } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
-import { type Materials, mergeMaterials, type ReceiptFacts } from '../contracts/receipt-facts.ts';
+import type { Materials, ReceiptFacts } from '../contracts/receipt-facts.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import type { RunFolder } from './run-folders.ts';
 import { readMaterials } from './trainer-materials.ts';
@@ -27,12 +27,12 @@ export interface Landed {
 
 export async function factsOf(landed: Landed): Promise<ReceiptFacts> {
   const { life, store, folder, receipt, files, config, data } = landed;
-  const here = (folder && (await readMaterials(folder))) ?? unknown;
-  const told = { ...here, config: config.sha256, data: sha256.safeParse(data?.splitSha256).data ?? null };
+  // What the run remembers is its last session's; a folder that was left behind may be an earlier one's.
+  const known = receipt.materials ?? (folder && (await readMaterials(folder))) ?? unknown;
   return {
     life,
     storeIdentity: await store.identity(),
-    materials: mergeMaterials(told, receipt.materials),
+    materials: { ...known, config: config.sha256, data: sha256.safeParse(data?.splitSha256).data ?? known.data },
     filesSha256: createHash('sha256').update(fileList(files)).digest('hex'),
   };
 }

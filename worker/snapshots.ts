@@ -3,8 +3,9 @@
  * that this means: it is in the ledger, stored, and counted. All others are gone before the next trainer starts.
  */
 import { open, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type CheckpointManifest, isBefore } from '../contracts/checkpoint.ts';
+import { syncFolder } from '../stores/whole-file.ts';
 import { isWhole, type ResumeRequest, sameFiles } from './checkpoints.ts';
 import type { RunFolder } from './run-folders.ts';
 import { manifestsIn, readManifests, start } from './run-report.ts';
@@ -37,6 +38,7 @@ export async function takeSnapshot(request: SnapshotRequest): Promise<string | n
     await rm(join(folder.checkpoints, manifest.name), { recursive: true, force: true });
     await flush(path, manifest);
     await rename(path, join(folder.checkpoints, manifest.name));
+    await syncFolder(folder.checkpoints);
     return manifest.name;
   }
   return null;
@@ -53,9 +55,13 @@ export const isBeingSaved = ({ snapshots }: RunFolder): Promise<boolean> =>
     () => false,
   );
 
+/** `a/b/c` is in `a/b`, `a` and `.`. */
+const foldersAbove = (file: string): string[] => (file === '.' ? [] : [dirname(file), ...foldersAbove(dirname(file))]);
+
 /** A checkpoint is on the disk, also after a power cut; a snapshot need not be. */
 async function flush(path: string, manifest: CheckpointManifest): Promise<void> {
-  for (const file of ['checkpoint.json', ...manifest.files.map((file) => file.path), '.']) {
+  const files = ['checkpoint.json', ...manifest.files.map((file) => file.path)];
+  for (const file of [...files, ...new Set(files.flatMap(foldersAbove))]) {
     const handle = await open(join(path, file));
     try {
       await handle.sync();

@@ -17,6 +17,10 @@ export function withSession(records: Records, session: Session): Records {
   return others && [...others, record].slice(-mostRecords);
 }
 
+/** Where an older version carried the run on, which counts none: the next one is still a later one. */
+export const newestGeneration = (records: Records): number =>
+  Math.max(0, ...(records ?? []).map(({ generation }) => generation ?? 0));
+
 type Ended = NonNullable<SessionRecord['ended']>;
 
 export const withEnd = (records: Records, session: Session | null, ended: Ended): Records =>

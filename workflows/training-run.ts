@@ -37,6 +37,7 @@ import { composeReceipt, reasonToKeep } from './run-receipt.ts';
 import { beginStory, enterState, type RunStory, tell, timeRestarts } from './run-story.ts';
 import { type ChartPosition, chartPosition, detailsOf, viewOf } from './run-view.ts';
 import { ShownAttributes } from './search-attributes.ts';
+import { newestGeneration } from './session-records.ts';
 import { Tellers } from './tellers.ts';
 import { pageOf } from './temporal-page.ts';
 
@@ -122,8 +123,8 @@ class TrainingRun {
       });
       if (carried) {
         this.#story = carried.story;
-        this.#generation = carried.generation ?? 0;
         this.#chart.restore(carried.chart);
+        this.#generation = carried.generation ?? newestGeneration(this.#context.sessions);
         this.#before = this.#context;
         this.#positionBefore = this.#position;
         this.#tellers.begin(this.#context.plan?.observers ?? [], carried.outbox);

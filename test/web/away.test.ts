@@ -86,11 +86,6 @@ it(
       .getByTestId('progress')
       .getByText(/[1-9]\d* of 500 complete/)
       .waitFor();
-    await page
-      .getByText('preempted', { exact: false })
-      .or(page.getByText(/host|worker/))
-      .first()
-      .waitFor();
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Stop run' }).click();
     await stage.inDetail(run, 'stopped');

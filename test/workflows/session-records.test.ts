@@ -74,8 +74,9 @@ it('a run that an older version carried on does not tell, for it does not know t
 it('what it was made of is what the last session was made of, and what only the first could tell', () => {
   const from = { run: 'other', life: null, checkpoint: 'epoch-0001', sha256: 'c' };
   const begun = opens(first, 'a', 1, { materials: { ...materials, from } });
-  const after = opens(begun, 'b', 2, { materials: { ...materials, trainer: 'changed' } });
-  expect(receiptOf(after).materials).toEqual({ ...materials, trainer: 'changed', from });
+  const after = opens(begun, 'b', 2, { materials: { ...materials, trainer: 'changed', sdk: null } });
+  // What the later one does not know is not what the one before had.
+  expect(receiptOf(after).materials).toEqual({ ...materials, trainer: 'changed', sdk: null, from });
   // An older host does not tell, and one that gives back a session has told.
   expect(receiptOf(opens(after, 'b', 2, { attached: true })).materials).toEqual(receiptOf(after).materials);
 });

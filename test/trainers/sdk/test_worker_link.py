@@ -85,6 +85,23 @@ def test_who_comes_hears_where_the_training_is(start: Start) -> None:
     assert trainer.events[0]["phase"] == "train"
 
 
+def test_a_phase_that_was_not_acknowledged_is_told_once(tmp_path: Path) -> None:
+    """Whoever comes hears where the training is; a phase that is sent again says so already."""
+    path = os.path.join(tempfile.mkdtemp(prefix="epochal-"), "trainer")  # a short one
+    address = Address("s", path, tmp_path / "events.jsonl", 60.0)
+    link = WorkerLink(address, lambda _: True, lambda: None, lambda: None)
+    link.send({"type": "phase", "phase": "train", "epoch": 1})
+    link.send({"type": "note", "text": "here"})
+    link.start()
+    with socket.socket(socket.AF_UNIX) as worker:
+        worker.connect(address.socket)
+        worker.settimeout(LIMIT)
+        told = worker.makefile("rb")
+        assert [json.loads(told.readline())["type"] for _ in range(2)] == ["phase", "note"]
+        link.send({"type": "phase", "phase": "validate", "epoch": 1})
+        assert json.loads(told.readline())["phase"] == "validate"
+
+
 def test_the_newest_wins(start: Start) -> None:
     trainer = start(parameters=_slow, grant=None, epochs=1)
     trainer.wait_for("ready")

@@ -102,7 +102,7 @@ class WorkerLink:
         self._replies: deque[bytes] = deque(maxlen=100)
         self._partial = memoryview(b"")
         self._phase = self._batch = b""  # where the training is
-        self._tells_where = False
+        self._tells_where = self._told_phase = False  # this worker: is to be told; has been told, by the event itself
         self._has_left = False
         os.register_at_fork(after_in_child=self._leave_in_child)
 
@@ -169,8 +169,10 @@ class WorkerLink:
                 waiting = self._next()
                 if waiting:
                     self._partial, self._sent = memoryview(waiting.line), waiting.number
+                    self._told_phase = self._told_phase or waiting.kind == "phase"
                 elif self._tells_where:
-                    self._partial, self._tells_where = memoryview(self._phase + self._batch), False
+                    phase = b"" if self._told_phase else self._phase
+                    self._partial, self._tells_where = memoryview(phase + self._batch), False
                 elif self._replies:
                     self._partial = memoryview(self._replies.popleft())
                 else:
@@ -263,7 +265,7 @@ class WorkerLink:
             # What was not acknowledged is sent again, and then where the training is.
             self._sent, self._partial = 0, memoryview(b"")
             self._replies.clear()
-            self._tells_where = True
+            self._tells_where, self._told_phase = True, False
             self._write()
         self._met.set()
 
