@@ -1,12 +1,11 @@
 /** `epochal server` and `epochal worker`: their parts in one process, until a signal. */
-import { homedir, platform } from 'node:os';
 import type { Logger } from 'pino';
 import { connect } from '../client/connect.ts';
-import { cacheFolder } from '../contracts/folders.ts';
 import { runServerUntilSignal } from '../server/main.ts';
 import type { ServerSettings } from '../server/settings.ts';
 import { type ControlOptions, keepControl, startControl } from '../server/workflows/control.ts';
 import { installLogger } from '../worker/log.ts';
+import { cacheFolder } from '../worker/machine-folders.ts';
 import { runWorkerUntilSignal } from '../worker/main.ts';
 import type { WorkerSettings } from '../worker/settings.ts';
 import { ensureBuiltWeb } from './build-web.ts';
@@ -30,12 +29,19 @@ async function buildWeb(): Promise<void> {
 
 /** Answers the exit code. */
 export async function runServer({ prepare = buildWeb }: { prepare?: () => Promise<void> } = {}): Promise<number> {
+  let folder = '';
   const control = ({ workflowQueue }: ServerSettings, log: Logger) => {
     installLogger(log);
-    const folder = cacheFolder({ env: process.env, platform: platform(), home: homedir() });
     return keepControl({ log, workflowQueue, cacheFolder: folder }, findTemporal);
   };
-  return runServerUntilSignal({ prepare, control });
+  return runServerUntilSignal({
+    prepare: async () => {
+      // Throws when the environment is wrong, which keeps the server from starting.
+      folder = cacheFolder();
+      await prepare();
+    },
+    control,
+  });
 }
 
 /** Answers the exit code. Throws while Temporal does not answer. */

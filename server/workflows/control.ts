@@ -1,4 +1,5 @@
 /** Serves the workflows of runs: in `epochal server`, or beside the worker of `epochal up` and `epochal worker --with-control`. */
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -6,7 +7,7 @@ import { NativeConnection, type NativeConnectionOptions, Worker } from '@tempora
 import type { Logger } from 'pino';
 import { ensureSearchAttributes } from '../../client/search-attributes.ts';
 import { type Conversion, temporalClient, conversion as usual } from '../../client/temporal-client.ts';
-import { Deployment, hasDeployments } from './deployment.ts';
+import { Deployment, hasDeployments, refuseUnheard } from './deployment.ts';
 import { ensureReconcile } from './reconcile.ts';
 import { replayOpenRuns } from './replay.ts';
 import { type Bundle, workflowBundle } from './workflow-bundle.ts';
@@ -25,6 +26,8 @@ export interface ControlOptions {
   bundle?: Bundle;
   /** How often it is looked whether the Current version is served, in milliseconds. */
   lookEveryMs?: number;
+  /** Once it is aborted, nothing more is taken over, and a start that is under way ends soon. What has started is stopped by its `stop` all the same. */
+  signal?: AbortSignal;
 }
 
 export interface RunningControl {
@@ -43,11 +46,10 @@ const startAgainAfter = 5_000;
 
 /** Resolves when workflows are served, or the log says why this version does not serve them. Throws while Temporal does not answer. */
 export async function startControl(options: ControlOptions): Promise<RunningControl> {
-  const { log, cacheFolder, temporal } = options;
-  const [bundle, { connection, namespace }] = await Promise.all([
-    options.bundle ?? workflowBundle(cacheFolder, log),
-    connect(temporal),
-  ]);
+  const { log, cacheFolder, temporal, signal } = options;
+  const bundle = options.bundle ?? (await workflowBundle(cacheFolder, log));
+  signal?.throwIfAborted();
+  const { connection, namespace } = await connect(temporal);
   try {
     return await serve(options, bundle, connection, namespace);
   } catch (error) {
@@ -62,21 +64,31 @@ async function serve(
   connection: NativeConnection,
   namespace: string,
 ): Promise<RunningControl> {
-  const { log, workflowQueue, conversion = usual, isVersioned = true, lookEveryMs = 10_000 } = options;
+  const { log, workflowQueue, conversion = usual, isVersioned = true, lookEveryMs = 10_000, signal } = options;
   // A run tells its state by them, and would fail on a server that does not know them.
   await ensureSearchAttributes(connection, namespace).catch((error) => log.warn({ err: error }, 'search attributes'));
   const client = temporalClient(connection, namespace, conversion);
   const build = isVersioned && (await hasDeployments(connection, namespace, workflowQueue)) ? bundle.digest : null;
+  if (build === null) await refuseUnheard(connection, namespace, workflowQueue);
   if (isVersioned && build === null)
     log.warn('this Temporal server has no Worker Deployments: workflows are served without a version');
-  const identity = `epochal-control:${hostname()}:${process.pid}`;
+  // In containers, hosts and process ids may be the same.
+  const identity = `epochal-control:${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+  const onServing = async (before: string | null) => {
+    log.info({ build, ...(before === build ? {} : { before }) }, 'workflows are served');
+    await ensureReconcile(client, workflowQueue, reconcileMinutes).catch((error) =>
+      log.warn({ err: error }, 'no schedule that finds runs without a receipt'),
+    );
+  };
   const deployment =
     build === null
       ? null
       : new Deployment({
-          ...{ connection, namespace, queue: workflowQueue, build, identity, log, lookEveryMs },
-          replay: () => replayOpenRuns(client, workflowQueue, bundle, conversion),
+          ...{ connection, namespace, queue: workflowQueue, build, identity, log, lookEveryMs, signal },
+          replay: (stop) => replayOpenRuns(client, workflowQueue, bundle, conversion, stop),
+          onCurrent: onServing,
         });
+  signal?.throwIfAborted();
   const worker = await Worker.create({
     connection,
     namespace,
@@ -98,10 +110,7 @@ async function serve(
     await connection.close();
   });
   stopped.catch(() => undefined);
-  await deployment?.start();
-  await ensureReconcile(client, workflowQueue, reconcileMinutes).catch((error) =>
-    log.warn({ err: error }, 'no schedule that finds runs without a receipt'),
-  );
+  await (deployment ? deployment.start() : onServing(null));
   let stopping: Promise<void> | null = null;
   const stop = async () => {
     await deployment?.leave();
@@ -113,7 +122,7 @@ async function serve(
 
 /** Serves workflows for as long as it is wanted: it starts once Temporal is found, and again after a failure. */
 export function keepControl(
-  options: Omit<ControlOptions, 'temporal'>,
+  options: Omit<ControlOptions, 'temporal' | 'signal'>,
   find: () => Promise<Pick<ControlOptions, 'temporal'>>,
 ): { stop(): Promise<void> } {
   const { log } = options;
@@ -123,15 +132,16 @@ export function keepControl(
   const keep = async () => {
     for (let said = ''; !signal.aborted; ) {
       try {
-        control = await startControl({ ...options, ...(await find()) });
+        control = await startControl({ ...options, ...(await find()), signal });
         said = '';
-        log.info({ build: control.build }, 'workflows are served');
         if (signal.aborted) await control.stop();
         await control.stopped;
       } catch (error) {
         const sentence = error instanceof Error ? error.message : String(error);
-        if (sentence !== said) log.warn({ err: error }, 'workflows are not served; trying again');
+        if (sentence !== said && !signal.aborted) log.warn({ err: error }, 'workflows are not served; trying again');
         said = sentence;
+      } finally {
+        control = null;
       }
       await delay(startAgainAfter, undefined, { signal }).catch(() => undefined);
     }

@@ -112,7 +112,9 @@ it('a run goes over to the version that starts, newer or older, and what cannot 
   const log = pino({ level: 'error' }, { write: (line: string) => said.push(line) });
   const broken = await serve({ bundle: { codePath, digest: 'broken' }, log });
   expect(said.join('')).toContain(run.id);
-  expect(said.join('')).toContain(`set-current-version --deployment-name ${host.settings.workflowQueue}`);
+  expect(said.join('')).toContain(
+    `set-current-version --namespace default --deployment-name ${host.settings.workflowQueue}`,
+  );
   expect(await current()).toBe('first');
   await broken.stop();
   await next(4);
