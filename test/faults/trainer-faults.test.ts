@@ -1,10 +1,12 @@
 /** A trainer is killed, crashes, runs out of memory, computes NaN: told apart, answered as configured. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Failure } from '../../contracts/failure.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
+import { RunFolders } from '../../worker/run-folders.ts';
+import { until } from '../support/until.ts';
 import { checkLanded } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import type { FaultRun } from './fault-run.ts';
@@ -106,15 +108,21 @@ describe.concurrent('a trainer', () => {
       epochs: 1,
       parameters: { batches, batch_seconds: 0.05, stamps, ...hold.parameters },
       failures: atOnce,
-      checkpoints: { snapshots: 'auto' },
+      checkpoints: { snapshots: 0.2 },
     });
     await hold.reached();
+    const { snapshots } = new RunFolders(worker.dataFolder).of(run.place);
+    const newest = await until('a snapshot is there', async () => {
+      const names = await readdir(snapshots).catch(() => []);
+      return Math.max(0, ...names.map((name) => Number(/^epoch-0000-batch-(\d+)$/.exec(name)?.[1] ?? 0))) || null;
+    });
     process.kill((await run.trainer(worker)).pid, 'SIGKILL');
     await hold.release();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     const repeated = (await readFile(stamps, 'utf8')).split('\n').length - 1 - batches;
-    expect(repeated).toBeLessThan(10);
+    // Another one may have become whole meanwhile.
+    expect(repeated).toBeLessThanOrEqual(130 - newest);
     // Its last tenth of a second may not have been told.
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: batches } });
     expect(receipt.batches.wasted).toBeGreaterThanOrEqual(repeated - 2);
