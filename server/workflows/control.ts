@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection, type NativeConnectionOptions, Worker } from '@temporalio/worker';
+import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { ensureSearchAttributes } from '../../client/search-attributes.ts';
 import { type Conversion, temporalClient, conversion as usual } from '../../client/temporal-client.ts';
+import { connect, type TemporalAddress } from '../../worker/native-connection.ts';
 import { Deployment, hasDeployments, refuseUnheard } from './deployment.ts';
 import { ensureReconcile } from './reconcile.ts';
 import { replayOpenRuns } from './replay.ts';
@@ -17,7 +17,7 @@ export interface ControlOptions {
   cacheFolder: string;
   workflowQueue: string;
   /** Where the server is; left out, as the standard Temporal environment configuration says. */
-  temporal?: { address: string; namespace?: string };
+  temporal?: TemporalAddress;
   /** How values travel; as every client of ours has it, unless told otherwise. */
   conversion?: Conversion;
   /** Whether it is a version of a Worker Deployment, where the server has them. */
@@ -154,16 +154,4 @@ export function keepControl(
       await kept;
     },
   };
-}
-
-async function connect(
-  temporal: ControlOptions['temporal'],
-): Promise<{ connection: NativeConnection; namespace: string }> {
-  if (temporal) {
-    const connection = await NativeConnection.connect({ address: temporal.address });
-    return { connection, namespace: temporal.namespace ?? 'default' };
-  }
-  const { connectionOptions, namespace } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect(connectionOptions as NativeConnectionOptions);
-  return { connection, namespace: namespace ?? 'default' };
 }
