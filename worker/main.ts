@@ -99,11 +99,13 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
   const host = await openHost(settings, devices, runs, log);
   // Whoever starts serving workflows may become the version that gets them all: a worker that cannot start must not. Nor may one whose
   // control fails to start be left polling.
-  const control = (await options.control?.()) ?? null;
+  let control: Control | null = null;
   try {
+    control = (await options.control?.()) ?? null;
     return await serveQueues(host, control, connection, namespace, options);
   } catch (error) {
     await control?.stop().catch(() => undefined);
+    await connection.close().catch(() => undefined);
     throw error;
   }
 }
