@@ -157,10 +157,16 @@ async function drainedBeside(): Promise<void> {
     const run = await host.start(host.config({ epochs: 2, parameters: { batches: 6, ...hold.parameters } }));
     await hold.reached('1:3');
     await beside.drain();
-    expect(await current()).not.toBe('beside');
     await isCurrent('second');
     await run.until('waits for another host', ({ detail }) => detail === 'training.acquiring');
     expect((await run.view()).restarts).toMatchObject([{ reason: 'preemption' }]);
+    // By the one that was drained, before it went: otherwise the run would have waited until somebody took over.
+    const { events } = await run.handle.fetchHistory();
+    const asked = events?.findLast((event) => {
+      return event.activityTaskScheduledEventAttributes?.activityType?.name === 'openSession';
+    })?.activityTaskScheduledEventAttributes;
+    const decision = events?.find(({ eventId }) => String(eventId) === String(asked?.workflowTaskCompletedEventId));
+    expect(JSON.stringify(decision?.workflowTaskCompletedEventAttributes)).toMatch(/\bbeside\b/);
     await run.handle.terminate();
   } finally {
     await beside.stopNow();
