@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe } from 'vitest';
 import { openStore } from '../../../stores/open-store.ts';
+import * as azure from './azure-stage.ts';
 import * as s3 from './s3-stage.ts';
 import { storeContract } from './store-contract.ts';
 
@@ -33,5 +34,16 @@ describe.skipIf(!s3.hasS3)('a store on S3', () => {
     again: (identity) => openStore(s3.address, identity),
     folder: () => s3.folder,
     local: s3.local,
+  });
+});
+
+describe.skipIf(!azure.hasAzure)('a store on Azure', () => {
+  if (azure.hasAzure) azure.onAzure();
+  storeContract({
+    store: () => azure.inSmallParts(),
+    again: (identity) => azure.inSmallParts({ identity: identity ?? null }),
+    folder: () => azure.folder,
+    local: azure.local,
+    large: 2_500_001,
   });
 });
