@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe } from 'vitest';
 import { openStore } from '../../../stores/open-store.ts';
-import * as azure from './azure-stage.ts';
+import { azure, hasAzure } from './azure-stage.ts';
+import type { ObjectStage } from './object-stage.ts';
 import * as s3 from './s3-stage.ts';
 import { storeContract } from './store-contract.ts';
 
@@ -37,13 +38,15 @@ describe.skipIf(!s3.hasS3)('a store on S3', () => {
   });
 });
 
-describe.skipIf(!azure.hasAzure)('a store on Azure', () => {
-  if (azure.hasAzure) azure.onAzure();
+describe.skipIf(!hasAzure)('a store on Azure', () => onStage(azure));
+
+function onStage(stage: ObjectStage): void {
+  if (hasAzure) stage.hooks();
   storeContract({
-    store: () => azure.inSmallParts(),
-    again: (identity) => azure.inSmallParts({ identity: identity ?? null }),
-    folder: () => azure.folder,
-    local: azure.local,
+    store: () => stage.inSmallParts(),
+    again: (identity) => stage.inSmallParts({ identity: identity ?? null }),
+    folder: () => stage.folder,
+    local: (name, content) => stage.local(name, content),
     large: 2_500_001,
   });
-});
+}
