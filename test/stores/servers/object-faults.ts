@@ -217,7 +217,6 @@ export function objectFaults(stage: ObjectStage, traits: ProviderTraits): void {
   it('whose parts go away meanwhile gets the file all the same', async () => {
     stage.proxy.break(isCompleted, gone);
     await publish(randomBytes(large));
-    expect(await stage.uploadsLeft()).toEqual([]);
   });
 
   it('has a file that is there while an upload of another one under its name is given up', async () => {
