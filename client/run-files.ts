@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { hostControlQueue, poolControlQueue } from '../contracts/queues.ts';
 import {
+  aboutLink,
   type ListedRunFiles,
   type LogLines,
   largestPart,
@@ -10,6 +11,7 @@ import {
   type RemoveResults,
   type RunFilesPlace,
 } from '../contracts/run-files.ts';
+import { newAnswerKey, sealedTextSchema } from '../contracts/sealed-text.ts';
 import { NoWorkerError, WorkerFailedError } from './errors.ts';
 import type { WorkerQuestions } from './worker-questions.ts';
 
@@ -48,6 +50,23 @@ export class RunFiles {
     const bytes = await this.#ask(place, 'readRunFile', { path, offset, length }, z.instanceof(Uint8Array));
     if (bytes.length === length) return bytes;
     throw new WorkerFailedError(`${path} of run ${place.run} went, or became shorter, while it was read`);
+  }
+
+  /**
+   * An address of the store's own where the file can be downloaded for some minutes; null where there is none. It is a credential: nobody but
+   * who downloads may see it.
+   */
+  async link(place: FilesPlace, path: string): Promise<string | null> {
+    if (place.source !== 'store') return null;
+    const key = await newAnswerKey();
+    try {
+      const sealed = await this.#ask(place, 'linkRunFile', { path, key: key.publicKey }, sealedTextSchema.nullable());
+      const address = sealed && (await key.open(sealed, aboutLink({ place, path })));
+      return address && /^https?:/.test(address) ? address : null;
+    } catch {
+      // A worker of an earlier version knows no links, and whatever else is wrong is said where the file is read.
+      return null;
+    }
   }
 
   /**

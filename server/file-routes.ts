@@ -1,6 +1,7 @@
 /** Routes about the files of a run: log, events, checkpoints, folders, downloads, metrics. */
 import { Readable } from 'node:stream';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { worthLink } from '../client/direct-bytes.ts';
 import { FileNotFoundError } from '../client/errors.ts';
 import { firstThatHas } from '../client/run-places.ts';
 import type { FolderEntry } from '../contracts/http-answers.ts';
@@ -92,6 +93,12 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
     const { place, found: size } = await firstThatHas(run, what, (at) => backend.files.size(at, query.path));
     const range = byteRange(request.headers.range, size);
     if (range === 'unsatisfiable') return unsatisfiable(reply, size);
+    if (range === null && size >= worthLink && isNavigation(request) && query.download === 'true') {
+      const address = await backend.files.link(place, query.path);
+      // It is a credential for some minutes: nothing may keep it.
+      if (address !== null)
+        return reply.headers({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }).redirect(address, 302);
+    }
     const { start, end } = range ?? { start: 0, end: size };
     reply.code(range ? 206 : 200).headers({
       ...fileHeaders(query.path, query.download === 'true'),
@@ -117,6 +124,10 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
     return found;
   });
 }
+
+/** A browser that saves a file. Other programs may send their token on to where they are sent, and scripts of a page may not read it there. */
+const isNavigation = ({ headers, method }: FastifyRequest): boolean =>
+  method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && headers.authorization === undefined;
 
 /** In order, no faster than the caller takes them. */
 export function sendBytes({ reply }: Pick<Asked<'file'>, 'reply'>, bytes: AsyncIterable<Uint8Array>): FastifyReply {

@@ -3,6 +3,7 @@
  * the address.
  */
 import type { PublishedFile } from '../contracts/receipt.ts';
+import type { LinkOptions } from './bucket.ts';
 
 export interface TransferOptions {
   signal?: AbortSignal;
@@ -58,6 +59,12 @@ export interface ArtifactStore {
 
   /** Up to `length` bytes of the file at `path` from byte `offset`, with the size of the whole; null when there is none. */
   readPart(path: string, offset: number, length: number): Promise<StoredPart | null>;
+
+  /**
+   * An address from which anybody can download what is at `path` for a while, ranges too; null where there is none that others reach. It is a
+   * credential, and looks at nothing: of a path where nothing is, too. Stores without such addresses have no such method.
+   */
+  link?(path: string, options: LinkOptions): Promise<string | null>;
 
   /**
    * Size and sha256 of what is at `path`, or null when there is none: read again, or as the provider has checked them when it

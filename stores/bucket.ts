@@ -45,6 +45,9 @@ export interface Bucket {
   /** Not an error where there is none. */
   abortUpload(key: string, upload: string, call: Call): Promise<void>;
 
+  /** As `link` of a store. A provider without such addresses has no such method. */
+  link?(key: string, options: LinkOptions): Promise<string | null>;
+
   /** Now, by the provider's clock. */
   now(): number;
 }
@@ -59,6 +62,14 @@ export interface BucketLimits {
 
 export interface Call {
   signal?: AbortSignal | undefined;
+}
+
+export interface LinkOptions {
+  /** After so long no download begins with it. */
+  seconds: number;
+  /** Headers of the answer: `Content-Type` and `Content-Disposition`. */
+  type: string;
+  disposition: string;
 }
 
 export interface PutOptions extends Call {

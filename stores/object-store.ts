@@ -13,7 +13,7 @@ import {
   StoreError,
   type TransferOptions,
 } from './artifact-store.ts';
-import type { Bucket, BucketObject } from './bucket.ts';
+import type { Bucket, BucketObject, LinkOptions } from './bucket.ts';
 import { keyOfNote, notedSha256, noteKeyOf, noteText } from './digest-note.ts';
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { guarded } from './file-errors.ts';
@@ -164,6 +164,16 @@ export class ObjectStore implements ArtifactStore {
   async readPart(path: string, offset: number, length: number): Promise<StoredPart | null> {
     const opened = await this.#open(path, {}, { offset, length });
     return opened && { bytes: await collect(opened.bytes), size: opened.object.size };
+  }
+
+  async link(path: string, options: LinkOptions): Promise<string | null> {
+    const key = this.#root.keyOf(path);
+    await this.#root.requirePresent();
+    return this.#root.tried(
+      `cannot make a link to ${this.#root.shown(path)}`,
+      {},
+      async () => (await this.#bucket.link?.(key, options)) ?? null,
+    );
   }
 
   async verify(path: string, options: TransferOptions = {}): Promise<PublishedFile | null> {

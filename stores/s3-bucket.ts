@@ -8,6 +8,7 @@ import {
   type BucketObject,
   type ByteRange,
   type Call,
+  type LinkOptions,
   type Proof,
   type PutOptions,
   type UploadedPart,
@@ -15,6 +16,7 @@ import {
 import { proofOfParts } from './part-proof.ts';
 import { forgetConnection, type S3Connection, sharedConnection } from './s3-client.ts';
 import { isCode, isOfCredentials, s3Error, statusOf } from './s3-errors.ts';
+import { presigned } from './s3-link.ts';
 
 type Facts = Pick<HeadObjectCommandOutput, 'ETag' | 'ChecksumSHA256' | 'ChecksumType' | 'Metadata'>;
 
@@ -259,6 +261,10 @@ export class S3Bucket implements Bucket {
     ).catch((error: unknown) => {
       if (!(error instanceof BucketError) || error.trouble !== 'gone') throw error;
     });
+  }
+
+  link(key: string, options: LinkOptions): Promise<string | null> {
+    return this.#send({}, (connection) => presigned(connection, this.#at(key), options));
   }
 
   now(): number {

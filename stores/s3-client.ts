@@ -2,19 +2,28 @@
  * The client of the AWS SDK, by the standard settings of AWS: environment and `~/.aws/config`. Credentials come from its own default chain, and
  * are never read here.
  */
-import type { S3Client } from '@aws-sdk/client-s3';
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 
 export type Sdk = typeof import('./aws-s3.ts');
 export interface S3Connection {
   sdk: Sdk;
   client: S3Client;
+  /** For addresses that others are given; null where nobody says that they reach the server. */
+  links: S3Client | null;
 }
 
 /** A connection on which nothing moves for so long is given up. */
 export const idleMs = 60_000;
 
 /** What decides which server is asked, and as whom: another client for other values. */
-const variables = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE'];
+const variables = [
+  'EPOCHAL_LINK_ENDPOINT',
+  'AWS_ENDPOINT_URL_S3',
+  'AWS_ENDPOINT_URL',
+  'AWS_REGION',
+  'AWS_DEFAULT_REGION',
+  'AWS_PROFILE',
+];
 const credentials = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
 const connections = new Map<string, Promise<S3Connection>>();
 
@@ -47,7 +56,7 @@ async function connect(): Promise<S3Connection> {
   const { env } = process;
   const endpoint = env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || profile.endpoint_url;
   const style = profile['s3.addressing_style'];
-  const client = new sdk.S3Client({
+  const settings: S3ClientConfig = {
     region: env.AWS_REGION || env.AWS_DEFAULT_REGION || profile.region || 'us-east-1',
     // As AWS's own command line: a server of one's own rarely has a name for each bucket.
     forcePathStyle: style === 'path' || (endpoint !== undefined && style !== 'virtual'),
@@ -58,8 +67,16 @@ async function connect(): Promise<S3Connection> {
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
     requestHandler: { connectionTimeout: 10_000, socketTimeout: idleMs },
-  });
-  return { sdk, client };
+  };
+  const client = new sdk.S3Client(settings);
+  // AWS itself is reached from everywhere; of a server of one's own only a person knows by which address.
+  const linkEndpoint = env.EPOCHAL_LINK_ENDPOINT || null;
+  const links = linkEndpoint
+    ? new sdk.S3Client({ ...settings, endpoint: linkEndpoint, forcePathStyle: style !== 'virtual' })
+    : endpoint === undefined
+      ? client
+      : null;
+  return { sdk, client, links };
 }
 
 /** Of the chosen profile in `~/.aws/config`, nested ones with a dot; the SDK has no setting for how buckets are addressed. */
