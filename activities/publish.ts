@@ -97,7 +97,17 @@ export const publish =
           const yaml = stringify(storedRunConfigSchema.parse(config));
           const published = inside(output, await store.write(`${output}/config.yaml`, yaml));
           files.push(published);
-          const facts = await factsOf({ life, store, folder, receipt, files, config: published, data });
+          const facts = await factsOf({
+            life,
+            store,
+            folder,
+            output,
+            checkpoints,
+            receipt,
+            files,
+            config: published,
+            data,
+          });
           const named = await nameFiles(store, output, files);
           const bytes = [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files].reduce(
             (sum, { size }) => sum + size,

@@ -3,6 +3,7 @@
  * the address.
  */
 import type { PublishedFile } from '../contracts/receipt.ts';
+import type { CopyProof } from '../contracts/receipt-facts.ts';
 import type { LinkOptions } from './bucket.ts';
 
 export interface TransferOptions {
@@ -71,6 +72,9 @@ export interface ArtifactStore {
    * took these very bytes.
    */
   verify(path: string, options?: TransferOptions): Promise<PublishedFile | null>;
+
+  /** How what is at `path` was proved by the last `publish`, `write` or `verify` of it here; null where none was. */
+  proofOf(path: string): CopyProof | null;
 
   /** Files below `folder`, in order of path. */
   list(folder: string): AsyncIterable<{ path: string; size: number }>;

@@ -6,6 +6,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { PublishedFile } from '../contracts/receipt.ts';
+import type { CopyProof } from '../contracts/receipt-facts.ts';
 import {
   type ArtifactStore,
   DamagedError,
@@ -14,6 +15,7 @@ import {
   type TransferOptions,
 } from './artifact-store.ts';
 import type { Bucket, BucketObject, LinkOptions } from './bucket.ts';
+import { CopyProofs } from './copy-proofs.ts';
 import { keyOfNote, notedSha256, noteKeyOf, noteText } from './digest-note.ts';
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { guarded } from './file-errors.ts';
@@ -46,6 +48,7 @@ export interface ObjectStoreOptions {
 export class ObjectStore implements ArtifactStore {
   readonly address: string;
   readonly #bucket: Bucket;
+  readonly #proofs = new CopyProofs();
   readonly #staleMs: number;
   readonly #root: ObjectRoot;
   /** The same, for who does not wait long. */
@@ -185,6 +188,10 @@ export class ObjectStore implements ArtifactStore {
     return { path, size: there.size, sha256: await this.#digestOf(path, there, options) };
   }
 
+  proofOf(path: string): CopyProof | null {
+    return this.#proofs.of(path);
+  }
+
   async *list(folder: string): AsyncIterable<{ path: string; size: number }> {
     const prefix = `${this.#root.keyOf(folder)}/`;
     await this.#root.requirePresent();
@@ -275,6 +282,7 @@ export class ObjectStore implements ArtifactStore {
 
   /** The SHA-256 of an object in hexadecimal: as its provider has checked it, or noted beside it, else by reading it. */
   async #digestOf(path: string, object: BucketObject, options: TransferOptions): Promise<string> {
+    this.#proofs.note(path, 'checksum');
     if (object.sha256 !== null) return object.sha256;
     const note = this.#root.pathOf(noteKeyOf(this.#root.keyOf(path)));
     const opened = await openObject(this.#root, note, { offset: 0, length: 4096 }, options);
@@ -287,11 +295,13 @@ export class ObjectStore implements ArtifactStore {
     if (!opened) throw new StoreError(`cannot read ${this.#root.shown(path)}: it was removed meanwhile`, true);
     const hash = createHash('sha256');
     for await (const chunk of opened.bytes) hash.update(chunk);
+    this.#proofs.note(path, 'readBack');
     return { size: opened.object.size, sha256: hash.digest('hex') };
   }
 
   async #proved(path: string, upload: Upload, options: TransferOptions): Promise<PublishedFile> {
     const { size, sha256, etag, parts } = upload;
+    this.#proofs.note(path, 'checksum');
     if (!upload.proved) {
       const found = await this.#readBack(path, options);
       if (!isSame(found, upload))

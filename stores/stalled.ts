@@ -1,8 +1,10 @@
 /** A body whose bytes stop coming, on a connection that stays open. */
 import { BucketError } from './bucket.ts';
 
+const idleMs = 60_000;
+
 /** Throws a BucketError `broken` when nothing came for `ms`. */
-export async function* idleLimit(bytes: AsyncIterable<Uint8Array>, ms: number): AsyncGenerator<Uint8Array> {
+export async function* idleLimit(bytes: AsyncIterable<Uint8Array>, ms = idleMs): AsyncGenerator<Uint8Array> {
   const iterator = bytes[Symbol.asyncIterator]();
   try {
     for (;;) {

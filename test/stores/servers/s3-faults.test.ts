@@ -53,6 +53,7 @@ describe.skipIf(!s3.hasS3)('S3', () => {
     expect(s3.proxy.seen.reduce((sum, { sent }) => sum + sent, 0)).toBeLessThan(large + 10 * note);
     await openStore(s3.address).verify('b/file');
     expect(s3.requests('GET', 'b/file')).toEqual([]);
+    expect([s3.store.proofOf('b/file'), s3.store.proofOf('c/file')]).toEqual(['checksum', null]);
     s3.proxy.seen.length = 0;
     await openStore(s3.address).publish(join(s3.folder, 'file'), 'b/file');
     expect(s3.proxy.seen.filter(isPut)).toEqual([]);
@@ -132,6 +133,7 @@ describe.skipIf(!s3.hasS3)('S3', () => {
     s3.proxy.break(isPut, silent, Number.POSITIVE_INFINITY);
     await s3.store.publish(await s3.local('file', randomBytes(1000)), 'b/file');
     expect(s3.requests('GET', 'b/file')).toHaveLength(1);
+    expect(s3.store.proofOf('b/file')).toBe('readBack');
     s3.proxy.break((seen) => s3.requests('GET', 'c/file').includes(seen), { kind: 'corruptAnswer' });
     expect(await errorOf(s3.store.publish(join(s3.folder, 'file'), 'c/file'))).toMatchObject({
       message: expect.stringMatching(

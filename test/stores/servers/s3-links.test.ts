@@ -52,6 +52,7 @@ describe.skipIf(!s3.hasS3)('a link to a file on S3', () => {
 
   it('ends', async () => {
     await s3.store.write('a/file', 'text');
+    expect((await fetch(await linkTo('a/file'))).status).toBe(200);
     const link = await linkTo('a/file', 1);
     await expect.poll(async () => (await fetch(link)).status).toBe(403);
   });
