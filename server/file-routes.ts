@@ -93,7 +93,7 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
     const { place, found: size } = await firstThatHas(run, what, (at) => backend.files.size(at, query.path));
     const range = byteRange(request.headers.range, size);
     if (range === 'unsatisfiable') return unsatisfiable(reply, size);
-    if (range === null && size >= worthLink && isNavigation(request) && query.download === 'true') {
+    if (range === null && size >= worthLink && isSavedByBrowser(request) && query.download === 'true') {
       const address = await backend.files.link(place, query.path);
       // It is a credential for some minutes: nothing may keep it.
       if (address !== null)
@@ -126,8 +126,12 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
 }
 
 /** A browser that saves a file. Other programs may send their token on to where they are sent, and scripts of a page may not read it there. */
-const isNavigation = ({ headers, method }: FastifyRequest): boolean =>
-  method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && headers.authorization === undefined;
+function isSavedByBrowser({ headers, method }: FastifyRequest): boolean {
+  const { 'sec-fetch-mode': mode, 'sec-fetch-dest': destination } = headers;
+  // The second is what a link with `download` asks with.
+  const isSaved = mode === 'navigate' || (mode === 'no-cors' && destination === 'empty');
+  return method === 'GET' && isSaved && headers.authorization === undefined;
+}
 
 /** In order, no faster than the caller takes them. */
 export function sendBytes({ reply }: Pick<Asked<'file'>, 'reply'>, bytes: AsyncIterable<Uint8Array>): FastifyReply {

@@ -114,6 +114,8 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
       const navigates = { 'sec-fetch-mode': 'navigate' };
       const sent = await ask(`${at}&download=true`, navigates);
       expect(sent.status).toBe(302);
+      const asLink = { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'empty' };
+      expect((await ask(`${at}&download=true`, asLink)).status).toBe(302);
       expect(sent.headers.get('cache-control')).toBe('no-store');
       const saved = await fetch(sent.headers.get('location') ?? '');
       expect(saved.headers.get('content-disposition')).toMatch(/^attachment; filename="/);
@@ -122,10 +124,11 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
       const own = [
         await ask(at, navigates),
         await ask(`${at}&download=true`),
+        await ask(`${at}&download=true`, { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }),
         await ask(`${at}&download=true`, { ...navigates, authorization: 'Bearer token' }),
         await ask(`${at}&download=true`, { ...navigates, range: 'bytes=0-9' }),
       ];
-      expect(own.map(({ status }) => status)).toEqual([200, 200, 200, 206]);
+      expect(own.map(({ status }) => status)).toEqual([200, 200, 200, 200, 206]);
     } finally {
       await server.stop();
     }
