@@ -4,8 +4,9 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DamagedError, StoreError } from '../../../stores/artifact-store.ts';
+import { DamagedError } from '../../../stores/artifact-store.ts';
 import { openStore } from '../../../stores/open-store.ts';
+import { errorOf, sizesOf } from './fault-checks.ts';
 import type { Fault, Seen } from './fault-proxy.ts';
 import * as s3 from './s3-stage.ts';
 import { sha256 } from './store-contract.ts';
@@ -23,15 +24,6 @@ const refusal = (status: number, code: string, headers: Record<string, string> =
   headers: { 'content-type': 'application/xml', ...headers },
   body: `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>no</Message></Error>`,
 });
-const sizesOf = (seen: readonly Seen[]) => seen.map(({ sent }) => sent).sort((a, b) => b - a);
-const errorOf = (work: Promise<unknown>): Promise<StoreError> =>
-  work.then(
-    () => expect.fail('nothing was thrown'),
-    (thrown: unknown) => {
-      expect(thrown).toBeInstanceOf(StoreError);
-      return thrown as StoreError;
-    },
-  );
 
 describe.skipIf(!s3.hasS3)('S3', () => {
   if (s3.hasS3) s3.onS3();
