@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import shared from './vitest.config.ts';
 
-/** The schedules take longest: begun last, they would keep one core waiting at the end. */
+/** The schedules take longest: begun last, they would keep the cores waiting at the end. */
 class SchedulesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);

@@ -7,8 +7,8 @@ export default defineConfig({
     ...shared.test,
     include: ['test/web/**/*.test.ts', 'test/server/contract.test.ts'],
     exclude: [],
-    // Each file has a Temporal server, a worker, trainers and a browser of its own: enough for two cores.
-    maxWorkers: 1,
+    // Each file has a Temporal server, a worker, trainers and a browser of its own, which wait for each other at times.
+    maxWorkers: 2,
     globalSetup: ['test/temporal-server.ts', 'test/web/built-web.ts'],
   },
 });
