@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { beginningWith } from './test/beginning-with.ts';
 import { ClosingLineReporter } from './test/closing-line-reporter.ts';
 
 export default defineConfig({
@@ -13,6 +14,9 @@ export default defineConfig({
     pool: 'forks',
     // The tests start real servers, workers and trainers, and wait for them for half of their time: three files keep two cores busy.
     maxWorkers: 3,
+    sequence: {
+      sequencer: beginningWith('long-run', 'start', 'live', 'package', 'training-client', 'any-configuration'),
+    },
     // Generous: nothing waits for this long unless it hangs, and a busy machine takes several times what an idle one does.
     testTimeout: 300_000,
     hookTimeout: 300_000,

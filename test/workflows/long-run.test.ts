@@ -1,4 +1,4 @@
-/** A run of many hundred tiny epochs: its histories stay short, its payloads small, the worker's memory flat. */
+/** A run of more than a thousand tiny epochs: its histories stay short, its payloads small, the worker's memory flat. */
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 import { ok, WebhookReceiver } from '../support/webhook-receiver.ts';
 
 /** Enough for a few renewals. */
-const epochs = 800;
+const epochs = 1_400;
 const origin = { kind: 'schedule', id: 'nightly' };
 /** What Temporal and this project allow. */
 const mostEvents = 10_000;
