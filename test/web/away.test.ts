@@ -55,6 +55,22 @@ it('signs in by the printed address, once, or by the token; and out again', asyn
   }
 });
 
+it('says that nobody serves workflows, and what to start', async () => {
+  const server = await stage.startServer({ workflowQueue: 'nobody' });
+  try {
+    const page = await stage.page({ baseURL: server.address });
+    await page.goto('/');
+    await page.getByTestId(banner).getByText('Workflows are not served').waitFor();
+    await page
+      .getByTestId(banner)
+      .getByText(/^No server serves workflows, so every run waits: start .*\.$/)
+      .waitFor();
+  } finally {
+    earlier = await stage.closePages();
+    await server.stop();
+  }
+});
+
 it(
   'goes on by itself after its worker was killed, and says so meanwhile',
   async () => {

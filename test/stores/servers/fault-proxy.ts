@@ -25,8 +25,8 @@ export type Fault =
   | { kind: 'cutAnswer'; after: number }
   /** So many bytes, and headers that say that this is all. */
   | { kind: 'shortAnswer'; bytes: number }
-  /** One bit of the body is another. */
-  | { kind: 'corruptRequest' }
+  /** One bit of the body is another; `at`: of that byte of it. */
+  | { kind: 'corruptRequest'; at?: number }
   | { kind: 'corruptAnswer' }
   /** As if the server, or the client, did not know of these headers. */
   | { kind: 'dropAnswerHeaders'; names: RegExp }
@@ -108,7 +108,7 @@ export class FaultProxy {
     onward.on('error', cut);
     to.on('close', () => onward.destroy());
     from.on('data', (chunk: Buffer) => {
-      const bytes = fault?.kind === 'corruptRequest' && seen.sent === 0 ? flipped(chunk) : chunk;
+      const bytes = fault?.kind === 'corruptRequest' ? corrupted(chunk, seen.sent, fault.at) : chunk;
       seen.sent += chunk.length;
       if (fault?.kind === 'cutRequest' && seen.sent > fault.after) return cut();
       if (!onward.write(bytes)) {
@@ -148,9 +148,15 @@ export class FaultProxy {
   }
 }
 
-function flipped(bytes: Buffer): Buffer {
+/** Of a chunk that comes after `before` bytes. */
+function corrupted(chunk: Buffer, before: number, at: number | undefined): Buffer {
+  if (at === undefined) return before === 0 ? flipped(chunk) : chunk;
+  return at >= before && at < before + chunk.length ? flipped(chunk, at - before) : chunk;
+}
+
+function flipped(bytes: Buffer, at = bytes.length - 1): Buffer {
   const other = Buffer.from(bytes);
-  other[other.length - 1] = (other.at(-1) ?? 0) ^ 1;
+  other[at] = (other[at] ?? 0) ^ 1;
   return other;
 }
 
