@@ -60,7 +60,7 @@ export const checkpointPolicySchema = z.strictObject({
     ),
   snapshots: z
     .union([z.enum(['auto', 'off']), z.number().min(0.1).max(week)])
-    .default('off')
+    .default('auto')
     .describe(
       'How often the trainer saves a snapshot on its host, in seconds: what a run resumes from after a kill, out of memory or a hang. `auto`: as often as about 1 % of the training time pays for. Snapshots are not published.',
     ),

@@ -19,8 +19,8 @@ from epochal.ranks import NoCheckpoints
 from epochal.session import Session
 
 FOLDER = "snapshots"
-#: The share of the training that snapshots may block it for.
-BUDGET = 0.01
+#: The share of the training that snapshots may block it for: what they take beside that makes it 1 %.
+BUDGET = 0.008
 #: Seconds of training before the first one, while nobody knows what it costs.
 FIRST_AFTER = 5.0
 #: Seconds: more often than this gains nothing that a person would notice.
