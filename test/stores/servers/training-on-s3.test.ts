@@ -29,11 +29,11 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
       parameters: { batch_delay_seconds: 0.05 },
       deadlines: { heartbeatSeconds: 10 },
     });
-    const stored = await run.until('has an epoch in the store', ({ checkpoints }) =>
-      checkpoints.some((checkpoint) => checkpoint.stored),
-    );
+    const { position } = await run.until('has trained an epoch', (view) => view.position.epoch > 0);
+    // It is not done before it has stored that.
     const trainer = await run.trainer(first);
-    const position = stored.position.epoch;
+    signalGroup(trainer.pid, 'SIGSTOP');
+    await run.until('has an epoch in the store', ({ checkpoints }) => checkpoints.some(({ stored }) => stored));
     await first.kill();
     signalGroup(trainer.pid, 'SIGKILL');
     await run.ends(trainer);
@@ -44,7 +44,7 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
     expect(receipt).toMatchObject({ outcome: 'completed', outputFolder: `${address}/experiments/default/${run.id}` });
     expect(receipt?.restarts.length).toBeGreaterThan(0);
     expect(receipt?.sessions?.at(-1)?.host).toBe(second.host);
-    expect(position).toBeGreaterThan(0);
+    expect(position.epoch).toBeGreaterThan(0);
 
     // All of it is there, and as the receipt says.
     const store = openStore(address);
