@@ -6,7 +6,7 @@ import { ConfigError } from '../errors.ts';
 export const storeArgument = {
   type: 'string',
   demandOption: true,
-  describe: 'An absolute path, a file: address or s3://BUCKET/PREFIX',
+  describe: 'An absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX',
 } as const;
 
 export const whichRuns = {
