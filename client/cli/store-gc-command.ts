@@ -3,7 +3,6 @@ import type { Argv } from 'yargs';
 import { sizeText } from '../../contracts/size-text.ts';
 import type { Landed, StoredRun } from '../../stores/stored-runs.ts';
 import type { Unnamed } from '../../stores/unnamed-files.ts';
-import { Calls } from '../calls.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
 import { plain } from './format.ts';
@@ -46,6 +45,7 @@ async function collect(
   const store = await opened('store', address);
   const { landingOf, lifeOf } = await import('../../stores/stored-runs.ts');
   const { removeUnnamed, unnamedFiles } = await import('../../stores/unnamed-files.ts');
+  const { Calls } = await import('../calls.ts');
   const { OverLives } = await import('../over-lives.ts');
   const progress = new TransferProgress(cli.tellProgress);
   const { client } = await cli.connection();
