@@ -37,7 +37,7 @@ export class ObjectRoot {
     const why = parsed.success
       ? Buffer.byteLength(key) > most
         ? `with the prefix of the store it has more than ${most} bytes`
-        : null
+        : (this.bucket.keyProblem?.(key) ?? null)
       : parsed.error.issues.map(({ message }) => message).join('; ');
     if (why === null) return key;
     throw new StoreError(`path is ${JSON.stringify(path.length > 80 ? `${path.slice(0, 79)}…` : path)}: ${why}`, false);

@@ -1,4 +1,5 @@
 /** What the commands of `epochal store` have in common. */
+import { hasCredentials } from '../../contracts/run-config.ts';
 import type { ArtifactStore } from '../../stores/artifact-store.ts';
 import type { StoredRun } from '../../stores/stored-runs.ts';
 import { ConfigError } from '../errors.ts';
@@ -52,7 +53,7 @@ async function open(argument: string, address: string): Promise<ArtifactStore> {
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     // An address may have credentials in it, and is not repeated then.
-    const shown = /@/.test(address) ? '' : ` is ${JSON.stringify(address)}`;
+    const shown = /@/.test(address) || hasCredentials(address) ? '' : ` is ${JSON.stringify(address)}`;
     throw new ConfigError([], { message: `${argument}${shown}: ${error.message}`, cause: error });
   }
 }
