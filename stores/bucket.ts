@@ -124,6 +124,8 @@ export interface UploadedPart {
   etag: string;
   /** 32 bytes; null where the provider has not checked it. */
   sha256: Uint8Array | null;
+  /** What the provider says of its bytes now, where `sha256` is what whoever sent them said. */
+  md5?: Uint8Array | null;
   storedAt: Date | null;
 }
 

@@ -302,9 +302,10 @@ interface Piece {
 function partFrom(
   number: number,
   sha256: Uint8Array,
-  { size, generation, crc32c, timeCreated }: GcsObject,
+  { size, generation, crc32c, md5Hash, timeCreated }: GcsObject,
 ): UploadedPart {
-  return { number, size, etag: `${generation} ${crc32c ?? ''}`, sha256, storedAt: timeCreated ?? null };
+  const md5 = md5Hash ? Buffer.from(md5Hash, 'base64') : null;
+  return { number, size, etag: `${generation} ${crc32c ?? ''}`, sha256, md5, storedAt: timeCreated ?? null };
 }
 
 function pieceOf({ size, etag }: UploadedPart): Omit<Piece, 'name'> {
