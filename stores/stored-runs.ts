@@ -138,6 +138,14 @@ export const textOf = (store: ArtifactStore, path: string): Promise<string | nul
     throw error;
   });
 
+/** A clause: why more of this run may still be published; null where all of it was. */
+export function whyAwaited({ publishedBytes, localFolder }: Receipt): string | null {
+  if (publishedBytes === 0) return 'not all of it was published, and may still be';
+  if (localFolder.kind === 'unknown')
+    return `host ${localFolder.host} did not answer when it ended, and may still publish what it has`;
+  return null;
+}
+
 /** Whose files these are; null where nobody has claimed them, or the claim cannot be read. */
 export async function lifeOf(store: ArtifactStore, output: string): Promise<{ text: string; life: Life } | null> {
   const text = await readText(store, `${output}/${claimFile}`);

@@ -1,6 +1,5 @@
 /** What lies in the output folder of a run that is over, and no receipt names. */
 import { checkpointManifestSchema, isBefore } from '../contracts/checkpoint.ts';
-import type { Receipt } from '../contracts/receipt.ts';
 import { type ArtifactStore, readText } from './artifact-store.ts';
 import { loneFiles } from './lone-files.ts';
 import { type Landed, newestOf, ownFiles, parsed, receiptFile, type StoredRun, textOf } from './stored-runs.ts';
@@ -13,14 +12,6 @@ export interface Unnamed {
   files: { path: string; size: number }[];
   /** Checkpoints that stay, each with a clause that says why: nobody has decided about them, or nobody can tell. */
   kept: { checkpoint: string; why: string }[];
-}
-
-/** A clause: why more of this run may still be published; null where all of it was. */
-export function whyAwaited({ publishedBytes, localFolder }: Receipt): string | null {
-  if (publishedBytes === 0) return 'not all of it was published, and may still be';
-  if (localFolder.kind === 'unknown')
-    return `host ${localFolder.host} did not answer when it ended, and may still publish what it has`;
-  return null;
 }
 
 export async function unnamedFiles(store: ArtifactStore, run: StoredRun, landed: Landed): Promise<Unnamed> {

@@ -44,8 +44,8 @@ async function collect(
   { yes, json }: { yes: boolean; json: boolean },
 ): Promise<number> {
   const store = await opened('store', address);
-  const { landingOf, lifeOf } = await import('../../stores/stored-runs.ts');
-  const { removeUnnamed, unnamedFiles, whyAwaited } = await import('../../stores/unnamed-files.ts');
+  const { landingOf, lifeOf, whyAwaited } = await import('../../stores/stored-runs.ts');
+  const { removeUnnamed, unnamedFiles } = await import('../../stores/unnamed-files.ts');
   const { OverLives } = await import('../over-lives.ts');
   const progress = new TransferProgress(cli.tellProgress);
   const { client } = await cli.connection();

@@ -1,5 +1,4 @@
 /** What the commands of `epochal store` have in common. */
-import { hasCredentials } from '../../contracts/run-config.ts';
 import type { ArtifactStore } from '../../stores/artifact-store.ts';
 import type { StoredRun } from '../../stores/stored-runs.ts';
 import { ConfigError } from '../errors.ts';
@@ -52,6 +51,7 @@ async function open(argument: string, address: string): Promise<ArtifactStore> {
     return openStore(address);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
+    const { hasCredentials } = await import('../../contracts/run-config.ts');
     // An address may have credentials in it, and is not repeated then.
     const shown = /@/.test(address) || hasCredentials(address) ? '' : ` is ${JSON.stringify(address)}`;
     throw new ConfigError([], { message: `${argument}${shown}: ${error.message}`, cause: error });
