@@ -51,8 +51,9 @@ async function open(argument: string, address: string): Promise<ArtifactStore> {
     return openStore(address);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
+    const { hasCredentials } = await import('../../contracts/run-config.ts');
     // An address may have credentials in it, and is not repeated then.
-    const shown = /@/.test(address) ? '' : ` is ${JSON.stringify(address)}`;
+    const shown = /@/.test(address) || hasCredentials(address) ? '' : ` is ${JSON.stringify(address)}`;
     throw new ConfigError([], { message: `${argument}${shown}: ${error.message}`, cause: error });
   }
 }
