@@ -23,6 +23,8 @@ export type Fault =
   | { kind: 'loseAnswer' }
   /** The connection ends after so many bytes of the answer's body. */
   | { kind: 'cutAnswer'; after: number }
+  /** After so many bytes of the answer's body nothing comes any longer, and the connection stays open. */
+  | { kind: 'stallAnswer'; after: number }
   /** So many bytes, and headers that say that this is all. */
   | { kind: 'shortAnswer'; bytes: number }
   /** One bit of the body is another; `at`: of that byte of it. */
@@ -93,7 +95,9 @@ export class FaultProxy {
       return;
     }
     const ms = fault?.kind === 'delay' ? fault.ms : 0;
-    setTimeout(() => this.#forward(from, to, seen, fault), ms);
+    const timer = setTimeout(() => this.#forward(from, to, seen, fault), ms);
+    // Nobody waits for it any longer.
+    to.on('close', () => clearTimeout(timer));
   }
 
   #forward(from: IncomingMessage, to: ServerResponse, seen: Seen, fault: Fault | null): void {
@@ -133,7 +137,7 @@ export class FaultProxy {
         const before = seen.received;
         seen.received += chunk.length;
         const most =
-          fault?.kind === 'cutAnswer'
+          fault?.kind === 'cutAnswer' || fault?.kind === 'stallAnswer'
             ? fault.after
             : fault?.kind === 'shortAnswer'
               ? fault.bytes
@@ -142,7 +146,7 @@ export class FaultProxy {
           if (fault?.kind === 'cutAnswer' && seen.received > most) cut();
         });
       });
-      answer.on('end', () => to.end());
+      if (fault?.kind !== 'stallAnswer') answer.on('end', () => to.end());
       answer.on('error', cut);
     });
   }
