@@ -8,19 +8,13 @@ import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import { isSameLife, type Life, placeOf } from '../contracts/life.ts';
 import type { MovedIn, MoveInInput } from '../contracts/run-activities.ts';
 import { type ArtifactStore, outputPath, readText, type TransferOptions } from '../stores/artifact-store.ts';
-import {
-  fetchCheckpoint,
-  isWhole,
-  manifestOf,
-  mergedRows,
-  publishCheckpoint,
-  wholeInStore,
-} from '../worker/checkpoints.ts';
+import { fetchCheckpoint, isWhole, manifestOf, publishCheckpoint, wholeInStore } from '../worker/checkpoints.ts';
 import { claimOutput } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
 import { readRunFile } from '../worker/run-report.ts';
+import { mergedRows } from '../worker/stored-rows.ts';
 import { readKept } from '../worker/upkeep.ts';
 import { withStore, working } from './activity-support.ts';
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { dataReportFile } from '../contracts/data-report.ts';
 import { runAt } from '../contracts/life.ts';
 import { name, placeName } from '../contracts/names.ts';
+import { systemFile } from '../contracts/system-metrics.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { makePrivate } from './private-folder.ts';
 
@@ -23,6 +24,7 @@ export interface RunFolder {
   logs: string;
   artifacts: string;
   metrics: string;
+  system: string;
   dataReport: string;
   materials: string;
   trainerLog: string;
@@ -56,6 +58,7 @@ export class RunFolders {
       logs: join(path, 'logs'),
       artifacts: join(path, 'artifacts'),
       metrics: join(path, 'metrics.jsonl'),
+      system: join(path, systemFile),
       dataReport: join(path, dataReportFile),
       materials: join(path, 'materials.json'),
       trainerLog: join(path, 'logs', 'trainer.log'),
