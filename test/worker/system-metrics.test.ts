@@ -70,6 +70,8 @@ it('a file that is full is halved, its rows are twice as long from then on, and 
   expect(after).toHaveLength(mostSystemRows / 2 + 1);
   expect(after[0]).toMatchObject({ at: row(5).at, seconds: 10, cpu: 2.5 });
   expect(after.at(-1)).toEqual(row(mostSystemRows * 5));
+  await rows.add(row(mostSystemRows * 5 + 5));
+  expect(await readSystemRows(folder.system)).toHaveLength(after.length);
   const next = await SystemRows.open(folder.system);
   await next.add(row(20_000));
   expect(await readSystemRows(folder.system)).toHaveLength(after.length);
