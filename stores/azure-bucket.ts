@@ -9,7 +9,6 @@ import { type Block, blockName, blockOf } from './azure-blocks.ts';
 import { forgetService, sharedService } from './azure-client.ts';
 import { azureError, codeOf, isOfCredentials } from './azure-errors.ts';
 import {
-  type Bucket,
   type BucketBody,
   BucketError,
   type BucketLimits,
@@ -17,6 +16,7 @@ import {
   type ByteRange,
   type Call,
   type CompleteOptions,
+  type PartsBucket,
   type Proof,
   type PutOptions,
   type UploadedPart,
@@ -25,7 +25,7 @@ import { hexOf } from './sha256.ts';
 import { IdleSignal } from './stalled.ts';
 import { newUploadId } from './upload-id.ts';
 
-export class AzureBucket implements Bucket {
+export class AzureBucket implements PartsBucket {
   readonly address: string;
   readonly keepsDigest = true;
   readonly limits: BucketLimits;

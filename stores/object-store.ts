@@ -214,7 +214,7 @@ export class ObjectStore implements ArtifactStore {
     const doing = `cannot tidy ${this.#root.shown(folder)}`;
     await this.#root.requirePresent();
     await this.#abortUploads(doing, `${key}/`, async (of, upload, begunAt) => {
-      const parts = await this.#bucket.parts(of, upload, {});
+      const parts = await this.#bucket.parts?.(of, upload, {});
       const times = [begunAt, ...(parts ?? []).map(({ storedAt }) => storedAt)].map((time) => time?.getTime() ?? 0);
       return this.#bucket.now() - Math.max(...times) > this.#staleMs;
     });
@@ -247,9 +247,10 @@ export class ObjectStore implements ArtifactStore {
     let last = '';
     const doing = `cannot list ${this.#root.shown(path)}`;
     const retries = this.#root.retries(doing, {});
+    const call = { moved: () => retries.progressed() };
     for (;;) {
       try {
-        for await (const one of this.#bucket.list(prefix, {}, last)) {
+        for await (const one of this.#bucket.list(prefix, call, last)) {
           last = one.key;
           retries.progressed();
           yield one;

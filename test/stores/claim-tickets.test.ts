@@ -1,0 +1,133 @@
+/** Of several who claim at once one does, in whatever order the steps of their tries are carried out. */
+import { randomUUID } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { ClaimTickets, type Tickets } from '../../stores/claim-tickets.ts';
+
+/** Numbers from 0 to 1, the same for the same seed. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return state / 2 ** 32;
+  };
+}
+
+/** A place that takes every write, and carries out the steps that were asked for in an order of its own. */
+class Place {
+  readonly tickets = new Map<string, Date>();
+  readonly writers: string[] = [];
+  /** Milliseconds. */
+  time = 1_000_000;
+  readonly #asked: (() => void)[] = [];
+  #isPumping = false;
+
+  constructor(
+    readonly random: () => number,
+    /** How many of the steps are done without an answer. */
+    readonly lost = 0,
+  ) {}
+
+  step<T>(work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#asked.push(() => {
+        const done = work();
+        if (this.random() < this.lost) reject(new Error('the answer was lost'));
+        else resolve(done);
+      });
+      if (!this.#isPumping) setImmediate(() => this.#pump());
+      this.#isPumping = true;
+    });
+  }
+
+  #pump(): void {
+    const [next] = this.#asked.splice(Math.floor(this.random() * this.#asked.length), 1);
+    next?.();
+    this.#isPumping = this.#asked.length > 0;
+    if (this.#isPumping) setImmediate(() => this.#pump());
+  }
+
+  get seen(): Tickets {
+    return {
+      list: () => this.step(() => [...this.tickets].map(([name, writtenAt]) => ({ name, writtenAt }))),
+      write: (name) => this.step(() => void this.tickets.set(name, new Date(this.time))),
+      remove: (name) => this.step(() => void this.tickets.delete(name)),
+      isTaken: () => this.step(() => this.writers.length > 0),
+      now: () => this.time,
+    };
+  }
+
+  /** Tries again what fails, as stores do. */
+  async claim(claims: ClaimTickets, owner: string = randomUUID()): Promise<boolean> {
+    for (;;) {
+      try {
+        const work = () => this.step(() => this.writers.push(owner));
+        return (await claims.first(this.seen, owner, work, { pollMs: 0, staleMs: 60_000 })) !== null;
+      } catch (error) {
+        if (!(error instanceof Error) || error.message !== 'the answer was lost') throw error;
+      }
+    }
+  }
+}
+
+it.each([0, 0.1])('one of several, in 300 orders, where %d of the answers are lost', async (lost) => {
+  for (let seed = 1; seed <= 300; seed += 1) {
+    const place = new Place(seeded(seed), lost);
+    const owners = Array.from({ length: 2 + (seed % 3) }, () => randomUUID());
+    const claims = owners.map((owner) => place.claim(new ClaimTickets(), owner));
+    const succeeded = (await Promise.all(claims)).flatMap((isHis, index) => (isHis ? [owners[index]] : []));
+    expect(succeeded, `seed ${seed}`).toHaveLength(1);
+    expect([...new Set(place.writers)], `seed ${seed}`).toEqual(succeeded);
+    expect(await place.claim(new ClaimTickets()), `seed ${seed}`).toBe(false);
+    if (lost === 0) expect([...place.tickets.keys()], `seed ${seed}`).toEqual([]);
+  }
+});
+
+it('is his who drew first', async () => {
+  const place = new Place(seeded(1));
+  const first = randomUUID();
+  place.tickets.set(`0000000005-${first}`, new Date(place.time));
+  const late = place.claim(new ClaimTickets());
+  await expect.poll(() => [...place.tickets.keys()].some((name) => name.startsWith('0000000006-'))).toBe(true);
+  place.writers.push(first);
+  expect(await late).toBe(false);
+  expect(place.writers).toEqual([first]);
+});
+
+it.each(['choosing', '0000000001'])(
+  'waits for one who is %s, and no longer once he is gone for minutes',
+  async (name) => {
+    const place = new Place(seeded(1));
+    const gone = `${name}-${randomUUID()}`;
+    place.tickets.set(gone, new Date(place.time));
+    const claim = place.claim(new ClaimTickets());
+    await expect.poll(() => place.tickets.size).toBe(2);
+    for (let steps = 0; steps < 100; steps += 1) await place.step(() => expect(place.writers).toEqual([]));
+    place.time += 60_001;
+    expect(await claim).toBe(true);
+    expect([...place.tickets.keys()]).toEqual([]);
+  },
+);
+
+it('who was given up while he waited draws again', async () => {
+  const place = new Place(seeded(1));
+  const before = `0000000001-${randomUUID()}`;
+  place.tickets.set(before, new Date(place.time));
+  const claim = place.claim(new ClaimTickets());
+  await expect.poll(() => place.tickets.size).toBe(2);
+  for (const name of place.tickets.keys()) if (name !== before) place.tickets.delete(name);
+  await expect.poll(() => [...place.tickets.keys()].at(-1)).toMatch(/^0000000002-/);
+  place.tickets.delete(before);
+  expect(await claim).toBe(true);
+  expect(place.writers).toHaveLength(1);
+});
+
+it('that is given up by the one who asked for it ends with his reason', async () => {
+  const place = new Place(seeded(1));
+  place.tickets.set(`0000000001-${randomUUID()}`, new Date(place.time));
+  const [controller, reason] = [new AbortController(), new Error('enough')];
+  const claim = new ClaimTickets().first(place.seen, randomUUID(), async () => true, { signal: controller.signal });
+  await expect.poll(() => place.tickets.size).toBe(2);
+  controller.abort(reason);
+  await expect(claim).rejects.toBe(reason);
+  expect(place.writers).toEqual([]);
+});
