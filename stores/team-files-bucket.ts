@@ -17,7 +17,7 @@ import {
   type WholeFileBucket,
 } from './bucket.ts';
 import { type ClaimOptions, ClaimTickets, type Tickets, ticketPattern } from './claim-tickets.ts';
-import { sha256Of } from './sha256.ts';
+import { hexOf, sha256Of } from './sha256.ts';
 import { askTeamFiles, openTeamFiles, type TeamFilesRequest } from './team-files-client.ts';
 import { isStatus, teamFilesError } from './team-files-errors.ts';
 import {
@@ -37,25 +37,32 @@ interface Begun {
   token: string | undefined;
 }
 
+export interface TeamFilesOptions {
+  /** Of the largest file that is held in memory. */
+  partBytes?: number;
+  /** Files that one answer lists. */
+  pageSize?: number;
+  claims?: Pick<ClaimOptions, 'staleMs' | 'pollMs'>;
+  /** So long a request may stand still. */
+  idleMs?: number;
+}
+
 export class TeamFilesBucket implements WholeFileBucket {
   readonly address = 'teamfiles:';
   readonly keepsDigest = true;
   readonly limits: BucketLimits;
   readonly #pageSize: number;
-  readonly #claims: Pick<ClaimOptions, 'staleMs' | 'pollMs'>;
+  readonly #claims: NonNullable<TeamFilesOptions['claims']>;
+  readonly #idle: Pick<TeamFilesRequest, 'idleMs'>;
   readonly #tickets = new ClaimTickets();
   readonly #begun = new WeakMap<Call, Begun>();
   #clockOffset = 0;
 
-  /** `partBytes`: of the largest file that is held in memory; `pageSize`: files that one answer lists. */
-  constructor({
-    partBytes = 16 << 20,
-    pageSize = 1000,
-    claims = {},
-  }: { partBytes?: number; pageSize?: number; claims?: Pick<ClaimOptions, 'staleMs' | 'pollMs'> } = {}) {
+  constructor({ partBytes = 16 << 20, pageSize = 1000, claims = {}, idleMs }: TeamFilesOptions = {}) {
     this.limits = { keyBytes: 1024, partBytes, parts: 1, deletes: 500 };
     this.#pageSize = pageSize;
     this.#claims = claims;
+    this.#idle = idleMs === undefined ? {} : { idleMs };
   }
 
   async head(key: string, call: Call): Promise<BucketObject | null> {
@@ -95,6 +102,7 @@ export class TeamFilesBucket implements WholeFileBucket {
     if (length === 0) return nothing();
     const isWhole = offset === 0 && length === undefined;
     const answer = await openTeamFiles(call, {
+      ...this.#idle,
       method: 'file-storage.download',
       json: { path: pathOf(key) },
       ...(isWhole ? {} : { headers: { range: rangeOf(offset, length) } }),
@@ -179,11 +187,10 @@ export class TeamFilesBucket implements WholeFileBucket {
     };
     const upload = { query: { path: pathOf(key) }, size, bytes };
     const stored = await this.#ask(call, { method: 'file-storage.upload', upload }, (it) => uploadedSchema.parse(it));
-    const facts = factsOf(stored);
-    const isSame = facts.sha256 === null || facts.sha256 === Buffer.from(sha256()).toString('hex');
+    const [facts, sent] = [factsOf(stored), hexOf(sha256())];
     if (stored.path.normalize() !== pathOf(key).normalize())
       throw new BucketError('refused', `the server does not replace what is there, and has it as ${stored.path}`);
-    if (!isSame || facts.size !== size) {
+    if ((facts.sha256 ?? sent) !== sent || facts.size !== size) {
       // There is no other name for what has not arrived whole: only what is still that is removed.
       if ((await this.head(key, call))?.etag === facts.etag) await this.delete([key], call);
       throw new BucketError('damaged', 'the bytes that arrived were others');
@@ -243,7 +250,7 @@ export class TeamFilesBucket implements WholeFileBucket {
   }
 
   async #ask<T>(call: Call, request: TeamFilesRequest, parse: (answer: unknown) => T): Promise<T> {
-    const { answer, date } = await askTeamFiles(call, request, parse);
+    const { answer, date } = await askTeamFiles(call, { ...this.#idle, ...request }, parse);
     this.#learnTime(date);
     return answer;
   }

@@ -15,9 +15,10 @@ export interface TeamFilesRequest {
   json?: Record<string, unknown>;
   upload?: { query: Record<string, string>; size: number; bytes: () => AsyncIterable<Uint8Array> };
   headers?: Record<string, string>;
+  /** So long nothing may move. */
+  idleMs?: number;
 }
 
-const idleMs = 60_000;
 /** The server says nothing before it has all of a file in its storage. Bytes per second that it is given for that. */
 const slowestStoring = 8 << 20;
 /** Bytes that are handed to the connection at once. */
@@ -44,7 +45,7 @@ export const askTeamFiles = <T>(
 
 async function send<T>(
   { signal }: Call,
-  { method, json, upload, headers }: TeamFilesRequest,
+  { method, json, upload, headers, idleMs = 60_000 }: TeamFilesRequest,
   take: (answer: IncomingMessage, moved: () => void) => Promise<T>,
 ): Promise<T> {
   const idle = new IdleSignal(signal, Math.max(idleMs, ((upload?.size ?? 0) / slowestStoring) * 1000));

@@ -152,7 +152,8 @@ export class TeamFilesStandIn {
     const found = files === false ? [] : this.#below(team, folder, recursive === true);
     const after = Buffer.from(String(continuationToken ?? ''), 'base64').toString();
     const left = found.filter((file) => orderOf(file) > after);
-    const most = Number(limit ?? 1000);
+    // Small, so that whoever sets no limit has to turn pages.
+    const most = Number(limit ?? 3);
     const page = left.slice(0, most);
     const last = left.length > most ? page.at(-1) : undefined;
     const inside = this.#below(team, folder, true).map((file) => file.path.slice(folder.length).split('/'));
@@ -169,7 +170,9 @@ export class TeamFilesStandIn {
   #download({ teamId, path }: Parameters, request: IncomingMessage, response: ServerResponse): void {
     const [team, asked] = [teamIn(teamId), String(path)];
     if (asked.endsWith('/')) {
-      const files = this.#below(team, asked, true).map((file) => ({ ...file, path: file.path.slice(asked.length) }));
+      // With the folder's own name, and not those above it.
+      const above = posix.dirname(asked).replace(/\/$/, '').length + 1;
+      const files = this.#below(team, asked, true).map(({ path, bytes }) => ({ bytes, path: path.slice(above) }));
       response.writeHead(200, { 'content-type': 'application/x-tar' }).end(tarOf(files));
       return;
     }
