@@ -51,13 +51,13 @@ const fileName = 'supervisely.env';
 const teamIn = (variables: Variables) => teamVariables.map((name) => variables[name]).find(Boolean);
 
 /** As the SDK: without a scheme it is http. */
-const normal = (address: string) => (/^https?:\/\//.test(address) ? address : `http://${address}`).replace(/\/+$/, '');
+const normal = (address: string) => (address.includes('://') ? address : `http://${address}`).replace(/\/+$/, '');
 
 /** An address with a user in it would be shown with the password. */
 function isHttp(address: string): boolean {
   if (!URL.canParse(address)) return false;
-  const { username, password, search, hash } = new URL(address);
-  return `${username}${password}${search}${hash}` === '';
+  const { protocol, username, password, search, hash } = new URL(address);
+  return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === '';
 }
 
 async function variablesInHome(): Promise<Variables> {

@@ -32,6 +32,11 @@ it('allows no store elsewhere but its own, or those that are said', () => {
     's3://a',
     's3://b/x',
   ]);
+  expect(allowed({ EPOCHAL_STORE: 'teamfiles:/results/', EPOCHAL_ALLOWED_STORES: 'teamfiles:/a b' })).toEqual([
+    'teamfiles:/a b',
+    'teamfiles:/results',
+  ]);
+  expect(allowed({ EPOCHAL_ALLOWED_STORES: 'teamfiles:/' })).toEqual(['teamfiles:/']);
   expect(allowed({ EPOCHAL_ALLOWED_STORES: '*' })).toBeNull();
 });
 
@@ -42,6 +47,7 @@ it.each([
   ],
   [{ EPOCHAL_ALLOWED_STORES: '/mnt' }, 'EPOCHAL_ALLOWED_STORES is "/mnt": must be addresses of stores'],
   [{ EPOCHAL_ALLOWED_STORES: 's3://a,*' }, 'EPOCHAL_ALLOWED_STORES is "s3://a,*": must be addresses of stores'],
+  [{ EPOCHAL_ALLOWED_STORES: 'teamfiles:a' }, 'EPOCHAL_ALLOWED_STORES is "teamfiles:a": must be addresses of stores'],
   [{ EPOCHAL_SLOTS: 'many' }, 'EPOCHAL_SLOTS is "many": must be a number'],
   [{ EPOCHAL_SLOTS: '-1' }, 'EPOCHAL_SLOTS is "-1": must be at least 1'],
   [{ EPOCHAL_SLOTS: '1.5' }, 'EPOCHAL_SLOTS is "1.5": must be a whole number'],

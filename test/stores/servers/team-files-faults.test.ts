@@ -1,4 +1,4 @@
-/** Team Files in trouble, and of servers that have their own ways. */
+/** Team Files in trouble. */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,19 +9,13 @@ import { patient } from '../../../stores/retries.ts';
 import { TeamFilesBucket } from '../../../stores/team-files-bucket.ts';
 import { errorOf, sizesOf } from './fault-checks.ts';
 import type { Fault, Seen } from './fault-proxy.ts';
-import { smallPart, withVariables } from './object-stage.ts';
+import { smallPart } from './object-stage.ts';
 import { sha256 } from './store-contract.ts';
-import { server, teamFiles as stage } from './team-files-stage.ts';
+import { ofTeam, refusal, teamFiles as stage } from './team-files-stage.ts';
 import { teams } from './team-files-stand-in.ts';
 
 const isMethod = (name: string) => (seen: Seen) => seen.url.startsWith(`/public/api/v3/file-storage.${name}`);
 const [isUpload, isDownload, isPage] = [isMethod('upload'), isMethod('download'), isMethod('v2.list')];
-const refusal = (status: number, message: string, headers: Record<string, string> = {}): Fault => ({
-  kind: 'answer',
-  status,
-  headers: { 'content-type': 'application/json', ...headers },
-  body: JSON.stringify({ error: 'Request failed', details: { message } }),
-});
 const again = Number.POSITIVE_INFINITY;
 /** Sent in one request that is not in memory. */
 const large = 2_500_000;
@@ -40,12 +34,6 @@ describe('Team Files', () => {
     expect(sha256((await openStore(stage.address).read('a/file')) ?? '')).toBe(found.sha256);
     return found;
   };
-
-  const ofTeam = async <T>(team: number, work: () => Promise<T>) =>
-    withVariables({ TEAM_ID: `${team}` }, async () => {
-      await openStore(stage.address).prepare(false);
-      return work();
-    });
 
   it('gets each byte once, and gives none back, when a file is published, verified, and published again', async () => {
     const file = await stage.local('file', randomBytes(large));
@@ -240,119 +228,5 @@ describe('Team Files', () => {
         message: expect.stringContaining(`the store ${stage.address} is unavailable: it has no .epochal-store`),
         retryable: true,
       });
-  });
-
-  it.each([
-    [
-      401,
-      'Unauthorized',
-      'the server does not accept the token, or it has expired: renew API_TOKEN of this worker (HTTP 401)',
-    ],
-    [
-      400,
-      'Api token is invalid',
-      'the server does not accept the token, or it has expired: renew API_TOKEN of this worker (HTTP 400)',
-    ],
-    [403, 'no', 'access denied; docs/stores.md lists what the user of the token needs (HTTP 403)'],
-    [402, 'no', "the server's licence or plan does not cover it (HTTP 402)"],
-    [507, 'no', 'no space is left on the server (HTTP 507)'],
-    [400, 'Team\nis archived', 'the server refused it: Team is archived (HTTP 400)'],
-  ])('that says %i %j is told in a sentence, at once, and may be asked again later', async (status, message, why) => {
-    stage.proxy.break(() => true, refusal(status, message), again);
-    expect(await errorOf(stage.store.checkWritable(false))).toMatchObject({
-      message: `cannot write in ${stage.address}: ${why}`,
-      retryable: true,
-    });
-    expect(stage.proxy.seen).toHaveLength(1);
-  });
-
-  it('where another server answers, or the server elsewhere: what to set', async () => {
-    const page: Fault = { kind: 'answer', status: 200, headers: { 'content-type': 'text/html' }, body: '<html>' };
-    stage.proxy.break(() => true, page, 1);
-    const noApi = 'what answers at SERVER_ADDRESS is not the API of Supervisely';
-    expect((await errorOf(stage.store.checkWritable(false))).message).toContain(noApi);
-    stage.proxy.break(() => true, { ...page, status: 404 }, 1);
-    expect((await errorOf(stage.store.checkWritable(false))).message).toContain(noApi);
-    const location = 'https://supervisely.example.org/public/api/v3/file-storage.upload?teamId=7&path=x';
-    stage.proxy.break(() => true, { kind: 'answer', status: 301, headers: { location } }, 1);
-    expect((await errorOf(stage.store.checkWritable(false))).message).toContain(
-      'SERVER_ADDRESS is not where the server answers: set it to https://supervisely.example.org (HTTP 301)',
-    );
-  });
-
-  it('by another port, with a token that expires and is renewed: no restart, and nothing of it is told', async () => {
-    const refused = async (change: Record<string, string | undefined>) =>
-      (await withVariables(change, () => errorOf(stage.impatient().checkWritable(false)))).message;
-    expect(await refused({ SERVER_ADDRESS: 'http://127.0.0.1:1' })).toContain('nobody answers at its endpoint');
-    const plain = stage.proxy.endpoint.replace('http:', 'https:');
-    expect(await refused({ SERVER_ADDRESS: plain })).toContain('the server does not speak https');
-    expect(await refused({ TEAM_ID: '999' })).toContain('access denied');
-    const store = stage.impatient();
-    await store.checkWritable(false);
-    const said = await withVariables({ API_TOKEN: 'topsecret' }, () => errorOf(store.checkWritable(false)));
-    expect(said.message).toContain('renew API_TOKEN of this worker');
-    expect(JSON.stringify([said, said.cause])).not.toContain('topsecret');
-    await store.checkWritable(false);
-  });
-
-  it('that tells no hash is read back, each copy', async () => {
-    await ofTeam(teams.hashless, async () => {
-      const bytes = randomBytes(large);
-      const store = stage.inSmallParts();
-      const published = await store.publish(await stage.local('file', bytes), 'a/file');
-      expect(published.sha256).toBe(sha256(bytes));
-      expect(store.proofOf('a/file')).toBe('readBack');
-      expect(await store.verify('a/file')).toEqual(published);
-      stage.proxy.break(isDownload, { kind: 'cutAnswer', after: 1_000_000 });
-      await store.fetch('a/file', join(stage.folder, 'back'), published);
-      expect(sha256(await readFile(join(stage.folder, 'back')))).toBe(published.sha256);
-      stage.proxy.break(isUpload, { kind: 'corruptRequest', at: 900 });
-      const error = await errorOf(store.publish(await stage.local('other', randomBytes(5000)), 'b/file'));
-      expect(error).toMatchObject({ message: expect.stringContaining('it reads back as'), retryable: true });
-    });
-  });
-
-  it('that sends all of a file, whatever part is asked for', async () => {
-    await ofTeam(teams.rangeless, async () => {
-      const store = stage.inSmallParts({ retries: quick });
-      await store.write('a/letters', 'abcdefghij');
-      const part = async (offset: number, length: number) => {
-        const found = await store.readPart('a/letters', offset, length);
-        return found && `${Buffer.from(found.bytes).toString()} of ${found.size}`;
-      };
-      expect(await part(0, 3)).toBe('abc of 10');
-      expect(await part(4, 2)).toBe('ef of 10');
-      expect(await part(8, 100)).toBe('ij of 10');
-      expect(await part(99, 5)).toBe(' of 10');
-      const bytes = randomBytes(large);
-      const published = await store.publish(await stage.local('file', bytes), 'a/file');
-      stage.proxy.break(isDownload, { kind: 'cutAnswer', after: 2_000_000 });
-      await store.fetch('a/file', join(stage.folder, 'back'), published);
-      expect(sha256(await readFile(join(stage.folder, 'back')))).toBe(published.sha256);
-    });
-  });
-
-  it('that does not replace files is no place for a store, and one without pages is', async () => {
-    await ofTeam(teams.renaming, async () => {
-      await stage.store.write('a/rows.jsonl', '1');
-      const error = await errorOf(stage.store.write('a/rows.jsonl', '2'));
-      expect(error.message).toMatch(/the server does not replace what is there, and has it as .*\/a\/rows_000.jsonl$/);
-    });
-    await ofTeam(teams.old, async () => {
-      for (const path of ['a/2', 'a/10', 'a/b/3']) await stage.store.write(path, path);
-      expect(await stage.paths('a')).toEqual(['a/10', 'a/2', 'a/b/3']);
-      expect(await stage.paths('b')).toEqual([]);
-      expect(await stage.store.create('a/claim', 'x')).toBe(true);
-      await stage.store.remove('a');
-      expect(await stage.paths('a')).toEqual([]);
-    });
-  });
-
-  it('of another team is another store', async () => {
-    const identity = (await stage.store.identity()) ?? '';
-    await ofTeam(teams.hashless, async () => {
-      expect((await errorOf(openStore(stage.address, identity).read('a/file'))).message).toContain('is another one');
-    });
-    expect(server.token).not.toBe('');
   });
 });
