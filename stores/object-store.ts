@@ -324,8 +324,11 @@ export class ObjectStore implements ArtifactStore {
     const key = `${this.#checks.prefix}/.epochal-probe-${randomUUID()}`;
     const bytes = Buffer.from('Written by Epochal to see whether it can.\n');
     const sha256 = sha256Of(bytes);
-    await this.#checks.tried(doing, {}, () => this.#bucket.put(key, bytes, sha256, {}));
+    const put = () => this.#checks.tried(doing, {}, () => this.#bucket.put(key, bytes, sha256, {}));
+    await put();
     try {
+      // Not every server of this kind may replace what is there.
+      if (this.#bucket.putFile) await put();
       const second = await this.#checks.tried(doing, {}, () =>
         this.#bucket.put(key, bytes, sha256, { ifAbsent: true }),
       );

@@ -113,11 +113,10 @@ describe('a server of Team Files', () => {
   });
 
   it('that does not replace files is no place for a store, and one without pages is', async () => {
-    await ofTeam(teams.renaming, async () => {
-      await stage.store.write('a/rows.jsonl', '1');
-      const error = await errorOf(stage.store.write('a/rows.jsonl', '2'));
-      expect(error.message).toMatch(/the server does not replace what is there, and has it as .*\/a\/rows_000.jsonl$/);
-    });
+    const renaming = withVariables({ TEAM_ID: `${teams.renaming}` }, () => errorOf(stage.store.checkWritable(false)));
+    expect((await renaming).message).toMatch(
+      /the server does not replace what is there, and has it as .*\/store\/\.epochal-probe-[0-9a-f-]+_000$/,
+    );
     await ofTeam(teams.old, async () => {
       for (const path of ['a/2', 'a/10', 'a/b/3']) await stage.store.write(path, path);
       expect(await stage.paths('a')).toEqual(['a/10', 'a/2', 'a/b/3']);
