@@ -123,8 +123,11 @@ export class TeamFilesBucket implements WholeFileBucket {
       const size = Number(whole ?? headers['content-length'] ?? Number.NaN);
       const isKnown = told !== null && Number.isFinite(size);
       const facts = isKnown ? factsFrom(told, size) : await this.head(key, call);
-      if (facts === null || (etag !== undefined && facts.etag !== etag))
-        throw new BucketError('gone', 'the file has changed');
+      if (etag !== undefined && facts?.etag !== etag) throw new BucketError('gone', 'the file has changed');
+      if (facts === null) {
+        answer.destroy();
+        return null;
+      }
       // A server that does not know ranges sends all of it.
       const skip = answer.statusCode === 206 ? 0 : offset;
       return { ...facts, bytes: readBody(answer, call, skip, length) };

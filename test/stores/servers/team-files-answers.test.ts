@@ -1,6 +1,9 @@
 /** Servers of Team Files that refuse, that are others than they should be, or that have their own ways. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../../../stores/open-store.ts';
@@ -58,6 +61,24 @@ describe('a server of Team Files', () => {
     expect((await errorOf(stage.store.checkWritable(false))).message).toContain(
       'SERVER_ADDRESS is not where the server answers: set it to https://supervisely.example.org (HTTP 301)',
     );
+  });
+
+  it('that refuses a large file before it has all of it: what it says, and no broken connection', async () => {
+    const server = createServer((_, response) => {
+      response.writeHead(413, { connection: 'close' }).end('<html>');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await withVariables({ SERVER_ADDRESS: `127.0.0.1:${port}` }, async () => {
+      const read = async function* () {
+        for (;;) yield Buffer.alloc(1 << 20);
+      };
+      await expect(stage.bucket().putFile('a/file', { size: 1 << 30, read }, {})).rejects.toMatchObject({
+        trouble: 'never',
+        message: 'the file is too large for the server (HTTP 413)',
+      });
+    });
+    server.close();
   });
 
   it('by another port, with a token that expires and is renewed: no restart, and nothing of it is told', async () => {
