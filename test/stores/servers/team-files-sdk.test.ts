@@ -7,6 +7,9 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openStore } from '../../../stores/open-store.ts';
+import { inProcess } from '../../support/command-line.ts';
+import { landRun } from '../landed-run.ts';
 import { sha256 } from './store-contract.ts';
 import { server, teamFiles, teamFilesEnvironment } from './team-files-stage.ts';
 
@@ -150,6 +153,34 @@ describe.skipIf(server.sdk === null)('the SDK of Supervisely', () => {
     const [path = '', bytes = Buffer.alloc(0)] = [...contents][0] ?? [];
     const part = await store.readPart(`experiments/p/r/${path}`, 1000, 500);
     expect(part && Buffer.compare(part.bytes, bytes.subarray(1000, 1500))).toBe(0);
+  });
+
+  it('finds a run that was copied there as its receipt says, and what it changes is found by verify', async () => {
+    const epochal = (...args: string[]) => inProcess('store', ...args);
+    const [first, back] = [join(teamFiles.folder, 'first'), join(teamFiles.folder, 'back')];
+    const store = openStore(first);
+    await store.prepare(false);
+    // More than is held in memory.
+    const checkpoints = { 1: randomBytes(20_000_001), 2: randomBytes(1000) };
+    const receipt = await landRun(store, 'p/run', { files: { 'metrics.jsonl': '{}\n' }, checkpoints });
+    expect(await epochal('copy', first, teamFiles.address)).toMatchObject({ code: 0 });
+    expect(await epochal('verify', teamFiles.address)).toMatchObject({
+      code: 0,
+      stdout: 'p/run: whole, 3 files, 19 MiB\n',
+    });
+    const run = `${folder().slice(0, -1)}run`;
+    const listed = new Map((await sdk('list', run)).map(({ path, hash }) => [path, hash]));
+    for (const file of [...receipt.checkpoints.flatMap((checkpoint) => checkpoint.files), ...receipt.files])
+      expect(listed.get(`${run}/${file.path}`), file.path).toBe(Buffer.from(file.sha256, 'hex').toString('base64'));
+    expect(await epochal('copy', teamFiles.address, back, 'p/run')).toMatchObject({ code: 0 });
+    expect(await epochal('verify', back)).toMatchObject({ code: 0 });
+    await mkdir(join(teamFiles.folder, 'other'));
+    await writeFile(join(teamFiles.folder, 'other', 'metrics.jsonl'), '[]\n');
+    await sdk('upload_async', join(teamFiles.folder, 'other'), run, false);
+    expect(await epochal('verify', teamFiles.address)).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^p\/run: metrics\.jsonl is 3 bytes with sha256/),
+    });
   });
 
   it('removes files and folders, and our store has none of them then; and the reverse', async () => {

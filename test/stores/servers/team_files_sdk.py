@@ -1,4 +1,4 @@
-"""Supervisely's own SDK, told what to do: a call as JSON on each line of the input, and its answer on a line of the output."""
+"""Supervisely's own SDK, told what to do: calls as lines of JSON on the input, answers as lines on the output."""
 
 import asyncio
 import json
