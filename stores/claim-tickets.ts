@@ -3,7 +3,7 @@
  * draws a number above all that he sees, says that he is choosing meanwhile, and waits for those who are, and for lower numbers. So of
  * several the one who drew first writes, and the others see then what is there.
  *
- * It rests on a list that shows what was written before it. A ticket whose owner is gone would be waited for without end: after `staleMs` it is
+ * It rests on lists that show what was written before them. A ticket whose owner is gone would be waited for without end: after `staleMs` it is
  * taken away. An owner who was only held up for as long, and writes then, is the race that is left.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -123,9 +123,11 @@ async function turnOf(
   for (let looks = 0; ; looks += 1) {
     const all = await tickets.list();
     if (!all.some(({ name }) => name === ticket)) return 'gone';
+    // A list of several pages shows no single moment: only who is not choosing in the first one has his number in the second one.
+    const before = othersBefore(all, owner, ticket);
+    if (before.length === 0) before.push(...othersBefore(await tickets.list(), owner, ticket));
     // Nobody else writes while this ticket is there: what is there then is his own.
     if (!isWritten && (await tickets.isTaken())) return 'taken';
-    const before = all.filter(({ name }) => !isOf(name, owner) && (name.startsWith('choosing-') || name < ticket));
     if (before.length === 0) return 'next';
     const stale = before.filter(({ writtenAt }) => tickets.now() - (writtenAt?.getTime() ?? 0) > staleMs);
     for (const { name } of stale) await tickets.remove(name);
@@ -134,3 +136,6 @@ async function turnOf(
     signal?.throwIfAborted();
   }
 }
+
+const othersBefore = (all: readonly Ticket[], owner: string, ticket: string) =>
+  all.filter(({ name }) => !isOf(name, owner) && (name.startsWith('choosing-') || name < ticket));

@@ -40,8 +40,6 @@ interface Begun {
 export interface TeamFilesOptions {
   /** Of the largest file that is held in memory. */
   partBytes?: number;
-  /** Files that one answer lists. */
-  pageSize?: number;
   claims?: Pick<ClaimOptions, 'staleMs' | 'pollMs'>;
   /** So long a request may stand still. */
   idleMs?: number;
@@ -51,16 +49,14 @@ export class TeamFilesBucket implements WholeFileBucket {
   readonly address = 'teamfiles:';
   readonly keepsDigest = true;
   readonly limits: BucketLimits;
-  readonly #pageSize: number;
   readonly #claims: NonNullable<TeamFilesOptions['claims']>;
   readonly #idle: Pick<TeamFilesRequest, 'idleMs'>;
   readonly #tickets = new ClaimTickets();
   readonly #begun = new WeakMap<Call, Begun>();
   #clockOffset = 0;
 
-  constructor({ partBytes = 16 << 20, pageSize = 1000, claims = {}, idleMs }: TeamFilesOptions = {}) {
+  constructor({ partBytes = 16 << 20, claims = {}, idleMs }: TeamFilesOptions = {}) {
     this.limits = { keyBytes: 1024, partBytes, parts: 1, deletes: 500 };
-    this.#pageSize = pageSize;
     this.#claims = claims;
     this.#idle = idleMs === undefined ? {} : { idleMs };
   }
@@ -232,7 +228,7 @@ export class TeamFilesBucket implements WholeFileBucket {
     do {
       const json = {
         ...listed,
-        ...{ withMetadata: true, files: true, folders: false, limit: this.#pageSize },
+        ...{ withMetadata: true, files: true, folders: false },
         ...(begun.token === undefined ? {} : { continuationToken: begun.token }),
       };
       const page = await this.#ask(call, { method: 'file-storage.v2.list', json }, (it) => pageSchema.parse(it)).catch(
@@ -246,7 +242,10 @@ export class TeamFilesBucket implements WholeFileBucket {
       );
       for (const file of page.entities)
         if (file.type === 'file' && keyOf(file).startsWith(folder)) begun.files.set(file.path, file);
-      begun.token = page.continuationToken ?? undefined;
+      const next = page.continuationToken || undefined;
+      if (next !== undefined && next === begun.token)
+        throw new BucketError('refused', 'the server gives one page of its list over and over');
+      begun.token = next;
       call.moved?.();
     } while (begun.token !== undefined);
     return [...begun.files.values()];
@@ -265,7 +264,7 @@ export class TeamFilesBucket implements WholeFileBucket {
 }
 
 const pathOf = (key: string) => `/${key}`;
-const keyOf = ({ path }: TeamFile) => path.slice(1);
+const keyOf = ({ path }: TeamFile) => path.replace(/^\//, '');
 
 const rangeOf = (offset: number, length?: number) =>
   `bytes=${offset}-${length === undefined ? '' : offset + length - 1}`;

@@ -48,7 +48,17 @@ class Place {
 
   get seen(): Tickets {
     return {
-      list: () => this.step(() => [...this.tickets].map(([name, writtenAt]) => ({ name, writtenAt }))),
+      // Two pages, which are not of one moment.
+      list: async () => {
+        const isFirst = this.random() < 0.5;
+        const page = (isNumbers: boolean) =>
+          this.step(() =>
+            [...this.tickets].flatMap(([name, writtenAt]) =>
+              /^\d/.test(name) === isNumbers ? [{ name, writtenAt }] : [],
+            ),
+          );
+        return [...(await page(isFirst)), ...(await page(!isFirst))];
+      },
       write: (name) => this.step(() => void this.tickets.set(name, new Date(this.time))),
       remove: (name) => this.step(() => void this.tickets.delete(name)),
       isTaken: () => this.step(() => this.writers.length > 0),

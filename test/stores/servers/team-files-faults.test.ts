@@ -206,7 +206,7 @@ describe('Team Files', () => {
   it('lists files over pages in order, each once, and goes on at the page that failed', async () => {
     const names = Array.from({ length: 11 }, (_, index) => `many/${String(index).padStart(2, '0')}`);
     for (const name of names) await stage.store.write(name, 'x');
-    const paged = stage.inSmallParts({ pageSize: 2, retries: { ...quick, tries: 2 } });
+    const paged = stage.inSmallParts({ retries: { ...quick, tries: 2 } });
     await paged.identity();
     stage.proxy.heal();
     // Every other request: more failures in all than tries in a row.
@@ -215,7 +215,7 @@ describe('Team Files', () => {
     const found: string[] = [];
     for await (const { path } of paged.list('many')) found.push(path);
     expect(found).toEqual(names);
-    expect(stage.proxy.seen.filter(isPage)).toHaveLength(6 + 5);
+    expect(stage.proxy.seen.filter(isPage)).toHaveLength(4 + 3);
   });
 
   it('without its mark is unavailable: nothing there is not told of it', async () => {
