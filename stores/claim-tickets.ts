@@ -120,6 +120,12 @@ async function turnOf(
   isWritten: boolean,
   { signal, staleMs = mostOfWriteMs, pollMs = 100 }: ClaimOptions,
 ): Promise<'next' | 'taken' | 'gone'> {
+  // Where the provider tells no time, from when he is seen.
+  const seen = new Map<string, number>();
+  const since = ({ name, writtenAt }: Ticket) => {
+    if (!seen.has(name)) seen.set(name, tickets.now());
+    return writtenAt?.getTime() ?? seen.get(name) ?? 0;
+  };
   for (let looks = 0; ; looks += 1) {
     const all = await tickets.list();
     if (!all.some(({ name }) => name === ticket)) return 'gone';
@@ -129,7 +135,7 @@ async function turnOf(
     // Nobody else writes while this ticket is there: what is there then is his own.
     if (!isWritten && (await tickets.isTaken())) return 'taken';
     if (before.length === 0) return 'next';
-    const stale = before.filter(({ writtenAt }) => tickets.now() - (writtenAt?.getTime() ?? 0) > staleMs);
+    const stale = before.filter((other) => tickets.now() - since(other) > staleMs);
     for (const { name } of stale) await tickets.remove(name);
     if (stale.length < before.length)
       await sleep(Math.min(pollMs * 1.5 ** looks, 1000), undefined, signal ? { signal } : {}).catch(() => undefined);
