@@ -22,9 +22,14 @@ export interface FilesPlace extends RunFilesPlace {
 
 /** Parts asked for at a time: the next ones travel while one is being written. */
 const ahead = 3;
+/** Workers are upgraded, and stores moved. */
+const askAgainMs = 10 * 60 * 1000;
 
 /** Every method throws NoWorkerError, WorkerFailedError and the errors of the server. */
 export class RunFiles {
+  /** Stores, and who was asked for a link to a file there and had none: until when nobody asks again. */
+  readonly #withoutLinks = new Map<string, number>();
+
   constructor(readonly workers: Pick<WorkerQuestions, 'ask'>) {}
 
   /** Null when there is no such folder. */
@@ -58,15 +63,20 @@ export class RunFiles {
    */
   async link(place: FilesPlace, path: string): Promise<string | null> {
     if (place.source !== 'store') return null;
+    const store = JSON.stringify([place.asked, place.store]);
+    if (performance.now() < (this.#withoutLinks.get(store) ?? 0)) return null;
     const key = await newAnswerKey();
     try {
       const sealed = await this.#ask(place, 'linkRunFile', { path, key: key.publicKey }, sealedTextSchema.nullable());
       const address = sealed && (await key.open(sealed, aboutLink({ place, path })));
-      return address && /^https?:/.test(address) ? address : null;
-    } catch {
+      if (address && /^https?:/.test(address)) return address;
+    } catch (error) {
+      if (error instanceof NoWorkerError) return null;
       // A worker of an earlier version knows no links, and whatever else is wrong is said where the file is read.
-      return null;
     }
+    // A run may have thousands of files, and such a worker is asked twice for each.
+    this.#withoutLinks.set(store, performance.now() + askAgainMs);
+    return null;
   }
 
   /**

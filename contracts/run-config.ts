@@ -18,9 +18,11 @@ const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 export const mostOfStore = 2000;
 
 /** A configuration is shown, and kept: here, before it is sent anywhere. */
+export const hasCredentials = (address: string): boolean =>
+  /^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(address) || /[?&](sig|x-(amz|goog)-signature)=/i.test(address);
+
 const withoutCredentials = [
-  (address: string) =>
-    !/^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(address) && !/[?&](sig|x-(amz|goog)-signature)=/i.test(address),
+  (address: string) => !hasCredentials(address),
   { message: 'must have no credentials in it: a worker has its own' },
 ] as const;
 

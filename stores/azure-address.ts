@@ -24,10 +24,12 @@ export function azureAddress(address: string): AzureAddress {
       'its container name is not one of Azure: 3 to 63 lower-case letters, digits and single hyphens, with a letter or digit at both ends',
     );
   const prefix = bucketPrefix(path.join('/'), problem);
-  if (prefix.split('/').some((name) => name.endsWith('.')))
-    throw problem('its prefix has a name that ends with a dot, which Azure does not keep');
+  if (hasLostDot(prefix)) throw problem('its prefix has a name that ends with a dot, which Azure does not keep');
   return { container, prefix };
 }
+
+/** Azure drops dots at the end of a name between slashes: under such a key lies another one's object. */
+export const hasLostDot = (key: string): boolean => /\.(\/|$)/.test(key);
 
 const isContainerName = (name: string) => /^[a-z0-9](-?[a-z0-9])+$/.test(name) && name.length >= 3 && name.length <= 63;
 

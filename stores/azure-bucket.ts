@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { BlobServiceClient, ContainerClient, Metadata } from '@azure/storage-blob';
+import { hasLostDot } from './azure-address.ts';
 import { type Block, blockName, blockOf } from './azure-blocks.ts';
 import { forgetService, sharedService } from './azure-client.ts';
 import { azureError, codeOf, isOfCredentials } from './azure-errors.ts';
@@ -40,6 +41,10 @@ export class AzureBucket implements PartsBucket {
     this.address = `az://${name}`;
     this.limits = { keyBytes: 1024, partBytes, parts: 50_000, deletes: 256 };
     this.#pageSize = pageSize;
+  }
+
+  keyProblem(key: string): string | null {
+    return hasLostDot(key) ? 'it has a name that ends with a dot, which Azure does not keep' : null;
   }
 
   async head(key: string, call: Call): Promise<BucketObject | null> {

@@ -16,6 +16,9 @@ interface AnyBucket {
   /** Other programs begin uploads of the same kind, which must not be taken for ours. Elsewhere ours have names of their own. */
   readonly hasForeignUploads?: boolean;
 
+  /** A clause: why the provider does not keep a key as it is; null where it does. */
+  keyProblem?(key: string): string | null;
+
   /** Null when there is none. */
   head(key: string, call: Call): Promise<BucketObject | null>;
 
@@ -145,6 +148,8 @@ export interface UploadedPart {
   etag: string;
   /** 32 bytes; null where the provider has not checked it. */
   sha256: Uint8Array | null;
+  /** What the provider says of its bytes now, where `sha256` is what whoever sent them said. */
+  md5?: Uint8Array | null;
   storedAt: Date | null;
 }
 

@@ -5,7 +5,19 @@ import { join } from 'node:path';
 import { claimFile, isSameLife } from '../contracts/life.ts';
 import { type PublishedFile, receiptSchema } from '../contracts/receipt.ts';
 import { type ArtifactStore, readText, StoreError, type TransferOptions } from './artifact-store.ts';
-import { forEach, type Landed, lifeOf, ownFiles, parsed, receiptFile, type StoredRun } from './stored-runs.ts';
+import {
+  forEach,
+  type Landed,
+  landingOf,
+  lifeOf,
+  namedIn,
+  ownFiles,
+  parsed,
+  receiptFile,
+  type StoredRun,
+  textOf,
+} from './stored-runs.ts';
+import { manifestProblems } from './verified-run.ts';
 import { isSame } from './whole-file.ts';
 
 /** Of files that are not uploaded in parts: a large one takes the memory and the connections of several by itself. */
@@ -37,9 +49,12 @@ export async function copyRun(
   options: CopyOptions,
 ): Promise<Copied> {
   const { output } = run;
-  await claimCopy(from, to, run, landed);
+  const [problem] = await manifestProblems(from, run, landed);
+  if (problem !== undefined) throw new StoreError(problem, false);
+  await claimCopy(from, to, run);
   const there = new Map<string, number>();
   for await (const { path, size } of to.list(output)) there.set(path.slice(output.length + 1), size);
+  await requireNotNewer(to, { ...run, files: there }, landed);
   const copied: Copied = { files: 0, bytes: 0 };
   const copy = async (file: PublishedFile) => {
     options.signal?.throwIfAborted();
@@ -68,6 +83,8 @@ export async function copyRun(
     if (path === receiptFile || path === claimFile || landed.named.has(path)) continue;
     const bytes = await from.read(`${output}/${path}`);
     if (bytes) await to.write(`${output}/${path}`, bytes);
+    else if (run.files.has(path))
+      throw new StoreError(`${path} has gone from ${from.address}/${output} while the run was copied`, true);
   }
   if ((await readText(from, `${output}/${receiptFile}`)) !== landed.text)
     throw new StoreError(`${run.id} has changed in ${from.address} while it was copied: copy it again`, true);
@@ -76,7 +93,7 @@ export async function copyRun(
 }
 
 /** The first file, as of every run: nobody else writes there then. */
-async function claimCopy(from: ArtifactStore, to: ArtifactStore, run: StoredRun, landed: Landed): Promise<void> {
+async function claimCopy(from: ArtifactStore, to: ArtifactStore, run: StoredRun): Promise<void> {
   const { output, id } = run;
   const claim = await lifeOf(from, output);
   if (claim === null)
@@ -87,9 +104,18 @@ async function claimCopy(from: ArtifactStore, to: ArtifactStore, run: StoredRun,
   }
   const there = await lifeOf(to, output);
   if (there === null || !isSameLife(there.life, claim.life)) throw taken(to, run, 'another life of the run');
-  const text = await readText(to, `${output}/${receiptFile}`);
-  const receipt = text === null ? null : parsed(receiptSchema, text);
-  if (receipt && receipt.endedAt > landed.receipt.endedAt) throw taken(to, run, 'a newer receipt of it');
+}
+
+/** Of two receipts with one time the one that names more is the newer: a host that came back has published the rest. */
+async function requireNotNewer(to: ArtifactStore, run: StoredRun, { receipt, text, named }: Landed): Promise<void> {
+  const thereText = await textOf(to, `${run.output}/${receiptFile}`);
+  const there = thereText === null ? null : parsed(receiptSchema, thereText);
+  if (there === null || thereText === text || there.endedAt < receipt.endedAt) return;
+  if (there.endedAt > receipt.endedAt) throw taken(to, run, 'a newer receipt of it');
+  const landing = await landingOf(to, run);
+  const theirs = landing.kind === 'landed' ? [...landing.named.keys()] : namedIn(there).map(({ path }) => path);
+  const more = theirs.find((path) => !named.has(path));
+  if (more !== undefined) throw taken(to, run, `a receipt of it that names ${more}, which this one does not`);
 }
 
 const taken = (to: ArtifactStore, { output }: StoredRun, what: string) =>

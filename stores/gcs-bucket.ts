@@ -21,7 +21,7 @@ import { crc32cOfBoth, crc32cOfText, crc32cText } from './crc32c.ts';
 import { askGcs, type GcsRequest, openGcs } from './gcs-client.ts';
 import { gcsError, isStatus } from './gcs-errors.ts';
 import { multipart } from './gcs-multipart.ts';
-import { factsOf, fields, type GcsObject, names, objectSchema, pageSchema } from './gcs-object.ts';
+import { factsOf, fields, type GcsObject, names, objectOf, pageOf } from './gcs-object.ts';
 import { composedKey, partKey, partNameBytes, partOf, partsPrefix } from './gcs-parts.ts';
 import { hexOf } from './sha256.ts';
 import { newUploadId } from './upload-id.ts';
@@ -54,9 +54,7 @@ export class GcsBucket implements PartsBucket {
 
   async head(key: string, call: Call): Promise<BucketObject | null> {
     try {
-      return factsOf(
-        objectSchema.parse(await this.#ask(call, { method: 'GET', path: this.#object(key), query: { fields } })),
-      );
+      return factsOf(objectOf(await this.#ask(call, { method: 'GET', path: this.#object(key), query: { fields } })));
     } catch (error) {
       if (isMissing(error)) return null;
       throw error;
@@ -210,7 +208,7 @@ export class GcsBucket implements PartsBucket {
       generation: piece.generation,
       objectPreconditions: { ifGenerationMatch: piece.generation },
     }));
-    const composed = objectSchema.parse(
+    const composed = objectOf(
       await this.#ask(call, {
         method: 'POST',
         path: `${this.#object(name)}/compose`,
@@ -239,14 +237,14 @@ export class GcsBucket implements PartsBucket {
       headers,
       body,
     });
-    const stored = objectSchema.parse(answer);
+    const stored = objectOf(answer);
     return { stored, isSame: stored.md5Hash === md5Hash && stored.size === bytes.length };
   }
 
   async *#objects(prefix: string, call: Call, startOffset = ''): AsyncGenerator<GcsObject> {
     let pageToken: string | undefined;
     do {
-      const page = pageSchema.parse(
+      const page = pageOf(
         await this.#ask(call, {
           method: 'GET',
           path: `/storage/v1/b/${this.name}/o`,
@@ -304,9 +302,10 @@ interface Piece {
 function partFrom(
   number: number,
   sha256: Uint8Array,
-  { size, generation, crc32c, timeCreated }: GcsObject,
+  { size, generation, crc32c, md5Hash, timeCreated }: GcsObject,
 ): UploadedPart {
-  return { number, size, etag: `${generation} ${crc32c ?? ''}`, sha256, storedAt: timeCreated ?? null };
+  const md5 = md5Hash ? Buffer.from(md5Hash, 'base64') : null;
+  return { number, size, etag: `${generation} ${crc32c ?? ''}`, sha256, md5, storedAt: timeCreated ?? null };
 }
 
 function pieceOf({ size, etag }: UploadedPart): Omit<Piece, 'name'> {

@@ -50,7 +50,7 @@ async function send<T>({ signal }: Call, request: GcsRequest, take: (answer: Gcs
     for (const [name, value] of Object.entries(request.query ?? {}))
       if (value !== undefined) url.searchParams.set(name, String(value));
     const headers = new Headers({ 'accept-encoding': 'identity', ...request.headers });
-    if (emulator === null) await sign(headers, url, { GoogleAuth });
+    if (emulator === null) await sign(headers, url, { GoogleAuth }, idle);
     const answer = await gaxios.request<Readable | null>({
       url: url.href,
       method: request.method,
@@ -82,17 +82,24 @@ function emulatorAddress(): string | null {
   return (/^https?:\/\//.test(host) ? host : `http://${host}`).replace(/\/+$/, '');
 }
 
-async function sign(headers: Headers, url: URL, { GoogleAuth }: Pick<Sdk, 'GoogleAuth'>): Promise<void> {
+async function sign(
+  headers: Headers,
+  url: URL,
+  { GoogleAuth }: Pick<Sdk, 'GoogleAuth'>,
+  idle: IdleSignal,
+): Promise<void> {
   const key = JSON.stringify(variables.map((name) => process.env[name]));
   if (auth?.key !== key)
     auth = { key, made: new GoogleAuth({ scopes: 'https://www.googleapis.com/auth/devstorage.read_write' }) };
+  const { made } = auth;
   try {
-    const credentials = await auth.made.getRequestHeaders(url.href);
+    // A login service, or a metadata server, that does not answer is waited for without limit there.
+    const credentials = await idle.race(made.getRequestHeaders(url.href));
     for (const [name, value] of credentials.entries()) headers.set(name, value);
   } catch (error) {
     // The next one looks for them anew, as after a login.
-    auth = null;
-    throw credentialsError(error);
+    if (auth?.made === made) auth = null;
+    throw idle.signal.aborted ? error : credentialsError(error);
   }
 }
 

@@ -73,7 +73,8 @@ export function refusal(answer: { status: number; headers: Headers; text: string
     new BucketError(trouble, `${why} (${shown})`, retryAfterMs(headers.get('retry-after')), { cause });
   const shown = reason || `HTTP ${status}`;
   if (status === 404 && /bucket/i.test(message) && !/No such object/i.test(message)) return make(noBucket, shown);
-  if (status === 400 && /(md5|crc32c|hash|checksum)/i.test(message)) return make(damaged, shown);
+  // A name in another refusal may have such words.
+  if (status === 400 && /^provided (md5|crc32c)\b/i.test(message)) return make(damaged, shown);
   const known = (Object.hasOwn(byReason, reason) ? byReason[reason] : undefined) ?? byStatus[status];
   if (known) return make(known, shown);
   if (status >= 500) return make(busy('the server failed'), shown);
@@ -106,13 +107,11 @@ export function gcsError(error: unknown): BucketError {
   return new BucketError('broken', `no whole answer came: ${short}`, null, { cause: error });
 }
 
-/** Of credentials that could not be had. What is said of them may have parts of them, and is not told. */
+/** Of credentials that could not be had. What is said of them may have parts of them: it is not told, and no cause either, as causes are kept in histories. */
 export function credentialsError(error: unknown): BucketError {
   const code = codeOf(error);
   if (Object.hasOwn(networkProblems, code))
-    return new BucketError('broken', `Google's login service: ${networkProblems[code]} (${code})`, null, {
-      cause: error,
-    });
+    return new BucketError('broken', `Google's login service: ${networkProblems[code]} (${code})`);
   const said = error instanceof Error ? error.message : '';
   const why = /default credentials/i.test(said)
     ? 'no Google Cloud credentials were found on this worker'
@@ -121,7 +120,7 @@ export function credentialsError(error: unknown): BucketError {
       : /invalid_grant|expired|revoked/i.test(said)
         ? `the credentials have expired: ${renew}`
         : `the Google Cloud credentials of this worker are not valid: ${renew}`;
-  return new BucketError('refused', why, null, { cause: error });
+  return new BucketError('refused', why);
 }
 
 /** The system's, where there is one. */

@@ -1,11 +1,11 @@
 /** What Google Cloud Storage tells of an object, and what is kept with one. */
 import { z } from 'zod';
-import type { BucketObject } from './bucket.ts';
+import { BucketError, type BucketObject } from './bucket.ts';
 
 /** In its metadata. */
 export const names = { sha256: 'epochal-sha256', writer: 'epochal-writer' } as const;
 
-export const objectSchema = z.object({
+const objectSchema = z.object({
   name: z.string(),
   size: z.coerce.number(),
   generation: z.string(),
@@ -15,9 +15,19 @@ export const objectSchema = z.object({
   timeCreated: z.coerce.date().optional(),
 });
 export type GcsObject = z.infer<typeof objectSchema>;
-export const pageSchema = z.object({ items: z.array(objectSchema).optional(), nextPageToken: z.string().optional() });
+const pageSchema = z.object({ items: z.array(objectSchema).optional(), nextPageToken: z.string().optional() });
 /** What to ask for. */
 export const fields = Object.keys(objectSchema.shape).join(',');
+
+/** Throw BucketError for an answer of something else, as of a proxy in between. */
+export const objectOf = (answer: unknown): GcsObject => toldOf(objectSchema, answer);
+export const pageOf = (answer: unknown): z.infer<typeof pageSchema> => toldOf(pageSchema, answer);
+
+function toldOf<T>(schema: z.ZodType<T>, answer: unknown): T {
+  const told = schema.safeParse(answer);
+  if (told.success) return told.data;
+  throw new BucketError('broken', 'the answer is none that Google Cloud Storage gives');
+}
 
 export function factsOf({ size, generation, metadata }: GcsObject): BucketObject {
   const sha256 = metadata?.[names.sha256] ?? '';

@@ -62,10 +62,3 @@ async function* allBytes(
     }
   }
 }
-
-/** All of `bytes`, in one piece. */
-export async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of bytes) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}

@@ -19,12 +19,13 @@ import { CopyProofs } from './copy-proofs.ts';
 import { keyOfNote, notedSha256, noteKeyOf, noteText } from './digest-note.ts';
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { guarded } from './file-errors.ts';
-import { collect, openObject } from './object-download.ts';
+import { openObject } from './object-download.ts';
 import { ObjectRoot } from './object-root.ts';
 import { type Upload, uploadBytes, uploadFile } from './object-upload.ts';
 import { removeStaleParts, withPartFile } from './part-file.ts';
 import { patient, type RetryOptions, type RetryPolicy } from './retries.ts';
 import { sha256Of } from './sha256.ts';
+import { collect } from './stalled.ts';
 import { entryAt, isSame, shownDigest, syncFolder, withRegularFile, writeWhole } from './whole-file.ts';
 
 /** An upload whose last part is older than this is nobody's: other hosts may be at theirs. */

@@ -145,8 +145,7 @@ async function uploadParts(
       const bytes = buffer.subarray(0, length);
       const sha256 = await sha256OfMany(bytes);
       const there = left?.parts.get(number);
-      const isThere = there?.size === length && there.sha256 !== null && Buffer.compare(there.sha256, sha256) === 0;
-      parts[number - 1] = isThere
+      parts[number - 1] = isPart(there, bytes, sha256)
         ? there
         : await root.tried(doing, { ...options, signal }, () =>
             bucket.putPart(key, upload, number, bytes, sha256, { signal }),
@@ -186,6 +185,13 @@ async function uploadParts(
     ours.delete(upload);
   }
 }
+
+/** Whether a part that is there has these bytes. */
+const isPart = (there: UploadedPart | undefined, bytes: Uint8Array, sha256: Uint8Array): there is UploadedPart =>
+  there?.size === bytes.length &&
+  there.sha256 !== null &&
+  Buffer.compare(there.sha256, sha256) === 0 &&
+  (!there.md5 || Buffer.compare(there.md5, createHash('md5').update(bytes).digest()) === 0);
 
 /** What is there under this name becomes the object. */
 async function complete(

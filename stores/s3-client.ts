@@ -8,7 +8,7 @@ export type Sdk = typeof import('./aws-s3.ts');
 export interface S3Connection {
   sdk: Sdk;
   client: S3Client;
-  /** For addresses that others are given; null where nobody says that they reach the server. */
+  /** For addresses that others are given; null where nobody says that they reach the server, or nobody is to have any. */
   links: S3Client | null;
 }
 
@@ -70,12 +70,10 @@ async function connect(): Promise<S3Connection> {
   };
   const client = new sdk.S3Client(settings);
   // AWS itself is reached from everywhere; of a server of one's own only a person knows by which address.
-  const linkEndpoint = env.EPOCHAL_LINK_ENDPOINT || null;
-  const links = linkEndpoint
-    ? new sdk.S3Client({ ...settings, endpoint: linkEndpoint, forcePathStyle: style !== 'virtual' })
-    : endpoint === undefined
-      ? client
-      : null;
+  const linkEndpoint = env.EPOCHAL_LINK_ENDPOINT || (endpoint === undefined ? null : 'none');
+  const linksFrom = (address: string) =>
+    new sdk.S3Client({ ...settings, endpoint: address, forcePathStyle: style !== 'virtual' });
+  const links = linkEndpoint === null ? client : linkEndpoint === 'none' ? null : linksFrom(linkEndpoint);
   return { sdk, client, links };
 }
 

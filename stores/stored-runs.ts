@@ -1,13 +1,15 @@
 /** The runs that a store has, by their output folders: what is there, whose it is, and what their receipts name. */
 import { isBefore, type Position } from '../contracts/checkpoint.ts';
+import { dataReportFile } from '../contracts/data-report.ts';
 import { claimFile, claimSchema, type Life } from '../contracts/life.ts';
 import { name, placeName, relativePath } from '../contracts/names.ts';
 import { eventsFile } from '../contracts/observed-events.ts';
 import { type PublishedFile, publishedFileSchema, type Receipt, receiptSchema } from '../contracts/receipt.ts';
-import { type ArtifactStore, experimentsFolder, readText, StoreError } from './artifact-store.ts';
+import { type ArtifactStore, DamagedError, experimentsFolder, readText, StoreError } from './artifact-store.ts';
+import { fileList, fileListName } from './file-list.ts';
+import { hexOf, sha256Of } from './sha256.ts';
 
 export const receiptFile = 'receipt.json';
-const fileListName = 'files.jsonl';
 
 export interface StoredRun {
   /** `PROJECT/RUN`; with `@` and 8 digits after it for another life of the run. */
@@ -79,19 +81,15 @@ export interface Landed {
 export type Landing = ({ kind: 'landed' } & Landed) | { kind: 'open' | 'unreadable'; why: string };
 
 export async function landingOf(store: ArtifactStore, { output, files }: StoredRun): Promise<Landing> {
-  const text = files.has(receiptFile) ? await readText(store, `${output}/${receiptFile}`) : null;
+  const text = files.has(receiptFile) ? await textOf(store, `${output}/${receiptFile}`) : null;
   if (text === null) return { kind: 'open', why: 'it has no receipt: it is not over, or nobody has published it' };
   const receipt = parsed(receiptSchema, text);
   if (receipt === null) return { kind: 'unreadable', why: `its ${receiptFile} cannot be read` };
   const named = new Map<string, PublishedFile>();
-  const lists = [...receipt.checkpoints.map((checkpoint) => checkpoint.files), receipt.files];
-  const list = receipt.files.find(({ path }) => path === fileListName);
-  if (list) {
-    const more = await namedInList(store, `${output}/${fileListName}`);
-    if (more === null) return { kind: 'unreadable', why: `its ${fileListName}, which names its files, cannot be read` };
-    lists.push(more);
-  }
-  for (const file of lists.flat()) {
+  const more = await listedFiles(store, `${output}/${fileListName}`, files.has(fileListName), receipt);
+  if (typeof more === 'string')
+    return { kind: 'unreadable', why: `its ${fileListName}, which names its files, ${more}` };
+  for (const file of [...namedIn(receipt), ...more]) {
     // It comes from elsewhere, and becomes a path.
     if (!relativePath.safeParse(file.path).success)
       return { kind: 'unreadable', why: `its ${receiptFile} names ${JSON.stringify(file.path)}, which is not a path` };
@@ -100,16 +98,52 @@ export async function landingOf(store: ArtifactStore, { output, files }: StoredR
   return { kind: 'landed', receipt, text, named };
 }
 
-async function namedInList(store: ArtifactStore, path: string): Promise<PublishedFile[] | null> {
-  const text = await readText(store, path);
-  if (text === null) return null;
-  const files: PublishedFile[] = [];
+/** Files that a receipt names itself. */
+export const namedIn = (receipt: Receipt): PublishedFile[] => [
+  ...receipt.checkpoints.flatMap((checkpoint) => checkpoint.files),
+  ...receipt.files,
+];
+
+/** Those that `files.jsonl` names; none where the receipt names all. A clause where it is not the receipt's: what it leaves out may be removed. */
+async function listedFiles(
+  store: ArtifactStore,
+  path: string,
+  isThere: boolean,
+  { files, filesSha256 }: Receipt,
+): Promise<PublishedFile[] | string> {
+  // One of an earlier publishing may lie there still, and says nothing.
+  if (filesSha256 === digestOf(fileList(files))) return [];
+  const named = files.find((file) => file.path === fileListName);
+  if (!named && !isThere && filesSha256 === undefined) return [];
+  const text = await textOf(store, path);
+  if (text === null) return 'is missing';
+  const sha256 = digestOf(text);
+  if (sha256 !== (named?.sha256 ?? filesSha256) || sha256 !== (filesSha256 ?? named?.sha256))
+    return 'is not that of its receipt';
+  const listed: PublishedFile[] = [];
   for (const line of text.split('\n').filter((one) => one !== '')) {
     const file = parsed(publishedFileSchema, line);
-    if (file === null) return null;
-    files.push(file);
+    if (file === null) return 'cannot be read';
+    listed.push(file);
   }
-  return files;
+  return listed;
+}
+
+const digestOf = (text: string): string => hexOf(sha256Of(Buffer.from(text)));
+
+/** Null where there is none, and empty where it is damaged. */
+export const textOf = (store: ArtifactStore, path: string): Promise<string | null> =>
+  readText(store, path).catch((error: unknown) => {
+    if (error instanceof DamagedError) return '';
+    throw error;
+  });
+
+/** A clause: why more of this run may still be published; null where all of it was. */
+export function whyAwaited({ publishedBytes, localFolder }: Receipt): string | null {
+  if (publishedBytes === 0) return 'not all of it was published, and may still be';
+  if (localFolder.kind === 'unknown')
+    return `host ${localFolder.host} did not answer when it ended, and may still publish what it has`;
+  return null;
 }
 
 /** Whose files these are; null where nobody has claimed them, or the claim cannot be read. */
@@ -119,9 +153,15 @@ export async function lifeOf(store: ArtifactStore, output: string): Promise<{ te
   return claim && text !== null ? { text, life: claim.life } : null;
 }
 
-/** What belongs to a run that has landed, though no receipt names it: it is written after the receipt, or tells what that is of. */
+/**
+ * What belongs to a run that has landed, though no receipt names it: it is written after the receipt, tells what that is of, or is what a host that is gone
+ * has left.
+ */
 export const ownFiles = ({ receipt }: Landed): Set<string> =>
-  new Set([claimFile, receiptFile, fileListName, eventsFile, ...manifestsOf(receipt).map(({ path }) => path)]);
+  new Set([
+    ...[claimFile, receiptFile, fileListName, eventsFile, dataReportFile],
+    ...manifestsOf(receipt).map(({ path }) => path),
+  ]);
 
 /** The manifests of the checkpoints that a receipt names. */
 export const manifestsOf = (receipt: Receipt) =>

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { checkpointManifestSchema } from '../contracts/checkpoint.ts';
 import { isSameLife } from '../contracts/life.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
-import { type ArtifactStore, DamagedError, readText, StoreError, type TransferOptions } from './artifact-store.ts';
-import { forEach, type Landed, lifeOf, manifestsOf, parsed, type StoredRun } from './stored-runs.ts';
+import { type ArtifactStore, DamagedError, StoreError, type TransferOptions } from './artifact-store.ts';
+import { forEach, type Landed, lifeOf, manifestsOf, parsed, type StoredRun, textOf } from './stored-runs.ts';
 import { isSame, shownDigest } from './whole-file.ts';
 
 /** Files that are asked for at once: most are small, and each takes a request or two. */
@@ -30,8 +30,25 @@ export async function verifyRun(
   const claim = await lifeOf(store, run.output);
   if (receipt.life && (claim === null || !isSameLife(claim.life, receipt.life)))
     problems.push('life.json is not that of the life whose receipt this is');
+  problems.push(...(await manifestProblems(store, run, { receipt, named })));
+  await forEach(named.values(), atOnce, async (file) => {
+    signal?.throwIfAborted();
+    onFile?.(file.path);
+    const problem = await problemOf(store, run, file, options);
+    if (problem !== null) problems.push(problem);
+  });
+  return problems.sort();
+}
+
+/** A sentence for each manifest that is not that of the checkpoint that the receipt names. */
+export async function manifestProblems(
+  store: ArtifactStore,
+  run: StoredRun,
+  { receipt, named }: Pick<Landed, 'receipt' | 'named'>,
+): Promise<string[]> {
+  const problems: string[] = [];
   for (const { checkpoint, path } of manifestsOf(receipt)) {
-    const text = run.files.has(path) ? await readText(store, `${run.output}/${path}`) : null;
+    const text = run.files.has(path) ? await textOf(store, `${run.output}/${path}`) : null;
     const manifest = text === null ? null : parsed(checkpointManifestSchema, text);
     const files = (manifest?.files ?? []).map((file) => ({
       ...file,
@@ -40,13 +57,7 @@ export async function verifyRun(
     const isThat = files.length === checkpoint.files.length && files.every((file) => isNamed(file, named));
     if (!isThat) problems.push(`${path} ${text === null ? 'is missing' : 'is not that of the receipt'}`);
   }
-  await forEach(named.values(), atOnce, async (file) => {
-    signal?.throwIfAborted();
-    onFile?.(file.path);
-    const problem = await problemOf(store, run, file, options);
-    if (problem !== null) problems.push(problem);
-  });
-  return problems.sort();
+  return problems;
 }
 
 const isNamed = (file: PublishedFile, named: Landed['named']): boolean => {

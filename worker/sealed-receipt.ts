@@ -6,6 +6,7 @@ import { sha256 } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Materials, ReceiptFacts } from '../contracts/receipt-facts.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { fileList } from '../stores/file-list.ts';
 import type { RunFolder } from './run-folders.ts';
 import { readMaterials } from './trainer-materials.ts';
 
@@ -52,7 +53,3 @@ function proofsOf(store: ArtifactStore, output: string, files: readonly Publishe
 }
 
 const unknown: Materials = { trainer: null, environment: null, sdk: null, config: null, data: null, from: null };
-
-/** `files.jsonl`. */
-export const fileList = (files: readonly PublishedFile[]): string =>
-  files.map((file) => `${JSON.stringify(file)}\n`).join('');

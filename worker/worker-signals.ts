@@ -28,7 +28,7 @@ export class WorkerSignals {
   #urge: () => void = () => undefined;
   readonly #asking = new AbortController();
   /** Aborted by the first signal to drain. */
-  readonly asked = this.#asking.signal;
+  readonly asked: AbortSignal = this.#asking.signal;
   /** Resolves when nothing is waited for any more: a while after the second signal, at once while the worker starts. */
   readonly urged = new Promise<null>((resolve) => {
     this.#urge = () => resolve(null);

@@ -3,7 +3,6 @@ import type { Argv } from 'yargs';
 import { sizeText } from '../../contracts/size-text.ts';
 import type { Landed, StoredRun } from '../../stores/stored-runs.ts';
 import type { Unnamed } from '../../stores/unnamed-files.ts';
-import { Calls } from '../calls.ts';
 import type { Cli } from './cli.ts';
 import { exitCodes } from './exit-codes.ts';
 import { plain } from './format.ts';
@@ -26,7 +25,7 @@ export const addStoreGc = <A extends SharedOptions>(store: Argv<A>, cli: Cli) =>
         .option('yes', { alias: 'y', type: 'boolean', default: false, describe: 'Do not ask' })
         .example('$0 store gc s3://results/vision', 'says what will be removed, and asks')
         .epilogue(
-          'The Temporal server is asked whether a run is over. Left as they are: runs that are open or being salvaged, runs without a receipt, and checkpoints that are newer than their receipt.',
+          'The Temporal server is asked whether a run is over. Left as they are: runs that are open or being salvaged, runs without a receipt, or with one that cannot be trusted, runs whose host did not answer when they ended, and checkpoints that are newer than their receipt.',
         ),
     cli.action(async ({ store: address, runs, yes, json }) => collect(cli, address, runs, { yes, json })),
   );
@@ -44,8 +43,9 @@ async function collect(
   { yes, json }: { yes: boolean; json: boolean },
 ): Promise<number> {
   const store = await opened('store', address);
-  const { landingOf, lifeOf } = await import('../../stores/stored-runs.ts');
+  const { landingOf, lifeOf, whyAwaited } = await import('../../stores/stored-runs.ts');
   const { removeUnnamed, unnamedFiles } = await import('../../stores/unnamed-files.ts');
+  const { Calls } = await import('../calls.ts');
   const { OverLives } = await import('../over-lives.ts');
   const progress = new TransferProgress(cli.tellProgress);
   const { client } = await cli.connection();
@@ -63,13 +63,13 @@ async function collect(
       left.push({ run: run.id, why: landing.why });
       continue;
     }
-    if (landing.receipt.publishedBytes === 0) {
-      left.push({ run: run.id, why: 'not all of it was published, and may still be' });
+    const awaited = whyAwaited(landing.receipt);
+    if (awaited !== null) {
+      left.push({ run: run.id, why: awaited });
       continue;
     }
     const unnamed = await unnamedFiles(store, run, landing);
-    for (const checkpoint of unnamed.newer)
-      left.push({ run: run.id, why: `checkpoint ${checkpoint} is newer than its receipt` });
+    for (const { checkpoint, why } of unnamed.kept) left.push({ run: run.id, why: `checkpoint ${checkpoint} ${why}` });
     if (unnamed.files.length === 0) continue;
     const why = await whyLeft(run);
     if (why === null) found.push({ run, landed: landing, unnamed });
@@ -85,11 +85,14 @@ async function collect(
     return exitCodes.error;
   }
   for (const { run, landed, unnamed } of found) {
+    progress.onRun(run.id);
     // Asked again: the answer may have been given an hour ago.
-    const why = await whyLeft(run);
-    if (why === null && (await removeUnnamed(store, run, landed, unnamed)))
-      removed.push({ run: run.id, files: unnamed.files.map(({ path }) => path) });
-    else cli.note(`${run.id} is left: ${plain(why ?? 'its receipt has changed meanwhile')}`);
+    const whyOpen = () => whyLeft(run);
+    const { files, why } = await removeUnnamed(store, run, landed, unnamed, { whyOpen, onFile: progress.onFile });
+    if (files.length > 0) removed.push({ run: run.id, files });
+    if (why === null) continue;
+    left.push({ run: run.id, why });
+    cli.note(`${run.id} is left: ${plain(why)}`);
   }
   const count = removed.reduce((sum, { files }) => sum + files.length, 0);
   if (json) cli.printJson({ removed, left });

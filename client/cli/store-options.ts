@@ -6,7 +6,8 @@ import { ConfigError } from '../errors.ts';
 export const storeArgument = {
   type: 'string',
   demandOption: true,
-  describe: 'An absolute path, a file: address or s3://BUCKET/PREFIX',
+  describe:
+    'An absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or teamfiles:/FOLDER',
 } as const;
 
 export const whichRuns = {
@@ -51,8 +52,9 @@ async function open(argument: string, address: string): Promise<ArtifactStore> {
     return openStore(address);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
+    const { hasCredentials } = await import('../../contracts/run-config.ts');
     // An address may have credentials in it, and is not repeated then.
-    const shown = /@/.test(address) ? '' : ` is ${JSON.stringify(address)}`;
+    const shown = /@/.test(address) || hasCredentials(address) ? '' : ` is ${JSON.stringify(address)}`;
     throw new ConfigError([], { message: `${argument}${shown}: ${error.message}`, cause: error });
   }
 }

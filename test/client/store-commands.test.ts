@@ -134,6 +134,7 @@ it('bad input is one sentence, and nothing is made', async () => {
     [['verify', 's3:results/x'], 2, `store is "s3:results/x": it does not begin with s3://; ${s3}`],
     [['gc', 's3://UPPER/x'], 2, /^store is "s3:\/\/UPPER\/x": its bucket name is not one of S3/],
     [['ls', 's3://key:secret@results/x'], 2, /^store: it has credentials in it, [^@]*$/],
+    [['ls', 'az://results/x?sv=1&sig=secret'], 2, /^store: its prefix has a "\?" [^&]*$/],
     [['copy', address, '../other'], 2, /^to is "\.\.\/other": it is not an absolute path/],
     [['copy', address, address], 2, `to is "${address}": it is the same store as from`],
     [['copy', address, `${address}/`], 2, `to is "${address}/": it is the same store as from`],

@@ -80,7 +80,7 @@ describe('a server killed and started again', () => {
       epochs: 2,
       parameters: { fail_at: '2:3' },
       // Seconds, of which it has not seen one when the server goes.
-      failures: { restarts: 1, backoffSeconds: 8, maxBackoffSeconds: 8 },
+      failures: { restarts: 1, backoffSeconds: 20, maxBackoffSeconds: 20 },
       deadlines: patient,
     });
     await run.until('recovers', ({ detail }) => detail === 'training.recovering');

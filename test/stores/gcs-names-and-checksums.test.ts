@@ -1,7 +1,9 @@
-/** What an upload to Google Cloud Storage keeps in the names of its parts, and the checksum of what they are put together to. */
+/** What an upload to Google Cloud Storage keeps in the names of its parts, the checksum of what they are put together to, and answers that are none. */
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { crc32cOfBoth, crc32cOfText, crc32cText } from '../../stores/crc32c.ts';
+import { credentialsError, refusal } from '../../stores/gcs-errors.ts';
+import { objectOf, pageOf } from '../../stores/gcs-object.ts';
 import { composedKey, partKey, partNameBytes, partOf, partsPrefix } from '../../stores/gcs-parts.ts';
 import { newUploadId } from '../../stores/upload-id.ts';
 
@@ -57,4 +59,33 @@ it('has the key, upload, number and digest of a part in its name, within the byt
     `${'a'.repeat(9)}/00001-00`,
   ])
     expect(partOf(file)).toBeNull();
+});
+
+it('takes no answer for one of Google that is none: it is asked again', () => {
+  expect(objectOf({ name: 'a', size: '7', generation: '1' })).toMatchObject({ name: 'a', size: 7 });
+  expect(pageOf({})).toEqual({});
+  for (const other of [() => objectOf('<html>'), () => objectOf({}), () => pageOf({ items: [{}] })])
+    expect(other).toThrow(
+      expect.objectContaining({ trouble: 'broken', message: 'the answer is none that Google Cloud Storage gives' }),
+    );
+});
+
+it('says of credentials that are none what is wrong, and keeps nothing of what their file has', () => {
+  for (const [error, trouble] of [
+    [new SyntaxError(`Unexpected token 't', "topsecret" is not valid JSON`), 'refused'],
+    [Object.assign(new Error('topsecret'), { code: 'ENOTFOUND' }), 'broken'],
+  ] as const) {
+    const told = credentialsError(error);
+    expect(told.trouble).toBe(trouble);
+    expect(`${told.message} ${told.cause}`).not.toContain('topsecret');
+  }
+});
+
+it.each([
+  [`Provided MD5 hash "a" doesn't match calculated MD5 hash "b".`, 'damaged'],
+  [`Provided CRC32C "a" doesn't match calculated CRC32C "b".`, 'damaged'],
+  ['Invalid argument: object artifacts/checksum-md5.txt', 'refused'],
+])('knows by its answer whether bytes arrived as others: %s', (message, trouble) => {
+  const text = JSON.stringify({ error: { message } });
+  expect(refusal({ status: 400, headers: new Headers(), text }).trouble).toBe(trouble);
 });

@@ -1,8 +1,9 @@
 /** An object is read to its end, however often the connection breaks, and not once more. */
 import { describe, expect, it } from 'vitest';
 import { type Bucket, BucketError, type ByteRange } from '../../stores/bucket.ts';
-import { collect, openObject } from '../../stores/object-download.ts';
+import { openObject } from '../../stores/object-download.ts';
 import { ObjectRoot } from '../../stores/object-root.ts';
+import { collect } from '../../stores/stalled.ts';
 
 const content = Buffer.from('all the bytes of an object');
 const broken = () => new BucketError('broken', 'the connection was reset');

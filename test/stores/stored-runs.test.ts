@@ -5,14 +5,20 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type ArtifactStore, readText } from '../../stores/artifact-store.ts';
 import { copyRun } from '../../stores/copied-run.ts';
+import { fileList, mostNamed, namedOf } from '../../stores/file-list.ts';
+import { loneFiles } from '../../stores/lone-files.ts';
 import { openStore } from '../../stores/open-store.ts';
-import { forEach, type Landed, landingOf, type StoredRun, storedRuns } from '../../stores/stored-runs.ts';
-import { removeUnnamed, unnamedFiles } from '../../stores/unnamed-files.ts';
+import { forEach, type Landed, landingOf, type StoredRun, storedRuns, whyAwaited } from '../../stores/stored-runs.ts';
+import { removeUnnamed, type Unnamed, unnamedFiles } from '../../stores/unnamed-files.ts';
 import { verifyRun } from '../../stores/verified-run.ts';
 import { landRun, putCheckpoint } from './landed-run.ts';
-import { folder, inStore, pathsIn, store, storeErrorOf } from './store-stage.ts';
+import { folder, inStore, pathsIn, sha256, store, storeErrorOf } from './store-stage.ts';
 
 const files = { 'metrics.jsonl': '{"epoch":1}\n', 'config.yaml': 'epochs: 1\n', 'artifacts/model.txt': 'a model' };
+const landingAt = async (id: string) => {
+  for await (const run of storedRuns(store, [id])) return landingOf(store, run);
+  throw new Error(`no ${id}`);
+};
 const ids = async (chosen: string[] = []) => {
   const found: string[] = [];
   for await (const { id } of storedRuns(store, chosen)) found.push(id);
@@ -43,10 +49,6 @@ describe('runs', () => {
   });
 
   it('are open without a receipt, and unreadable with one that is none, or leads out of the folder', async () => {
-    const landingAt = async (id: string) => {
-      for await (const run of storedRuns(store, [id])) return landingOf(store, run);
-      throw new Error(`no ${id}`);
-    };
     await store.write('experiments/a/open/life.json', '{}');
     expect(await landingAt('a/open')).toMatchObject({ kind: 'open' });
     await store.write('experiments/a/bad/receipt.json', '{"receiptVersion":');
@@ -60,8 +62,45 @@ describe('runs', () => {
     await store.remove('experiments/a/list/files.jsonl');
     expect(await landingAt('a/list')).toMatchObject({
       kind: 'unreadable',
-      why: expect.stringContaining('files.jsonl'),
+      why: 'its files.jsonl, which names its files, is missing',
     });
+  });
+
+  it('whose list of files is not the one of the receipt are unreadable, and one of an earlier publishing says nothing', async () => {
+    const output = 'experiments/a/list';
+    const others = 'its files.jsonl, which names its files, is not that of its receipt';
+    const { files: named } = await landRun(store, 'a/list', { files });
+    const list = fileList(named);
+    const receipt = JSON.parse((await readText(store, `${output}/receipt.json`)) ?? '');
+    const kindWith = async (change: object, text: string | null) => {
+      await store.write(`${output}/receipt.json`, JSON.stringify({ ...receipt, ...change }));
+      if (text === null) await store.remove(`${output}/files.jsonl`);
+      else await store.write(`${output}/files.jsonl`, text);
+      const landing = await landingAt('a/list');
+      return landing.kind === 'landed' ? [...landing.named.keys()].sort() : landing.why;
+    };
+    const all = Object.keys(files).sort();
+    const asNamed = { path: 'files.jsonl', size: list.length, sha256: sha256(list) };
+    expect(await kindWith({ files: [asNamed] }, list)).toEqual([...all, 'files.jsonl'].sort());
+    expect(await kindWith({ files: [asNamed] }, list.slice(0, list.indexOf('\n') + 1))).toBe(others);
+    // As receipts of old were cut off, which had it behind the first 300.
+    const cutOff = { files: named.slice(0, 1), filesSha256: sha256(list) };
+    expect(await kindWith(cutOff, list)).toEqual(all);
+    expect(await kindWith(cutOff, '')).toBe(others);
+    expect(await kindWith(cutOff, null)).toBe('its files.jsonl, which names its files, is missing');
+    expect(await kindWith({ files: named.slice(0, 1) }, list)).toBe(others);
+    expect(await kindWith({ filesSha256: sha256(list) }, 'of an earlier publishing')).toEqual(all);
+    expect(await kindWith({}, null)).toEqual(all);
+  });
+
+  it('name the list of their files, and that first, where those are many', async () => {
+    const own = Array.from({ length: mostNamed + 5 }, (_, index) => ({ path: `${index}`, size: 1, sha256: '0' }));
+    const few = own.slice(0, mostNamed);
+    expect(await namedOf(few, () => expect.fail('a list was written'))).toEqual(few);
+    const many = [{ path: 'artifacts/a', size: 1, sha256: '0' }, ...own];
+    const named = await namedOf(many, async (text) => ({ path: 'list', size: text.length, sha256: sha256(text) }));
+    expect(named[0]).toEqual({ path: 'list', size: fileList(many).length, sha256: sha256(fileList(many)) });
+    expect(named.slice(1)).toEqual(own.slice(0, mostNamed - 1));
   });
 });
 
@@ -141,6 +180,30 @@ describe('copying', () => {
     expect((await storeErrorOf(copy('p/run'))).message).toMatch(/has no life\.json/);
   });
 
+  it('leaves a receipt of the same time that names more', async () => {
+    await landRun(other, 'p/run', { files: { ...files, 'logs/late.log': 'of a host that came back' }, inList: true });
+    await landRun(store, 'p/run', { files });
+    expect((await storeErrorOf(copy('p/run'))).message).toMatch(
+      /has a receipt of it that names (files\.jsonl|logs\/late\.log), which this one does not, and is left untouched/,
+    );
+    expect(await readText(other, 'experiments/p/run/logs/late.log')).toBe('of a host that came back');
+    await other.remove('experiments/p/run');
+    await landRun(other, 'p/run', { files: { 'metrics.jsonl': files['metrics.jsonl'] } });
+    expect(await copy('p/run')).toMatchObject({ files: 2 });
+  });
+
+  it.each([
+    ['checkpoints/epoch-0001/checkpoint.json is missing', null],
+    ['checkpoints/epoch-0001/checkpoint.json is not that of the receipt', '{}'],
+  ])('copies nothing of a run where %s', async (why, text) => {
+    await landRun(store, 'p/run', { files, checkpoints: { 1: randomBytes(10) } });
+    const manifest = 'experiments/p/run/checkpoints/epoch-0001/checkpoint.json';
+    if (text === null) await store.remove(manifest);
+    else await store.write(manifest, text);
+    expect((await storeErrorOf(copy('p/run'))).message).toBe(why);
+    expect(await pathsIn(other, 'experiments')).toEqual([]);
+  });
+
   it('says so where the run was published again meanwhile', async () => {
     await landRun(store, 'p/run', { files });
     const { run, landed: what } = await landed('p/run');
@@ -161,15 +224,21 @@ describe('what no receipt names', () => {
     const output = 'experiments/p/run';
     await landRun(store, 'p/run', { files, inList: true, checkpoints: { 2: randomBytes(10) } });
     await store.write(`${output}/events.jsonl`, '{"seq":1}\n');
+    await store.write(`${output}/data-report.json`, 'of a host that is gone');
     const before = await pathsIn(store, output);
     await putCheckpoint(store, output, 1, randomBytes(10));
     await putCheckpoint(store, output, 3, randomBytes(10));
     await store.write(`${output}/checkpoints/epoch-0004/weights.bin`, 'without a manifest');
     await store.write(`${output}/checkpoints/epoch-0002/more.bin`, 'not of it');
+    await store.write(`${output}/checkpoints/epoch-0005/checkpoint.json`, 'cut of');
+    await store.write(`${output}/checkpoints/epoch-0005/weights.bin`, 'of nobody knows which');
     await store.write(`${output}/artifacts/stray`, 'of nobody');
     const { run, landed: what } = await landed('p/run');
     const unnamed = await unnamedFiles(store, run, what);
-    expect(unnamed.newer).toEqual(['epoch-0003']);
+    expect(unnamed.kept).toEqual([
+      { checkpoint: 'epoch-0003', why: 'is newer than its receipt' },
+      { checkpoint: 'epoch-0005', why: 'has a manifest that cannot be read' },
+    ]);
     expect(unnamed.files.map(({ path }) => path).sort()).toEqual([
       'artifacts/stray',
       'checkpoints/epoch-0001/checkpoint.json',
@@ -177,14 +246,64 @@ describe('what no receipt names', () => {
       'checkpoints/epoch-0002/more.bin',
       'checkpoints/epoch-0004/weights.bin',
     ]);
+    const whyOpen = async (): Promise<string | null> => null;
     await store.write(`${output}/receipt.json`, `${what.text} `);
-    expect(await removeUnnamed(store, run, what, unnamed)).toBe(false);
-    expect(await pathsIn(store, output)).toHaveLength(before.length + 7);
+    expect(await removeUnnamed(store, run, what, unnamed, { whyOpen })).toEqual({
+      files: [],
+      why: 'its receipt has changed meanwhile',
+    });
+    expect(await pathsIn(store, output)).toHaveLength(before.length + 9);
     await store.write(`${output}/receipt.json`, what.text);
-    expect(await removeUnnamed(store, run, what, unnamed)).toBe(true);
-    const newer = ['checkpoint.json', 'weights.bin'].map((file) => `${output}/checkpoints/epoch-0003/${file}`);
-    expect(await pathsIn(store, output)).toEqual([...before, ...newer].sort());
+    const heard: string[] = [];
+    const how = { whyOpen, onFile: (path: string) => heard.push(path) };
+    const { files: removed, why } = await removeUnnamed(store, run, what, unnamed, how);
+    expect({ removed, why }).toEqual({ removed: heard, why: null });
+    expect(removed).toEqual(unnamed.files.map(({ path }) => path));
+    const kept = ['epoch-0003', 'epoch-0005'].flatMap((name) =>
+      ['checkpoint.json', 'weights.bin'].map((file) => `${output}/checkpoints/${name}/${file}`),
+    );
+    expect(await pathsIn(store, output)).toEqual([...before, ...kept].sort());
     expect(await problems('p/run')).toEqual([]);
+  });
+
+  it('is left where objects of other tools stand in the place of folders: with them would go what is below', async () => {
+    await landRun(store, 'p/run', { files, checkpoints: { 1: randomBytes(10) } });
+    const { run, landed: what } = await landed('p/run');
+    const folders = [
+      '',
+      'artifacts/',
+      'checkpoints',
+      'checkpoints/',
+      'checkpoints/epoch-0001',
+      'checkpoints/epoch-0001/',
+    ];
+    const listed = new Map([...run.files, ...[...folders, 'checkpoints/epoch-0009'].map((path) => [path, 0] as const)]);
+    expect((await unnamedFiles(store, { ...run, files: listed }, what)).files).toEqual([
+      { path: 'checkpoints/epoch-0009', size: 0 },
+    ]);
+    expect([...loneFiles(['a', 'a/b', 'a/b/c/d', 'a/b!', 'ab', 'a/', 'a//b', '/a'])]).toEqual([
+      'a/b/c/d',
+      'a/b!',
+      'ab',
+    ]);
+  });
+
+  it('goes as long as nobody may write it: that is asked again now and then', async () => {
+    await landRun(store, 'p/run', { files });
+    const { run, landed: what } = await landed('p/run');
+    const strays: Unnamed['files'] = Array.from({ length: 250 }, (_, index) => ({ path: `stray-${index}`, size: 0 }));
+    const answers = [null, null, 'the run is not over'];
+    const whyOpen = async () => answers.shift() ?? null;
+    const removed = await removeUnnamed(store, run, what, { files: strays, kept: [] }, { whyOpen });
+    expect(removed.files).toHaveLength(200);
+    expect(removed.why).toBe('the run is not over');
+  });
+
+  it('is not looked for where more may still be published', async () => {
+    const told = await landRun(store, 'p/run', { files });
+    expect(whyAwaited(told)).toBeNull();
+    expect(whyAwaited({ ...told, publishedBytes: 0 })).toBe('not all of it was published, and may still be');
+    expect(whyAwaited({ ...told, localFolder: { kind: 'unknown', host: 'h' } })).toMatch(/^host h did not answer/);
   });
 });
 

@@ -7,10 +7,11 @@ import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import type { DataSummary } from '../../contracts/data-report.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import type { Materials } from '../../contracts/receipt-facts.ts';
+import { fileList } from '../../stores/file-list.ts';
 import { openFolder } from '../../stores/open-store.ts';
 import { startedFrom } from '../../worker/continue-from.ts';
 import { isBookkeeping, type RunFolder, RunFolders } from '../../worker/run-folders.ts';
-import { factsOf, fileList, sealReceipt } from '../../worker/sealed-receipt.ts';
+import { factsOf, sealReceipt } from '../../worker/sealed-receipt.ts';
 import { keepMaterials } from '../../worker/trainer-materials.ts';
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');

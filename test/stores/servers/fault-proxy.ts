@@ -95,7 +95,9 @@ export class FaultProxy {
       return;
     }
     const ms = fault?.kind === 'delay' ? fault.ms : 0;
-    setTimeout(() => this.#forward(from, to, seen, fault), ms);
+    const timer = setTimeout(() => this.#forward(from, to, seen, fault), ms);
+    // Nobody waits for it any longer.
+    to.on('close', () => clearTimeout(timer));
   }
 
   #forward(from: IncomingMessage, to: ServerResponse, seen: Seen, fault: Fault | null): void {

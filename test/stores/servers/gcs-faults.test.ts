@@ -46,6 +46,18 @@ describe.skipIf(!hasGcs)('Google Cloud Storage', () => {
     expect(await gcs.uploadsLeft()).toEqual([]);
   });
 
+  it('a part whose bytes are others than its name says is sent again', async () => {
+    const bytes = randomBytes(2 * smallPart);
+    const [bucket, key] = [gcs.bucket(), `${gcs.prefix}/a/file`];
+    const upload = await bucket.beginUpload(key, {});
+    const named = Buffer.from(sha256(bytes.subarray(0, smallPart)), 'hex');
+    await bucket.putPart(key, upload, 1, randomBytes(smallPart), named, {});
+    const published = await gcs.inSmallParts().publish(await gcs.local('file', bytes), 'a/file');
+    expect(published.sha256).toBe(sha256(bytes));
+    expect(sha256((await gcs.store.read('a/file')) ?? '')).toBe(published.sha256);
+    expect(await gcs.uploadsLeft()).toEqual([]);
+  });
+
   it('whose checksum of what it has put together is another one has no such file', async () => {
     const others = JSON.stringify({ name: 'x', size: '2500000', generation: '1', crc32c: 'AAAAAA==' });
     const answer: Fault = {

@@ -155,15 +155,15 @@ describe.skipIf(!s3.hasS3)('S3', () => {
     s3.proxy.break(isGet, { kind: 'stallAnswer', after: 30_000_000 });
     const waits: string[] = [];
     const back = join(s3.folder, 'back');
-    await s3
-      .impatient(undefined, 500)
-      .fetch('a/file', back, { size, sha256: digest }, { onWait: (why) => waits.push(why) });
+    // Long enough for a server on a busy machine, whose answers must not count as one that stopped.
+    const store = s3.impatient(undefined, 5000, 9);
+    await store.fetch('a/file', back, { size, sha256: digest }, { onWait: (why) => waits.push(why) });
     expect(sha256(await readFile(back))).toBe(digest);
-    expect(waits).toEqual([expect.stringContaining('nothing came for 0.5 s; trying again')]);
-    expect(s3.proxy.seen.filter(isGet).map(({ headers }) => headers.range)).toEqual([
-      undefined,
-      expect.stringMatching(/^bytes=[1-9]\d{6,7}-39999999$/),
-    ]);
+    expect(waits).toContainEqual(expect.stringContaining('nothing came for 5 s; trying again'));
+    const [first, ...further] = s3.proxy.seen.filter(isGet).map(({ headers }) => headers.range);
+    expect(first).toBeUndefined();
+    expect(further).not.toEqual([]);
+    for (const range of further) expect(range).toMatch(/^bytes=[1-9]\d{6,7}-39999999$/);
   });
 
   it('that says it is whole when it is cut short is found out: of a file, of a part, of small content', async () => {

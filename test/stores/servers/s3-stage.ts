@@ -59,13 +59,13 @@ export function onS3(): void {
 }
 
 /** The same store as another process opens it, which gives up after few tries. */
-export const impatient = (staleMs?: number, idleMs = patient.idleMs): ObjectStore =>
+export const impatient = (staleMs?: number, idleMs = patient.idleMs, tries = 2): ObjectStore =>
   new ObjectStore({
     bucket: new S3Bucket(testBucket),
     prefix: address.slice(`s3://${testBucket}/`.length),
     isStore: true,
     identity: null,
-    retries: { ...patient, tries: 2, firstMs: 5, idleMs },
+    retries: { ...patient, tries, firstMs: 5, idleMs },
     ...(staleMs === undefined ? {} : { staleMs }),
   });
 

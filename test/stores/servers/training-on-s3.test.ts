@@ -17,6 +17,7 @@ import { signalGroup } from '../../../worker/process-groups.ts';
 import { FaultHosts } from '../../faults/fault-host.ts';
 import type { TestHost } from '../../support/test-host.ts';
 import { TestServer } from '../../support/test-server.ts';
+import type { Seen } from './fault-proxy.ts';
 import * as s3 from './s3-stage.ts';
 import { sha256 } from './store-contract.ts';
 
@@ -89,17 +90,19 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
 
   it('through a store that throttles and breaks off: it completes, and nothing is wasted', async () => {
     const only = await worker();
-    s3.proxy.break(
-      ({ method }) => method === 'PUT' && Math.random() < 0.2,
-      { kind: 'answer', status: 503, headers: { 'retry-after': '1' }, body: '' },
-      20,
-    );
-    s3.proxy.break(() => Math.random() < 0.1, { kind: 'loseAnswer' }, 20);
-    s3.proxy.break(({ method }) => method === 'GET' && Math.random() < 0.2, { kind: 'cutAnswer', after: 10 }, 20);
+    // Counted, and not drawn: of the four tries that the check of a configuration has, two fail at most.
+    const every = (count: number, method?: string) => {
+      let seen = 0;
+      return (one: Seen) => (method === undefined || one.method === method) && ++seen % count === 0;
+    };
+    s3.proxy.break(every(5, 'PUT'), { kind: 'answer', status: 503, headers: { 'retry-after': '1' }, body: '' }, 20);
+    s3.proxy.break(every(10), { kind: 'loseAnswer' }, 20);
+    s3.proxy.break(every(5, 'GET'), { kind: 'cutAnswer', after: 10 }, 20);
     const run = await hosts.start({ epochs: 4 });
     const { receipt } = await run.closed();
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { wasted: 0 }, restarts: [] });
     expect(receipt?.checkpoints.length).toBeGreaterThan(0);
+    expect(s3.proxy.seen.filter(({ status }) => status === 503)).not.toEqual([]);
     expect(only.isAlive).toBe(true);
   });
 
