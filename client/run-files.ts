@@ -71,8 +71,8 @@ export class RunFiles {
       const address = sealed && (await key.open(sealed, aboutLink({ place, path })));
       if (address && /^https?:/.test(address)) return address;
     } catch (error) {
-      if (error instanceof NoWorkerError) return null;
-      // A worker of an earlier version knows no links, and whatever else is wrong is said where the file is read.
+      // A worker of an earlier version knows no links. Whatever else is wrong is said where the file is read, and may be gone by the next one.
+      if (!(error instanceof WorkerFailedError)) return null;
     }
     // A run may have thousands of files, and such a worker is asked twice for each.
     this.#withoutLinks.set(store, performance.now() + askAgainMs);

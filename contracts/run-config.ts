@@ -17,10 +17,10 @@ const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 /** Bytes: most systems know no path of more than 4,095, and those in a store go on with names, and with what a trainer saves. */
 export const mostOfStore = 2000;
 
-/** A configuration is shown, and kept: here, before it is sent anywhere. */
 export const hasCredentials = (address: string): boolean =>
   /^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(address) || /[?&](sig|x-(amz|goog)-signature)=/i.test(address);
 
+/** A configuration is shown, and kept: here, before it is sent anywhere. */
 const withoutCredentials = [
   (address: string) => !hasCredentials(address),
   { message: 'must have no credentials in it: a worker has its own' },

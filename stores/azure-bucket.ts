@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import type { BlobServiceClient, ContainerClient, Metadata } from '@azure/storage-blob';
 import { hasLostDot } from './azure-address.ts';
 import { type Block, blockName, blockOf } from './azure-blocks.ts';
-import { forgetService, sharedService } from './azure-client.ts';
+import { azureService } from './azure-client.ts';
 import { azureError, codeOf, isOfCredentials } from './azure-errors.ts';
 import {
   type BucketBody,
@@ -266,11 +266,11 @@ export class AzureBucket implements PartsBucket {
     const idle = new IdleSignal(signal);
     let service: BlobServiceClient | null = null;
     try {
-      service = await sharedService();
+      service = await azureService.get();
       return await ask(service.getContainerClient(this.name), idle.signal, () => idle.moved());
     } catch (error) {
       signal?.throwIfAborted();
-      if (service !== null && isOfCredentials(error)) forgetService(service);
+      if (service !== null && isOfCredentials(error)) azureService.forget(service);
       throw azureError(idle.asBroken(error));
     } finally {
       idle.end();

@@ -98,7 +98,7 @@ async function claimCopy(from: ArtifactStore, to: ArtifactStore, run: StoredRun)
   const claim = await lifeOf(from, output);
   if (claim === null)
     throw new StoreError(`${id} has no ${claimFile} in ${from.address} that tells whose it is`, false);
-  if (!(await readText(to, `${output}/${claimFile}`))) {
+  if (!(await textOf(to, `${output}/${claimFile}`))) {
     for await (const _ of to.list(output)) throw taken(to, run, 'files that nobody has claimed');
     await to.create(`${output}/${claimFile}`, claim.text);
   }

@@ -51,6 +51,7 @@ async function send<T>({ signal }: Call, request: GcsRequest, take: (answer: Gcs
       if (value !== undefined) url.searchParams.set(name, String(value));
     const headers = new Headers({ 'accept-encoding': 'identity', ...request.headers });
     if (emulator === null) await sign(headers, url, { GoogleAuth }, idle);
+    idle.moved();
     const answer = await gaxios.request<Readable | null>({
       url: url.href,
       method: request.method,

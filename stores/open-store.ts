@@ -22,8 +22,8 @@ const schemes: Readonly<Record<string, Open>> = {
     return new ObjectStore({ bucket: new S3Bucket(bucket), prefix, isStore, identity });
   },
   az: (address, isStore, identity) => {
-    const { container, prefix } = azureAddress(address);
-    return new ObjectStore({ bucket: new AzureBucket(container), prefix, isStore, identity });
+    const { bucket, prefix } = azureAddress(address);
+    return new ObjectStore({ bucket: new AzureBucket(bucket), prefix, isStore, identity });
   },
   gs: (address, isStore, identity) => {
     const { bucket, prefix } = gcsAddress(address);

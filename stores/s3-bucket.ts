@@ -14,7 +14,7 @@ import {
   type UploadedPart,
 } from './bucket.ts';
 import { proofOfParts } from './part-proof.ts';
-import { forgetConnection, type S3Connection, sharedConnection } from './s3-client.ts';
+import { type S3Connection, s3Connection } from './s3-client.ts';
 import { isCode, isOfCredentials, s3Error, statusOf } from './s3-errors.ts';
 import { presigned } from './s3-link.ts';
 
@@ -283,13 +283,13 @@ export class S3Bucket implements PartsBucket {
   ): Promise<T> {
     let connection: S3Connection | null = null;
     try {
-      connection = await sharedConnection();
+      connection = await s3Connection.get();
       const answer = await ask(connection, signal ? { abortSignal: signal } : {});
       this.#clockOffset = connection.client.config.systemClockOffset;
       return answer;
     } catch (error) {
       signal?.throwIfAborted();
-      if (connection !== null && (isOfCredentials(error) || statusOf(error) === 403)) forgetConnection(connection);
+      if (connection !== null && (isOfCredentials(error) || statusOf(error) === 403)) s3Connection.forget(connection);
       throw s3Error(error);
     }
   }

@@ -3,6 +3,7 @@
  * are never read here.
  */
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import { SharedClient } from './shared-client.ts';
 
 export type Sdk = typeof import('./aws-s3.ts');
 export interface S3Connection {
@@ -15,38 +16,19 @@ export interface S3Connection {
 /** A connection on which nothing moves for so long is given up. */
 export const idleMs = 60_000;
 
-/** What decides which server is asked, and as whom: another client for other values. */
-const variables = [
-  'EPOCHAL_LINK_ENDPOINT',
-  'AWS_ENDPOINT_URL_S3',
-  'AWS_ENDPOINT_URL',
-  'AWS_REGION',
-  'AWS_DEFAULT_REGION',
-  'AWS_PROFILE',
-];
-const credentials = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
-const connections = new Map<string, Promise<S3Connection>>();
-
-/** The one of this process, with its open connections and its credentials. */
-export function sharedConnection(): Promise<S3Connection> {
-  const key = JSON.stringify([...variables, ...credentials].map((name) => process.env[name]));
-  const there = connections.get(key);
-  if (there) return there;
-  const made = connect();
-  connections.set(key, made);
-  made.catch(() => connections.delete(key));
-  return made;
-}
-
-/** Its credentials were refused: the next one reads them anew. Those of a file tell no time at which to do so. */
-export function forgetConnection(connection: S3Connection): void {
-  for (const [key, made] of connections) {
-    const forget = (one: S3Connection) => {
-      if (one === connection && connections.get(key) === made) connections.delete(key);
-    };
-    void made.then(forget, () => undefined);
-  }
-}
+/** The one of this process. */
+export const s3Connection = new SharedClient(
+  [
+    'EPOCHAL_LINK_ENDPOINT',
+    'AWS_ENDPOINT_URL_S3',
+    'AWS_ENDPOINT_URL',
+    'AWS_REGION',
+    'AWS_DEFAULT_REGION',
+    'AWS_PROFILE',
+    ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'],
+  ],
+  connect,
+);
 
 async function connect(): Promise<S3Connection> {
   // It tells of Node versions that later ones of it need: this one comes with the package, and is chosen there.

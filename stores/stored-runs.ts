@@ -6,7 +6,7 @@ import { name, placeName, relativePath } from '../contracts/names.ts';
 import { eventsFile } from '../contracts/observed-events.ts';
 import { type PublishedFile, publishedFileSchema, type Receipt, receiptSchema } from '../contracts/receipt.ts';
 import { type ArtifactStore, DamagedError, experimentsFolder, readText, StoreError } from './artifact-store.ts';
-import { fileList, fileListName } from './file-list.ts';
+import { fileList, fileListName, mostNamed } from './file-list.ts';
 import { hexOf, sha256Of } from './sha256.ts';
 
 export const receiptFile = 'receipt.json';
@@ -114,7 +114,8 @@ async function listedFiles(
   // One of an earlier publishing may lie there still, and says nothing.
   if (filesSha256 === digestOf(fileList(files))) return [];
   const named = files.find((file) => file.path === fileListName);
-  if (!named && !isThere && filesSha256 === undefined) return [];
+  // One of old tells no digest: it named fewer than that many files, or had the list behind them.
+  if (!named && filesSha256 === undefined && (!isThere || files.length < mostNamed)) return [];
   const text = await textOf(store, path);
   if (text === null) return 'is missing';
   const sha256 = digestOf(text);
@@ -148,7 +149,7 @@ export function whyAwaited({ publishedBytes, localFolder }: Receipt): string | n
 
 /** Whose files these are; null where nobody has claimed them, or the claim cannot be read. */
 export async function lifeOf(store: ArtifactStore, output: string): Promise<{ text: string; life: Life } | null> {
-  const text = await readText(store, `${output}/${claimFile}`);
+  const text = await textOf(store, `${output}/${claimFile}`);
   const claim = text === null ? null : parsed(claimSchema, text);
   return claim && text !== null ? { text, life: claim.life } : null;
 }

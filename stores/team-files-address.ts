@@ -1,6 +1,6 @@
 /** `teamfiles:/folder`: where a store is in the Team Files of a Supervisely team. Server, token and team are those of the machine. */
 import { StoreError } from './artifact-store.ts';
-import { bucketPrefix } from './bucket-prefix.ts';
+import { keyPrefix } from './bucket-address.ts';
 
 const allowed = 'a Team Files store is teamfiles:/FOLDER';
 
@@ -12,7 +12,7 @@ export function teamFilesFolder(address: string): string {
   if (rest.startsWith('//'))
     throw problem('it names a server or a team, which are SERVER_ADDRESS and TEAM_ID of the worker');
   if (!rest.startsWith('/')) throw problem('it does not begin with teamfiles:/');
-  return bucketPrefix(rest.slice(1), problem, { prefix: 'folder', bucket: 'all files of a team' });
+  return keyPrefix(rest.slice(1), problem, { prefix: 'folder', bucket: 'all files of a team' });
 }
 
 const problem = (why: string) => new StoreError(`${why}; ${allowed}`, false);

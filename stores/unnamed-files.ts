@@ -1,6 +1,6 @@
 /** What lies in the output folder of a run that is over, and no receipt names. */
 import { checkpointManifestSchema, isBefore } from '../contracts/checkpoint.ts';
-import { type ArtifactStore, readText } from './artifact-store.ts';
+import type { ArtifactStore } from './artifact-store.ts';
 import { loneFiles } from './lone-files.ts';
 import { type Landed, newestOf, ownFiles, parsed, receiptFile, type StoredRun, textOf } from './stored-runs.ts';
 
@@ -59,7 +59,7 @@ export async function removeUnnamed(
   for (const [index, { path }] of files.entries()) {
     if (index % askEvery === 0) {
       removed.why = await whyOpen();
-      if (removed.why === null && (await readText(store, `${output}/${receiptFile}`)) !== text)
+      if (removed.why === null && (await textOf(store, `${output}/${receiptFile}`)) !== text)
         removed.why = 'its receipt has changed meanwhile';
       if (removed.why !== null) return removed;
     }

@@ -8,6 +8,7 @@ import {
   type LedgerEntry,
   type Position,
 } from '../contracts/checkpoint.ts';
+import { relativePath } from '../contracts/names.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import type { Session } from '../contracts/session.ts';
@@ -317,8 +318,8 @@ export async function removeStrays(
   }
   for (const [checkpoint, paths] of names) {
     const folder = `${output}/checkpoints/${checkpoint}`;
-    // An object of another tool in the place of the folder.
-    if (checkpoint === '') continue;
+    // What another tool has put there: in the place of the folder, or under a name that is none of ours.
+    if (!relativePath.safeParse(checkpoint).success) continue;
     const entry = kept.find(({ name }) => name === checkpoint);
     if (entry) {
       const own = new Set(['checkpoint.json', ...entry.files.map(({ path }) => path)]);

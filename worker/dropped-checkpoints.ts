@@ -2,11 +2,11 @@
  * Checkpoints that a run has dropped, and that its host still has: whoever stores removes them once something newer is stored. While the
  * store is unavailable, or slower than the training, that would fill the disk.
  */
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isBefore } from '../contracts/checkpoint.ts';
 import type { Known } from '../contracts/run-activities.ts';
-import type { RunFolder } from './run-folders.ts';
+import { ifMissing, type RunFolder } from './run-folders.ts';
 import { readManifests } from './run-report.ts';
 
 /** Beyond what the run keeps: what is to be stored may turn out to be damaged. */
@@ -17,6 +17,9 @@ const mostDropped = 5;
  * heard of yet is for its ledger to decide about.
  */
 export async function boundDropped(folder: RunFolder, known: Known, signal: AbortSignal): Promise<number> {
+  // Asked with every report: as a rule there are few that the run does not keep, and none is read.
+  const entries = await readdir(folder.checkpoints).catch(ifMissing<string[]>([]));
+  if (entries.filter((name) => !known.checkpoints.includes(name)).length <= mostDropped) return 0;
   const manifests = await readManifests(folder);
   const newest = manifests.findLast(({ name }) => known.checkpoints.includes(name));
   if (!newest) return 0;

@@ -1,6 +1,6 @@
 /** By which address links to files on S3 lead there, and where there are none. */
 import { expect, it } from 'vitest';
-import { sharedConnection } from '../../stores/s3-client.ts';
+import { s3Connection } from '../../stores/s3-client.ts';
 import { presigned } from '../../stores/s3-link.ts';
 import { withVariables } from './servers/object-stage.ts';
 
@@ -20,7 +20,7 @@ it.each([
   };
   const link = await withVariables(variables, async () =>
     presigned(
-      await sharedConnection(),
+      await s3Connection.get(),
       { Bucket: 'bucket', Key: 'a/file' },
       { seconds: 10, type: 'text/plain', disposition: 'attachment' },
     ),

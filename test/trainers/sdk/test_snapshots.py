@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from conftest import COUNTER, Start
-from epochal.checkpoints import Position
-from epochal.ranks import Ranks, SharedControl
+from epochal.checkpoints import Position, size_of
+from epochal.ranks import NoCheckpoints, Ranks, SharedControl
 from epochal.snapshots import BUDGET, FIRST_AFTER, SHORTEST, WORTH_TELLING, Cadence, Snapshots
 from test_application import HEAD
 from test_exact_resume import DIGITS
@@ -271,16 +271,20 @@ class Silent:
         """Nothing."""
 
 
-def snapshots_in(run_folder: Path) -> Snapshots:
-    """Of a session that asks for one at every boundary."""
+class OneSession:
+    """That asks for a snapshot at every boundary."""
 
-    class OneSession:
-        folder = run_folder
-        session = "s"
-        generation = 1
-        snapshots = 0.0
+    session = "s"
+    generation = 1
+    snapshots = 0.0
 
-    return Snapshots(OneSession(), Silent(), saves=True)  # type: ignore[arg-type]
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+
+def snapshots_in(folder: Path) -> Snapshots:
+    """Of such a session, by the process that saves."""
+    return Snapshots(OneSession(folder), Silent(), saves=True)  # type: ignore[arg-type]
 
 
 def take(snapshots: Snapshots, batch: int, size: int = 1) -> None:
@@ -303,8 +307,19 @@ def test_the_room_is_for_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert snapshots.is_due
     take(snapshots, 4, size=1_000_001)
     assert [path.name for path in whole_snapshots(tmp_path)] == ["epoch-0000-batch-000004"]
+    free = 1_500_000
+    take(snapshots, 5, size=1_000_001)
+    assert not whole_snapshots(tmp_path)  # The earlier one goes first, and was not enough.
+    free = 4_000_000
     # A checkpoint tells, too.
     snapshots.passed(Position(1, 0), 2_000_000)
+    assert not snapshots.is_due
+
+
+def test_a_rank_that_does_not_save_has_a_manifest_of_nothing(tmp_path: Path) -> None:
+    snapshots = Snapshots(OneSession(tmp_path), Silent(), saves=False)  # type: ignore[arg-type]
+    manifest = NoCheckpoints().write(Position(1, 0), {}, {}, None)()
+    snapshots.passed(Position(1, 0), size_of(manifest))
     assert not snapshots.is_due
 
 

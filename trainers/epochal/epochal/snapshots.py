@@ -197,9 +197,10 @@ class Snapshots:
             self._whole.append(position)
             for one in self._whole[:-_KEPT]:
                 self._remove(one)
-            # Of the first one nobody knew what it takes.
-            if shutil.disk_usage(self._path).free < _KEPT * self._bytes:
-                self._remove(position)
+            # Of the first one nobody knew what it takes, and others may have filled the disk meanwhile.
+            for one in list(self._whole):
+                if shutil.disk_usage(self._path).free < _KEPT * self._bytes:
+                    self._remove(one)
         self._lands_in = time.monotonic() - began
 
     def _remove(self, position: Position) -> None:
