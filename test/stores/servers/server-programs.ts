@@ -43,7 +43,10 @@ export async function superviselyProgram(): Promise<ServerProgram> {
     if (failure !== null) return failure;
     // Many times as fast, where it is there.
     const byUv = await failureOf('uv', ['pip', 'install', '--quiet', '--python', python, ...what]);
-    return byUv === null ? null : failureOf(python, ['-m', 'pip', 'install', '--quiet', ...what]);
+    const byPip = () => failureOf(python, ['-m', 'pip', 'install', '--quiet', ...what]);
+    const notInstalled = byUv === null ? null : await byPip();
+    // Imported once, it is compiled: else its first test would wait for that.
+    return notInstalled ?? failureOf(python, ['-c', 'import supervisely']);
   });
   return started(made, (path) => ({ command: join(path, 'bin', 'python'), args: [] }));
 }
