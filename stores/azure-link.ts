@@ -11,6 +11,8 @@ import { linkEndpoint } from './link-endpoint.ts';
 const azures = /\.blob\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|storage\.azure\.net)$/;
 /** A clock of Azure's may be behind the one that told the time. */
 const allowanceMs = 60_000;
+/** Of what is signed: servers that are not Azure's own know later ones late. */
+const version = '2020-12-06';
 
 /** `now`: by Azure's clock. Null where this worker cannot sign, and where nobody but it is known to reach the server. */
 export async function azureLink(
@@ -30,6 +32,7 @@ export async function azureLink(
     blobName: at.key,
     permissions: sdk.BlobSASPermissions.parse('r'),
     expiresOn,
+    version,
     protocol: endpoint.startsWith('https:') ? sdk.SASProtocol.Https : sdk.SASProtocol.HttpsAndHttp,
     contentType: type,
     contentDisposition: disposition,
