@@ -41,7 +41,8 @@ it('allows no store elsewhere but its own, or those that are said', () => {
 });
 
 it.each(['none', 'https://s3.example.org'])('takes links to files from %s', (address) => {
-  expect(readSettings({ EPOCHAL_DATA_DIR: '/data', EPOCHAL_LINK_ENDPOINT: address })).toBeTruthy();
+  for (const provider of ['', '_AZURE', '_GCS'])
+    expect(readSettings({ EPOCHAL_DATA_DIR: '/data', [`EPOCHAL_LINK_ENDPOINT${provider}`]: address })).toBeTruthy();
 });
 
 it.each([
@@ -53,6 +54,7 @@ it.each([
   [{ EPOCHAL_ALLOWED_STORES: 's3://a,*' }, 'EPOCHAL_ALLOWED_STORES is "s3://a,*": must be addresses of stores'],
   [{ EPOCHAL_ALLOWED_STORES: 'teamfiles:a' }, 'EPOCHAL_ALLOWED_STORES is "teamfiles:a": must be addresses of stores'],
   [{ EPOCHAL_LINK_ENDPOINT: 'off' }, 'EPOCHAL_LINK_ENDPOINT is "off": must be an http: or https: address, or none'],
+  [{ EPOCHAL_LINK_ENDPOINT_AZURE: 'x' }, 'EPOCHAL_LINK_ENDPOINT_AZURE is "x": must be an http: or https: address'],
   [{ EPOCHAL_SLOTS: 'many' }, 'EPOCHAL_SLOTS is "many": must be a number'],
   [{ EPOCHAL_SLOTS: '-1' }, 'EPOCHAL_SLOTS is "-1": must be at least 1'],
   [{ EPOCHAL_SLOTS: '1.5' }, 'EPOCHAL_SLOTS is "1.5": must be a whole number'],
