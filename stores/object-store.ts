@@ -173,7 +173,7 @@ export class ObjectStore implements ArtifactStore {
   async link(path: string, options: LinkOptions): Promise<string | null> {
     const key = this.#root.keyOf(path);
     await this.#root.requirePresent();
-    return this.#root.tried(
+    return this.#checks.tried(
       `cannot make a link to ${this.#root.shown(path)}`,
       {},
       async () => (await this.#bucket.link?.(key, options)) ?? null,

@@ -54,6 +54,12 @@ const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
 export const pythonSdkFolder = join(builtInTrainers, 'epochal');
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+const linkEndpoint = z
+  .string()
+  .refine((address) => address === 'none' || z.url({ protocol: /^https?$/ }).safeParse(address).success, {
+    error: 'must be an http: or https: address, or none',
+  })
+  .optional();
 
 const environmentSchema = z.object({
   EPOCHAL_STORE: storeAddress
@@ -83,12 +89,9 @@ const environmentSchema = z.object({
     )
     .optional(),
   /** Read where links are made. */
-  EPOCHAL_LINK_ENDPOINT: z
-    .string()
-    .refine((address) => address === 'none' || z.url({ protocol: /^https?$/ }).safeParse(address).success, {
-      error: 'must be an http: or https: address, or none',
-    })
-    .optional(),
+  EPOCHAL_LINK_ENDPOINT: linkEndpoint,
+  EPOCHAL_LINK_ENDPOINT_AZURE: linkEndpoint,
+  EPOCHAL_LINK_ENDPOINT_GCS: linkEndpoint,
   EPOCHAL_WORKFLOW_QUEUE: name.default(workflowQueue),
   EPOCHAL_SESSION_IDLE_SECONDS: count(5, 7 * 24 * 3600).default(300),
   EPOCHAL_KEPT_DAYS: count(0, 3650).default(0),

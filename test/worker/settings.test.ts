@@ -45,7 +45,8 @@ it.each([
 });
 
 it.each(['none', 'https://s3.example.org'])('takes links to files from %s', (address) => {
-  expect(readSettings({ EPOCHAL_DATA_DIR: '/data', EPOCHAL_LINK_ENDPOINT: address })).toBeTruthy();
+  for (const provider of ['', '_AZURE', '_GCS'])
+    expect(readSettings({ EPOCHAL_DATA_DIR: '/data', [`EPOCHAL_LINK_ENDPOINT${provider}`]: address })).toBeTruthy();
 });
 
 it.each([
@@ -57,6 +58,7 @@ it.each([
   [{ EPOCHAL_ALLOWED_STORES: 's3://a,*' }, 'EPOCHAL_ALLOWED_STORES is "s3://a,*": must be addresses of stores'],
   [{ EPOCHAL_LINK_ENDPOINT: 'off' }, 'EPOCHAL_LINK_ENDPOINT is "off": must be an http: or https: address, or none'],
   [{ EPOCHAL_METRICS_ADDRESS: 'here' }, 'EPOCHAL_METRICS_ADDRESS is "here": must be a port, such as 9464'],
+  [{ EPOCHAL_LINK_ENDPOINT_AZURE: 'x' }, 'EPOCHAL_LINK_ENDPOINT_AZURE is "x": must be an http: or https: address'],
   [{ EPOCHAL_SLOTS: 'many' }, 'EPOCHAL_SLOTS is "many": must be a number'],
   [{ EPOCHAL_SLOTS: '-1' }, 'EPOCHAL_SLOTS is "-1": must be at least 1'],
   [{ EPOCHAL_SLOTS: '1.5' }, 'EPOCHAL_SLOTS is "1.5": must be a whole number'],
