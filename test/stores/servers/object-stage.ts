@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { ArtifactStore } from '../../../stores/artifact-store.ts';
-import type { Bucket } from '../../../stores/bucket.ts';
+import type { Bucket, PartsBucket } from '../../../stores/bucket.ts';
 import { ObjectStore, type ObjectStoreOptions } from '../../../stores/object-store.ts';
 import { openStore } from '../../../stores/open-store.ts';
 import { patient } from '../../../stores/retries.ts';
@@ -19,7 +19,7 @@ export interface BucketSizes {
 /** Bytes of a part, so that a file of several is small. */
 export const smallPart = 1 << 20;
 
-export class ObjectStage {
+export class ObjectStage<Kind extends Bucket = PartsBucket> {
   proxy!: FaultProxy;
   /** For local files. */
   folder!: string;
@@ -29,7 +29,7 @@ export class ObjectStage {
   constructor(
     /** Of addresses, with the bucket: `az://container`. */
     readonly root: string,
-    readonly bucket: (sizes?: BucketSizes) => Bucket,
+    readonly bucket: (sizes?: BucketSizes) => Kind,
     readonly server: () => { endpoint: string },
     /** What a process needs to use the server at `endpoint`. */
     readonly environment: (endpoint: string) => Record<string, string>,
