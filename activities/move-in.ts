@@ -4,6 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { batchesFile } from '../contracts/batch-rows.ts';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import { isSameLife, type Life, placeOf } from '../contracts/life.ts';
 import type { MovedIn, MoveInInput } from '../contracts/run-activities.ts';
@@ -14,7 +15,7 @@ import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
 import { readRunFile } from '../worker/run-report.ts';
-import { mergedRows } from '../worker/stored-rows.ts';
+import { mergedBatchRows, mergedRows } from '../worker/stored-rows.ts';
 import { readKept } from '../worker/upkeep.ts';
 import { withStore, working } from './activity-support.ts';
 
@@ -47,6 +48,9 @@ export const moveIn =
           }
           const rows = [await readText(store, `${before}/metrics.jsonl`), await readIfThere(folder.metrics)];
           await store.write(`${output}/metrics.jsonl`, mergedRows(rows, epochs));
+          const batches = [await readText(store, `${before}/${batchesFile}`), await readIfThere(folder.batches)];
+          const last = ledger.filter(({ name }) => brought.includes(name)).at(-1);
+          if (last) await store.write(`${output}/${batchesFile}`, mergedBatchRows(batches, last));
         });
         if (await isLeft(host, folder)) await host.closedRuns.salvage(folder);
         const shown = (path: string) => `${store.address}/${path}`;

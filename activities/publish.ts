@@ -24,7 +24,7 @@ import { endPredecessor } from '../worker/predecessor.ts';
 import { leftOutNotes, publishedFiles } from '../worker/published-files.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
 import { factsOf, sealReceipt } from '../worker/sealed-receipt.ts';
-import { cutRows, firstRows, restoreRows, storedSystemRows } from '../worker/stored-rows.ts';
+import { cutBatchRows, cutRows, firstRows, restoreRows, storedSystemRows } from '../worker/stored-rows.ts';
 import { longestDoing, withStore, working } from './activity-support.ts';
 
 export const publish =
@@ -80,6 +80,9 @@ export const publish =
             const kept = rows && firstRows(rows, epochs);
             if (kept !== null) files.push(inside(output, await store.write(`${output}/metrics.jsonl`, kept)));
           }
+          const last = checkpoints.at(-1) ?? { epoch: 0, batch: 0 };
+          const batchRows = await cutBatchRows({ folder, store, output }, last);
+          if (batchRows) files.push(inside(output, batchRows));
           const measured = await storedSystemRows({ folder, store, output });
           if (measured.file) files.push(inside(output, measured.file));
           const report = folder

@@ -18,7 +18,7 @@ import { loneFiles } from '../stores/lone-files.ts';
 import { fileInside } from './inside.ts';
 import { type RunFolder, sizeOf } from './run-folders.ts';
 import { parseJson, readManifest, readManifests, start } from './run-report.ts';
-import { restoreRows, restoreSystemRows, storeRows } from './stored-rows.ts';
+import { restoreOtherRows, restoreRows, storeRows } from './stored-rows.ts';
 
 export interface Resume {
   manifest: CheckpointManifest;
@@ -77,7 +77,7 @@ export async function chooseResume(request: ResumeRequest): Promise<Resume | nul
       await fetchCheckpoint(request.store, `${request.output}/checkpoints/${manifest.name}`, manifest, path, { signal })
     ) {
       await restoreRows(request, manifest.epoch, 'store');
-      await restoreSystemRows(request);
+      await restoreOtherRows(request);
       return { manifest, path };
     }
   }

@@ -4,6 +4,7 @@ import { constants } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { batchesFile } from '../contracts/batch-rows.ts';
 import { dataReportFile } from '../contracts/data-report.ts';
 import { runAt } from '../contracts/life.ts';
 import { name, placeName } from '../contracts/names.ts';
@@ -25,6 +26,7 @@ export interface RunFolder {
   artifacts: string;
   metrics: string;
   system: string;
+  batches: string;
   dataReport: string;
   materials: string;
   trainerLog: string;
@@ -59,6 +61,7 @@ export class RunFolders {
       artifacts: join(path, 'artifacts'),
       metrics: join(path, 'metrics.jsonl'),
       system: join(path, systemFile),
+      batches: join(path, batchesFile),
       dataReport: join(path, dataReportFile),
       materials: join(path, 'materials.json'),
       trainerLog: join(path, 'logs', 'trainer.log'),

@@ -32,7 +32,7 @@ import {
   writeSessionFile,
 } from './session-start.ts';
 import type { Lease, Slots } from './slots.ts';
-import { storeSystemRows } from './stored-rows.ts';
+import { storeOtherRows } from './stored-rows.ts';
 import { TrainerProblem } from './trainer-catalog.ts';
 import { keepMaterials } from './trainer-materials.ts';
 
@@ -326,7 +326,7 @@ export class Sessions {
     const store = await this.#host.stores.of(input.config);
     const output = outputPath(input.config.project, input.place);
     await storeCheckpoint(folder, newest, store, output, { signal });
-    await storeSystemRows({ folder, store, output });
+    await storeOtherRows({ folder, store, output });
   }
 
   forget(place: string): void {

@@ -1,10 +1,12 @@
 /** Rows that a run folder and its store have of one run: put together, cut back, and brought to another host. */
+import { batchesFile, batchRowSchema, positionOfRow } from '../contracts/batch-rows.ts';
+import { isBefore, type Position } from '../contracts/checkpoint.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
 import { type SystemPeaks, systemFile, systemRowSchema } from '../contracts/system-metrics.ts';
 import { type ArtifactStore, readText } from '../stores/artifact-store.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { epochRows, jsonLines } from './run-report.ts';
-import { peaksOf } from './system/system-rows.ts';
+import { peaksOf, systemLines } from './system/system-rows.ts';
 
 export interface StoredRows {
   folder: RunFolder;
@@ -61,17 +63,64 @@ function linesOf(rows: ReadonlyMap<number, unknown>, epochs = Number.POSITIVE_IN
   return wanted.map(([, row]) => `${JSON.stringify(row)}\n`).join('');
 }
 
-/** What was measured on the host before, where that has handed the run over: what this one measures goes on from there. */
-export async function restoreSystemRows({ folder, store, output }: StoredRows): Promise<void> {
-  if ((await readIfThere(folder.system)) !== null) return;
-  const stored = await readText(store, `${output}/${systemFile}`);
-  if (stored !== null) await replaceFile(folder.system, stored);
+/** What the host before has left in the store, where that has handed the run over: what comes about here goes on from there. */
+export async function restoreOtherRows({ folder, store, output }: StoredRows): Promise<void> {
+  for (const [path, name, merged] of others(folder)) {
+    const stored = await readText(store, `${output}/${name}`);
+    // This host may have had the run before that one.
+    if (stored !== null) await replaceFile(path, merged([await readIfThere(path), stored]));
+  }
 }
 
 /** For the next host. */
-export async function storeSystemRows({ folder, store, output }: StoredRows): Promise<void> {
-  const local = await readIfThere(folder.system);
-  if (local !== null) await store.write(`${output}/${systemFile}`, local);
+export async function storeOtherRows({ folder, store, output }: StoredRows): Promise<void> {
+  for (const [path, name, merged] of others(folder)) {
+    const local = await readIfThere(path);
+    if (local !== null) await store.write(`${output}/${name}`, merged([local]));
+  }
+}
+
+const others = (folder: RunFolder) =>
+  [
+    [folder.system, systemFile, mergedSystemRows],
+    [folder.batches, batchesFile, mergedBatchRows],
+  ] as const;
+
+/** Of two with one time the later text's. */
+function mergedSystemRows(texts: readonly (string | null)[]): string {
+  const rows = new Map(texts.flatMap((text) => jsonLines(systemRowSchema, text)).map((row) => [row.at, row]));
+  return systemLines([...rows.values()].sort((a, b) => Date.parse(a.at) - Date.parse(b.at)));
+}
+
+/** Of two with one position the later text's; with `position`, none of a batch that was trained after it. */
+export function mergedBatchRows(texts: readonly (string | null)[], position?: Position): string {
+  const rows = new Map(
+    texts.flatMap((text) => jsonLines(batchRowSchema, text)).map((row) => [`${row.epoch}/${row.batch}`, row]),
+  );
+  return [...rows.values()]
+    .filter((row) => position === undefined || !isBefore(position, positionOfRow(row)))
+    .sort((a, b) => a.epoch - b.epoch || a.batch - b.batch)
+    .map((row) => `${JSON.stringify(row)}\n`)
+    .join('');
+}
+
+/**
+ * Rows of batches that are part of the result, up to `position`: in the run folder, or, where that has none, in the store, and then the
+ * file there.
+ */
+export async function cutBatchRows(
+  { folder, store, output }: Omit<StoredRows, 'folder'> & { folder: RunFolder | null },
+  position: Position,
+): Promise<PublishedFile | null> {
+  const local = folder && (await readIfThere(folder.batches));
+  if (folder && local !== null) {
+    const kept = mergedBatchRows([local], position);
+    if (kept !== local) await replaceFile(folder.batches, kept);
+    return null;
+  }
+  const path = `${output}/${batchesFile}`;
+  const stored = await readText(store, path);
+  return stored === null ? null : store.write(path, mergedBatchRows([stored], position));
 }
 
 /**

@@ -12,7 +12,7 @@ import { openFolder } from '../../stores/open-store.ts';
 import type { LaunchedTrainer } from '../../worker/launchers/launcher.ts';
 import { ProgressMeter } from '../../worker/progress-meter.ts';
 import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
-import { restoreSystemRows, storedSystemRows, storeSystemRows } from '../../worker/stored-rows.ts';
+import { restoreOtherRows, storedSystemRows, storeOtherRows } from '../../worker/stored-rows.ts';
 import { GpuReadings, parseGpuUse } from '../../worker/system/gpu-readings.ts';
 import { GroupUsage, parseIo, parseNetwork, parseStat } from '../../worker/system/process-usage.ts';
 import { rowBetween, SystemRecorder } from '../../worker/system/system-recorder.ts';
@@ -212,20 +212,22 @@ it('a host that takes a run over goes on with the rows of the one before, and a 
   const of = { store, output: 'p/r' };
   expect(await storedSystemRows({ ...of, folder: null })).toEqual({ peaks: null, file: null });
   await writeFile(folder.system, systemLines([row(5), row(10)]));
-  await storeSystemRows({ ...of, folder });
+  await storeOtherRows({ ...of, folder });
   const next = await new RunFolders(join(data, 'next')).make('r');
-  await restoreSystemRows({ ...of, folder: next });
+  await restoreOtherRows({ ...of, folder: next });
   await (await SystemRows.open(next.system)).add(row(60));
   expect((await readSystemRows(next.system)).map(({ cpu }) => cpu)).toEqual([5, 10, 60]);
-  // What is there is not replaced by what is older.
-  await restoreSystemRows({ ...of, folder: next });
-  expect(await readSystemRows(next.system)).toHaveLength(3);
+  // A host that has the run again has its own rows already, and gets those of the other one.
+  await storeOtherRows({ ...of, folder: next });
+  await (await SystemRows.open(folder.system)).add(row(15));
+  await restoreOtherRows({ ...of, folder });
+  expect((await readSystemRows(folder.system)).map(({ cpu }) => cpu)).toEqual([5, 10, 15, 60]);
   expect(await storedSystemRows({ ...of, folder: next })).toMatchObject({
     peaks: { seconds: 15, cpu: 60 },
     file: null,
   });
   expect(await storedSystemRows({ ...of, folder: null })).toMatchObject({
-    peaks: { seconds: 10, cpu: 10 },
+    peaks: { seconds: 15, cpu: 60 },
     file: { path: 'p/r/system.jsonl' },
   });
 });
