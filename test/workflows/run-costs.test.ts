@@ -3,11 +3,20 @@
  * it has to.
  */
 import { createHook } from 'node:async_hooks';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { platform } from 'node:os';
 import type { WorkerInterceptors } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { TestHost } from '../support/test-host.ts';
+
+/**
+ * As on a host that has no /proc: how often the memory of trainers is looked for depends on the clock, and what that takes on all
+ * processes of the machine (`test/worker/group-memory.test.ts` counts it).
+ */
+vi.mock('../../worker/process-groups.ts', async (importOriginal) => ({
+  ...(await importOriginal<typeof import('../../worker/process-groups.ts')>()),
+  groupMemory: async () => null,
+}));
 
 const epochs = 20;
 /** Start-up and end are no epochs. */
@@ -20,8 +29,6 @@ interface Counts {
   /** Each is a call of the system that another thread waits for. */
   fileOperations: number;
   bytesRead: number;
-  /** Of the machine. */
-  processes: number;
 }
 
 let fileOperations = 0;
@@ -38,9 +45,7 @@ const bytesRead = async (): Promise<number> =>
 let host: TestHost;
 const seen: Partial<Record<'before' | 'after', Counts>> = {};
 const note = async (when: 'before' | 'after', epoch: number) => {
-  if (seen[when]) return;
-  const processes = (await readdir('/proc').catch(() => [])).filter((entry) => /^\d+$/.test(entry)).length;
-  seen[when] = { epoch, seconds: performance.now() / 1000, fileOperations, bytesRead: await bytesRead(), processes };
+  seen[when] ??= { epoch, seconds: performance.now() / 1000, fileOperations, bytesRead: await bytesRead() };
 };
 const counting: WorkerInterceptors = {
   activity: [
@@ -78,7 +83,10 @@ const perEpoch = (count: keyof Counts) => between(count) / between('epoch');
 beforeAll(async () => {
   hook.enable();
   host = await TestHost.start({ interceptors: counting });
-  const run = await host.start(host.config({ epochs, parameters: { batches: 1, validation_batches: 0 } }));
+  // Long enough for each checkpoint to be stored by itself, on a busy machine, too.
+  const run = await host.start(
+    host.config({ epochs, parameters: { batches: 1, batch_seconds: 0.2, validation_batches: 0 } }),
+  );
   await run.result();
   history = await run.handle.fetchHistory();
 });
@@ -101,17 +109,16 @@ it('an epoch takes two workflow tasks, one change of search attributes, and few 
   // Where it has the best metric so far; the others are states of the run.
   expect(numberOf('upsertWorkflowSearchAttributesEventAttributes')).toBeLessThanOrEqual(epochs + 10);
   expect(numberOf('timerStartedEventAttributes')).toBeLessThanOrEqual(10);
-  expect(bytesOf(events()) / epochs).toBeLessThan(8_000);
+  expect(bytesOf(events()) / epochs).toBeLessThan(7_500);
 });
 
 it('an epoch takes few file operations, and reads little', () => {
   expect(perEpoch('fileOperations')).toBeGreaterThan(10);
-  // Every other second the host looks through all processes for the memory of its trainers, however many epochs there are in it.
-  const looks = between('seconds') / 1.5 + 1;
-  const looking = looks * 2 * Math.max(seen.before?.processes ?? 0, seen.after?.processes ?? 0);
-  expect(between('fileOperations')).toBeLessThan(250 * between('epoch') + 5 * looking);
+  // What the host does every few seconds counts for more where epochs take long.
+  expect(between('fileOperations')).toBeLessThan(175 * between('epoch') + 20 * between('seconds'));
   // Where there is no /proc nobody counts them.
-  if (platform() === 'linux') expect(between('bytesRead')).toBeLessThan(20_000 * between('epoch') + 400 * looking);
+  if (platform() === 'linux')
+    expect(between('bytesRead')).toBeLessThan(27_000 * between('epoch') + 2_000 * between('seconds'));
 });
 
 /** Of the payloads of a history, and whatever else it holds. */
