@@ -1,7 +1,6 @@
 /** A bucket of S3, or of a server that speaks its protocol. */
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import {
-  type Bucket,
   type BucketBody,
   BucketError,
   type BucketLimits,
@@ -9,6 +8,7 @@ import {
   type ByteRange,
   type Call,
   type LinkOptions,
+  type PartsBucket,
   type Proof,
   type PutOptions,
   type UploadedPart,
@@ -20,7 +20,7 @@ import { presigned } from './s3-link.ts';
 
 type Facts = Pick<HeadObjectCommandOutput, 'ETag' | 'ChecksumSHA256' | 'ChecksumType' | 'Metadata'>;
 
-export class S3Bucket implements Bucket {
+export class S3Bucket implements PartsBucket {
   readonly address: string;
   readonly keepsDigest = false;
   readonly hasForeignUploads = true;

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { problemsOf } from '../contracts/config-problems.ts';
 import { problemSentence } from '../contracts/failure.ts';
 import { cacheFolder, dataFolder } from '../contracts/folders.ts';
+import { type ListenAddress, listenAddress, readListenAddress } from '../contracts/listen-address.ts';
 import { name } from '../contracts/names.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
@@ -43,6 +44,8 @@ export interface WorkerSettings {
   upkeepSeconds: number;
   /** How long a salvage waits for the host that had the run. */
   hostReturnSeconds: number;
+  /** Where Prometheus reads metrics; null: nowhere. */
+  metricsAddress: ListenAddress | null;
   /** Where events of runs are told; null: nowhere. */
   webhook: WebhookSettings | null;
 }
@@ -78,10 +81,12 @@ const environmentSchema = z.object({
   EPOCHAL_ALLOWED_STORES: z
     .string()
     .refine(
-      (text) => text === '*' || listOf(text).every((address) => /^[a-z][a-z0-9]*:\/\/[^/@\s]+(\/|$)/.test(address)),
+      (text) =>
+        text === '*' ||
+        listOf(text).every((address) => /^([a-z][a-z0-9]*:\/\/[^/@\s]+(\/|$)|teamfiles:\/(?!\/))/.test(address)),
       {
         error:
-          'must be addresses of stores, or what they begin with, such as s3://bucket/team, separated by commas, or * alone, which allows every store',
+          'must be addresses of stores, or what they begin with, such as s3://bucket/team or teamfiles:/folder, separated by commas, or * alone, which allows every store',
       },
     )
     .optional(),
@@ -102,6 +107,9 @@ const environmentSchema = z.object({
         'must be names of variables, * for any characters, separated by commas; none of TEMPORAL_* and EPOCHAL_* is handed on',
     })
     .optional(),
+  EPOCHAL_METRICS_ADDRESS: listenAddress.optional(),
+  /** Read where Temporal's SDK is set up, which is before the settings are. */
+  EPOCHAL_TEMPORAL_METRICS_ADDRESS: listenAddress.optional(),
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
   EPOCHAL_WEBHOOK_EVENTS: z.string().optional(),
@@ -168,6 +176,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     keptFreeBytes: values.EPOCHAL_KEPT_FREE_GB * 1e9,
     upkeepSeconds: values.EPOCHAL_UPKEEP_SECONDS,
     hostReturnSeconds: values.EPOCHAL_HOST_RETURN_SECONDS,
+    metricsAddress: readListenAddress(values.EPOCHAL_METRICS_ADDRESS ?? ''),
     webhook: readWebhook(values),
   };
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { ArtifactStore } from '../../../stores/artifact-store.ts';
-import type { Bucket } from '../../../stores/bucket.ts';
+import type { Bucket, PartsBucket } from '../../../stores/bucket.ts';
 import { ObjectStore, type ObjectStoreOptions } from '../../../stores/object-store.ts';
 import { openStore } from '../../../stores/open-store.ts';
 import { patient } from '../../../stores/retries.ts';
@@ -16,7 +16,7 @@ export interface BucketSizes {
   pageSize?: number;
 }
 
-export class ObjectStage {
+export class ObjectStage<Kind extends Bucket = PartsBucket> {
   proxy!: FaultProxy;
   /** For local files. */
   folder!: string;
@@ -26,7 +26,7 @@ export class ObjectStage {
   constructor(
     /** Of addresses, with the bucket: `az://container`. */
     readonly root: string,
-    readonly bucket: (sizes?: BucketSizes) => Bucket,
+    readonly bucket: (sizes?: BucketSizes) => Kind,
     readonly server: () => { endpoint: string },
     /** What a process needs to use the server at `endpoint`. */
     readonly environment: (endpoint: string) => Record<string, string>,
