@@ -5,6 +5,7 @@ import { AllowedPaths } from './allowed-paths.ts';
 import { ClosedRuns } from './closed-runs.ts';
 import { DataSets } from './data-sets.ts';
 import type { Devices } from './devices.ts';
+import { HostMetrics } from './host-metrics.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { processLauncher } from './launchers/process.ts';
 import { Observers } from './observers.ts';
@@ -16,6 +17,7 @@ import type { WorkerSettings } from './settings.ts';
 import { Slots } from './slots.ts';
 import { Stores } from './stores.ts';
 import { TrainerCatalog } from './trainer-catalog.ts';
+import { version } from './version.ts';
 
 export interface Host {
   readonly id: string;
@@ -32,6 +34,7 @@ export interface Host {
   readonly closedRuns: ClosedRuns;
   readonly sessions: Sessions;
   readonly observers: Observers;
+  readonly metrics: HostMetrics;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
   readonly outputs: KeyedMutex;
   /** A run's session is opened by one activity at a time. */
@@ -64,5 +67,6 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
   });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
   const observers = new Observers(settings.webhook);
-  return { ...shared, settings, dataSets, sessions, observers, openings: new KeyedMutex() };
+  const metrics = new HostMetrics({ host: id, pool, version, slots, sessions });
+  return { ...shared, settings, dataSets, sessions, observers, metrics, openings: new KeyedMutex() };
 }
