@@ -11,7 +11,6 @@ import { azureService } from './azure-client.ts';
 import { azureError, codeOf, isOfCredentials } from './azure-errors.ts';
 import { azureLink } from './azure-link.ts';
 import {
-  type Bucket,
   type BucketBody,
   BucketError,
   type BucketLimits,
@@ -20,6 +19,7 @@ import {
   type Call,
   type CompleteOptions,
   type LinkOptions,
+  type PartsBucket,
   type Proof,
   type PutOptions,
   type UploadedPart,
@@ -28,7 +28,7 @@ import { hexOf } from './sha256.ts';
 import { IdleSignal } from './stalled.ts';
 import { newUploadId } from './upload-id.ts';
 
-export class AzureBucket implements Bucket {
+export class AzureBucket implements PartsBucket {
   readonly address: string;
   readonly keepsDigest = true;
   readonly limits: BucketLimits;

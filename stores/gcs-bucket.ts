@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import {
-  type Bucket,
   type BucketBody,
   BucketError,
   type BucketLimits,
@@ -14,6 +13,7 @@ import {
   type Call,
   type CompleteOptions,
   type LinkOptions,
+  type PartsBucket,
   type Proof,
   type PutOptions,
   type UploadedPart,
@@ -31,7 +31,7 @@ import { newUploadId } from './upload-id.ts';
 /** Requests. */
 const atOnce = 16;
 
-export class GcsBucket implements Bucket {
+export class GcsBucket implements PartsBucket {
   readonly address: string;
   readonly keepsDigest = true;
   readonly limits: BucketLimits;

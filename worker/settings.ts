@@ -84,10 +84,12 @@ const environmentSchema = z.object({
   EPOCHAL_ALLOWED_STORES: z
     .string()
     .refine(
-      (text) => text === '*' || listOf(text).every((address) => /^[a-z][a-z0-9]*:\/\/[^/@\s]+(\/|$)/.test(address)),
+      (text) =>
+        text === '*' ||
+        listOf(text).every((address) => /^([a-z][a-z0-9]*:\/\/[^/@\s]+(\/|$)|teamfiles:\/(?!\/))/.test(address)),
       {
         error:
-          'must be addresses of stores, or what they begin with, such as s3://bucket/team, separated by commas, or * alone, which allows every store',
+          'must be addresses of stores, or what they begin with, such as s3://bucket/team or teamfiles:/folder, separated by commas, or * alone, which allows every store',
       },
     )
     .optional(),

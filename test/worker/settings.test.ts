@@ -32,6 +32,11 @@ it('allows no store elsewhere but its own, or those that are said', () => {
     's3://a',
     's3://b/x',
   ]);
+  expect(allowed({ EPOCHAL_STORE: 'teamfiles:/results/', EPOCHAL_ALLOWED_STORES: 'teamfiles:/a b' })).toEqual([
+    'teamfiles:/a b',
+    'teamfiles:/results',
+  ]);
+  expect(allowed({ EPOCHAL_ALLOWED_STORES: 'teamfiles:/' })).toEqual(['teamfiles:/']);
   expect(allowed({ EPOCHAL_ALLOWED_STORES: '*' })).toBeNull();
 });
 
@@ -56,6 +61,7 @@ it.each([
   ],
   [{ EPOCHAL_ALLOWED_STORES: '/mnt' }, 'EPOCHAL_ALLOWED_STORES is "/mnt": must be addresses of stores'],
   [{ EPOCHAL_ALLOWED_STORES: 's3://a,*' }, 'EPOCHAL_ALLOWED_STORES is "s3://a,*": must be addresses of stores'],
+  [{ EPOCHAL_ALLOWED_STORES: 'teamfiles:a' }, 'EPOCHAL_ALLOWED_STORES is "teamfiles:a": must be addresses of stores'],
   [{ EPOCHAL_LINK_ENDPOINT: 'off' }, 'EPOCHAL_LINK_ENDPOINT is "off": must be an http: or https: address, or none'],
   [{ EPOCHAL_METRICS_ADDRESS: 'here' }, 'EPOCHAL_METRICS_ADDRESS is "here": must be a port, such as 9464'],
   [{ EPOCHAL_LINK_ENDPOINT_AZURE: 'x' }, 'EPOCHAL_LINK_ENDPOINT_AZURE is "x": must be an http: or https: address'],
