@@ -68,6 +68,7 @@ export class TestHost {
       hostReturnSeconds: 300,
       metricsAddress: null,
       webhook: null,
+      notify: null,
       ...options.settings,
     };
     const { interceptors = {}, conversion, metrics } = options;
