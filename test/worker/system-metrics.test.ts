@@ -1,9 +1,11 @@
 /** What a session takes of its host: measured by the worker, written in rows that never become too many, and told by its peaks. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { peakFacts } from '../../contracts/peak-text.ts';
 import { deadlinesSchema } from '../../contracts/run-config.ts';
@@ -133,6 +135,25 @@ it('the group of a trainer is measured for as long as it is watched: what it com
   // Times are told in hundredths of a second, and the last reading was before the end.
   expect(computed).toBeGreaterThan(0.1);
   expect(computed).toBeLessThan(((await usage.read()).cpuSeconds ?? 0) + 0.1);
+});
+
+it('processes of others are read once, and passed over then', async () => {
+  const children = spawn('sh', ['-c', 'for _ in $(seq 60); do sleep 600 & done; echo; wait'], {
+    ...{ detached: true, stdio: ['ignore', 'pipe', 'ignore'] },
+  });
+  onTestFinished(() => void process.kill(-(children.pid as number), 'SIGKILL'));
+  await once(children.stdout as Readable, 'data');
+  const usage = new GroupUsage(process.pid);
+  /** By this process, from /proc too. */
+  const bytesRead = () => Number(/^rchar: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1]);
+  const took: number[] = [];
+  for (const _ of [1, 2]) {
+    const before = bytesRead();
+    await usage.read();
+    took.push(bytesRead() - before);
+  }
+  expect(took[0]).toBeGreaterThan(60 * 100);
+  expect(took[1]).toBeLessThan((took[0] ?? 0) / 2);
 });
 
 it('what /proc and the driver tell is read as their manuals say', () => {
