@@ -24,11 +24,18 @@ export class S3Bucket implements PartsBucket {
   readonly address: string;
   readonly keepsDigest = false;
   readonly hasForeignUploads = true;
-  readonly limits: BucketLimits = { keyBytes: 1024, partBytes: 16 << 20, parts: 10_000, deletes: 1000 };
+  readonly limits: BucketLimits;
+  readonly #pageSize: number;
   #clockOffset = 0;
 
-  constructor(readonly name: string) {
+  /** `partBytes`: of a part of an upload; `pageSize`: objects that one answer lists. */
+  constructor(
+    readonly name: string,
+    { partBytes = 16 << 20, pageSize = 1000 }: { partBytes?: number; pageSize?: number } = {},
+  ) {
     this.address = `s3://${name}`;
+    this.limits = { keyBytes: 1024, partBytes, parts: 10_000, deletes: 1000 };
+    this.#pageSize = pageSize;
   }
 
   async head(key: string, call: Call): Promise<BucketObject | null> {
@@ -116,6 +123,7 @@ export class S3Bucket implements PartsBucket {
           new sdk.ListObjectsV2Command({
             Bucket: this.name,
             Prefix: prefix,
+            MaxKeys: this.#pageSize,
             ...(token === undefined ? (after ? { StartAfter: after } : {}) : { ContinuationToken: token }),
           }),
           options,

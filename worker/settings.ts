@@ -11,6 +11,7 @@ import { name } from '../contracts/names.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import { storeAddress } from '../contracts/run-config.ts';
+import { type NotifySettings, readNotify } from '../observers/notify-settings.ts';
 import { readWebhook, type WebhookSettings } from '../observers/webhook-settings.ts';
 import { addressProblem, isFolderAddress, openStore } from '../stores/open-store.ts';
 import { folderOf } from './allowed-paths.ts';
@@ -50,6 +51,8 @@ export interface WorkerSettings {
   metricsAddress: ListenAddress | null;
   /** Where events of runs are told; null: nowhere. */
   webhook: WebhookSettings | null;
+  /** Who is notified of what; null: nobody. */
+  notify: NotifySettings | null;
 }
 
 const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
@@ -118,6 +121,7 @@ const environmentSchema = z.object({
   EPOCHAL_METRICS_ADDRESS: listenAddress.optional(),
   /** Read where Temporal's SDK is set up, which is before the settings are. */
   EPOCHAL_TEMPORAL_METRICS_ADDRESS: listenAddress.optional(),
+  EPOCHAL_NOTIFY: z.string().refine(isAbsolute, 'must be the absolute path of a file').optional(),
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
   EPOCHAL_WEBHOOK_EVENTS: z.string().optional(),
@@ -190,5 +194,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     hostReturnSeconds: values.EPOCHAL_HOST_RETURN_SECONDS,
     metricsAddress: readListenAddress(values.EPOCHAL_METRICS_ADDRESS ?? ''),
     webhook: readWebhook(values),
+    notify: values.EPOCHAL_NOTIFY === undefined ? null : readNotify(values.EPOCHAL_NOTIFY, env),
   };
 }

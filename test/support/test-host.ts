@@ -69,6 +69,7 @@ export class TestHost {
       hostReturnSeconds: 300,
       metricsAddress: null,
       webhook: null,
+      notify: null,
       ...options.settings,
     };
     const { interceptors = {}, conversion, metrics } = options;

@@ -8,7 +8,7 @@ import { openStore } from '../../../stores/open-store.ts';
 import { azure, hasAzure } from './azure-stage.ts';
 import { gcs, hasGcs } from './gcs-stage.ts';
 import type { ObjectStage } from './object-stage.ts';
-import * as s3 from './s3-stage.ts';
+import { hasS3, s3 } from './s3-stage.ts';
 import { storeContract } from './store-contract.ts';
 import { teamFiles } from './team-files-stage.ts';
 
@@ -31,16 +31,7 @@ describe('a store in a folder', () => {
   });
 });
 
-describe.skipIf(!s3.hasS3)('a store on S3', () => {
-  if (s3.hasS3) s3.onS3();
-  storeContract({
-    store: () => s3.store,
-    again: (identity) => openStore(s3.address, identity),
-    folder: () => s3.folder,
-    local: s3.local,
-  });
-});
-
+describe.skipIf(!hasS3)('a store on S3', () => onStage(s3, hasS3));
 describe.skipIf(!hasAzure)('a store on Azure', () => onStage(azure, hasAzure));
 describe.skipIf(!hasGcs)('a store on Google Cloud Storage', () => onStage(gcs, hasGcs));
 describe('a store in Team Files', () => onStage(teamFiles, true));
@@ -52,6 +43,6 @@ function onStage(stage: ObjectStage<Bucket>, isThere: boolean): void {
     again: (identity) => stage.inSmallParts({ identity: identity ?? null }),
     folder: () => stage.folder,
     local: (name, content) => stage.local(name, content),
-    large: 2_500_001,
+    large: stage.large + 1,
   });
 }

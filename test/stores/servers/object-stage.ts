@@ -16,9 +16,6 @@ export interface BucketSizes {
   pageSize?: number;
 }
 
-/** Bytes of a part, so that a file of several is small. */
-export const smallPart = 1 << 20;
-
 export class ObjectStage<Kind extends Bucket = PartsBucket> {
   proxy!: FaultProxy;
   /** For local files. */
@@ -33,7 +30,14 @@ export class ObjectStage<Kind extends Bucket = PartsBucket> {
     readonly server: () => { endpoint: string },
     /** What a process needs to use the server at `endpoint`. */
     readonly environment: (endpoint: string) => Record<string, string>,
+    /** Bytes of a part, so that a file of several is small. */
+    readonly smallPart = 1 << 20,
   ) {}
+
+  /** Bytes of a file of three small parts. */
+  get large(): number {
+    return Math.round(this.smallPart * 2.4);
+  }
 
   /** The hooks of a test file. */
   hooks(): void {
@@ -67,7 +71,7 @@ export class ObjectStage<Kind extends Bucket = PartsBucket> {
 
   /** The same store as another process opens it, with small parts. */
   inSmallParts({ pageSize, ...options }: Partial<ObjectStoreOptions> & { pageSize?: number } = {}): ObjectStore {
-    const bucket = this.bucket({ partBytes: smallPart, ...(pageSize ? { pageSize } : {}) });
+    const bucket = this.bucket({ partBytes: this.smallPart, ...(pageSize ? { pageSize } : {}) });
     return new ObjectStore({ bucket, prefix: this.prefix, isStore: true, identity: null, ...options });
   }
 

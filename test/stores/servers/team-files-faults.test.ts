@@ -9,7 +9,6 @@ import { collect } from '../../../stores/stalled.ts';
 import { TeamFilesBucket } from '../../../stores/team-files-bucket.ts';
 import { errorOf, sizesOf } from './fault-checks.ts';
 import type { Fault, Seen } from './fault-proxy.ts';
-import { smallPart } from './object-stage.ts';
 import { sha256 } from './store-contract.ts';
 import { ofTeam, refusal, teamFiles as stage } from './team-files-stage.ts';
 import { teams } from './team-files-stand-in.ts';
@@ -22,6 +21,7 @@ const large = 2_500_000;
 const quick = { ...patient, firstMs: 5 };
 
 describe('Team Files', () => {
+  const { smallPart } = stage;
   stage.hooks();
 
   const publish = async (bytes: Uint8Array, waits: string[] = []) => {
