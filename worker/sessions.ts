@@ -157,6 +157,7 @@ export class Sessions {
       const gpuMemory = this.#host.devices.memory(lease, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
       await this.#start.requireAllowed(program, input.config, options);
+      const data = await this.#start.data(input.config, options);
       const resume = await this.#start.resume(input, folder, options);
       begun = new LiveSession({
         run,
@@ -171,7 +172,7 @@ export class Sessions {
       this.#live.set(place, begun);
       const socket = await this.#host.sockets.pathOf(begun.id);
       const materials = await keepMaterials(folder, program, resume?.from ?? null);
-      await writeSessionFile(input, begun, resume, socket);
+      await writeSessionFile(input, begun, resume, { data, socket });
       const memoryBefore = await gpuMemory;
       options.onProgress('start the trainer');
       const trainer = await this.#host.launcher.start(lease, {

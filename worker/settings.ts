@@ -34,6 +34,8 @@ export interface WorkerSettings {
   allowedPaths: string[] | null;
   /** Addresses that stores of a configuration must be below, where they are not folders; null: any will do. */
   allowedStores: string[] | null;
+  /** Numbers of projects of a Supervisely server that runs may read; null: any will do. */
+  superviselyProjects: number[] | null;
   workflowQueue: string;
   /** How long a session may go without a word from its run before it checkpoints and ends. */
   sessionIdleSeconds: number;
@@ -92,6 +94,12 @@ const environmentSchema = z.object({
           'must be addresses of stores, or what they begin with, such as s3://bucket/team or teamfiles:/folder, separated by commas, or * alone, which allows every store',
       },
     )
+    .optional(),
+  EPOCHAL_SUPERVISELY_PROJECTS: z
+    .string()
+    .refine((text) => text === '*' || listOf(text).every((one) => /^[1-9]\d{0,14}$/.test(one)), {
+      error: 'must be numbers of projects, separated by commas, or * alone, which allows every project',
+    })
     .optional(),
   /** Read where links are made. */
   EPOCHAL_LINK_ENDPOINT: linkEndpoint,
@@ -174,6 +182,10 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     dataSetsFolders,
     allowedPaths: allowedPaths(values.EPOCHAL_ALLOWED_PATHS, store, [...dataSetsFolders, ...trainersFolders]),
     allowedStores: allowedStores(values.EPOCHAL_ALLOWED_STORES, store),
+    superviselyProjects:
+      values.EPOCHAL_SUPERVISELY_PROJECTS === '*'
+        ? null
+        : listOf(values.EPOCHAL_SUPERVISELY_PROJECTS ?? '').map(Number),
     workflowQueue: values.EPOCHAL_WORKFLOW_QUEUE,
     sessionIdleSeconds: values.EPOCHAL_SESSION_IDLE_SECONDS,
     keptDays: values.EPOCHAL_KEPT_DAYS,
