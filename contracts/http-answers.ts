@@ -276,6 +276,21 @@ export const metricColumnsSchema = z.strictObject({
 });
 export type MetricColumns = z.infer<typeof metricColumnsSchema>;
 
+/** Rows of batches.jsonl as columns; `null` where a batch did not log the metric. */
+export const batchColumnsSchema = z.strictObject({
+  source: fileSourceSchema,
+  /** 1-based; `batch` of `batches` in it, where the trainer knows. */
+  epoch: z.array(z.int()),
+  batch: z.array(z.int()),
+  batches: z.array(z.int().nullable()),
+  /** Milliseconds since 1970. */
+  at: z.array(z.int()),
+  metrics: z.record(z.string(), z.array(z.number().nullable())),
+  /** False: there are more than 500 names, not all are here. */
+  all: z.boolean(),
+});
+export type BatchColumns = z.infer<typeof batchColumnsSchema>;
+
 const amounts = z.array(z.number().nullable());
 
 /** Rows of system.jsonl as columns; what each means is told there (`systemRowSchema`). */

@@ -1,6 +1,7 @@
 /** Files of a run, and what is read from them. */
 import { z } from 'zod';
 import {
+  batchColumnsSchema,
   folderListingSchema,
   logPageSchema,
   metricColumnsSchema,
@@ -80,6 +81,20 @@ export const fileRoutes = {
       after: z.coerce.number().int().min(0).default(0),
     }),
     answer: metricColumnsSchema,
+  },
+  batches: {
+    method: 'GET',
+    path: '/api/runs/:run/batches',
+    tag: 'files',
+    summary: 'What training batches logged, thinned out to `points`',
+    action: 'see',
+    params: filesParams,
+    query: z.strictObject({
+      points: z.coerce.number().int().min(2).max(20_000).default(20_000),
+      /** Only rows after this time, in milliseconds since 1970: for what came since the last request. */
+      after: z.coerce.number().int().min(0).default(0),
+    }),
+    answer: batchColumnsSchema,
   },
   system: {
     method: 'GET',

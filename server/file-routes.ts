@@ -5,6 +5,7 @@ import { worthLink } from '../client/direct-bytes.ts';
 import { FileNotFoundError } from '../client/errors.ts';
 import { firstThatHas } from '../client/run-places.ts';
 import type { FolderEntry } from '../contracts/http-answers.ts';
+import { batchColumns, noBatchRows } from './batch-columns.ts';
 import { byteRange } from './byte-range.ts';
 import { fileHeaders, mediaTypeOf } from './media-types.ts';
 import { metricColumns, noRows } from './metric-columns.ts';
@@ -121,6 +122,19 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
     ).catch((error: unknown) => {
       if (!nearest || !(error instanceof FileNotFoundError)) throw error;
       return { found: noRows(nearest, query.after) };
+    });
+    return found;
+  });
+
+  handle('batches', async ({ params, query }) => {
+    const backend = await link.backend();
+    const run = await places.of(backend, params.run);
+    const [nearest] = run.places;
+    const { found } = await firstThatHas(run, `batches.jsonl of run ${params.run}`, (at) =>
+      batchColumns(backend.files, at, query),
+    ).catch((error: unknown) => {
+      if (!nearest || !(error instanceof FileNotFoundError)) throw error;
+      return { found: noBatchRows(nearest) };
     });
     return found;
   });

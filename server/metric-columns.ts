@@ -33,23 +33,35 @@ const mostValues = 2_000_000;
 
 /** The first names, and of more rows than `points`, or than can be sent, every n-th, and always the last. */
 export function columnsOf(rows: EpochResult[], points: number): Omit<MetricColumns, 'source' | 'total'> {
-  const { names, all } = namesOf(rows);
-  const kept = thinned(rows, Math.min(points, Math.floor(mostValues / Math.max(names.length, 1))));
+  const { kept, metrics, all } = columnsOfMetrics(rows, points);
   return {
     epoch: kept.map(({ epoch }) => epoch),
     at: kept.map(({ at }) => Date.parse(at)),
     seconds: kept.map(({ seconds }) => seconds),
     batches: kept.map(({ batches }) => batches),
-    metrics: Object.fromEntries(names.map((metric) => [metric, kept.map(({ metrics }) => given(metrics, metric))])),
+    metrics,
     all,
   };
+}
+
+type WithMetrics = Pick<EpochResult, 'metrics'>;
+
+/** The same of any rows: those that are kept, and their metrics as columns. */
+export function columnsOfMetrics<Row extends WithMetrics>(
+  rows: readonly Row[],
+  points: number,
+): { kept: Row[]; metrics: MetricColumns['metrics']; all: boolean } {
+  const { names, all } = namesOf(rows);
+  const kept = thinned(rows, Math.min(points, Math.floor(mostValues / Math.max(names.length, 1))));
+  const metrics = Object.fromEntries(names.map((metric) => [metric, kept.map((row) => given(row.metrics, metric))]));
+  return { kept, metrics, all };
 }
 
 /** A metric may be called as what every object has: `constructor`. */
 const given = (metrics: EpochResult['metrics'], metric: string): number | null =>
   Object.hasOwn(metrics, metric) ? (metrics[metric] ?? null) : null;
 
-function namesOf(rows: EpochResult[]): { names: string[]; all: boolean } {
+function namesOf(rows: readonly WithMetrics[]): { names: string[]; all: boolean } {
   const names = new Set<string>();
   for (const { metrics } of rows) {
     for (const name of Object.keys(metrics)) {
@@ -61,8 +73,8 @@ function namesOf(rows: EpochResult[]): { names: string[]; all: boolean } {
   return { names: [...names], all: true };
 }
 
-function thinned(rows: EpochResult[], points: number): EpochResult[] {
-  if (rows.length <= points) return rows;
+function thinned<Row>(rows: readonly Row[], points: number): Row[] {
+  if (rows.length <= points) return [...rows];
   const stride = Math.ceil((rows.length - 1) / (points - 1));
   const kept = rows.filter((_, index) => index % stride === 0);
   const last = rows.at(-1);

@@ -145,6 +145,9 @@ describe('a run over HTTP', () => {
     expect(newer.epoch).toEqual([3, 4]);
     const { body: fewer } = await server.ask('metrics', { params: { run: finished }, query: { points: 2 } });
     expect(fewer.epoch).toEqual([1, 4]);
+    const { body: batches } = await server.ask('batches', { params: { run: finished } });
+    expect([batches.epoch.at(-1), batches.batch[0]]).toEqual([4, 1]);
+    expect(batches.metrics.loss).toHaveLength(batches.at.length);
     // A training this short may be over before it was measured.
     const { body: system } = await server.ask('system', { params: { run: finished } });
     expect(system.cpu).toHaveLength(system.at.length);

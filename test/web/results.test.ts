@@ -141,6 +141,13 @@ it(
     await stage.inDetail(run, 'stopped');
     const { receipt } = (await stage.details(run)).view ?? {};
     await writeFile(join(receipt?.outputFolder ?? '', 'metrics.jsonl'), manyEpochs(100_000));
+    // As of a host with a GPU.
+    const measured = {
+      ...{ at: new Date().toISOString(), seconds: 5, cpu: 1.5, memoryBytes: 1, readBytes: null, writtenBytes: null },
+      ...{ receivedBytes: null, sentBytes: null },
+      gpus: [{ index: 0, use: 0.87, memoryBytes: 2 ** 30, watts: 312, celsius: 61 }],
+    };
+    await writeFile(join(receipt?.outputFolder ?? '', 'system.jsonl'), `${JSON.stringify(measured)}\n`);
     const page = await stage.page();
     await page.goto(`/runs/${run}?tab=curves`);
     const plot = page.getByRole('img', { name: /train_loss is now/ });
@@ -162,6 +169,15 @@ it(
     expect(await epochAt(0.99)).toBeLessThan(55_000);
     await over.dblclick();
     await expect.poll(() => epochAt(0.99)).toBeGreaterThan(90_000);
+    for (const named of [
+      /^GPU use by time\. GPU 0 is now 87\s?%/,
+      /^CPU, cores in use by time/,
+      /^loss of batches by epoch/,
+    ])
+      await page.getByRole('img', { name: named }).waitFor();
+    expect(await page.getByRole('img', { name: /^Disk/ }).count()).toBe(0);
+    await page.getByText('Steps', { exact: true }).click();
+    await page.getByRole('img', { name: /^loss of batches by step/ }).waitFor();
   },
   10 * minutes,
 );

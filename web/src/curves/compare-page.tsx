@@ -168,7 +168,7 @@ function ComparedPlots({ compared, look, isLoading, problem }: ComparedPlotsProp
               x={x}
               curves={curves}
               isLog={look.isLog}
-              xLabel={look.x === 'time' ? 'minutes since start' : 'epoch'}
+              xLabel={{ time: 'minutes since start', steps: 'step', epochs: 'epoch' }[look.x]}
               syncKey="compare"
             />
           </Card>

@@ -2,7 +2,7 @@ import { Group, SegmentedControl, Slider, Switch, Text } from '@mantine/core';
 import { useLocalStorage } from '@mantine/hooks';
 
 export interface CurveLook {
-  x: 'epochs' | 'time';
+  x: 'epochs' | 'steps' | 'time';
   isLog: boolean;
   /** 0 to 0.99. */
   smoothing: number;
@@ -25,6 +25,7 @@ export function CurveControls({ look, onChange }: { look: CurveLook; onChange: (
         aria-label="Horizontal axis"
         data={[
           { value: 'epochs', label: 'Epochs' },
+          { value: 'steps', label: 'Steps' },
           { value: 'time', label: 'Time' },
         ]}
         value={look.x}

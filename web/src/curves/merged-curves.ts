@@ -1,5 +1,6 @@
 /** Curves of several runs over one axis. Pure. */
 import type { MetricColumns } from '../../../contracts/http-answers.ts';
+import { stepsOf } from './batch-columns.ts';
 import type { CurveLook } from './curve-controls.tsx';
 import type { Curve } from './curve-plot.tsx';
 import { smoothed } from './smoothing.ts';
@@ -10,7 +11,7 @@ interface Source {
   columns: MetricColumns | undefined;
 }
 
-/** By epoch, or by minutes since each run's first epoch began, so that runs of different days can be compared. */
+/** By epoch, by step, or by minutes since each run's first epoch began, so that runs of different days can be compared. */
 export function mergedCurves(
   sources: readonly Source[],
   metric: string,
@@ -30,8 +31,10 @@ export function mergedCurves(
   return { x, curves };
 }
 
-function xOf({ epoch, at, seconds }: MetricColumns, look: CurveLook): number[] {
+function xOf(columns: MetricColumns, look: CurveLook): number[] {
+  const { epoch, at, seconds } = columns;
   if (look.x === 'epochs') return epoch;
+  if (look.x === 'steps') return stepsOf(columns);
   const start = (at[0] ?? 0) - (seconds[0] ?? 0) * 1000;
   return at.map((moment) => (moment - start) / 60_000);
 }

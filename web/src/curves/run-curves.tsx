@@ -1,9 +1,10 @@
 import { Alert, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
-import type { MetricColumns, RunDetails } from '../../../contracts/http-answers.ts';
+import type { BatchColumns, MetricColumns, RunDetails } from '../../../contracts/http-answers.ts';
 import { isAway, messageOf } from '../api/call.ts';
 import type { TracePoint } from '../run/live-trace.ts';
 import { PageLoading } from '../shell/shell.tsx';
 import { curveColors } from '../theme.ts';
+import { batchX, stepsOf, useBatchColumns } from './batch-columns.ts';
 import { CurveControls, type CurveLook, useCurveLook } from './curve-controls.tsx';
 import { type CurveGroup, groupCurves } from './curve-groups.ts';
 import { type Curve, CurvePlot } from './curve-plot.tsx';
@@ -25,13 +26,16 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
   const { data, error, isLoading } = useMetricColumns(run, closedAt !== null, (details.view?.position.epoch ?? 0) > 0);
   const groups = groupCurves(Object.keys(data?.metrics ?? {}));
   const isEmpty = !data || data.epoch.length === 0;
+  const hasSession = details.view !== null && (details.view.session !== null || details.view.position.epoch > 0);
+  const batches = useBatchColumns(run, closedAt !== null, hasSession && !isCompact).data;
+  const hasBatches = batches !== undefined && batches.epoch.length > 0 && !isCompact;
   return (
     <Stack>
       <Group justify="space-between">
         <Title order={2} size="h5">
           Curves
         </Title>
-        {!isEmpty && <CurveControls look={look} onChange={setLook} />}
+        {(!isEmpty || hasBatches) && <CurveControls look={look} onChange={setLook} />}
       </Group>
       {error && isEmpty && !isAway(error) && (
         <Alert color="red" role="alert">
@@ -39,7 +43,7 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
         </Alert>
       )}
       {isLoading && <PageLoading />}
-      {isEmpty && !isLoading && trace.length < 2 && (
+      {isEmpty && !isLoading && !hasBatches && trace.length < 2 && (
         <Text size="sm" c="dimmed">
           The first points appear at the end of the first epoch.
         </Text>
@@ -51,7 +55,8 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
             <EpochPlot key={group.title} group={group} columns={data} look={look} run={run} />
           ))}
         {!isEmpty && !isCompact && <ThroughputPlot columns={data} look={look} run={run} />}
-        {!isCompact && trace.length > 1 && <TracePlots trace={trace} />}
+        {hasBatches && <BatchPlots columns={batches} epochs={data} look={look} run={run} />}
+        {!isCompact && trace.length > 1 && <TracePlots trace={trace} hasBatches={hasBatches} />}
       </SimpleGrid>
       {!isCompact && <SystemPlots details={details} />}
     </Stack>
@@ -74,25 +79,33 @@ interface EpochPlotProps {
   run: string;
 }
 
-const xOf = (columns: MetricColumns, look: CurveLook): number[] =>
-  look.x === 'time' ? columns.at.map((at) => at / 1000) : columns.epoch;
+const xOf = (columns: MetricColumns, look: CurveLook): number[] => {
+  if (look.x === 'steps') return stepsOf(columns);
+  return look.x === 'time' ? columns.at.map((at) => at / 1000) : columns.epoch;
+};
 
-function EpochPlot({ group, columns, look, run }: EpochPlotProps) {
-  const curves = group.metrics.flatMap((metric, index): Curve[] => {
+const xNames = { epochs: 'epoch', steps: 'step', time: 'time' } as const;
+
+function curvesOf(group: CurveGroup, metrics: MetricColumns['metrics'], look: CurveLook): Curve[] {
+  return group.metrics.flatMap((metric, index): Curve[] => {
     const color = curveColors[index % curveColors.length] ?? '#3b6fd6';
-    const values = columns.metrics[metric] ?? [];
+    const values = metrics[metric] ?? [];
     if (look.smoothing === 0) return [{ label: metric, color, values }];
     return [
       { label: `${metric} (raw)`, color, values, pale: true },
       { label: metric, color, values: smoothed(values, look.smoothing) },
     ];
   });
+}
+
+function EpochPlot({ group, columns, look, run }: EpochPlotProps) {
   return (
     <PlotCard title={group.title}>
       <CurvePlot
-        label={`${group.title} by ${look.x === 'time' ? 'time' : 'epoch'}`}
+        label={`${group.title} by ${xNames[look.x]}`}
         x={xOf(columns, look)}
-        curves={curves}
+        xLabel={xNames[look.x]}
+        curves={curvesOf(group, columns.metrics, look)}
         isTime={look.x === 'time'}
         isLog={look.isLog}
         syncKey={run}
@@ -109,8 +122,9 @@ function ThroughputPlot({ columns, look, run }: Omit<EpochPlotProps, 'group'>) {
   return (
     <PlotCard title="Throughput, batches/s">
       <CurvePlot
-        label="Throughput by epoch, in batches per second"
+        label={`Throughput by ${xNames[look.x]}, in batches per second`}
         x={xOf(columns, look)}
+        xLabel={xNames[look.x]}
         curves={[{ label: 'batches/s', color: '#7d5fd3', values: smoothed(rate, look.smoothing) }]}
         isTime={look.x === 'time'}
         syncKey={run}
@@ -119,12 +133,38 @@ function ThroughputPlot({ columns, look, run }: Omit<EpochPlotProps, 'group'>) {
   );
 }
 
-/** Since the page was opened: finer than epochs. */
-function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
+interface BatchPlotsProps {
+  columns: BatchColumns;
+  /** Of complete epochs. */
+  epochs: MetricColumns | undefined;
+  look: CurveLook;
+  run: string;
+}
+
+/** What batches logged. */
+function BatchPlots({ columns, epochs, look, run }: BatchPlotsProps) {
+  const x = batchX(columns, look, epochs);
+  return groupCurves(Object.keys(columns.metrics)).map((group) => (
+    <PlotCard key={group.title} title={`${group.title}, batches`}>
+      <CurvePlot
+        label={`${group.title} of batches by ${xNames[look.x]}`}
+        x={x}
+        xLabel={xNames[look.x]}
+        curves={curvesOf(group, columns.metrics, look)}
+        isTime={look.x === 'time'}
+        isLog={look.isLog}
+        syncKey={run}
+      />
+    </PlotCard>
+  ));
+}
+
+/** Since the page was opened: finer than epochs. `hasBatches`: what batches logged is drawn already. */
+function TracePlots({ trace, hasBatches }: { trace: readonly TracePoint[]; hasBatches: boolean }) {
   const x = trace.map(({ at }) => at / 1000);
   const names = [...new Set(trace.flatMap(({ metrics }) => Object.keys(metrics)))];
   const loss = names.filter((name) => /loss/i.test(name));
-  const inBatches = loss.length > 0 ? loss : names.slice(0, 2);
+  const inBatches = hasBatches ? [] : loss.length > 0 ? loss : names.slice(0, 2);
   return (
     <>
       {inBatches.length > 0 && (

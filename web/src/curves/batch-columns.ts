@@ -1,0 +1,88 @@
+/** What the batches of a run logged, kept up to date; and where they are on each axis. */
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect } from 'react';
+import type { BatchColumns, MetricColumns } from '../../../contracts/http-answers.ts';
+import { call } from '../api/call.ts';
+import type { CurveLook } from './curve-controls.tsx';
+
+/** `isWritten`: there is, or was, a session. */
+export function useBatchColumns(run: string, isOver: boolean, isWritten: boolean) {
+  const queries = useQueryClient();
+  const queryKey = ['batches', run];
+  // One more time after the end: what the run has not kept is gone by then.
+  useEffect(() => {
+    if (isOver) void queries.resetQueries({ queryKey: ['batches', run] });
+  }, [queries, run, isOver]);
+  return useQuery({
+    queryKey,
+    enabled: isWritten,
+    queryFn: async ({ signal }): Promise<BatchColumns> => {
+      const before = queries.getQueryData<BatchColumns>(queryKey);
+      const last = before?.at.at(-1);
+      if (!before || last === undefined) return call('batches', { params: { run }, signal });
+      const more = await call('batches', { params: { run }, query: { after: last }, signal });
+      return follows(before, more) ? joinedBatches(before, more) : call('batches', { params: { run }, signal });
+    },
+    refetchInterval: isOver ? false : 3_000,
+    staleTime: isOver ? 30_000 : 0,
+  });
+}
+
+/** False where the run went back, and trained some batches again. */
+export function follows(before: BatchColumns, more: BatchColumns): boolean {
+  const [epoch, batch] = [more.epoch[0], more.batch[0]];
+  const [lastEpoch, lastBatch] = [before.epoch.at(-1), before.batch.at(-1)];
+  if (epoch === undefined || batch === undefined || lastEpoch === undefined || lastBatch === undefined) return true;
+  return epoch > lastEpoch || (epoch === lastEpoch && batch > lastBatch);
+}
+
+const missing = (count: number): null[] => new Array<null>(count).fill(null);
+
+export function joinedBatches(before: BatchColumns, more: BatchColumns): BatchColumns {
+  if (more.epoch.length === 0) return before;
+  const names = [...new Set([...Object.keys(before.metrics), ...Object.keys(more.metrics)])];
+  return {
+    source: more.source,
+    epoch: [...before.epoch, ...more.epoch],
+    batch: [...before.batch, ...more.batch],
+    batches: [...before.batches, ...more.batches],
+    at: [...before.at, ...more.at],
+    metrics: Object.fromEntries(
+      names.map((name) => [
+        name,
+        [
+          ...(before.metrics[name] ?? missing(before.epoch.length)),
+          ...(more.metrics[name] ?? missing(more.epoch.length)),
+        ],
+      ]),
+    ),
+    all: before.all && more.all,
+  };
+}
+
+/** Batches of all epochs up to each one's end. */
+export function stepsOf({ epoch, batches }: Pick<MetricColumns, 'epoch' | 'batches'>): number[] {
+  let [steps, before] = [0, 0];
+  return epoch.map((number, index) => {
+    // Of epochs that were thinned out each had as many batches as the one that stands for them.
+    steps += (number - before) * (batches[index] ?? 0);
+    before = number;
+    return steps;
+  });
+}
+
+/** Fractions of epochs, steps, or seconds since 1970. `epochs`: of the complete ones. */
+export function batchX(columns: BatchColumns, look: Pick<CurveLook, 'x'>, epochs: MetricColumns | undefined): number[] {
+  if (look.x === 'time') return columns.at.map((at) => at / 1000);
+  const ends = new Map(epochs ? stepsOf(epochs).map((step, index) => [epochs.epoch[index] ?? 0, step]) : []);
+  const longest = new Map<number, number>();
+  columns.epoch.forEach((epoch, index) => {
+    longest.set(epoch, Math.max(longest.get(epoch) ?? 1, columns.batches[index] ?? columns.batch[index] ?? 1));
+  });
+  return columns.epoch.map((epoch, index) => {
+    const batch = columns.batch[index] ?? 0;
+    const length = longest.get(epoch) ?? 1;
+    if (look.x === 'epochs') return epoch - 1 + batch / length;
+    return (ends.get(epoch - 1) ?? (epoch - 1) * length) + batch;
+  });
+}
