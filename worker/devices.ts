@@ -1,7 +1,7 @@
 /** Which devices a slot stands for, as the trainer's environment tells it. */
 import type { GpuUse } from '../contracts/system-metrics.ts';
 import { GpuMemory } from './gpu-memory.ts';
-import { type Gpu, readGpus } from './gpus.ts';
+import { type Gpu, readDriver, readGpus } from './gpus.ts';
 import type { Slot } from './slots.ts';
 import { GpuReadings } from './system/gpu-readings.ts';
 
@@ -18,10 +18,15 @@ export const noGpus: SlotGpus = { memory: null, watch: () => () => [] };
 export class Devices {
   readonly #readings = new GpuReadings();
 
-  constructor(readonly gpus: readonly Gpu[]) {}
+  /** `driver`: its version. */
+  constructor(
+    readonly gpus: readonly Gpu[],
+    readonly driver: string | null = null,
+  ) {}
 
   static async read(): Promise<Devices> {
-    return new Devices(await readGpus());
+    const gpus = await readGpus();
+    return new Devices(gpus, gpus.length > 0 ? await readDriver() : null);
   }
 
   /** Without GPUs the trainer sees what the machine has. `slots`: how many this host has. */

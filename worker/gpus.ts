@@ -16,6 +16,15 @@ export async function readGpus(): Promise<Gpu[]> {
   return code === 0 ? parseGpus(stdout) : [];
 }
 
+/** The version of their driver, the same for all of them; null where it does not tell. */
+export async function readDriver(): Promise<string | null> {
+  const asked = ['--query-gpu=driver_version', '--format=csv,noheader'];
+  const { code, stdout } = await runProgram('nvidia-smi', asked, { timeoutMs: 10_000 });
+  return code === 0 ? parseDriver(stdout) : null;
+}
+
+export const parseDriver = (table: string): string | null => /^\d[\w.-]*$/m.exec(table)?.[0] ?? null;
+
 /** One line per GPU: `0, NVIDIA A100-SXM4-40GB, 40960, 5` with memory in MiB. */
 export function parseGpus(table: string): Gpu[] {
   return table

@@ -171,7 +171,10 @@ export class Sessions {
       });
       this.#live.set(place, begun);
       const socket = await this.#host.sockets.pathOf(begun.id);
-      const materials = await keepMaterials(folder, program, resume?.from ?? null);
+      const materials = await keepMaterials(folder, program, resume?.from ?? null, {
+        python,
+        driver: this.#host.devices.driver,
+      });
       await writeSessionFile(input, begun, resume, { data, socket });
       const memoryBefore = await gpuMemory;
       options.onProgress('start the trainer');

@@ -8,6 +8,7 @@ import { filesBelow, type RunFolder, readIfThere, replaceFile } from './run-fold
 import { parseJson } from './run-report.ts';
 import { pythonSdkFolder } from './settings.ts';
 import type { TrainerProgram } from './trainer-catalog.ts';
+import { keepCode } from './trainer-code.ts';
 
 /** A trainer's folder may hold more than its program: data, weights. Beyond this it is not read, and its digest is unknown. */
 const mostFiles = 2_000;
@@ -20,8 +21,10 @@ export async function keepMaterials(
   folder: RunFolder,
   program: TrainerProgram,
   from: Materials['from'],
+  { python, driver }: { python: string; driver: string | null },
 ): Promise<Materials> {
-  const found = { ...(await materialsOf(program)), config: null, data: null, from };
+  const [digests, code] = await Promise.all([materialsOf(program), keepCode(folder, program.file, python)]);
+  const found = { ...digests, ...code, driver, config: null, data: null, from };
   // Only the first session fetched that; of the rest an older one tells nothing.
   const materials = { ...found, from: from ?? (await readMaterials(folder))?.from ?? null };
   await replaceFile(folder.materials, JSON.stringify(materials));

@@ -1,5 +1,6 @@
 /** A run, and its receipt, as text. */
 
+import { codeText } from '../../contracts/code-text.ts';
 import { lifeText } from '../../contracts/life.ts';
 import { peakFacts } from '../../contracts/peak-text.ts';
 import type { Cause, Outcome, Receipt } from '../../contracts/receipt.ts';
@@ -37,6 +38,7 @@ export function receiptText(receipt: Receipt): string {
       ['checkpoints', checkpoints.map(({ name, reasons }) => `${name} (${reasons.join(', ')})`).join(', ') || 'none'],
       ...(receipt.data ? dataFacts(receipt.data) : []),
       ['left out', receipt.data && leftOutText(receipt.data)],
+      ['code', plain(codeText(receipt.materials) ?? '') || null],
       ['peak use', receipt.system ? peaksText(receipt.system) : null],
       ['published', `${files} files, ${sizeText(receipt.publishedBytes)}`],
       ['output folder', receipt.outputFolder && colors.bold(plain(receipt.outputFolder))],

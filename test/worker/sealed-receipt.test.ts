@@ -31,6 +31,10 @@ beforeEach(async () => {
   folder = await new RunFolders(data).make('r');
 });
 
+/** On a host without Python and GPU: of the environment nothing can be told. */
+const keep = (program: { name: string; file: string }, from: Materials['from']) =>
+  keepMaterials(folder, program, from, { python: join(data, 'no-python'), driver: null });
+
 async function trainer(files: Record<string, string>): Promise<{ name: string; file: string }> {
   const at = join(data, 'trainers', 'digits');
   await mkdir(join(at, '__pycache__'), { recursive: true });
@@ -41,14 +45,14 @@ async function trainer(files: Record<string, string>): Promise<{ name: string; f
 
 it('the digests of a trainer are those of its files, its locked environment and the SDK', async () => {
   const files = { 'requirements.lock': 'numpy==2', 'trainer.py': 'print()' };
-  const materials = await keepMaterials(folder, await trainer(files), null);
+  const materials = await keep(await trainer(files), null);
   expect(materials).toEqual({
     ...{ trainer: digest(lines(files)), environment: digest('numpy==2'), sdk: expect.stringMatching(/^[0-9a-f]{64}$/) },
-    ...{ config: null, data: null, from: null },
+    ...{ config: null, data: null, from: null, code: null, entry: digest('print()'), packages: null, driver: null },
   });
   expect(JSON.parse(await readFile(folder.materials, 'utf8'))).toEqual(materials);
   expect(isBookkeeping('materials.json')).toBe(true);
-  const changed = await keepMaterials(folder, await trainer({ 'trainer.py': 'print(1)' }), null);
+  const changed = await keep(await trainer({ 'trainer.py': 'print(1)' }), null);
   expect([changed.trainer === materials.trainer, changed.environment === materials.environment]).toEqual([false, true]);
 });
 
@@ -56,17 +60,17 @@ it('a trainer of one file is that file alone, without a locked environment; one 
   const file = join(data, 'one.py');
   await writeFile(file, 'print()');
   await writeFile(join(data, 'two.py'), '');
-  const one = await keepMaterials(folder, { name: 'one', file }, null);
+  const one = await keep({ name: 'one', file }, null);
   expect(one).toMatchObject({ trainer: digest(lines({ 'one.py': 'print()' })), environment: null });
   const many = Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`weights-${index}`, '']));
-  expect((await keepMaterials(folder, await trainer({ ...many, 'trainer.py': '' }), null)).trainer).toBeNull();
+  expect((await keep(await trainer({ ...many, 'trainer.py': '' }), null)).trainer).toBeNull();
 });
 
 it('the checkpoint that a run began with stays known to later sessions, which fetch none', async () => {
   const from = { run: 'other', life: 'l', checkpoint: 'epoch-0003', sha256: digest('') };
   const program = await trainer({ 'trainer.py': '' });
-  await keepMaterials(folder, program, from);
-  expect((await keepMaterials(folder, program, null)).from).toEqual(from);
+  await keep(program, from);
+  expect((await keep(program, null)).from).toEqual(from);
 });
 
 it('that checkpoint is told by its run, life and manifest, whether the run there has an id or only a folder', async () => {
@@ -101,7 +105,7 @@ it('a receipt has them, and whose it is, in which store, of which files; what a 
   const weights = await store.write('out/checkpoints/epoch-0001/weights', 'w');
   const checkpoints = [{ files: [{ ...weights, path: 'checkpoints/epoch-0001/weights' }] }] as Receipt['checkpoints'];
   const landed = { life, store, output: 'out', checkpoints, receipt, files, config, data: summary };
-  const here = await keepMaterials(folder, await trainer({ 'trainer.py': '' }), null);
+  const here = await keep(await trainer({ 'trainer.py': '' }), null);
   const facts = await factsOf({ ...landed, folder });
   expect(facts).toEqual({
     ...{ life, storeIdentity: await store.identity(), filesSha256: digest(fileList(files)) },

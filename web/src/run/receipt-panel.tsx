@@ -1,5 +1,6 @@
 import { Anchor, Card, Code, Grid, Stack, Table, Text, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
+import { codeText } from '../../../contracts/code-text.ts';
 import { addressOf } from '../../../contracts/http-api.ts';
 import { peakFacts } from '../../../contracts/peak-text.ts';
 import type { PublishedFile, Receipt } from '../../../contracts/receipt.ts';
@@ -13,6 +14,7 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
   const { run, epochs, batches, best, localFolder, stateSeconds, restarts, notes, files, checkpoints } = receipt;
   // A salvage finds files; what went before they were written it cannot know.
   const isForced = receipt.cause.kind === 'failure' && receipt.cause.failure.kind === 'forceStopped';
+  const code = codeText(receipt.materials);
   const unlessForced = (text: string): string => (isForced ? 'not known' : text);
   return (
     <Stack data-testid="receipt">
@@ -45,6 +47,7 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
               ['Started', unlessForced(formatInstant(receipt.startedAt))],
               ['Ended', formatInstant(receipt.endedAt)],
               ['Duration', unlessForced(formatSeconds(secondsBetween(receipt.startedAt, receipt.endedAt)))],
+              ...(code === null ? [] : [['Code', code] as [string, string]]),
               ['Published', sizeText(receipt.publishedBytes)],
               ['Folder on the host', localFolderText(localFolder)],
               [
