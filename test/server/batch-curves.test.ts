@@ -24,13 +24,13 @@ it('has every batch in its epoch, after all batches of those before, and at its 
   const columns = of(row(1, 2), row(1, 4), row(2, 2), row(3, 8));
   const trained = epochs(4, 8);
   expect(stepsOf(trained)).toEqual([4, 12]);
-  expect(batchX(columns, { x: 'epochs' }, trained)).toEqual([0.5, 1, 1.25, 3]);
-  expect(batchX(columns, { x: 'steps' }, trained)).toEqual([2, 4, 6, 20]);
-  expect(batchX(columns, { x: 'time' }, trained)).toEqual([102, 104, 202, 308]);
+  expect(batchX(columns, 'epochs', trained)).toEqual([0.5, 1, 1.25, 3]);
+  expect(batchX(columns, 'steps', trained)).toEqual([2, 4, 6, 20]);
+  expect(batchX(columns, 'time', trained)).toEqual([102, 104, 202, 308]);
   // Before the first epoch is complete nobody knows more than its own length, and of a loader without one not even that.
-  expect(batchX(of(row(1, 2)), { x: 'steps' }, undefined)).toEqual([2]);
+  expect(batchX(of(row(1, 2)), 'steps', undefined)).toEqual([2]);
   const unknown = of({ ...row(1, 2), batches: null }, { ...row(1, 5), batches: null });
-  expect(batchX(unknown, { x: 'epochs' }, undefined)).toEqual([0.4, 1]);
+  expect(batchX(unknown, 'epochs', undefined)).toEqual([0.4, 1]);
   // Epochs that were thinned out count, too.
   expect(stepsOf({ epoch: [1, 11, 12], batches: [4, 4, 4] })).toEqual([4, 44, 48]);
 });

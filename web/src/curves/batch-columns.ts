@@ -3,7 +3,9 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import type { BatchColumns, MetricColumns } from '../../../contracts/http-answers.ts';
 import { call } from '../api/call.ts';
-import type { CurveLook } from './curve-controls.tsx';
+
+/** What the horizontal axis tells. */
+export type CurveX = 'epochs' | 'steps' | 'time';
 
 /** `isWritten`: there is, or was, a session. */
 export function useBatchColumns(run: string, isOver: boolean, isWritten: boolean) {
@@ -72,8 +74,8 @@ export function stepsOf({ epoch, batches }: Pick<MetricColumns, 'epoch' | 'batch
 }
 
 /** Fractions of epochs, steps, or seconds since 1970. `epochs`: of the complete ones. */
-export function batchX(columns: BatchColumns, look: Pick<CurveLook, 'x'>, epochs: MetricColumns | undefined): number[] {
-  if (look.x === 'time') return columns.at.map((at) => at / 1000);
+export function batchX(columns: BatchColumns, x: CurveX, epochs: MetricColumns | undefined): number[] {
+  if (x === 'time') return columns.at.map((at) => at / 1000);
   const ends = new Map(epochs ? stepsOf(epochs).map((step, index) => [epochs.epoch[index] ?? 0, step]) : []);
   const longest = new Map<number, number>();
   columns.epoch.forEach((epoch, index) => {
@@ -82,7 +84,7 @@ export function batchX(columns: BatchColumns, look: Pick<CurveLook, 'x'>, epochs
   return columns.epoch.map((epoch, index) => {
     const batch = columns.batch[index] ?? 0;
     const length = longest.get(epoch) ?? 1;
-    if (look.x === 'epochs') return epoch - 1 + batch / length;
+    if (x === 'epochs') return epoch - 1 + batch / length;
     return (ends.get(epoch - 1) ?? (epoch - 1) * length) + batch;
   });
 }

@@ -1,8 +1,9 @@
 import { Group, SegmentedControl, Slider, Switch, Text } from '@mantine/core';
 import { useLocalStorage } from '@mantine/hooks';
+import type { CurveX } from './batch-columns.ts';
 
 export interface CurveLook {
-  x: 'epochs' | 'steps' | 'time';
+  x: CurveX;
   isLog: boolean;
   /** 0 to 0.99. */
   smoothing: number;

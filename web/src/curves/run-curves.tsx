@@ -143,7 +143,7 @@ interface BatchPlotsProps {
 
 /** What batches logged. */
 function BatchPlots({ columns, epochs, look, run }: BatchPlotsProps) {
-  const x = batchX(columns, look, epochs);
+  const x = batchX(columns, look.x, epochs);
   return groupCurves(Object.keys(columns.metrics)).map((group) => (
     <PlotCard key={group.title} title={`${group.title}, batches`}>
       <CurvePlot
