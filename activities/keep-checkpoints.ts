@@ -36,7 +36,8 @@ export const keepCheckpoints =
               progress.doing = `uploading ${entry.name}: ${why}`.slice(0, longestDoing);
             };
             const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes, onWait });
-            if (!whole) await putAside(folder, entry);
+            if (whole) host.metrics.stored(entry.createdAt);
+            else await putAside(folder, entry);
             (whole ? kept.stored : kept.damaged).push(entry.name);
           }
           for (const dropped of kept.damaged.length > 0 ? [] : input.remove) {
@@ -48,6 +49,7 @@ export const keepCheckpoints =
           }
           if (input.known && kept.damaged.length === 0) await removePassed(folder, input.store, input.known, signal);
           kept.bytes = progress.bytes ?? 0;
+          host.metrics.copied(kept.bytes);
           return kept;
         }),
       ),
