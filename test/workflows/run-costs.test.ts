@@ -10,12 +10,14 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { TestHost } from '../support/test-host.ts';
 
 /**
- * As on a host that has no /proc: how often the memory of trainers is looked for depends on the clock, and what that takes on all
- * processes of the machine (`test/worker/group-memory.test.ts` counts it).
+ * As on a host that has no /proc: how often trainers are measured depends on the clock, and what that takes on all processes of the
+ * machine (`test/worker/system-metrics.test.ts` counts it).
  */
-vi.mock('../../worker/process-groups.ts', async (importOriginal) => ({
-  ...(await importOriginal<typeof import('../../worker/process-groups.ts')>()),
-  groupMemory: async () => null,
+vi.mock('../../worker/system/system-recorder.ts', () => ({
+  SystemRecorder: class {
+    tick = async () => null;
+    end = async () => undefined;
+  },
 }));
 
 const epochs = 20;
