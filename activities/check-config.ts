@@ -6,12 +6,15 @@ import type { ConfigProblem } from '../contracts/failure.ts';
 import { type CheckedConfig, checkOptionsSchema } from '../contracts/host-messages.ts';
 import { claimFile, type Life } from '../contracts/life.ts';
 import { placeName } from '../contracts/names.ts';
+import { isProjectAddress } from '../contracts/project-address.ts';
 import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
 import { type ArtifactStore, falseIfStoreUnavailable, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { claimPlace } from '../worker/claims.ts';
 import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
-import type { Host } from '../worker/host.ts';
+import { DataSetProblem } from '../worker/data-sets.ts';
+import type { Host, ProjectFolder } from '../worker/host.ts';
+import { isDiskFull } from '../worker/session-start.ts';
 import { TrainerProblem } from '../worker/trainer-catalog.ts';
 import { failed, withStore, working } from './activity-support.ts';
 
@@ -27,7 +30,7 @@ export const checkConfig =
       try {
         return await checkParsed(host, parsed.data, chain ? host.runs.life(chain) : null, {
           signal,
-          onProgress: (doing) => (progress.doing = doing),
+          onProgress: (doing, counted) => (progress.doing = counted ? `${doing} (${shownCount(counted)})` : doing),
           deep: checkOptionsSchema.parse(options ?? {}).deep,
         });
       } catch (error) {
@@ -38,7 +41,7 @@ export const checkConfig =
 
 interface CallOptions {
   signal: AbortSignal;
-  onProgress: (doing: string) => void;
+  onProgress: (doing: string, counted?: { done: number; total: number }) => void;
   deep: boolean;
 }
 
@@ -73,21 +76,32 @@ async function checkParsed(
   // First of all: nothing that is not allowed is opened, not even to say what is wrong with it.
   const paths = await host.allowedPaths.problems(config, manifest, program.file);
   if (paths.length > 0) return refused([...paths, ...checkpointProblems(config, manifest)]);
-  const check = await host.trainers.check(program, config, options);
-  const told = life === null && check.dataReport ? { dataReport: check.dataReport } : {};
-  const problems = [
-    ...check.problems,
-    ...checkpointProblems(config, manifest),
-    // A trainer on the SDK says it by itself.
-    ...(manifest.datasets.length === 0 && config.data !== undefined && !check.problems.some(isAboutData)
-      ? [problem('data', config.data, `must be left out: ${manifest.name} has built-in data`)]
-      : []),
+  const ofCheckpoints = checkpointProblems(config, manifest);
+  const elsewhere = [
     ...(await storeProblems(host, config, async (store) => {
       await host.stores.check(store);
       // A run that was reset finds what it left before, and takes a place beside that.
       return life === null ? takenProblems(store, config) : [];
     })),
     ...(await continueProblems(config)),
+  ];
+  const isDownload = manifest.datasets.length > 0 && isProjectAddress(config.data);
+  // Nothing is downloaded for a run that cannot be.
+  if (isDownload && ofCheckpoints.length + elsewhere.length > 0) return refused([...ofCheckpoints, ...elsewhere]);
+  const fromServer = isDownload ? await downloaded(host, config.data ?? '', options) : null;
+  if (fromServer && 'problem' in fromServer) return refused([fromServer.problem]);
+  const check = await host.trainers.check(program, fromServer ? { ...config, data: fromServer.path } : config, options);
+  const told = life === null && check.dataReport ? { dataReport: check.dataReport } : {};
+  const problems = [
+    ...check.problems.map((one) =>
+      fromServer && isAboutData(one) ? { ...one, value: shownValue(fromServer.address) } : one,
+    ),
+    ...ofCheckpoints,
+    // A trainer on the SDK says it by itself.
+    ...(manifest.datasets.length === 0 && config.data !== undefined && !check.problems.some(isAboutData)
+      ? [problem('data', config.data, `must be left out: ${manifest.name} has built-in data`)]
+      : []),
+    ...elsewhere,
   ];
   if (problems.length > 0) return { ...refused(problems), ...told };
   // Last of all: a configuration that is refused leaves nothing behind.
@@ -107,6 +121,8 @@ async function checkParsed(
     config: {
       ...config,
       parameters: check.parameters,
+      // Whoever trains it trains on what was checked.
+      ...(fromServer ? { data: fromServer.address } : {}),
       checkpoints: { ...config.checkpoints, best },
       // Whichever host has the run from now on: what it stores belongs where the check has looked.
       store: config.store ?? store.address,
@@ -119,6 +135,25 @@ async function checkParsed(
     ...told,
   };
 }
+
+/** The folder of a project, or why there is none. */
+async function downloaded(
+  host: Host,
+  data: string,
+  options: CallOptions,
+): Promise<ProjectFolder | { problem: ConfigProblem }> {
+  try {
+    return await host.projects.get(data, options);
+  } catch (error) {
+    const isKnown = error instanceof DataSetProblem || error instanceof StoreError;
+    if (!isKnown && !isDiskFull(error)) throw error;
+    const why = isKnown ? error.message : `${host.id} has no space left for it in its cache folder`;
+    return { problem: problem('data', data, why) };
+  }
+}
+
+const shownCount = ({ done, total }: { done: number; total: number }) =>
+  `${done.toLocaleString('en')} of ${total.toLocaleString('en')}`;
 
 const knownRun = 'the id of a run that the Temporal server knows, with an output folder';
 

@@ -4,23 +4,18 @@
  */
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { batchesFile } from '../contracts/batch-rows.ts';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import { isSameLife, type Life, placeOf } from '../contracts/life.ts';
 import type { MovedIn, MoveInInput } from '../contracts/run-activities.ts';
 import { type ArtifactStore, outputPath, readText, type TransferOptions } from '../stores/artifact-store.ts';
-import {
-  fetchCheckpoint,
-  isWhole,
-  manifestOf,
-  mergedRows,
-  publishCheckpoint,
-  wholeInStore,
-} from '../worker/checkpoints.ts';
+import { fetchCheckpoint, isWhole, manifestOf, publishCheckpoint, wholeInStore } from '../worker/checkpoints.ts';
 import { claimOutput } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
 import { readRunFile } from '../worker/run-report.ts';
+import { mergedBatchRows, mergedRows } from '../worker/stored-rows.ts';
 import { readKept } from '../worker/upkeep.ts';
 import { withStore, working } from './activity-support.ts';
 
@@ -53,6 +48,9 @@ export const moveIn =
           }
           const rows = [await readText(store, `${before}/metrics.jsonl`), await readIfThere(folder.metrics)];
           await store.write(`${output}/metrics.jsonl`, mergedRows(rows, epochs));
+          const batches = [await readText(store, `${before}/${batchesFile}`), await readIfThere(folder.batches)];
+          const last = ledger.filter(({ name }) => brought.includes(name)).at(-1);
+          if (last) await store.write(`${output}/${batchesFile}`, mergedBatchRows(batches, last));
         });
         if (await isLeft(host, folder)) await host.closedRuns.salvage(folder);
         const shown = (path: string) => `${store.address}/${path}`;

@@ -10,13 +10,10 @@ import { storedRunConfigSchema } from '../contracts/run-config.ts';
 import { type ArtifactStore, outputPath, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { fileListName, namedOf } from '../stores/file-list.ts';
 import {
-  cutRows,
   damagedHere,
-  firstRows,
   manifestOf,
   putAside,
   removeStrays,
-  restoreRows,
   storeCheckpoint,
   storedFiles,
   wholeInStore,
@@ -27,6 +24,7 @@ import { endPredecessor } from '../worker/predecessor.ts';
 import { leftOutNotes, publishedFiles } from '../worker/published-files.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
 import { factsOf, sealReceipt } from '../worker/sealed-receipt.ts';
+import { cutBatchRows, cutRows, firstRows, restoreRows, storedSystemRows } from '../worker/stored-rows.ts';
 import { longestDoing, withStore, working } from './activity-support.ts';
 
 export const publish =
@@ -82,6 +80,11 @@ export const publish =
             const kept = rows && firstRows(rows, epochs);
             if (kept !== null) files.push(inside(output, await store.write(`${output}/metrics.jsonl`, kept)));
           }
+          const last = checkpoints.at(-1) ?? { epoch: 0, batch: 0 };
+          const batchRows = await cutBatchRows({ folder, store, output }, last);
+          if (batchRows) files.push(inside(output, batchRows));
+          const measured = await storedSystemRows({ folder, store, output });
+          if (measured.file) files.push(inside(output, measured.file));
           const report = folder
             ? await readIfThere(folder.dataReport)
             : await readText(store, `${output}/${dataReportFile}`);
@@ -106,6 +109,7 @@ export const publish =
             files,
             config: published,
             data,
+            system: measured.peaks,
           });
           const named = await namedOf(files, async (list) =>
             inside(output, await store.write(`${output}/${fileListName}`, list)),

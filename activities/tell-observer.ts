@@ -29,7 +29,7 @@ export const tellObserver =
         try {
           // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
           await host.outputs.runExclusive(`${place} ${name}`, signal, () =>
-            one.tell(wanted, { run, store, output }, delivery),
+            one.tell(wanted, { run, project: config.project, trainer: config.trainer, store, output }, delivery),
           );
         } catch (error) {
           host.metrics.delivered(name, 'failed');

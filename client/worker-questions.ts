@@ -14,6 +14,7 @@ import {
   trainerListSchema,
 } from '../contracts/host-messages.ts';
 import { workProgressSchema } from '../contracts/progress.ts';
+import { isProjectAddress } from '../contracts/project-address.ts';
 import { hostControlQueue, poolControlQueue } from '../contracts/queues.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Calls } from './calls.ts';
@@ -21,6 +22,8 @@ import { NoWorkerError, WorkerFailedError } from './errors.ts';
 import { typedError } from './temporal-errors.ts';
 
 const lookEveryMs = 500;
+/** Of a data set that the check downloads; that it still moves is told by its heartbeats. */
+const longestDownloadSeconds = 24 * 3600;
 
 export type Hear = (doing: string) => void;
 
@@ -57,6 +60,7 @@ export class WorkerQuestions {
   ): Promise<CheckedConfig> {
     return this.ask({
       ...this.poolQuestion(config.pool),
+      ...(isProjectAddress(config.data) ? { answerSeconds: longestDownloadSeconds } : {}),
       onProgress,
       activity: 'checkConfig',
       args: [config, null, how],

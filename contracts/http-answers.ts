@@ -276,6 +276,26 @@ export const metricColumnsSchema = z.strictObject({
 });
 export type MetricColumns = z.infer<typeof metricColumnsSchema>;
 
+const amounts = z.array(z.number().nullable());
+
+/** Rows of system.jsonl as columns; what each means is told there (`systemRowSchema`). */
+export const systemColumnsSchema = z.strictObject({
+  source: fileSourceSchema,
+  /** Milliseconds since 1970: the end of what was measured for `seconds`. */
+  at: z.array(z.int()),
+  seconds: z.array(z.number()),
+  cpu: amounts,
+  memoryBytes: amounts,
+  readBytes: amounts,
+  writtenBytes: amounts,
+  receivedBytes: amounts,
+  sentBytes: amounts,
+  gpus: z.array(
+    z.strictObject({ index: z.int(), use: amounts, memoryBytes: amounts, watts: amounts, celsius: amounts }),
+  ),
+});
+export type SystemColumns = z.infer<typeof systemColumnsSchema>;
+
 // ── Hosts
 
 /** A host that was asked and did not answer. */

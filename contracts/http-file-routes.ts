@@ -1,6 +1,12 @@
 /** Files of a run, and what is read from them. */
 import { z } from 'zod';
-import { folderListingSchema, logPageSchema, metricColumnsSchema, runCheckpointSchema } from './http-answers.ts';
+import {
+  folderListingSchema,
+  logPageSchema,
+  metricColumnsSchema,
+  runCheckpointSchema,
+  systemColumnsSchema,
+} from './http-answers.ts';
 import { filesParams, type RouteDefinition, runParams } from './http-route.ts';
 import { relativePath } from './names.ts';
 import { runEventSchema } from './run-messages.ts';
@@ -74,5 +80,18 @@ export const fileRoutes = {
       after: z.coerce.number().int().min(0).default(0),
     }),
     answer: metricColumnsSchema,
+  },
+  system: {
+    method: 'GET',
+    path: '/api/runs/:run/system',
+    tag: 'files',
+    summary: 'What the run took of its hosts: CPU, memory, disk, network, GPUs',
+    action: 'see',
+    params: filesParams,
+    query: z.strictObject({
+      /** Only rows after this time, in milliseconds since 1970: for what came since the last request. */
+      after: z.coerce.number().int().min(0).default(0),
+    }),
+    answer: systemColumnsSchema,
   },
 } as const satisfies Record<string, RouteDefinition>;

@@ -8,6 +8,7 @@ import { failureSchema } from './failure.ts';
 import { lifeSchema } from './life.ts';
 import { sha256 } from './names.ts';
 import { sessionSchema } from './session.ts';
+import { systemPeaksSchema } from './system-metrics.ts';
 import { extensible, openEnum } from './tolerance.ts';
 
 /** What a session trained with, as its host found it when it began. */
@@ -60,6 +61,8 @@ export const receiptFactsSchema = extensible({
   /** Of the store that it is in; null where that has lost its mark. */
   storeIdentity: z.string().nullable().optional(),
   materials: materialsSchema.optional(),
+  /** What its sessions took of their hosts, at most, as `system.jsonl` has it; left out where nobody measured. */
+  system: systemPeaksSchema.optional(),
   /** Of `files.jsonl`, or of what would be in it where the receipt names all files: a line for each, as it was published. */
   filesSha256: sha256.optional(),
   /** Of the published files, those of checkpoints too: how many were proved to be in the store by what. */

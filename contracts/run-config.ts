@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { name, placeName } from './names.ts';
+import { isProjectAddress, readProjectAddress } from './project-address.ts';
 import { tolerant } from './tolerance.ts';
 
 const seconds = (allowed: { min: number; max: number; default: number }) =>
@@ -149,8 +150,13 @@ export const runConfigSchema = z.strictObject({
     .string()
     .min(1)
     .max(4096)
+    .refine((data) => !isProjectAddress(data) || readProjectAddress(data) !== null, {
+      message: 'must have the number of a project after supervisely:, such as supervisely:1951',
+    })
     .optional()
-    .describe('Absolute path of the data set on the hosts, or the name of one that comes with the trainer.'),
+    .describe(
+      'Absolute path of the data set on the hosts, the name of one that comes with the trainer, or a project of a Supervisely server, `supervisely:PROJECT-ID`, to which the check adds its version.',
+    ),
   seed: z.int().min(0).max(4_294_967_295).default(0).describe('Seed of all random numbers of the training.'),
   pool: name.default('gpu').describe('The pool of hosts that may train the run.'),
   priority: z.int().min(1).max(5).default(3).describe('1 is served first, 5 last.'),

@@ -5,6 +5,8 @@ import type { ArtifactStore } from '../stores/artifact-store.ts';
 /** The run that is observed: its output folder is `output` in `store`. */
 export interface ObservedRun {
   run: string;
+  project: string;
+  trainer: string;
   store: ArtifactStore;
   output: string;
 }

@@ -36,7 +36,8 @@ export function readWebhook(variables: WebhookVariables): WebhookSettings | null
   return { address, key, kinds };
 }
 
-function isAddress(text: string): boolean {
+/** http or https, without a user and a password. */
+export function isAddress(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password } = new URL(text);
   // A user and a password would be in the message of each request that fails.
@@ -44,7 +45,7 @@ function isAddress(text: string): boolean {
 }
 
 /** As https://www.standardwebhooks.com has it. */
-function keyOf(secret: string): Buffer | null {
+export function keyOf(secret: string): Buffer | null {
   const [, base64] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
   const key = Buffer.from(base64 ?? '', 'base64');
   return key.length >= 24 && key.length <= 64 ? key : null;

@@ -12,6 +12,7 @@ import { PlacesOfRuns } from './places-of-runs.ts';
 import { RefusedError } from './refusals.ts';
 import type { Asked, Handle } from './routes.ts';
 import { eventsInFile, withFile } from './run-events.ts';
+import { noSystemRows, systemColumns } from './system-columns.ts';
 import type { TemporalLink } from './temporal-link.ts';
 
 export function fileRoutes(handle: Handle, link: TemporalLink): void {
@@ -120,6 +121,19 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
     ).catch((error: unknown) => {
       if (!nearest || !(error instanceof FileNotFoundError)) throw error;
       return { found: noRows(nearest, query.after) };
+    });
+    return found;
+  });
+
+  handle('system', async ({ params, query }) => {
+    const backend = await link.backend();
+    const run = await places.of(backend, params.run);
+    const [nearest] = run.places;
+    const { found } = await firstThatHas(run, `system.jsonl of run ${params.run}`, (at) =>
+      systemColumns(backend.files, at, query.after),
+    ).catch((error: unknown) => {
+      if (!nearest || !(error instanceof FileNotFoundError)) throw error;
+      return { found: noSystemRows(nearest) };
     });
     return found;
   });

@@ -1,8 +1,8 @@
-/** Rows of metrics.jsonl as columns, read part by part and thinned out as they come. */
+/** Rows of metrics.jsonl as columns, thinned out. */
 import type { FilesPlace, RunFiles } from '../client/run-files.ts';
 import type { MetricColumns } from '../contracts/http-answers.ts';
 import { type EpochResult, epochResultSchema } from '../contracts/protocol.ts';
-import { largestPart } from '../contracts/run-files.ts';
+import { allRows, newestRows } from './rows-of-runs.ts';
 
 const file = 'metrics.jsonl';
 
@@ -14,7 +14,8 @@ export async function metricColumns(
 ): Promise<MetricColumns | null> {
   const size = await files.size(place, file);
   if (size === null) return null;
-  const rows = after > 0 ? await newestRows(files, place, size, after) : await allRows(files, place, size);
+  const rowsFile = { files, place, file, size, schema: epochResultSchema };
+  const rows = after > 0 ? await newestRows(rowsFile, ({ epoch }) => epoch <= after) : await allRows(rowsFile);
   return { source: place.source, total: rows.at(-1)?.epoch ?? after, ...columnsOf(rows, points) };
 }
 
@@ -24,47 +25,6 @@ export const noRows = ({ source }: Pick<FilesPlace, 'source'>, after: number): M
   total: after,
   ...columnsOf([], 0),
 });
-
-async function allRows(files: RunFiles, place: FilesPlace, size: number): Promise<EpochResult[]> {
-  const rows: EpochResult[] = [];
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const bytes of files.bytes(place, file, 0, size)) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) take(rows, line);
-  }
-  take(rows, rest);
-  return rows;
-}
-
-/** Each epoch is there once and in order, so what is new is at the end. */
-async function newestRows(files: RunFiles, place: FilesPlace, size: number, after: number): Promise<EpochResult[]> {
-  let tail = Buffer.alloc(0);
-  for (let start = size; start > 0; ) {
-    const from = Math.max(0, start - largestPart);
-    tail = Buffer.concat([await files.part(place, file, from, start - from), tail]);
-    start = from;
-    const rows: EpochResult[] = [];
-    const lines = tail.toString('utf8').split('\n');
-    // The first line is whole only at the beginning of the file.
-    for (const line of start === 0 ? lines : lines.slice(1)) take(rows, line);
-    if (start === 0 || (rows[0] !== undefined && rows[0].epoch <= after))
-      return rows.filter(({ epoch }) => epoch > after);
-  }
-  return [];
-}
-
-/** A row that is being written, or that an older version wrote, is passed over. */
-function take(rows: EpochResult[], line: string): void {
-  if (!line.startsWith('{')) return;
-  try {
-    const row = epochResultSchema.safeParse(JSON.parse(line));
-    if (row.success) rows.push(row.data);
-  } catch {
-    return;
-  }
-}
 
 /** Every epoch may have names of its own: what is left out is in `metrics.jsonl`. */
 const mostNames = 500;

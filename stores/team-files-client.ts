@@ -6,7 +6,7 @@ import { StoreError } from './artifact-store.ts';
 import type { Call } from './bucket.ts';
 import { IdleSignal } from './stalled.ts';
 import { refusal, teamFilesError, unexpected } from './team-files-errors.ts';
-import { teamFilesSettings } from './team-files-settings.ts';
+import { superviselySettings, teamFilesSettings } from './team-files-settings.ts';
 
 export interface TeamFilesRequest {
   /** Such as `file-storage.list`. */
@@ -14,6 +14,8 @@ export interface TeamFilesRequest {
   /** Beside the team: parameters as JSON, or a body of so many bytes with parameters in the query. */
   json?: Record<string, unknown>;
   upload?: { query: Record<string, string>; size: number; bytes: () => AsyncIterable<Uint8Array> };
+  /** The method is about no team. */
+  isTeamless?: true;
   headers?: Record<string, string>;
   /** So long nothing may move. */
   idleMs?: number;
@@ -45,18 +47,19 @@ export const askTeamFiles = <T>(
 
 async function send<T>(
   { signal }: Call,
-  { method, json, upload, headers, idleMs = 60_000 }: TeamFilesRequest,
+  { method, json, upload, isTeamless, headers, idleMs = 60_000 }: TeamFilesRequest,
   take: (answer: IncomingMessage, moved: () => void) => Promise<T>,
 ): Promise<T> {
   const idle = new IdleSignal(signal, Math.max(idleMs, ((upload?.size ?? 0) / slowestStoring) * 1000));
   let sent: ClientRequest | null = null;
   try {
     signal?.throwIfAborted();
-    const { api, token, team } = await teamFilesSettings();
+    const { api, token, ...of } = isTeamless ? await superviselySettings() : await teamFilesSettings();
+    const team = 'team' in of ? { teamId: of.team } : {};
     const url = new URL(`${api}${method}`);
-    for (const [name, value] of Object.entries(upload ? { teamId: `${team}`, ...upload.query } : {}))
-      url.searchParams.set(name, value);
-    const body = upload ?? asBody(JSON.stringify({ teamId: team, ...json }));
+    for (const [name, value] of Object.entries(upload ? { ...team, ...upload.query } : {}))
+      url.searchParams.set(name, `${value}`);
+    const body = upload ?? asBody(JSON.stringify({ ...team, ...json }));
     sent = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
       method: 'POST',
       headers: {

@@ -9,10 +9,13 @@ import { parseEnv } from 'node:util';
 import { BucketError } from './bucket.ts';
 import { codeOf } from './file-errors.ts';
 
-export interface TeamFilesSettings {
+export interface SuperviselySettings {
   /** Of the API's methods, with a slash at its end. */
   api: string;
   token: string;
+}
+
+export interface TeamFilesSettings extends SuperviselySettings {
   team: number;
 }
 
@@ -22,11 +25,25 @@ type Variables = Readonly<Record<string, string | undefined>>;
 const teamVariables = ['CONTEXT_TEAMID', 'context.teamId', 'TEAM_ID'] as const;
 
 /** Throws a BucketError that tells what is missing, or wrong. */
+export const superviselySettings = async (env: Variables = process.env): Promise<SuperviselySettings> =>
+  serverIn(env, isSaidIn(env) ? {} : await variablesInHome());
+
+/** The same, with the team. */
 export async function teamFilesSettings(env: Variables = process.env): Promise<TeamFilesSettings> {
-  // A token is told to the server that it came with, and to no other.
-  const isHere = Boolean(env.SERVER_ADDRESS || env.API_TOKEN);
-  const needsFile = !isHere || !teamIn(env);
-  const file = needsFile ? await variablesInHome() : {};
+  const file = isSaidIn(env) && teamIn(env) ? {} : await variablesInHome();
+  const server = serverIn(env, file);
+  const team = teamIn(env) ?? teamIn(file);
+  if (team === undefined)
+    throw missing('TEAM_ID, the team in whose files the store is, is not set on this worker, nor in');
+  if (!/^[1-9]\d{0,14}$/.test(team)) throw problem('TEAM_ID is not the number of a team');
+  return { ...server, team: Number(team) };
+}
+
+/** A token is told to the server that it came with, and to no other: the file counts where the environment has neither. */
+const isSaidIn = (env: Variables) => Boolean(env.SERVER_ADDRESS || env.API_TOKEN);
+
+function serverIn(env: Variables, file: Variables): SuperviselySettings {
+  const isHere = isSaidIn(env);
   const { SERVER_ADDRESS: server, API_TOKEN: token, SUPERVISELY_API_SERVER_ADDRESS: api } = isHere ? env : file;
   if (!server && !token) throw missing('SERVER_ADDRESS and API_TOKEN are not set on this worker, nor in');
   const where = isHere ? 'of this worker' : `in ~/${fileName}`;
@@ -34,16 +51,12 @@ export async function teamFilesSettings(env: Variables = process.env): Promise<T
   if (!token) throw problem(`SERVER_ADDRESS ${where} has no API_TOKEN beside it`);
   // As a header it would end there, and what is said of it has parts of it.
   if (!/^[\x21-\x7e]+$/.test(token)) throw problem(`API_TOKEN ${where} is not a token`);
-  const team = teamIn(env) ?? teamIn(file);
-  if (team === undefined)
-    throw missing('TEAM_ID, the team in whose files the store is, is not set on this worker, nor in');
-  if (!/^[1-9]\d{0,14}$/.test(team)) throw problem('TEAM_ID is not the number of a team');
   const base = api ? normal(api) : `${normal(server)}/public/api`;
   if (!isHttp(base))
     throw problem(
       `${api ? 'SUPERVISELY_API_SERVER_ADDRESS' : 'SERVER_ADDRESS'} ${where} is not the address of a server`,
     );
-  return { api: `${base}/v3/`, token, team: Number(team) };
+  return { api: `${base}/v3/`, token };
 }
 
 const fileName = 'supervisely.env';

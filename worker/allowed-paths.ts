@@ -8,6 +8,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, normalize, resolve, sep } from 'node:path';
 import { shownValue } from '../contracts/config-problems.ts';
 import type { ConfigProblem } from '../contracts/failure.ts';
+import { isProjectAddress, readProjectAddress } from '../contracts/project-address.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
 import { StoreError } from '../stores/artifact-store.ts';
@@ -19,17 +20,28 @@ import { pathParameters } from './path-parameters.ts';
 export class AllowedPaths {
   /**
    * `roots`: absolute folders; null allows every path. `base`: the folder that a relative path may start from. `stores`: addresses of stores
-   * that are not folders, and of what they may be below; null allows every one.
+   * that are not folders, and of what they may be below; null allows every one. `projects`: of a Supervisely server, by number; null allows every one.
    */
   constructor(
     readonly roots: readonly string[] | null,
     readonly base: string = process.cwd(),
     readonly stores: readonly string[] | null = [],
+    readonly projects: readonly number[] | null = [],
   ) {}
 
   /** `trainerFile`: relative paths may be meant to start from its folder, too. */
-  problems(config: RunConfig, manifest: TrainerManifest, trainerFile: string): Promise<ConfigProblem[]> {
-    return this.#outside(pathFields(config, manifest), [this.base, dirname(trainerFile)]);
+  async problems(config: RunConfig, manifest: TrainerManifest, trainerFile: string): Promise<ConfigProblem[]> {
+    const outside = await this.#outside(pathFields(config, manifest), [this.base, dirname(trainerFile)]);
+    return [...(manifest.datasets.length > 0 ? this.#projectProblems(config) : []), ...outside];
+  }
+
+  /** The worker's own token opens them. */
+  #projectProblems({ data }: RunConfig): ConfigProblem[] {
+    if (!isProjectAddress(data) || this.projects === null) return [];
+    if (this.projects.includes(readProjectAddress(data)?.project ?? 0)) return [];
+    const allowed = this.projects.join(', ') || '(no project)';
+    const message = `must be a project that runs may read: ${allowed} (EPOCHAL_SUPERVISELY_PROJECTS of the worker)`;
+    return [{ field: 'data', value: shownValue(data), message }];
   }
 
   /** The same of its store alone: before that is opened, and for whom no trainer has to be asked. */
@@ -71,7 +83,8 @@ function pathFields(config: RunConfig, manifest: TrainerManifest): PathField[] {
   const { data, continueFrom, parameters } = config;
   const fields: PathField[] = pathParameters(manifest.parameters, parameters);
   // A trainer without data sets gets none: that is refused for its own reason.
-  if (data !== undefined && manifest.datasets.length > 0) fields.push({ field: 'data', value: data });
+  if (data !== undefined && manifest.datasets.length > 0 && !isProjectAddress(data))
+    fields.push({ field: 'data', value: data });
   fields.push(...storeFields(config));
   if (continueFrom?.outputFolder !== undefined)
     fields.push(placeField('continueFrom.outputFolder', continueFrom.outputFolder));

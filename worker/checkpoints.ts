@@ -16,8 +16,9 @@ import { type ArtifactStore, DamagedError, readText, type TransferOptions } from
 import { digestFile } from '../stores/file-digest.ts';
 import { loneFiles } from '../stores/lone-files.ts';
 import { fileInside } from './inside.ts';
-import { type RunFolder, readIfThere, replaceFile, sizeOf } from './run-folders.ts';
-import { epochRows, parseJson, readManifest, readManifests, start } from './run-report.ts';
+import { type RunFolder, sizeOf } from './run-folders.ts';
+import { parseJson, readManifest, readManifests, start } from './run-report.ts';
+import { restoreOtherRows, restoreRows, storeRows } from './stored-rows.ts';
 
 export interface Resume {
   manifest: CheckpointManifest;
@@ -76,58 +77,11 @@ export async function chooseResume(request: ResumeRequest): Promise<Resume | nul
       await fetchCheckpoint(request.store, `${request.output}/checkpoints/${manifest.name}`, manifest, path, { signal })
     ) {
       await restoreRows(request, manifest.epoch, 'store');
+      await restoreOtherRows(request);
       return { manifest, path };
     }
   }
   return null;
-}
-
-/** `metrics.jsonl` with a row for each of the first `epochs` epochs, from here and the store; `first` goes before. */
-export async function restoreRows(
-  { folder, store, output }: Pick<ResumeRequest, 'folder' | 'store' | 'output'>,
-  epochs: number,
-  first: 'local' | 'store',
-): Promise<void> {
-  const local = await readIfThere(folder.metrics);
-  const here = epochRows(local ?? '');
-  const isComplete = Array.from({ length: epochs }, (_, index) => index + 1).every((epoch) => here.has(epoch));
-  if (first === 'local' && isComplete) return;
-  const stored = await storedRows(store, output);
-  await replaceFile(folder.metrics, mergedRows(first === 'local' ? [local, stored] : [stored, local], epochs));
-}
-
-/** A host that was away may store late what it has: rows that another one has stored since stay. */
-async function storeRows(folder: RunFolder, store: ArtifactStore, output: string): Promise<void> {
-  const local = await readIfThere(folder.metrics);
-  if (local === null) return;
-  const stored = await storedRows(store, output);
-  // As a rule rows were added to those that are there: then nothing has to be parsed, however long the run is.
-  const rows = local.startsWith(stored) ? local : mergedRows([local, stored]);
-  await store.write(`${output}/metrics.jsonl`, rows);
-}
-
-/** `metrics.jsonl` as the store has it; empty where there is none. */
-async function storedRows(store: ArtifactStore, output: string): Promise<string> {
-  return (await readText(store, `${output}/metrics.jsonl`)) ?? '';
-}
-
-/** Rows of the first `epochs` epochs, or of all, of several `metrics.jsonl`; of two with one epoch that of the earlier text. */
-export const mergedRows = (texts: readonly (string | null)[], epochs?: number): string =>
-  linesOf(new Map([...texts].reverse().flatMap((text) => [...epochRows(text ?? '')])), epochs);
-
-/** Drops rows after the first `epochs` epochs: of an epoch that was trained, and whose checkpoint was never whole. */
-export async function cutRows(folder: RunFolder, epochs: number): Promise<void> {
-  const text = await readIfThere(folder.metrics);
-  if (text !== null && firstRows(text, epochs) !== text) await replaceFile(folder.metrics, firstRows(text, epochs));
-}
-
-/** The rows of the first `epochs` epochs of a `metrics.jsonl`. */
-export const firstRows = (text: string, epochs: number): string =>
-  [...epochRows(text).keys()].some((epoch) => epoch > epochs) ? linesOf(epochRows(text), epochs) : text;
-
-function linesOf(rows: ReadonlyMap<number, unknown>, epochs = Number.POSITIVE_INFINITY): string {
-  const wanted = [...rows].filter(([epoch]) => epoch <= epochs).sort(([a], [b]) => a - b);
-  return wanted.map(([, row]) => `${JSON.stringify(row)}\n`).join('');
 }
 
 /** Every file of the manifest is there, in the checkpoint's own folder, with its size and sha256. */

@@ -1,9 +1,23 @@
 /** Which devices a slot stands for, as the trainer's environment tells it. */
+import type { GpuUse } from '../contracts/system-metrics.ts';
 import { GpuMemory } from './gpu-memory.ts';
 import { type Gpu, readGpus } from './gpus.ts';
 import type { Slot } from './slots.ts';
+import { GpuReadings } from './system/gpu-readings.ts';
+
+/** The GPUs of a slot, for who watches its session. */
+export interface SlotGpus {
+  /** As it was before the trainer started; null where it cannot be told whose it is. */
+  memory: GpuMemory | null;
+  /** Until `signal`; answers what they did last. */
+  watch: (signal: AbortSignal) => () => GpuUse[];
+}
+
+export const noGpus: SlotGpus = { memory: null, watch: () => () => [] };
 
 export class Devices {
+  readonly #readings = new GpuReadings();
+
   constructor(readonly gpus: readonly Gpu[]) {}
 
   static async read(): Promise<Devices> {
@@ -19,6 +33,11 @@ export class Devices {
   /** The memory of the slot's GPUs; null without one, and where several slots share it: nobody could tell whose it is. */
   async memory(slot: Slot, slots: number): Promise<GpuMemory | null> {
     return slots <= this.gpus.length ? GpuMemory.read(this.#gpusOf(slot, slots)) : null;
+  }
+
+  /** What they do, whoever uses them. */
+  watch(slot: Slot, slots: number): SlotGpus['watch'] {
+    return (signal) => this.#readings.watch(this.#gpusOf(slot, slots), signal);
   }
 
   /** GPUs are dealt round the slots, so that fewer slots have several each; more slots than GPUs share them. */

@@ -1,23 +1,30 @@
 /** This host: the parts that activities work with, made once for each worker process. */
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { sessionFileSchema } from '../contracts/protocol.ts';
 import { AllowedPaths } from './allowed-paths.ts';
 import { ClosedRuns } from './closed-runs.ts';
 import { DataSets } from './data-sets.ts';
 import type { Devices } from './devices.ts';
 import { HostMetrics } from './host-metrics.ts';
+import { inGroups } from './in-groups.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { processLauncher } from './launchers/process.ts';
 import { Observers } from './observers.ts';
-import { hostId, RunFolders } from './run-folders.ts';
+import { hostId, RunFolders, readIfThere } from './run-folders.ts';
+import { parseJson } from './run-report.ts';
 import type { Runs } from './runs.ts';
 import { SessionSockets } from './session-sockets.ts';
 import { Sessions } from './sessions.ts';
 import type { WorkerSettings } from './settings.ts';
 import { Slots } from './slots.ts';
 import { Stores } from './stores.ts';
+import { type ProjectFolder, SuperviselyProjects } from './supervisely/projects.ts';
 import { TrainerCatalog } from './trainer-catalog.ts';
 import { version } from './version.ts';
+
+export type { ProjectFolder };
 
 export interface Host {
   readonly id: string;
@@ -29,6 +36,7 @@ export interface Host {
   readonly dataSets: DataSets;
   readonly stores: Stores;
   readonly allowedPaths: AllowedPaths;
+  readonly projects: SuperviselyProjects;
   readonly slots: Slots;
   readonly runs: Runs;
   readonly closedRuns: ClosedRuns;
@@ -56,17 +64,38 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
     log.info({ runs: taken }, `all ${taken.length} slots are taken: other runs of pool ${pool} wait for one`),
   );
   const stores = new Stores(settings.store, dataFolder);
-  const allowedPaths = new AllowedPaths(settings.allowedPaths, undefined, settings.allowedStores);
+  const { allowedStores, superviselyProjects } = settings;
+  const allowedPaths = new AllowedPaths(settings.allowedPaths, undefined, allowedStores, superviselyProjects);
+  const projects = new SuperviselyProjects(join(cacheFolder, 'supervisely'), () => dataInUse(folders));
   const outputs = new KeyedMutex();
   const closedRuns = new ClosedRuns({ id, pool, stores, runs });
   const { sessionIdleSeconds } = settings;
-  const shared = { id, log, devices, folders, trainers, slots, stores, allowedPaths, outputs, runs, closedRuns };
+  const shared = {
+    id,
+    log,
+    devices,
+    folders,
+    trainers,
+    slots,
+    stores,
+    allowedPaths,
+    projects,
+    outputs,
+    runs,
+    closedRuns,
+  };
   const sessions = new Sessions({
     ...{ ...shared, launcher: processLauncher, sessionIdleSeconds },
     sockets: new SessionSockets(dataFolder),
   });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
-  const observers = new Observers(settings.webhook);
+  const observers = new Observers(settings.webhook, settings.notify);
   const metrics = new HostMetrics({ host: id, pool, version, slots, sessions });
   return { ...shared, settings, dataSets, sessions, observers, metrics, openings: new KeyedMutex() };
+}
+
+/** What the sessions of this host read, those that ended with their files kept included. */
+async function dataInUse(folders: RunFolders): Promise<Set<string>> {
+  const texts = await inGroups(await folders.list(), ({ session }) => readIfThere(session).catch(() => null));
+  return new Set(texts.flatMap((text) => (text && parseJson(sessionFileSchema, text)?.data) || []));
 }

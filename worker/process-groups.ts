@@ -83,20 +83,6 @@ export async function signalProcess({ pid, startTicks }: ProcessIdentity, signal
   }
 }
 
-/** Resident memory of the group's processes in bytes; null where it cannot be read. */
-export async function groupMemory(group: number): Promise<number | null> {
-  const numbers = await readdir('/proc').catch(() => null);
-  if (!numbers) return null;
-  let bytes = 0;
-  for (const entry of numbers) {
-    if (!/^\d+$/.test(entry)) continue;
-    const found = await readProcess(Number(entry));
-    if (found?.group !== group) continue;
-    bytes += residentBytes(await readFile(`/proc/${entry}/status`, 'utf8').catch(() => ''));
-  }
-  return bytes;
-}
-
 /** Resident memory by a /proc/<pid>/status, which tells it in KiB; /proc/<pid>/stat has pages, of 4 KiB to 64 KiB. */
 export const residentBytes = (status: string): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
 

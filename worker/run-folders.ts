@@ -4,9 +4,11 @@ import { constants } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { batchesFile } from '../contracts/batch-rows.ts';
 import { dataReportFile } from '../contracts/data-report.ts';
 import { runAt } from '../contracts/life.ts';
 import { name, placeName } from '../contracts/names.ts';
+import { systemFile } from '../contracts/system-metrics.ts';
 import { codeOf } from '../stores/file-errors.ts';
 import { makePrivate } from './private-folder.ts';
 
@@ -23,6 +25,8 @@ export interface RunFolder {
   logs: string;
   artifacts: string;
   metrics: string;
+  system: string;
+  batches: string;
   dataReport: string;
   materials: string;
   trainerLog: string;
@@ -56,6 +60,8 @@ export class RunFolders {
       logs: join(path, 'logs'),
       artifacts: join(path, 'artifacts'),
       metrics: join(path, 'metrics.jsonl'),
+      system: join(path, systemFile),
+      batches: join(path, batchesFile),
       dataReport: join(path, dataReportFile),
       materials: join(path, 'materials.json'),
       trainerLog: join(path, 'logs', 'trainer.log'),

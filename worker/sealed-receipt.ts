@@ -5,6 +5,7 @@ import type { Life } from '../contracts/life.ts';
 import { sha256 } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Materials, ReceiptFacts } from '../contracts/receipt-facts.ts';
+import type { SystemPeaks } from '../contracts/system-metrics.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { fileList } from '../stores/file-list.ts';
 import type { RunFolder } from './run-folders.ts';
@@ -27,16 +28,21 @@ export interface Landed {
   files: readonly PublishedFile[];
   config: PublishedFile;
   data: DataSummary | null;
+  /** Null: nobody measured. */
+  system?: SystemPeaks | null;
 }
 
 export async function factsOf(landed: Landed): Promise<ReceiptFacts> {
   const { life, store, folder, output, checkpoints, receipt, files, config, data } = landed;
   // What the run remembers is its last session's; a folder that was left behind may be an earlier one's.
   const known = receipt.materials ?? (folder && (await readMaterials(folder))) ?? unknown;
+  // Of a host that is gone nobody knows what was measured, unless who landed the run before has told.
+  const system = landed.system ?? receipt.system;
   return {
     life,
     storeIdentity: await store.identity(),
     materials: { ...known, config: config.sha256, data: sha256.safeParse(data?.splitSha256).data ?? known.data },
+    ...(system ? { system } : {}),
     proofs: proofsOf(store, output, [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files]),
     filesSha256: createHash('sha256').update(fileList(files)).digest('hex'),
   };

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Position } from '../contracts/checkpoint.ts';
 import { type ConfigProblem, type Failure, problemSentence } from '../contracts/failure.ts';
 import type { Life } from '../contracts/life.ts';
+import { isProjectAddress } from '../contracts/project-address.ts';
 import { type EarlyEnd, protocolVersion, type SessionFile, sessionFileSchema } from '../contracts/protocol.ts';
 import type { Materials } from '../contracts/receipt-facts.ts';
 import type { OpenSessionInput } from '../contracts/run-activities.ts';
@@ -15,6 +16,7 @@ import type { AllowedPaths } from './allowed-paths.ts';
 import { chooseResume, type Resume, removeLater } from './checkpoints.ts';
 import { claimOutput } from './claims.ts';
 import { bringAlong, fetchStart, startedFrom } from './continue-from.ts';
+import { DataSetProblem } from './data-sets.ts';
 import { deadline } from './deadline.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
@@ -22,6 +24,7 @@ import { parseJson, readReport, start } from './run-report.ts';
 import { type LiveSession, SessionOver } from './session.ts';
 import { removeSnapshots, takeSnapshot } from './snapshots.ts';
 import type { Stores } from './stores.ts';
+import type { SuperviselyProjects } from './supervisely/projects.ts';
 import type { TrainerCatalog, TrainerProgram } from './trainer-catalog.ts';
 
 /** The session could not be opened, or ended by itself: the typed cause. */
@@ -53,6 +56,7 @@ export interface SessionStartParts {
   trainers: TrainerCatalog;
   stores: Stores;
   allowedPaths: AllowedPaths;
+  projects: SuperviselyProjects;
   /** A run's output folder is written by one at a time. */
   outputs: KeyedMutex;
 }
@@ -85,6 +89,19 @@ export class SessionStart {
     const problems = await this.#host.allowedPaths.problems(config, manifest, program.file);
     if (problems.length === 0) return;
     throw new SessionProblem({ kind: 'setUp', message: this.#refusal(problems) });
+  }
+
+  /** What the trainer is to read: a project that is not here yet is downloaded first. */
+  async data({ data }: RunConfig, options: OpenOptions): Promise<string | null> {
+    if (!isProjectAddress(data)) return data ?? null;
+    try {
+      const get = () => this.#host.projects.get(data, options);
+      return (await whenStoreAnswers(options, get, 'the Supervisely server')).path;
+    } catch (error) {
+      if (!(error instanceof DataSetProblem)) throw error;
+      const message = this.#refusal([{ field: 'data', value: JSON.stringify(data), message: error.message }]);
+      throw new SessionProblem({ kind: 'setUp', message });
+    }
   }
 
   #refusal(problems: readonly ConfigProblem[]): string {
@@ -121,12 +138,13 @@ export class SessionStart {
 }
 
 /**
- * Tries again for as long as the store is away. A run cannot go on without knowing what is there, and an outage of the
+ * Tries again for as long as it is away. A run cannot go on without knowing what is there, and an outage of the
  * store is no failure of the training, to be counted.
  */
 async function whenStoreAnswers<T>(
   { signal, onProgress }: Pick<OpenOptions, 'signal' | 'onProgress'>,
   work: () => Promise<T>,
+  whom = 'the store',
 ): Promise<T> {
   for (let seconds = 1; ; seconds = Math.min(seconds * 2, 30)) {
     try {
@@ -135,7 +153,7 @@ async function whenStoreAnswers<T>(
       // Where a checkpoint does not fit on this host another one may have the room.
       if (!(error instanceof StoreError && error.retryable) || isDiskFull(error) || error instanceof OtherStoreError)
         throw error;
-      onProgress(`wait for the store: ${error.message}`);
+      onProgress(`wait for ${whom}: ${error.message}`);
       await delay(seconds * 1000, undefined, { signal });
     }
   }
@@ -167,11 +185,12 @@ export async function writeSessionFile(
   input: OpenSessionInput,
   session: LiveSession,
   from: Start | null,
-  socket: string,
+  { data, socket }: { data: string | null; socket: string },
 ): Promise<void> {
   const { known, previous } = input;
   const told = await readReport(session.folder, known, previous?.id ?? null);
-  const file = sessionFile(input, session, from, { endedEarly: told.endedEarly ?? input.endedEarly ?? null, socket });
+  const endedEarly = told.endedEarly ?? input.endedEarly ?? null;
+  const file = sessionFile(input, session, from, { endedEarly, data, socket });
   await replaceFile(session.folder.session, JSON.stringify(file), 0o600);
 }
 
@@ -179,7 +198,7 @@ export const sessionFile = (
   input: OpenSessionInput,
   session: Pick<Session, 'id' | 'generation'> & { folder: RunFolder },
   from: Start | null,
-  { endedEarly, socket }: { endedEarly: EarlyEnd | null; socket: string },
+  { endedEarly, data, socket }: { endedEarly: EarlyEnd | null; data: string | null; socket: string },
 ): SessionFile => ({
   protocol: protocolVersion,
   run: input.run,
@@ -189,7 +208,7 @@ export const sessionFile = (
   epochs: input.config.epochs,
   endsAfter: endedEarly?.epoch ?? null,
   parameters: input.config.parameters,
-  data: input.config.data ?? null,
+  data,
   seed: input.config.seed,
   everyBatches: input.config.checkpoints.everyBatches,
   resumeFrom: from?.resume.path ?? null,

@@ -9,9 +9,9 @@ import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session, SessionEnd } from '../contracts/session.ts';
 import { AskedEnd } from './asked-end.ts';
 import { deadline } from './deadline.ts';
+import { noGpus, type SlotGpus } from './devices.ts';
 import { type EndingTrainer, endTrainer } from './end-trainer.ts';
 import { endLeftovers, keepNote } from './escaped-processes.ts';
-import type { GpuMemory } from './gpu-memory.ts';
 import type { LaunchedTrainer } from './launchers/launcher.ts';
 import type { TrainerEnd } from './process-file.ts';
 import { ProgressMeter } from './progress-meter.ts';
@@ -67,6 +67,8 @@ export class LiveSession {
   readonly #unknown = new UnknownEvents();
   #isLeft = false;
   #isOver = false;
+  /** Its trainer has ended, or is left. */
+  readonly #unwatched = new AbortController();
   #granted = 0;
   /** Undefined until it has ended; null when nobody saw how. */
   #exit: TrainerEnd | null | undefined;
@@ -162,18 +164,19 @@ export class LiveSession {
     },
   };
 
-  /** `socket`: where the trainer listens; `gpuMemory`: as it was before the process. */
-  attach(process: LaunchedTrainer, socket: string, gpuMemory: GpuMemory | null = null): void {
+  /** `socket`: where the trainer listens. */
+  attach(process: LaunchedTrainer, socket: string, gpus: SlotGpus = noGpus): void {
     this.#process = process;
     const channel = new TrainerChannel(socket, this.listener);
     this.#channel = channel;
     this.progress.setUpMoves();
-    void this.#watchEnd(process, channel, socket, gpuMemory);
+    void this.#watchEnd(process, channel, socket, gpus);
   }
 
   /** This worker goes: nothing is heard, asked or ended by it any more, and the trainer stays. */
   leave(): void {
     this.#isLeft = true;
+    this.#unwatched.abort();
     this.#channel?.leave();
     this.#process?.leave();
   }
@@ -302,16 +305,11 @@ export class LiveSession {
     this.#wakes.wake();
   }
 
-  async #watchEnd(
-    process: LaunchedTrainer,
-    channel: TrainerChannel,
-    socket: string,
-    gpuMemory: GpuMemory | null,
-  ): Promise<void> {
-    const ended = new AbortController();
-    const watching = this.#watch.watch(process, ended.signal);
+  async #watchEnd(process: LaunchedTrainer, channel: TrainerChannel, socket: string, gpus: SlotGpus): Promise<void> {
+    const { signal } = this.#unwatched;
+    const watching = this.#watch.watch(process, signal, gpus.watch(signal));
     this.#exit = await process.exited;
-    ended.abort();
+    this.#unwatched.abort();
     channel.finish();
     await watching;
     await endLeftovers(process, this.folder, this.id, deadline(orphanGrace));
@@ -319,7 +317,7 @@ export class LiveSession {
     // The last events may still be on their way when the process has gone.
     await Promise.race([channel.drained, delay(orphanGrace)]);
     await removeSockets(socket);
-    this.#gpuMemoryReleased = (await gpuMemory?.isReleased()) ?? null;
+    this.#gpuMemoryReleased = (await gpus.memory?.isReleased()) ?? null;
     if (this.#gpuMemoryReleased === false) this.log.error('its GPU memory was not released');
     this.log.info({ exit: this.#exit }, 'the trainer has ended');
     this.#isOver = true;

@@ -8,7 +8,7 @@ import { OtherStoreError, outputPath } from '../stores/artifact-store.ts';
 import { storeCheckpoint } from './checkpoints.ts';
 import { claimFolder, goesOn, OtherLife, requireFolder } from './claims.ts';
 import type { ClosedRuns } from './closed-runs.ts';
-import type { Devices } from './devices.ts';
+import { type Devices, noGpus } from './devices.ts';
 import { type EndLimits, endTrainer } from './end-trainer.ts';
 import type { LeftSession } from './found-sessions.ts';
 import { endWhenIdle } from './idle-session.ts';
@@ -32,6 +32,7 @@ import {
   writeSessionFile,
 } from './session-start.ts';
 import type { Lease, Slots } from './slots.ts';
+import { storeOtherRows } from './stored-rows.ts';
 import { TrainerProblem } from './trainer-catalog.ts';
 import { keepMaterials } from './trainer-materials.ts';
 
@@ -156,6 +157,7 @@ export class Sessions {
       const gpuMemory = this.#host.devices.memory(lease, this.#host.slots.total);
       const python = await this.#host.trainers.environment(program, options);
       await this.#start.requireAllowed(program, input.config, options);
+      const data = await this.#start.data(input.config, options);
       const resume = await this.#start.resume(input, folder, options);
       begun = new LiveSession({
         run,
@@ -170,7 +172,7 @@ export class Sessions {
       this.#live.set(place, begun);
       const socket = await this.#host.sockets.pathOf(begun.id);
       const materials = await keepMaterials(folder, program, resume?.from ?? null);
-      await writeSessionFile(input, begun, resume, socket);
+      await writeSessionFile(input, begun, resume, { data, socket });
       const memoryBefore = await gpuMemory;
       options.onProgress('start the trainer');
       const trainer = await this.#host.launcher.start(lease, {
@@ -178,7 +180,10 @@ export class Sessions {
         limits: { ...input.config.deadlines, reattachSeconds: reattachSecondsOf(input.config) },
         environment: this.#host.devices.environment(lease, this.#host.slots.total),
       });
-      begun.attach(trainer, socket, memoryBefore);
+      begun.attach(trainer, socket, {
+        memory: memoryBefore,
+        watch: this.#host.devices.watch(lease, this.#host.slots.total),
+      });
       this.#watch(begun, lease);
       options.onProgress('the trainer sets up');
       begun.progress.onSetUp = options.onProgress;
@@ -228,7 +233,9 @@ export class Sessions {
     });
     this.#live.set(place, found);
     const lease = isAlive ? this.#host.slots.reserveAgain(run, file.slot) : null;
-    found.attach(this.#host.launcher.find({ folder, socket, file }), socket);
+    const { devices, slots, launcher } = this.#host;
+    const watch = lease ? devices.watch(lease, slots.total) : noGpus.watch;
+    found.attach(launcher.find({ folder, socket, file }), socket, { memory: null, watch });
     this.#watch(found, lease);
     return true;
   }
@@ -318,7 +325,9 @@ export class Sessions {
     const newest = (await readManifests(folder)).at(-1);
     if (!newest) return;
     const store = await this.#host.stores.of(input.config);
-    await storeCheckpoint(folder, newest, store, outputPath(input.config.project, input.place), { signal });
+    const output = outputPath(input.config.project, input.place);
+    await storeCheckpoint(folder, newest, store, output, { signal });
+    await storeOtherRows({ folder, store, output });
   }
 
   forget(place: string): void {

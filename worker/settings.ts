@@ -11,6 +11,7 @@ import { name } from '../contracts/names.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import { storeAddress } from '../contracts/run-config.ts';
+import { type NotifySettings, readNotify } from '../observers/notify-settings.ts';
 import { readWebhook, type WebhookSettings } from '../observers/webhook-settings.ts';
 import { addressProblem, isFolderAddress, openStore } from '../stores/open-store.ts';
 import { folderOf } from './allowed-paths.ts';
@@ -33,6 +34,8 @@ export interface WorkerSettings {
   allowedPaths: string[] | null;
   /** Addresses that stores of a configuration must be below, where they are not folders; null: any will do. */
   allowedStores: string[] | null;
+  /** Numbers of projects of a Supervisely server that runs may read; null: any will do. */
+  superviselyProjects: number[] | null;
   workflowQueue: string;
   /** How long a session may go without a word from its run before it checkpoints and ends. */
   sessionIdleSeconds: number;
@@ -48,6 +51,8 @@ export interface WorkerSettings {
   metricsAddress: ListenAddress | null;
   /** Where events of runs are told; null: nowhere. */
   webhook: WebhookSettings | null;
+  /** Who is notified of what; null: nobody. */
+  notify: NotifySettings | null;
 }
 
 const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
@@ -90,6 +95,12 @@ const environmentSchema = z.object({
       },
     )
     .optional(),
+  EPOCHAL_SUPERVISELY_PROJECTS: z
+    .string()
+    .refine((text) => text === '*' || listOf(text).every((one) => /^[1-9]\d{0,14}$/.test(one)), {
+      error: 'must be numbers of projects, separated by commas, or * alone, which allows every project',
+    })
+    .optional(),
   /** Read where links are made. */
   EPOCHAL_LINK_ENDPOINT: linkEndpoint,
   EPOCHAL_LINK_ENDPOINT_AZURE: linkEndpoint,
@@ -110,6 +121,7 @@ const environmentSchema = z.object({
   EPOCHAL_METRICS_ADDRESS: listenAddress.optional(),
   /** Read where Temporal's SDK is set up, which is before the settings are. */
   EPOCHAL_TEMPORAL_METRICS_ADDRESS: listenAddress.optional(),
+  EPOCHAL_NOTIFY: z.string().refine(isAbsolute, 'must be the absolute path of a file').optional(),
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
   EPOCHAL_WEBHOOK_EVENTS: z.string().optional(),
@@ -170,6 +182,10 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     dataSetsFolders,
     allowedPaths: allowedPaths(values.EPOCHAL_ALLOWED_PATHS, store, [...dataSetsFolders, ...trainersFolders]),
     allowedStores: allowedStores(values.EPOCHAL_ALLOWED_STORES, store),
+    superviselyProjects:
+      values.EPOCHAL_SUPERVISELY_PROJECTS === '*'
+        ? null
+        : listOf(values.EPOCHAL_SUPERVISELY_PROJECTS ?? '').map(Number),
     workflowQueue: values.EPOCHAL_WORKFLOW_QUEUE,
     sessionIdleSeconds: values.EPOCHAL_SESSION_IDLE_SECONDS,
     keptDays: values.EPOCHAL_KEPT_DAYS,
@@ -178,5 +194,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     hostReturnSeconds: values.EPOCHAL_HOST_RETURN_SECONDS,
     metricsAddress: readListenAddress(values.EPOCHAL_METRICS_ADDRESS ?? ''),
     webhook: readWebhook(values),
+    notify: values.EPOCHAL_NOTIFY === undefined ? null : readNotify(values.EPOCHAL_NOTIFY, env),
   };
 }

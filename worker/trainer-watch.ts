@@ -1,16 +1,17 @@
-/** Watches a trainer for as long as it lives: the memory of its group, and whether it still moves. */
+/** Watches a trainer for as long as it lives: what it takes of its host, and whether it still moves. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TrainerEvent } from '../contracts/protocol.ts';
 import type { Deadlines } from '../contracts/run-config.ts';
+import type { GpuUse } from '../contracts/system-metrics.ts';
 import { HangWatch } from './hang-watch.ts';
 import type { LaunchedTrainer } from './launchers/launcher.ts';
-import { groupMemory } from './process-groups.ts';
 import type { ProgressMeter } from './progress-meter.ts';
 import { folderBytes, type RunFolder } from './run-folders.ts';
 import { isBeingSaved } from './snapshots.ts';
+import { SystemRecorder } from './system/system-recorder.ts';
 
 /** Milliseconds. */
-const memoryEvery = 2_000;
+const measuredEvery = 2_500;
 const hangCheckEvery = 500;
 
 export interface WatchParts {
@@ -19,6 +20,8 @@ export interface WatchParts {
   meter: ProgressMeter;
   /** It is silent for a good reason: it waits for a grant. */
   mayBeSilent: () => boolean;
+  /** Milliseconds between two readings of what it takes. */
+  measureEvery?: number;
   /** Once: with what is known of it. */
   onHang: (message: string) => void;
 }
@@ -47,16 +50,19 @@ export class TrainerWatch {
     this.#hangs.alive();
   }
 
-  /** Until `signal`. */
-  async watch(trainer: LaunchedTrainer, signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#measureMemory(trainer, signal), this.#lookForHangs(signal)]);
+  /** Until `signal`. `gpus`: what those of its slot did last. */
+  async watch(trainer: LaunchedTrainer, signal: AbortSignal, gpus: () => GpuUse[] = () => []): Promise<void> {
+    await Promise.all([this.#measure(trainer, signal, gpus), this.#lookForHangs(signal)]);
   }
 
-  async #measureMemory(trainer: LaunchedTrainer, signal: AbortSignal): Promise<void> {
+  async #measure(trainer: LaunchedTrainer, signal: AbortSignal, gpus: () => GpuUse[]): Promise<void> {
+    const recorder = new SystemRecorder(this.#parts.folder.system, trainer.identity.pid, gpus);
+    const pause = this.#parts.measureEvery ?? measuredEvery;
     while (!signal.aborted) {
-      this.#parts.meter.memoryBytes = await groupMemory(trainer.identity.pid);
-      await delay(memoryEvery, undefined, { signal }).catch(() => undefined);
+      this.#parts.meter.memoryBytes = await recorder.tick();
+      await delay(pause, undefined, { signal }).catch(() => undefined);
     }
+    await recorder.end();
   }
 
   async #lookForHangs(signal: AbortSignal): Promise<void> {

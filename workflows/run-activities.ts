@@ -3,6 +3,7 @@ import type { Duration } from '@temporalio/common';
 import * as wf from '@temporalio/workflow';
 import { shownValue } from '../contracts/config-problems.ts';
 import { type CheckedConfig, checkedConfigSchema } from '../contracts/host-messages.ts';
+import { isProjectAddress } from '../contracts/project-address.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
 import { receiptSchema } from '../contracts/receipt.ts';
 import {
@@ -67,7 +68,8 @@ export async function checkConfig(
 ): Promise<CheckedConfig> {
   const pool = draftConfigSchema.shape.pool.safeParse(draft.pool).data ?? 'gpu';
   const { checkConfig: ask } = activitiesOn(poolControlQueue(pool), {
-    startToCloseTimeout: '10m',
+    // Where its data set is a project that is downloaded first, the heartbeat is the bound.
+    startToCloseTimeout: isProjectAddress(draft.data) ? '1d' : '10m',
     heartbeatTimeout: '60s',
     ...(isDraft ? { scheduleToStartTimeout: `${draftCheckSeconds}s` } : {}),
     retry: { maximumAttempts: 5 },

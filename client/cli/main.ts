@@ -10,6 +10,7 @@ import { fileCommands } from './file-commands.ts';
 import { hostCommands } from './host-commands.ts';
 import { listCommand } from './list-command.ts';
 import { nextRunCommands } from './next-run-commands.ts';
+import { notifyCommand } from './notify-command.ts';
 import { removeCommand } from './remove-command.ts';
 import { runCommands } from './run-commands.ts';
 import { serviceCommands } from './service-commands.ts';
@@ -71,6 +72,7 @@ async function complete(cli: Cli, words: readonly string[]): Promise<readonly st
   }
   if (command === 'store')
     return rest.length === 1 ? ['ls', 'verify', 'copy', 'gc'].filter((word) => word.startsWith(current)) : [];
+  if (command === 'notify') return rest.length === 1 ? ['test'].filter((word) => word.startsWith(current)) : [];
   if (command === 'cp') {
     // What follows the run is not known without listing its files.
     return rest.length === 1 ? (await completeRuns(cli, command, current)).map((run) => `${run}:`) : [];
@@ -101,6 +103,7 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
     removeCommand,
     hostCommands,
     storeCommands,
+    notifyCommand,
     serviceCommands,
   ])
     add(root, cli);

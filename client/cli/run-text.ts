@@ -1,9 +1,11 @@
 /** A run, and its receipt, as text. */
 
 import { lifeText } from '../../contracts/life.ts';
+import { peakFacts } from '../../contracts/peak-text.ts';
 import type { Cause, Outcome, Receipt } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
 import { sizeText } from '../../contracts/size-text.ts';
+import type { SystemPeaks } from '../../contracts/system-metrics.ts';
 import { colors } from './colors.ts';
 import { dataFacts } from './data-report-text.ts';
 import { clockText, durationText, metricsText, numberText, plain, positionText, timeText } from './format.ts';
@@ -35,6 +37,7 @@ export function receiptText(receipt: Receipt): string {
       ['checkpoints', checkpoints.map(({ name, reasons }) => `${name} (${reasons.join(', ')})`).join(', ') || 'none'],
       ...(receipt.data ? dataFacts(receipt.data) : []),
       ['left out', receipt.data && leftOutText(receipt.data)],
+      ['peak use', receipt.system ? peaksText(receipt.system) : null],
       ['published', `${files} files, ${sizeText(receipt.publishedBytes)}`],
       ['output folder', receipt.outputFolder && colors.bold(plain(receipt.outputFolder))],
       ['run folder', localFolderText(localFolder)],
@@ -57,6 +60,11 @@ export function receiptText(receipt: Receipt): string {
     ]),
   ].join('\n');
 }
+
+const peaksText = (peaks: SystemPeaks): string | null =>
+  peakFacts(peaks)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ') || null;
 
 function leftOutText({ findings }: NonNullable<Receipt['data']>): string | null {
   const left = findings.filter(({ effect }) => effect === 'leftOut');

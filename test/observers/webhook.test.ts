@@ -81,7 +81,7 @@ async function told(statuses: readonly number[]) {
     onRefused: ({ seq }: ObservedEvent) => refused.push(seq),
   };
   // It asks the store for nothing.
-  const run = { run: 'r', store: {} as ArtifactStore, output: '' };
+  const run = { run: 'r', project: 'p', trainer: 't', store: {} as ArtifactStore, output: '' };
   const error = await webhook.tell([1, 2, 3].map(event), run, delivery).catch((thrown: Error) => thrown.message);
   return { seqs, refused, error, left: answers.length };
 }
@@ -106,7 +106,7 @@ describe('an answer', () => {
   it('that cannot be had tells nothing of the address', async () => {
     const webhook = new Webhook({ address: 'http://127.0.0.1:1/?token=hidden', key: Buffer.alloc(24), kinds: [] });
     const delivery = { signal: new AbortController().signal, onTold: () => undefined, onRefused: () => undefined };
-    const run = { run: 'r', store: {} as ArtifactStore, output: '' };
+    const run = { run: 'r', project: 'p', trainer: 't', store: {} as ArtifactStore, output: '' };
     await expect(webhook.tell([event(1)], run, delivery)).rejects.toThrow(/^the webhook cannot be reached(: \w+)?$/);
   });
 });

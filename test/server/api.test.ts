@@ -145,6 +145,9 @@ describe('a run over HTTP', () => {
     expect(newer.epoch).toEqual([3, 4]);
     const { body: fewer } = await server.ask('metrics', { params: { run: finished }, query: { points: 2 } });
     expect(fewer.epoch).toEqual([1, 4]);
+    // A training this short may be over before it was measured.
+    const { body: system } = await server.ask('system', { params: { run: finished } });
+    expect(system.cpu).toHaveLength(system.at.length);
   });
 
   it('has its events: what it remembers, and what is in its results beside that', async () => {

@@ -19,6 +19,7 @@ export const badInputs: [string, string, unknown, string][] = [
   ['GET', '/api/runs/a/log?lines=0', undefined, 'lines'],
   ['GET', '/api/runs/a/log?offset=-1', undefined, 'offset'],
   ['GET', '/api/runs/a/metrics?points=1', undefined, 'points'],
+  ['GET', '/api/runs/a/system?after=-1', undefined, 'after'],
   ['GET', '/api/trainers?pool=a/b', undefined, 'pool'],
   ['POST', '/api/runs', {}, 'config'],
   ['POST', '/api/runs', { config: [] }, 'config'],

@@ -9,7 +9,14 @@ import { firstThatHas } from '../../client/run-places.ts';
 import type { Question } from '../../client/worker-questions.ts';
 import { readRunFileSchema } from '../../contracts/run-files.ts';
 import { metricColumns } from '../../server/metric-columns.ts';
+import { systemColumns } from '../../server/system-columns.ts';
 import { HostRunFiles } from '../../worker/run-files.ts';
+
+const at = (second: number) => new Date(second * 1000).toISOString();
+const used = {
+  ...{ memoryBytes: 1, readBytes: null, writtenBytes: null, receivedBytes: 0, sentBytes: 0, addedLater: 1 },
+  gpus: [],
+};
 
 let folder: string;
 beforeEach(async () => {
@@ -19,6 +26,8 @@ beforeEach(async () => {
     JSON.stringify({ epoch, batches: 1, seconds: 1, metrics: { loss: 1 / epoch }, at: '2026-01-01T00:00:00.000Z' }),
   );
   await writeFile(join(folder, 'host', 'metrics.jsonl'), `${rows.join('\n')}\n`);
+  const measured = [1, 2, 3].map((second) => JSON.stringify({ at: at(second), seconds: 1, ...used, cpu: second }));
+  await writeFile(join(folder, 'host', 'system.jsonl'), `${measured.join('\n')}\n{"at":`);
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -56,6 +65,17 @@ it.each([
     metricColumns(files, at, { points: 100, after }),
   );
   expect(found).toMatchObject({ source: 'store', total: 3, epoch: epochs });
+});
+
+it.each([
+  { after: 0, cpu: [1, 2, 3] },
+  { after: 2_000, cpu: [3] },
+])('so are rows of what it took of its host, after $after ms', async ({ after, cpu }) => {
+  const files = new RunFiles(moving);
+  const places = [place('host'), place('store')];
+  const { found } = await firstThatHas({ places }, 'system.jsonl', (where) => systemColumns(files, where, after));
+  expect(found).toMatchObject({ source: 'store', cpu, gpus: [] });
+  expect(Object.keys(found)).not.toContain('addedLater');
 });
 
 it('are sent from where they are now', async () => {

@@ -262,7 +262,7 @@ describe('bad input', () => {
     expect(await server.send('GET', '/api/nothing')).toMatchObject({ status: 404, body: { kind: 'notFound' } });
     const patched = await server.send('PATCH', '/api/runs');
     expect([patched.status, patched.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);
-    for (const path of ['', '/live', '/log', '/events', '/checkpoints', '/files', '/metrics', '/clone']) {
+    for (const path of ['', '/live', '/log', '/events', '/checkpoints', '/files', '/metrics', '/system', '/clone']) {
       expect(await server.send('GET', `/api/runs/no-such-run${path}`), path).toMatchObject({
         status: 404,
         body: { kind: 'notFound', message: expect.stringContaining('no-such-run') },

@@ -60,6 +60,7 @@ export class TestHost {
       // What tests make themselves is in the folder for temporary files.
       allowedPaths: [tmpdir(), testTrainers, builtInTrainers],
       allowedStores: [],
+      superviselyProjects: [],
       workflowQueue: `workflows-${randomUUID().slice(0, 8)}`,
       sessionIdleSeconds: 300,
       keptDays: 0,
@@ -68,6 +69,7 @@ export class TestHost {
       hostReturnSeconds: 300,
       metricsAddress: null,
       webhook: null,
+      notify: null,
       ...options.settings,
     };
     const { interceptors = {}, conversion, metrics } = options;

@@ -7,6 +7,7 @@ import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import type { DataSummary } from '../../contracts/data-report.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import type { Materials } from '../../contracts/receipt-facts.ts';
+import type { SystemPeaks } from '../../contracts/system-metrics.ts';
 import { fileList } from '../../stores/file-list.ts';
 import { openFolder } from '../../stores/open-store.ts';
 import { startedFrom } from '../../worker/continue-from.ts';
@@ -111,6 +112,10 @@ it('a receipt has them, and whose it is, in which store, of which files; what a 
   expect((await factsOf({ ...landed, folder: null, data: null })).materials).toEqual({
     ...{ ...unknown, config: digest('epochs: 3'), data: null },
   });
+  // What its sessions took at most, as it was measured; else as it was told before.
+  const system = { seconds: 5, cpu: 1 } as SystemPeaks;
+  expect((await factsOf({ ...landed, folder, system })).system).toEqual(system);
+  expect((await factsOf({ ...landed, folder, receipt: { ...receipt, system }, system: null })).system).toEqual(system);
   const told: Materials = { ...here, config: null, data: null };
   const again = await factsOf({ ...landed, folder: null, receipt: { ...receipt, materials: told } });
   expect(again.materials).toEqual(facts.materials);

@@ -13,6 +13,7 @@ import { unservedSentence, workflowQueueNow } from '../../client/workflow-poller
 import { startTemporalServer, type TemporalServer } from '../../launch/temporal-server.ts';
 import { type ControlOptions, type RunningControl, startControl } from '../../server/workflows/control.ts';
 import { type Bundle, workflowBundle } from '../../server/workflows/workflow-bundle.ts';
+import { startWorker } from '../../worker/main.ts';
 import { Hold } from '../faults/hold.ts';
 import { TestHost, testLog } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
@@ -95,7 +96,8 @@ it('a run goes over to the version that starts, newer or older, and what cannot 
   // An upgrade beside it.
   const second = await serve({ bundle: { ...bundle, digest: 'second' } });
   expect(await current()).toBe('second');
-  expect(unservedSentence(await queueNow())).toBeNull();
+  // A poll lasts longer than this server remembers who polls.
+  await until('it is said to be served', async () => unservedSentence(await queueNow()) === null);
   await next(2);
   await trains(2);
 
@@ -129,12 +131,48 @@ it('a run goes over to the version that starts, newer or older, and what cannot 
   const receipt = await run.result();
   expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 36, wasted: 0 }, restarts: [] });
 
+  await drainedBeside();
+
   // Whoever starts removes what is served no longer.
   await until('the versions of old are gone', async () => {
     await (await serve({ bundle: { ...bundle, digest: 'second' } })).stop();
     return (await versions()).join() === 'second';
   });
 });
+
+/** A worker that serves workflows, too, and is drained with a run: that decides what follows, and the version that was there before takes over. */
+async function drainedBeside(): Promise<void> {
+  const { cacheFolder, workflowQueue } = host.settings;
+  const common = { log: testLog(), temporal: { address: temporal.address } };
+  const { signal } = new AbortController();
+  const versioned = { lookEveryMs: 200, signal, bundle: { ...bundle, digest: 'beside' } };
+  await host.worker.drain();
+  const beside = await startWorker({
+    ...common,
+    settings: { ...host.settings, dataFolder: folder },
+    control: () => startControl({ ...common, cacheFolder, workflowQueue, ...versioned }),
+  });
+  try {
+    expect(await current()).toBe('beside');
+    const hold = await Hold.at(folder, ['1:3']);
+    const run = await host.start(host.config({ epochs: 2, parameters: { batches: 6, ...hold.parameters } }));
+    await hold.reached('1:3');
+    await beside.drain();
+    await isCurrent('second');
+    await run.until('waits for another host', ({ detail }) => detail === 'training.acquiring');
+    expect((await run.view()).restarts).toMatchObject([{ reason: 'preemption' }]);
+    // By the one that was drained, before it went: otherwise the run would have waited until somebody took over.
+    const { events } = await run.handle.fetchHistory();
+    const asked = events?.findLast((event) => {
+      return event.activityTaskScheduledEventAttributes?.activityType?.name === 'openSession';
+    })?.activityTaskScheduledEventAttributes;
+    const decision = events?.find(({ eventId }) => String(eventId) === String(asked?.workflowTaskCompletedEventId));
+    expect(JSON.stringify(decision?.workflowTaskCompletedEventAttributes)).toMatch(/\bbeside\b/);
+    await run.handle.terminate();
+  } finally {
+    await beside.stopNow();
+  }
+}
 
 it('a server without Worker Deployments has its workflows served without a version', async () => {
   await open(['system.enableDeploymentVersions=false']);

@@ -1,8 +1,10 @@
 /** Observers are told of a run by those who stand beside it: at least once, in order, and never at its cost. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type ObservedEvent, observedEventSchema } from '../../contracts/observed-events.ts';
+import type { NotifySettings } from '../../observers/notify-settings.ts';
+import { MailServer } from '../support/mail-server.ts';
 import { TestHost, type TestRun } from '../support/test-host.ts';
 import { key, ok, WebhookReceiver } from '../support/webhook-receiver.ts';
 
@@ -11,6 +13,7 @@ let receiver: WebhookReceiver | undefined;
 afterEach(async () => {
   await host?.stop();
   receiver?.stop();
+  vi.unstubAllEnvs();
   host = undefined;
 });
 
@@ -23,6 +26,11 @@ const eventsAt = async (outputFolder: string | null): Promise<ObservedEvent[]> =
     .map((line) => observedEventSchema.parse(JSON.parse(line)));
   return events.filter((event) => event.kind !== 'other');
 };
+/** With what its payloads hold. */
+const decodedHistory = async (run: TestRun): Promise<string> =>
+  JSON.stringify(await run.handle.fetchHistory(), (key, value) =>
+    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString() : value,
+  );
 const outputOf = (run: TestRun) => join(host?.settings.store ?? '', 'experiments/default', run.id);
 
 describe('a run', () => {
@@ -82,12 +90,23 @@ describe('a run', () => {
     expect(told.length - 2).toBeLessThanOrEqual(2 + lasted / 10_000);
   });
 
-  it('makes no delivery of what nobody wants', async () => {
+  it('makes no delivery of what nobody wants, to an observer or to people', async () => {
     receiver = await WebhookReceiver.start((_, response) => ok(response));
-    host = await TestHost.start({ settings: receiver.settings(['ended']) });
+    const mails = await MailServer.start({ password: 'hidden-word' });
+    vi.stubEnv('TEST_MAIL_SERVER', `smtp://hidden-user:hidden-word@127.0.0.1:${mails.port}`);
+    const email = { server: 'env:TEST_MAIL_SERVER', from: 'a@example.org', to: ['b@example.org'] };
+    const rules: NotifySettings['rules'] = [{ to: ['mail'], on: ['completed'] }];
+    const notify = { targets: { mail: { email } }, rules };
+    host = await TestHost.start({ settings: { ...receiver.settings(['ended']), notify } });
     const run = await host.start(host.config({ epochs: 3 }));
     await run.result();
+    await mails.stop();
     expect(receiver.events.map(({ kind }) => kind)).toEqual(['ended']);
+    expect(mails.mails.map(({ text }) => /^Subject: (.*)$/m.exec(text)?.[1]?.trim())).toEqual([
+      `${run.id} is completed after 3 epochs`,
+    ]);
+    // Where it is told, and by whom, is in no history.
+    expect(await decodedHistory(run)).not.toContain('hidden');
   });
 
   it('that was a draft, and is cancelled, tells its end', async () => {

@@ -8,10 +8,14 @@ import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../../../stores/open-store.ts';
+import { SuperviselyProjects } from '../../../worker/supervisely/projects.ts';
 import { inProcess } from '../../support/command-line.ts';
+import { addProject, exampleProject } from '../../worker/supervisely/example-project.ts';
 import { landRun } from '../landed-run.ts';
+import { withVariables } from './object-stage.ts';
 import { sha256 } from './store-contract.ts';
 import { server, teamFiles, teamFilesEnvironment } from './team-files-stage.ts';
+import { TeamFilesStandIn } from './team-files-stand-in.ts';
 
 interface Told {
   path: string;
@@ -196,5 +200,33 @@ describe.skipIf(server.sdk === null)('the SDK of Supervisely', () => {
     expect(await sdk('list', `${root}/x`)).toEqual([]);
     expect(await sdk('exists', `${root}/x/`)).toBe(false);
     expect((await sdk('list', `${root}/z`)).map(({ path }) => path)).toEqual([`${root}/z/6`]);
+  });
+
+  it('downloads a project as our workers do: each image and annotation is the same', async () => {
+    const stage = new TeamFilesStandIn(server.token);
+    addProject(stage.data, exampleProject());
+    const endpoint = await stage.listen();
+    try {
+      const theirs = join(teamFiles.folder, 'theirs');
+      await sdk('download_project', endpoint, 1951, theirs);
+      const projects = new SuperviselyProjects(join(teamFiles.folder, 'cache'), async () => new Set());
+      const options = { signal: new AbortController().signal, onProgress: () => undefined };
+      const { path: ours } = await withVariables({ SERVER_ADDRESS: endpoint }, () =>
+        projects.get('supervisely:1951', options),
+      );
+      const files = async (folder: string) =>
+        (await readdir(folder, { recursive: true })).filter((path) => /\.(png|json)$/.test(path)).sort();
+      expect(await files(ours)).toEqual(await files(theirs));
+      expect(await files(ours)).toHaveLength(15);
+      for (const path of await files(ours)) {
+        const [one, other] = [await readFile(join(ours, path)), await readFile(join(theirs, path))];
+        if (path.endsWith('.png')) expect(Buffer.compare(one, other), path).toBe(0);
+        else if (path !== 'meta.json') expect(JSON.parse(`${one}`), path).toEqual(JSON.parse(`${other}`));
+      }
+      // What the SDK makes of them, to their last points.
+      expect(await sdk<object>('project', ours)).toEqual(await sdk<object>('project', theirs));
+    } finally {
+      await stage.close();
+    }
   });
 });

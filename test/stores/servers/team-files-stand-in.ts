@@ -1,11 +1,12 @@
 /**
- * Stands in for a Supervisely server, as far as Team Files go: what its own SDK sends and reads, which the tests have talk to it as well. Files
+ * Stands in for a Supervisely server, as far as Team Files and projects of images go: what its own SDK sends and reads, which the tests have talk to it as well. Files
  * are in memory. Its teams have quirks that servers may have.
  */
 import { createHash, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { posix } from 'node:path';
+import { ProjectStandIn, sendAnswer } from './project-stand-in.ts';
 import { tarOf } from './tar.ts';
 
 export const teams = {
@@ -47,6 +48,9 @@ type Parameters = Record<string, unknown>;
 export class TeamFilesStandIn {
   readonly #files = new Map<string, StoredFile>();
   readonly #server = createServer((request, response) => void this.#handle(request, response));
+  readonly data = new ProjectStandIn();
+  /** Methods that were asked for. */
+  readonly asked: string[] = [];
   #lastId = 1000;
 
   constructor(readonly token: string) {}
@@ -75,6 +79,11 @@ export class TeamFilesStandIn {
       const token = request.headers['x-api-key'];
       if (token === undefined) throw new Refused(400, 'x-api-key is required: no API token');
       if (token !== this.token) throw new Refused(401, 'Unauthorized');
+      this.asked.push(method);
+      if (!method.startsWith('file-storage.') && !method.startsWith('instance.')) {
+        sendAnswer(response, this.data.answer(method, json(body)) ?? missing());
+        return;
+      }
       if (method === 'file-storage.download') return this.#download(json(body), request, response);
       answer(response, 200, await this.#call(method, url.searchParams, body, request));
     } catch (error) {

@@ -20,6 +20,16 @@ def facts(infos: list) -> list[dict]:
     return [{"path": info.path, "hash": info.hash, "size": info.sizeb} for info in infos]
 
 
+def project_in(folder: str) -> dict:
+    project = sly.Project(folder, sly.OpenMode.READ)
+    annotations = {}
+    for dataset in project.datasets:
+        for name in dataset:
+            path = dataset.get_ann_path(name)
+            annotations[os.path.relpath(path, folder)] = sly.Annotation.load_json_file(path, project.meta).to_json()
+    return {"meta": project.meta.to_json(), "annotations": annotations}
+
+
 def wait(work: object) -> object:
     return asyncio.run(work)
 
@@ -47,6 +57,10 @@ calls = {
         files._download_async(team, path, local, range_start=start, range_end=end)
     ),
     "download_folder": lambda path, local: files.download_directory(team, path, local),
+    "download_project": lambda server, project, local: sly.download_project(
+        sly.Api(server, os.environ["API_TOKEN"]), project, local, log_progress=False, skip_create_readme=True
+    ),
+    "project": lambda local: project_in(local),
     "remove": lambda path: files.remove(team, path),
     "remove_many": lambda paths: files.remove_batch(team, paths),
 }

@@ -1,11 +1,14 @@
 """Live progress: at most about ten `batch` events a second, but always the first and the last of a phase."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from epochal.batch_rows import BatchRows, NoBatchRows
 from epochal.errors import NotFinite
 from epochal.protocol import EventSink
 
@@ -88,8 +91,11 @@ class SetUpProgress:
 class Progress:
     """Reports batches of one phase at a time."""
 
-    def __init__(self, sink: EventSink) -> None:
+    def __init__(self, sink: EventSink, rows: BatchRows | NoBatchRows) -> None:
+        """`rows` keeps what training batches logged."""
         self._sink = sink
+        self.rows = rows
+        self._is_logged = False
         self._names = MetricNames(sink)
         self._phase = ""
         self._epoch = 0
@@ -105,6 +111,7 @@ class Progress:
         if (phase, epoch) != (self._phase, self._epoch):
             self._phase, self._epoch = phase, epoch
             self._metrics = {}
+            self._is_logged = False
             self._told_batch = 0
             self._put_off = None
             self._tell_after = 0.0
@@ -115,6 +122,7 @@ class Progress:
     def saving(self, epoch: int, *, goes_on: bool) -> Iterator[None]:
         """The phase `save`, and, if it continues, the phase before it again."""
         self._tell_phase("save", epoch)
+        self.rows.flush()  # Of what is saved here the rows are there, too.
         yield
         if goes_on:
             self._tell_phase(self._phase, self._epoch)
@@ -130,6 +138,7 @@ class Progress:
             if not getattr(value, "is_cuda", False) and not math.isfinite(value):
                 raise NotFinite(name, float(value))
         self._metrics = metrics
+        self._is_logged = True
 
     def require_finite(self) -> None:
         """Raise `NotFinite` where a metric of the last batch is: also of those on a GPU that were not told."""
@@ -158,6 +167,10 @@ class Progress:
     def _tell(self, done: int, *, may_drop: bool) -> None:
         self._told_batch = done
         self._tell_after = time.monotonic() + _SECONDS_BETWEEN
+        metrics = self._names.reported(finite(self._metrics))
+        if self._is_logged and self._phase == "train":
+            self.rows.add(self._epoch, done, self._batches, metrics)
+        self._is_logged = False
         self._sink.send(
             {
                 "type": "batch",
@@ -165,7 +178,7 @@ class Progress:
                 "epoch": self._epoch,
                 "batch": done,
                 "batches": self._batches,
-                "metrics": self._names.reported(finite(self._metrics)),
+                "metrics": metrics,
             },
             may_drop=may_drop,
         )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from epochal import random_state
+from epochal.batch_rows import BatchRows, NoBatchRows
 from epochal.checkpoints import Checkpoint, CheckpointFolder, Position
 from epochal.control import Control
 from epochal.early_end import EarlyEnd
@@ -43,7 +44,7 @@ class Training:
         best: tuple[str, Literal["min", "max"]] | None,
         ranks: Ranks,
     ) -> None:
-        """Reads the checkpoint to resume from, and cuts `metrics.jsonl` back to it."""
+        """Reads the checkpoint to resume from, and cuts the files of metrics back to it."""
         self._session = session
         self._control = control
         self._sink = sink
@@ -53,7 +54,7 @@ class Training:
         self.moments = Moments(self.place, ranks)
         self._metrics = EpochMetrics(session.folder, best, sink, ranks)
         self.state = TrainingState()
-        self.progress = Progress(sink)
+        self.progress = Progress(sink, NoBatchRows() if ranks.rank else BatchRows(session.folder / "batches.jsonl"))
         self.saving = Saving(
             session, checkpoints, self.state, self.place, self.moments, self._metrics, self._watch, self.progress, sink
         )
@@ -72,6 +73,7 @@ class Training:
             self._metrics.last = self._from.metrics
             self.saving.knows(self._from)
         self._metrics.cut_back(self.place.epochs)
+        self.progress.rows.cut_back(self.position)
 
     # Where it is
 

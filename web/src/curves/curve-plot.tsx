@@ -25,6 +25,8 @@ export interface CurvePlotProps {
   /** Under the axis, where it is not the time. */
   xLabel?: string;
   isLog?: boolean;
+  /** A curve is broken where it has no value, and not drawn on to its next one. */
+  hasGaps?: boolean;
   height?: number;
   /** Plots with the same name show the same moment under the pointer. */
   syncKey?: string;
@@ -38,6 +40,7 @@ export function CurvePlot(props: CurvePlotProps) {
     curves,
     isTime = false,
     isLog = false,
+    hasGaps = false,
     height = 240,
     syncKey,
     xLabel = 'epoch',
@@ -107,7 +110,7 @@ export function CurvePlot(props: CurvePlotProps) {
             stroke: pale ? `${color}55` : color,
             width: pale ? 1 : 1.75,
             points: { size: 5, fill: scheme === 'dark' ? '#2e2e2e' : '#ffffff' },
-            spanGaps: true,
+            spanGaps: !hasGaps,
             ...(dashed ? { dash: [6, 4] } : {}),
             value: (_: uPlot, value: number | null) => (value === null ? '–' : formatValue(value)),
           })),

@@ -1,6 +1,5 @@
-import { Alert, Card, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import { Alert, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import type { MetricColumns, RunDetails } from '../../../contracts/http-answers.ts';
-import { sizeText } from '../../../contracts/size-text.ts';
 import { isAway, messageOf } from '../api/call.ts';
 import type { TracePoint } from '../run/live-trace.ts';
 import { PageLoading } from '../shell/shell.tsx';
@@ -9,7 +8,9 @@ import { CurveControls, type CurveLook, useCurveLook } from './curve-controls.ts
 import { type CurveGroup, groupCurves } from './curve-groups.ts';
 import { type Curve, CurvePlot } from './curve-plot.tsx';
 import { useMetricColumns } from './metric-columns.ts';
+import { PlotCard } from './plot-card.tsx';
 import { smoothed } from './smoothing.ts';
+import { SystemPlots } from './system-plots.tsx';
 
 interface RunCurvesProps {
   details: RunDetails;
@@ -52,6 +53,7 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
         {!isEmpty && !isCompact && <ThroughputPlot columns={data} look={look} run={run} />}
         {!isCompact && trace.length > 1 && <TracePlots trace={trace} />}
       </SimpleGrid>
+      {!isCompact && <SystemPlots details={details} />}
     </Stack>
   );
 }
@@ -149,27 +151,6 @@ function TracePlots({ trace }: { trace: readonly TracePoint[] }) {
           curves={[{ label: 'batches/s', color: '#7d5fd3', values: trace.map(({ rate }) => rate) }]}
         />
       </PlotCard>
-      <PlotCard title="Trainer memory">
-        <CurvePlot
-          label="Resident memory of the trainer's processes over time"
-          x={x}
-          isTime
-          syncKey="live"
-          formatValue={sizeText}
-          curves={[{ label: 'memory', color: '#009e73', values: trace.map(({ memoryBytes }) => memoryBytes) }]}
-        />
-      </PlotCard>
     </>
-  );
-}
-
-function PlotCard({ title, children }: { title: string; children: React.ReactNode }) {
-  return (
-    <Card padding="sm">
-      <Text fw={600} size="sm" mb={4}>
-        {title}
-      </Text>
-      {children}
-    </Card>
   );
 }

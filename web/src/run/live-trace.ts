@@ -9,7 +9,6 @@ export interface TracePoint {
   phase: 'train' | 'validate';
   metrics: Readonly<Record<string, number>>;
   rate: number | null;
-  memoryBytes: number | null;
 }
 
 const mostPoints = 20_000;
@@ -23,8 +22,8 @@ export function useLiveTrace(progress: readonly LiveProgress[]): readonly TraceP
     const last = trace.current.at(-1);
     if (!last || at > last.at) {
       if (trace.current.length >= mostPoints) trace.current.splice(0, mostPoints / 4);
-      const { phase, metrics, rate, memoryBytes } = training;
-      trace.current.push({ at, phase, metrics, rate, memoryBytes });
+      const { phase, metrics, rate } = training;
+      trace.current.push({ at, phase, metrics, rate });
     }
   }
   return trace.current;

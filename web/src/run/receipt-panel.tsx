@@ -1,6 +1,7 @@
 import { Anchor, Card, Code, Grid, Stack, Table, Text, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { addressOf } from '../../../contracts/http-api.ts';
+import { peakFacts } from '../../../contracts/peak-text.ts';
 import type { PublishedFile, Receipt } from '../../../contracts/receipt.ts';
 import { sizeText } from '../../../contracts/size-text.ts';
 import { dataFacts } from '../data/data-report-card.tsx';
@@ -85,6 +86,7 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
           ]}
         />
       )}
+      {receipt.system && <Facts title="Peak use" facts={peakFacts(receipt.system)} />}
       {restarts.length > 0 && (
         <Facts
           title="Restarts"

@@ -1,0 +1,62 @@
+/** Rows of a file of a run, one JSON object per line, read part by part as they come. */
+import type { z } from 'zod';
+import type { FilesPlace, RunFiles } from '../client/run-files.ts';
+import { largestPart } from '../contracts/run-files.ts';
+
+export interface RowsFile<T extends z.ZodType> {
+  files: RunFiles;
+  place: FilesPlace;
+  /** Its path in the run folder. */
+  file: string;
+  size: number;
+  schema: T;
+}
+
+export async function allRows<T extends z.ZodType>({
+  files,
+  place,
+  file,
+  size,
+  schema,
+}: RowsFile<T>): Promise<z.output<T>[]> {
+  const rows: z.output<T>[] = [];
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const bytes of files.bytes(place, file, 0, size)) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) take(schema, rows, line);
+  }
+  take(schema, rows, rest);
+  return rows;
+}
+
+/** Those after the last one that `isOld`: each is there once and in order, so what is new is at the end. */
+export async function newestRows<T extends z.ZodType>(
+  { files, place, file, size, schema }: RowsFile<T>,
+  isOld: (row: z.output<T>) => boolean,
+): Promise<z.output<T>[]> {
+  let tail = Buffer.alloc(0);
+  for (let start = size; start > 0; ) {
+    const from = Math.max(0, start - largestPart);
+    tail = Buffer.concat([await files.part(place, file, from, start - from), tail]);
+    start = from;
+    const rows: z.output<T>[] = [];
+    const lines = tail.toString('utf8').split('\n');
+    // The first line is whole only at the beginning of the file.
+    for (const line of start === 0 ? lines : lines.slice(1)) take(schema, rows, line);
+    if (start === 0 || (rows[0] !== undefined && isOld(rows[0]))) return rows.filter((row) => !isOld(row));
+  }
+  return [];
+}
+
+/** A row that is being written, or that an older version wrote, is passed over. */
+function take<T extends z.ZodType>(schema: T, rows: z.output<T>[], line: string): void {
+  if (!line.startsWith('{')) return;
+  try {
+    const row = schema.safeParse(JSON.parse(line));
+    if (row.success) rows.push(row.data);
+  } catch {
+    return;
+  }
+}

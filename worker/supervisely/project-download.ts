@@ -1,0 +1,148 @@
+/** Downloads a project of images into a folder: first its annotations, then the images that the cache does not have. */
+import { createHash } from 'node:crypto';
+import { link, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BucketError } from '../../stores/bucket.ts';
+import { withRetries } from '../../stores/retries.ts';
+import { IdleSignal } from '../../stores/stalled.ts';
+import { teamFilesError } from '../../stores/team-files-errors.ts';
+import { DataSetProblem } from '../data-sets.ts';
+import { annotationFiles, canonical, metaFile } from './annotation-files.ts';
+import type { ImageCache } from './image-cache.ts';
+import { batchSize, type ProjectApi, type ProjectImage } from './project-api.ts';
+import { dataSetFolders, imageNames } from './project-layout.ts';
+
+export interface DownloadOptions {
+  signal: AbortSignal;
+  onProgress: (doing: string, counted?: { done: number; total: number }) => void;
+}
+
+interface PlacedImage {
+  image: ProjectImage;
+  /** In the project's folder. */
+  path: string;
+}
+
+const imagesAtOnce = 8;
+/** A download of which nothing came for so long counts as broken. */
+const idleMs = 60_000;
+
+export class ProjectDownload {
+  readonly #lines: string[] = [];
+  readonly #placed: PlacedImage[] = [];
+  readonly #doing: string;
+
+  constructor(
+    readonly project: number,
+    readonly api: ProjectApi,
+    readonly options: DownloadOptions,
+  ) {
+    this.#doing = `download Supervisely project ${project}`;
+  }
+
+  /**
+   * Writes `meta.json` and annotations into `folder`, which is empty, and answers the version: of the names and hashes of all images, their annotations
+   * and classes. Throws DataSetProblem where no later attempt could do better.
+   */
+  async annotations(folder: string): Promise<string> {
+    const { api, project } = this;
+    this.options.onProgress(this.#doing);
+    const info = await api.project(project);
+    if (info === null)
+      throw new DataSetProblem(
+        `the server has no project ${project}, or does not show it to the user of this worker's API_TOKEN`,
+      );
+    if ((info.type ?? 'images') !== 'images')
+      throw new DataSetProblem(`project ${project} is of ${info.type}: only a project of images can be trained on`);
+    const meta = metaFile(await api.meta(project), info.settings?.labelingInterface);
+    await this.#write(folder, 'meta.json', meta);
+    for (const { path, dataSet } of dataSetFolders(await api.dataSets(project))) {
+      const images = await api.images(dataSet);
+      const names = imageNames(images, dataSet.name);
+      for (const inside of ['img', 'ann']) await mkdir(join(folder, path, inside), { recursive: true });
+      for (let at = 0; at < images.length; at += batchSize) {
+        const batch = images.slice(at, at + batchSize);
+        const files = await annotationFiles(await api.annotations(dataSet, batch), batch, api);
+        for (const [index, image] of batch.entries()) {
+          const name = names.get(image.id) ?? '';
+          await this.#write(folder, `${path}/ann/${name}.json`, files[index]);
+          this.#lines.push(`${image.hash ?? canonical([image.link, image.updatedAt])} ${path}/img/${name}`);
+          this.#placed.push({ image, path: `${path}/img/${name}` });
+        }
+        this.options.onProgress(`${this.#doing}: annotations of data set ${dataSet.name}`, {
+          done: at + batch.length,
+          total: images.length,
+        });
+      }
+    }
+    if (this.#placed.length === 0) throw new DataSetProblem(`project ${project} has no images`);
+    return sha256(this.#lines.sort().join('\n')).slice(0, 16);
+  }
+
+  /** Links to all images, of which the cache has those that came before. */
+  async images(folder: string, cache: ImageCache, server: string): Promise<void> {
+    const total = this.#placed.length;
+    let [done, next] = [0, 0];
+    const tell = () => this.options.onProgress(`${this.#doing}: images`, { done, total });
+    tell();
+    const failed = new AbortController();
+    const signal = AbortSignal.any([this.options.signal, failed.signal]);
+    const work = async () => {
+      for (let one = this.#placed[next++]; one; one = this.#placed[next++]) {
+        signal.throwIfAborted();
+        const from = cache.pathOf(one.image, server);
+        if (!(await cache.has(from, one.image))) await this.#fetch(one.image, from, cache, signal);
+        await link(from, join(folder, one.path));
+        done += 1;
+        tell();
+      }
+    };
+    const workers = Array.from({ length: imagesAtOnce }, () =>
+      work().catch((error: unknown) => {
+        failed.abort(error);
+        throw error;
+      }),
+    );
+    await Promise.allSettled(workers);
+    await Promise.all(workers).catch(() => {
+      this.options.signal.throwIfAborted();
+      throw failed.signal.reason;
+    });
+  }
+
+  async #fetch(image: ProjectImage, path: string, cache: ImageCache, signal: AbortSignal): Promise<void> {
+    const { policy, options } = this.api;
+    const retry = { ...options, signal };
+    await withRetries(`cannot download image ${image.name}`, policy, retry, async () => {
+      const idle = new IdleSignal(signal, idleMs);
+      const body = await this.api.image(image, { signal: idle.signal });
+      try {
+        const moved = async function* () {
+          for await (const chunk of body) {
+            idle.moved();
+            yield chunk as Buffer;
+          }
+        };
+        await cache.add(path, image, moved(), idle.signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        throw ofThisHost(error) ? error : error instanceof BucketError ? error : teamFilesError(idle.asBroken(error));
+      } finally {
+        idle.end();
+        body.destroy();
+      }
+    });
+  }
+
+  async #write(folder: string, path: string, content: unknown): Promise<void> {
+    const text = canonical(content);
+    this.#lines.push(`${sha256(text)} ${path}`);
+    await writeFile(join(folder, path), text);
+  }
+}
+
+/** A disk that is full is no broken connection. */
+const ofThisHost = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES'].includes(String((error as { code?: unknown } | null)?.code));
+
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,0 +1,118 @@
+/**
+ * Projects of a Supervisely server as folders of this host, in Supervisely's own format, which the readers of data sets know. A folder is of one version of a
+ * project, whole from the moment that it is there, and never changed: runs that train on it share it. Its images are links to those in the cache.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { projectAddressOf, readProjectAddress } from '../../contracts/project-address.ts';
+import { asStoreError, patient, type RetryPolicy } from '../../stores/retries.ts';
+import { superviselySettings } from '../../stores/team-files-settings.ts';
+import { DataSetProblem } from '../data-sets.ts';
+import { KeyedMutex } from '../keyed-mutex.ts';
+import { runProgram } from '../run-program.ts';
+import { ImageCache } from './image-cache.ts';
+import { ProjectApi } from './project-api.ts';
+import { type DownloadOptions, ProjectDownload, sha256 } from './project-download.ts';
+
+export interface ProjectFolder {
+  path: string;
+  /** With the version: whoever asks for it gets the same images and annotations. */
+  address: string;
+}
+
+/** What no run here uses is removed so long after it was asked for last; what an attempt left, sooner. */
+const unusedMs = 30 * 24 * 3600_000;
+const leftMs = 24 * 3600_000;
+
+export class SuperviselyProjects {
+  readonly #turns = new KeyedMutex();
+  readonly #images: ImageCache;
+
+  constructor(
+    readonly folder: string,
+    /** Folders that runs on this host train on. */
+    readonly inUse: () => Promise<ReadonlySet<string>>,
+    readonly policy: RetryPolicy = patient,
+  ) {
+    this.#images = new ImageCache(join(folder, 'images'));
+  }
+
+  /**
+   * Downloads what is not here yet: images that an attempt before this one had are not asked for again. Throws DataSetProblem, with a clause, for what no
+   * later attempt mends, and StoreError for a server that does not answer, or that refuses.
+   */
+  async get(data: string, options: DownloadOptions): Promise<ProjectFolder> {
+    const address = readProjectAddress(data);
+    if (address === null) throw new DataSetProblem('is not the address of a project');
+    const { project, version } = address;
+    const { api } = await superviselySettings().catch((error: unknown) => {
+      throw asStoreError(`cannot read project ${project}`, error);
+    });
+    // Of another server it is another project.
+    const folder = join(this.folder, `${sha256(api).slice(0, 12)}-${project}`);
+    return this.#turns.runExclusive(folder, options.signal, async () => {
+      if (version !== null && (await isThere(join(folder, version))))
+        return { path: join(folder, version), address: projectAddressOf(project, version) };
+      await mkdir(folder, { recursive: true });
+      const beside = join(folder, `.${randomUUID()}.tmp`);
+      try {
+        return await this.#download({ project, version, folder, beside, server: api }, options);
+      } finally {
+        await rm(beside, { recursive: true, force: true });
+        await this.#evict().catch(() => undefined);
+      }
+    });
+  }
+
+  async #download(
+    place: { project: number; version: string | null; folder: string; beside: string; server: string },
+    options: DownloadOptions,
+  ): Promise<ProjectFolder> {
+    const { project, version, folder, beside, server } = place;
+    await mkdir(beside);
+    const { signal, onProgress } = options;
+    const api = new ProjectApi({ signal, onWait: onProgress }, this.policy);
+    const download = new ProjectDownload(project, api, options);
+    const found = await download.annotations(beside);
+    if (version !== null && version !== found)
+      throw new DataSetProblem(
+        `project ${project} has changed since it was ${version}, which this host does not have: without @${version} it is what it is now`,
+      );
+    const path = join(folder, found);
+    if (!(await isThere(path))) {
+      await download.images(beside, this.#images, server);
+      // Renamed before its files are on the disk it could be there with empty ones, after a loss of power.
+      await runProgram('sync', ['-f', beside], { signal });
+      await rename(beside, path).catch(async (error: unknown) => {
+        // Another worker with this cache folder was faster.
+        if (!(await isThere(path))) throw error;
+      });
+    }
+    return { path, address: projectAddressOf(project, found) };
+  }
+
+  async #evict(): Promise<void> {
+    const inUse = await this.inUse();
+    const now = Date.now();
+    for (const project of await readdir(this.folder)) {
+      if (project === 'images') continue;
+      for (const name of await readdir(join(this.folder, project)).catch(() => [])) {
+        const path = join(this.folder, project, name);
+        const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }));
+        const isOld = now - mtimeMs > (name.startsWith('.') ? leftMs : unusedMs);
+        if (isOld && !inUse.has(path)) await rm(path, { recursive: true, force: true });
+      }
+    }
+    await this.#images.evict(now - unusedMs);
+  }
+}
+
+/** Its time is when it was asked for last. */
+async function isThere(path: string): Promise<boolean> {
+  const now = new Date();
+  return utimes(path, now, now).then(
+    () => true,
+    () => false,
+  );
+}
