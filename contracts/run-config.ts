@@ -52,7 +52,9 @@ export const checkpointPolicySchema = z.strictObject({
     .min(0)
     .max(1_000_000)
     .default(0)
-    .describe('Retain the checkpoint of every N-th epoch permanently. 0: of none.'),
+    .describe(
+      'Retain the checkpoint of every N-th epoch permanently; of those that cannot be stored yet, the newest 50. 0: of none.',
+    ),
   everyBatches: z
     .int()
     .min(0)

@@ -82,6 +82,9 @@ export interface ArtifactStore {
   /** Removes a file, or a folder with all below it. It is not an error if nothing is there. */
   remove(path: string): Promise<void>;
 
+  /** Removes these files, each by itself, in as few requests as there can be. It is not an error if one is not there. */
+  removeFiles(paths: readonly string[]): Promise<void>;
+
   /**
    * Removes what is left below `folder` of copies that broke off: parts that nobody is writing any longer, folders that hold
    * nothing. No file of `list` is touched.

@@ -191,6 +191,10 @@ export class FileStore implements ArtifactStore {
     });
   }
 
+  async removeFiles(paths: readonly string[]): Promise<void> {
+    for (const path of paths) await this.remove(path);
+  }
+
   async tidy(folder: string): Promise<void> {
     const path = checkedPath(folder);
     await guarded(`cannot tidy ${this.#root.shown(path)}`, async () => {

@@ -240,7 +240,7 @@ export class GcsBucket implements PartsBucket {
       query: { uploadType: 'multipart', name: key, fields, ...(ifAbsent ? { ifGenerationMatch: 0 } : {}) },
       headers,
       body,
-    });
+    }).catch(throwNoBucket);
     const stored = objectOf(answer);
     return { stored, isSame: stored.md5Hash === md5Hash && stored.size === bytes.length };
   }
@@ -259,12 +259,7 @@ export class GcsBucket implements PartsBucket {
             startOffset: startOffset || undefined,
             pageToken,
           },
-        }).catch((error: unknown) => {
-          // A list has no object that could be missing.
-          throw isStatus(error, 404)
-            ? new BucketError('refused', 'the bucket does not exist', null, { cause: error })
-            : error;
-        }),
+        }).catch(throwNoBucket),
       );
       yield* page.items ?? [];
       pageToken = page.nextPageToken;
@@ -321,6 +316,11 @@ function pieceOf({ size, etag }: UploadedPart): Omit<Piece, 'name'> {
 
 /** Of a bucket that is not there as well, where it does not say so: whoever hears null asks for the store's mark. */
 const isMissing = (error: unknown) => isStatus(error, 404) && error instanceof BucketError && error.trouble === 'gone';
+
+/** Of a list or an upload: there is no object that could be missing. */
+function throwNoBucket(error: unknown): never {
+  throw isMissing(error) ? new BucketError('refused', 'the bucket does not exist', null, { cause: error }) : error;
+}
 
 const rangeOf = (offset: number, length?: number) =>
   `bytes=${offset}-${length === undefined ? '' : offset + length - 1}`;

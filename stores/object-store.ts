@@ -27,6 +27,7 @@ import { patient, type RetryOptions, type RetryPolicy } from './retries.ts';
 import { sha256Of } from './sha256.ts';
 import { collect } from './stalled.ts';
 import { entryAt, isSame, shownDigest, syncFolder, withRegularFile, writeWhole } from './whole-file.ts';
+import { probeWriting } from './write-probe.ts';
 
 /** An upload whose last part is older than this is nobody's: other hosts may be at theirs. */
 const hour = 60 * 60 * 1000;
@@ -66,7 +67,7 @@ export class ObjectStore implements ArtifactStore {
 
   async checkWritable(isKnown: boolean): Promise<void> {
     if (isKnown || this.#checks.wanted !== null) await this.#checks.requirePresent();
-    await this.#probe();
+    await probeWriting(this.#checks);
   }
 
   async prepare(isKnown: boolean): Promise<void> {
@@ -210,6 +211,13 @@ export class ObjectStore implements ArtifactStore {
     await this.#abortUploads(doing, key, async (of) => of === key || of.startsWith(`${key}/`));
   }
 
+  async removeFiles(paths: readonly string[]): Promise<void> {
+    const keys = paths.map((path) => this.#root.keyOf(path));
+    await this.#root.requirePresent();
+    const doing = `cannot remove files of ${this.address}`;
+    await this.#delete(doing, this.#bucket.keepsDigest ? keys : keys.flatMap((key) => [key, noteKeyOf(key)]));
+  }
+
   async tidy(folder: string): Promise<void> {
     const key = this.#root.keyOf(folder);
     const doing = `cannot tidy ${this.#root.shown(folder)}`;
@@ -317,29 +325,5 @@ export class ObjectStore implements ArtifactStore {
       await uploadBytes(this.#root, note, Buffer.from(noteText({ etag, size, sha256 })), options);
     }
     return { path, size, sha256 };
-  }
-
-  /** Throws when nothing can be written there, or not in the way that claims need. */
-  async #probe(): Promise<void> {
-    const doing = `cannot write in ${this.address}`;
-    const key = `${this.#checks.prefix}/.epochal-probe-${randomUUID()}`;
-    const bytes = Buffer.from('Written by Epochal to see whether it can.\n');
-    const sha256 = sha256Of(bytes);
-    const put = () => this.#checks.tried(doing, {}, () => this.#bucket.put(key, bytes, sha256, {}));
-    await put();
-    try {
-      // Not every server of this kind may replace what is there.
-      if (this.#bucket.putFile) await put();
-      const second = await this.#checks.tried(doing, {}, () =>
-        this.#bucket.put(key, bytes, sha256, { ifAbsent: true }),
-      );
-      if (second !== null) {
-        const why =
-          'it overwrites what is there in spite of If-None-Match, so that two runs could take one output folder';
-        throw new StoreError(`${doing}: ${why}`, false);
-      }
-    } finally {
-      await this.#checks.tried(doing, {}, () => this.#bucket.delete([key], {}));
-    }
   }
 }

@@ -10,6 +10,7 @@ export const networkProblems: Readonly<Record<string, string>> = {
   ENETUNREACH: 'its endpoint cannot be reached',
   ENOTFOUND: 'the host name of its endpoint is not known',
   EAI_AGAIN: 'the host name of its endpoint could not be looked up',
+  EPROTO: 'its endpoint does not speak as its address says: http: and https: may be mixed up',
   ERR_STREAM_PREMATURE_CLOSE: 'the connection broke off',
 };
 

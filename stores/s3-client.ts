@@ -3,6 +3,7 @@
  * are never read here.
  */
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import { BucketError } from './bucket.ts';
 import { SharedClient } from './shared-client.ts';
 
 export type Sdk = typeof import('./aws-s3.ts');
@@ -37,6 +38,8 @@ async function connect(): Promise<S3Connection> {
   const profile = await profileSettings(sdk);
   const { env } = process;
   const endpoint = env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || profile.endpoint_url;
+  if (endpoint && !URL.canParse(endpoint))
+    throw new BucketError('refused', 'the address of the S3 server of this worker (AWS_ENDPOINT_URL_S3) is not valid');
   const style = profile['s3.addressing_style'];
   const settings: S3ClientConfig = {
     region: env.AWS_REGION || env.AWS_DEFAULT_REGION || profile.region || 'us-east-1',

@@ -4,8 +4,8 @@ import type { ArtifactStore } from './artifact-store.ts';
 import { loneFiles } from './lone-files.ts';
 import { type Landed, newestOf, ownFiles, parsed, receiptFile, type StoredRun, textOf } from './stored-runs.ts';
 
-/** Removals after which it is asked again whether there may be more: thousands take an hour. */
-const askEvery = 100;
+/** Files that are removed at once; then it is asked again whether there may be more: all of them may take an hour. */
+const askEvery = 1000;
 
 export interface Unnamed {
   /** Paths inside the output folder, with their sizes. */
@@ -56,16 +56,15 @@ export async function removeUnnamed(
   { whyOpen, onFile }: { whyOpen: () => Promise<string | null>; onFile?: (path: string) => void },
 ): Promise<Removed> {
   const removed: Removed = { files: [], why: null };
-  for (const [index, { path }] of files.entries()) {
-    if (index % askEvery === 0) {
-      removed.why = await whyOpen();
-      if (removed.why === null && (await textOf(store, `${output}/${receiptFile}`)) !== text)
-        removed.why = 'its receipt has changed meanwhile';
-      if (removed.why !== null) return removed;
-    }
-    onFile?.(path);
-    await store.remove(`${output}/${path}`);
-    removed.files.push(path);
+  for (let from = 0; from < files.length; from += askEvery) {
+    removed.why = await whyOpen();
+    if (removed.why === null && (await textOf(store, `${output}/${receiptFile}`)) !== text)
+      removed.why = 'its receipt has changed meanwhile';
+    if (removed.why !== null) return removed;
+    const paths = files.slice(from, from + askEvery).map(({ path }) => path);
+    for (const path of paths) onFile?.(path);
+    await store.removeFiles(paths.map((path) => `${output}/${path}`));
+    for (const path of paths) removed.files.push(path);
   }
   await store.tidy(output);
   return removed;

@@ -268,7 +268,8 @@ export async function removeStrays(
   const names = new Map<string, string[]>();
   for await (const { path } of store.list(`${output}/checkpoints`)) {
     const [checkpoint = '', ...inside] = path.slice(`${output}/checkpoints/`.length).split('/');
-    names.set(checkpoint, [...(names.get(checkpoint) ?? []), inside.join('/')]);
+    const paths = names.get(checkpoint) ?? [];
+    if (paths.push(inside.join('/')) === 1) names.set(checkpoint, paths);
   }
   for (const [checkpoint, paths] of names) {
     const folder = `${output}/checkpoints/${checkpoint}`;
@@ -277,7 +278,8 @@ export async function removeStrays(
     const entry = kept.find(({ name }) => name === checkpoint);
     if (entry) {
       const own = new Set(['checkpoint.json', ...entry.files.map(({ path }) => path)]);
-      for (const path of loneFiles(paths)) if (!own.has(path)) await store.remove(`${folder}/${path}`);
+      const strays = [...loneFiles(paths)].filter((path) => !own.has(path));
+      if (strays.length > 0) await store.removeFiles(strays.map((path) => `${folder}/${path}`));
       continue;
     }
     const text = paths.includes('checkpoint.json') ? await readText(store, `${folder}/checkpoint.json`) : null;

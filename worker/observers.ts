@@ -4,19 +4,22 @@ import { EventsFile } from '../observers/events-file.ts';
 import { Notifier } from '../observers/notifier.ts';
 import type { NotifySettings } from '../observers/notify-settings.ts';
 import type { Observer } from '../observers/observer.ts';
+import { superviselyTask } from '../observers/supervisely-task.ts';
 import { Webhook } from '../observers/webhook.ts';
 import type { WebhookSettings } from '../observers/webhook-settings.ts';
 
 export class Observers {
   readonly #observers: ReadonlyMap<string, Observer>;
 
-  /** `env`: where the secrets are that `notify` names. */
+  /** `env`: where the secrets are that `notify` names, and what an agent of Supervisely tells. */
   constructor(webhook: WebhookSettings | null, notify: NotifySettings | null, env: NodeJS.ProcessEnv = process.env) {
     const targets = Object.entries(notify?.targets ?? {});
     const notifiers = notify ? targets.map(([name, target]) => new Notifier(name, target, notify, env)) : [];
+    const task = superviselyTask(env);
     const all: Observer[] = [
       new EventsFile(),
       ...(webhook ? [new Webhook(webhook)] : []),
+      ...(task ? [task] : []),
       // One without rules is there to be tested.
       ...notifiers.filter(({ kinds }) => kinds.length > 0),
     ];

@@ -55,6 +55,26 @@ export function adoptCheckpoints(
   };
 }
 
+/** Checkpoints that are kept for good and wait for the store: while that is unavailable they would fill the disk of the host. */
+const mostWaiting = 50;
+
+/**
+ * Drops the oldest of those that are kept for good alone and are not stored, beyond `mostWaiting`: while training goes on, for what is
+ * there at its end is published. None of `storing`.
+ */
+export function withoutBacklog(change: LedgerChange, storing: readonly string[]): LedgerChange & { isBehind: boolean } {
+  const waiting = change.ledger.filter(
+    ({ name, stored, reasons }) => !stored && !storing.includes(name) && reasons.every((reason) => reason === 'every'),
+  );
+  const oldest = waiting.slice(0, -mostWaiting).map(({ name }) => name);
+  return {
+    ...change,
+    ledger: change.ledger.filter(({ name }) => !oldest.includes(name)),
+    dropped: [...change.dropped, ...oldest],
+    isBehind: oldest.length > 0,
+  };
+}
+
 /** Those to resume from and the best come first, then the last ones, newest first, then those for good, oldest first. */
 function withinLimit(wanted: readonly LedgerEntry[]): ReadonlySet<LedgerEntry> {
   const isNeeded = (reason: KeepReason) => reason === 'resume' || reason === 'best' || reason === 'fallback';

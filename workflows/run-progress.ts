@@ -5,7 +5,7 @@ import { lifeNote } from '../contracts/life.ts';
 import { mergeMaterials } from '../contracts/receipt-facts.ts';
 import type { MovedIn, OpenedSession, Published } from '../contracts/run-activities.ts';
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
-import { adoptCheckpoints, landedOf, withoutHost } from './ledger.ts';
+import { adoptCheckpoints, landedOf, withoutBacklog, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
 import { lastEpochOf, planOf, type RunContext } from './run-context.ts';
 import { isHostTrouble, isOfHost, type SessionTrouble } from './session-failures.ts';
@@ -22,6 +22,8 @@ const mostDropped = 500;
 const longestOldMessage = 300;
 
 const ledgerFull = 'more checkpoints are to be retained than a run can record: the newest permanent ones were removed';
+const storeBehind =
+  'the store was unavailable, or slower than the training: of the permanent checkpoints that were not stored the newest 50 were retained';
 
 export const withNotes = (notes: readonly string[], more: readonly string[]): string[] =>
   [...new Set([...notes, ...more.map((note) => shortened(note, longestNote))])].slice(-mostNotes);
@@ -47,14 +49,12 @@ function withRestart(restarts: RunContext['restarts'], newest: RunContext['resta
 export function adoptReport(context: RunContext, report: SessionReport, host: string): Change {
   const { config, best } = planOf(context);
   const epochs = report.epochs.filter(({ epoch }) => epoch > context.position.epoch);
-  const { ledger, dropped, isFull } = adoptCheckpoints(
-    context.ledger,
-    report.checkpoints,
-    host,
-    config.checkpoints,
-    best,
-    context.storing,
+  const { storing = [] } = context;
+  const { ledger, dropped, isFull, isBehind } = withoutBacklog(
+    adoptCheckpoints(context.ledger, report.checkpoints, host, config.checkpoints, best, storing),
+    storing,
   );
+  const notes = [...report.notes, ...(isFull ? [ledgerFull] : []), ...(isBehind ? [storeBehind] : [])];
   const last = epochs.at(-1);
   const position = isBefore(context.position, report.position) ? report.position : context.position;
   return {
@@ -66,7 +66,7 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
     curve: extendCurve(context.curve, epochs),
     batchesPerEpoch: last?.batches ?? context.batchesPerEpoch,
     endedEarly: report.endedEarly ?? context.endedEarly ?? null,
-    notes: withNotes(context.notes, isFull ? [...report.notes, ledgerFull] : report.notes),
+    notes: withNotes(context.notes, notes),
     // What failed before has been overcome. Epochs that are trained again are no progress: who rolls back would fail for ever.
     ...(last && last.epoch > (context.failedAfter ?? 0) ? { failuresInRow: 0 } : {}),
   };

@@ -32,7 +32,7 @@ export async function checkLanded(run: FaultRun, seconds = 480, closed?: Closed)
   const receipt = own ?? (await salvaged(run, seconds));
   if (!receipt) throw new Error(`${run.place}: closed as ${how} without a receipt`);
   for (const check of [checkReceipt, checkFiles, checkEpochs, checkEvents, checkWeights, checkFolders]) {
-    violations.push(...(await check(run, receipt, run.outputFolder)));
+    violations.push(...(await check(run, receipt, run.outputOnDisk)));
   }
   violations.push(...(await checkProcesses(run)), ...(await checkSlots(run)));
   return { how, receipt, violations: violations.map((violation) => `${run.place}: ${violation}`) };
@@ -46,7 +46,7 @@ async function salvaged(run: FaultRun, seconds: number): Promise<Receipt | null>
     async () => {
       const status = await salvage.describe().catch(() => null);
       if (status?.status.name !== 'COMPLETED') return null;
-      return receiptSchema.safeParse(await readJson(join(run.outputFolder, 'receipt.json')).catch(() => null)).data;
+      return receiptSchema.safeParse(await readJson(join(run.outputOnDisk, 'receipt.json')).catch(() => null)).data;
     },
     seconds,
   );
@@ -59,7 +59,8 @@ const checkReceipt: Check = async (run, receipt, output) => {
   const wrong: string[] = [];
   const trained = receipt.epochs.trained;
   if (receipt.run !== run.id) wrong.push(`the receipt is of ${receipt.run}`);
-  if (receipt.outputFolder !== output) wrong.push(`the output folder is ${receipt.outputFolder}, not ${output}`);
+  if (receipt.outputFolder !== run.outputFolder)
+    wrong.push(`the output folder is ${receipt.outputFolder}, not ${run.outputFolder}`);
   const stored: unknown = await readJson(join(output, 'receipt.json')).catch(() => null);
   const differing = differences(stored, receipt);
   if (differing.length > 0) wrong.push(`receipt.json in the store differs: ${differing.join(', ')}`);

@@ -40,15 +40,21 @@ export class FaultHosts {
     readonly connection: Connection,
     readonly client: Client,
     readonly store: string,
+    /** Where a disk has what is at an address of a store: a server of buckets may have them in a folder. */
+    readonly onDisk: (address: string) => string,
   ) {}
 
   /** `store`: one that others have, too, instead of one of their own. */
-  static async open(address: string, options: { namespace?: string; store?: string } = {}): Promise<FaultHosts> {
+  static async open(
+    address: string,
+    options: { namespace?: string; store?: string; onDisk?: (address: string) => string } = {},
+  ): Promise<FaultHosts> {
     const { namespace = 'default' } = options;
     const connection = await Connection.connect({ address });
     const folder = await mkdtemp(join(tmpdir(), 'epochal-faults-'));
     const client = new Client({ connection, namespace });
-    return new FaultHosts(folder, address, connection, client, options.store ?? join(folder, 'store'));
+    const { store = join(folder, 'store'), onDisk = (at) => at } = options;
+    return new FaultHosts(folder, address, connection, client, store, onDisk);
   }
 
   /** Starts a worker with a data folder of its own, and returns once it serves. */

@@ -47,7 +47,12 @@ export class FaultRun {
 
   /** Where its artifacts land. */
   get outputFolder(): string {
-    return join(this.config.store ?? this.hosts.store, 'experiments', this.config.project ?? 'default', this.place);
+    return `${this.config.store ?? this.hosts.store}/experiments/${this.config.project ?? 'default'}/${this.place}`;
+  }
+
+  /** Where a disk of this machine has them. */
+  get outputOnDisk(): string {
+    return this.hosts.onDisk(this.outputFolder);
   }
 
   async view(): Promise<RunView> {

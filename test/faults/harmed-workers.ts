@@ -103,7 +103,7 @@ export class HarmedWorkers {
       const isPinned = async () => (await one.view().catch(() => null))?.outputFolder;
       await until(`${one.place} is checked`, async () => this.#play.hasEnded(one) || (await isPinned()));
     }
-    const other = await OtherStore.of(this.#hosts, pick);
+    const other = await OtherStore.of(this.#hosts, pick, run.config.store === undefined);
     this.#otherStores.push(other);
     const refusals = async () => {
       const { state, detail, restarts } = await run.until('answers', () => true);

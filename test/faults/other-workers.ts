@@ -36,9 +36,9 @@ export class OtherStore {
     private readonly folder: string,
   ) {}
 
-  /** `pick`: which way, from 0 to 1. */
-  static async of(hosts: FaultHosts, pick: number): Promise<OtherStore> {
-    const ways = can('mount') ? otherStores : otherStores.slice(0, 2);
+  /** `pick`: which way, from 0 to 1. Of runs on S3 there is no disk that another one could be mounted over. */
+  static async of(hosts: FaultHosts, pick: number, isFolder: boolean): Promise<OtherStore> {
+    const ways = isFolder && can('mount') ? otherStores : otherStores.slice(0, 2);
     const how = ways[Math.floor(pick * ways.length)] ?? 'default';
     const folder = join(hosts.folder, 'other-store');
     await mkdir(folder, { recursive: true });
@@ -47,7 +47,9 @@ export class OtherStore {
     const launch = {
       default: { env: { EPOCHAL_STORE: folder } },
       // As it is where nobody sets it.
-      'default, and no other allowed': { env: { EPOCHAL_STORE: folder, EPOCHAL_ALLOWED_PATHS: '' } },
+      'default, and no other allowed': {
+        env: { EPOCHAL_STORE: folder, EPOCHAL_ALLOWED_PATHS: '', EPOCHAL_ALLOWED_STORES: '' },
+      },
       'disk under the address': { prefix: ['unshare', '--mount', 'sh', '-c', mount, 'sh', folder, hosts.store] },
     }[how];
     return new OtherStore(how, launch, folder);
@@ -72,22 +74,25 @@ export class OtherNamespace {
   private constructor(
     private readonly namespace: string,
     private readonly hosts: FaultHosts,
+    private readonly env: Record<string, string>,
   ) {}
 
-  static async of(hosts: FaultHosts): Promise<OtherNamespace> {
+  /** `env`: of its worker. */
+  static async of(hosts: FaultHosts, env: Record<string, string>): Promise<OtherNamespace> {
     const namespace = 'another';
     await hosts.connection.workflowService.registerNamespace({
       namespace,
       workflowExecutionRetentionPeriod: { seconds: Long.fromNumber(24 * 3600) },
     });
-    return new OtherNamespace(namespace, await FaultHosts.open(hosts.address, { namespace, store: hosts.store }));
+    const { address, store, onDisk } = hosts;
+    return new OtherNamespace(namespace, await FaultHosts.open(address, { namespace, store, onDisk }), env);
   }
 
   /** Starts a run with the id and the configuration of this one, unless there is one already. */
   async start({ id, config: { pool: _, ...config } }: FaultRun): Promise<void> {
     if (this.#runs.some((run) => run.id === id)) return;
     const [worker] = this.hosts.workers;
-    if (!worker) await this.hosts.worker({ slots: 2, env: { TEMPORAL_NAMESPACE: this.namespace } });
+    if (!worker) await this.hosts.worker({ slots: 2, env: { ...this.env, TEMPORAL_NAMESPACE: this.namespace } });
     else if (!worker.isAlive) await worker.start();
     this.#runs.push(await this.hosts.start(config, { run: id, place: (first) => placeOf(id, [first]) }));
   }

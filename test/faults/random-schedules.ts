@@ -15,9 +15,11 @@ import { checkLanded, type Landed } from './check-landed.ts';
 import { FaultHosts, type FaultWorker } from './fault-host.ts';
 import { FaultRun } from './fault-run.ts';
 import { FaultServer } from './fault-server.ts';
+import { FaultyS3 } from './faulty-s3.ts';
 import { HarmedWorkers } from './harmed-workers.ts';
 import { OtherNamespace } from './other-workers.ts';
 import type { FaultKind, Schedule, Step } from './schedule.ts';
+import { untilItAnswers } from './until-it-answers.ts';
 
 export interface ScheduleResult {
   schedule: Schedule;
@@ -32,20 +34,24 @@ export class Arena {
     readonly server: FaultServer,
     readonly hosts: FaultHosts,
     readonly otherNamespace: OtherNamespace,
+    readonly s3: FaultyS3 | null,
   ) {}
 
   static async open(): Promise<Arena> {
     const server = await FaultServer.start(await mkdtemp(join(tmpdir(), 'epochal-fault-server-')));
-    const hosts = await FaultHosts.open(server.address);
-    const otherNamespace = await OtherNamespace.of(hosts);
-    await Promise.all([hosts.worker({ slots: 2 }), hosts.worker({ slots: 2 })]);
-    return new Arena(server, hosts, otherNamespace);
+    const s3 = await FaultyS3.open();
+    const hosts = await FaultHosts.open(server.address, s3 ? { onDisk: s3.onDisk } : {});
+    const env = s3?.environment ?? {};
+    const otherNamespace = await OtherNamespace.of(hosts, env);
+    await Promise.all([hosts.worker({ slots: 2, env }), hosts.worker({ slots: 2, env })]);
+    return new Arena(server, hosts, otherNamespace, s3);
   }
 
   async close(): Promise<void> {
     await this.otherNamespace.close();
     await this.hosts.close();
     await this.server.stop();
+    await this.s3?.close();
   }
 
   /** Plays the schedule, and checks every run of it. `tell` gets a line for each thing that happens. */
@@ -86,7 +92,9 @@ class Play {
   async run(): Promise<ScheduleResult> {
     const { seed, configs, steps } = this.#schedule;
     const { hosts } = this.#arena;
-    for (const config of configs) this.#runs.push(await hosts.start(config));
+    const s3 = this.#schedule.store === 's3' ? this.#arena.s3 : null;
+    const store = s3?.begin();
+    for (const config of configs) this.#runs.push(await hosts.start(store ? { ...config, store } : config));
     for (const run of this.#runs) this.#follow(run);
     try {
       for (const step of steps) await this.#step(step);
@@ -108,6 +116,7 @@ class Play {
       await this.#workers.bringBack();
     }
     await this.#arena.otherNamespace.leave();
+    if (s3) this.#tell(`  S3: ${s3.end()}`);
     return {
       schedule: this.#schedule,
       happened: this.#happened,
@@ -324,19 +333,6 @@ class Play {
     for (const worker of this.#arena.hosts.workers) {
       const { slots } = await worker.status();
       if (slots.taken.length > 0) this.#violations.push(`slots of ${worker.host} are still taken: ${slots.taken}`);
-    }
-  }
-}
-
-/** While a server or every worker is away, requests wait for them. */
-async function untilItAnswers(request: () => Promise<unknown>): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await request();
-      return;
-    } catch (error) {
-      const text = `${error instanceof Error ? `${error.name} ${error.message}` : error}`;
-      if (attempt >= 30 || !/UNAVAILABLE|DEADLINE|ServiceError|Timeout|Cancelled|Update.*RPC/i.test(text)) throw error;
     }
   }
 }

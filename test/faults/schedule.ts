@@ -43,6 +43,8 @@ export interface Step {
 
 export interface Schedule {
   seed: number;
+  /** Where its runs are stored: in a folder, or on S3 by a proxy that throttles, cuts, delays, damages and loses. */
+  store: 'folder' | 's3';
   configs: Partial<RunConfigInput>[];
   steps: Step[];
 }
@@ -77,7 +79,8 @@ export function scheduleOf(seed: number, faults: readonly [FaultKind, ...FaultKi
   if (steps.length === 0) {
     steps.push({ run: 0, epoch: 1, batch: 3, kind: random.pick(faults), pick: random.next() });
   }
-  return { seed, configs, steps };
+  // By the seed alone, so that what is drawn stays.
+  return { seed, store: seed % 5 === 4 ? 's3' : 'folder', configs, steps };
 }
 
 /** By the training's seed, so that what the others draw stays. */

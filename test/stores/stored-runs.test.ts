@@ -12,6 +12,7 @@ import { forEach, type Landed, landingOf, type StoredRun, storedRuns, whyAwaited
 import { removeUnnamed, type Unnamed, unnamedFiles } from '../../stores/unnamed-files.ts';
 import { verifyRun } from '../../stores/verified-run.ts';
 import { landRun, putCheckpoint } from './landed-run.ts';
+import { MemoryBucket, storeIn } from './memory-bucket.ts';
 import { folder, inStore, pathsIn, sha256, store, storeErrorOf } from './store-stage.ts';
 
 const files = { 'metrics.jsonl': '{"epoch":1}\n', 'config.yaml': 'epochs: 1\n', 'artifacts/model.txt': 'a model' };
@@ -290,13 +291,15 @@ describe('what no receipt names', () => {
   });
 
   it('goes as long as nobody may write it: that is asked again now and then', async () => {
+    const store = storeIn(new MemoryBucket());
+    await store.prepare(false);
     await landRun(store, 'p/run', { files });
-    const { run, landed: what } = await landed('p/run');
-    const strays: Unnamed['files'] = Array.from({ length: 250 }, (_, index) => ({ path: `stray-${index}`, size: 0 }));
+    const { run, landed: what } = await landed('p/run', store);
+    const strays: Unnamed['files'] = Array.from({ length: 2500 }, (_, index) => ({ path: `stray-${index}`, size: 0 }));
     const answers = [null, null, 'the run is not over'];
     const whyOpen = async () => answers.shift() ?? null;
     const removed = await removeUnnamed(store, run, what, { files: strays, kept: [] }, { whyOpen });
-    expect(removed.files).toHaveLength(200);
+    expect(removed.files).toHaveLength(2000);
     expect(removed.why).toBe('the run is not over');
   });
 

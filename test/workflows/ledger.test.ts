@@ -52,6 +52,38 @@ function keep(
 const falling = (losses: number[]) => losses.map((loss, index) => checkpoint(index + 1, { loss, score: -loss }));
 
 describe('a run keeps', () => {
+  it('of its permanent checkpoints all that are stored, and the newest 50 that are not, and says so', () => {
+    const config = runConfigSchema.parse({ trainer: 'counter', epochs: 300, checkpoints: { everyEpochs: 1 } });
+    const plan = { config, best: lowest, canShrinkBatch: false, outputFolder: '/store/x' };
+    let context: RunContext = { ...firstContext({ run: 'r', draft: {}, isDraft: false }), plan };
+    const told = (from: number, to: number) => {
+      for (let epoch = from; epoch <= to; epoch += 1) {
+        const checkpoints = [checkpoint(epoch, { loss: 1 / epoch })];
+        const epochs = [{ epoch, batches: 1, seconds: 1, metrics: { loss: 1 / epoch }, at }];
+        const report = { epochs, checkpoints, position: { epoch, batch: 0 }, notes: [] };
+        context = {
+          ...context,
+          ...adoptReport(context, report, 'host'),
+        };
+      }
+    };
+    told(1, 10);
+    context = { ...context, ledger: context.ledger.map((entry) => ({ ...entry, stored: true })) };
+    told(11, 60);
+    expect(context.ledger).toHaveLength(60);
+    expect(context.notes).toEqual([]);
+    // What is being stored now stays, however old it is. The newest one is wanted for more than being permanent.
+    context = { ...context, storing: ['epoch-0011'] };
+    told(61, 80);
+    const epochs = context.ledger.map(({ epoch }) => epoch);
+    expect(epochs).toEqual([
+      ...Array.from({ length: 11 }, (_, i) => i + 1),
+      ...Array.from({ length: 51 }, (_, i) => i + 30),
+    ]);
+    expect(context.dropped).toEqual(Array.from({ length: 18 }, (_, i) => `epoch-00${i + 12}`));
+    expect(context.notes).toEqual([expect.stringContaining('the newest 50 were retained')]);
+  });
+
   it('the best by the lowest value of any metric, the last, and drops the others', () => {
     const { kept, dropped } = keep(falling([5, 2, 3, 4]), {});
     expect(kept).toEqual({ '2:0': ['best'], '4:0': ['last', 'resume'] });

@@ -40,6 +40,9 @@ export class ProjectStandIn {
   /** What alpha masks are, by figure: annotations have none of it. */
   readonly geometries = new Map<number, Json>();
 
+  /** Of tasks that there are, what they show. */
+  readonly outputs = new Map<number, Json>();
+
   /** Null where there is no such method, or not what it asks for. */
   answer(method: string, json: Json): Answer | null {
     const project = this.projects.find(({ id }) => id === json.id || id === json.projectId);
@@ -85,6 +88,11 @@ export class ProjectStandIn {
         return {
           parts: (json.ids as number[]).map((id) => [`${id}`, Buffer.from(JSON.stringify(this.geometries.get(id)))]),
         };
+      case 'tasks.output.set': {
+        if (!this.outputs.has(Number(json.taskId))) return null;
+        this.outputs.set(Number(json.taskId), json.output as Json);
+        return { json: { success: true } };
+      }
       case 'images.download': {
         const [image] = imagesOf([json.id]);
         return image ? { bytes: image.bytes } : null;

@@ -112,6 +112,9 @@ export function storeContract({ store, again, folder, local, large = 40_000_001 
     await again().remove('a/none');
     expect(await pathsIn(store(), 'a')).toEqual(['a/bc']);
     expect(await store().verify('a/b/large')).toBeNull();
+    for (const path of ['c/1', 'c/2', 'c/3']) await store().write(path, 'x');
+    await again().removeFiles(['c/1', 'c/3', 'c/none']);
+    expect(await pathsIn(store(), 'c')).toEqual(['c/2']);
   });
 
   it('fetches nothing where the bytes are others than expected, or something is in the way', async () => {

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 from contract import check_event, check_manifest
 
@@ -30,6 +30,36 @@ SOON = 2.0
 
 _sessions = iter(range(10**9))
 
+#: Where trainers find the SDK.
+PYTHON_PATH = str(REPOSITORY / "trainers" / "epochal")
+
+
+class Process(Protocol):
+    """What the tests use of a process."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def terminate(self) -> None: ...
+
+
+#: Starts a trainer's file with this environment and its output in this file.
+Launch = Callable[[Path, dict[str, str], IO[bytes]], Process]
+
+
+def cold_start(script: Path, environment: dict[str, str], log: IO[bytes]) -> Process:
+    """As a worker does."""
+    return subprocess.Popen(
+        [sys.executable, str(script), "train"],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=environment,
+        start_new_session=True,
+    )
+
 
 class TrainerProcess:
     """Starts a trainer, speaks to it, and checks every event against the contract."""
@@ -42,6 +72,7 @@ class TrainerProcess:
         grant: int | None = 1_000_000,
         garbage_is_expected: bool = False,
         environment: dict[str, str] | None = None,
+        launch: Launch = cold_start,
         **session: Any,
     ) -> None:
         """`grant` epochs are granted at once; None: none. `session` overrides fields of session.json."""
@@ -79,18 +110,15 @@ class TrainerProcess:
         (folder / "session.json").write_text(json.dumps(self.session))
         self.log_path = folder / "logs" / "trainer.log"
         self._log = open(self.log_path, "ab")  # noqa: SIM115  (closed when the process has ended)
-        self.process = subprocess.Popen(
-            [sys.executable, str(script), "train"],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            env={
+        self.process = launch(
+            script,
+            {
                 **os.environ,
                 "EPOCHAL_SESSION": str(folder / "session.json"),
-                "PYTHONPATH": str(REPOSITORY / "trainers" / "epochal"),
+                "PYTHONPATH": PYTHON_PATH,
                 **(environment or {}),
             },
-            start_new_session=True,
+            self._log,
         )
         self._worker: socket.socket | None = None
         self._reader = threading.Thread(target=lambda: None)

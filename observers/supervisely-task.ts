@@ -1,0 +1,77 @@
+/**
+ * The task of a Supervisely server that this worker runs as: its output is what became of the run that ended last. A run whose store is in Team Files is shown with a
+ * link to its folder.
+ */
+import type { ObservedEvent } from '../contracts/observed-events.ts';
+import { askTeamFiles } from '../stores/team-files-client.ts';
+import { isStatus } from '../stores/team-files-errors.ts';
+import { filesSchema } from '../stores/team-files-object.ts';
+import { noticeOf } from './notice.ts';
+import type { Delivery, ObservedRun, Observer } from './observer.ts';
+
+type Ended = Extract<ObservedEvent, { kind: 'ended' }>;
+
+/** Null where nobody says that the worker is a task: an agent does, with the server and a token. */
+export function superviselyTask(env: NodeJS.ProcessEnv): SuperviselyTask | null {
+  const task = env.TASK_ID ?? '';
+  return /^[1-9]\d{0,14}$/.test(task) && env.SERVER_ADDRESS && env.API_TOKEN ? new SuperviselyTask(Number(task)) : null;
+}
+
+export class SuperviselyTask implements Observer {
+  /** Whichever task a worker of the pool is: an agent that starts it again makes a new one. */
+  readonly name = 'supervisely-task';
+  readonly kinds: readonly string[] = ['ended'];
+
+  constructor(readonly task: number) {}
+
+  async tell(events: readonly ObservedEvent[], run: ObservedRun, delivery: Delivery): Promise<void> {
+    const { signal } = delivery;
+    const ended = events.findLast((event): event is Ended => event.kind === 'ended');
+    const last = events.at(-1);
+    if (ended)
+      try {
+        const output = { general: await generalOf(ended, run, signal) };
+        const json = { taskId: this.task, output };
+        await askTeamFiles({ signal }, { method: 'tasks.output.set', json, isTeamless: true }, (told) => told);
+      } catch (error) {
+        // Of a task that is not there, or another's, it will not take it another time.
+        if (!isStatus(error, 400, 403, 404)) throw error;
+        delivery.onRefused(ended, error instanceof Error ? error.message : 'it is refused');
+      }
+    if (last) delivery.onTold(last.seq);
+  }
+}
+
+/** As the server's own apps show their results, and their errors. */
+async function generalOf(event: Ended, run: ObservedRun, signal: AbortSignal): Promise<Record<string, unknown>> {
+  const { title, lines } = noticeOf(event, run, null);
+  const { outcome, outputFolder } = event.data;
+  if (outcome === 'failed' || outcome === 'lost')
+    return {
+      icon: { className: 'zmdi zmdi-alert-octagon', color: '#ff83a6', backgroundColor: '#ffeae9' },
+      ...{ title, description: lines[0] ?? '', showLogs: true, isError: true },
+    };
+  const colors = { color: '#33c94c', backgroundColor: '#d9f7e4' };
+  const file = await receiptId(run, signal);
+  if (file === null)
+    return {
+      icon: { className: 'zmdi zmdi-comment-alt-text', ...colors },
+      ...{ title, description: outputFolder ?? '', showLogs: false, isError: false },
+    };
+  return {
+    icon: { className: 'zmdi zmdi-folder', ...colors },
+    title: `${run.store.address.slice(scheme.length)}/${run.output}/`,
+    ...{ titleUrl: `/files/${file}`, download: false, description: title },
+  };
+}
+
+const scheme = 'teamfiles:';
+
+/** Of the server, which shows the folder of a file. Null where the run's store is elsewhere. */
+async function receiptId({ store, output }: ObservedRun, signal: AbortSignal): Promise<number | string | null> {
+  if (!store.address.startsWith(scheme)) return null;
+  const path = `${store.address.slice(scheme.length)}/${output}/receipt.json`;
+  const request = { method: 'file-storage.list', json: { path, recursive: true } };
+  const { answer } = await askTeamFiles({ signal }, request, (told) => filesSchema.parse(told));
+  return answer.find((file) => file.path === path)?.id ?? null;
+}

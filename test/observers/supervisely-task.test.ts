@@ -1,0 +1,107 @@
+/** A worker that is a task of a Supervisely server shows there what became of its runs. */
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { ObservedEvent } from '../../contracts/observed-events.ts';
+import { superviselyTask } from '../../observers/supervisely-task.ts';
+import { openStore } from '../../stores/open-store.ts';
+import { Observers } from '../../worker/observers.ts';
+import { TeamFilesStandIn } from '../stores/servers/team-files-stand-in.ts';
+
+const token = 'not-a-token-of-anybody';
+const task = 77;
+let server: TeamFilesStandIn;
+beforeEach(async () => {
+  server = new TeamFilesStandIn(token);
+  server.data.outputs.set(task, {});
+  vi.stubEnv('SERVER_ADDRESS', await server.listen());
+  vi.stubEnv('API_TOKEN', token);
+  vi.stubEnv('TEAM_ID', '7');
+  vi.stubEnv('TASK_ID', `${task}`);
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await server.close();
+});
+
+type Outcome = 'completed' | 'failed';
+const ended = (outcome: Outcome, seq = 5): ObservedEvent => ({
+  ...{ kind: 'ended', id: `execution/${seq}`, run: 'my-run', life: 'execution', seq, at: '2026-01-01T00:00:00.000Z' },
+  position: { epoch: 3, batch: 0 },
+  data: {
+    outcome,
+    cause:
+      outcome === 'failed'
+        ? { kind: 'failure', failure: { kind: 'outOfMemory', message: 'CUDA out of memory' } }
+        : { kind: 'finished' },
+    ...{ place: 'my-run', outputFolder: '/store/my-run', metrics: {} },
+  },
+});
+
+async function told(address: string, ...events: ObservedEvent[]) {
+  const observer = superviselyTask(process.env);
+  const [seqs, refused]: [number[], string[]] = [[], []];
+  const run = {
+    run: 'my-run',
+    project: 'p',
+    trainer: 'digits',
+    store: openStore(address),
+    output: 'experiments/p/my-run',
+  };
+  await observer?.tell(events, run, {
+    signal: new AbortController().signal,
+    onTold: (seq) => seqs.push(seq),
+    onRefused: (_, why) => refused.push(why),
+  });
+  return { seqs, refused, shown: server.data.outputs.get(task)?.general };
+}
+
+it('shows the folder of a run in Team Files, as the SDK does', async () => {
+  const address = `teamfiles:/${randomUUID()}/store`;
+  const store = openStore(address);
+  await store.prepare(false);
+  await store.write('experiments/p/my-run/receipt.json', '{}');
+  const folder = `${address.slice('teamfiles:'.length)}/experiments/p/my-run/`;
+  expect(await told(address, ended('completed'))).toEqual({
+    seqs: [5],
+    refused: [],
+    shown: {
+      icon: { className: 'zmdi zmdi-folder', color: '#33c94c', backgroundColor: '#d9f7e4' },
+      title: folder,
+      titleUrl: expect.stringMatching(/^\/files\/\d+$/),
+      download: false,
+      description: 'my-run is completed after 3 epochs',
+    },
+  });
+});
+
+it('shows where the results are that are elsewhere, and why a run has failed', async () => {
+  expect((await told('/store', ended('completed'))).shown).toMatchObject({
+    title: 'my-run is completed after 3 epochs',
+    description: '/store/my-run',
+    isError: false,
+  });
+  expect((await told('/store', ended('completed'), ended('failed', 9))).shown).toMatchObject({
+    title: 'my-run has failed after 3 epochs',
+    description: 'outOfMemory: CUDA out of memory',
+    ...{ isError: true, showLogs: true },
+  });
+});
+
+it('does not try for ever to tell a task that is not there; a server that is away, or a token, is tried again', async () => {
+  server.data.outputs.clear();
+  expect(await told('/store', ended('completed'))).toMatchObject({
+    seqs: [5],
+    refused: [expect.stringContaining('404')],
+  });
+  vi.stubEnv('API_TOKEN', 'expired');
+  await expect(told('/store', ended('completed'))).rejects.toThrow('renew API_TOKEN of this worker');
+  vi.stubEnv('SERVER_ADDRESS', 'http://127.0.0.1:1');
+  await expect(told('/store', ended('completed'))).rejects.toThrow('nobody answers at its endpoint');
+});
+
+it('is an observer of a worker that is a task, and of no other', () => {
+  const names = (env: NodeJS.ProcessEnv) => new Observers(null, null, env).all.map(({ name }) => name);
+  expect(names(process.env)).toEqual(['events-file', 'supervisely-task']);
+  for (const change of [{ TASK_ID: '' }, { TASK_ID: 'build-7' }, { API_TOKEN: '' }, { SERVER_ADDRESS: '' }])
+    expect(names({ ...process.env, ...change })).toEqual(['events-file']);
+});
