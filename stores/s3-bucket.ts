@@ -16,6 +16,7 @@ import {
 import { proofOfParts } from './part-proof.ts';
 import { type S3Connection, s3Connection } from './s3-client.ts';
 import { isCode, isOfCredentials, s3Error, statusOf } from './s3-errors.ts';
+import { withBodyHash, withHeader } from './s3-header.ts';
 import { presigned } from './s3-link.ts';
 
 type Facts = Pick<HeadObjectCommandOutput, 'ETag' | 'ChecksumSHA256' | 'ChecksumType' | 'Metadata'>;
@@ -333,25 +334,3 @@ const isMissing = (error: unknown) =>
   error instanceof BucketError && isCode(error.cause, 'NoSuchKey', 'NotFound') && isCause(error, 404);
 
 const isCause = (error: unknown, status: number) => error instanceof BucketError && statusOf(error.cause) === status;
-
-/** The signature is over the hash of the body, which is known: the SDK would read all of it once more. */
-const withBodyHash = <C extends HasMiddleware>(command: C, sha256: Uint8Array): C =>
-  withHeader(command, 'x-amz-content-sha256', Buffer.from(sha256).toString('hex'));
-
-interface HasMiddleware {
-  middlewareStack: { add: (...args: never[]) => void };
-}
-
-function withHeader<C extends HasMiddleware>(command: C, name: string, value: string): C {
-  const { middlewareStack } = command as unknown as {
-    middlewareStack: { add: (middleware: unknown, options: { step: 'build'; name: string }) => void };
-  };
-  middlewareStack.add(
-    (next: (args: unknown) => unknown) => (args: { request: { headers: Record<string, string> } }) => {
-      args.request.headers[name] = value;
-      return next(args);
-    },
-    { step: 'build', name },
-  );
-  return command;
-}
