@@ -8,12 +8,15 @@ import { withStore, working } from './activity-support.ts';
 
 export const tellObserver =
   (host: Host): RunActivities['tellObserver'] =>
-  ({ run, place, chain, config, observer, events }) =>
+  ({ run, place, chain, config, observer, namesFailed, events }) =>
     working(`tell ${observer ?? 'all observers'}`, async (signal) => {
       const log = host.log.child({ run });
-      const store = await withStore(() => host.stores.of(config));
-      const output = outputPath(config.project, place);
-      await withStore(() => claimOutput(store, output, run, host.runs.life(chain)));
+      const folder = outputPath(config.project, place);
+      const output = async () => {
+        const store = await host.stores.of(config);
+        await claimOutput(store, folder, run, host.runs.life(chain));
+        return { store, folder };
+      };
       const tell = async (name: string): Promise<number> => {
         const one = host.observers.get(name);
         const wanted = events.filter((event) => isWanted(event, one.kinds));
@@ -29,7 +32,7 @@ export const tellObserver =
         try {
           // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
           await host.outputs.runExclusive(`${place} ${name}`, signal, () =>
-            one.tell(wanted, { run, project: config.project, trainer: config.trainer, store, output }, delivery),
+            one.tell(wanted, { run, project: config.project, trainer: config.trainer, output }, delivery),
           );
         } catch (error) {
           host.metrics.delivered(name, 'failed');
@@ -43,6 +46,19 @@ export const tellObserver =
         const isWhole = told >= (wanted.at(-1)?.seq ?? 0);
         return (isWhole ? events.at(-1)?.seq : null) ?? told;
       };
-      const names = observer === null ? host.observers.all.map(({ name }) => name) : [observer];
-      return { told: Math.min(...(await Promise.all(names.map((name) => withStore(() => tell(name)))))) };
+      if (observer !== null) return { told: await withStore(() => tell(observer)) };
+      const names = host.observers.all.map(({ name }) => name);
+      if (!namesFailed)
+        return { told: Math.min(...(await Promise.all(names.map((name) => withStore(() => tell(name)))))) };
+      const last = events.at(-1)?.seq ?? 1;
+      const told = await Promise.all(
+        names.map((name) =>
+          tell(name).catch((error: unknown) => {
+            signal.throwIfAborted();
+            log.warn({ err: error, observer: name }, 'an observer was not told');
+            return 0;
+          }),
+        ),
+      );
+      return { told: last, failed: names.filter((_, index) => (told[index] ?? 0) < last) };
     });

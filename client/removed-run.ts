@@ -4,6 +4,7 @@ import type { KeptFolder } from '../contracts/host-messages.ts';
 import { claimFile, claimSchema, runAt } from '../contracts/life.ts';
 import type { RunView } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
+import { tellLaterId } from '../contracts/tell-later.ts';
 import type { Calls } from './calls.ts';
 import { WrongStateError } from './errors.ts';
 import type { KeptAnswer } from './pool-hosts.ts';
@@ -97,6 +98,7 @@ export async function removeRun(client: Source, calls: Calls, removal: Removal):
   }
   for (const execution of chain) await forget(calls, view.run, execution);
   await forget(calls, salvageId(place), null);
+  await forget(calls, tellLaterId(place), null);
 }
 
 /** An execution, or the newest one of an id. What the server no longer knows is not an error. */

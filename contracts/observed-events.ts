@@ -27,6 +27,14 @@ const common = {
   asked: askedSchema.optional(),
 };
 
+/** `val_loss < 0.1` */
+export const metricConditionSchema = extensible({
+  metric: z.string().min(1).max(200),
+  is: z.enum(['<', '<=', '>', '>=']),
+  bound: z.number(),
+});
+export type MetricCondition = z.infer<typeof metricConditionSchema>;
+
 const dataOf = {
   /** The run entered another of its states. `detail` is the chart's full one. */
   state: extensible({ state: runStateSchema, detail: z.string() }),
@@ -46,6 +54,10 @@ const dataOf = {
     outputFolder: z.string().nullable(),
     metrics: metricsSchema,
   }),
+  /** A metric of a complete epoch is as an observer waits for, and was not before in this life. */
+  metric: extensible({ ...metricConditionSchema.shape, value: z.number(), epoch: z.int().min(1) }),
+  /** It has waited for that long for a free slot, or for a trainer to be ready. */
+  waiting: extensible({ seconds: z.int().min(1) }),
   /** Events that were not kept for an observer that was unavailable for long: how many of each kind. `metrics.jsonl` has all epochs. */
   gap: extensible({ events: z.record(z.string(), z.int().min(1)) }),
 } as const;
@@ -63,12 +75,23 @@ export const observedEventSchema = openUnion('kind', [
   option('restart'),
   option('held'),
   option('ended'),
+  option('metric'),
+  option('waiting'),
   option('gap'),
 ]);
 export type ObservedEvent = Exclude<z.infer<typeof observedEventSchema>, { kind: 'other' }>;
 
 /** Whom a pool tells of the events of its runs, and of which. Kinds of later versions do not happen here. */
-export const observedBySchema = extensible({ name, kinds: z.array(z.string().max(50)).max(50) });
+export const observedBySchema = extensible({
+  name,
+  kinds: z.array(z.string().max(50)).max(50),
+  /** What is an event for its sake alone. */
+  waitsFor: extensible({
+    metrics: z.array(metricConditionSchema).max(50),
+    /** Seconds in a pool's queue. */
+    queued: z.array(z.int().min(1)).max(20),
+  }).optional(),
+});
 export type ObservedBy = z.infer<typeof observedBySchema>;
 
 /** A gap concerns those who would have been told of what it counts. */

@@ -173,11 +173,13 @@ export interface TellObserverInput extends Owner {
   config: RunConfig;
   /** Null: all that the pool has. */
   observer: string | null;
+  /** Of all: those that cannot be told now are named, and nobody is told twice. Workers of old try all of them again. */
+  namesFailed?: true;
   events: readonly ObservedEvent[];
 }
 
-/** `told`: the number of the last event that the observer has. */
-export const toldSchema = extensible({ told: z.int().min(1) });
+/** `told`: the number of the last event that the observer has; `failed`: of all observers, those that do not have it, where they are to be named. */
+export const toldSchema = extensible({ told: z.int().min(1), failed: z.array(z.string()).optional() });
 export type TellObserverAnswer = z.infer<typeof toldSchema>;
 
 /** An input as the chart makes it: whose it is, is added for all of them where they are sent. */

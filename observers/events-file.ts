@@ -9,8 +9,9 @@ export class EventsFile implements Observer {
   /** Epochs are in metrics.jsonl and checkpoints in the receipt: the file of a long run stays small. */
   readonly kinds: readonly string[] = ['state', 'restart', 'held', 'ended'];
 
-  async tell(events: readonly ObservedEvent[], { store, output }: ObservedRun, delivery: Delivery): Promise<void> {
-    const path = `${output}/${eventsFile}`;
+  async tell(events: readonly ObservedEvent[], run: ObservedRun, delivery: Delivery): Promise<void> {
+    const { store, folder } = await run.output();
+    const path = `${folder}/${eventsFile}`;
     const before = (await readText(store, path)) ?? '';
     const last = lastSeq(before);
     const news = events.filter(({ seq }) => seq > last);

@@ -60,9 +60,33 @@ function told(event: ObservedEvent, run: string, at: string): Pick<Notice, 'titl
         title: event.data.state === 'training' ? `${run} has started` : `${run}: ${event.data.state}`,
         lines: [],
       };
+    case 'metric': {
+      const { metric, value, is, bound, epoch } = event.data;
+      return {
+        title: `${run}: ${metric} is ${Number(value.toPrecision(5))} (${is} ${bound}) in epoch ${epoch}`,
+        lines: [],
+      };
+    }
+    case 'waiting':
+      return {
+        title: `${run} has waited for ${spanOf(event.data.seconds)}`,
+        lines: ['For a free slot, or for its trainer to be ready'],
+      };
     default:
       return { title: `${run}: ${event.kind} ${at}`, lines: [] };
   }
+}
+
+/** `1h`, as a rule has it. */
+function spanOf(seconds: number): string {
+  const [unit, length] = (
+    [
+      ['d', 86_400],
+      ['h', 3600],
+      ['m', 60],
+    ] as const
+  ).find(([, one]) => seconds % one === 0) ?? ['s', 1];
+  return `${seconds / length}${unit}`;
 }
 
 const outcomes = {

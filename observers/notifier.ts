@@ -1,9 +1,9 @@
 /** A target of notifications as an observer: it is told of the events that its rules are for. */
-import type { ObservedEvent } from '../contracts/observed-events.ts';
+import type { ObservedBy, ObservedEvent } from '../contracts/observed-events.ts';
 import { slackMessage, teamsMessage } from './chat.ts';
 import { sendMail } from './mail.ts';
 import { type Notice, noticeOf, testNotice } from './notice.ts';
-import { isFor, kindsOf, type Rule } from './notify-rules.ts';
+import { isFor, kindsOf, type Rule, waitsForOf } from './notify-rules.ts';
 import type { NotifySettings, Target } from './notify-settings.ts';
 import type { Delivery, ObservedRun, Observer } from './observer.ts';
 import { post, refusalOf } from './post.ts';
@@ -17,6 +17,7 @@ const longest = 60_000;
 export class Notifier implements Observer {
   readonly name: string;
   readonly kinds: readonly string[];
+  readonly waitsFor: ObservedBy['waitsFor'];
   readonly #rules: readonly Rule[];
 
   constructor(
@@ -28,6 +29,7 @@ export class Notifier implements Observer {
     this.name = `notify.${target}`;
     this.#rules = rules.filter((rule) => rule.to.includes(target));
     this.kinds = kindsOf(this.#rules);
+    this.waitsFor = waitsForOf(this.#rules);
     this.#page = page ?? null;
   }
   readonly #page: string | null;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { isMailServer } from './mail.ts';
-import { ruleSchema } from './notify-rules.ts';
+import { mostWaitedFor, ruleSchema, waitsForOf } from './notify-rules.ts';
 import { secretAt, secretReference } from './secret-reference.ts';
 import { isAddress, keyOf } from './webhook-settings.ts';
 
@@ -33,10 +33,16 @@ const notifySchema = z
   .strictObject({
     /** Where the web UI is, for links. */
     page: z.url({ protocol: /^https?$/ }).optional(),
-    targets: z.record(targetName, targetSchema),
+    targets: z.record(targetName, targetSchema).refine((all) => Object.keys(all).length <= 20, 'must be at most 20'),
     rules: z.array(ruleSchema).max(100),
   })
   .superRefine(({ targets, rules }, context) => {
+    for (const target of Object.keys(targets)) {
+      const { metrics = [], queued = [] } = waitsForOf(rules.filter(({ to }) => to.includes(target))) ?? {};
+      if (metrics.length <= mostWaitedFor && queued.length <= mostWaitedFor) continue;
+      const message = `${target} may wait for at most ${mostWaitedFor} metrics and ${mostWaitedFor} times`;
+      context.addIssue({ code: 'custom', path: ['rules'], message });
+    }
     for (const [index, { to }] of rules.entries()) {
       for (const target of to) {
         if (target in targets) continue;

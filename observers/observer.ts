@@ -1,14 +1,14 @@
 /** Who is told of the events of runs. One file each; `worker/observers.ts` has those of a pool. */
-import type { ObservedEvent } from '../contracts/observed-events.ts';
+import type { ObservedBy, ObservedEvent } from '../contracts/observed-events.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 
-/** The run that is observed: its output folder is `output` in `store`. */
+/** The run that is observed. */
 export interface ObservedRun {
   run: string;
   project: string;
   trainer: string;
-  store: ArtifactStore;
-  output: string;
+  /** Its output folder, which is `folder` in `store`. Only who writes there asks for it: a store that is unavailable keeps no other from being told. */
+  output(): Promise<{ store: ArtifactStore; folder: string }>;
 }
 
 export interface Observer {
@@ -16,6 +16,8 @@ export interface Observer {
   readonly name: string;
   /** Of which events it is told. */
   readonly kinds: readonly string[];
+  /** What is an event for its sake alone. */
+  readonly waitsFor?: ObservedBy['waitsFor'] | undefined;
   /**
    * Tells it of `events`, which are in order, and of how far that got: `onTold` with the number of each that it has for good. It may have
    * been told of some of them before: that changes nothing. It may return before the last one, but not before the first. Throws what is to be tried again, as often as the run waits for it. The message

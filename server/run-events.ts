@@ -55,6 +55,12 @@ function messageOf(event: ObservedEvent): string {
       const { outcome, cause } = event.data;
       return cause.kind === 'failure' ? `${outcome}: ${cause.failure.message}` : outcome;
     }
+    case 'metric': {
+      const { metric, value, is, bound } = event.data;
+      return `${metric} is ${value} (${is} ${bound})`;
+    }
+    case 'waiting':
+      return `has waited for ${event.data.seconds} s`;
     case 'gap': {
       const counts = Object.entries(event.data.events).map(([kind, count]) => `${kind} ${count}`);
       return `events that were not kept, by kind: ${counts.join(', ')}`;

@@ -27,7 +27,10 @@ export class Observers {
   }
 
   get all(): ObservedBy[] {
-    return [...this.#observers.values()].map(({ name, kinds }) => ({ name, kinds: [...kinds] }));
+    return [...this.#observers.values()].map(({ name, kinds, waitsFor }) => ({
+      ...{ name, kinds: [...kinds] },
+      ...(waitsFor ? { waitsFor } : {}),
+    }));
   }
 
   /** Throws where this worker has no such observer: another one of the pool may. */

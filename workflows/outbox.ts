@@ -3,7 +3,13 @@ import type { Asked } from '../contracts/asked.ts';
 import type { Metrics } from '../contracts/checkpoint.ts';
 import type { Failure } from '../contracts/failure.ts';
 import type { Owner } from '../contracts/life.ts';
-import { isWanted, type ObservedBy, type ObservedEvent, type ObservedKind } from '../contracts/observed-events.ts';
+import {
+  isWanted,
+  type MetricCondition,
+  type ObservedBy,
+  type ObservedEvent,
+  type ObservedKind,
+} from '../contracts/observed-events.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type { RunContext } from './run-context.ts';
 import { causeOf, outcomeOf } from './run-receipt.ts';
@@ -31,6 +37,8 @@ interface Reader {
 export interface Outbox {
   /** Events of the life so far. */
   last: number;
+  /** Conditions on metrics that were met in this life, each as JSON. Absent where there are none. */
+  met?: string[];
   /** In order; each is one that somebody has still to be told of. */
   events: ObservedEvent[];
   /** Observers, by name. */
@@ -56,6 +64,8 @@ export interface Change {
   /** What it follows from. */
   asked?: Asked | undefined;
   now: Date;
+  /** Nothing has changed for so many seconds: it waits in the queue of its pool. */
+  queuedSeconds?: number;
 }
 
 type Told = {
@@ -99,9 +109,9 @@ function changesOf(change: Change): Told[] {
   return told;
 }
 
-function epochsOf({ before, after }: Change): Told[] {
-  const { points } = after.curve;
-  const epochs = points.filter(({ epoch }) => epoch > before.position.epoch && epoch <= after.position.epoch);
+function epochsOf(change: Change): Told[] {
+  const { before, after } = change;
+  const epochs = newEpochs(change);
   const told = epochs.map(({ epoch, seconds, metrics }): Told => {
     return { kind: 'epoch', data: { epoch, seconds, metrics: first(metrics) } };
   });
@@ -110,6 +120,34 @@ function epochsOf({ before, after }: Change): Told[] {
   const missing = isSameSession ? after.position.epoch - before.position.epoch - epochs.length : 0;
   return missing > 0 ? [{ kind: 'gap', data: { events: { epoch: missing } } }, ...told] : told;
 }
+
+/** Once in a life: a run that is rolled back, and gets there again, has told it. */
+function conditionsMet({ met = [] }: Outbox, change: Change): { met: string[]; told: Told[] } {
+  const { plan } = change.after;
+  const conditions = (plan?.observers ?? []).flatMap(({ waitsFor }) => waitsFor?.metrics ?? []);
+  if (conditions.length === 0) return { met, told: [] };
+  const told: Told[] = [];
+  const known = new Set(met);
+  for (const { epoch, metrics } of newEpochs(change)) {
+    for (const { metric, is, bound } of conditions) {
+      const value = metrics[metric];
+      const key = JSON.stringify([metric, is, bound]);
+      if (value === undefined || known.has(key) || !holds(value, is, bound)) continue;
+      known.add(key);
+      told.push({ kind: 'metric', data: { metric, is, bound, value, epoch } });
+    }
+  }
+  return { met: [...known], told };
+}
+
+function holds(value: number, is: MetricCondition['is'], bound: number): boolean {
+  if (is === '<') return value < bound;
+  if (is === '<=') return value <= bound;
+  return is === '>' ? value > bound : value >= bound;
+}
+
+const newEpochs = ({ before, after }: Change) =>
+  after.curve.points.filter(({ epoch }) => epoch > before.position.epoch && epoch <= after.position.epoch);
 
 const short = ({ kind, message }: Failure): Failure => ({ kind, message: message.slice(0, longestMessage) });
 
@@ -131,13 +169,21 @@ export function noted(outbox: Outbox, change: Change): Outbox {
   const { run, chain, after, asked, now } = change;
   const at = now.toISOString();
   const common = { run, life: chain[0] ?? '', at, position: after.position, ...(asked ? { asked } : {}) };
-  const news = changesOf(change).map((told, index): ObservedEvent => {
+  const { queuedSeconds } = change;
+  const { met, told: metrics } = conditionsMet(outbox, change);
+  const waiting: Told[] = queuedSeconds ? [{ kind: 'waiting', data: { seconds: queuedSeconds } }] : [];
+  const news = [...changesOf(change), ...metrics, ...waiting].map((told, index): ObservedEvent => {
     const seq = outbox.last + index + 1;
     return { ...told, ...common, id: `${chain.at(-1) ?? ''}/${seq}`, seq };
   });
   if (news.length === 0) return outbox;
   const wanted = news.filter((event) => readers.some(({ kinds }) => isWanted(event, kinds)));
-  return bounded({ ...outbox, last: outbox.last + news.length, events: [...outbox.events, ...wanted] });
+  return bounded({
+    ...outbox,
+    ...(met.length > 0 ? { met } : {}),
+    last: outbox.last + news.length,
+    events: [...outbox.events, ...wanted],
+  });
 }
 
 /** The end of a run that could not tell it. It comes after all that the run has told: by its time in seconds, which no count of events reaches. */

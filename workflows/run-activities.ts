@@ -226,13 +226,25 @@ const onHostElsePool = async <T>({ host, config }: { host: string | null; config
  * On any worker of the pool. Attempts cost a history nothing, deliveries that are given up do: an observer that is unavailable is tried for hours. `isLast`: the run
  * waits for it.
  */
-export const tellObserver = async (input: TellObserverInput, isLast: boolean) => {
+export const tellObserver = (input: TellObserverInput, isLast: boolean) =>
+  askToTell(input, isLast ? `${observersEndSeconds}s` : '6h');
+
+/** Nobody waits for it: the longer an observer is unavailable, the less often it is tried. */
+export const tellObserverLater = (input: TellObserverInput, seconds: number) =>
+  askToTell(input, `${seconds}s`, { ...untilItWorks, maximumInterval: '15m' });
+
+async function askToTell(
+  input: TellObserverInput,
+  within: Duration,
+  retry: wf.ActivityOptions['retry'] = untilItWorks,
+) {
   const { tellObserver: ask } = activitiesOn(poolControlQueue(input.config.pool), {
-    startToCloseTimeout: '5m',
-    scheduleToCloseTimeout: isLast ? `${observersEndSeconds}s` : '6h',
     ...limits,
+    startToCloseTimeout: '5m',
+    scheduleToCloseTimeout: within,
     heartbeatTimeout: '15s',
     summary: `tell ${input.observer ?? 'all observers'}`,
+    ...(retry ? { retry } : {}),
   });
-  return toldSchema.parse(await ask(input)).told;
-};
+  return toldSchema.parse(await ask(input));
+}

@@ -25,6 +25,7 @@ import { code } from './markdown.ts';
 import { salvageEnd } from './outbox.ts';
 import { cleanUp, publish, tellObserver } from './run-activities.ts';
 import { failureOf } from './session-failures.ts';
+import { handOver } from './tell-later.ts';
 import { pageOf } from './temporal-page.ts';
 
 /** A host that is rebooting gets this long, unless who asks says otherwise. */
@@ -85,7 +86,13 @@ export async function salvage(input: SalvageInput): Promise<Receipt | null> {
 async function tellObservers(final: Receipt, owner: Owner, config: RunConfig): Promise<void> {
   const events = [salvageEnd(final, owner, new Date())];
   try {
-    await tellObserver({ run: final.run, ...owner, config, observer: null, events }, true);
+    const asked = { run: final.run, ...owner, config };
+    const { failed = [] } = await tellObserver({ ...asked, observer: null, namesFailed: true, events }, true);
+    if (failed.length > 0)
+      await handOver(
+        asked,
+        failed.map((observer) => ({ observer, events })),
+      );
   } catch (error) {
     wf.log.warn('observers were not told of the salvage', { error });
   }

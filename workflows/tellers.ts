@@ -1,8 +1,10 @@
 /** The observers of a run: what happens is put into the outbox, and a teller for each brings it there. */
 import * as wf from '@temporalio/workflow';
 import type { ObservedBy, ObservedEvent } from '../contracts/observed-events.ts';
+import type { Untold } from '../contracts/tell-later.ts';
 import { DurableChart } from './durable.ts';
 import { begun, type Change, emptyOutbox, heard, nextFor, noted, type Outbox, untold } from './outbox.ts';
+import { QueueWatch } from './queue-watch.ts';
 import { observersEndSeconds } from './run-activities.ts';
 import { type Delivery, tellerChart } from './teller-chart.ts';
 
@@ -15,10 +17,14 @@ export class Tellers {
   readonly #home = wf.CancellationScope.current();
   readonly #charts = new Map<string, DurableChart<typeof tellerChart>>();
   #outbox: Outbox | null = null;
+  #queueLimits: readonly number[] = [];
+  #change: Change | null = null;
+  readonly #queue: QueueWatch;
 
   /** What tellers do lives in the scope that this is called in. */
   constructor(tell: Tell) {
     this.#tell = tell;
+    this.#queue = new QueueWatch(this.#home, (seconds) => this.#noteQueued(seconds));
   }
 
   /** Null while nobody observes. */
@@ -30,6 +36,7 @@ export class Tellers {
   begin(observers: readonly ObservedBy[], before: Outbox | null = null): void {
     if (observers.length === 0) return;
     this.#outbox = before ?? emptyOutbox(observers);
+    this.#queueLimits = observers.flatMap(({ waitsFor }) => waitsFor?.queued ?? []);
     for (const { name: observer } of observers) {
       const chart = new DurableChart<typeof tellerChart>({
         machine: tellerChart,
@@ -43,6 +50,13 @@ export class Tellers {
 
   note(change: Change): void {
     if (!this.#outbox) return;
+    this.#change = change;
+    this.#queue.note(change.to.detail === 'training.acquiring', this.#queueLimits);
+    this.#tellOf(change);
+  }
+
+  #tellOf(change: Change): void {
+    if (!this.#outbox) return;
     const { last } = this.#outbox;
     this.#outbox = noted(this.#outbox, change);
     if (this.#outbox.last === last) return;
@@ -52,21 +66,35 @@ export class Tellers {
     }
   }
 
+  #noteQueued(queuedSeconds: number): void {
+    if (!this.#change) return;
+    const { after, to } = this.#change;
+    this.#tellOf({ ...this.#change, before: after, from: to, asked: undefined, now: new Date(), queuedSeconds });
+  }
+
   /** Nothing more is told: the workflow continues in a new run. */
   hush(): void {
     this.#send('RENEWING');
   }
 
-  /** Resolves once everybody has been told of everything, or nobody waits for it any longer. */
-  async end(): Promise<void> {
+  /** Resolves once everybody has been told of everything, or nobody waits for it any longer: with what is left. */
+  async end(): Promise<Untold[]> {
     this.#send('ENDING');
     const charts = [...this.#charts.values()];
     const isOver = () => charts.every(({ snapshot }) => snapshot.status === 'done');
-    if (isOver() || (await wf.condition(isOver, `${observersEndSeconds}s`))) return;
+    if (isOver() || (await wf.condition(isOver, `${observersEndSeconds}s`))) return this.#left;
     wf.log.warn('observers were not told of the end in time', {
       observers: charts.flatMap(({ snapshot }) => (snapshot.status === 'done' ? [] : [snapshot.context.observer])),
     });
     this.hush();
+    return this.#left;
+  }
+
+  get #left(): Untold[] {
+    const outbox = this.#outbox;
+    if (!outbox) return [];
+    const left = [...this.#charts.keys()].map((observer) => ({ observer, events: untold(outbox, observer) }));
+    return left.filter(({ events }) => events.length > 0);
   }
 
   #send(type: 'ENDING' | 'RENEWING'): void {

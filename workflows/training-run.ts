@@ -39,6 +39,7 @@ import { beginStory, enterState, type RunStory, tell, timeRestarts } from './run
 import { type ChartPosition, chartPosition, detailsOf, viewOf } from './run-view.ts';
 import { ShownAttributes } from './search-attributes.ts';
 import { newestGeneration } from './session-records.ts';
+import { handOver } from './tell-later.ts';
 import { Tellers } from './tellers.ts';
 import { pageOf } from './temporal-page.ts';
 
@@ -119,9 +120,9 @@ class TrainingRun {
   async live(draft: Configure, isDraft: boolean, carried?: Carried): Promise<Receipt> {
     const root = wf.CancellationScope.current();
     return wf.CancellationScope.nonCancellable(async () => {
-      this.#tellers = new Tellers((events, { observer, isLast }) => {
+      this.#tellers = new Tellers(async (events, { observer, isLast }) => {
         const asked = { run: this.#run, ...this.#owner, config: this.#config(), observer, events };
-        return activities.tellObserver(asked, isLast);
+        return (await activities.tellObserver(asked, isLast)).told;
       });
       if (carried) {
         this.#story = carried.story;
@@ -150,7 +151,10 @@ class TrainingRun {
         // A stop or a pause may have come while the handlers finished; after a resume the renewal is due again.
         if (!this.#over && this.#renewable) await this.#renew(draft, isDraft);
       }
-      await this.#tellers.end();
+      const untold = await this.#tellers.end();
+      // Histories of before end with that.
+      if (untold.length > 0 && wf.patched('tell-later'))
+        await handOver({ run: this.#run, ...this.#owner, config: this.#config() }, untold);
       return closeRun(this.#context, this.#receipt, this.#cancelled);
     });
   }

@@ -4,9 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ObservedEvent } from '../../contracts/observed-events.ts';
 import { Notifier } from '../../observers/notifier.ts';
-import { kindsOf } from '../../observers/notify-rules.ts';
+import { conditionOf, kindsOf, waitsForOf } from '../../observers/notify-rules.ts';
 import type { NotifySettings, Target } from '../../observers/notify-settings.ts';
-import type { ArtifactStore } from '../../stores/artifact-store.ts';
 import { MailServer } from '../support/mail-server.ts';
 
 const common = (seq: number) => ({
@@ -67,8 +66,12 @@ async function told(target: Target, env: NodeJS.ProcessEnv, events: readonly Obs
     onTold: (seq: number) => seqs.push(seq),
     onRefused: ({ seq }: ObservedEvent, why: string) => refused.push([seq, why]),
   };
-  // It asks the store for nothing.
-  const run = { run: 'my-run', project: 'vision', trainer: 'yolo', store: {} as ArtifactStore, output: '' };
+  const run = {
+    run: 'my-run',
+    project: 'vision',
+    trainer: 'yolo',
+    output: () => Promise.reject(new Error('nobody asks')),
+  };
   const error = await notifier.tell(events, run, delivery).catch((thrown: Error) => thrown.message);
   return { seqs, refused, error };
 }
@@ -96,6 +99,41 @@ describe('a rule', () => {
     const texts = await run(rule as Partial<Rules[number]>);
     expect(texts).toEqual(titles.map((title) => expect.stringContaining(title)));
   });
+
+  it('waits for what is no event otherwise', async () => {
+    const rules: Rules = [
+      { to: ['here'], on: ['waiting > 90m', 'waiting > 2d', 'metric val_loss <= -1.5e-3', 'failed'] },
+    ];
+    const metric = { metric: 'val_loss', is: '<=' as const, bound: -0.0015 };
+    expect(kindsOf(rules)).toEqual(['waiting', 'metric', 'ended']);
+    expect(waitsForOf(rules)).toEqual({ metrics: [metric], queued: [5400, 172_800] });
+    const { address, bodies } = await receiver();
+    const waiting = (seq: number, seconds: number): ObservedEvent => ({
+      kind: 'waiting',
+      ...common(seq),
+      data: { seconds },
+    });
+    const reached = (seq: number, bound: number): ObservedEvent => {
+      return { kind: 'metric', ...common(seq), data: { ...metric, bound, value: -0.123456, epoch: 4 } };
+    };
+    const events = [waiting(1, 5400), waiting(2, 60), reached(3, -0.0015), reached(4, -2)];
+    expect(await told({ slack: 'env:S' }, { S: address }, events, rules)).toMatchObject({ seqs: [1, 2, 3, 4] });
+    expect(bodies.map(({ text }) => text)).toEqual([
+      'my-run has waited for 90m',
+      'my-run: val_loss is -0.12346 (&lt;= -0.0015) in epoch 4',
+    ]);
+  });
+
+  it.each([
+    'waiting > 0s',
+    'waiting > 31d',
+    'waiting > h',
+    'waiting < 1h',
+    'metric loss',
+    'metric loss = 1',
+    'metric loss < 1.2.3',
+    'exploded',
+  ])('has no condition %j', (text) => expect(conditionOf(text)).toBeNull());
 
   it('asks a run for no events but those that it can be for', () => {
     expect(kindsOf([{ to: [], on: ['failed', 'lost'] }])).toEqual(['ended']);

@@ -48,7 +48,13 @@ it.each([
   ['targets.mail.email.server: what is at env:MAIL must be smtp://', good, { ...env, MAIL: 'https://hidden' }],
   ['a secret itself does not belong here', good.replace('env:SLACK', env.SLACK), env],
   ['rules.0.on.0: must be one of completed, stopped, failed', good.replace('[failed,', '[exploded,'), env],
+  ['or such as "waiting > 1h"', good.replace('failed,', 'waiting > 1 week,'), env],
   ['rules.0.to: names nobody, and the targets are team, mail', good.replace('[team, mail]', '[nobody]'), env],
+  [
+    'rules: team may wait for at most 10 metrics and 10 times',
+    good.replace('failed,', Array.from({ length: 11 }, (_, index) => `"waiting > ${index + 1}h",`).join('')),
+    env,
+  ],
   ['must be lower-case letters, digits', good.replace('team:', 'The Team:'), env],
   ['cannot be read: no YAML in line 1', 'targets: [hidden', env],
 ])('says "%s", and no secret', async (message, text, variables) => {

@@ -3,9 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type ObservedEvent, observedEventSchema } from '../../contracts/observed-events.ts';
+import { tellLaterId } from '../../contracts/tell-later.ts';
 import type { NotifySettings } from '../../observers/notify-settings.ts';
 import { MailServer } from '../support/mail-server.ts';
 import { TestHost, type TestRun } from '../support/test-host.ts';
+import { until } from '../support/until.ts';
 import { key, ok, WebhookReceiver } from '../support/webhook-receiver.ts';
 
 let host: TestHost | undefined;
@@ -88,21 +90,44 @@ describe('a run', () => {
     // The file had one every ten seconds at most, and the last.
     const lasted = (closeTime?.getTime() ?? 0) - Date.parse(receipt.startedAt ?? '');
     expect(told.length - 2).toBeLessThanOrEqual(2 + lasted / 10_000);
+    // Once it answers, it hears of all of it, in order, though the run is over.
+    const { events: unheard } = receiver;
+    const before = unheard.length;
+    receiver.answer = (_, response) => ok(response);
+    const heard = () => unheard.slice(before);
+    await until('the end is told', () => heard().some(({ kind }) => kind === 'ended'));
+    const later = host.client.workflow.getHandle(tellLaterId(run.id));
+    await later.result();
+    expect(heard().at(-1)).toMatchObject({ kind: 'ended', data: { outcome: 'completed' } });
+    expect(seqs(heard())).toEqual([...new Set(seqs(heard()))].sort((a, b) => a - b));
   });
 
-  it('makes no delivery of what nobody wants, to an observer or to people', async () => {
+  it('tells an observer, and people, of what they want and of nothing else: also a metric, and a wait', async () => {
     receiver = await WebhookReceiver.start((_, response) => ok(response));
     const mails = await MailServer.start({ password: 'hidden-word' });
     vi.stubEnv('TEST_MAIL_SERVER', `smtp://hidden-user:hidden-word@127.0.0.1:${mails.port}`);
     const email = { server: 'env:TEST_MAIL_SERVER', from: 'a@example.org', to: ['b@example.org'] };
-    const rules: NotifySettings['rules'] = [{ to: ['mail'], on: ['completed'] }];
+    const rules: NotifySettings['rules'] = [{ to: ['mail'], on: ['completed', 'waiting > 1s', 'metric loss < 1e9'] }];
     const notify = { targets: { mail: { email } }, rules };
     host = await TestHost.start({ settings: { ...receiver.settings(['ended']), notify } });
+    const parameters = { batches: 100, batch_seconds: 0.02 };
+    const before = await host.start(host.config({ epochs: 1000, parameters }));
+    await before.until('has the slot', ({ detail }) => detail === 'training.epoch');
     const run = await host.start(host.config({ epochs: 3 }));
+    const titles = () =>
+      mails.mails.flatMap(({ text }) => {
+        const title = /^Subject: (.*)$/m.exec(text)?.[1]?.trim() ?? '';
+        return title.startsWith(run.id) ? title : [];
+      });
+    await until('the wait is told of', () => titles().includes(`${run.id} has waited for 1s`));
+    await before.update('stop', { mode: 'now' });
     await run.result();
+    await before.result();
     await mails.stop();
-    expect(receiver.events.map(({ kind }) => kind)).toEqual(['ended']);
-    expect(mails.mails.map(({ text }) => /^Subject: (.*)$/m.exec(text)?.[1]?.trim())).toEqual([
+    expect(receiver.events.map(({ kind }) => kind)).toEqual(['ended', 'ended']);
+    expect(titles()).toEqual([
+      `${run.id} has waited for 1s`,
+      expect.stringMatching(/: loss is [0-9.]+ \(< 1000000000\) in epoch 1$/),
       `${run.id} is completed after 3 epochs`,
     ]);
     // Where it is told, and by whom, is in no history.

@@ -59,6 +59,26 @@ describe('an event', () => {
     expect(outbox.events).toEqual([]);
   });
 
+  it('is told of a metric once a life, when it is first as somebody waits for it', () => {
+    const metrics = [
+      { metric: 'loss', is: '<' as const, bound: 0.5 },
+      { metric: 'loss', is: '>=' as const, bound: 2 },
+      { metric: 'other', is: '<' as const, bound: 9 },
+    ];
+    const observers = [{ name: 'a', kinds: ['metric'], waitsFor: { metrics, queued: [] } }];
+    const plan = { ...trains.plan, observers } as RunContext['plan'];
+    let [outbox, context] = [emptyOutbox(observers), { ...trains, plan }];
+    // The loss of epoch 2 is 0.5 itself; the run is rolled back from 4 to 2, and gets to 3 again.
+    for (const epoch of [1, 2, 3, 4, 2, 3]) {
+      const next = withEpoch(context, epoch);
+      outbox = noted(outbox, change(context, next));
+      context = next;
+    }
+    const met = { ...metrics[0], value: 1 / 3, epoch: 3 };
+    expect(outbox.events).toMatchObject([{ kind: 'metric', position: { epoch: 3 }, data: met }]);
+    expect(outbox.events).toHaveLength(1);
+  });
+
   it('is told of each epoch, checkpoint, restart, hold, state, and of the end, numbered through', () => {
     const entry = { name: 'epoch-0001', epoch: 1, batch: 0, metrics: {}, files: [], createdAt: now.toISOString() };
     const stored = (isStored: boolean): RunContext => ({

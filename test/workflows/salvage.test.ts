@@ -3,20 +3,32 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { observedEventSchema } from '../../contracts/observed-events.ts';
 import { hostQueue } from '../../contracts/queues.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import { type SalvageInput, salvageId, salvageType } from '../../contracts/salvage-messages.ts';
+import { tellLaterId } from '../../contracts/tell-later.ts';
+import type { NotifySettings } from '../../observers/notify-settings.ts';
 import { groupMembers } from '../../worker/process-groups.ts';
+import { MailServer } from '../support/mail-server.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
 
 let host: TestHost;
+let mails: MailServer;
 beforeAll(async () => {
-  host = await TestHost.start({ slots: 2 });
+  mails = await MailServer.start();
+  vi.stubEnv('TEST_MAIL_SERVER', `smtp://127.0.0.1:${mails.port}`);
+  const email = { server: 'env:TEST_MAIL_SERVER', from: 'a@example.org', to: ['b@example.org'] };
+  const notify: NotifySettings = { targets: { mail: { email } }, rules: [{ to: ['mail'], on: ['salvaged'] }] };
+  host = await TestHost.start({ slots: 2, settings: { notify } });
 });
-afterAll(() => host?.stop());
+afterAll(async () => {
+  await host?.stop();
+  await mails?.stop();
+  vi.unstubAllEnvs();
+});
 
 const training = { epochs: 1000, parameters: { batches: 20, batch_seconds: 0.01 }, deadlines: { heartbeatSeconds: 2 } };
 
@@ -25,6 +37,9 @@ describe('a run that is terminated', () => {
     const run = await host.start(host.config(training));
     await run.until('has trained an epoch', ({ position }) => position.epoch >= 1);
     const { pid } = JSON.parse(await readFile(join(host.settings.dataFolder, 'runs', run.id, 'process.json'), 'utf8'));
+    // Whoever is not told at the first attempt is told later, and the others are not told again.
+    let asked = 0;
+    mails.decide = (what) => (what === 'message' && ++asked === 1 ? 451 : null);
     await run.handle.terminate('by hand');
     const salvaged = await until('is salvaged', () =>
       host.client.workflow
@@ -51,6 +66,12 @@ describe('a run that is terminated', () => {
     );
     expect(stored).toEqual(receipt);
     const told = await readFile(join(host.settings.store, 'experiments/default', run.id, 'events.jsonl'), 'utf8');
+    const later = host.client.workflow.getHandle(tellLaterId(run.id));
+    await later.result();
+    expect(mails.mails.map(({ text }) => /^Subject: (.*)$/m.exec(text)?.[1])).toEqual([
+      expect.stringContaining(run.id),
+    ]);
+    expect(told.match(/"kind":"ended"/g)).toHaveLength(1);
     const last = observedEventSchema.parse(JSON.parse(told.trim().split('\n').at(-1) ?? ''));
     expect(last).toMatchObject({ kind: 'ended', run: run.id, data: { outcome: 'salvaged', place: run.id } });
     const salvage = await host.client.workflow.getHandle(salvageId(run.id)).describe();
