@@ -52,7 +52,8 @@ async function generalOf(event: Ended, run: ObservedRun, signal: AbortSignal): P
       ...{ title, description: lines[0] ?? '', showLogs: true, isError: true },
     };
   const colors = { color: '#33c94c', backgroundColor: '#d9f7e4' };
-  const file = await receiptId(run, signal);
+  const folder = outputFolder?.startsWith(scheme) ? outputFolder.slice(scheme.length) : null;
+  const file = folder === null ? null : await receiptId(folder, signal);
   if (file === null)
     return {
       icon: { className: 'zmdi zmdi-comment-alt-text', ...colors },
@@ -60,17 +61,16 @@ async function generalOf(event: Ended, run: ObservedRun, signal: AbortSignal): P
     };
   return {
     icon: { className: 'zmdi zmdi-folder', ...colors },
-    title: `${run.store.address.slice(scheme.length)}/${run.output}/`,
+    title: `${folder}/`,
     ...{ titleUrl: `/files/${file}`, download: false, description: title },
   };
 }
 
 const scheme = 'teamfiles:';
 
-/** Of the server, which shows the folder of a file. Null where the run's store is elsewhere. */
-async function receiptId({ store, output }: ObservedRun, signal: AbortSignal): Promise<number | string | null> {
-  if (!store.address.startsWith(scheme)) return null;
-  const path = `${store.address.slice(scheme.length)}/${output}/receipt.json`;
+/** Of the server, which shows the folder of a file. */
+async function receiptId(folder: string, signal: AbortSignal): Promise<number | string | null> {
+  const path = `${folder}/receipt.json`;
   const request = { method: 'file-storage.list', json: { path, recursive: true } };
   const { answer } = await askTeamFiles({ signal }, request, (told) => filesSchema.parse(told));
   return answer.find((file) => file.path === path)?.id ?? null;

@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 type Outcome = 'completed' | 'failed';
-const ended = (outcome: Outcome, seq = 5): ObservedEvent => ({
+const ended = (outcome: Outcome, seq = 5, store = '/store'): ObservedEvent => ({
   ...{ kind: 'ended', id: `execution/${seq}`, run: 'my-run', life: 'execution', seq, at: '2026-01-01T00:00:00.000Z' },
   position: { epoch: 3, batch: 0 },
   data: {
@@ -33,19 +33,18 @@ const ended = (outcome: Outcome, seq = 5): ObservedEvent => ({
       outcome === 'failed'
         ? { kind: 'failure', failure: { kind: 'outOfMemory', message: 'CUDA out of memory' } }
         : { kind: 'finished' },
-    ...{ place: 'my-run', outputFolder: '/store/my-run', metrics: {} },
+    ...{ place: 'my-run', outputFolder: `${store}/experiments/p/my-run`, metrics: {} },
   },
 });
 
-async function told(address: string, ...events: ObservedEvent[]) {
+async function told(...events: ObservedEvent[]) {
   const observer = superviselyTask(process.env);
   const [seqs, refused]: [number[], string[]] = [[], []];
   const run = {
     run: 'my-run',
     project: 'p',
     trainer: 'digits',
-    store: openStore(address),
-    output: 'experiments/p/my-run',
+    output: () => Promise.reject(new Error('the store is not asked')),
   };
   await observer?.tell(events, run, {
     signal: new AbortController().signal,
@@ -61,7 +60,7 @@ it('shows the folder of a run in Team Files, as the SDK does', async () => {
   await store.prepare(false);
   await store.write('experiments/p/my-run/receipt.json', '{}');
   const folder = `${address.slice('teamfiles:'.length)}/experiments/p/my-run/`;
-  expect(await told(address, ended('completed'))).toEqual({
+  expect(await told(ended('completed', 5, address))).toEqual({
     seqs: [5],
     refused: [],
     shown: {
@@ -75,12 +74,12 @@ it('shows the folder of a run in Team Files, as the SDK does', async () => {
 });
 
 it('shows where the results are that are elsewhere, and why a run has failed', async () => {
-  expect((await told('/store', ended('completed'))).shown).toMatchObject({
+  expect((await told(ended('completed'))).shown).toMatchObject({
     title: 'my-run is completed after 3 epochs',
-    description: '/store/my-run',
+    description: '/store/experiments/p/my-run',
     isError: false,
   });
-  expect((await told('/store', ended('completed'), ended('failed', 9))).shown).toMatchObject({
+  expect((await told(ended('completed'), ended('failed', 9))).shown).toMatchObject({
     title: 'my-run has failed after 3 epochs',
     description: 'outOfMemory: CUDA out of memory',
     ...{ isError: true, showLogs: true },
@@ -89,14 +88,14 @@ it('shows where the results are that are elsewhere, and why a run has failed', a
 
 it('does not try for ever to tell a task that is not there; a server that is away, or a token, is tried again', async () => {
   server.data.outputs.clear();
-  expect(await told('/store', ended('completed'))).toMatchObject({
+  expect(await told(ended('completed'))).toMatchObject({
     seqs: [5],
     refused: [expect.stringContaining('404')],
   });
   vi.stubEnv('API_TOKEN', 'expired');
-  await expect(told('/store', ended('completed'))).rejects.toThrow('renew API_TOKEN of this worker');
+  await expect(told(ended('completed'))).rejects.toThrow('renew API_TOKEN of this worker');
   vi.stubEnv('SERVER_ADDRESS', 'http://127.0.0.1:1');
-  await expect(told('/store', ended('completed'))).rejects.toThrow('nobody answers at its endpoint');
+  await expect(told(ended('completed'))).rejects.toThrow('nobody answers at its endpoint');
 });
 
 it('is an observer of a worker that is a task, and of no other', () => {
