@@ -47,11 +47,13 @@ export interface FailedAnswer {
   /** Of this name, in small letters. */
   header: (name: string) => string | undefined;
   text: string;
+  /** What must not be repeated, in case the server does: what it says is in a history, and in a log. */
+  secret: string;
 }
 
 /** Of an answer with this status and body. `path`: of the request, from the server's root. */
-export function refusal({ status, header, text }: FailedAnswer, path: string): BucketError {
-  const { said, isJson } = told(text);
+export function refusal({ status, header, text, secret }: FailedAnswer, path: string): BucketError {
+  const { said, isJson } = told(text, secret);
   const make = ({ trouble, why }: Known) =>
     new BucketError(trouble, `${why} (HTTP ${status})`, retryAfterMs(header('retry-after')), {
       cause: new Refusal(status, said),
@@ -80,11 +82,11 @@ const answerSchema = z.object({
 });
 
 /** On one line. A page of a proxy is nothing that anybody could read here. */
-function told(text: string): { said: string; isJson: boolean } {
+function told(text: string, secret: string): { said: string; isJson: boolean } {
   try {
     const { error, message, details } = answerSchema.partial().parse(JSON.parse(text));
     const found = [details, error, message].flatMap(textsIn).find(Boolean) ?? '';
-    return { said: found.replaceAll(/\s+/g, ' ').slice(0, 300), isJson: true };
+    return { said: found.replaceAll(secret, '…').replaceAll(/\s+/g, ' ').slice(0, 300), isJson: true };
   } catch {
     return { said: '', isJson: false };
   }
