@@ -113,11 +113,11 @@ export function teamFilesError(error: unknown): BucketError {
   const shown = typeof code === 'string' && /^\w+$/.test(code) ? code : '';
   const make = (trouble: BucketTrouble, why: string) =>
     new BucketError(trouble, `${why} (${shown})`, null, { cause: error });
-  if (Object.hasOwn(networkProblems, shown)) return make('broken', networkProblems[shown] ?? '');
-  if (isOfCertificate(shown)) return make('refused', 'the certificate of the server is not trusted');
   // Such as what TLS says of a server that speaks plain HTTP.
   if (/^EPROTO$|^ERR_SSL/.test(shown))
     return make('refused', 'the server does not speak https: SERVER_ADDRESS begins with it');
+  if (Object.hasOwn(networkProblems, shown)) return make('broken', networkProblems[shown] ?? '');
+  if (isOfCertificate(shown)) return make('refused', 'the certificate of the server is not trusted');
   const said = error instanceof Error ? error.message : String(error);
   return new BucketError('broken', `no whole answer came: ${said.replaceAll(/\s+/g, ' ').slice(0, 300)}`, null, {
     cause: error,
