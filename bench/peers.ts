@@ -139,6 +139,7 @@ try {
     const of = (part: 'startUp' | 'loop' | 'total') => middle(measured.map((one) => one[part]));
     speed.rows.push([peer.name, of('startUp'), of('loop'), ratio('loop'), of('total'), ratio('total')]);
   }
+  await show('peers', speed);
   for (const [fault, harm] of faults) {
     for (const [peer, [first]] of all) {
       const { recoveries, ended, batches } = await harm(peer, first?.weights ?? '');
@@ -147,13 +148,15 @@ try {
       disturbed.rows.push([fault, peer.name, batches, Number.isNaN(seconds) ? '–' : rounded(seconds, 2), ended]);
     }
   }
+  await show('peers-faults', disturbed);
 } finally {
   for (const peer of peers) await peer.close();
 }
-for (const [name, result] of [['peers', speed] as const, ['peers-faults', disturbed] as const]) {
+process.stdout.write(`${JSON.stringify({ cores: availableParallelism(), results: { peers: speed, disturbed } })}\n`);
+
+async function show(name: string, result: BenchResult): Promise<void> {
   const table = new Table({ head: result.columns, style: { head: [], border: [] } });
   table.push(...result.rows);
   process.stdout.write(`\n${result.title}\n${result.about}\n${table.toString()}\n`);
   if (process.argv.includes('--write')) await writeTable(name, result);
 }
-process.stdout.write(`${JSON.stringify({ cores: availableParallelism(), results: { peers: speed, disturbed } })}\n`);
