@@ -6,6 +6,7 @@ import {
   logPageSchema,
   metricColumnsSchema,
   runCheckpointSchema,
+  runPagesSchema,
   systemColumnsSchema,
 } from './http-answers.ts';
 import { filesParams, type RouteDefinition, runParams } from './http-route.ts';
@@ -95,6 +96,15 @@ export const fileRoutes = {
       after: z.coerce.number().int().min(0).default(0),
     }),
     answer: batchColumnsSchema,
+  },
+  pages: {
+    method: 'GET',
+    path: '/api/runs/:run/pages',
+    tag: 'files',
+    summary: "The trainer's own pages: their layout, and what their widgets have shown",
+    action: 'see',
+    params: filesParams,
+    answer: runPagesSchema,
   },
   system: {
     method: 'GET',
