@@ -103,7 +103,10 @@ const scheduled = 1;
 
 /** As the HTTP API tells it. */
 export function shownProgress(live: ReportedProgress): LiveProgress {
-  if (live.kind === 'progress') return { kind: 'training', ...live.progress };
+  if (live.kind === 'progress') {
+    const { watchedUntil: _, ...shown } = live.progress;
+    return { kind: 'training', ...shown };
+  }
   return { kind: 'work', activity: live.activity, ...live.work, at: new Date().toISOString() };
 }
 

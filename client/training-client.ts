@@ -204,7 +204,8 @@ export class TrainingClient {
     parseName('run', run);
     const view = (id: string) => this.view(id);
     const result = (id: string, wait: WaitOptions) => this.result(id, wait);
-    return watchRun(this.#calls, run, { view, result }, options);
+    const lease = (host: string) => this.#workers.watchRun(host, run);
+    return watchRun(this.#calls, run, { view, result, lease }, options);
   }
 
   /**

@@ -16,6 +16,7 @@ import type { WorkerSettings } from './settings.ts';
 import { Slots } from './slots.ts';
 import { Stores } from './stores.ts';
 import { TrainerCatalog } from './trainer-catalog.ts';
+import { WatchedRuns } from './watched-runs.ts';
 
 export interface Host {
   readonly id: string;
@@ -32,6 +33,7 @@ export interface Host {
   readonly closedRuns: ClosedRuns;
   readonly sessions: Sessions;
   readonly observers: Observers;
+  readonly watched: WatchedRuns;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
   readonly outputs: KeyedMutex;
   /** A run's session is opened by one activity at a time. */
@@ -64,5 +66,6 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
   });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
   const observers = new Observers(settings.webhook);
-  return { ...shared, settings, dataSets, sessions, observers, openings: new KeyedMutex() };
+  const watched = new WatchedRuns();
+  return { ...shared, settings, dataSets, sessions, observers, watched, openings: new KeyedMutex() };
 }

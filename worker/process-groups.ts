@@ -83,18 +83,46 @@ export async function signalProcess({ pid, startTicks }: ProcessIdentity, signal
   }
 }
 
-/** Resident memory of the group's processes in bytes; null where it cannot be read. */
+/** Resident memory of the group's processes in bytes; null where it cannot be read. A process that has just started may be missed. */
 export async function groupMemory(group: number): Promise<number | null> {
+  const groups = await groupsNow(group);
+  if (!groups) return null;
+  let bytes = 0;
+  for (const pid of groups.get(group) ?? []) {
+    bytes += residentBytes(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''));
+  }
+  return bytes;
+}
+
+type Groups = ReadonlyMap<number, readonly number[]>;
+
+/** Milliseconds: a host of many trainers looks through all processes once for all of them. */
+const lookEvery = 1_500;
+let looked: { at: number; groups: Promise<Groups | null> } | null = null;
+
+/** Who was in which group a moment ago; a group that was not there then is looked for now. */
+async function groupsNow(group: number): Promise<Groups | null> {
+  if (looked && performance.now() - looked.at < lookEvery) {
+    const groups = await looked.groups;
+    if (!groups || groups.has(group)) return groups;
+  }
+  looked = { at: performance.now(), groups: groupsByProc() };
+  return looked.groups;
+}
+
+async function groupsByProc(): Promise<Groups | null> {
   const numbers = await readdir('/proc').catch(() => null);
   if (!numbers) return null;
-  let bytes = 0;
+  const groups = new Map<number, number[]>();
   for (const entry of numbers) {
     if (!/^\d+$/.test(entry)) continue;
     const found = await readProcess(Number(entry));
-    if (found?.group !== group) continue;
-    bytes += residentBytes(await readFile(`/proc/${entry}/status`, 'utf8').catch(() => ''));
+    if (!found) continue;
+    const members = groups.get(found.group);
+    if (members) members.push(Number(entry));
+    else groups.set(found.group, [Number(entry)]);
   }
-  return bytes;
+  return groups;
 }
 
 /** Resident memory by a /proc/<pid>/status, which tells it in KiB; /proc/<pid>/stat has pages, of 4 KiB to 64 KiB. */

@@ -110,7 +110,7 @@ function earlyEndOf(events: readonly TrainerEvent[]): EarlyEnd | null {
 
 /** Rows after `epoch`, in order. Read from the end, so that a long run's thousandth epoch costs what its first did. */
 async function readEpochsAfter(folder: RunFolder, epoch: number): Promise<EpochResult[]> {
-  for (let bytes = 1 << 16; ; bytes *= 8) {
+  for (let bytes = 1 << 12; ; bytes *= 8) {
     const { text, isWhole } = await readEnd(folder.metrics, bytes);
     const rows = jsonLines(epochResultSchema, text);
     const known = rows.findLastIndex((row) => row.epoch <= epoch);
