@@ -1,7 +1,6 @@
-/** Size and sha256 of a file's bytes, read as a stream. */
+/** Size and sha256 of a file's bytes, read in parts. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { open } from 'node:fs/promises';
 
 export interface FileDigest {
   /** Bytes. */
@@ -15,21 +14,34 @@ export interface DigestOptions {
   onBytes?: ((bytes: number) => void) | undefined;
 }
 
+/** Most files are small: two of these are enough for them. */
+const smallPart = 1 << 14;
+const largePart = 1 << 20;
+const two = (size: number) => [Buffer.allocUnsafe(size), Buffer.allocUnsafe(size)] as const;
+
 /** Throws what reading throws, and the signal's reason when aborted. */
 export async function digestFile(path: string, { signal, onBytes }: DigestOptions = {}): Promise<FileDigest> {
   const hash = createHash('sha256');
   let size = 0;
   signal?.throwIfAborted();
-  await pipeline(
-    createReadStream(path, { highWaterMark: 1 << 20 }),
-    async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) {
-        size += chunk.length;
-        hash.update(chunk);
-        onBytes?.(chunk.length);
-      }
-    },
-    signal ? { signal } : {},
-  );
+  const file = await open(path);
+  try {
+    let parts = two(smallPart);
+    let reading = file.read(parts[0]);
+    for (let count = 1; ; count++) {
+      const { buffer, bytesRead } = await reading;
+      signal?.throwIfAborted();
+      if (bytesRead === 0) break;
+      // The next part is read while this one is hashed.
+      if (count === 2) parts = two(largePart);
+      reading = file.read(parts[count % 2 === 0 ? 0 : 1]);
+      reading.catch(() => undefined);
+      hash.update(buffer.subarray(0, bytesRead));
+      size += bytesRead;
+      onBytes?.(bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
   return { size, sha256: hash.digest('hex') };
 }

@@ -5,7 +5,7 @@
  * remove what a crash left without touching a copy that still grows.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { codeOf } from './file-errors.ts';
@@ -31,7 +31,7 @@ export async function withPartFile<T>(file: string, work: (part: string) => Prom
     return await work(part);
   } finally {
     // A disk that fails here has failed `work` before, and that error says more.
-    await rm(part, { force: true }).catch(() => undefined);
+    await unlink(part).catch(() => undefined);
     ours.delete(part);
   }
 }

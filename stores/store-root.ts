@@ -9,7 +9,7 @@
  * folder of that name, and a mount point may carry another disk.
  */
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { access, link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { experimentsFolder, OtherStoreError, StoreError } from './artifact-store.ts';
@@ -17,8 +17,9 @@ import { codeOf } from './file-errors.ts';
 import { identityIn, markName, markText } from './store-mark.ts';
 import { entryAt, syncFolder } from './whole-file.ts';
 
-/** What was written into a store says so, too: a copy may have left the mark behind. */
-const marks = [markName, experimentsFolder];
+/** By address: what was read, and which file it was read from. */
+const identities = new Map<string, { as: string; identity: string | null }>();
+const mostIdentities = 1_000;
 
 export class StoreRoot {
   /**
@@ -84,14 +85,25 @@ export class StoreRoot {
   async folderFor(path: string): Promise<string> {
     await this.requirePresent();
     const root = await realpath(this.address);
-    let folder = root;
-    for (const part of path.split('/').slice(0, -1)) {
-      const next = join(folder, part);
-      folder = (await makeFolder(next)) ? next : await realpath(next);
-      this.#requireInside(root, folder, path);
-      // What is not a folder fails with the next mkdir, or where the file is written.
-    }
-    return folder;
+    return this.#folder(root, path.split('/').slice(0, -1), path);
+  }
+
+  /** From the end, since as a rule all but the last part is there. What is not a folder fails with mkdir, or where the file is written. */
+  async #folder(root: string, parts: readonly string[], path: string): Promise<string> {
+    const last = parts.at(-1);
+    if (last === undefined) return root;
+    const there = await realpath(join(root, ...parts)).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return null;
+      throw error;
+    });
+    const real = there ?? (await this.#made(join(await this.#folder(root, parts.slice(0, -1), path), last)));
+    this.#requireInside(root, real, path);
+    return real;
+  }
+
+  /** Another host may make it in the same moment. */
+  async #made(folder: string): Promise<string> {
+    return (await makeFolder(folder)) ? folder : realpath(folder);
   }
 
   /** The real path of what is at `path` now, inside the store; null when the store is there and has nothing there. */
@@ -114,14 +126,30 @@ export class StoreRoot {
    * found, too. A store that lost its mark cannot be told from the one that is meant, and passes for it.
    */
   async requirePresent(): Promise<void> {
+    // What was written into a store says so, too: a copy may have left the mark behind.
     if (!this.isStore) return;
-    if (this.wanted !== null) {
-      const found = await this.identity();
+    const mark = await entryAt(join(this.address, markName));
+    if (mark && this.wanted !== null) {
+      const found = await this.#identityNow(mark);
       if (found !== null && found !== this.wanted) throw new OtherStoreError(this.address, this.wanted, found);
     }
-    for (const mark of marks) if (await entryAt(join(this.address, mark))) return;
+    if (mark || (await entryAt(join(this.address, experimentsFolder)))) return;
     const why = `it has no ${markName}. Is its disk mounted? Create that file to start anew there`;
     throw new StoreError(`the store ${this.address} is unavailable: ${why}`, true);
+  }
+
+  /** The identity, read again only when the mark is another one: each call of a store asks for it. */
+  async #identityNow(mark: Stats): Promise<string | null> {
+    // What a link leads to may change while the link does not.
+    if (!mark.isFile()) return this.identity();
+    const { dev, ino, size, mtimeMs, ctimeMs } = mark;
+    const as = [dev, ino, size, mtimeMs, ctimeMs].join(' ');
+    const before = identities.get(this.address);
+    if (before?.as === as) return before.identity;
+    const identity = await this.identity();
+    if (identities.size >= mostIdentities) identities.clear();
+    identities.set(this.address, { as, identity });
+    return identity;
   }
 
   /** As people read it. */

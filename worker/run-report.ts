@@ -18,7 +18,8 @@ import { type RunConfig, storedRunConfigSchema } from '../contracts/run-config.t
 import type { SessionReport } from '../contracts/session.ts';
 import { extensible } from '../contracts/tolerance.ts';
 import { inGroups } from './in-groups.ts';
-import { ifMissing, type RunFolder, readEnd, readIfThere } from './run-folders.ts';
+import { ifMissing, type RunFolder, readEnd } from './run-folders.ts';
+import { UnchangedFiles } from './unchanged-files.ts';
 
 export const start: Position = { epoch: 0, batch: 0 };
 
@@ -33,10 +34,9 @@ export const runFileSchema = extensible({
 export type RunFile = z.infer<typeof runFileSchema>;
 
 /** Null where there is none, or none that can be read. */
-export const readRunFile = async (folder: RunFolder): Promise<RunFile | null> => {
-  const text = await readIfThere(folder.config);
-  return text === null ? null : parseJson(runFileSchema, text);
-};
+export const readRunFile = (folder: RunFolder): Promise<RunFile | null> => runFiles.read(folder.config);
+
+const runFiles = new UnchangedFiles((text) => parseJson(runFileSchema, text));
 
 export const readRunConfig = async (folder: RunFolder): Promise<RunConfig | null> =>
   (await readRunFile(folder))?.config ?? null;
@@ -56,10 +56,12 @@ export async function manifestsIn(path: string): Promise<CheckpointManifest[]> {
 
 /** Null when there is no manifest, or none that can be trusted. */
 export async function readManifest(path: string, checkpoint: string): Promise<CheckpointManifest | null> {
-  const text = await readIfThere(join(path, 'checkpoint.json'));
-  const manifest = text === null ? null : parseJson(checkpointManifestSchema, text);
+  const manifest = await manifests.read(join(path, 'checkpoint.json'));
   return manifest?.name === checkpoint ? manifest : null;
 }
+
+/** Each epoch reads all that are there, and changes one. */
+const manifests = new UnchangedFiles((text) => parseJson(checkpointManifestSchema, text));
 
 /** Checkpoints within epochs that a report tells of: the newest, and what there is where that turns out to be damaged. */
 const toldWithinEpochs = 2;
