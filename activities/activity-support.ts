@@ -18,7 +18,7 @@ const beat = 200;
 export const longestDoing = 500;
 
 /** Heartbeats within the timeout of an activity that nobody watches: one may be late, and one be lost. */
-const beatsInTimeout = 3;
+export const beatsInTimeout = 3;
 
 /**
  * Runs `work` while heartbeats carry what `details` answers at the time. The SDK thins them out to `heartbeatInterval`; where nobody

@@ -24,9 +24,7 @@ export async function profile(): Promise<BenchResult> {
     const profiles = await mkdtemp(join(tmpdir(), 'epochal-profile-'));
     const folder = join(profiles, 'cpu');
     await mkdir(folder);
-    const host = await BenchHost.start(runs, {
-      NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder} --cpu-prof-interval 1000`,
-    });
+    const host = await BenchHost.start(runs, {}, ['--cpu-prof', `--cpu-prof-dir=${folder}`]);
     try {
       const worker = host.worker.pid ?? 0;
       const server = await serverOf(host.folder);

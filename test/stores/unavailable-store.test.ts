@@ -48,12 +48,14 @@ describe('a store that is away', () => {
   it('since another one is in its place: every call names both, may be tried again, and leaves it as it is', async () => {
     await store.write('a/b', 'x');
     const identity = (await store.identity()) ?? '';
+    // Whatever was read of the mark before is no longer so.
+    const pinned = openStore(join(folder, 'store'), identity);
+    expect(await pathsIn(pinned, 'a')).toEqual(['a/b']);
     await rename(join(folder, 'store'), join(folder, 'own'));
     const other = openStore(join(folder, 'store'));
     await other.prepare(false);
     const otherIdentity = (await other.identity()) ?? '';
     expect(otherIdentity).not.toBe(identity);
-    const pinned = openStore(join(folder, 'store'), identity);
     const calls = [
       () => pinned.publish(join(folder, 'own/a/b'), 'a/c'),
       () => pinned.write('a/b', 'y'),

@@ -4,8 +4,10 @@
  */
 import { createHook } from 'node:async_hooks';
 import { readFile } from 'node:fs/promises';
+import { platform } from 'node:os';
 import type { WorkerInterceptors } from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beatsInTimeout } from '../../activities/activity-support.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import { TestHost } from '../support/test-host.ts';
 
@@ -14,6 +16,7 @@ const epochs = 20;
 const [first, last] = [3, 18];
 
 interface Counts {
+  epoch: number;
   heartbeats: number;
   /** Each is a call of the system that another thread waits for. */
   fileOperations: number;
@@ -34,8 +37,8 @@ const bytesRead = async (): Promise<number> =>
 let host: TestHost;
 let heartbeats = 0;
 const seen: Partial<Record<'before' | 'after', Counts>> = {};
-const note = async (when: 'before' | 'after') => {
-  seen[when] = { heartbeats, fileOperations, bytesRead: await bytesRead() };
+const note = async (when: 'before' | 'after', epoch: number) => {
+  seen[when] ??= { epoch, fileOperations, bytesRead: await bytesRead() };
 };
 const counting: WorkerInterceptors = {
   activity: [
@@ -50,8 +53,9 @@ const counting: WorkerInterceptors = {
         inbound: {
           execute: async (input, next) => {
             const epoch = context.info.activityType === 'trainEpoch' ? Reflect.get(Object(input.args[0]), 'epoch') : 0;
-            if (epoch === first) await note('before');
-            if (epoch === last) await note('after');
+            // A slow machine answers for two epochs at once now and then.
+            if (epoch >= first) await note('before', epoch);
+            if (epoch >= last) await note('after', epoch);
             return next(input);
           },
         },
@@ -72,10 +76,10 @@ const scheduled = (): Record<string, number> => {
   }
   return found;
 };
-const numberOf = (attributes: keyof ReturnType<typeof events>[number]) =>
-  events().filter((event) => event[attributes]).length;
-const perEpoch = (count: keyof Counts) =>
-  ((seen.after?.[count] ?? Number.NaN) - (seen.before?.[count] ?? Number.NaN)) / (last - first);
+type Attributes = keyof ReturnType<typeof events>[number];
+const numberOf = (attributes: Attributes) => events().filter((event) => event[attributes]).length;
+const between = (count: keyof Counts) => (seen.after?.[count] ?? Number.NaN) - (seen.before?.[count] ?? Number.NaN);
+const perEpoch = (count: keyof Counts) => between(count) / between('epoch');
 
 beforeAll(async () => {
   hook.enable();
@@ -89,38 +93,60 @@ afterAll(async () => {
   await host?.stop();
 });
 
-it('an epoch is an activity, and its checkpoint another one; whatever else a run asks for, it asks for once', () => {
+/** By Temporal's own list of what its cloud counts, as far as a run does such things. A client's calls are none of its costs. */
+const actions = (): number =>
+  1 +
+  [
+    'activityTaskScheduledEventAttributes',
+    'timerStartedEventAttributes',
+    'upsertWorkflowSearchAttributesEventAttributes',
+    'workflowPropertiesModifiedEventAttributes',
+    'workflowExecutionSignaledEventAttributes',
+    'workflowExecutionUpdateAcceptedEventAttributes',
+    'workflowExecutionContinuedAsNewEventAttributes',
+  ].reduce((sum, kind) => sum + numberOf(kind as Attributes), 0);
+
+it('an epoch is an activity, and its checkpoint another one; what else a run asks for, it asks for once', () => {
   const { trainEpoch = 0, keepCheckpoints = 0, tellObserver = 0, ...others } = scheduled();
-  console.log(scheduled());
   expect(trainEpoch).toBeLessThanOrEqual(epochs);
   expect(keepCheckpoints).toBeLessThanOrEqual(epochs);
-  expect(tellObserver).toBeLessThanOrEqual(6);
+  // Every 10 s, and at the end; a busy machine takes its time.
+  expect(tellObserver).toBeLessThanOrEqual(10);
   expect(others).toEqual({ checkConfig: 1, openSession: 1, stopTrainer: 1, publish: 1, cleanUp: 1 });
 });
 
-it('an epoch costs so many workflow tasks, timers and bytes of history', () => {
-  console.log(
-    'wft',
-    numberOf('workflowTaskCompletedEventAttributes'),
-    'timers',
-    numberOf('timerStartedEventAttributes'),
-    'upserts',
-    numberOf('upsertWorkflowSearchAttributesEventAttributes'),
-    'bytes',
-    bytesOf(events()),
-  );
+it('an epoch takes two workflow tasks, one change of search attributes, and few bytes of history', () => {
+  expect(numberOf('workflowTaskCompletedEventAttributes')).toBeLessThanOrEqual(2 * epochs + 20);
+  // Where it has the best metric so far; the others are states of the run.
+  expect(numberOf('upsertWorkflowSearchAttributesEventAttributes')).toBeLessThanOrEqual(epochs + 10);
+  expect(numberOf('timerStartedEventAttributes')).toBeLessThanOrEqual(10);
+  expect(bytesOf(events()) / epochs).toBeLessThan(8_000);
 });
 
-it('an epoch costs so many file operations and bytes read, and where nobody watches no heartbeat', () => {
-  console.log(perEpoch('fileOperations'), perEpoch('bytesRead'), heartbeats);
+it('an epoch takes few file operations, and reads little', () => {
+  expect(perEpoch('fileOperations')).toBeGreaterThan(10);
+  expect(perEpoch('fileOperations')).toBeLessThan(170);
+  // Where there is no /proc nobody counts them.
+  if (platform() === 'linux') expect(perEpoch('bytesRead')).toBeLessThan(40_000);
 });
 
+it('nobody watches it: epochs that are shorter than a third of the heartbeat timeout have no heartbeat', () => {
+  expect(heartbeats).toBe(0);
+});
+
+it('an hour of epochs of ten minutes takes at most 450 Temporal actions', () => {
+  const { tellObserver = 0 } = scheduled();
+  // Each epoch is told of by itself, and not ten together: its end, and 10 s later its stored checkpoint.
+  const toldOf = 2 * 2;
+  const ofEpoch = (actions() - tellObserver - numberOf('timerStartedEventAttributes')) / epochs + toldOf;
+  const { heartbeatSeconds } = runConfigSchema.shape.deadlines.parse({});
+  const heartbeatsAnHour = 3600 / (heartbeatSeconds / beatsInTimeout);
+  expect(6 * ofEpoch + heartbeatsAnHour).toBeLessThanOrEqual(450);
+});
+
+/** Of the payloads of a history, and whatever else it holds. */
 function bytesOf(value: unknown): number {
-  if (typeof value === 'string') return value.length;
-  if (value instanceof Uint8Array) return value.length;
-  return value !== null && typeof value === 'object'
-    ? Object.values(value).reduce((sum: number, one) => sum + bytesOf(one), 0)
-    : 0;
+  if (typeof value === 'string' || value instanceof Uint8Array) return value.length;
+  if (value === null || typeof value !== 'object') return 0;
+  return Object.values(value).reduce((sum: number, one) => sum + bytesOf(one), 0);
 }
-describe;
-runConfigSchema;

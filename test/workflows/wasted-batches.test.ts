@@ -64,6 +64,10 @@ it('takes it from the last heartbeat where the host is lost', () => {
   expect(batchesOf(elsewhere)).toMatchObject({ wasted: 50, wastedAtLeast: true });
   const later = { ...elsewhere, ...adoptFailure(elsewhere, { ...over, batchesPerEpoch: 40 }) };
   expect(isAtLeast({ ...later, ...adoptSession(later, { session: session('third'), report }) })).toBe(true);
+  const lostAgain = { ...elsewhere, ...adoptFailure(elsewhere, { ...lost, report }) };
+  expect(
+    isAtLeast({ ...lostAgain, ...adoptSession(lostAgain, { session: session('second'), report, attached: true }) }),
+  ).toBe(true);
   // Its own host knows how far it came.
   const back = { ...away, ...adoptSession(away, { session: session('first'), report, attached: true }) };
   expect(isAtLeast(back)).toBeUndefined();
