@@ -17,7 +17,6 @@ const [first, last] = [3, 18];
 
 interface Counts {
   epoch: number;
-  heartbeats: number;
   /** Each is a call of the system that another thread waits for. */
   fileOperations: number;
   bytesRead: number;
