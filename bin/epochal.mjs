@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { requireNode } from '../launch/node-version.mjs';
 import { hangUpWithoutNpm } from '../launch/npm-parent.mjs';
 
@@ -17,5 +17,13 @@ if (existsSync(compiler)) {
     process.exit(1);
   }
 }
-const { main } = await import('../dist/client/cli/main.js');
-process.exitCode = await main(process.argv.slice(2));
+const args = process.argv.slice(2);
+const help = new URL('../dist/help.txt', import.meta.url);
+const isHelp = args.length === 1 && args[0] === '--help' && (process.stdout.columns ?? Infinity) >= 110;
+if (isHelp && !existsSync(compiler) && existsSync(help)) {
+  // A package has this text from when it was made: whoever asks what there is does not wait for all of it to load.
+  process.stdout.write(readFileSync(help));
+} else {
+  const { main } = await import('../dist/client/cli/main.js');
+  process.exitCode = await main(args);
+}

@@ -92,9 +92,12 @@ async function run(program, args) {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk));
   const [code] = await once(child, 'close');
   if (code !== 0) throw new Error(`${program} failed:\n${said.trim()}`);
+  return output;
 }
 
 /**
@@ -129,6 +132,7 @@ async function buildPackage() {
   say('bundling the workflow code');
   const { bundleInto, prebuiltBundle } = await load('server/workflows/workflow-bundle.js');
   await bundleInto(prebuiltBundle);
+  await writeFile(join(dist, 'help.txt'), await run('bin/epochal.mjs', ['--help']));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -34,8 +34,8 @@ try {
     parts.push(await vitest('vitest', [], scratch));
     parts.push(await vitest('browser', ['--config', 'vitest.web.config.ts'], scratch));
     const sdk = { folder: 'test/trainers/sdk', tools: 'test/trainers/requirements.txt' };
-    // Each test has trainers and folders of its own, and waits for most of its time.
-    parts.push(await pytest(sdk, scratch, ['-n', '2']));
+    // Each test has trainers and folders of its own, and waits for much of its time.
+    parts.push(await pytest(sdk, scratch, ['-n', '3']));
   }
 } finally {
   await rm(scratch, { recursive: true, force: true });

@@ -9,9 +9,12 @@ import type { RunContext } from './run-context.ts';
 import { causeOf, outcomeOf } from './run-receipt.ts';
 import type { ChartPosition } from './run-view.ts';
 
-/** It is carried from one workflow run to the next, and told in one message: events, and their characters as JSON. */
+/** Events that are kept beside those of deliveries, and of one delivery. */
 const mostKept = 100;
+/** As JSON: of all that is carried from one workflow run to the next. */
 const mostCharacters = 96_000;
+/** Of one delivery: while it is under way, as much room is left for what happens meanwhile. */
+const longestDelivery = mostCharacters / 2;
 const longestMessage = 1_000;
 const metricsCharacters = 16_000;
 /** Are folded first: what they say is in `metrics.jsonl` and in the receipt, too. */
@@ -21,6 +24,8 @@ interface Reader {
   kinds: readonly string[];
   /** The last event that it was told. */
   told: number;
+  /** The last event of the deliveries that were begun: through here it may have been told. Absent in what older versions carried on. */
+  begun?: number;
 }
 
 export interface Outbox {
@@ -159,6 +164,26 @@ export function untold({ events, readers }: Outbox, observer: string): ObservedE
 
 const isUntold = (event: ObservedEvent, { kinds, told }: Reader) => event.seq > told && isWanted(event, kinds);
 
+/** What an observer is told next: the oldest events that it has not been told, as many as one delivery has. */
+export function nextFor(outbox: Outbox, observer: string): ObservedEvent[] {
+  let characters = 0;
+  return untold(outbox, observer).filter((event, index) => {
+    characters += JSON.stringify(event).length;
+    return index === 0 || (index < mostKept && characters <= longestDelivery);
+  });
+}
+
+/**
+ * A delivery of what is next for an observer begins, through `seq`. Who was told what is known once it is answered, which it may never be: until
+ * then none of it is folded, since a gap would count what the observer was told.
+ */
+export function begun(outbox: Outbox, observer: string, seq: number): Outbox {
+  const reader = outbox.readers[observer];
+  if (!reader) return outbox;
+  const after = { ...reader, begun: Math.max(seq, reader.begun ?? 0) };
+  return { ...outbox, readers: { ...outbox.readers, [observer]: after } };
+}
+
 /** An observer was told of everything through `seq`. */
 export function heard(outbox: Outbox, observer: string, seq: number): Outbox {
   const reader = outbox.readers[observer];
@@ -168,33 +193,59 @@ export function heard(outbox: Outbox, observer: string, seq: number): Outbox {
   return { ...outbox, readers, events: outbox.events.filter((event) => all.some((one) => isUntold(event, one))) };
 }
 
-const isTooMuch = (events: readonly ObservedEvent[]) =>
-  events.length > mostKept || JSON.stringify(events).length > mostCharacters;
+const isTooMuch = (events: readonly ObservedEvent[], characters: number) =>
+  events.length > mostKept || JSON.stringify(events).length > characters;
 
 /** Where it is too much, the oldest make way: half of them, and more where these are large. */
 function bounded(outbox: Outbox): Outbox {
-  let { events } = outbox;
-  for (let kept = Math.floor(mostKept / 2); isTooMuch(events) && kept > 0; kept = Math.floor(kept / 2)) {
-    events = folded(events, kept);
+  const readers = Object.values(outbox.readers);
+  const isBegun = (event: ObservedEvent) =>
+    readers.some((reader) => event.seq <= (reader.begun ?? 0) && isUntold(event, reader));
+  const underWay = outbox.events.filter(isBegun);
+  const room = Math.max(longestDelivery, mostCharacters - JSON.stringify(underWay).length);
+  let rest = outbox.events.filter((event) => !isBegun(event));
+  if (!isTooMuch(rest, room)) return outbox;
+  for (let kept = Math.floor(mostKept / 2); isTooMuch(rest, room) && kept > 0; kept = Math.floor(kept / 2)) {
+    rest = folded(rest, kept, readers);
   }
-  return { ...outbox, events };
+  return { ...outbox, events: [...underWay, ...rest].sort((a, b) => a.seq - b.seq) };
 }
 
-/** Epochs and checkpoints before the newest `kept` events become one gap that counts them. Others stay for as long as that is enough. */
-function folded(events: readonly ObservedEvent[], kept: number): ObservedEvent[] {
+/** Epochs and checkpoints before the newest `kept` events become gaps that count them. Others stay for as long as that is enough. */
+function folded(events: readonly ObservedEvent[], kept: number, readers: readonly Reader[]): ObservedEvent[] {
   const oldest = events.slice(0, -kept);
-  const dispensable = oldest.filter(({ kind }) => foldable.has(kind));
+  const foldsOf = (may: (kind: ObservedKind) => boolean) =>
+    folds(
+      readers,
+      oldest.filter(({ kind }) => may(kind)),
+    );
+  const dispensable = foldsOf((kind) => foldable.has(kind));
   // Where there are that many of the others, they are counted, too.
-  const folding = dispensable.length > 1 ? dispensable : oldest.filter(({ kind }) => kind !== 'ended');
-  const last = folding.at(-1);
-  if (!last) return [...events];
+  const folding = dispensable.length > 0 ? dispensable : foldsOf((kind) => kind !== 'ended');
+  const gaps = new Map(folding.map((group) => [group.at(-1), gapOf(group)]));
+  const isFolded = new Set(folding.flat());
+  return events.flatMap((event) => gaps.get(event) ?? (isFolded.has(event) ? [] : [event]));
+}
+
+/** Events that become one, in order: a gap has none that an observer was told beside others that it was not. */
+function folds(readers: readonly Reader[], events: readonly ObservedEvent[]): ObservedEvent[][] {
+  const groups = new Map<number, ObservedEvent[]>();
+  for (const event of events) {
+    const told = readers.filter((reader) => event.seq <= reader.told).length;
+    groups.set(told, [...(groups.get(told) ?? []), event]);
+  }
+  return [...groups.values()].filter(({ length }) => length > 1);
+}
+
+/** In the place of the last of them. */
+function gapOf(events: readonly ObservedEvent[]): ObservedEvent[] {
+  const last = events.at(-1);
+  if (!last) return [];
   const counts: Record<string, number> = {};
-  for (const event of folding) {
+  for (const event of events) {
     const parts = event.kind === 'gap' ? event.data.events : { [event.kind]: 1 };
     for (const [kind, count] of Object.entries(parts)) counts[kind] = (counts[kind] ?? 0) + count;
   }
   const { id, run, life, seq, at, position } = last;
-  const gap: ObservedEvent = { kind: 'gap', id, run, life, seq, at, position, data: { events: counts } };
-  const isFolded = new Set(folding);
-  return events.flatMap((event) => (event === last ? [gap] : isFolded.has(event) ? [] : [event]));
+  return [{ kind: 'gap', id, run, life, seq, at, position, data: { events: counts } }];
 }

@@ -2,7 +2,7 @@
 import * as wf from '@temporalio/workflow';
 import type { ObservedBy, ObservedEvent } from '../contracts/observed-events.ts';
 import { DurableChart } from './durable.ts';
-import { type Change, emptyOutbox, heard, noted, type Outbox, untold } from './outbox.ts';
+import { begun, type Change, emptyOutbox, heard, nextFor, noted, type Outbox, untold } from './outbox.ts';
 import { observersEndSeconds } from './run-activities.ts';
 import { type Delivery, tellerChart } from './teller-chart.ts';
 
@@ -75,9 +75,14 @@ export class Tellers {
 
   async #deliver(delivery: Delivery): Promise<{ hasNews: boolean }> {
     const { observer } = delivery;
-    const events = this.#outbox ? untold(this.#outbox, observer) : [];
+    if (!this.#outbox) return { hasNews: false };
+    const all = untold(this.#outbox, observer);
+    const next = nextFor(this.#outbox, observer);
+    // Histories of before deliveries had a limit answer for all of it.
+    const events = next.length < all.length && !wf.patched('limited-delivery') ? all : next;
     const newest = events.at(-1);
-    if (!this.#outbox || !newest) return { hasNews: false };
+    if (!newest) return { hasNews: false };
+    this.#outbox = begun(this.#outbox, observer, newest.seq);
     const told = await this.#tell(events, delivery);
     this.#outbox = heard(this.#outbox, observer, Math.min(told, newest.seq));
     return { hasNews: untold(this.#outbox, observer).length > 0 };

@@ -80,6 +80,7 @@ async function complete(cli: Cli, words: readonly string[]): Promise<readonly st
 function commandLine(cli: Cli, args: readonly string[]): Root {
   const root = yargs()
     .scriptName('epochal')
+    .locale('en') // as all that it is given to say
     .usage('$0 <command>\n\nDurable model training: start a run, watch it, stop it; its checkpoints are always saved.')
     .option('json', {
       type: 'boolean',

@@ -15,6 +15,8 @@ import { TrainerChannel } from '../../worker/trainer-channel.ts';
 const trainers = fileURLToPath(new URL('../trainers', import.meta.url));
 export const weightsSchema = z.object({ count: z.int(), link: z.string() });
 export type Weights = z.infer<typeof weightsSchema>;
+/** What a trainer that was told to end before its first batch saves. */
+const untrained: Weights = { count: 0, link: '0'.repeat(64) };
 
 const known = new Map<string, Promise<ReadonlyMap<string, Weights>>>();
 
@@ -67,7 +69,7 @@ async function train({ seed, epochs, parameters }: Shape): Promise<ReadonlyMap<s
 }
 
 async function readWeights(folder: string): Promise<ReadonlyMap<string, Weights>> {
-  const weights = new Map<string, Weights>();
+  const weights = new Map([['0:0', untrained]]);
   for (const name of await readdir(folder)) {
     const read = async (file: string): Promise<unknown> => JSON.parse(await readFile(join(folder, name, file), 'utf8'));
     const { epoch, batch } = checkpointManifestSchema.parse(await read('checkpoint.json'));

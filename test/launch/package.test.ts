@@ -97,12 +97,19 @@ test('epochal up in an empty folder trains the demo: a receipt as its last line,
 
 test('its command says its version; help loads nothing that it does not need', async () => {
   expect((await call('npx', ['epochal', '--version'], { cwd: project })).trim()).toBe(version);
-  const loaded = join(scratch, 'loaded');
   const program = join(project, 'node_modules', 'epochal', 'bin', 'epochal.mjs');
-  const record = ['--import', join(root, 'test', 'launch', 'modules-loaded.mjs')];
-  await call(process.execPath, [...record, program, '--help'], { cwd: project, env: { LOADED_MODULES: loaded } });
-  const modules = (await readFile(loaded, 'utf8')).trim().split('\n');
-  process.stdout.write(`epochal --help loads ${modules.length} modules\n`);
+  const loads = async (...args: string[]) => {
+    const loaded = await mkdtemp(join(scratch, 'loaded-'));
+    const record = ['--import', join(root, 'test', 'launch', 'modules-loaded.mjs')];
+    const env = { LOADED_MODULES: join(loaded, 'modules') };
+    const said = await call(process.execPath, [...record, program, ...args], { cwd: project, env });
+    return { said, modules: (await readFile(env.LOADED_MODULES, 'utf8')).trim().split('\n') };
+  };
+  const overview = await loads('--help');
+  expect(overview.said).toBe((await loads('-h')).said);
+  expect(overview.modules.filter((url) => /node_modules\/(?!epochal\/(bin|launch)\/)/.test(url))).toEqual([]);
+  const { modules } = await loads('status', '--help');
+  process.stdout.write(`epochal status --help loads ${modules.length} modules\n`);
   expect(
     modules.filter((url) =>
       /\/(@temporalio|fastify|pino|xstate|protobufjs|@grpc|yaml|cli-progress|cli-table3)\//.test(url),

@@ -53,7 +53,7 @@ class Parameters(epochal.Parameters):
     holds: str = epochal.parameter(
         "",
         path=True,
-        description="Folder; where it has a file epoch:batch or finish, it waits there until that file is removed",
+        description="Folder; where it has a file epoch:batch, finish or set_up:step, it waits there until that is removed",
     )
     ignore_stop: str = epochal.parameter(
         "", pattern=r"^(\d+:\d+|)$", description="epoch:batch in which it hangs for ever, whatever it is told"
@@ -113,6 +113,7 @@ def train(app: epochal.Application) -> None:
     time.sleep(parameters.set_up_seconds)
     for image in range(parameters.set_up_images):
         app.set_up_progress("Looking at images", image + 1, parameters.set_up_images)
+        hold(app, parameters, f"set_up:{image + 1}")
         time.sleep(0.02)
     mean_loss = app.average("loss")
     stamps = open(parameters.stamps, "ab", buffering=0) if parameters.stamps else None  # noqa: SIM115

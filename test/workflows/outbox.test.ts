@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ObservedEvent, observedKinds } from '../../contracts/observed-events.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
-import { type Change, emptyOutbox, heard, noted, type Outbox, untold } from '../../workflows/outbox.ts';
+import { begun, type Change, emptyOutbox, heard, nextFor, noted, type Outbox, untold } from '../../workflows/outbox.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
 
 const config = runConfigSchema.parse({ trainer: 'counter', epochs: 5 });
@@ -181,5 +181,72 @@ describe('an outbox', () => {
         expect(untold(outbox, 'a').length).toBeLessThanOrEqual(events.length);
       }),
     );
+  });
+
+  it('counts in no gap what an observer may have been told, whoever is slow, however deliveries end', () => {
+    const happens = fc.constantFrom('epoch', 'epochs', 'hold', 'begins', 'ends');
+    const step = fc.record({ what: happens, observer: fc.constantFrom('a', 'b'), share: fc.nat(10), hears: fc.nat(2) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+        let outbox = emptyOutbox(all('a', 'b'));
+        let context = trains;
+        const observers = { a: new Map<string, ObservedEvent>(), b: new Map<string, ObservedEvent>() };
+        const underWay: Partial<Record<string, ObservedEvent[]>> = {};
+        const happen = (next: RunContext) => {
+          outbox = noted(outbox, change(context, next));
+          context = next;
+        };
+        const begin = (observer: string) => {
+          const events = nextFor(outbox, observer);
+          expect(JSON.stringify(events).length).toBeLessThan(50_000);
+          underWay[observer] = events;
+          outbox = begun(outbox, observer, events.at(-1)?.seq ?? 0);
+        };
+        /** `hears`: the run hears nothing of it (0), that all of it arrived (1), or how far it got (2). */
+        const end = (observer: 'a' | 'b', share: number, hears: number) => {
+          const events = underWay[observer] ?? [];
+          const arrived = hears === 1 ? events : events.slice(0, Math.ceil((events.length * share) / 10));
+          for (const event of arrived) observers[observer].set(event.id, event);
+          if (hears > 0) outbox = heard(outbox, observer, arrived.at(-1)?.seq ?? 0);
+          delete underWay[observer];
+        };
+        for (const { what, observer, share, hears } of steps) {
+          if (what === 'epoch') happen(withEpoch(context, context.position.epoch + 1));
+          else if (what === 'epochs') {
+            for (let more = 0; more < 40; more++) happen(withEpoch(context, context.position.epoch + 1));
+          } else if (what === 'hold') happen({ ...context, pauseWanted: !context.pauseWanted });
+          else if (what === 'ends') end(observer, share, hears);
+          else if (!underWay[observer]) begin(observer);
+          expect(outbox.events.length).toBeLessThanOrEqual(300);
+          expect(JSON.stringify(outbox.events).length).toBeLessThan(150_000);
+        }
+        for (const observer of ['a', 'b'] as const) {
+          for (end(observer, 0, 0); untold(outbox, observer).length > 0; end(observer, 10, 1)) begin(observer);
+          const told = [...observers[observer].values()];
+          expect(countOf(told, 'epoch')).toBe(context.position.epoch);
+        }
+        expect(outbox.events).toEqual([]);
+      }),
+    );
+  });
+
+  it('leaves room beside a delivery that is under way, and what that has told as it is', () => {
+    const large = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`metric ${index}`, Math.random()]));
+    const epochs = (from: number, to: number, outbox: Outbox) => {
+      for (let epoch = from; epoch <= to; epoch++) {
+        const next = withEpoch(trains, epoch);
+        next.curve.points = next.curve.points.map((point) => ({ ...point, metrics: large }));
+        outbox = noted(outbox, change({ ...trains, position: { epoch: epoch - 1, batch: 0 } }, next));
+      }
+      return outbox;
+    };
+    let outbox = epochs(1, 20, emptyOutbox(all('a')));
+    const sent = nextFor(outbox, 'a');
+    expect(sent.length).toBeGreaterThan(1);
+    outbox = epochs(21, 60, begun(outbox, 'a', sent.at(-1)?.seq ?? 0));
+    expect(JSON.stringify(outbox.events).length).toBeLessThan(100_000);
+    expect(untold(outbox, 'a').slice(0, sent.length)).toEqual(sent);
+    outbox = heard(outbox, 'a', sent.at(-1)?.seq ?? 0);
+    expect(countOf(sent, 'epoch') + countOf(untold(outbox, 'a'), 'epoch')).toBe(60);
   });
 });

@@ -22,10 +22,11 @@ def save(folder):
     (folder / "w.json").write_text(json.dumps(weights[0]))
 def load(folder):
     weights[0] = json.loads((folder / "w.json").read_text())
-def train_epochs(app, batches=3, seconds=0.02):
+# The epoch of number `endless` does not end by itself: what is to happen in it does, however slow the machine.
+def train_epochs(app, endless=0, seconds=0.02):
     app.state(save=save, load=load)
     for epoch in app.epochs():
-        for batch in app.batches(range(batches)):
+        for batch in app.batches(range(10**6 if epoch == endless else 3)):
             weights[0] += 1
             time.sleep(seconds)
         app.end_epoch({"m": weights[0]})
@@ -39,7 +40,7 @@ def said(trainer: TrainerProcess) -> list[str]:
 SCRIPT = """
 app = epochal.Application(trainer)
 with app.handle_stop(graceful={graceful}):
-    train_epochs(app, batches={batches})
+    train_epochs(app, endless={endless})
     say("- end of block")
 say("- after block, stopped: " + str(app.is_stopped()))
 app.stop()
@@ -48,7 +49,7 @@ say("- after app.stop()")
 
 
 def test_graceful_skips_the_rest_of_the_block_and_runs_what_follows(start: Start) -> None:
-    trainer = start(HEAD + SCRIPT.format(graceful=True, batches=100))
+    trainer = start(HEAD + SCRIPT.format(graceful=True, endless=2))
     trainer.wait_for("batch", epoch=2)
     trainer.stop()
     assert trainer.end() == 0
@@ -58,7 +59,7 @@ def test_graceful_skips_the_rest_of_the_block_and_runs_what_follows(start: Start
 
 
 def test_not_graceful_ends_as_soon_as_the_block_is_left(start: Start) -> None:
-    trainer = start(HEAD + SCRIPT.format(graceful=False, batches=100))
+    trainer = start(HEAD + SCRIPT.format(graceful=False, endless=2))
     trainer.wait_for("batch", epoch=2)
     trainer.stop()
     assert trainer.end() == 0
@@ -68,7 +69,7 @@ def test_not_graceful_ends_as_soon_as_the_block_is_left(start: Start) -> None:
 
 @pytest.mark.parametrize("graceful", [True, False])
 def test_without_a_stop_the_block_ends_as_usual(start: Start, graceful: bool) -> None:
-    trainer = start(HEAD + SCRIPT.format(graceful=graceful, batches=3))
+    trainer = start(HEAD + SCRIPT.format(graceful=graceful, endless=0))
     assert trainer.end() == 0
     assert said(trainer) == ["- end of block", "- after block, stopped: False"]
     assert trainer.stopped == (3, 0)
@@ -81,7 +82,7 @@ def test_a_script_that_forgets_app_stop(start: Start) -> None:
 
 
 def test_a_stop_that_nobody_handles_is_no_error(start: Start) -> None:
-    trainer = start(HEAD + "app = epochal.Application(trainer)\ntrain_epochs(app, batches=1000)\n")
+    trainer = start(HEAD + "app = epochal.Application(trainer)\ntrain_epochs(app, endless=1)\n")
     trainer.wait_for("batch")
     trainer.stop()
     assert trainer.end() == 0
@@ -114,7 +115,7 @@ def test_an_exception_between_handle_stop_and_app_stop(start: Start) -> None:
 app = epochal.Application(trainer)
 app.call_before_shutdown(lambda: say("- callback"))
 with app.handle_stop():
-    train_epochs(app, batches=1000)
+    train_epochs(app, endless=1)
 raise KeyError("after the stop")
 app.stop()
 """
@@ -174,7 +175,7 @@ def test_app_stop_on_another_thread_asks_for_a_stop(start: Start) -> None:
     script = """
 app = epochal.Application(trainer)
 threading.Timer(0.2, app.stop).start()
-train_epochs(app, batches=100000)
+train_epochs(app, endless=1)
 """
     trainer = start(HEAD + script)
     assert trainer.end() == 0

@@ -162,7 +162,7 @@ def test_its_own_stop_from_another_thread(start: Start) -> None:
     script = """
 app = epochal.Application(trainer)
 threading.Timer(0.2, app.stop).start()
-train_epochs(app, batches=100000)
+train_epochs(app, endless=1)
 """
     trainer = start(HEAD + script)
     assert _early_end(trainer) == {"type": "endedEarly", "epoch": 0, "reason": "app.stop() was called"}

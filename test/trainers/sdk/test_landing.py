@@ -31,8 +31,8 @@ app = epochal.Application(trainer)
 )
 
 
-def _held(batches: int = 3, failure: str = "pass", body: str = "") -> str:
-    body = body or f"train_epochs(app, batches={batches}, seconds=0.002)\n"
+def _held(endless: int = 0, failure: str = "pass", body: str = "") -> str:
+    body = body or f"train_epochs(app, endless={endless}, seconds=0.002)\n"
     return HELD.replace("{failure}", failure).replace("{body}", body)
 
 
@@ -70,7 +70,7 @@ def test_an_epoch_does_not_end_before_the_one_before_it_has_landed(start: Start,
 
 def test_a_stop_meanwhile_leaves_both(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    trainer = start(_held(batches=1000), epochs=3, environment={"GO": str(go)})
+    trainer = start(_held(endless=2), epochs=3, environment={"GO": str(go)})
     trainer.wait_for("batch", epoch=2)
     trainer.stop()
     trainer.wait_for("acknowledged", command="stop")
@@ -87,7 +87,7 @@ def test_a_stop_meanwhile_leaves_both(start: Start, tmp_path: Path) -> None:
 def test_one_that_cannot_land_fails_the_training_at_the_next_boundary(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
     full = "raise OSError(28, 'No space left on device', 'w.json')"
-    trainer = start(_held(batches=1000, failure=full), epochs=3, environment={"GO": str(go)})
+    trainer = start(_held(endless=2, failure=full), epochs=3, environment={"GO": str(go)})
     trainer.wait_for("batch", epoch=2)
     go.touch()
     assert trainer.end() == 1
@@ -115,7 +115,7 @@ def test_the_last_one_lands_before_what_follows_training(start: Start, tmp_path:
 
 
 def test_a_failure_meanwhile_is_told_after_it(start: Start, tmp_path: Path) -> None:
-    loop = "        for batch in app.batches(range(batches)):\n"
+    loop = "        for batch in app.batches(range(10**6 if epoch == endless else 3)):\n"
     fails = loop + "            if epoch == 2: open(os.environ['GO'], 'w'); raise RuntimeError('meanwhile')\n"
     assert loop in _held()
     script = _held().replace(loop, fails)
@@ -129,7 +129,7 @@ def test_a_failure_meanwhile_is_told_after_it(start: Start, tmp_path: Path) -> N
 
 def test_a_worker_that_dies_meanwhile(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    trainer = start(_held(batches=2500), epochs=3, environment={"GO": str(go)}, reattachSeconds=SOON)
+    trainer = start(_held(endless=2), epochs=3, environment={"GO": str(go)}, reattachSeconds=SOON)
     trainer.wait_for("batch", epoch=2)
     trainer.die()
     until(lambda: "no other one came" in trainer.log, trainer.account)
@@ -162,14 +162,14 @@ for epoch in app.epochs():
 @pytest.mark.parametrize(
     "loop",
     [
-        "for batch in app.batches(range(5000)):\n        time.sleep(0.002)\n        if os.path.exists(go): break",
-        "try:\n        for batch in app.batches(range(5000)): time.sleep(0.002)\n    except Exception: pass",
+        "for batch in app.batches(range(10**6)):\n        time.sleep(0.002)\n        if os.path.exists(go): break",
+        "try:\n        for batch in app.batches(range(10**6)): time.sleep(0.002)\n    except Exception: pass",
     ],
     ids=["break", "except"],
 )
 def test_nobody_can_overlook_that_it_did_not_land(start: Start, tmp_path: Path, loop: str) -> None:
     go = tmp_path / "go"
-    body = IGNORES.replace("{loop}", loop.replace("range(5000)", "range(3 if epoch == 1 else 5000)"))
+    body = IGNORES.replace("{loop}", loop.replace("range(10**6)", "range(3 if epoch == 1 else 10**6)"))
     script = _held(failure="raise OSError(5, 'Input/output error')", body=body)
     trainer = start(script, epochs=3, environment={"GO": str(go)})
     trainer.wait_for("batch", epoch=2)

@@ -109,10 +109,14 @@ def test_one_ends_early_for_all(start: Start, rank: int, act: str) -> None:
     assert trainer.events[-1]["finished"] is True
 
 
-def test_a_stop_of_several_is_no_early_end(start: Start) -> None:
-    trainer = start(EXCHANGE.format(rank=0, act="app.note('asked'); time.sleep(1)"), epochs=5)
+def test_a_stop_of_several_is_no_early_end(start: Start, temporary: Path) -> None:
+    go = temporary / "go"
+    waits = f"app.note('asked')\n            while not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    trainer = start(EXCHANGE.format(rank=0, act=waits), epochs=5)
     trainer.wait_for("note")
     trainer.stop("batch")
+    trainer.wait_for("acknowledged", command="stop")
+    go.touch()
     assert trainer.end() == 0, trainer.account()
     assert not trainer.of("endedEarly")
     assert trainer.events[-1]["finished"] is False

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import Start
 from epochal.worker_link import Address, WorkerLink
-from trainer_process import LIMIT, SOON, TrainerProcess, until, weights
+from trainer_process import LIMIT, SOON, Event, TrainerProcess, until, weights
 
 _slow = {"batch_seconds": 0.05, "batches": 20}
 
@@ -190,6 +190,33 @@ def test_who_comes_late_hears_of_the_end_last(tmp_path: Path) -> None:
         ending.join()
         told = worker.recv(65536).splitlines()
     assert [json.loads(line)["type"] for line in told] == ["phase", "stopped"]
+
+
+def test_who_comes_late_hears_how_far_the_set_up_is(tmp_path: Path) -> None:
+    path = os.path.join(tempfile.mkdtemp(prefix="epochal-"), "trainer")  # a short one
+    link = WorkerLink(Address("s", path, tmp_path / "events.jsonl", 60.0), lambda _: True, lambda: None, lambda: None)
+    link.start()
+    progress = {"type": "setUpProgress", "doing": "Looking at images", "total": 9}
+
+    def told_to_a_new_worker() -> list[Event]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as worker, worker.makefile("rwb") as file:
+            worker.settimeout(LIMIT)
+            worker.connect(path)
+            told = [json.loads(file.readline())]
+            link.send({"type": "note", "message": "the last one"})
+            while told[-1]["type"] != "note":
+                told.append(json.loads(file.readline()))
+            file.write(b'{"type":"received","through":%d}\n' % told[-1]["seq"])
+            file.write(b'{"type":"stop"}\n')
+            file.flush()
+            assert json.loads(file.readline())["type"] == "acknowledged"
+            return told[:-1]
+
+    link.send({**progress, "done": 2}, may_drop=True)
+    link.send({**progress, "done": 3}, may_drop=True)
+    assert [event["done"] for event in told_to_a_new_worker()] == [3]
+    link.send({"type": "ready"})
+    assert [event["type"] for event in told_to_a_new_worker()] == ["ready"]
 
 
 def test_last_words_that_nobody_hears(start: Start) -> None:

@@ -33,10 +33,10 @@ FailKind = Literal[
 
 
 def wait_for_landing(run_folder: Path) -> None:
-    """Until no checkpoint is on its way any more."""
-    checkpoints = run_folder / "checkpoints"
-    while checkpoints.exists() and any(path.name.startswith(".") for path in checkpoints.iterdir()):
-        time.sleep(0.001)
+    """Until no checkpoint is on its way any more, and no snapshot."""
+    for folder in (run_folder / "checkpoints", run_folder / "snapshots"):
+        while folder.exists() and any(path.name.startswith(".") for path in folder.iterdir()):
+            time.sleep(0.001)
 
 
 def print_noise(where: str) -> None:

@@ -70,13 +70,13 @@ class SetUpProgress:
         self._doing = ""
 
     def tell(self, doing: str, done: int, total: int) -> None:
-        """`done` of `total` things are done; the first of each kind of them is told, and the last."""
+        """`done` of `total` things are done; the last is told always, others to whoever listens then."""
         now = time.monotonic()
         if total < 1 or (doing == self._doing and done < total and now < self._tell_after):
             return
         self._doing, self._tell_after = doing, now + _SECONDS_BETWEEN_SET_UP
         event = {"type": "setUpProgress", "doing": doing[:200], "done": done, "total": total}
-        self._sink.send(event, may_drop=True)
+        self._sink.send(event, may_drop=done < total)
 
 
 class Progress:

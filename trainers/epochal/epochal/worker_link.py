@@ -23,7 +23,7 @@ from epochal.protocol import Event
 #: What matters later: it is in the run folder before anybody hears of it.
 _KEPT = frozenset({"hello", "ready", "note", "endedEarly", "failed", "stopped"})
 #: What the run folder tells as well, or nobody needs any more: of these the oldest go where nobody takes them.
-_DROPPABLE = frozenset({"phase", "checkpoint", "note"})
+_DROPPABLE = frozenset({"phase", "checkpoint", "note", "setUpProgress"})
 _MOST_WAITING = 1000
 #: The last words of a process may wait so long for a worker that reads slowly.
 _LAST_WORDS_SECONDS = 2.0
@@ -101,7 +101,7 @@ class WorkerLink:
         self._sent = 0  # the number of the last event that this worker was sent
         self._replies: deque[bytes] = deque(maxlen=100)
         self._partial = memoryview(b"")
-        self._phase = self._batch = b""  # where the training is
+        self._phase = self._progress = b""  # where the training is, or its set-up
         self._tells_where = self._told_phase = False  # this worker: is to be told; has been told, by the event itself
         self._has_left = False
         os.register_at_fork(after_in_child=self._leave_in_child)
@@ -118,16 +118,17 @@ class WorkerLink:
                 return
             if may_drop:
                 line = _line(event)
-                if kind == "batch":
-                    self._batch = line
+                self._progress = line
                 if self._worker and not self._has_more:
                     self._partial = memoryview(line)
             else:
                 self._keep(event)
                 if kind == "phase":
-                    self._phase, self._batch = _line(event), b""
+                    self._phase, self._progress = _line(event), b""
+                elif kind in ("setUpProgress", "ready"):
+                    self._progress = b""  # The set-up is over, or this part of it: that waits for whoever comes.
                 elif kind in _LAST_WORDS:
-                    self._phase = self._batch = b""  # Who comes late hears of an end last.
+                    self._phase = self._progress = b""  # Who comes late hears of an end last.
                 self._number += 1
                 self._waiting.append(_Waiting(self._number, kind, _line({**event, "seq": self._number})))
                 self._drop_oldest()
@@ -172,7 +173,7 @@ class WorkerLink:
                     self._told_phase = self._told_phase or waiting.kind == "phase"
                 elif self._tells_where:
                     phase = b"" if self._told_phase else self._phase
-                    self._partial, self._tells_where = memoryview(phase + self._batch), False
+                    self._partial, self._tells_where = memoryview(phase + self._progress), False
                 elif self._replies:
                     self._partial = memoryview(self._replies.popleft())
                 else:
