@@ -34,7 +34,7 @@ interface Sources {
   view(run: string): Promise<RunView>;
   result(run: string, options: { signal?: AbortSignal | undefined }): Promise<Receipt>;
   /** As `ProgressLease` asks. */
-  lease(host: string): Promise<number>;
+  lease(host: string, run: string): Promise<number>;
 }
 
 const defaultIntervalMs = 500;
@@ -49,7 +49,7 @@ export async function* watchRun(
 ): AsyncGenerator<WatchItem> {
   const { signal, intervalMs = defaultIntervalMs } = options;
   const changes = new Changes();
-  const lease = new ProgressLease(sources.lease);
+  const lease = new ProgressLease((host) => sources.lease(host, run));
   let trouble: string | null = null;
   let pauseMs = intervalMs;
   while (!signal?.aborted) {
