@@ -1,6 +1,5 @@
 /** How soon a batch that the trainer has done is on the page. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
@@ -30,9 +29,10 @@ const noting = `
 
 export async function webProgress(): Promise<BenchResult> {
   const stage = await Stage.start();
-  const folder = await mkdtemp(join(tmpdir(), 'epochal-bench-'));
+  // Where its trainer may write.
+  await mkdir(stage.dataSets, { recursive: true });
   try {
-    const stamps = join(folder, 'stamps');
+    const stamps = join(stage.dataSets, 'stamps');
     const parameters = { batches, batch_seconds: batchSeconds, validation_batches: 0, stamps };
     const run = await stage.train({ run: 'watched', trainer: 'counter', epochs, parameters });
     await stage.inDetail(run, 'training.epoch');
@@ -68,6 +68,5 @@ export async function webProgress(): Promise<BenchResult> {
     };
   } finally {
     await stage.stop();
-    await rm(folder, { recursive: true, force: true });
   }
 }
