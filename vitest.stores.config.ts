@@ -7,6 +7,6 @@ export default defineConfig({
     ...shared.test,
     include: ['test/stores/servers/**/*.test.ts'],
     exclude: [],
-    globalSetup: ['test/temporal-server.ts', 'test/stores/servers/s3-server.ts'],
+    globalSetup: ['test/temporal-server.ts', ...['s3', 'azure'].map((one) => `test/stores/servers/${one}-server.ts`)],
   },
 });

@@ -19,7 +19,8 @@ export const mostOfStore = 2000;
 
 /** A configuration is shown, and kept: here, before it is sent anywhere. */
 const withoutCredentials = [
-  (address: string) => !/^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(address),
+  (address: string) =>
+    !/^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(address) && !/[?&](sig|x-(amz|goog)-signature)=/i.test(address),
   { message: 'must have no credentials in it: a worker has its own' },
 ] as const;
 
@@ -161,7 +162,7 @@ export const runConfigSchema = z.strictObject({
   store: storeAddress
     .optional()
     .describe(
-      "Where results go: an absolute path, a `file:` address or `s3://BUCKET/PREFIX`. If omitted: the host's default store.",
+      "Where results go: an absolute path, a `file:` address, `s3://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`. If omitted: the host's default store.",
     ),
   storeIdentity: z
     .string()

@@ -7,6 +7,8 @@ export interface Bucket {
   /** As people read it, without a slash at its end: `s3://name`. */
   readonly address: string;
   readonly limits: BucketLimits;
+  /** Whether it has the SHA-256 of each object with it. Where it has none of those in parts, it lies beside them (`digest-note.ts`). */
+  readonly keepsDigest: boolean;
 
   /** Null when there is none. */
   head(key: string, call: Call): Promise<BucketObject | null>;
@@ -41,7 +43,7 @@ export interface Bucket {
     call: Call,
   ): Promise<UploadedPart>;
   /** The parts become the object. Throws a BucketError `gone` when the upload, or one of these parts, is not there. */
-  completeUpload(key: string, upload: string, parts: readonly UploadedPart[], call: Call): Promise<Proof>;
+  completeUpload(key: string, upload: string, parts: readonly UploadedPart[], options: CompleteOptions): Promise<Proof>;
   /** Not an error where there is none. */
   abortUpload(key: string, upload: string, call: Call): Promise<void>;
 
@@ -67,6 +69,11 @@ export interface PutOptions extends Call {
   writer?: string;
 }
 
+export interface CompleteOptions extends Call {
+  /** Of all bytes, to be kept with the object where that can be. */
+  sha256: Uint8Array;
+}
+
 export interface ByteRange {
   offset: number;
   length?: number;
@@ -76,7 +83,7 @@ export interface ByteRange {
 export interface BucketObject {
   size: number;
   etag: string;
-  /** Hexadecimal, of all its bytes, where the provider has checked that. */
+  /** Hexadecimal, of all its bytes, where the provider has checked that, or has it from whoever sent these very bytes and had them checked. */
   sha256: string | null;
   /** What the provider has checked over all bytes of an object of several parts, as `proofOfParts` says it; null where it tells none. */
   composite: string | null;

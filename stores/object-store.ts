@@ -186,7 +186,7 @@ export class ObjectStore implements ArtifactStore {
     const key = this.#root.keyOf(path);
     const doing = `cannot remove ${this.#root.shown(path)}`;
     await this.#root.requirePresent();
-    const keys = [key, noteKeyOf(key)];
+    const keys = this.#bucket.keepsDigest ? [key] : [key, noteKeyOf(key)];
     for await (const below of this.#listed(`${key}/`, path)) keys.push(below.key);
     await this.#delete(doing, keys);
     await this.#abortUploads(doing, key, async (of) => of === key || of.startsWith(`${key}/`));
@@ -290,7 +290,7 @@ export class ObjectStore implements ArtifactStore {
           true,
         );
     }
-    if (parts > 1 && etag) {
+    if (parts > 1 && etag && !this.#bucket.keepsDigest) {
       const note = this.#root.pathOf(noteKeyOf(this.#root.keyOf(path)));
       await uploadBytes(this.#root, note, Buffer.from(noteText({ etag, size, sha256 })), options);
     }

@@ -141,8 +141,9 @@ async function uploadParts(
     await Promise.all(sending.values());
     if (failure) throw (failure as { error: unknown }).error;
     if (await isLonger(file, size)) throw changed(path);
-    const proof = await complete(root, key, doing, upload, parts, size, options);
-    return { size, sha256: whole.digest('hex'), ...proof, parts: parts.length };
+    const sha256 = whole.digest();
+    const proof = await complete(root, key, doing, upload, parts, size, sha256, options);
+    return { size, sha256: hexOf(sha256), ...proof, parts: parts.length };
   } finally {
     broken.abort();
     // A buffer that is still sent must not be given to another upload, and no failure go unheard.
@@ -159,18 +160,20 @@ async function complete(
   upload: string,
   parts: readonly UploadedPart[],
   size: number,
+  sha256: Uint8Array,
   options: RetryOptions,
 ): Promise<{ etag: string | null; proved: boolean }> {
   const { bucket } = root;
   const expected = proofOfParts(parts);
   const asCompleted = async () => {
     const found = await bucket.head(key, options);
-    const isOurs = found?.size === size && found.composite !== null && found.composite === expected;
+    if (found?.size !== size) return null;
+    const isOurs = found.sha256 === hexOf(sha256) || (found.composite !== null && found.composite === expected);
     return isOurs ? { etag: found.etag, proved: true } : null;
   };
   return root.tried(doing, options, async () => {
     try {
-      const proof = await bucket.completeUpload(key, upload, parts, options);
+      const proof = await bucket.completeUpload(key, upload, parts, { signal: options.signal, sha256 });
       return proof.proved && proof.etag ? proof : ((await asCompleted()) ?? { etag: proof.etag, proved: false });
     } catch (error) {
       // Its answer was lost, or another process has completed the same.

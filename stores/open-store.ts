@@ -2,6 +2,8 @@
 import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ArtifactStore, StoreError } from './artifact-store.ts';
+import { azureAddress } from './azure-address.ts';
+import { AzureBucket } from './azure-bucket.ts';
 import { FileStore } from './file-store.ts';
 import { ObjectStore } from './object-store.ts';
 import { s3Address } from './s3-address.ts';
@@ -14,6 +16,10 @@ const schemes: Readonly<Record<string, Open>> = {
   s3: (address, isStore, identity) => {
     const { bucket, prefix } = s3Address(address);
     return new ObjectStore({ bucket: new S3Bucket(bucket), prefix, isStore, identity });
+  },
+  az: (address, isStore, identity) => {
+    const { container, prefix } = azureAddress(address);
+    return new ObjectStore({ bucket: new AzureBucket(container), prefix, isStore, identity });
   },
 };
 
@@ -38,7 +44,7 @@ function open(address: string, isStore: boolean, identity: string | null): Artif
   return new FileStore(address, isStore, identity);
 }
 
-const allowed = 'a store is an absolute path, a file: address or s3://BUCKET/PREFIX';
+const allowed = 'a store is an absolute path, a file: address, s3://BUCKET/PREFIX or az://CONTAINER/PREFIX';
 
 function pathOfUrl(address: string): string {
   try {

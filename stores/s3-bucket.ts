@@ -20,6 +20,7 @@ type Facts = Pick<HeadObjectCommandOutput, 'ETag' | 'ChecksumSHA256' | 'Checksum
 
 export class S3Bucket implements Bucket {
   readonly address: string;
+  readonly keepsDigest = false;
   readonly limits: BucketLimits = { keyBytes: 1024, partBytes: 16 << 20, parts: 10_000, deletes: 1000 };
   #clockOffset = 0;
 

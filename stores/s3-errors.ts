@@ -1,5 +1,6 @@
 /** What S3 and its client say, as a clause for a person and what may help. */
 import { BucketError, type BucketTrouble } from './bucket.ts';
+import { isOfCertificate, networkProblems, retryAfterMs } from './provider-errors.ts';
 
 interface Known {
   trouble: BucketTrouble;
@@ -76,19 +77,6 @@ const byStatus: Readonly<Record<number, Known>> = {
   507: refused('no space is left on the server'),
 };
 
-const network: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody answers at its endpoint',
-  ECONNRESET: 'the connection broke off',
-  EPIPE: 'the connection broke off',
-  ETIMEDOUT: 'its endpoint does not answer',
-  EHOSTUNREACH: 'its endpoint cannot be reached',
-  ENETUNREACH: 'its endpoint cannot be reached',
-  ENOTFOUND: 'the host name of its endpoint is not known',
-  EAI_AGAIN: 'the host name of its endpoint could not be looked up',
-  ERR_STREAM_PREMATURE_CLOSE: 'the connection broke off',
-};
-const certificates = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/;
-
 /** What other credentials would mend. */
 const ofCredentials = [
   ...['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'InvalidToken', 'TokenProviderError'],
@@ -132,14 +120,14 @@ export function s3Error(error: unknown): BucketError {
   const status = statusOf(error);
   const headers = thrown.$response?.headers ?? {};
   const make = ({ trouble, why }: Known, shown = code) =>
-    new BucketError(trouble, shown ? `${why} (${shown})` : why, retryAfter(headers), { cause: error });
+    new BucketError(trouble, shown ? `${why} (${shown})` : why, retryAfterMs(headers['retry-after']), { cause: error });
   const region = headers['x-amz-bucket-region'];
   const one = known[code] ?? known[String(thrown.name)];
   if (region !== undefined && one?.why.includes('another region'))
     return make(refused(`the bucket is in the region ${region}: set AWS_REGION`));
   if (one) return make(one);
-  if (Object.hasOwn(network, code)) return make({ trouble: 'broken', why: network[code] ?? '' });
-  if (certificates.test(code)) return make(refused('the certificate of its endpoint is not trusted'));
+  if (Object.hasOwn(networkProblems, code)) return make({ trouble: 'broken', why: networkProblems[code] ?? '' });
+  if (isOfCertificate(code)) return make(refused('the certificate of its endpoint is not trusted'));
   if (status !== null && byStatus[status]) return make(byStatus[status], `HTTP ${status}`);
   if (status !== null && status >= 500) return make(busy('the server failed'), `HTTP ${status}`);
   const said = String(thrown.message ?? error)
@@ -151,13 +139,4 @@ export function s3Error(error: unknown): BucketError {
   return new BucketError('refused', `the server refused it: ${said} (${code || 'no code'}, HTTP ${status})`, null, {
     cause: error,
   });
-}
-
-/** Milliseconds; both forms of the header. */
-function retryAfter(headers: Record<string, string>): number | null {
-  const value = headers['retry-after'];
-  if (value === undefined) return null;
-  const seconds = Number(value);
-  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) && ms > 0 ? ms : null;
 }

@@ -30,3 +30,33 @@ async function within<T>(work: Promise<T>, ms: number): Promise<T> {
     work.catch(() => undefined);
   }
 }
+
+/** Ends a request on which nothing moves any longer. */
+export class IdleSignal {
+  readonly signal: AbortSignal;
+  readonly #idle = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+
+  /** `outer`: of whoever asked for it. */
+  constructor(
+    outer: AbortSignal | undefined,
+    readonly ms = idleMs,
+  ) {
+    this.signal = outer ? AbortSignal.any([outer, this.#idle.signal]) : this.#idle.signal;
+    this.#timer = setTimeout(() => this.#idle.abort(), ms);
+  }
+
+  moved(): void {
+    this.#timer.refresh();
+  }
+
+  /** Nobody watches any longer; the signal of whoever asked still counts. */
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** What to throw in the place of an `error` that this signal has caused. */
+  asBroken(error: unknown): unknown {
+    return this.#idle.signal.aborted ? new BucketError('broken', `nothing moved for ${this.ms / 1000} s`) : error;
+  }
+}

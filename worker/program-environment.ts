@@ -65,7 +65,7 @@ const trainers = [
 const installers = ['PIP_*', 'UV_*', 'NETRC', 'CC', 'CXX', 'CFLAGS', 'CXXFLAGS', 'LDFLAGS', 'MAX_JOBS'] as const;
 
 /** Kept from every glob, a person's own included: who means such a variable names it in full. */
-const looksSecret = /TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE/i;
+const looksSecret = /TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|(ACCESS|STORAGE)_?KEY|CONNECTION_?STRING|PRIVATE/i;
 /** What the service tells its own parts. None of it is handed on by a person's list, not even by its full name. */
 const isServices = (variable: string): boolean => /^(TEMPORAL|EPOCHAL)_/i.test(variable);
 

@@ -6,11 +6,16 @@ import { isFolderAddress, openStore } from '../../stores/open-store.ts';
 
 const bucketRule =
   'its bucket name is not one of S3: 3 to 63 lower-case letters, digits, hyphens and dots, with a letter or digit at both ends';
+const containerRule =
+  'its container name is not one of Azure: 3 to 63 lower-case letters, digits and single hyphens, with a letter or digit at both ends';
 const nameRule = 'its prefix must have names between single slashes, none of them "." or ".."';
 const noPrefix = 'it names no prefix, and a store never takes a whole bucket: choose one, such as "epochal"';
 
 it.each([
-  ['relative/path', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
+  [
+    'relative/path',
+    'it is not an absolute path; a store is an absolute path, a file: address, s3://BUCKET/PREFIX or az://CONTAINER/PREFIX',
+  ],
   ['', 'it is not an absolute path; a store is'],
   ['ftp://host/x', 'there is no store for "ftp:" addresses; a store is'],
   ['constructor:x', 'there is no store for "constructor:" addresses; a store is'],
@@ -51,6 +56,23 @@ it.each([
   ['s3://bucket/x\0y', 'its prefix has a control character'],
   [`s3://bucket/${'x'.repeat(513)}`, 'its prefix has more than 512 bytes'],
   [`s3://bucket/${'ä'.repeat(300)}`, 'its prefix has more than 512 bytes'],
+  ['az:container/x', 'it does not begin with az://'],
+  ['az://', 'it names no container'],
+  ['az://Container/x', containerRule],
+  ['az://co/x', containerRule],
+  [`az://${'c'.repeat(64)}/x`, containerRule],
+  ['az://con--tainer/x', containerRule],
+  ['az://-container/x', containerRule],
+  ['az://container-/x', containerRule],
+  ['az://$web/x', containerRule],
+  ['az://account.blob.core.windows.net/container/x', containerRule],
+  ['az://account:secret@container/x', 'it has an account or credentials in it, which belong in the settings'],
+  ['az://container', noPrefix],
+  ['az://container/', noPrefix],
+  ['az://container/../x', nameRule],
+  ['az://container/a//b', nameRule],
+  ['az://container/x?sv=2024&sig=secret', 'its prefix has a "?" or "#", which are not part of a path'],
+  ['az://container/x./y', 'its prefix has a name that ends with a dot, which Azure does not keep'],
 ])('%j is refused', (address, why) => {
   const error = (() => {
     try {
@@ -70,15 +92,21 @@ it.each([
   ['s3://bucket/x', 's3://bucket/x'],
   ['S3://bucket/x/', 's3://bucket/x'],
   ['s3://my.bucket-1/team a/ä', 's3://my.bucket-1/team a/ä'],
+  ['az://container/x/', 'az://container/x'],
+  ['AZ://con-tainer-1/team a/ä', 'az://con-tainer-1/team a/ä'],
   ['/mnt/store/', '/mnt/store'],
   ['file:///mnt/a%20store', '/mnt/a store'],
 ])('%j is the store %s', (written, address) => {
   expect(openStore(written).address).toBe(address);
-  expect(isFolderAddress(written)).toBe(!written.toLowerCase().startsWith('s3:'));
+  expect(isFolderAddress(written)).toBe(!/^(s3|az):/i.test(written));
 });
 
-it('with credentials in it is refused before it is sent anywhere', () => {
-  const parsed = runConfigSchema.safeParse({ trainer: 'digits', store: 's3://key:secret@bucket/x' });
+it.each([
+  's3://key:secret@bucket/x',
+  'az://container/x?sv=2024-11-04&sig=secret',
+  's3://bucket/x?X-Amz-Signature=secret',
+])('with credentials in it is refused before it is sent anywhere: %s', (store) => {
+  const parsed = runConfigSchema.safeParse({ trainer: 'digits', store });
   expect(parsed.error?.issues.map(({ path, message }) => [path.join('.'), message])).toContainEqual([
     'store',
     'must have no credentials in it: a worker has its own',

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe } from 'vitest';
 import { openStore } from '../../../stores/open-store.ts';
+import { azure, hasAzure } from './azure-stage.ts';
+import type { ObjectStage } from './object-stage.ts';
 import * as s3 from './s3-stage.ts';
 import { storeContract } from './store-contract.ts';
 
@@ -35,3 +37,16 @@ describe.skipIf(!s3.hasS3)('a store on S3', () => {
     local: s3.local,
   });
 });
+
+describe.skipIf(!hasAzure)('a store on Azure', () => onStage(azure));
+
+function onStage(stage: ObjectStage): void {
+  if (hasAzure) stage.hooks();
+  storeContract({
+    store: () => stage.inSmallParts(),
+    again: (identity) => stage.inSmallParts({ identity: identity ?? null }),
+    folder: () => stage.folder,
+    local: (name, content) => stage.local(name, content),
+    large: 2_500_001,
+  });
+}

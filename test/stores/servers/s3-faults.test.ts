@@ -7,9 +7,10 @@ import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { DamagedError, StoreError } from '../../../stores/artifact-store.ts';
+import { DamagedError } from '../../../stores/artifact-store.ts';
 import { openStore } from '../../../stores/open-store.ts';
 import { S3Bucket } from '../../../stores/s3-bucket.ts';
+import { errorOf, sizesOf } from './fault-checks.ts';
 import type { Fault, Seen } from './fault-proxy.ts';
 import * as s3 from './s3-stage.ts';
 import { sha256 } from './store-contract.ts';
@@ -27,15 +28,6 @@ const refusal = (status: number, code: string, headers: Record<string, string> =
   headers: { 'content-type': 'application/xml', ...headers },
   body: `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>no</Message></Error>`,
 });
-const sizesOf = (seen: readonly Seen[]) => seen.map(({ sent }) => sent).sort((a, b) => b - a);
-const errorOf = (work: Promise<unknown>): Promise<StoreError> =>
-  work.then(
-    () => expect.fail('nothing was thrown'),
-    (thrown: unknown) => {
-      expect(thrown).toBeInstanceOf(StoreError);
-      return thrown as StoreError;
-    },
-  );
 const uploadsLeft = async () => {
   const left: string[] = [];
   const prefix = s3.address.split('/').slice(3).join('/');

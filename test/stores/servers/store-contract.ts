@@ -12,6 +12,8 @@ export interface Stage {
   again: (identity?: string) => ArtifactStore;
   folder: () => string;
   local: (name: string, content: string | Uint8Array) => Promise<string>;
+  /** Bytes: more than one part of an upload, and no multiple of one. */
+  large?: number;
 }
 
 export const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
@@ -20,10 +22,8 @@ const pathsIn = async (store: ArtifactStore, folder: string) => {
   for await (const { path } of store.list(folder)) found.push(path);
   return found;
 };
-/** More than one part of an upload, and no multiple of one. */
-const large = 40_000_001;
 
-export function storeContract({ store, again, folder, local }: Stage): void {
+export function storeContract({ store, again, folder, local, large = 40_000_001 }: Stage): void {
   it.each([0, 1, 100_000, large])(
     'has a file of %i bytes as it was, and says so without being asked twice',
     async (size) => {

@@ -1,0 +1,58 @@
+/** A server of a provider for all test files of `npm run test:stores`, in a process of its own. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { ServerProgram } from './server-programs.ts';
+
+export interface RunningServer {
+  /** `http://127.0.0.1:PORT`. */
+  endpoint: string;
+  stop: () => Promise<void>;
+}
+
+/** Null where there is none: a failure where everything is to be tested, and said elsewhere. */
+export async function startServer(
+  of: string,
+  program: ServerProgram,
+  args: (port: number) => string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<RunningServer | null> {
+  if ('missing' in program) {
+    if (process.env.CI) throw new Error(`no ${of} server to test with: ${program.missing}`);
+    process.stderr.write(`the tests of ${of} are skipped: ${program.missing}\n`);
+    return null;
+  }
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const child = spawn(program.command, [...program.args, ...args(port)], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => (said = `${said}${chunk}`.slice(-2000)));
+  for (let tries = 0; !(await answers(endpoint)); tries += 1) {
+    if (child.exitCode !== null || tries > 600) throw new Error(`the ${of} server did not start: ${said}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const stop = async () => {
+    child.kill();
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
+  };
+  return { endpoint, stop };
+}
+
+const answers = (endpoint: string) =>
+  fetch(endpoint).then(
+    () => true,
+    () => false,
+  );
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
