@@ -33,7 +33,7 @@ export async function wastedWork(): Promise<BenchResult> {
       columns: ['fault', 'runs', 'wasted in all 5 faults, median', 'max', 'receipt says, median', 'target'],
       rows: [
         await row(server, 'trainer killed (kill -9)', 'max ≤ 25', killTrainers),
-        await row(server, 'worker drained (SIGTERM), the run goes on elsewhere', 'max ≤ 5', drainEach),
+        await row(server, 'worker drained (SIGTERM), the run resumes elsewhere', 'max ≤ 5', drainEach),
         await row(server, 'worker killed (kill -9) and started again', 'max ≤ 5', killEach),
       ],
     };

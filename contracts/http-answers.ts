@@ -75,6 +75,8 @@ export const healthSchema = z.strictObject({
     /** A sentence while it is not reachable. */
     problem: z.string().nullable(),
   }),
+  /** While nobody serves the workflows of runs, so that every run waits: a sentence that says why, and what to do. */
+  unserved: z.string().nullable(),
   /** Workers that asked for work within the last minute or so; empty: no workers online. */
   workers: z.array(workerSeenSchema),
   /** Each pool that has workers, and the default one in any case. */

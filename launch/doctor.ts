@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import type { Connection } from '@temporalio/client';
 import { colors as pc } from '../client/cli/colors.ts';
 import { createCommand, missingSearchAttributes } from '../client/search-attributes.ts';
-import { unservedSentence, workflowQueueNow } from '../client/workflow-pollers.ts';
+import { unservedSentence, type WorkflowQueue, workflowQueueNow } from '../client/workflow-pollers.ts';
 import { poolControlQueue } from '../contracts/queues.ts';
 import { sizeText } from '../contracts/size-text.ts';
 import { readGpus } from '../worker/gpus.ts';
@@ -125,7 +125,7 @@ async function examineTemporal(settings: WorkerSettings): Promise<Finding[]> {
     ];
     findings.push(
       await examineSearchAttributes(connection, namespace),
-      await examineControl(connection, namespace, settings.workflowQueue),
+      servers(await workflowQueueNow(connection, namespace, settings.workflowQueue)),
       await examineWorkers(connection, namespace, settings.pool),
     );
     return findings;
@@ -150,9 +150,8 @@ async function examineSearchAttributes(connection: Connection, namespace: string
 }
 
 /** A note, as with workers: this machine has all that it needs. */
-async function examineControl(connection: Connection, namespace: string, queue: string): Promise<Finding> {
+export function servers(now: WorkflowQueue): Finding {
   const what = 'servers of workflows';
-  const now = await workflowQueueNow(connection, namespace, queue);
   const unserved = unservedSentence(now);
   if (unserved !== null)
     return { what, status: 'note', detail: unserved, remedy: 'epochal up, or epochal server on one machine' };

@@ -6,7 +6,7 @@ import type { ServerSettings } from '../server/settings.ts';
 import { type ControlOptions, keepControl, startControl } from '../server/workflows/control.ts';
 import { installLogger } from '../worker/log.ts';
 import { cacheFolder } from '../worker/machine-folders.ts';
-import { runWorkerUntilSignal } from '../worker/main.ts';
+import { type ControlStart, runWorkerUntilSignal } from '../worker/main.ts';
 import type { WorkerSettings } from '../worker/settings.ts';
 import { ensureBuiltWeb } from './build-web.ts';
 
@@ -47,8 +47,8 @@ export async function runServer({ prepare = buildWeb }: { prepare?: () => Promis
 /** Answers the exit code. Throws while Temporal does not answer. */
 export async function runWorker({ withControl }: { withControl: boolean }): Promise<number> {
   const where = await findTemporal();
-  const control = ({ settings, log }: { settings: WorkerSettings; log: Logger }) =>
-    startControl({ ...controlSettings(settings), log, ...where });
+  const control = ({ settings, log, signal }: ControlStart) =>
+    startControl({ ...controlSettings(settings), log, signal, ...where });
   return runWorkerUntilSignal({ ...where, ...(withControl ? { control } : {}) });
 }
 

@@ -97,7 +97,7 @@ async function serve(
     // What takes long and is needed late is made ready beside everything else.
     const python = prepareDemo(settings, stopPreparing, onProgress);
     python.catch(() => undefined);
-    const bundle = workflowBundle(settings.cacheFolder, terminal.log);
+    const bundle = workflowBundle(settings.cacheFolder, terminal.log, signal);
     bundle.catch(() => undefined);
     const webFolder = onlyDemo ? null : ensureBuiltWeb({ onProgress });
     webFolder?.catch(() => undefined);
@@ -110,8 +110,9 @@ async function serve(
     signal.throwIfAborted();
     const { address, namespace, origin } = temporal;
     const common = { log: terminal.log, ...(origin === 'configured' ? {} : { temporal: { address, namespace } }) };
-    const control = () => startControl({ ...controlSettings(settings), ...common });
+    const control = () => startControl({ ...controlSettings(settings), ...common, signal });
     worker = await startWorker({ settings, ...common, control });
+    signal.throwIfAborted();
     say(`worker serves pool ${settings.pool} as host ${worker.host.id}; its log is ${terminal.file}`);
     if (webFolder !== null) {
       web = await startWebServer({ temporal, settings, log: terminal.log, webFolder });

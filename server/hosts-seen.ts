@@ -1,7 +1,8 @@
-/** Which hosts there are and whether they answer now, asked once a moment for all who look. */
+/** Which hosts there are and whether they answer now, and whether anybody serves workflows: asked once a moment for all who look. */
 import { NoWorkerError, WorkerFailedError } from '../client/errors.ts';
 import { WorkerQuestions } from '../client/worker-questions.ts';
 import { type SeenWorker, workersSeen } from '../client/workers-seen.ts';
+import { whyUnserved } from '../client/workflow-pollers.ts';
 import type { HostAnswer } from '../contracts/http-answers.ts';
 import { AnswerCache } from './answer-cache.ts';
 import type { Backend } from './temporal-link.ts';
@@ -12,12 +13,18 @@ const patienceSeconds = 2;
 export class HostsSeen {
   readonly #seen = new AnswerCache<SeenWorker[]>(2_000);
   readonly #answers = new AnswerCache<HostAnswer>(3_000, 1_000);
+  readonly #unserved = new AnswerCache<string | null>(2_000);
 
   constructor(readonly workflowQueue: string) {}
 
   /** Also those that are gone since a few minutes; by pool and host. */
   seen({ calls }: Backend): Promise<SeenWorker[]> {
     return this.#seen.get('', () => workersSeen(calls, this.workflowQueue));
+  }
+
+  /** A sentence while nobody serves the workflows of runs. */
+  unserved({ calls }: Backend): Promise<string | null> {
+    return this.#unserved.get('', () => whyUnserved(calls, this.workflowQueue));
   }
 
   async all(backend: Backend): Promise<HostAnswer[]> {

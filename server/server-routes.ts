@@ -41,7 +41,7 @@ export function serverRoutes(handle: Handle, { link, hosts, access, settings }: 
     try {
       const backend = await link.backend();
       const { address, namespace } = backend;
-      const all = await hosts.all(backend);
+      const [all, unserved] = await Promise.all([hosts.all(backend), hosts.unserved(backend)]);
       const workers = all
         .filter(({ status }) => status !== null)
         .map(({ host, pool, seenAt }) => ({ host, pool, seenAt }));
@@ -50,6 +50,7 @@ export function serverRoutes(handle: Handle, { link, hosts, access, settings }: 
       return {
         at,
         temporal: { reachable: true, address, namespace, problem: null },
+        unserved,
         workers,
         pools: [...pools].map(([pool, count]) => ({ pool, workers: count })),
       };
@@ -59,6 +60,7 @@ export function serverRoutes(handle: Handle, { link, hosts, access, settings }: 
       return {
         at,
         temporal: { reachable: false, address, namespace, problem: error.message },
+        unserved: null,
         workers: [],
         pools: [{ pool: defaultPool, workers: 0 }],
       };

@@ -1,7 +1,7 @@
 /** Reads an object, from where a connection broke off if need be. */
 import { type BucketBody, BucketError, type BucketObject, type ByteRange } from './bucket.ts';
 import type { ObjectRoot } from './object-root.ts';
-import { Retries, type RetryOptions } from './retries.ts';
+import { asStoreError, Retries, type RetryOptions } from './retries.ts';
 import { idleLimit } from './stalled.ts';
 
 export interface OpenedObject {
@@ -51,9 +51,12 @@ async function* allBytes(
       if (at === end) return;
       throw new BucketError('broken', `the connection broke off after ${at - offset} of ${end - offset} bytes`);
     } catch (error) {
-      // All of it came, whatever became of the connection then.
-      const isDamaged = error instanceof BucketError && error.trouble === 'damaged';
-      if (body !== null && at === end && !isDamaged && !options.signal?.aborted) return;
+      if (body !== null && at === end && !options.signal?.aborted) {
+        // What was handed out cannot be read again.
+        if (error instanceof BucketError && error.trouble === 'damaged') throw asStoreError(doing, error);
+        // All of it came, whatever became of the connection then.
+        return;
+      }
       body = null;
       await retries.failed(error);
     }

@@ -7,14 +7,14 @@
 const longest = 2 ** 31 - 1;
 
 /** Aborts after `ms` milliseconds with a TimeoutError, or when `signal` does, with its reason. Keeps no process alive. */
-export function deadline(ms: number, signal?: AbortSignal): AbortSignal {
+export function deadline(ms: number, signal?: AbortSignal, what = 'not done'): AbortSignal {
   const controller = new AbortController();
   if (signal?.aborted) {
     controller.abort(signal.reason);
     return controller.signal;
   }
   const timer = setTimeout(
-    () => controller.abort(new DOMException(`not done within ${ms / 1000} s`, 'TimeoutError')),
+    () => controller.abort(new DOMException(`${what} within ${ms / 1000} s`, 'TimeoutError')),
     Math.min(ms, longest),
   ).unref();
   const follow = () => {

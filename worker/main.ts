@@ -52,7 +52,7 @@ export interface RunningWorker {
   readonly host: Host;
   /** Resolves when the worker has stopped; rejects when it failed. */
   readonly stopped: Promise<void>;
-  /** Every trainer checkpoints at its batch boundary and its run goes on elsewhere; then the worker stops. */
+  /** Every trainer checkpoints at its batch boundary and its run resumes elsewhere; then the worker stops. */
   drain(): Promise<void>;
   /** What is being opened, stored and published is seen through; then it leaves: its trainers train on, for the next worker to take up. */
   handOver(): Promise<void>;
@@ -99,11 +99,13 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
   const host = await openHost(settings, devices, runs, log);
   // Whoever starts serving workflows may become the version that gets them all: a worker that cannot start must not. Nor may one whose
   // control fails to start be left polling.
-  const control = (await options.control?.()) ?? null;
+  let control: Control | null = null;
   try {
+    control = (await options.control?.()) ?? null;
     return await serveQueues(host, control, connection, namespace, options);
   } catch (error) {
     await control?.stop().catch(() => undefined);
+    await connection.close().catch(() => undefined);
     throw error;
   }
 }
@@ -219,10 +221,17 @@ async function serveQueues(
   };
 }
 
+export interface ControlStart {
+  settings: WorkerSettings;
+  log: Logger;
+  /** Aborted by the first signal to go down: a start that hears it throws its reason. */
+  signal: AbortSignal;
+}
+
 export interface WorkerCommand {
   temporal?: StartOptions['temporal'];
   /** What serves the workflows in this process, too. */
-  control?: (options: { settings: WorkerSettings; log: Logger }) => Promise<Control>;
+  control?: (options: ControlStart) => Promise<Control>;
 }
 
 /**
@@ -237,14 +246,13 @@ export async function runWorkerUntilSignal({ temporal, control }: WorkerCommand 
   const onRejection = (error: unknown) => log.error({ err: error }, 'unhandled promise rejection');
   process.on('unhandledRejection', onRejection);
   try {
-    const worker = await Promise.race([
-      startWorker({
-        ...{ settings, log, handsOver: true },
-        ...(temporal ? { temporal } : {}),
-        ...(control ? { control: () => control({ settings, log }) } : {}),
-      }),
-      signals.urged,
-    ]);
+    const { asked, urged } = signals;
+    const starting = startWorker({
+      ...{ settings, log, handsOver: true },
+      ...(temporal ? { temporal } : {}),
+      ...(control ? { control: () => control({ settings, log, signal: asked }) } : {}),
+    });
+    const worker = await Promise.race([starting.catch(nullIf(asked)), urged]);
     if (worker) await Promise.race([signals.obeyedBy(worker), signals.urged]);
     return 0;
   } finally {
@@ -252,6 +260,12 @@ export async function runWorkerUntilSignal({ temporal, control }: WorkerCommand 
     process.off('unhandledRejection', onRejection);
   }
 }
+
+/** Of a start that ended because the signal was heard. */
+const nullIf = (signal: AbortSignal) => (error: unknown) => {
+  if (!signal.aborted || error !== signal.reason) throw error;
+  return null;
+};
 
 const listened = ['SIGTERM', 'SIGINT', 'SIGHUP', handOverSignal] as const;
 
@@ -265,6 +279,9 @@ class Signals {
   #handsOver = false;
   #worker: RunningWorker | null = null;
   #urge: () => void = () => undefined;
+  readonly #asking = new AbortController();
+  /** Aborted by the first signal to drain. */
+  readonly asked = this.#asking.signal;
   /** Resolves when nothing is waited for any more: a while after the second signal, at once while the worker starts. */
   readonly urged = new Promise<null>((resolve) => {
     this.#urge = () => resolve(null);
@@ -294,6 +311,7 @@ class Signals {
     const how =
       this.#count === 1 ? 'draining: trainers checkpoint, their runs resume elsewhere; again: at once' : 'at once';
     this.#log.info({ signal }, how);
+    this.#asking.abort(new Error(signal));
     if (this.#worker) this.#obey(this.#worker);
     else if (this.#count > 1) this.#urge();
   }

@@ -1,4 +1,4 @@
-/** A worker's own connection to Temporal. */
+/** The connection of what Temporal's worker polls with: that of a host, and that of what serves workflows. */
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 

@@ -272,7 +272,7 @@ export class Sessions {
     session.ask('batch');
     // A store that is unavailable cannot tell: the salvage asks again, when it is back.
     if (await closedRuns.isSuperseded(folder, config).catch(() => false)) {
-      session.log.warn('the run went on elsewhere and has landed there: its trainer here is stopped');
+      session.log.warn('the run resumed on another host and is published there: its trainer here is stopped');
       await this.endRun(folder.place, config.deadlines, new AbortController().signal);
       return true;
     }

@@ -20,7 +20,7 @@ export async function takeUpSessions(host: Host): Promise<(LeftSession | LostSes
 }
 
 /**
- * Their runs need not wait for a heartbeat to be missed. One whose session is lost may go on elsewhere, so it is this worker that
+ * Their runs need not wait for a heartbeat to be missed. One whose session is lost may resume elsewhere, so it is this worker that
  * sees to the end of what the one before started.
  */
 export async function tellRun(host: Host, session: LeftSession | LostSession): Promise<void> {

@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection, type NativeConnectionOptions, Worker } from '@temporalio/worker';
+import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { ensureSearchAttributes } from '../../client/search-attributes.ts';
 import { type Conversion, temporalClient, conversion as usual } from '../../client/temporal-client.ts';
+import { connect, type TemporalAddress } from '../../worker/native-connection.ts';
 import { Deployment, hasDeployments, refuseUnheard } from './deployment.ts';
 import { ensureReconcile } from './reconcile.ts';
 import { replayOpenRuns } from './replay.ts';
@@ -17,7 +17,7 @@ export interface ControlOptions {
   cacheFolder: string;
   workflowQueue: string;
   /** Where the server is; left out, as the standard Temporal environment configuration says. */
-  temporal?: { address: string; namespace?: string };
+  temporal?: TemporalAddress;
   /** How values travel; as every client of ours has it, unless told otherwise. */
   conversion?: Conversion;
   /** Whether it is a version of a Worker Deployment, where the server has them. */
@@ -26,8 +26,11 @@ export interface ControlOptions {
   bundle?: Bundle;
   /** How often it is looked whether the Current version is served, in milliseconds. */
   lookEveryMs?: number;
-  /** Once it is aborted, nothing more is taken over, and a start that is under way ends soon. What has started is stopped by its `stop` all the same. */
-  signal?: AbortSignal;
+  /**
+   * Once it is aborted, nothing more is taken over, and a start that is under way ends soon: with its reason, or with what is as good as started.
+   * What has started is stopped by its `stop` all the same.
+   */
+  signal: AbortSignal;
 }
 
 export interface RunningControl {
@@ -47,8 +50,8 @@ const startAgainAfter = 5_000;
 /** Resolves when workflows are served, or the log says why this version does not serve them. Throws while Temporal does not answer. */
 export async function startControl(options: ControlOptions): Promise<RunningControl> {
   const { log, cacheFolder, temporal, signal } = options;
-  const bundle = options.bundle ?? (await workflowBundle(cacheFolder, log));
-  signal?.throwIfAborted();
+  const bundle = options.bundle ?? (await workflowBundle(cacheFolder, log, signal));
+  signal.throwIfAborted();
   const { connection, namespace } = await connect(temporal);
   try {
     return await serve(options, bundle, connection, namespace);
@@ -57,6 +60,9 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
     throw error;
   }
 }
+
+/** Among those that poll: in containers, hosts and process ids may be the same. */
+export const controlIdentity = () => `epochal-control:${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
 
 async function serve(
   options: ControlOptions,
@@ -72,8 +78,7 @@ async function serve(
   if (build === null) await refuseUnheard(connection, namespace, workflowQueue);
   if (isVersioned && build === null)
     log.warn('this Temporal server has no Worker Deployments: workflows are served without a version');
-  // In containers, hosts and process ids may be the same.
-  const identity = `epochal-control:${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+  const identity = controlIdentity();
   const onServing = async (before: string | null) => {
     log.info({ build, ...(before === build ? {} : { before }) }, 'workflows are served');
     await ensureReconcile(client, workflowQueue, reconcileMinutes).catch((error) =>
@@ -88,7 +93,7 @@ async function serve(
           replay: (stop) => replayOpenRuns(client, workflowQueue, bundle, conversion, stop),
           onCurrent: onServing,
         });
-  signal?.throwIfAborted();
+  signal.throwIfAborted();
   const worker = await Worker.create({
     connection,
     namespace,
@@ -154,16 +159,4 @@ export function keepControl(
       await kept;
     },
   };
-}
-
-async function connect(
-  temporal: ControlOptions['temporal'],
-): Promise<{ connection: NativeConnection; namespace: string }> {
-  if (temporal) {
-    const connection = await NativeConnection.connect({ address: temporal.address });
-    return { connection, namespace: temporal.namespace ?? 'default' };
-  }
-  const { connectionOptions, namespace } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect(connectionOptions as NativeConnectionOptions);
-  return { connection, namespace: namespace ?? 'default' };
 }

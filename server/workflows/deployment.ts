@@ -27,7 +27,7 @@ export interface DeploymentOptions {
   log: Logger;
   lookEveryMs: number;
   /** Once it is aborted, this version takes nothing over. */
-  signal?: AbortSignal | undefined;
+  signal: AbortSignal;
   /** Replays what is open with this version. Answers what this version cannot go on with, one sentence per run. */
   replay: (signal: AbortSignal) => Promise<string[]>;
   /** Called when this version has become Current, or is found to be. */
@@ -94,7 +94,7 @@ export class Deployment {
   constructor(options: DeploymentOptions) {
     this.#options = options;
     this.#name = deploymentName(options.queue);
-    this.#signal = options.signal ? AbortSignal.any([options.signal, this.#ended.signal]) : this.#ended.signal;
+    this.#signal = AbortSignal.any([options.signal, this.#ended.signal]);
   }
 
   /** By which a worker is of this version. */

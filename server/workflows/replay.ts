@@ -4,6 +4,7 @@ import { Worker } from '@temporalio/worker';
 import type { Conversion } from '../../client/temporal-client.ts';
 import { runStateSchema } from '../../contracts/receipt.ts';
 import { attributes } from '../../contracts/search-attributes.ts';
+import { deadline } from '../../worker/deadline.ts';
 import { codeOf, notFound } from './status-codes.ts';
 import type { Bundle } from './workflow-bundle.ts';
 
@@ -68,15 +69,9 @@ async function historyOf(client: Client, workflowId: string, runId: string): Pro
 /** Returns at once when aborted or late; what was begun ends by itself when it sees the signal. */
 export async function within<T>(ms: number, signal: AbortSignal, work: (stop: AbortSignal) => Promise<T>): Promise<T> {
   signal.throwIfAborted();
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(new Error(`open runs were not replayed within ${ms / 1000} s`)), ms);
-  const stop = AbortSignal.any([signal, late.signal]);
+  const stop = deadline(ms, signal, 'open runs were not replayed');
   const aborted = new Promise<never>((_, reject) => {
     stop.addEventListener('abort', () => reject(stop.reason), { once: true });
   });
-  try {
-    return await Promise.race([aborted, work(stop)]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return Promise.race([aborted, work(stop)]);
 }

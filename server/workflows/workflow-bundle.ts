@@ -22,7 +22,8 @@ export interface Bundle extends WorkflowBundlePath {
   digest: string;
 }
 
-export async function workflowBundle(cacheFolder: string, log: Logger): Promise<Bundle> {
+/** Throws the reason of the signal where bundling was under way. */
+export async function workflowBundle(cacheFolder: string, log: Logger, signal?: AbortSignal): Promise<Bundle> {
   if (isCompiled && existsSync(prebuiltBundle)) {
     const hash = createHash('sha256').update(await readFile(prebuiltBundle));
     return { codePath: prebuiltBundle, digest: shortened(hash.digest('hex')) };
@@ -31,16 +32,18 @@ export async function workflowBundle(cacheFolder: string, log: Logger): Promise<
   const codePath = join(cacheFolder, 'workflows', `${digest}.js`);
   if (!existsSync(codePath)) {
     log.info('bundling the workflow code (once for each version)');
-    await bundleInto(codePath);
+    await bundleInto(codePath, signal);
   }
   return { codePath, digest };
 }
 
 /** Takes some seconds. The file appears whole. */
-export async function bundleInto(codePath: string): Promise<void> {
+export async function bundleInto(codePath: string, signal?: AbortSignal): Promise<void> {
   const entries = ['workflows', 'payload-converter'].map((name) => join(code, 'workflows', `${name}${ending}`));
   await mkdir(dirname(codePath), { recursive: true });
-  await promisify(execFile)(process.execPath, [bundler, ...entries, codePath]).catch((error: { stderr?: string }) => {
+  const bundling = promisify(execFile)(process.execPath, [bundler, ...entries, codePath], { signal });
+  await bundling.catch((error: { stderr?: string }) => {
+    signal?.throwIfAborted();
     throw new Error(`the workflow code could not be bundled: ${error.stderr?.trim() || error}`, { cause: error });
   });
 }

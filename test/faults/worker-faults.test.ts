@@ -191,7 +191,7 @@ describe('a worker', () => {
     expect(receipt.batches).toMatchObject({ trained: 6, wasted: 0 });
   });
 
-  it('told twice (SIGTERM) ends at once, whatever its trainer does, and its run goes on elsewhere', async () => {
+  it('told twice (SIGTERM) ends at once, whatever its trainer does, and its run resumes elsewhere', async () => {
     const both = [await hosts.worker(), await hosts.worker()];
     const run = await hosts.start({
       epochs: 3,

@@ -24,6 +24,11 @@ const serviceSchema = z.object({
   security_opt: z.array(z.string()).default([]),
   read_only: z.boolean().default(false),
   tmpfs: z.array(z.string()).default([]),
+  /** Docker kills what has not ended by then; it waits 10 s unless told otherwise. */
+  stop_grace_period: z
+    .string()
+    .transform((period) => Number.parseInt(period, 10) * (period.endsWith('m') ? 60 : 1))
+    .default(10),
   privileged: z.literal(false).default(false),
 });
 const composeSchema = z.object({
@@ -57,6 +62,15 @@ test('nothing listens beyond this machine unless someone says so', async () => {
   for (const port of Object.values(services).flatMap(({ ports }) => ports)) {
     expect(port).toMatch(/^\$\{TEMPORAL_BIND:-127\.0\.0\.1\}:/);
   }
+});
+
+test('nothing of ours is killed before it has ended in good order', async () => {
+  const { services } = await compose();
+  const grace = (name: string) => services[name]?.stop_grace_period;
+  // Another server is let take over (3 s), then workflow tasks under way are seen through (20 s).
+  expect(grace('server')).toBeGreaterThanOrEqual(25);
+  // Trainers reach their batch boundary (60 s), then what is stored and published is seen through (80 s).
+  for (const name of ['worker', 'worker-gpu']) expect(grace(name), name).toBeGreaterThanOrEqual(150);
 });
 
 test('no service has rights that it does not need', async () => {

@@ -42,12 +42,24 @@ const stopped = (run: string) =>
 const slow = { batches: 500, batch_seconds: 0.02 };
 
 describe('the server', () => {
-  it('says that Temporal and the worker are there', async () => {
+  it('says that Temporal, the worker and who serves workflows are there', async () => {
     const { status, body } = await server.ask('health');
     expect(status).toBe(200);
     expect(body.temporal.reachable).toBe(true);
+    expect(body.unserved).toBeNull();
     expect(body.workers).toMatchObject([{ host: host.worker.host.id, pool: host.settings.pool }]);
     expect(body.pools).toEqual([{ pool: host.settings.pool, workers: 1 }]);
+  });
+
+  it('says that nobody serves the workflows of its queue', async () => {
+    const unserved = await TestServer.start(host, { settings: { workflowQueue: 'nobody' } });
+    try {
+      expect((await unserved.ask('health')).body).toMatchObject({
+        unserved: expect.stringMatching(/^no server serves workflows, so every run waits: start /),
+      });
+    } finally {
+      await unserved.stop();
+    }
   });
 
   it('tells version, schema and the Temporal UI', async () => {

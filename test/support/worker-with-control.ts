@@ -8,7 +8,7 @@ export function startWorkerWithControl(options: StartOptions): Promise<RunningWo
   const { cacheFolder, workflowQueue } = settings;
   const control = () =>
     startControl({
-      ...{ log, cacheFolder, workflowQueue, isVersioned: false },
+      ...{ log, cacheFolder, workflowQueue, isVersioned: false, signal: new AbortController().signal },
       ...(temporal ? { temporal } : {}),
       ...(conversion ? { conversion } : {}),
     });

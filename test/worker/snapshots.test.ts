@@ -1,10 +1,10 @@
 /** Which snapshot a run resumes from: the newest that is whole and its own, beyond every checkpoint; and it becomes a checkpoint. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readlinkSync } from 'node:fs';
+import { type FileHandle, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { dirname, join, relative } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { CheckpointManifest, LedgerEntry, Position } from '../../contracts/checkpoint.ts';
 import { deadlinesSchema } from '../../contracts/run-config.ts';
 import type { Session } from '../../contracts/session.ts';
@@ -64,15 +64,20 @@ it('being written is a save, and no hang before the limit of one', async () => {
 const nameOf = ({ epoch, batch }: Position) =>
   `epoch-${String(epoch).padStart(4, '0')}${batch ? `-batch-${String(batch).padStart(6, '0')}` : ''}`;
 
-async function written(where: string, position: Position, session = 'last'): Promise<CheckpointManifest> {
+async function written(
+  where: string,
+  position: Position,
+  session = 'last',
+  file = 'weights',
+): Promise<CheckpointManifest> {
   const name = nameOf(position);
   const content = `weights at ${name}`;
   const manifest: CheckpointManifest = {
     ...{ name, ...position, metrics: {}, createdAt: '2026-01-01T00:00:00.000Z', session },
-    files: [{ path: 'weights', size: content.length, sha256: createHash('sha256').update(content).digest('hex') }],
+    files: [{ path: file, size: content.length, sha256: createHash('sha256').update(content).digest('hex') }],
   };
-  await mkdir(join(where, name), { recursive: true });
-  await writeFile(join(where, name, 'weights'), content);
+  await mkdir(dirname(join(where, name, file)), { recursive: true });
+  await writeFile(join(where, name, file), content);
   await writeFile(join(where, name, 'checkpoint.json'), JSON.stringify(manifest));
   return manifest;
 }
@@ -104,6 +109,29 @@ it('is the newest one, becomes a checkpoint that the run is told of, and all oth
   // Asked again, as where the store was unavailable or the worker died: the same.
   expect(await taken()).toBe(null);
   expect((await chooseResume(request))?.manifest).toMatchObject({ epoch: 1, batch: 12 });
+});
+
+it('is on the disk before it is a checkpoint: its files, each folder of theirs, and then its place', async () => {
+  await written(folder.snapshots, { epoch: 0, batch: 7 }, 'last', 'shards/first/weights');
+  const probe = await open(folder.metrics);
+  const handles: FileHandle = Object.getPrototypeOf(probe);
+  await probe.close();
+  const flushed: string[] = [];
+  const { sync } = handles;
+  const watching = vi.spyOn(handles, 'sync').mockImplementation(function (this: FileHandle) {
+    flushed.push(relative(folder.path, readlinkSync(`/proc/self/fd/${this.fd}`)));
+    return sync.call(this);
+  });
+  try {
+    await taken();
+  } finally {
+    watching.mockRestore();
+  }
+  const snapshot = 'snapshots/epoch-0000-batch-000007';
+  expect(flushed.at(-1)).toBe('checkpoints');
+  expect(new Set(flushed.slice(0, -1))).toEqual(
+    new Set(['', '/checkpoint.json', '/shards', '/shards/first', '/shards/first/weights'].map((at) => snapshot + at)),
+  );
 });
 
 it('is the one before where the newest is damaged', async () => {

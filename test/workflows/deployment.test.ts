@@ -45,8 +45,9 @@ afterEach(async () => {
 async function serve(options: Partial<ControlOptions>): Promise<RunningControl> {
   const { cacheFolder, workflowQueue } = host.settings;
   const { address } = temporal;
+  const { signal } = new AbortController();
   const control = await startControl({
-    ...{ log: testLog(), cacheFolder, workflowQueue, temporal: { address }, lookEveryMs: 200 },
+    ...{ log: testLog(), cacheFolder, workflowQueue, temporal: { address }, lookEveryMs: 200, signal },
     ...options,
   });
   controls.push(control);

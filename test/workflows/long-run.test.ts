@@ -1,6 +1,7 @@
 /** A run of more than a thousand tiny epochs: its histories stay short, its payloads small, the worker's memory flat. */
 
 import { readFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Calls } from '../../client/calls.ts';
@@ -20,13 +21,11 @@ const mostPayloadBytes = 512 * 1024;
 
 let host: TestHost;
 let receiver: WebhookReceiver;
-/** The webhook is unavailable until the run has gone on in a second workflow run. */
-let isRenewed: () => Promise<boolean> = async () => false;
+/** The webhook is unavailable until the run has gone on in a second workflow run; then so slow that one more begins during a delivery. */
+let answer = (response: ServerResponse): unknown => response.writeHead(503).end();
+const slowly = (response: ServerResponse) => setTimeout(() => ok(response), 500);
 beforeAll(async () => {
-  receiver = await WebhookReceiver.start(async (_, response) => {
-    if (await isRenewed()) ok(response);
-    else response.writeHead(503).end();
-  });
+  receiver = await WebhookReceiver.start((_, response) => answer(response));
   host = await TestHost.start({ settings: receiver.settings() });
 });
 afterAll(async () => {
@@ -41,12 +40,18 @@ it(`trains ${epochs} epochs over several workflow runs, each epoch once`, { time
     memory.push(process.memoryUsage().rss);
   }, 1_000);
   const run = await host.start(host.config({ epochs, parameters: { batches: 1, validation_batches: 0 } }), { origin });
-  const { runId } = await run.handle.describe();
-  isRenewed = async () => (await run.handle.describe()).runId !== runId;
-  await until('goes on in another workflow run', isRenewed);
+  const renewed = async () => {
+    const { runId } = await run.handle.describe();
+    await until('goes on in another workflow run', async () => (await run.handle.describe()).runId !== runId);
+  };
+  await renewed();
+  answer = slowly;
   await run.update('pause');
   await run.until('is paused', ({ detail }) => detail === 'training.paused');
   await run.update('resume');
+  await run.until('trains on', ({ position }) => position.epoch > epochs * 0.4);
+  await renewed();
+  answer = ok;
   const receipt = await run.result();
   clearInterval(sampling);
   expect(receipt).toMatchObject({

@@ -8,7 +8,7 @@ import type { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
-import { keepControl, startControl } from '../../server/workflows/control.ts';
+import { controlIdentity, keepControl, startControl } from '../../server/workflows/control.ts';
 import {
   Deployment,
   type DeploymentOptions,
@@ -69,7 +69,7 @@ function mine(kept: KeptDeployment, options: Partial<DeploymentOptions> = {}) {
   const served: (string | null)[] = [];
   const deployment = new Deployment({
     ...{ connection: kept.connection, namespace: 'space', queue: 'queue', build: 'mine', identity: 'mine' },
-    lookEveryMs: 1,
+    ...{ lookEveryMs: 1, signal: new AbortController().signal },
     log: pino({ level: 'debug' }, { write: (line: string) => said.push(JSON.parse(line)) }),
     replay: async () => [],
     onCurrent: async (before) => void served.push(before),
@@ -235,6 +235,10 @@ it('the replay ends at its limit, and when it is aborted, though one run hangs',
   ended.abort(new Error('enough'));
   await expect(asked).rejects.toThrow('enough');
   expect(stops.map(({ aborted }) => aborted)).toEqual([true, true]);
+});
+
+it('two servers are told apart where host and process id are the same, as in containers', () => {
+  expect(controlIdentity()).not.toBe(controlIdentity());
 });
 
 it('a stop while Temporal is looked for is heard before anything is served', async () => {

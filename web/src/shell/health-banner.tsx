@@ -47,12 +47,14 @@ function fromError(error: Error, isOnline: boolean): { title: string; text: stri
   return { title: 'Something is wrong with the Epochal server', text: error.message };
 }
 
-function fromHealth({ temporal, workers }: Health): { title: string; text: string } | null {
+function fromHealth({ temporal, unserved, workers }: Health): { title: string; text: string } | null {
   if (!temporal.reachable)
     return {
       title: `Temporal does not answer at ${temporal.address}`,
       text: `${temporal.problem ?? ''} Nothing is lost: trainers finish what they were asked to do, and runs resume when it is back.`.trim(),
     };
+  if (unserved !== null)
+    return { title: 'Workflows are not served', text: `${unserved.charAt(0).toUpperCase()}${unserved.slice(1)}.` };
   if (workers.length === 0)
     return {
       title: 'No workers online',
