@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { beginningWith } from './test/beginning-with.ts';
 import { ClosingLineReporter } from './test/closing-line-reporter.ts';
 
 export default defineConfig({
@@ -11,8 +12,11 @@ export default defineConfig({
     ],
     globalSetup: ['test/temporal-server.ts'],
     pool: 'forks',
-    // The tests start real servers, workers and trainers: on two cores, two files at a time keep their timings honest.
-    maxWorkers: 2,
+    // The tests start real servers, workers and trainers, and wait for them for half of their time: three files keep two cores busy.
+    maxWorkers: 3,
+    sequence: {
+      sequencer: beginningWith('long-run', 'start', 'live', 'package', 'training-client', 'any-configuration'),
+    },
     // Generous: nothing waits for this long unless it hangs, and a busy machine takes several times what an idle one does.
     testTimeout: 300_000,
     hookTimeout: 300_000,

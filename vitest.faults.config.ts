@@ -1,15 +1,6 @@
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { beginningWith } from './test/beginning-with.ts';
 import shared from './vitest.config.ts';
-
-/** The schedules take longest: begun last, they would keep one core waiting at the end. */
-class SchedulesFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    const isSchedules = ({ moduleId }: TestSpecification) => moduleId.endsWith('/random-schedules.test.ts');
-    return [...sorted.filter(isSchedules), ...sorted.filter((file) => !isSchedules(file))];
-  }
-}
 
 /** `npm run test:faults`: real workers, trainers and servers that are killed. The same set-up, other files. */
 export default defineConfig({
@@ -17,7 +8,7 @@ export default defineConfig({
     ...shared.test,
     include: ['test/faults/**/*.test.ts'],
     exclude: [],
-    sequence: { sequencer: SchedulesFirst },
+    sequence: { sequencer: beginningWith('worker-faults', 'store-faults', 'random-schedules', 'network-faults') },
     testTimeout: 600_000,
     hookTimeout: 300_000,
   },

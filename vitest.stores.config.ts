@@ -7,6 +7,9 @@ export default defineConfig({
     ...shared.test,
     include: ['test/stores/servers/**/*.test.ts'],
     exclude: [],
-    globalSetup: ['test/temporal-server.ts', ...['s3', 'azure'].map((one) => `test/stores/servers/${one}-server.ts`)],
+    globalSetup: [
+      'test/temporal-server.ts',
+      ...['s3', 'azure', 'gcs'].map((one) => `test/stores/servers/${one}-server.ts`),
+    ],
   },
 });

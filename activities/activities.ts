@@ -10,7 +10,7 @@ import { moveIn } from './move-in.ts';
 import { openSession } from './open-session.ts';
 import { publish } from './publish.ts';
 import { removeResults } from './remove-results.ts';
-import { listRunFiles, readRunFile, readRunLog, sizeOfRunFile } from './run-files.ts';
+import { linkRunFile, listRunFiles, readRunFile, readRunLog, sizeOfRunFile } from './run-files.ts';
 import { stopTrainer } from './stop-trainer.ts';
 import { surveyHost, surveyStore } from './survey.ts';
 import { tellObserver } from './tell-observer.ts';
@@ -20,6 +20,7 @@ const runFiles = (host: Host) => ({
   listRunFiles: listRunFiles(host),
   sizeOfRunFile: sizeOfRunFile(host),
   readRunFile: readRunFile(host),
+  linkRunFile: linkRunFile(host),
   readRunLog: readRunLog(host),
   removeResults: removeResults(host),
 });

@@ -8,6 +8,7 @@ import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Published, PublishInput } from '../contracts/run-activities.ts';
 import { storedRunConfigSchema } from '../contracts/run-config.ts';
 import { type ArtifactStore, outputPath, readText, type TransferOptions } from '../stores/artifact-store.ts';
+import { fileListName, namedOf } from '../stores/file-list.ts';
 import {
   cutRows,
   damagedHere,
@@ -25,11 +26,8 @@ import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { leftOutNotes, publishedFiles } from '../worker/published-files.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
-import { factsOf, fileList, sealReceipt } from '../worker/sealed-receipt.ts';
+import { factsOf, sealReceipt } from '../worker/sealed-receipt.ts';
 import { longestDoing, withStore, working } from './activity-support.ts';
-
-/** Files that a receipt names: it travels through Temporal, whose payloads are small. */
-const mostNamed = 300;
 
 export const publish =
   (host: Host) =>
@@ -99,8 +97,20 @@ export const publish =
           const yaml = stringify(storedRunConfigSchema.parse(config));
           const published = inside(output, await store.write(`${output}/config.yaml`, yaml));
           files.push(published);
-          const facts = await factsOf({ life, store, folder, receipt, files, config: published, data });
-          const named = await nameFiles(store, output, files);
+          const facts = await factsOf({
+            life,
+            store,
+            folder,
+            output,
+            checkpoints,
+            receipt,
+            files,
+            config: published,
+            data,
+          });
+          const named = await namedOf(files, async (list) =>
+            inside(output, await store.write(`${output}/${fileListName}`, list)),
+          );
           const bytes = [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files].reduce(
             (sum, { size }) => sum + size,
             0,
@@ -138,19 +148,6 @@ async function landCheckpoint(
   if (there) return there;
   if (!(await storeCheckpoint(folder, entry, store, output, options))) await putAside(folder, entry);
   return storedFiles(entry, store, output, options);
-}
-
-/** What a receipt names; where that would be too long, `files.jsonl` beside it names all. */
-async function nameFiles(
-  store: ArtifactStore,
-  output: string,
-  files: readonly PublishedFile[],
-): Promise<PublishedFile[]> {
-  if (files.length <= mostNamed) return [...files];
-  const list = inside(output, await store.write(`${output}/files.jsonl`, fileList(files)));
-  const isArtifact = ({ path }: PublishedFile) => path.startsWith('artifacts/');
-  const own = files.filter((file) => !isArtifact(file));
-  return [...own, list, ...files.filter(isArtifact)].slice(0, mostNamed);
 }
 
 const inside = (output: string, file: PublishedFile): PublishedFile => ({

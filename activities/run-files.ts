@@ -1,11 +1,15 @@
 /** Reads files of a run for clients: on its host from the run folder, on a pool's queue from the store. */
 import { ApplicationFailure } from '@temporalio/activity';
+import { create as contentDisposition } from 'content-disposition';
 import type { z } from 'zod';
 import { problemsOf } from '../contracts/config-problems.ts';
 import { problemSentence } from '../contracts/failure.ts';
 import {
+  aboutLink,
   type ListedRunFiles,
   type LogLines,
+  linkRunFileSchema,
+  linkSeconds,
   listRunFilesSchema,
   type RunFilesPlace,
   readRunFileSchema,
@@ -13,6 +17,7 @@ import {
   sizeOfRunFileSchema,
 } from '../contracts/run-files.ts';
 import { failureTypes } from '../contracts/run-messages.ts';
+import { type SealedText, sealText } from '../contracts/sealed-text.ts';
 import { outputPath } from '../stores/artifact-store.ts';
 import type { Host } from '../worker/host.ts';
 import { readLog } from '../worker/log-reader.ts';
@@ -42,6 +47,27 @@ export const readRunFile =
     return withStore(
       async () => (await (await filesOf(host, place)).readPart(path, offset, length))?.bytes ?? new Uint8Array(),
     );
+  };
+
+/**
+ * An address where anybody can download a file of a store for a few minutes. It is sealed for who has asked: what an activity answers stays in the
+ * server's database for a while. Null where the store has none, and for a store that this worker does not open for others.
+ */
+export const linkRunFile =
+  (host: Host) =>
+  (input: unknown): Promise<SealedText | null> => {
+    const asked = parse(linkRunFileSchema, input);
+    const { place, path, key } = asked;
+    return withStore(async () => {
+      const chosen = place.store === null ? {} : { store: place.store };
+      if (place.source !== 'store' || (await host.allowedPaths.storeProblems(chosen)).length > 0) return null;
+      const address = await (await host.stores.of(chosen)).link?.(`${outputPath(place.project, place.run)}/${path}`, {
+        seconds: linkSeconds,
+        type: 'application/octet-stream',
+        disposition: contentDisposition(path.split('/').at(-1) ?? 'file', { type: 'attachment' }),
+      });
+      return address ? sealText(address, key, aboutLink(asked)) : null;
+    });
   };
 
 export const readRunLog =

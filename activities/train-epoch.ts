@@ -7,6 +7,7 @@ import type { Failure } from '../contracts/failure.ts';
 import type { EarlyEnd } from '../contracts/protocol.ts';
 import type { TrainEpochInput } from '../contracts/run-activities.ts';
 import type { SessionReport } from '../contracts/session.ts';
+import { boundDropped, boundNote } from '../worker/dropped-checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { readReport } from '../worker/run-report.ts';
 import { type LiveSession, SessionOver } from '../worker/session.ts';
@@ -36,7 +37,9 @@ export const trainEpoch =
           await session.waitEpochOrCheckpoint(input.epoch, reportEvery, signal);
           // Taken before the report is read: meanwhile it may train on, end early, and have landed what the report lacks.
           const { endedEarly } = session;
-          const report = await readReport(session.folder, known, session.id);
+          const told = await readReport(session.folder, known, session.id);
+          const removed = await boundDropped(session.folder, known, signal);
+          const report = removed === 0 ? told : { ...told, notes: [...told.notes, boundNote(host.id)] };
           if (!endedEarly) return report;
           if (report.position.epoch >= endedEarly.epoch) return { ...report, endedEarly };
           // No epoch follows, so that whoever asked again would be answered at once, for ever.

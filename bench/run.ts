@@ -12,6 +12,7 @@ import type { BenchResult } from './result.ts';
 import { snapshots } from './snapshots.ts';
 import { stop } from './stop.ts';
 import { storing } from './storing.ts';
+import { uploads } from './uploads.ts';
 import { wastedWork } from './wasted-work.ts';
 import { webBundle } from './web-bundle.ts';
 import { webCurves } from './web-curves.ts';
@@ -27,6 +28,7 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   wasted: wastedWork,
   snapshots,
   storing,
+  uploads,
   concurrency,
   profile,
   webBundle,

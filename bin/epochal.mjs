@@ -22,6 +22,7 @@ const help = new URL('../dist/help.txt', import.meta.url);
 const isHelp = args.length === 1 && args[0] === '--help' && (process.stdout.columns ?? Infinity) >= 110;
 if (isHelp && !existsSync(compiler) && existsSync(help)) {
   // A package has this text from when it was made: whoever asks what there is does not wait for all of it to load.
+  process.stdout.on('error', () => process.exit());
   process.stdout.write(readFileSync(help));
 } else {
   const { main } = await import('../dist/client/cli/main.js');

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { shownValue } from '../contracts/config-problems.ts';
 import { relativePath } from '../contracts/names.ts';
 import { type Receipt, receiptSchema } from '../contracts/receipt.ts';
+import { nearestBytes } from './direct-bytes.ts';
 import { ConfigError, FileNotFoundError, WorkerFailedError } from './errors.ts';
 import type { FilesPlace } from './run-files.ts';
 import { firstThatHas, type RunPlaces } from './run-places.ts';
@@ -165,7 +166,7 @@ async function copy(
     const digest = createHash('sha256');
     const file = await open(part, 'wx');
     try {
-      for await (const bytes of client.files.bytesWherever(further, path, { start: 0, end: size, size })) {
+      for await (const bytes of nearestBytes(client.files, further, path, { start: 0, end: size, size })) {
         signal?.throwIfAborted();
         digest.update(bytes);
         await file.writeFile(bytes);

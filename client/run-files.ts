@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { hostControlQueue, poolControlQueue } from '../contracts/queues.ts';
 import {
+  aboutLink,
   type ListedRunFiles,
   type LogLines,
   largestPart,
@@ -10,6 +11,7 @@ import {
   type RemoveResults,
   type RunFilesPlace,
 } from '../contracts/run-files.ts';
+import { newAnswerKey, sealedTextSchema } from '../contracts/sealed-text.ts';
 import { NoWorkerError, WorkerFailedError } from './errors.ts';
 import type { WorkerQuestions } from './worker-questions.ts';
 
@@ -20,9 +22,14 @@ export interface FilesPlace extends RunFilesPlace {
 
 /** Parts asked for at a time: the next ones travel while one is being written. */
 const ahead = 3;
+/** Workers are upgraded, and stores moved. */
+const askAgainMs = 10 * 60 * 1000;
 
 /** Every method throws NoWorkerError, WorkerFailedError and the errors of the server. */
 export class RunFiles {
+  /** Stores, and who was asked for a link to a file there and had none: until when nobody asks again. */
+  readonly #withoutLinks = new Map<string, number>();
+
   constructor(readonly workers: Pick<WorkerQuestions, 'ask'>) {}
 
   /** Null when there is no such folder. */
@@ -48,6 +55,28 @@ export class RunFiles {
     const bytes = await this.#ask(place, 'readRunFile', { path, offset, length }, z.instanceof(Uint8Array));
     if (bytes.length === length) return bytes;
     throw new WorkerFailedError(`${path} of run ${place.run} went, or became shorter, while it was read`);
+  }
+
+  /**
+   * An address of the store's own where the file can be downloaded for some minutes; null where there is none. It is a credential: nobody but
+   * who downloads may see it.
+   */
+  async link(place: FilesPlace, path: string): Promise<string | null> {
+    if (place.source !== 'store') return null;
+    const store = JSON.stringify([place.asked, place.store]);
+    if (performance.now() < (this.#withoutLinks.get(store) ?? 0)) return null;
+    const key = await newAnswerKey();
+    try {
+      const sealed = await this.#ask(place, 'linkRunFile', { path, key: key.publicKey }, sealedTextSchema.nullable());
+      const address = sealed && (await key.open(sealed, aboutLink({ place, path })));
+      if (address && /^https?:/.test(address)) return address;
+    } catch (error) {
+      // A worker of an earlier version knows no links. Whatever else is wrong is said where the file is read, and may be gone by the next one.
+      if (!(error instanceof WorkerFailedError)) return null;
+    }
+    // A run may have thousands of files, and such a worker is asked twice for each.
+    this.#withoutLinks.set(store, performance.now() + askAgainMs);
+    return null;
   }
 
   /**

@@ -51,6 +51,10 @@ export const sessionRecordSchema = extensible({
 });
 export type SessionRecord = z.infer<typeof sessionRecordSchema>;
 
+/** `checksum`: the provider's own, over all bytes that it took; `readBack`: every byte was read again, and hashed. */
+export const copyProofs = ['checksum', 'readBack'] as const;
+export type CopyProof = (typeof copyProofs)[number];
+
 export const receiptFactsSchema = extensible({
   life: lifeSchema.optional(),
   /** Of the store that it is in; null where that has lost its mark. */
@@ -58,5 +62,7 @@ export const receiptFactsSchema = extensible({
   materials: materialsSchema.optional(),
   /** Of `files.jsonl`, or of what would be in it where the receipt names all files: a line for each, as it was published. */
   filesSha256: sha256.optional(),
+  /** Of the published files, those of checkpoints too: how many were proved to be in the store by what. */
+  proofs: extensible({ checksum: z.int().min(0), readBack: z.int().min(0) }).optional(),
 });
 export type ReceiptFacts = z.infer<typeof receiptFactsSchema>;

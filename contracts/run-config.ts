@@ -17,10 +17,12 @@ const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 /** Bytes: most systems know no path of more than 4,095, and those in a store go on with names, and with what a trainer saves. */
 export const mostOfStore = 2000;
 
+export const hasCredentials = (address: string): boolean =>
+  /^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(address) || /[?&](sig|x-(amz|goog)-signature)=/i.test(address);
+
 /** A configuration is shown, and kept: here, before it is sent anywhere. */
 const withoutCredentials = [
-  (address: string) =>
-    !/^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(address) && !/[?&](sig|x-(amz|goog)-signature)=/i.test(address),
+  (address: string) => !hasCredentials(address),
   { message: 'must have no credentials in it: a worker has its own' },
 ] as const;
 
@@ -60,7 +62,7 @@ export const checkpointPolicySchema = z.strictObject({
     ),
   snapshots: z
     .union([z.enum(['auto', 'off']), z.number().min(0.1).max(week)])
-    .default('off')
+    .default('auto')
     .describe(
       'How often the trainer saves a snapshot on its host, in seconds: what a run resumes from after a kill, out of memory or a hang. `auto`: as often as about 1 % of the training time pays for. Snapshots are not published.',
     ),
@@ -162,7 +164,7 @@ export const runConfigSchema = z.strictObject({
   store: storeAddress
     .optional()
     .describe(
-      "Where results go: an absolute path, a `file:` address, `s3://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`. If omitted: the host's default store.",
+      "Where results go: an absolute path, a `file:` address, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`. If omitted: the host's default store.",
     ),
   storeIdentity: z
     .string()

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { name, placeName, relativePath } from './names.ts';
+import { publicKeySchema } from './sealed-text.ts';
 import { extensible } from './tolerance.ts';
 
 export const fileSourceSchema = z.enum(['host', 'store']);
@@ -46,6 +47,16 @@ export const readRunFileSchema = extensible({
   length: z.int().min(1).max(largestPart),
 });
 export type ReadRunFile = z.infer<typeof readRunFileSchema>;
+
+/** Seconds for which a link to a stored file is good: it is a credential. */
+export const linkSeconds = 300;
+
+/** `linkRunFile`, of a file in a store: its address there, sealed for `key`; null where it has none, and is to be read part by part. */
+export const linkRunFileSchema = extensible({ ...sizeOfRunFileSchema.shape, key: publicKeySchema });
+export type LinkRunFile = z.infer<typeof linkRunFileSchema>;
+/** What the answer is sealed to be about. */
+export const aboutLink = ({ place, path }: Pick<LinkRunFile, 'place' | 'path'>): string =>
+  JSON.stringify([place.store, place.project, place.run, path]);
 
 export const readRunLogSchema = extensible({
   place: runFilesSchema,

@@ -107,7 +107,7 @@ async function run(program, args) {
 async function bundleClients() {
   const { build: bundle } = await import('esbuild');
   await bundle({
-    entryPoints: ['aws-s3', 'azure-sdk'].map((client) => join(root, `stores/${client}.ts`)),
+    entryPoints: ['aws-s3', 'azure-sdk', 'gcs-sdk'].map((client) => join(root, `stores/${client}.ts`)),
     outdir: join(dist, 'stores'),
     bundle: true,
     platform: 'node',

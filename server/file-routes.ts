@@ -1,6 +1,7 @@
 /** Routes about the files of a run: log, events, checkpoints, folders, downloads, metrics. */
 import { Readable } from 'node:stream';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { worthLink } from '../client/direct-bytes.ts';
 import { FileNotFoundError } from '../client/errors.ts';
 import { firstThatHas } from '../client/run-places.ts';
 import type { FolderEntry } from '../contracts/http-answers.ts';
@@ -92,6 +93,12 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
     const { place, found: size } = await firstThatHas(run, what, (at) => backend.files.size(at, query.path));
     const range = byteRange(request.headers.range, size);
     if (range === 'unsatisfiable') return unsatisfiable(reply, size);
+    if (range === null && size >= worthLink && isSavedByBrowser(request) && query.download === 'true') {
+      const address = await backend.files.link(place, query.path);
+      // It is a credential for some minutes: nothing may keep it.
+      if (address !== null)
+        return reply.headers({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }).redirect(address, 302);
+    }
     const { start, end } = range ?? { start: 0, end: size };
     reply.code(range ? 206 : 200).headers({
       ...fileHeaders(query.path, query.download === 'true'),
@@ -116,6 +123,14 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
     });
     return found;
   });
+}
+
+/** A browser that saves a file. Other programs may send their token on to where they are sent, and scripts of a page may not read it there. */
+function isSavedByBrowser({ headers, method }: FastifyRequest): boolean {
+  const { 'sec-fetch-mode': mode, 'sec-fetch-dest': destination } = headers;
+  // The second is what a link with `download` asks with.
+  const isSaved = mode === 'navigate' || (mode === 'no-cors' && destination === 'empty');
+  return method === 'GET' && isSaved && headers.authorization === undefined;
 }
 
 /** In order, no faster than the caller takes them. */

@@ -3,6 +3,8 @@
  * the address.
  */
 import type { PublishedFile } from '../contracts/receipt.ts';
+import type { CopyProof } from '../contracts/receipt-facts.ts';
+import type { LinkOptions } from './bucket.ts';
 
 export interface TransferOptions {
   signal?: AbortSignal;
@@ -60,10 +62,19 @@ export interface ArtifactStore {
   readPart(path: string, offset: number, length: number): Promise<StoredPart | null>;
 
   /**
+   * An address from which anybody can download what is at `path` for a while, ranges too; null where there is none that others reach. It is a
+   * credential, and looks at nothing: of a path where nothing is, too. Stores without such addresses have no such method.
+   */
+  link?(path: string, options: LinkOptions): Promise<string | null>;
+
+  /**
    * Size and sha256 of what is at `path`, or null when there is none: read again, or as the provider has checked them when it
    * took these very bytes.
    */
   verify(path: string, options?: TransferOptions): Promise<PublishedFile | null>;
+
+  /** How what is at `path` was proved by the last `publish`, `write` or `verify` of it here; null where none was. */
+  proofOf(path: string): CopyProof | null;
 
   /** Files below `folder`, in order of path. */
   list(folder: string): AsyncIterable<{ path: string; size: number }>;

@@ -5,8 +5,9 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { BlobServiceClient, ContainerClient, Metadata } from '@azure/storage-blob';
+import { hasLostDot } from './azure-address.ts';
 import { type Block, blockName, blockOf } from './azure-blocks.ts';
-import { forgetService, sharedService } from './azure-client.ts';
+import { azureService } from './azure-client.ts';
 import { azureError, codeOf, isOfCredentials } from './azure-errors.ts';
 import {
   type Bucket,
@@ -40,6 +41,10 @@ export class AzureBucket implements Bucket {
     this.address = `az://${name}`;
     this.limits = { keyBytes: 1024, partBytes, parts: 50_000, deletes: 256 };
     this.#pageSize = pageSize;
+  }
+
+  keyProblem(key: string): string | null {
+    return hasLostDot(key) ? 'it has a name that ends with a dot, which Azure does not keep' : null;
   }
 
   async head(key: string, call: Call): Promise<BucketObject | null> {
@@ -261,11 +266,11 @@ export class AzureBucket implements Bucket {
     const idle = new IdleSignal(signal);
     let service: BlobServiceClient | null = null;
     try {
-      service = await sharedService();
+      service = await azureService.get();
       return await ask(service.getContainerClient(this.name), idle.signal, () => idle.moved());
     } catch (error) {
       signal?.throwIfAborted();
-      if (service !== null && isOfCredentials(error)) forgetService(service);
+      if (service !== null && isOfCredentials(error)) azureService.forget(service);
       throw azureError(idle.asBroken(error));
     } finally {
       idle.end();

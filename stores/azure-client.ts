@@ -4,38 +4,20 @@
  */
 import type { BlobServiceClient, RequestPolicyFactory } from '@azure/storage-blob';
 import { BucketError } from './bucket.ts';
+import { SharedClient } from './shared-client.ts';
 
-/** What decides which account is asked, and as whom: another client for other values. */
-const variables = [
-  'AZURE_STORAGE_CONNECTION_STRING',
-  'AZURE_STORAGE_ACCOUNT',
-  'AZURE_STORAGE_SERVICE_ENDPOINT',
-  'AZURE_STORAGE_KEY',
-  'AZURE_STORAGE_SAS_TOKEN',
-  ...['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'AZURE_CLIENT_CERTIFICATE_PATH'],
-] as const;
-const connections = new Map<string, Promise<BlobServiceClient>>();
-
-/** The one of this process, with its open connections and its credentials. */
-export function sharedService(): Promise<BlobServiceClient> {
-  const key = JSON.stringify(variables.map((name) => process.env[name]));
-  const there = connections.get(key);
-  if (there) return there;
-  const made = connect();
-  connections.set(key, made);
-  made.catch(() => connections.delete(key));
-  return made;
-}
-
-/** Its credentials were refused: the next one looks for them anew, as after a login. */
-export function forgetService(service: BlobServiceClient): void {
-  for (const [key, made] of connections) {
-    const forget = (one: BlobServiceClient) => {
-      if (one === service && connections.get(key) === made) connections.delete(key);
-    };
-    void made.then(forget, () => undefined);
-  }
-}
+/** The one of this process. */
+export const azureService = new SharedClient(
+  [
+    'AZURE_STORAGE_CONNECTION_STRING',
+    'AZURE_STORAGE_ACCOUNT',
+    'AZURE_STORAGE_SERVICE_ENDPOINT',
+    'AZURE_STORAGE_KEY',
+    'AZURE_STORAGE_SAS_TOKEN',
+    ...['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'AZURE_CLIENT_CERTIFICATE_PATH'],
+  ],
+  connect,
+);
 
 async function connect(): Promise<BlobServiceClient> {
   const sdk = await import('./azure-sdk.ts');

@@ -10,6 +10,12 @@ export interface Bucket {
   /** Whether it has the SHA-256 of each object with it. Where it has none of those in parts, it lies beside them (`digest-note.ts`). */
   readonly keepsDigest: boolean;
 
+  /** Other programs begin uploads of the same kind, which must not be taken for ours. Elsewhere ours have names of their own. */
+  readonly hasForeignUploads?: boolean;
+
+  /** A clause: why the provider does not keep a key as it is; null where it does. */
+  keyProblem?(key: string): string | null;
+
   /** Null when there is none. */
   head(key: string, call: Call): Promise<BucketObject | null>;
 
@@ -47,6 +53,9 @@ export interface Bucket {
   /** Not an error where there is none. */
   abortUpload(key: string, upload: string, call: Call): Promise<void>;
 
+  /** As `link` of a store. A provider without such addresses has no such method. */
+  link?(key: string, options: LinkOptions): Promise<string | null>;
+
   /** Now, by the provider's clock. */
   now(): number;
 }
@@ -61,6 +70,14 @@ export interface BucketLimits {
 
 export interface Call {
   signal?: AbortSignal | undefined;
+}
+
+export interface LinkOptions {
+  /** After so long no download begins with it. */
+  seconds: number;
+  /** Headers of the answer: `Content-Type` and `Content-Disposition`. */
+  type: string;
+  disposition: string;
 }
 
 export interface PutOptions extends Call {
@@ -107,6 +124,8 @@ export interface UploadedPart {
   etag: string;
   /** 32 bytes; null where the provider has not checked it. */
   sha256: Uint8Array | null;
+  /** What the provider says of its bytes now, where `sha256` is what whoever sent them said. */
+  md5?: Uint8Array | null;
   storedAt: Date | null;
 }
 

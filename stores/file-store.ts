@@ -10,6 +10,7 @@ import { copyFile, link, opendir, readdir, readFile, rename, rm, rmdir } from 'n
 import { basename, dirname, join, resolve } from 'node:path';
 import { relativePath } from '../contracts/names.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
+import type { CopyProof } from '../contracts/receipt-facts.ts';
 import {
   type ArtifactStore,
   DamagedError,
@@ -17,6 +18,7 @@ import {
   StoreError,
   type TransferOptions,
 } from './artifact-store.ts';
+import { CopyProofs } from './copy-proofs.ts';
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { codeOf, guarded, storeError } from './file-errors.ts';
 import { isPartFile, removeIfStale, removeStaleParts, withPartFile } from './part-file.ts';
@@ -40,6 +42,7 @@ import {
 export class FileStore implements ArtifactStore {
   readonly address: string;
   readonly #root: StoreRoot;
+  readonly #proofs = new CopyProofs();
 
   /**
    * `folder` is absolute. `isStore` is false for a folder out of a store, or a copy of one, to read from. `identity` is that of
@@ -155,9 +158,17 @@ export class FileStore implements ArtifactStore {
     if (file === null) return null;
     return guarded(
       `cannot read ${this.#root.shown(path)}`,
-      async () => ({ path, ...(await digestFile(file, options)) }),
+      async () => {
+        const digest = await digestFile(file, options);
+        this.#proofs.note(path, 'readBack');
+        return { path, ...digest };
+      },
       options.signal,
     );
+  }
+
+  proofOf(path: string): CopyProof | null {
+    return this.#proofs.of(path);
   }
 
   async *list(folder: string): AsyncIterable<{ path: string; size: number }> {
@@ -214,6 +225,7 @@ export class FileStore implements ArtifactStore {
           const there = await digestFile(target, { signal: options.signal });
           if (isSame(there, await digest())) {
             options.onBytes?.(size);
+            this.#proofs.note(path, 'readBack');
             return { path, ...there };
           }
         }
@@ -221,6 +233,7 @@ export class FileStore implements ArtifactStore {
           const copied = await writeWhole(part, fill, options);
           await rename(part, target);
           await syncFolder(folder);
+          this.#proofs.note(path, 'readBack');
           return { path, ...copied };
         });
       },

@@ -42,7 +42,7 @@ async function* allBytes(
       // Of the same version: half of one object and half of another would be neither.
       body ??= await bucket.get(key, { offset: at, length: end - at, etag }, options);
       if (!body) throw new BucketError('gone', 'the object was removed while it was read');
-      for await (const chunk of idleLimit(body.bytes)) {
+      for await (const chunk of idleLimit(body.bytes, policy.idleMs)) {
         if (at + chunk.length > end) throw new BucketError('damaged', 'more bytes came than were asked for');
         at += chunk.length;
         retries.progressed();
@@ -61,11 +61,4 @@ async function* allBytes(
       await retries.failed(error);
     }
   }
-}
-
-/** All of `bytes`, in one piece. */
-export async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of bytes) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }

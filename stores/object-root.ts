@@ -8,6 +8,7 @@ import { experimentsFolder, OtherStoreError, StoreError } from './artifact-store
 import type { Bucket, Call } from './bucket.ts';
 import { Retries, type RetryOptions, type RetryPolicy, withRetries } from './retries.ts';
 import { sha256Of } from './sha256.ts';
+import { collect, idleLimit } from './stalled.ts';
 import { identityIn, markName, markText } from './store-mark.ts';
 
 /** What was seen so recently is taken for granted: every call asks. */
@@ -36,7 +37,7 @@ export class ObjectRoot {
     const why = parsed.success
       ? Buffer.byteLength(key) > most
         ? `with the prefix of the store it has more than ${most} bytes`
-        : null
+        : (this.bucket.keyProblem?.(key) ?? null)
       : parsed.error.issues.map(({ message }) => message).join('; ');
     if (why === null) return key;
     throw new StoreError(`path is ${JSON.stringify(path.length > 80 ? `${path.slice(0, 79)}…` : path)}: ${why}`, false);
@@ -100,9 +101,7 @@ export class ObjectRoot {
     return this.tried(`cannot read ${this.shown(markName)}`, options, async () => {
       const found = await this.bucket.get(`${this.prefix}/${markName}`, { offset: 0, length: mostOfMark }, options);
       if (!found) return null;
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of found.bytes) chunks.push(chunk);
-      return Buffer.concat(chunks).toString('utf8');
+      return (await collect(idleLimit(found.bytes, this.policy.idleMs))).toString('utf8');
     });
   }
 }

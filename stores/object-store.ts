@@ -6,6 +6,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { PublishedFile } from '../contracts/receipt.ts';
+import type { CopyProof } from '../contracts/receipt-facts.ts';
 import {
   type ArtifactStore,
   DamagedError,
@@ -13,16 +14,18 @@ import {
   StoreError,
   type TransferOptions,
 } from './artifact-store.ts';
-import type { Bucket, BucketObject } from './bucket.ts';
+import type { Bucket, BucketObject, LinkOptions } from './bucket.ts';
+import { CopyProofs } from './copy-proofs.ts';
 import { keyOfNote, notedSha256, noteKeyOf, noteText } from './digest-note.ts';
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { guarded } from './file-errors.ts';
-import { collect, openObject } from './object-download.ts';
+import { openObject } from './object-download.ts';
 import { ObjectRoot } from './object-root.ts';
 import { type Upload, uploadBytes, uploadFile } from './object-upload.ts';
 import { removeStaleParts, withPartFile } from './part-file.ts';
 import { patient, type RetryOptions, type RetryPolicy } from './retries.ts';
 import { sha256Of } from './sha256.ts';
+import { collect } from './stalled.ts';
 import { entryAt, isSame, shownDigest, syncFolder, withRegularFile, writeWhole } from './whole-file.ts';
 
 /** An upload whose last part is older than this is nobody's: other hosts may be at theirs. */
@@ -46,6 +49,7 @@ export interface ObjectStoreOptions {
 export class ObjectStore implements ArtifactStore {
   readonly address: string;
   readonly #bucket: Bucket;
+  readonly #proofs = new CopyProofs();
   readonly #staleMs: number;
   readonly #root: ObjectRoot;
   /** The same, for who does not wait long. */
@@ -166,6 +170,16 @@ export class ObjectStore implements ArtifactStore {
     return opened && { bytes: await collect(opened.bytes), size: opened.object.size };
   }
 
+  async link(path: string, options: LinkOptions): Promise<string | null> {
+    const key = this.#root.keyOf(path);
+    await this.#root.requirePresent();
+    return this.#root.tried(
+      `cannot make a link to ${this.#root.shown(path)}`,
+      {},
+      async () => (await this.#bucket.link?.(key, options)) ?? null,
+    );
+  }
+
   async verify(path: string, options: TransferOptions = {}): Promise<PublishedFile | null> {
     const there = await this.#head(this.#root.keyOf(path), path, options);
     if (!there) {
@@ -173,6 +187,10 @@ export class ObjectStore implements ArtifactStore {
       return null;
     }
     return { path, size: there.size, sha256: await this.#digestOf(path, there, options) };
+  }
+
+  proofOf(path: string): CopyProof | null {
+    return this.#proofs.of(path);
   }
 
   async *list(folder: string): AsyncIterable<{ path: string; size: number }> {
@@ -265,6 +283,7 @@ export class ObjectStore implements ArtifactStore {
 
   /** The SHA-256 of an object in hexadecimal: as its provider has checked it, or noted beside it, else by reading it. */
   async #digestOf(path: string, object: BucketObject, options: TransferOptions): Promise<string> {
+    this.#proofs.note(path, 'checksum');
     if (object.sha256 !== null) return object.sha256;
     const note = this.#root.pathOf(noteKeyOf(this.#root.keyOf(path)));
     const opened = await openObject(this.#root, note, { offset: 0, length: 4096 }, options);
@@ -277,11 +296,13 @@ export class ObjectStore implements ArtifactStore {
     if (!opened) throw new StoreError(`cannot read ${this.#root.shown(path)}: it was removed meanwhile`, true);
     const hash = createHash('sha256');
     for await (const chunk of opened.bytes) hash.update(chunk);
+    this.#proofs.note(path, 'readBack');
     return { size: opened.object.size, sha256: hash.digest('hex') };
   }
 
   async #proved(path: string, upload: Upload, options: TransferOptions): Promise<PublishedFile> {
     const { size, sha256, etag, parts } = upload;
+    this.#proofs.note(path, 'checksum');
     if (!upload.proved) {
       const found = await this.#readBack(path, options);
       if (!isSame(found, upload))

@@ -94,7 +94,8 @@ async function uploadParts(
   const key = root.keyOf(path);
   const doing = `cannot write ${root.shown(path)}`;
   const partBytes = partSize(size, bucket.limits);
-  const left = takeUp ? await leftUpload(root, key, doing, options) : null;
+  const isOfFile = (uploaded: readonly UploadedPart[]) => areOfFile(uploaded, file, size, partBytes);
+  const left = takeUp ? await leftUpload(root, key, doing, isOfFile, options) : null;
   const upload = left?.upload ?? (await root.tried(doing, options, () => bucket.beginUpload(key, options)));
   ours.add(upload);
   const broken = new AbortController();
@@ -110,8 +111,7 @@ async function uploadParts(
       const bytes = buffer.subarray(0, length);
       const sha256 = await sha256OfMany(bytes);
       const there = left?.parts.get(number);
-      const isThere = there?.size === length && there.sha256 !== null && Buffer.compare(there.sha256, sha256) === 0;
-      parts[number - 1] = isThere
+      parts[number - 1] = isPart(there, bytes, sha256)
         ? there
         : await root.tried(doing, { ...options, signal }, () =>
             bucket.putPart(key, upload, number, bytes, sha256, { signal }),
@@ -152,6 +152,13 @@ async function uploadParts(
   }
 }
 
+/** Whether a part that is there has these bytes. */
+const isPart = (there: UploadedPart | undefined, bytes: Uint8Array, sha256: Uint8Array): there is UploadedPart =>
+  there?.size === bytes.length &&
+  there.sha256 !== null &&
+  Buffer.compare(there.sha256, sha256) === 0 &&
+  (!there.md5 || Buffer.compare(there.md5, createHash('md5').update(bytes).digest()) === 0);
+
 /** What is there under this name becomes the object. */
 async function complete(
   root: ObjectRoot,
@@ -184,19 +191,51 @@ async function complete(
   });
 }
 
-/** The newest upload of this key that nobody in this process is at, with its parts. */
-async function leftUpload(root: ObjectRoot, key: string, doing: string, options: RetryOptions) {
+/** Uploads of a key that are looked into, newest first. */
+const mostLooked = 8;
+
+/** The newest upload of this key whose parts are those of the file, and that nobody in this process is at. */
+async function leftUpload(
+  root: ObjectRoot,
+  key: string,
+  doing: string,
+  isOfFile: (parts: readonly UploadedPart[]) => Promise<boolean>,
+  options: RetryOptions,
+) {
   const { bucket } = root;
   return root.tried(doing, options, async () => {
-    let newest: { upload: string; begunAt: number } | null = null;
-    for await (const one of bucket.uploads(key, options)) {
-      const begunAt = one.begunAt?.getTime() ?? 0;
-      if (one.key === key && !ours.has(one.upload) && begunAt >= (newest?.begunAt ?? 0))
-        newest = { upload: one.upload, begunAt };
+    const found: { upload: string; begunAt: number }[] = [];
+    for await (const one of bucket.uploads(key, options))
+      if (one.key === key && !ours.has(one.upload))
+        found.push({ upload: one.upload, begunAt: one.begunAt?.getTime() ?? 0 });
+    for (const { upload } of found.sort((a, b) => b.begunAt - a.begunAt).slice(0, mostLooked)) {
+      const parts = await bucket.parts(key, upload, options);
+      if (parts && (!bucket.hasForeignUploads || (await isOfFile(parts))))
+        return { upload, parts: new Map(parts.map((part) => [part.number, part])) };
     }
-    const parts = newest && (await bucket.parts(key, newest.upload, options));
-    return newest && parts && { upload: newest.upload, parts: new Map(parts.map((part) => [part.number, part])) };
+    return null;
   });
+}
+
+/**
+ * Whether an upload is of this file, cut as we cut it. Another tool may be at one of the same key, which must not get our parts: without
+ * parts nobody can tell, and it is left alone. One part is read here; each of the others is compared when it is its turn to be sent.
+ */
+async function areOfFile(
+  parts: readonly UploadedPart[],
+  file: FileHandle,
+  size: number,
+  partBytes: number,
+): Promise<boolean> {
+  const [first] = parts;
+  const fits = (part: UploadedPart) =>
+    part.sha256 !== null && part.size === Math.min(partBytes, size - (part.number - 1) * partBytes);
+  if (first === undefined || !parts.every(fits)) return false;
+  const bytes = Buffer.allocUnsafe(first.size);
+  const filled = await fill(file, bytes, (first.number - 1) * partBytes);
+  return (
+    filled === first.size && first.sha256 !== null && Buffer.compare(first.sha256, await sha256OfMany(bytes)) === 0
+  );
 }
 
 const MiB = 1 << 20;

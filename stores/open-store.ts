@@ -5,6 +5,8 @@ import { type ArtifactStore, StoreError } from './artifact-store.ts';
 import { azureAddress } from './azure-address.ts';
 import { AzureBucket } from './azure-bucket.ts';
 import { FileStore } from './file-store.ts';
+import { gcsAddress } from './gcs-address.ts';
+import { GcsBucket } from './gcs-bucket.ts';
 import { ObjectStore } from './object-store.ts';
 import { s3Address } from './s3-address.ts';
 import { S3Bucket } from './s3-bucket.ts';
@@ -18,8 +20,12 @@ const schemes: Readonly<Record<string, Open>> = {
     return new ObjectStore({ bucket: new S3Bucket(bucket), prefix, isStore, identity });
   },
   az: (address, isStore, identity) => {
-    const { container, prefix } = azureAddress(address);
-    return new ObjectStore({ bucket: new AzureBucket(container), prefix, isStore, identity });
+    const { bucket, prefix } = azureAddress(address);
+    return new ObjectStore({ bucket: new AzureBucket(bucket), prefix, isStore, identity });
+  },
+  gs: (address, isStore, identity) => {
+    const { bucket, prefix } = gcsAddress(address);
+    return new ObjectStore({ bucket: new GcsBucket(bucket), prefix, isStore, identity });
   },
 };
 
@@ -44,7 +50,8 @@ function open(address: string, isStore: boolean, identity: string | null): Artif
   return new FileStore(address, isStore, identity);
 }
 
-const allowed = 'a store is an absolute path, a file: address, s3://BUCKET/PREFIX or az://CONTAINER/PREFIX';
+const allowed =
+  'a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX';
 
 function pathOfUrl(address: string): string {
   try {

@@ -10,10 +10,18 @@ export interface RetryPolicy {
   mostMs: number;
   /** Longer than this nobody waits here, whatever the provider asks for: the activity is tried again by its server. */
   mostRetryAfterMs: number;
+  /** A download of which nothing came for so long counts as broken. */
+  idleMs: number;
 }
 
 /** About a minute in all. */
-export const patient: RetryPolicy = { tries: 9, firstMs: 250, mostMs: 15_000, mostRetryAfterMs: 60_000 };
+export const patient: RetryPolicy = {
+  tries: 9,
+  firstMs: 250,
+  mostMs: 15_000,
+  mostRetryAfterMs: 60_000,
+  idleMs: 60_000,
+};
 
 export interface RetryOptions {
   signal?: AbortSignal | undefined;

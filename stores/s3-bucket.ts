@@ -8,19 +8,22 @@ import {
   type BucketObject,
   type ByteRange,
   type Call,
+  type LinkOptions,
   type Proof,
   type PutOptions,
   type UploadedPart,
 } from './bucket.ts';
 import { proofOfParts } from './part-proof.ts';
-import { forgetConnection, type S3Connection, sharedConnection } from './s3-client.ts';
+import { type S3Connection, s3Connection } from './s3-client.ts';
 import { isCode, isOfCredentials, s3Error, statusOf } from './s3-errors.ts';
+import { presigned } from './s3-link.ts';
 
 type Facts = Pick<HeadObjectCommandOutput, 'ETag' | 'ChecksumSHA256' | 'ChecksumType' | 'Metadata'>;
 
 export class S3Bucket implements Bucket {
   readonly address: string;
   readonly keepsDigest = false;
+  readonly hasForeignUploads = true;
   readonly limits: BucketLimits = { keyBytes: 1024, partBytes: 16 << 20, parts: 10_000, deletes: 1000 };
   #clockOffset = 0;
 
@@ -262,6 +265,10 @@ export class S3Bucket implements Bucket {
     });
   }
 
+  link(key: string, options: LinkOptions): Promise<string | null> {
+    return this.#send({}, (connection) => presigned(connection, this.#at(key), options));
+  }
+
   now(): number {
     return Date.now() + this.#clockOffset;
   }
@@ -276,13 +283,13 @@ export class S3Bucket implements Bucket {
   ): Promise<T> {
     let connection: S3Connection | null = null;
     try {
-      connection = await sharedConnection();
+      connection = await s3Connection.get();
       const answer = await ask(connection, signal ? { abortSignal: signal } : {});
       this.#clockOffset = connection.client.config.systemClockOffset;
       return answer;
     } catch (error) {
       signal?.throwIfAborted();
-      if (connection !== null && (isOfCredentials(error) || statusOf(error) === 403)) forgetConnection(connection);
+      if (connection !== null && (isOfCredentials(error) || statusOf(error) === 403)) s3Connection.forget(connection);
       throw s3Error(error);
     }
   }

@@ -2,42 +2,33 @@
  * The client of the AWS SDK, by the standard settings of AWS: environment and `~/.aws/config`. Credentials come from its own default chain, and
  * are never read here.
  */
-import type { S3Client } from '@aws-sdk/client-s3';
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import { SharedClient } from './shared-client.ts';
 
 export type Sdk = typeof import('./aws-s3.ts');
 export interface S3Connection {
   sdk: Sdk;
   client: S3Client;
+  /** For addresses that others are given; null where nobody says that they reach the server, or nobody is to have any. */
+  links: S3Client | null;
 }
 
 /** A connection on which nothing moves for so long is given up. */
 export const idleMs = 60_000;
 
-/** What decides which server is asked, and as whom: another client for other values. */
-const variables = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE'];
-const credentials = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
-const connections = new Map<string, Promise<S3Connection>>();
-
-/** The one of this process, with its open connections and its credentials. */
-export function sharedConnection(): Promise<S3Connection> {
-  const key = JSON.stringify([...variables, ...credentials].map((name) => process.env[name]));
-  const there = connections.get(key);
-  if (there) return there;
-  const made = connect();
-  connections.set(key, made);
-  made.catch(() => connections.delete(key));
-  return made;
-}
-
-/** Its credentials were refused: the next one reads them anew. Those of a file tell no time at which to do so. */
-export function forgetConnection(connection: S3Connection): void {
-  for (const [key, made] of connections) {
-    const forget = (one: S3Connection) => {
-      if (one === connection && connections.get(key) === made) connections.delete(key);
-    };
-    void made.then(forget, () => undefined);
-  }
-}
+/** The one of this process. */
+export const s3Connection = new SharedClient(
+  [
+    'EPOCHAL_LINK_ENDPOINT',
+    'AWS_ENDPOINT_URL_S3',
+    'AWS_ENDPOINT_URL',
+    'AWS_REGION',
+    'AWS_DEFAULT_REGION',
+    'AWS_PROFILE',
+    ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'],
+  ],
+  connect,
+);
 
 async function connect(): Promise<S3Connection> {
   // It tells of Node versions that later ones of it need: this one comes with the package, and is chosen there.
@@ -47,7 +38,7 @@ async function connect(): Promise<S3Connection> {
   const { env } = process;
   const endpoint = env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || profile.endpoint_url;
   const style = profile['s3.addressing_style'];
-  const client = new sdk.S3Client({
+  const settings: S3ClientConfig = {
     region: env.AWS_REGION || env.AWS_DEFAULT_REGION || profile.region || 'us-east-1',
     // As AWS's own command line: a server of one's own rarely has a name for each bucket.
     forcePathStyle: style === 'path' || (endpoint !== undefined && style !== 'virtual'),
@@ -58,8 +49,14 @@ async function connect(): Promise<S3Connection> {
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
     requestHandler: { connectionTimeout: 10_000, socketTimeout: idleMs },
-  });
-  return { sdk, client };
+  };
+  const client = new sdk.S3Client(settings);
+  // AWS itself is reached from everywhere; of a server of one's own only a person knows by which address.
+  const linkEndpoint = env.EPOCHAL_LINK_ENDPOINT || (endpoint === undefined ? null : 'none');
+  const linksFrom = (address: string) =>
+    new sdk.S3Client({ ...settings, endpoint: address, forcePathStyle: style !== 'virtual' });
+  const links = linkEndpoint === null ? client : linkEndpoint === 'none' ? null : linksFrom(linkEndpoint);
+  return { sdk, client, links };
 }
 
 /** Of the chosen profile in `~/.aws/config`, nested ones with a dot; the SDK has no setting for how buckets are addressed. */

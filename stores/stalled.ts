@@ -18,6 +18,13 @@ export async function* idleLimit(bytes: AsyncIterable<Uint8Array>, ms = idleMs):
   }
 }
 
+/** All of `bytes`, in one piece. */
+export async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bytes) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
 async function within<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -44,6 +51,23 @@ export class IdleSignal {
   ) {
     this.signal = outer ? AbortSignal.any([outer, this.#idle.signal]) : this.#idle.signal;
     this.#timer = setTimeout(() => this.#idle.abort(), ms);
+  }
+
+  /** `work`, which knows no signal. */
+  async race<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this;
+    let abort = () => {};
+    const aborted = new Promise<never>((_, reject) => {
+      abort = () => reject(signal.reason);
+    });
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+    try {
+      return await Promise.race([work, aborted]);
+    } finally {
+      signal.removeEventListener('abort', abort);
+      work.catch(() => undefined);
+    }
   }
 
   moved(): void {

@@ -8,11 +8,13 @@ import {
   type LedgerEntry,
   type Position,
 } from '../contracts/checkpoint.ts';
+import { relativePath } from '../contracts/names.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
 import type { Known } from '../contracts/run-activities.ts';
 import type { Session } from '../contracts/session.ts';
 import { type ArtifactStore, DamagedError, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
+import { loneFiles } from '../stores/lone-files.ts';
 import { fileInside } from './inside.ts';
 import { type RunFolder, readIfThere, replaceFile, sizeOf } from './run-folders.ts';
 import { epochRows, parseJson, readManifest, readManifests, start } from './run-report.ts';
@@ -316,10 +318,12 @@ export async function removeStrays(
   }
   for (const [checkpoint, paths] of names) {
     const folder = `${output}/checkpoints/${checkpoint}`;
+    // What another tool has put there: in the place of the folder, or under a name that is none of ours.
+    if (!relativePath.safeParse(checkpoint).success) continue;
     const entry = kept.find(({ name }) => name === checkpoint);
     if (entry) {
       const own = new Set(['checkpoint.json', ...entry.files.map(({ path }) => path)]);
-      for (const path of paths) if (!own.has(path)) await store.remove(`${folder}/${path}`);
+      for (const path of loneFiles(paths)) if (!own.has(path)) await store.remove(`${folder}/${path}`);
       continue;
     }
     const text = paths.includes('checkpoint.json') ? await readText(store, `${folder}/checkpoint.json`) : null;

@@ -25,7 +25,8 @@ import { Runs } from './runs.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
 import { takeUpSessions, tellRun } from './take-up.ts';
 import { Upkeep } from './upkeep.ts';
-import { askToHandOver, handOverSignal, takeDataFolder } from './worker-lock.ts';
+import { askToHandOver, takeDataFolder } from './worker-lock.ts';
+import { WorkerSignals } from './worker-signals.ts';
 
 export interface StartOptions {
   settings: WorkerSettings;
@@ -64,8 +65,6 @@ export interface RunningWorker {
 const drainSeconds = 60;
 /** How long what is under way may take when the worker hands over: before its activities are cancelled. */
 const handOverSeconds = drainSeconds - 10;
-/** After a second signal: to tell the server that sessions have ended, then the process ends whatever it is doing. */
-const atOnceMs = 5_000;
 const pollers = { type: 'simple-maximum', maximum: 2 } as const;
 
 /**
@@ -241,7 +240,7 @@ export interface WorkerCommand {
 export async function runWorkerUntilSignal({ temporal, control }: WorkerCommand = {}): Promise<number> {
   const settings = readSettings();
   const log = createLogger();
-  const signals = new Signals(log);
+  const signals = new WorkerSignals(log);
   // One session's bad luck must not end those of all other runs; what failed is retried by whoever asked for it.
   const onRejection = (error: unknown) => log.error({ err: error }, 'unhandled promise rejection');
   process.on('unhandledRejection', onRejection);
@@ -266,74 +265,6 @@ const nullIf = (signal: AbortSignal) => (error: unknown) => {
   if (!signal.aborted || error !== signal.reason) throw error;
   return null;
 };
-
-const listened = ['SIGTERM', 'SIGINT', 'SIGHUP', handOverSignal] as const;
-
-/**
- * SIGTERM and SIGINT from the beginning: one that comes while the worker starts is obeyed as soon as it serves. SIGHUP
- * (the terminal, or npm, is gone) is a first one, and never a second.
- */
-class Signals {
-  readonly #log: Logger;
-  #count = 0;
-  #handsOver = false;
-  #worker: RunningWorker | null = null;
-  #urge: () => void = () => undefined;
-  readonly #asking = new AbortController();
-  /** Aborted by the first signal to drain. */
-  readonly asked = this.#asking.signal;
-  /** Resolves when nothing is waited for any more: a while after the second signal, at once while the worker starts. */
-  readonly urged = new Promise<null>((resolve) => {
-    this.#urge = () => resolve(null);
-  });
-  readonly #listener = (signal: NodeJS.Signals) => this.#hear(signal);
-
-  constructor(log: Logger) {
-    this.#log = log;
-    for (const signal of listened) process.on(signal, this.#listener);
-  }
-
-  async obeyedBy(worker: RunningWorker): Promise<void> {
-    this.#worker = worker;
-    if (this.#count > 0) this.#obey(worker);
-    else if (this.#handsOver) this.#leave(worker);
-    await worker.stopped;
-  }
-
-  close(): void {
-    for (const signal of listened) process.off(signal, this.#listener);
-  }
-
-  #hear(signal: NodeJS.Signals): void {
-    if (signal === handOverSignal) return this.#handOver();
-    if (signal === 'SIGHUP' && this.#count > 0) return;
-    this.#count++;
-    const how =
-      this.#count === 1 ? 'draining: trainers checkpoint, their runs resume elsewhere; again: at once' : 'at once';
-    this.#log.info({ signal }, how);
-    this.#asking.abort(new Error(signal));
-    if (this.#worker) this.#obey(this.#worker);
-    else if (this.#count > 1) this.#urge();
-  }
-
-  /** Once: whoever asks for more than that sends another signal. */
-  #handOver(): void {
-    if (this.#handsOver || this.#count > 0) return;
-    this.#handsOver = true;
-    this.#log.info('handing over: trainers train on, and the next worker takes them up');
-    if (this.#worker) this.#leave(this.#worker);
-  }
-
-  #leave(worker: RunningWorker): void {
-    worker.handOver().then(this.#urge, (error) => this.#log.error({ err: error }, 'the worker did not hand over'));
-  }
-
-  #obey(worker: RunningWorker): void {
-    const going = this.#count === 1 ? worker.drain() : worker.stopNow();
-    going.catch((error) => this.#log.error({ err: error }, 'the worker did not shut down cleanly'));
-    if (this.#count > 1) void delay(atOnceMs, undefined, { ref: false }).then(this.#urge);
-  }
-}
 
 /** `epochal worker --handover`. Answers the exit code. */
 export async function handOver(): Promise<number> {

@@ -108,11 +108,11 @@ export class Runs {
     return current !== null && current.id !== session;
   }
 
-  /** Whether the run ends or publishes at present. Throws when the server does not answer. */
+  /** Whether the run ends or publishes at present, or tells its observers that it has. Throws when the server does not answer. */
   async isLanding(run: string): Promise<boolean> {
     const { status, typedSearchAttributes } = await this.client.workflow.getHandle(run).describe();
     const state = typedSearchAttributes.get(attributes.state) ?? '';
-    return status.name === 'RUNNING' && ['stopping', 'uploading'].includes(state);
+    return status.name === 'RUNNING' && ['stopping', 'uploading', 'stopped'].includes(state);
   }
 
   /** Whether the run has still to decide what comes after the epoch on `host`. Throws when the server does not answer. */

@@ -6,6 +6,7 @@ import { sha256 } from '../contracts/names.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { Materials, ReceiptFacts } from '../contracts/receipt-facts.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
+import { fileList } from '../stores/file-list.ts';
 import type { RunFolder } from './run-folders.ts';
 import { readMaterials } from './trainer-materials.ts';
 
@@ -17,6 +18,9 @@ export interface Landed {
   store: ArtifactStore;
   /** Null: its host is gone. */
   folder: RunFolder | null;
+  /** Of the run, in the store. */
+  output: string;
+  checkpoints: Receipt['checkpoints'];
   /** As it was before: what its run, or who landed it earlier, has told. */
   receipt: Receipt;
   /** All that is published beside checkpoints. */
@@ -26,19 +30,26 @@ export interface Landed {
 }
 
 export async function factsOf(landed: Landed): Promise<ReceiptFacts> {
-  const { life, store, folder, receipt, files, config, data } = landed;
+  const { life, store, folder, output, checkpoints, receipt, files, config, data } = landed;
   // What the run remembers is its last session's; a folder that was left behind may be an earlier one's.
   const known = receipt.materials ?? (folder && (await readMaterials(folder))) ?? unknown;
   return {
     life,
     storeIdentity: await store.identity(),
     materials: { ...known, config: config.sha256, data: sha256.safeParse(data?.splitSha256).data ?? known.data },
+    proofs: proofsOf(store, output, [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files]),
     filesSha256: createHash('sha256').update(fileList(files)).digest('hex'),
   };
 }
 
-const unknown: Materials = { trainer: null, environment: null, sdk: null, config: null, data: null, from: null };
+/** Of files whose paths are inside `output`. */
+function proofsOf(store: ArtifactStore, output: string, files: readonly PublishedFile[]) {
+  const proofs = { checksum: 0, readBack: 0 };
+  for (const { path } of files) {
+    const proof = store.proofOf(`${output}/${path}`);
+    if (proof) proofs[proof] += 1;
+  }
+  return proofs;
+}
 
-/** `files.jsonl`. */
-export const fileList = (files: readonly PublishedFile[]): string =>
-  files.map((file) => `${JSON.stringify(file)}\n`).join('');
+const unknown: Materials = { trainer: null, environment: null, sdk: null, config: null, data: null, from: null };

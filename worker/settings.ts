@@ -79,6 +79,13 @@ const environmentSchema = z.object({
       },
     )
     .optional(),
+  /** Read where links are made. */
+  EPOCHAL_LINK_ENDPOINT: z
+    .string()
+    .refine((address) => address === 'none' || z.url({ protocol: /^https?$/ }).safeParse(address).success, {
+      error: 'must be an http: or https: address, or none',
+    })
+    .optional(),
   EPOCHAL_WORKFLOW_QUEUE: name.default(workflowQueue),
   EPOCHAL_SESSION_IDLE_SECONDS: count(5, 7 * 24 * 3600).default(300),
   EPOCHAL_KEPT_DAYS: count(0, 3650).default(0),

@@ -61,6 +61,7 @@ export class TrainerWatch {
 
   async #lookForHangs(signal: AbortSignal): Promise<void> {
     let savedBytes = 0;
+    let snapshotBytes = 0;
     while (!signal.aborted) {
       this.#hangs.pause();
       await delay(hangCheckEvery, undefined, { signal }).catch(() => undefined);
@@ -71,7 +72,14 @@ export class TrainerWatch {
         savedBytes = bytes;
       }
       if (signal.aborted || this.#parts.mayBeSilent() || !this.#hangs.hangs) continue;
-      const limit = (await isBeingSaved(this.#parts.folder)) ? this.#hangs.saveLimitSeconds : this.#hangs.limitSeconds;
+      const isSaving = await isBeingSaved(this.#parts.folder);
+      if (isSaving) {
+        // Nobody tells of the saving of a snapshot: that it grows is looked at where it is silent for long.
+        const bytes = await folderBytes(this.#parts.folder.snapshots);
+        if (bytes !== snapshotBytes) this.#hangs.alive();
+        snapshotBytes = bytes;
+      }
+      const limit = isSaving ? this.#hangs.saveLimitSeconds : this.#hangs.limitSeconds;
       const { phase, silentSeconds } = this.#hangs;
       // It has moved while the folder was read, or it saves.
       if (limit === null || silentSeconds <= limit) continue;

@@ -14,6 +14,7 @@ import { removeCommand } from './remove-command.ts';
 import { runCommands } from './run-commands.ts';
 import { serviceCommands } from './service-commands.ts';
 import type { Root } from './shared-options.ts';
+import { storeCommands } from './store-commands.ts';
 import { trainCommands } from './train-commands.ts';
 
 /** What the script of `epochal completion` calls. yargs would not wait for the server's answer. */
@@ -68,6 +69,8 @@ async function complete(cli: Cli, words: readonly string[]): Promise<readonly st
     if (rest.length === 1) return ['ls', 'publish', 'rm'].filter((word) => word.startsWith(current));
     return current === 'rm' && rest.length === 2 ? completeRuns(cli, 'folders rm', second) : [];
   }
+  if (command === 'store')
+    return rest.length === 1 ? ['ls', 'verify', 'copy', 'gc'].filter((word) => word.startsWith(current)) : [];
   if (command === 'cp') {
     // What follows the run is not known without listing its files.
     return rest.length === 1 ? (await completeRuns(cli, command, current)).map((run) => `${run}:`) : [];
@@ -97,6 +100,7 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
     compareCommand,
     removeCommand,
     hostCommands,
+    storeCommands,
     serviceCommands,
   ])
     add(root, cli);

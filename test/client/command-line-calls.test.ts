@@ -65,6 +65,10 @@ describe('wrong calls', () => {
       'folders ls',
       'folders publish',
       'folders rm',
+      'store ls',
+      'store verify',
+      'store copy',
+      'store gc',
       'worker',
       'doctor',
     ];

@@ -9,6 +9,7 @@ import { TrainingClient } from '../../client/training-client.ts';
 import type { WatchItem } from '../../client/watch.ts';
 import { type RunConfigInput, runConfigSchema } from '../../contracts/run-config.ts';
 import { SessionProblem } from '../../worker/session-start.ts';
+import { Hold } from '../faults/hold.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
 
@@ -34,12 +35,21 @@ async function errorOf<E extends Error>(type: Thrown<E>, work: Promise<unknown>)
 
 describe('starting', () => {
   it('checks on a worker, starts, and is watched to its receipt', async () => {
-    const started = await client.start(host.config({ epochs: 3, parameters: { batches: 40, batch_seconds: 0.02 } }));
+    const hold = await Hold.at(host.settings.dataFolder, ['2:20']);
+    const parameters = { batches: 40, batch_seconds: 0.02, ...hold.parameters };
+    const started = await client.start(host.config({ epochs: 3, parameters }));
     expect(started.run).toMatch(/^counter-\d{8}-\d{6}-[0-9a-f]{4}$/);
     expect(started.outputFolder).toBe(join(host.settings.store, 'experiments/default', started.run));
     expect(started.config.parameters).toMatchObject({ batches: 40, validation_batches: 2 });
     const items: WatchItem[] = [];
-    for await (const item of client.watch(started.run, { intervalMs: 50 })) items.push(item);
+    let isSeen = false;
+    for await (const item of client.watch(started.run, { intervalMs: 50 })) {
+      items.push(item);
+      // It does not end before somebody has seen it train.
+      if (isSeen || item.kind !== 'progress' || item.progress.phase !== 'train' || item.progress.batch === 0) continue;
+      isSeen = true;
+      await hold.release();
+    }
     const views = items.flatMap((item) => (item.kind === 'view' ? [item.view] : []));
     expect(new Set(views.map(({ state }) => state))).toContain('training');
     expect(views.map(({ position }) => position.epoch)).toEqual(

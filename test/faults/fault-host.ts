@@ -71,6 +71,8 @@ export class FaultHosts {
   ): Promise<FaultRun> {
     const whole: RunConfigInput = { trainer: 'counter', epochs: 3, pool: this.pool, ...config };
     whole.deadlines = { ...patient, ...config.deadlines };
+    // What a fault costs is counted from checkpoints, which happen when a test says so; who tests snapshots asks for them.
+    whole.checkpoints = { snapshots: 'off', ...config.checkpoints };
     const input: TrainingRunInput = { config: whole, draft: options.draft ?? false };
     const handle = await this.client.workflow.start(trainingRunType, {
       workflowId: options.run ?? `run-${randomUUID().slice(0, 8)}`,

@@ -10,7 +10,7 @@ export class Hold {
     private readonly places: readonly string[],
   ) {}
 
-  /** `places`: `epoch:batch`, that batch not being done yet, `epoch:v<batch>` in validation, or `finish`. */
+  /** `places`: `epoch:batch`, that batch not being done yet, `epoch:v<batch>` in validation, `set_up:<step>` of one with images, or `finish`. */
   static async at(parent: string, places: readonly string[]): Promise<Hold> {
     const folder = await mkdtemp(join(parent, 'hold-'));
     for (const place of places) await writeFile(join(folder, place), '');

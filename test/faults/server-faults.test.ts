@@ -79,6 +79,7 @@ describe('a server killed and started again', () => {
     const run = await hosts.start({
       epochs: 2,
       parameters: { fail_at: '2:3' },
+      // Seconds, of which it has not seen one when the server goes.
       failures: { restarts: 1, backoffSeconds: 20, maxBackoffSeconds: 20 },
       deadlines: patient,
     });

@@ -32,7 +32,11 @@ const slow = { batches: 40, batch_seconds: 0.05 };
 /** Held in batch 6 of epoch 2, so that what happens to its store or its disk happens before it is done. */
 async function held(config: Partial<RunConfigInput> = {}): Promise<{ run: FaultRun; hold: Hold }> {
   const hold = await hosts.hold('2:6');
-  const run = await hosts.start({ epochs: 2, ...config, parameters: { ...slow, ...hold.parameters } });
+  const run = await hosts.start({
+    epochs: 2,
+    ...config,
+    parameters: { ...slow, ...config.parameters, ...hold.parameters },
+  });
   await hold.reached();
   return { run, hold };
 }
@@ -67,6 +71,24 @@ describe('a store', () => {
       await expectPatience(run, bringBack);
     },
   );
+
+  it('that is away for many epochs holds nothing up and fills no disk; the run says so, and lands when it is back', async () => {
+    worker = await hosts.worker();
+    const { run, hold } = await held({ epochs: 16, parameters: { batches: 7, batch_seconds: 0.01 } });
+    const bringBack = await takeAway(hosts.store);
+    await hold.release();
+    await run.until('has trained all epochs', ({ position }) => position.epoch === 16);
+    const onDisk = async () =>
+      (await readdir(join(worker.runFolder(run.id), 'checkpoints'))).filter((name) => name.startsWith('epoch-')).length;
+    // What it keeps, what was to be stored when the store went, and five that it dropped.
+    expect(await onDisk()).toBeLessThanOrEqual(10);
+    await bringBack();
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', epochs: { trained: 16 }, batches: { wasted: 0 } });
+    const told = receipt.notes.filter((note) => note.startsWith('the store was unavailable, or slower'));
+    expect(told).toHaveLength(1);
+  });
 
   it('that is another one under the same address is refused with both named; the run waits for its own', async () => {
     worker = await hosts.worker();

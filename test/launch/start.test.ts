@@ -2,15 +2,18 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
-import { parseConfig, readYamlFile } from '../../client/parse-config.ts';
 import { TrainingClient } from '../../client/training-client.ts';
 import { runProgram } from '../../worker/run-program.ts';
+import { Hold } from '../faults/hold.ts';
 import { isAlive, LauncherProcess, npmStart, servingProcess, startedServer } from './launcher-process.ts';
 
 // Each trains the demo, some twice: on two busy cores that takes a while.
 vi.setConfig({ testTimeout: 600_000 });
+
+const testTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
 
 let folder: string;
 let env: NodeJS.ProcessEnv;
@@ -28,7 +31,7 @@ const launchByNpm = () => {
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'epochal-start-'));
-  env = { EPOCHAL_DATA_DIR: folder };
+  env = { EPOCHAL_DATA_DIR: folder, EPOCHAL_TRAINERS: testTrainers, EPOCHAL_ALLOWED_PATHS: folder };
 });
 afterEach(async () => {
   for (const launcher of launched.splice(0)) {
@@ -44,17 +47,19 @@ async function leftOver(): Promise<string[]> {
   return stdout.split('\n').filter((line) => line.includes(folder) && !line.includes('ps -eo'));
 }
 
-/** A run that takes longer than the demo, which may be over before a test can disturb it; the next start shows it. */
-async function trainLonger(): Promise<void> {
+/** A run that waits in its third epoch, while the demo may be over before a test can disturb it; the next start shows it. */
+async function trainsAndWaits(): Promise<Hold> {
   const { address } = await startedServer(folder);
   const connection = await Connection.connect({ address });
   const trainings = new TrainingClient(new Client({ connection }), { workerSeconds: 60 });
-  const config = parseConfig(await readYamlFile('trainers/digits/example.yaml'));
-  const { run } = await trainings.start({ ...config, epochs: 80 });
+  const hold = await Hold.at(folder, ['3:2']);
+  const { run } = await trainings.start({ trainer: 'counter', epochs: 6, parameters: hold.parameters });
   await writeFile(join(folder, 'demo.json'), JSON.stringify({ run }));
-  const trained = async () => expect((await trainings.view(run)).position.epoch).toBeGreaterThan(1);
+  await hold.reached();
+  const trained = async () => expect((await trainings.view(run)).position.epoch).toBe(2);
   await vi.waitFor(trained, { timeout: 240_000, interval: 100 });
   await connection.close();
+  return hold;
 }
 
 test('Ctrl-C while a run trains checkpoints it; the next start goes on with it, and ends with its npm', async () => {
@@ -62,11 +67,12 @@ test('Ctrl-C while a run trains checkpoints it; the next start goes on with it, 
   await first.until(/Epochal is running/);
   expect(first.said).toMatch(/completed.*all epochs are trained/);
   const server = await startedServer(folder);
-  await trainLonger();
+  const hold = await trainsAndWaits();
   first.signal('SIGINT');
   expect(await first.ended(), first.said).toBe(0);
   expect(isAlive(server.pid)).toBe(false);
   expect(await leftOver()).toEqual([]);
+  await hold.release();
 
   const second = launchByNpm();
   await second.until(/Epochal is running/);
@@ -107,9 +113,10 @@ test('kill -9 leaves no server and no trainer; the next start goes on with the r
   const first = launch();
   await first.until(/Epochal is running/);
   const server = await startedServer(folder);
-  await trainLonger();
+  const hold = await trainsAndWaits();
   first.signal('SIGKILL');
   await first.ended();
+  await hold.release();
   const second = launch();
   await second.until(/Epochal is running/);
   expect(isAlive(server.pid)).toBe(false);

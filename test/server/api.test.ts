@@ -171,7 +171,7 @@ describe('a run over HTTP', () => {
   });
 
   it('is read on its host while it trains: log, files, metrics', async () => {
-    const config = host.config({ epochs: 50, parameters: { batches: 5, batch_seconds: 0.02, print_noise: true } });
+    const config = host.config({ epochs: 5_000, parameters: { batches: 5, batch_seconds: 0.02, print_noise: true } });
     const { body } = await server.ask('start', { body: { config } });
     const params = { run: body.run };
     await until(

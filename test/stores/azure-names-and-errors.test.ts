@@ -2,7 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { blockName, blockOf } from '../../stores/azure-blocks.ts';
+import { AzureBucket } from '../../stores/azure-bucket.ts';
 import { azureError } from '../../stores/azure-errors.ts';
+import { ObjectRoot } from '../../stores/object-root.ts';
+import { patient } from '../../stores/retries.ts';
+import { S3Bucket } from '../../stores/s3-bucket.ts';
 import { newUploadId } from '../../stores/upload-id.ts';
 
 it('has the upload, number, time and digest of a block in its name, and all names are equally long', () => {
@@ -68,4 +72,18 @@ it.each([
   const told = azureError(error);
   expect(told.trouble).toBe(trouble);
   expect(told.message).toMatch(why);
+});
+
+it('refuses a path that Azure would keep under another name, for good; elsewhere it is one', () => {
+  const rootIn = (bucket: AzureBucket | S3Bucket) => new ObjectRoot(bucket, 'prefix', true, null, patient);
+  for (const path of ['artifacts/a.', 'artifacts./a', 'a...']) {
+    expect(() => rootIn(new AzureBucket('container')).keyOf(path)).toThrow(
+      expect.objectContaining({
+        message: `path is ${JSON.stringify(path)}: it has a name that ends with a dot, which Azure does not keep`,
+        retryable: false,
+      }),
+    );
+    expect(rootIn(new S3Bucket('bucket')).keyOf(path)).toBe(`prefix/${path}`);
+  }
+  expect(rootIn(new AzureBucket('container')).keyOf('.hidden/a.b')).toBe('prefix/.hidden/a.b');
 });

@@ -1,8 +1,9 @@
 /** An object is read to its end, however often the connection breaks, and not once more. */
 import { describe, expect, it } from 'vitest';
 import { type Bucket, BucketError, type ByteRange } from '../../stores/bucket.ts';
-import { collect, openObject } from '../../stores/object-download.ts';
+import { openObject } from '../../stores/object-download.ts';
 import { ObjectRoot } from '../../stores/object-root.ts';
+import { collect } from '../../stores/stalled.ts';
 
 const content = Buffer.from('all the bytes of an object');
 const broken = () => new BucketError('broken', 'the connection was reset');
@@ -25,7 +26,13 @@ function read(...answers: (Buffer | Error)[][]) {
       return { size: content.length, etag: 'one', sha256: null, composite: null, writer: null, bytes };
     },
   } as unknown as Bucket;
-  const root = new ObjectRoot(bucket, 'prefix', false, null, { tries: 3, firstMs: 1, mostMs: 1, mostRetryAfterMs: 1 });
+  const root = new ObjectRoot(bucket, 'prefix', false, null, {
+    tries: 3,
+    firstMs: 1,
+    mostMs: 1,
+    mostRetryAfterMs: 1,
+    idleMs: 1000,
+  });
   const all = async () => {
     const opened = await openObject(root, 'file', { offset: 0 }, {});
     if (!opened) throw new Error('it is not there');

@@ -6,6 +6,8 @@ import { isFolderAddress, openStore } from '../../stores/open-store.ts';
 
 const bucketRule =
   'its bucket name is not one of S3: 3 to 63 lower-case letters, digits, hyphens and dots, with a letter or digit at both ends';
+const gcsRule =
+  'its bucket name is not one of Google Cloud: 3 to 63 lower-case letters, digits, hyphens, underscores and dots, with a letter or digit at both ends';
 const containerRule =
   'its container name is not one of Azure: 3 to 63 lower-case letters, digits and single hyphens, with a letter or digit at both ends';
 const nameRule = 'its prefix must have names between single slashes, none of them "." or ".."';
@@ -14,7 +16,7 @@ const noPrefix = 'it names no prefix, and a store never takes a whole bucket: ch
 it.each([
   [
     'relative/path',
-    'it is not an absolute path; a store is an absolute path, a file: address, s3://BUCKET/PREFIX or az://CONTAINER/PREFIX',
+    'it is not an absolute path; a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX',
   ],
   ['', 'it is not an absolute path; a store is'],
   ['ftp://host/x', 'there is no store for "ftp:" addresses; a store is'],
@@ -56,6 +58,19 @@ it.each([
   ['s3://bucket/x\0y', 'its prefix has a control character'],
   [`s3://bucket/${'x'.repeat(513)}`, 'its prefix has more than 512 bytes'],
   [`s3://bucket/${'ä'.repeat(300)}`, 'its prefix has more than 512 bytes'],
+  ['gs:bucket/x', 'it does not begin with gs://'],
+  ['gs://', 'it names no bucket'],
+  ['gs://Bucket/x', gcsRule],
+  ['gs://bu/x', gcsRule],
+  [`gs://${'b'.repeat(64)}/x`, gcsRule],
+  ['gs://-bucket/x', gcsRule],
+  ['gs://bu..cket/x', gcsRule],
+  ['gs://192.168.0.1/x', gcsRule],
+  ['gs://google-bucket/x', gcsRule],
+  ['gs://key:secret@bucket/x', 'it has credentials in it, which belong in the application default credentials'],
+  ['gs://bucket', noPrefix],
+  ['gs://bucket/../x', nameRule],
+  ['gs://bucket/x?X-Goog-Signature=secret', 'its prefix has a "?" or "#", which are not part of a path'],
   ['az:container/x', 'it does not begin with az://'],
   ['az://', 'it names no container'],
   ['az://Container/x', containerRule],
@@ -92,13 +107,15 @@ it.each([
   ['s3://bucket/x', 's3://bucket/x'],
   ['S3://bucket/x/', 's3://bucket/x'],
   ['s3://my.bucket-1/team a/ä', 's3://my.bucket-1/team a/ä'],
+  ['gs://my_bucket-1/x/', 'gs://my_bucket-1/x'],
+  ['GS://results.example.org/team a/ä', 'gs://results.example.org/team a/ä'],
   ['az://container/x/', 'az://container/x'],
   ['AZ://con-tainer-1/team a/ä', 'az://con-tainer-1/team a/ä'],
   ['/mnt/store/', '/mnt/store'],
   ['file:///mnt/a%20store', '/mnt/a store'],
 ])('%j is the store %s', (written, address) => {
   expect(openStore(written).address).toBe(address);
-  expect(isFolderAddress(written)).toBe(!/^(s3|az):/i.test(written));
+  expect(isFolderAddress(written)).toBe(!/^(s3|az|gs):/i.test(written));
 });
 
 it.each([

@@ -183,16 +183,25 @@ describe('an address', () => {
   });
 
   it.each([
-    ['store', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
-    ['~/store', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
-    ['', 'it is not an absolute path; a store is an absolute path, a file: address or s3://BUCKET/PREFIX'],
+    [
+      'store',
+      'it is not an absolute path; a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX',
+    ],
+    [
+      '~/store',
+      'it is not an absolute path; a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX',
+    ],
+    [
+      '',
+      'it is not an absolute path; a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX',
+    ],
     [
       'ftp://host/path',
-      'there is no store for "ftp:" addresses; a store is an absolute path, a file: address or s3://BUCKET/PREFIX',
+      'there is no store for "ftp:" addresses; a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX',
     ],
     [
       'constructor:x',
-      'there is no store for "constructor:" addresses; a store is an absolute path, a file: address or s3://BUCKET/PREFIX',
+      'there is no store for "constructor:" addresses; a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX',
     ],
     ['file://host/path', 'it is not a valid file: address; one looks like file:///data/store'],
     ['/data\0/x', 'its path has a NUL character'],

@@ -53,7 +53,7 @@ class Parameters(epochal.Parameters):
     holds: str = epochal.parameter(
         "",
         path=True,
-        description="Folder; where it has a file epoch:batch, finish or set_up:step, it waits there until that is removed",
+        description="Folder; where it has a file epoch:batch, finish or set_up:step, it waits there until it goes",
     )
     ignore_stop: str = epochal.parameter(
         "", pattern=r"^(\d+:\d+|)$", description="epoch:batch in which it hangs for ever, whatever it is told"

@@ -55,11 +55,27 @@ it('signs in by the printed address, once, or by the token; and out again', asyn
   }
 });
 
+it('says that nobody serves workflows, and what to start', async () => {
+  const server = await stage.startServer({ workflowQueue: 'nobody' });
+  try {
+    const page = await stage.page({ baseURL: server.address });
+    await page.goto('/');
+    await page.getByTestId(banner).getByText('Workflows are not served').waitFor();
+    await page
+      .getByTestId(banner)
+      .getByText(/^No server serves workflows, so every run waits: start .*\.$/)
+      .waitFor();
+  } finally {
+    earlier = await stage.closePages();
+    await server.stop();
+  }
+});
+
 it(
   'goes on by itself after its worker was killed, and says so meanwhile',
   async () => {
     const parameters = { batch_delay_seconds: 0.02 };
-    const run = await stage.train({ run: 'survivor', trainer: 'digits', epochs: 500, parameters });
+    const run = await stage.train({ run: 'survivor', trainer: 'digits', epochs: 5_000, parameters });
     await stage.atEpoch(run, 1);
     const page = await stage.page();
     const list = await stage.page();
@@ -84,7 +100,7 @@ it(
     await stage.atEpoch(run, before + 1);
     await page
       .getByTestId('progress')
-      .getByText(/[1-9]\d* of 500 complete/)
+      .getByText(/[1-9]\d* of 5,000 complete/)
       .waitFor();
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Stop run' }).click();
@@ -101,7 +117,7 @@ it(
   'says that Temporal is away, and goes on when it is back',
   async () => {
     const parameters = { batch_delay_seconds: 0.02 };
-    const run = await stage.train({ run: 'patient', trainer: 'digits', epochs: 500, parameters });
+    const run = await stage.train({ run: 'patient', trainer: 'digits', epochs: 5_000, parameters });
     await stage.atEpoch(run, 1);
     const page = await stage.page();
     await page.goto(`/runs/${run}`);

@@ -19,7 +19,7 @@ const minutes = 60_000;
 const slowDigits = (run: string): RunConfigInput => ({
   run,
   trainer: 'digits',
-  epochs: 500,
+  epochs: 5_000,
   parameters: { batch_delay_seconds: 0.02 },
 });
 

@@ -1,9 +1,10 @@
 /** What is there to take from a run: curves, checkpoints, files, log, and what hosts have kept. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { Hold } from '../faults/hold.ts';
 import { until } from '../support/until.ts';
 import { manyEpochs } from './many-epochs.ts';
 import { Stage } from './stage.ts';
@@ -103,11 +104,14 @@ it(
 it(
   'tells how far a set-up is, shows files in their folders, images among them, and finds lines of the log',
   async () => {
-    const parameters = { draw: true, print_noise: true, set_up_images: 1000 };
+    await mkdir(stage.dataSets, { recursive: true });
+    const hold = await Hold.at(stage.dataSets, ['set_up:30']);
+    const parameters = { draw: true, print_noise: true, set_up_images: 40, ...hold.parameters };
     const run = await stage.train({ run: 'with-images', trainer: 'counter', epochs: 3, parameters });
     const page = await stage.page();
     await page.goto(`/runs/${run}`);
-    await page.getByText(/Looking at images: [\d,]+ of 1,000/).waitFor();
+    await page.getByText(/Looking at images: \d+ of 40/).waitFor();
+    await hold.release();
     await stage.inDetail(run, 'stopped');
     await page.getByRole('tab', { name: 'Files' }).click();
     await page.getByRole('link', { name: 'artifacts', exact: true }).click();

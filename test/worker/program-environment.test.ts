@@ -13,6 +13,7 @@ const secrets = {
   ...{ AWS_SECRET_ACCESS_KEY: 's', AWS_PROFILE: 's', GITHUB_TOKEN: 's', SSH_AUTH_SOCK: 's', NVIDIA_API_KEY: 's' },
   ...{ HF_TOKEN: 's', WANDB_API_KEY: 's', NODE_OPTIONS: 's' },
   ...{ AZURE_STORAGE_CONNECTION_STRING: 's', AZURE_STORAGE_KEY: 's', AZURE_STORAGE_SAS_TOKEN: 's' },
+  ...{ GOOGLE_APPLICATION_CREDENTIALS: 's' },
 };
 const harmless = {
   ...{ PATH: '/bin', HOME: '/home/me', LC_ALL: 'C.UTF-8', https_proxy: 'http://proxy', XDG_CACHE_HOME: '/cache' },
@@ -31,7 +32,12 @@ it('gives a trainer what trainings need, and an installer its indexes; neither s
 });
 
 it('adds what EPOCHAL_TRAINER_ENV names; a glob takes no secret along, and nothing takes what is the service’s own', () => {
-  const env = { ...secrets, WANDB_PROJECT: 'p', MINE: 'm', EPOCHAL_TRAINER_ENV: 'WANDB_*, AZURE_*, HF_TOKEN *E' };
+  const env = {
+    ...secrets,
+    WANDB_PROJECT: 'p',
+    MINE: 'm',
+    EPOCHAL_TRAINER_ENV: 'WANDB_*, AZURE_*, GOOGLE_*, HF_TOKEN *E',
+  };
   expect(trainerSurroundings(env)).toEqual({ WANDB_PROJECT: 'p', HF_TOKEN: 's', MINE: 'm', AWS_PROFILE: 's' });
   for (const refused of ['EPOCHAL_TOKEN', 'TEMPORAL_*', 'a=b'])
     expect(() => readSettings({ EPOCHAL_TRAINER_ENV: refused })).toThrow(/^EPOCHAL_TRAINER_ENV is .*: must be names/);

@@ -7,10 +7,11 @@ import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import type { DataSummary } from '../../contracts/data-report.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import type { Materials } from '../../contracts/receipt-facts.ts';
+import { fileList } from '../../stores/file-list.ts';
 import { openFolder } from '../../stores/open-store.ts';
 import { startedFrom } from '../../worker/continue-from.ts';
 import { isBookkeeping, type RunFolder, RunFolders } from '../../worker/run-folders.ts';
-import { factsOf, fileList, sealReceipt } from '../../worker/sealed-receipt.ts';
+import { factsOf, sealReceipt } from '../../worker/sealed-receipt.ts';
 import { keepMaterials } from '../../worker/trainer-materials.ts';
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -96,12 +97,15 @@ it('a receipt has them, and whose it is, in which store, of which files; what a 
   const config = await store.write('config.yaml', 'epochs: 3');
   const files = [{ path: 'metrics.jsonl', size: 1, sha256: digest('m') }, config];
   const summary = { splitSha256: digest('split') } as DataSummary;
-  const landed = { life, store, receipt, files, config, data: summary };
+  const weights = await store.write('out/checkpoints/epoch-0001/weights', 'w');
+  const checkpoints = [{ files: [{ ...weights, path: 'checkpoints/epoch-0001/weights' }] }] as Receipt['checkpoints'];
+  const landed = { life, store, output: 'out', checkpoints, receipt, files, config, data: summary };
   const here = await keepMaterials(folder, await trainer({ 'trainer.py': '' }), null);
   const facts = await factsOf({ ...landed, folder });
   expect(facts).toEqual({
     ...{ life, storeIdentity: await store.identity(), filesSha256: digest(fileList(files)) },
     materials: { ...here, config: digest('epochs: 3'), data: digest('split') },
+    proofs: { checksum: 0, readBack: 1 },
   });
   const unknown = { trainer: null, environment: null, sdk: null, from: null };
   expect((await factsOf({ ...landed, folder: null, data: null })).materials).toEqual({

@@ -35,6 +35,10 @@ it('allows no store elsewhere but its own, or those that are said', () => {
   expect(allowed({ EPOCHAL_ALLOWED_STORES: '*' })).toBeNull();
 });
 
+it.each(['none', 'https://s3.example.org'])('takes links to files from %s', (address) => {
+  expect(readSettings({ EPOCHAL_DATA_DIR: '/data', EPOCHAL_LINK_ENDPOINT: address })).toBeTruthy();
+});
+
 it.each([
   [
     { EPOCHAL_STORE: 's3://bucket' },
@@ -42,6 +46,7 @@ it.each([
   ],
   [{ EPOCHAL_ALLOWED_STORES: '/mnt' }, 'EPOCHAL_ALLOWED_STORES is "/mnt": must be addresses of stores'],
   [{ EPOCHAL_ALLOWED_STORES: 's3://a,*' }, 'EPOCHAL_ALLOWED_STORES is "s3://a,*": must be addresses of stores'],
+  [{ EPOCHAL_LINK_ENDPOINT: 'off' }, 'EPOCHAL_LINK_ENDPOINT is "off": must be an http: or https: address, or none'],
   [{ EPOCHAL_SLOTS: 'many' }, 'EPOCHAL_SLOTS is "many": must be a number'],
   [{ EPOCHAL_SLOTS: '-1' }, 'EPOCHAL_SLOTS is "-1": must be at least 1'],
   [{ EPOCHAL_SLOTS: '1.5' }, 'EPOCHAL_SLOTS is "1.5": must be a whole number'],

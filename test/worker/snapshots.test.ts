@@ -1,6 +1,6 @@
 /** Which snapshot a run resumes from: the newest that is whole and its own, beyond every checkpoint; and it becomes a checkpoint. */
 import { createHash } from 'node:crypto';
-import { existsSync, readlinkSync } from 'node:fs';
+import { appendFileSync, existsSync, readlinkSync } from 'node:fs';
 import { type FileHandle, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -36,10 +36,17 @@ beforeEach(async () => {
 });
 afterEach(() => rm(scratch, { recursive: true, force: true }));
 
-it('being written is a save, and no hang before the limit of one', async () => {
-  await mkdir(join(folder.snapshots, '.epoch-0000-batch-000012.tmp'), { recursive: true });
+it('being written is a save: no hang before the limit of one, nor while it grows', async () => {
+  const half = '.epoch-0000-batch-000012.tmp';
+  await mkdir(join(folder.snapshots, half), { recursive: true });
+  const growing = await new RunFolders(scratch).make('growing');
+  await mkdir(join(growing.snapshots, half), { recursive: true });
+  let looks = 0;
+  const grow = () => {
+    if (looks++ < 10) appendFileSync(join(growing.snapshots, half, 'weights'), 'x');
+  };
   const other = await new RunFolders(scratch).make('other');
-  const hang = (of: RunFolder) =>
+  const hang = (of: RunFolder, onLook: () => void = () => undefined) =>
     new Promise<string>((resolve) => {
       const deadlines = { ...deadlinesSchema.parse({}), hangFloorSeconds: 0.1, hangCeilingSeconds: 1.5 };
       const ended = new AbortController();
@@ -47,7 +54,11 @@ it('being written is a save, and no hang before the limit of one', async () => {
         ended.abort();
         resolve(message);
       };
-      const parts = { folder: of, deadlines, meter: new ProgressMeter(1, 1), mayBeSilent: () => false, onHang };
+      const mayBeSilent = () => {
+        onLook();
+        return false;
+      };
+      const parts = { folder: of, deadlines, meter: new ProgressMeter(1, 1), mayBeSilent, onHang };
       const watch = new TrainerWatch(parts);
       watch.trains(1);
       for (const batch of Array(9).keys()) {
@@ -56,9 +67,11 @@ it('being written is a save, and no hang before the limit of one', async () => {
       const trainer = { identity: { pid: 2 ** 30 } } as LaunchedTrainer;
       void watch.watch(trainer, ended.signal);
     });
-  const [inSave, inBatch] = await Promise.all([hang(folder), hang(other)]);
+  const [inSave, inBatch, inLongSave] = await Promise.all([hang(folder), hang(other), hang(growing, grow)]);
   expect(inSave).toContain('in phase train (limit 1.5 s)');
   expect(inBatch).toContain('in phase train (limit 0.1 s)');
+  expect(inLongSave).toContain('in phase train (limit 1.5 s)');
+  expect(looks).toBeGreaterThan(10);
 });
 
 const nameOf = ({ epoch, batch }: Position) =>

@@ -9,7 +9,8 @@ import type { Receipt } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { TestHost, type TestRun } from '../support/test-host.ts';
 
-const epochs = 4;
+/** More than one who stops or kills it in its second epoch needs, on a busy machine. */
+const epochs = 8;
 let host: TestHost;
 let undisturbed: string;
 

@@ -65,9 +65,9 @@ describe('a run', () => {
     const { events } = await run.view();
     const at = (message: string) => Date.parse(events.find((event) => event.message === message)?.at ?? '');
     const { closeTime } = await run.handle.describe();
-    // It was cleaned up before anybody waited for an observer, and then nobody waited for long.
-    expect(at('stopped') - Date.parse(receipt.endedAt)).toBeLessThan(10_000);
-    expect((closeTime?.getTime() ?? 0) - at('stopped')).toBeLessThan(45_000);
+    // It was cleaned up before anybody waited for an observer, which takes 30 s, and then nobody waited for long.
+    expect(at('stopped') - Date.parse(receipt.endedAt)).toBeLessThan(30_000);
+    expect((closeTime?.getTime() ?? 0) - at('stopped')).toBeLessThan(240_000);
     expect((await eventsAt(receipt.outputFolder)).at(-1)).toMatchObject({ kind: 'ended', run: run.id });
     // One delivery while it trained, however often it was tried, and one at the end.
     const history = await run.handle.fetchHistory();
@@ -77,7 +77,9 @@ describe('a run', () => {
         : [],
     );
     expect(told.filter((observer) => observer === 'webhook')).toHaveLength(2);
-    expect(told.length).toBeLessThan(8);
+    // The file had one every ten seconds at most, and the last.
+    const lasted = (closeTime?.getTime() ?? 0) - Date.parse(receipt.startedAt ?? '');
+    expect(told.length - 2).toBeLessThanOrEqual(2 + lasted / 10_000);
   });
 
   it('makes no delivery of what nobody wants', async () => {

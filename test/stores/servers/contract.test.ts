@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe } from 'vitest';
 import { openStore } from '../../../stores/open-store.ts';
 import { azure, hasAzure } from './azure-stage.ts';
+import { gcs, hasGcs } from './gcs-stage.ts';
 import type { ObjectStage } from './object-stage.ts';
 import * as s3 from './s3-stage.ts';
 import { storeContract } from './store-contract.ts';
@@ -38,10 +39,11 @@ describe.skipIf(!s3.hasS3)('a store on S3', () => {
   });
 });
 
-describe.skipIf(!hasAzure)('a store on Azure', () => onStage(azure));
+describe.skipIf(!hasAzure)('a store on Azure', () => onStage(azure, hasAzure));
+describe.skipIf(!hasGcs)('a store on Google Cloud Storage', () => onStage(gcs, hasGcs));
 
-function onStage(stage: ObjectStage): void {
-  if (hasAzure) stage.hooks();
+function onStage(stage: ObjectStage, isThere: boolean): void {
+  if (isThere) stage.hooks();
   storeContract({
     store: () => stage.inSmallParts(),
     again: (identity) => stage.inSmallParts({ identity: identity ?? null }),

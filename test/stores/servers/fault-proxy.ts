@@ -23,10 +23,12 @@ export type Fault =
   | { kind: 'loseAnswer' }
   /** The connection ends after so many bytes of the answer's body. */
   | { kind: 'cutAnswer'; after: number }
+  /** After so many bytes of the answer's body nothing comes any longer, and the connection stays open. */
+  | { kind: 'stallAnswer'; after: number }
   /** So many bytes, and headers that say that this is all. */
   | { kind: 'shortAnswer'; bytes: number }
-  /** One bit of the body is another. */
-  | { kind: 'corruptRequest' }
+  /** One bit of the body is another; `at`: of that byte of it. */
+  | { kind: 'corruptRequest'; at?: number }
   | { kind: 'corruptAnswer' }
   /** As if the server, or the client, did not know of these headers. */
   | { kind: 'dropAnswerHeaders'; names: RegExp }
@@ -93,7 +95,9 @@ export class FaultProxy {
       return;
     }
     const ms = fault?.kind === 'delay' ? fault.ms : 0;
-    setTimeout(() => this.#forward(from, to, seen, fault), ms);
+    const timer = setTimeout(() => this.#forward(from, to, seen, fault), ms);
+    // Nobody waits for it any longer.
+    to.on('close', () => clearTimeout(timer));
   }
 
   #forward(from: IncomingMessage, to: ServerResponse, seen: Seen, fault: Fault | null): void {
@@ -108,7 +112,7 @@ export class FaultProxy {
     onward.on('error', cut);
     to.on('close', () => onward.destroy());
     from.on('data', (chunk: Buffer) => {
-      const bytes = fault?.kind === 'corruptRequest' && seen.sent === 0 ? flipped(chunk) : chunk;
+      const bytes = fault?.kind === 'corruptRequest' ? corrupted(chunk, seen.sent, fault.at) : chunk;
       seen.sent += chunk.length;
       if (fault?.kind === 'cutRequest' && seen.sent > fault.after) return cut();
       if (!onward.write(bytes)) {
@@ -133,7 +137,7 @@ export class FaultProxy {
         const before = seen.received;
         seen.received += chunk.length;
         const most =
-          fault?.kind === 'cutAnswer'
+          fault?.kind === 'cutAnswer' || fault?.kind === 'stallAnswer'
             ? fault.after
             : fault?.kind === 'shortAnswer'
               ? fault.bytes
@@ -142,15 +146,21 @@ export class FaultProxy {
           if (fault?.kind === 'cutAnswer' && seen.received > most) cut();
         });
       });
-      answer.on('end', () => to.end());
+      if (fault?.kind !== 'stallAnswer') answer.on('end', () => to.end());
       answer.on('error', cut);
     });
   }
 }
 
-function flipped(bytes: Buffer): Buffer {
+/** Of a chunk that comes after `before` bytes. */
+function corrupted(chunk: Buffer, before: number, at: number | undefined): Buffer {
+  if (at === undefined) return before === 0 ? flipped(chunk) : chunk;
+  return at >= before && at < before + chunk.length ? flipped(chunk, at - before) : chunk;
+}
+
+function flipped(bytes: Buffer, at = bytes.length - 1): Buffer {
   const other = Buffer.from(bytes);
-  other[other.length - 1] = (other.at(-1) ?? 0) ^ 1;
+  other[at] = (other[at] ?? 0) ^ 1;
   return other;
 }
 

@@ -59,13 +59,13 @@ export function onS3(): void {
 }
 
 /** The same store as another process opens it, which gives up after few tries. */
-export const impatient = (staleMs?: number): ObjectStore =>
+export const impatient = (staleMs?: number, idleMs = patient.idleMs, tries = 2): ObjectStore =>
   new ObjectStore({
     bucket: new S3Bucket(testBucket),
     prefix: address.slice(`s3://${testBucket}/`.length),
     isStore: true,
     identity: null,
-    retries: { ...patient, tries: 2, firstMs: 5 },
+    retries: { ...patient, tries, firstMs: 5, idleMs },
     ...(staleMs === undefined ? {} : { staleMs }),
   });
 
@@ -80,3 +80,11 @@ export async function local(name: string, content: string | Uint8Array): Promise
 /** Requests for what is at this path of the store, of a method. */
 export const requests = (method: string, path: string) =>
   proxy.seen.filter((one) => one.method === method && one.url.includes(`/${path}`));
+
+/** Ids of the uploads in this store that were begun and not ended. */
+export const uploadsLeft = async () => {
+  const left: string[] = [];
+  const prefix = address.split('/').slice(3).join('/');
+  for await (const { upload } of new S3Bucket(testBucket).uploads(prefix, {})) left.push(upload);
+  return left;
+};

@@ -4,6 +4,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { ServerProgram } from './server-programs.ts';
 
+const mostAttempts = 3;
+const startMs = 60_000;
+
 export interface RunningServer {
   /** `http://127.0.0.1:PORT`. */
   endpoint: string;
@@ -22,24 +25,33 @@ export async function startServer(
     process.stderr.write(`the tests of ${of} are skipped: ${program.missing}\n`);
     return null;
   }
-  const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
-  const child = spawn(program.command, [...program.args, ...args(port)], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk) => (said = `${said}${chunk}`.slice(-2000)));
-  for (let tries = 0; !(await answers(endpoint)); tries += 1) {
-    if (child.exitCode !== null || tries > 600) throw new Error(`the ${of} server did not start: ${said}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const endpoint = `http://127.0.0.1:${port}`;
+    const child = spawn(program.command, [...program.args, ...args(port)], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => (said = `${said}${chunk}`.slice(-2000)));
+    const isOver = () => child.exitCode !== null || child.signalCode !== null;
+    const stop = async () => {
+      child.kill();
+      if (!isOver()) await once(child, 'close');
+    };
+    const until = performance.now() + startMs;
+    let isUp = false;
+    while (!isUp && !isOver() && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      isUp = await answers(endpoint);
+    }
+    // Who answers on the port of one that has ended is another program.
+    if (isUp && !isOver()) return { endpoint, stop };
+    await stop();
+    // Another program may have taken the port meanwhile.
+    if (attempt === mostAttempts) throw new Error(`the ${of} server did not start: ${said}`);
   }
-  const stop = async () => {
-    child.kill();
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
-  };
-  return { endpoint, stop };
 }
 
 const answers = (endpoint: string) =>

@@ -27,6 +27,12 @@ export async function azureProgram(): Promise<ServerProgram> {
   return started(folder, (path) => ({ command: process.execPath, args: [join(path, entry)] }));
 }
 
+/** An emulator of Google Cloud Storage. */
+export async function gcsProgram(): Promise<ServerProgram> {
+  const made = await goProgram('fake-gcs-server', 'github.com/fsouza/fake-gcs-server@v1.56.1');
+  return started(made, (path) => ({ command: path, args: [] }));
+}
+
 type Made = { path: string } | { missing: string };
 
 const started = (made: Made, program: (path: string) => ServerProgram) => ('path' in made ? program(made.path) : made);
@@ -74,7 +80,7 @@ async function failureOf(command: string, args: string[], env: NodeJS.ProcessEnv
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const program of [await azureProgram(), await s3Program()]) {
+  for (const program of [await azureProgram(), await s3Program(), await gcsProgram()]) {
     process.stdout.write(`${'missing' in program ? program.missing : [program.command, ...program.args].join(' ')}\n`);
     if ('missing' in program) process.exitCode = 1;
   }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import COUNTER, Start
-from epochal.checkpoints import Position
-from epochal.ranks import Ranks, SharedControl
+from epochal.checkpoints import Position, size_of
+from epochal.ranks import NoCheckpoints, Ranks, SharedControl
 from epochal.snapshots import BUDGET, FIRST_AFTER, SHORTEST, WORTH_TELLING, Cadence, Snapshots
 from test_application import HEAD
 from test_exact_resume import DIGITS
@@ -79,19 +81,19 @@ def test_the_first_save_tells_little_and_later_ones_are_believed() -> None:
     clock = Clock()
     cadence = Cadence("auto", clock)
     cadence.saved(2.0)  # it imports a library
-    assert cadence.seconds == 200
+    assert cadence.seconds == pytest.approx(2.0 / BUDGET)
     cadence.saved(0.01)
-    assert cadence.seconds == pytest.approx(1)
+    assert cadence.seconds == pytest.approx(0.01 / BUDGET)
     for _ in range(5):
         cadence.saved(0.5)
-    assert cadence.seconds == pytest.approx(50)
+    assert cadence.seconds == pytest.approx(0.5 / BUDGET)
 
 
 def test_a_checkpoint_is_a_save_too() -> None:
     clock = Clock()
     cadence = Cadence("auto", clock)
     clock.now += 4.9
-    cadence.checkpointed(0.01)
+    cadence.checkpointed(BUDGET)
     clock.now += 0.9
     assert not cadence.is_due
     clock.now += 0.2
@@ -161,14 +163,14 @@ def test_counter_killed_resumes_from_its_snapshot_exactly(start: Start, tmp_path
     # What they replace is removed once they are whole.
     until(lambda: len(list((killed.folder / "snapshots").iterdir())) == 2, killed.account)
     killed.kill()
-    assert whole_snapshots(killed.folder)[-1].name == "epoch-0001-batch-000008"
+    taken = int(whole_snapshots(killed.folder)[-1].name.removeprefix("epoch-0001-batch-"))
     # Nobody was told of any, and what was told is what is told without them.
     assert {event["checkpoint"]["name"] for event in killed.of("checkpoint")} == {"epoch-0001"}
     assert not [event for event in killed.of("phase") if event["phase"] == "save" and event["epoch"] == 2]
     (holds / "2:9").unlink()
     again = resumed_from_snapshot(start, killed, epochs=2, parameters=parameters, snapshots=0)
     assert again.end() == 0
-    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": 8}
+    assert again.wait_for("ready")["resumedFrom"] == {"epoch": 1, "batch": taken}
     assert whole.end() == 0
     assert weights(again, "weights.json", "epoch-0002") == weights(whole, "weights.json", "epoch-0002")
     assert not whole_snapshots(again.folder)  # A checkpoint is beyond all of them.
@@ -262,23 +264,69 @@ def test_of_several_processes_the_first_decides() -> None:
     assert not control.agree_on_snapshot(False)
 
 
+class Silent:
+    """Nobody hears what is sent."""
+
+    def send(self, event: Any, *, may_drop: bool = False) -> None:
+        """Nothing."""
+
+
+class OneSession:
+    """That asks for a snapshot at every boundary."""
+
+    session = "s"
+    generation = 1
+    snapshots = 0.0
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+
+def snapshots_in(folder: Path) -> Snapshots:
+    """Of such a session, by the process that saves."""
+    return Snapshots(OneSession(folder), Silent(), saves=True)  # type: ignore[arg-type]
+
+
+def take(snapshots: Snapshots, batch: int, size: int = 1) -> None:
+    """Write one of so many bytes, and what a snapshot has beside the trainer's files."""
+    position = Position(0, batch)
+    make_whole = snapshots.folder.write(position, {}, {}, lambda folder: (folder / "w").write_bytes(bytes(size)))
+    snapshots.land(make_whole, position, 0.0)
+    snapshots._landing.settle()
+
+
+def test_the_room_is_for_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = 2_000_000
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    snapshots = snapshots_in(tmp_path)
+    assert snapshots.is_due  # Nobody knows yet what one takes.
+    take(snapshots, 3, size=1_000_001)
+    assert not whole_snapshots(tmp_path)
+    assert not snapshots.is_due
+    free = 4_000_000
+    assert snapshots.is_due
+    take(snapshots, 4, size=1_000_001)
+    assert [path.name for path in whole_snapshots(tmp_path)] == ["epoch-0000-batch-000004"]
+    free = 1_500_000
+    take(snapshots, 5, size=1_000_001)
+    assert not whole_snapshots(tmp_path)  # The earlier one goes first, and was not enough.
+    free = 4_000_000
+    # A checkpoint tells, too.
+    snapshots.passed(Position(1, 0), 2_000_000)
+    assert not snapshots.is_due
+
+
+def test_a_rank_that_does_not_save_has_a_manifest_of_nothing(tmp_path: Path) -> None:
+    snapshots = Snapshots(OneSession(tmp_path), Silent(), saves=False)  # type: ignore[arg-type]
+    manifest = NoCheckpoints().write(Position(1, 0), {}, {}, None)()
+    snapshots.passed(Position(1, 0), size_of(manifest))
+    assert not snapshots.is_due
+
+
 def test_two_are_kept_and_none_before_a_checkpoint(tmp_path: Path) -> None:
-    class Silent:
-        def send(self, event: Any, *, may_drop: bool = False) -> None:
-            """Nothing."""
-
-    class OneSession:
-        folder = tmp_path
-        session = "s"
-        generation = 1
-        snapshots = 0.0
-
-    snapshots = Snapshots(OneSession(), Silent(), saves=True)  # type: ignore[arg-type]
+    snapshots = snapshots_in(tmp_path)
     for batch in (3, 4, 5):
-        position = Position(0, batch)
-        make_whole = snapshots.folder.write(position, {}, {}, lambda folder: (folder / "w").write_text("w"))
-        snapshots.land(make_whole, position, 0.0)
-        snapshots._landing.settle()
+        take(snapshots, batch)
     assert [path.name for path in whole_snapshots(tmp_path)] == ["epoch-0000-batch-000004", "epoch-0000-batch-000005"]
-    snapshots.passed(Position(0, 4))
+    snapshots.passed(Position(0, 4), 1)
     assert [path.name for path in whole_snapshots(tmp_path)] == ["epoch-0000-batch-000005"]

@@ -42,6 +42,11 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+def size_of(manifest: dict[str, Any]) -> int:
+    """Bytes of a checkpoint's files, as its manifest has them."""
+    return sum(file["size"] for file in manifest["files"])
+
+
 class Checkpoint:
     """A checkpoint to resume from."""
 
@@ -50,6 +55,7 @@ class Checkpoint:
         self.folder = folder
         try:
             manifest = json.loads((folder / MANIFEST).read_bytes())
+            self.size = size_of(manifest)
             self.position = Position(manifest["epoch"], manifest["batch"])
             self.metrics: dict[str, float] = manifest["metrics"]
             for file in manifest["files"]:

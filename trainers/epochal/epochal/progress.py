@@ -68,15 +68,21 @@ class SetUpProgress:
         self._sink = sink
         self._tell_after = 0.0
         self._doing = ""
+        self._is_over = False
 
     def tell(self, doing: str, done: int, total: int) -> None:
         """`done` of `total` things are done; the last is told always, others to whoever listens then."""
-        now = time.monotonic()
-        if total < 1 or (doing == self._doing and done < total and now < self._tell_after):
+        if total < 1:
             return
-        self._doing, self._tell_after = doing, now + _SECONDS_BETWEEN_SET_UP
+        is_first = doing != self._doing
+        is_last = done >= total and (is_first or not self._is_over)
+        self._doing, self._is_over = doing, done >= total
+        now = time.monotonic()
+        if now < self._tell_after and not is_first and not is_last:
+            return
+        self._tell_after = now + _SECONDS_BETWEEN_SET_UP
         event = {"type": "setUpProgress", "doing": doing[:200], "done": done, "total": total}
-        self._sink.send(event, may_drop=done < total)
+        self._sink.send(event, may_drop=not is_last)
 
 
 class Progress:

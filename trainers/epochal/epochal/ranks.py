@@ -161,8 +161,8 @@ class NoCheckpoints:
         """Nothing."""
 
     def write(self, position: Position, metrics: Any, progress: Any, save: Any) -> Land:
-        """Nothing."""
-        return dict
+        """Nothing: what makes it whole answers the manifest of no files."""
+        return lambda: {"files": []}
 
 
 class NoMetricsFile:

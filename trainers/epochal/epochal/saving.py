@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from epochal import random_state
-from epochal.checkpoints import Checkpoint, CheckpointFolder, Land
+from epochal.checkpoints import Checkpoint, CheckpointFolder, Land, size_of
 from epochal.epoch_metrics import EpochMetrics
 from epochal.landing import Landing
 from epochal.moments import Moments
@@ -67,6 +67,7 @@ class Saving:
     def knows(self, checkpoint: Checkpoint) -> None:
         """The training resumes from `checkpoint`."""
         self._checkpoints.knows(checkpoint)
+        self._snapshots.knows(checkpoint.size)
 
     def has_this_place(self) -> bool:
         """Whether there is a checkpoint of where the training is."""
@@ -81,7 +82,7 @@ class Saving:
         def land() -> None:
             manifest = make_whole()
             self._sink.send({"type": "checkpoint", "checkpoint": manifest})
-            self._snapshots.passed(position)
+            self._snapshots.passed(position, size_of(manifest))
             then()
 
         with self._watch.paused(), self._phase(goes_on):

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from epochal.checkpoints import CheckpointFolder, Land, Position
+from epochal.checkpoints import CheckpointFolder, Land, Position, size_of
 from epochal.errors import failure_message, shortened
 from epochal.landing import Landing
 from epochal.protocol import EventSink
@@ -19,8 +19,8 @@ from epochal.ranks import NoCheckpoints
 from epochal.session import Session
 
 FOLDER = "snapshots"
-#: The share of the training that snapshots may block it for.
-BUDGET = 0.01
+#: The share of the training that snapshots may block it for: what they take beside that makes it 1 %.
+BUDGET = 0.008
 #: Seconds of training before the first one, while nobody knows what it costs.
 FIRST_AFTER = 5.0
 #: Seconds: more often than this gains nothing that a person would notice.
@@ -130,7 +130,7 @@ class Snapshots:
         self._landing = Landing()
         self._changing = threading.Lock()
         self._whole: list[Position] = []
-        self._bytes = 0
+        self._bytes = 0  # that a save takes on the disk, as far as one knows
         self._lands_in = _QUICK  # as far as one knows: the first may be large
         self.folder: CheckpointFolder | NoCheckpoints = NoCheckpoints()
         if not self.cadence.is_off:
@@ -170,8 +170,13 @@ class Snapshots:
             "(checkpoints.snapshots)"
         )
 
-    def passed(self, position: Position) -> None:
-        """A checkpoint here is whole: no earlier snapshot is of use. On any thread."""
+    def knows(self, size: int) -> None:
+        """What a save takes on the disk, in bytes."""
+        self._bytes = size
+
+    def passed(self, position: Position, size: int) -> None:
+        """A checkpoint of `size` bytes is whole here: no earlier snapshot is of use. On any thread."""
+        self.knows(size)
         with self._changing:
             for one in [one for one in self._whole if one <= position]:
                 self._remove(one)
@@ -187,11 +192,15 @@ class Snapshots:
     def _land(self, make_whole: Land, position: Position) -> None:
         began = time.monotonic()
         manifest = make_whole()
-        self._bytes = sum(file["size"] for file in manifest["files"])
+        self.knows(size_of(manifest))
         with self._changing:
             self._whole.append(position)
             for one in self._whole[:-_KEPT]:
                 self._remove(one)
+            # Of the first one nobody knew what it takes, and others may have filled the disk meanwhile.
+            for one in list(self._whole):
+                if shutil.disk_usage(self._path).free < _KEPT * self._bytes:
+                    self._remove(one)
         self._lands_in = time.monotonic() - began
 
     def _remove(self, position: Position) -> None:

@@ -186,7 +186,7 @@ function SnapshotsField(bound: Pick<StepProps, 'written' | 'problems'>) {
       label="Snapshots between checkpoints"
       description="Saved on the host alone: what a run resumes from after a kill, out of memory or a hang"
       onChosen={(value) =>
-        bound.written.set(field.split('.'), value === 'off' ? undefined : value === 'auto' ? value : Number(value))
+        bound.written.set(field.split('.'), value === 'auto' ? undefined : value === 'off' ? value : Number(value))
       }
       options={[
         { value: 'auto', label: 'Automatic: about 1 % of the training time' },
