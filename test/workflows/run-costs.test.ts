@@ -6,10 +6,19 @@ import { createHook } from 'node:async_hooks';
 import { readFile } from 'node:fs/promises';
 import { platform } from 'node:os';
 import type { WorkerInterceptors } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { beatsInTimeout } from '../../activities/activity-support.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import { TestHost } from '../support/test-host.ts';
+
+/**
+ * As on a host that has no /proc: how often the memory of trainers is looked for depends on the clock, and what that takes on all
+ * processes of the machine (`test/worker/group-memory.test.ts` counts it).
+ */
+vi.mock('../../worker/process-groups.ts', async (importOriginal) => ({
+  ...(await importOriginal<typeof import('../../worker/process-groups.ts')>()),
+  groupMemory: async () => null,
+}));
 
 const epochs = 20;
 /** Start-up and end are no epochs. */
@@ -85,7 +94,10 @@ const perEpoch = (count: keyof Counts) => between(count) / between('epoch');
 beforeAll(async () => {
   hook.enable();
   host = await TestHost.start({ interceptors: counting });
-  const run = await host.start(host.config({ epochs, parameters: { batches: 1, validation_batches: 0 } }));
+  // Long enough for each checkpoint to be stored by itself, on a busy machine, too.
+  const run = await host.start(
+    host.config({ epochs, parameters: { batches: 1, batch_seconds: 0.2, validation_batches: 0 } }),
+  );
   await run.result();
   history = await run.handle.fetchHistory();
 });
@@ -121,16 +133,16 @@ it('an epoch takes two workflow tasks, one change of search attributes, and few 
   // Where it has the best metric so far; the others are states of the run.
   expect(numberOf('upsertWorkflowSearchAttributesEventAttributes')).toBeLessThanOrEqual(epochs + 10);
   expect(numberOf('timerStartedEventAttributes')).toBeLessThanOrEqual(10);
-  expect(bytesOf(events()) / epochs).toBeLessThan(8_000);
+  expect(bytesOf(events()) / epochs).toBeLessThan(7_500);
 });
 
 it('an epoch takes few file operations, and reads little', () => {
   expect(perEpoch('fileOperations')).toBeGreaterThan(10);
-  // Every other second the host looks through all processes for the memory of its trainers, however many epochs there are in it.
-  const looking = 1_000 * between('seconds');
-  expect(between('fileOperations')).toBeLessThan(250 * between('epoch') + looking);
+  // What the host does every few seconds counts for more where epochs take long.
+  expect(between('fileOperations')).toBeLessThan(175 * between('epoch') + 20 * between('seconds'));
   // Where there is no /proc nobody counts them.
-  if (platform() === 'linux') expect(perEpoch('bytesRead')).toBeLessThan(40_000);
+  if (platform() === 'linux')
+    expect(between('bytesRead')).toBeLessThan(27_000 * between('epoch') + 2_000 * between('seconds'));
 });
 
 it('nobody watches it: epochs that are shorter than a third of the heartbeat timeout have no heartbeat', () => {
