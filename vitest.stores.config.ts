@@ -9,7 +9,7 @@ export default defineConfig({
     exclude: [],
     globalSetup: [
       'test/temporal-server.ts',
-      ...['s3', 'azure', 'gcs'].map((one) => `test/stores/servers/${one}-server.ts`),
+      ...['s3', 'azure', 'gcs', 'team-files'].map((one) => `test/stores/servers/${one}-server.ts`),
     ],
   },
 });

@@ -55,7 +55,15 @@ export async function heartbeating<T>(
 export function working<T>(
   first: string,
   work: (signal: AbortSignal, progress: WorkProgress) => Promise<T>,
-  isWatched?: () => boolean,
+): Promise<T> {
+  return workingFor(() => true, first, work);
+}
+
+/** As `working`, as often as whoever watches needs. */
+export function workingFor<T>(
+  isWatched: () => boolean,
+  first: string,
+  work: (signal: AbortSignal, progress: WorkProgress) => Promise<T>,
 ): Promise<T> {
   const progress: WorkProgress = { doing: first };
   return heartbeating(

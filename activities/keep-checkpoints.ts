@@ -10,48 +10,47 @@ import { outputPath } from '../stores/artifact-store.ts';
 import { putAside, removePassed, storeCheckpoint } from '../worker/checkpoints.ts';
 import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
-import { longestDoing, watchOf, withStore, working } from './activity-support.ts';
+import { longestDoing, watchOf, withStore, workingFor } from './activity-support.ts';
 
 export const keepCheckpoints =
   (host: Host) =>
   (input: KeepCheckpointsInput): Promise<KeptCheckpoints> =>
-    working(
-      'uploading checkpoints',
-      (signal, progress) =>
-        withStore(() =>
-          host.outputs.runExclusive(input.place, signal, async () => {
-            const { run, place, config } = input;
-            const life = host.runs.life(input.chain);
-            const store = await host.stores.of(config);
-            const folder = host.folders.of(place);
-            const output = outputPath(config.project, place);
-            await requireFolder(folder, life);
-            await claimOutput(store, output, run, life);
-            const kept: KeptCheckpoints = { stored: [], removed: [], damaged: [], bytes: 0 };
-            progress.totalBytes = input.store.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
-            const onBytes = (bytes: number) => {
-              progress.bytes = (progress.bytes ?? 0) + bytes;
+    workingFor(watchOf(host, input.run), 'uploading checkpoints', (signal, progress) =>
+      withStore(() =>
+        host.outputs.runExclusive(input.place, signal, async () => {
+          const { run, place, config } = input;
+          const life = host.runs.life(input.chain);
+          const store = await host.stores.of(config);
+          const folder = host.folders.of(place);
+          const output = outputPath(config.project, place);
+          await requireFolder(folder, life);
+          await claimOutput(store, output, run, life);
+          const kept: KeptCheckpoints = { stored: [], removed: [], damaged: [], bytes: 0 };
+          progress.totalBytes = input.store.flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
+          const onBytes = (bytes: number) => {
+            progress.bytes = (progress.bytes ?? 0) + bytes;
+          };
+          for (const entry of input.store) {
+            progress.doing = `uploading ${entry.name}`;
+            const onWait = (why: string) => {
+              progress.doing = `uploading ${entry.name}: ${why}`.slice(0, longestDoing);
             };
-            for (const entry of input.store) {
-              progress.doing = `uploading ${entry.name}`;
-              const onWait = (why: string) => {
-                progress.doing = `uploading ${entry.name}: ${why}`.slice(0, longestDoing);
-              };
-              const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes, onWait });
-              if (!whole) await putAside(folder, entry);
-              (whole ? kept.stored : kept.damaged).push(entry.name);
-            }
-            for (const dropped of kept.damaged.length > 0 ? [] : input.remove) {
-              const checkpoint = nameSchema.parse(dropped);
-              progress.doing = `removing ${checkpoint}`;
-              await rm(join(folder.checkpoints, checkpoint), { recursive: true, force: true });
-              await store.remove(`${output}/checkpoints/${checkpoint}`);
-              kept.removed.push(checkpoint);
-            }
-            if (input.known && kept.damaged.length === 0) await removePassed(folder, input.store, input.known, signal);
-            kept.bytes = progress.bytes ?? 0;
-            return kept;
-          }),
-        ),
-      watchOf(host, input.run),
+            const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes, onWait });
+            if (whole) host.metrics.stored(entry.createdAt);
+            else await putAside(folder, entry);
+            (whole ? kept.stored : kept.damaged).push(entry.name);
+          }
+          for (const dropped of kept.damaged.length > 0 ? [] : input.remove) {
+            const checkpoint = nameSchema.parse(dropped);
+            progress.doing = `removing ${checkpoint}`;
+            await rm(join(folder.checkpoints, checkpoint), { recursive: true, force: true });
+            await store.remove(`${output}/checkpoints/${checkpoint}`);
+            kept.removed.push(checkpoint);
+          }
+          if (input.known && kept.damaged.length === 0) await removePassed(folder, input.store, input.known, signal);
+          kept.bytes = progress.bytes ?? 0;
+          host.metrics.copied(kept.bytes);
+          return kept;
+        }),
+      ),
     );

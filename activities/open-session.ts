@@ -15,9 +15,10 @@ export const openSession =
   (host: Host, byPermit: boolean) =>
   (input: OpenSessionInput): Promise<OpenedSession> =>
     working('open a session', async (signal, progress) => {
-      const { scheduledTimestampMs } = Context.current().info;
+      const { scheduledTimestampMs, attempt } = Context.current().info;
       const waited = Math.round((Date.now() - scheduledTimestampMs) / 1000);
       if (byPermit && waited >= noticedWait) host.log.info({ run: input.run }, `it waited ${waited} s for a free slot`);
+      if (byPermit && attempt === 1) host.metrics.waited((Date.now() - scheduledTimestampMs) / 1000);
       try {
         // An attempt that the server gave up may still be opening here: two trainers must not meet in one folder.
         return await host.openings.runExclusive(input.place, signal, () =>

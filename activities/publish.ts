@@ -63,6 +63,7 @@ export const publish =
             if (isFallback(entry) && checkpoints.length > 0) continue;
             progress.doing = `publishing checkpoint ${entry.name}`;
             const files = await landCheckpoint(store, output, folder, entry, options);
+            if (files && folder && !entry.stored) host.metrics.stored(entry.createdAt);
             if (files) checkpoints.unshift({ ...manifestOf(entry), files, reasons: entry.reasons });
             else lost.unshift(entry.name);
           }
@@ -117,6 +118,7 @@ export const publish =
           );
           const preliminary = { ...receipt, checkpoints, files: named, publishedBytes: bytes, data, ...facts };
           await sealReceipt(store, output, preliminary);
+          host.metrics.copied(progress.bytes ?? 0);
           const damaged = folder ? await damagedHere(folder) : [];
           const notes = leftOutNotes(leftOut);
           return { checkpoints, files: named, bytes, lost, damaged, notes, data, facts, host: input.host };

@@ -21,8 +21,10 @@ export const tellObserver =
         const delivery = {
           signal,
           onTold: (seq: number) => (told = seq),
-          onRefused: ({ id, kind }: (typeof events)[number], why: string) =>
-            log.warn({ observer: name, id, kind, why }, 'an observer does not take an event'),
+          onRefused: ({ id, kind }: (typeof events)[number], why: string) => {
+            host.metrics.delivered(name, 'refused');
+            log.warn({ observer: name, id, kind, why }, 'an observer does not take an event');
+          },
         };
         try {
           // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
@@ -30,11 +32,13 @@ export const tellObserver =
             one.tell(wanted, { run, store, output }, delivery),
           );
         } catch (error) {
+          host.metrics.delivered(name, 'failed');
           // What it has heard of is not told again.
           if (told === 0 || signal.aborted) throw error;
           log.warn({ err: error, observer: name }, 'an observer was told of a part');
           return told;
         }
+        host.metrics.delivered(name, 'told');
         // It may have stopped on the way; who was told of all that it wants has been told of everything.
         const isWhole = told >= (wanted.at(-1)?.seq ?? 0);
         return (isWhole ? events.at(-1)?.seq : null) ?? told;

@@ -164,7 +164,7 @@ export const runConfigSchema = z.strictObject({
   store: storeAddress
     .optional()
     .describe(
-      "Where results go: an absolute path, a `file:` address, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`. If omitted: the host's default store.",
+      "Where results go: an absolute path, a `file:` address, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX` or `teamfiles:/FOLDER`. If omitted: the host's default store.",
     ),
   storeIdentity: z
     .string()

@@ -4,6 +4,7 @@ import { connect } from '../client/connect.ts';
 import { runServerUntilSignal } from '../server/main.ts';
 import type { ServerSettings } from '../server/settings.ts';
 import { type ControlOptions, keepControl, startControl } from '../server/workflows/control.ts';
+import { RunMetrics } from '../server/workflows/run-metrics.ts';
 import { installLogger } from '../worker/log.ts';
 import { cacheFolder } from '../worker/machine-folders.ts';
 import { type ControlStart, runWorkerUntilSignal } from '../worker/main.ts';
@@ -30,9 +31,10 @@ async function buildWeb(): Promise<void> {
 /** Answers the exit code. */
 export async function runServer({ prepare = buildWeb }: { prepare?: () => Promise<void> } = {}): Promise<number> {
   let folder = '';
+  const metrics = new RunMetrics();
   const control = ({ workflowQueue }: ServerSettings, log: Logger) => {
     installLogger(log);
-    return keepControl({ log, workflowQueue, cacheFolder: folder }, findTemporal);
+    return keepControl({ log, workflowQueue, cacheFolder: folder, metrics }, findTemporal);
   };
   return runServerUntilSignal({
     prepare: async () => {
@@ -41,15 +43,18 @@ export async function runServer({ prepare = buildWeb }: { prepare?: () => Promis
       await prepare();
     },
     control,
+    counted: [metrics.exposed],
   });
 }
 
 /** Answers the exit code. Throws while Temporal does not answer. */
 export async function runWorker({ withControl }: { withControl: boolean }): Promise<number> {
   const where = await findTemporal();
+  if (!withControl) return runWorkerUntilSignal(where);
+  const metrics = new RunMetrics();
   const control = ({ settings, log, signal }: ControlStart) =>
-    startControl({ ...controlSettings(settings), log, signal, ...where });
-  return runWorkerUntilSignal({ ...where, ...(withControl ? { control } : {}) });
+    startControl({ ...controlSettings(settings), log, signal, ...where, metrics });
+  return runWorkerUntilSignal({ ...where, control, counted: [metrics.exposed] });
 }
 
 /** For one who serves workflows beside a worker. */

@@ -18,6 +18,7 @@ import { packageFolder } from '../contracts/package-folder.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import type { RunningServer } from '../server/main.ts';
 import { startControl } from '../server/workflows/control.ts';
+import { RunMetrics } from '../server/workflows/run-metrics.ts';
 import { workflowBundle } from '../server/workflows/workflow-bundle.ts';
 import { makeWritable } from '../worker/machine-folders.ts';
 import { type RunningWorker, startWorker } from '../worker/main.ts';
@@ -110,12 +111,13 @@ async function serve(
     signal.throwIfAborted();
     const { address, namespace, origin } = temporal;
     const common = { log: terminal.log, ...(origin === 'configured' ? {} : { temporal: { address, namespace } }) };
-    const control = () => startControl({ ...controlSettings(settings), ...common, signal });
+    const metrics = new RunMetrics();
+    const control = () => startControl({ ...controlSettings(settings), ...common, signal, metrics });
     worker = await startWorker({ settings, ...common, control });
     signal.throwIfAborted();
     say(`worker serves pool ${settings.pool} as host ${worker.host.id}; its log is ${terminal.file}`);
     if (webFolder !== null) {
-      web = await startWebServer({ temporal, settings, log: terminal.log, webFolder });
+      web = await startWebServer({ temporal, settings, log: terminal.log, webFolder, counted: [metrics.exposed] });
       say(`web UI: ${pc.bold(await web.signInAddress())}`);
     }
 

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Connected } from '../client/connect.ts';
 import { lastingConnection } from '../client/lasting-connection.ts';
 import { temporalClient } from '../client/temporal-client.ts';
-import { type RunningServer, startServer } from '../server/main.ts';
+import { type RunningServer, type ServerOptions, startServer } from '../server/main.ts';
 import { readServerSettings, type ServerSettings } from '../server/settings.ts';
 import type { WorkerSettings } from '../worker/settings.ts';
 import { connectTo, type FoundTemporal } from './find-temporal.ts';
@@ -15,6 +15,8 @@ export interface WebServerOptions {
   log: Logger;
   /** Where the built web UI is, once it is. */
   webFolder: Promise<string>;
+  /** What this process counts, for Prometheus. */
+  counted: NonNullable<ServerOptions['counted']>;
 }
 
 /** On the port of its settings or, where another program has that one, on any. Throws ServerSettingsError. */
@@ -23,11 +25,12 @@ export async function startWebServer({
   settings,
   log,
   webFolder: built,
+  counted,
 }: WebServerOptions): Promise<RunningServer> {
   const server = { ...readServerSettings(), workflowQueue: settings.workflowQueue, defaultPool: settings.pool };
   const webFolder = await built;
   const start = (chosen: ServerSettings) =>
-    startServer({ settings: chosen, log, webFolder, connect: () => connected(temporal) });
+    startServer({ settings: chosen, log, webFolder, counted, connect: () => connected(temporal) });
   try {
     return await start(server);
   } catch (error) {

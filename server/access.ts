@@ -32,11 +32,14 @@ export interface LoginSession {
   id: string;
 }
 
-/** Who asks: anyone, where no token is needed; whoever has the token; who has signed in. All of them may do everything. */
-export type Principal = { kind: 'anyone' } | { kind: 'token' } | LoginSession;
+/**
+ * Who asks: anyone, where no token is needed; whoever has the token; who has signed in. All of them may do everything. A scraper gets to
+ * the routes that are for scrapers, and to no other.
+ */
+export type Principal = { kind: 'anyone' } | { kind: 'token' } | { kind: 'scraper' } | LoginSession;
 
 export class Access {
-  readonly #settings: Pick<ServerSettings, 'address' | 'hostNames' | 'tls' | 'token'>;
+  readonly #settings: Pick<ServerSettings, 'address' | 'hostNames' | 'tls' | 'token' | 'metricsToken'>;
   readonly #token: string | null;
   readonly #guesses: WrongGuesses;
   readonly #sessions: LoginSessions | null;
@@ -44,7 +47,7 @@ export class Access {
   readonly cookieName: string;
 
   constructor(
-    settings: Pick<ServerSettings, 'address' | 'hostNames' | 'dataFolder' | 'tls' | 'token'>,
+    settings: Pick<ServerSettings, 'address' | 'hostNames' | 'dataFolder' | 'tls' | 'token' | 'metricsToken'>,
     token: string | null,
     guesses: WrongGuesses,
   ) {
@@ -93,12 +96,16 @@ export class Access {
   }
 
   /** Who asks; null for nobody who is let in. Throws RefusedError (`tooMany`) for a token after too many wrong ones: see `#guess`. */
-  async principalOf(request: FastifyRequest): Promise<Principal | null> {
+  async principalOf(request: FastifyRequest, { scrapers = false } = {}): Promise<Principal | null> {
     const token = this.#token;
     if (token === null) return { kind: 'anyone' };
     const [scheme, given] = request.headers.authorization?.split(' ') ?? [];
-    if (scheme?.toLowerCase() === 'bearer' && given !== undefined)
+    if (scheme?.toLowerCase() === 'bearer' && given !== undefined) {
+      const { metricsToken } = this.#settings;
+      if (scrapers && metricsToken !== null && isSame(given, metricsToken))
+        return (await this.#guess(request, true, false)) ? { kind: 'scraper' } : null;
       return (await this.#guess(request, isSame(given, token), this.#isMade)) ? { kind: 'token' } : null;
+    }
     // Nobody guesses 32 random bytes: what is wrong here is a session that has ended, and no guess.
     return this.sessionOf(request);
   }

@@ -12,6 +12,7 @@ import { fileRoutes } from './file-routes.ts';
 import { hostRoutes } from './host-routes.ts';
 import { HostsSeen } from './hosts-seen.ts';
 import { isDeeper } from './json-depth.ts';
+import { type Exposed, serveMetrics } from './metrics.ts';
 import { describeApi } from './openapi.ts';
 import { invalidInput, RefusedError, refusalOf } from './refusals.ts';
 import { methodsAt, routesOf, serializeBy, validateBy } from './routes.ts';
@@ -39,6 +40,8 @@ export interface AppParts {
   log: Logger;
   /** The built web. */
   webFolder: string;
+  /** What this process counts beside what it asks Temporal, for Prometheus. */
+  counted?: readonly Exposed[];
 }
 
 export interface App {
@@ -47,7 +50,8 @@ export interface App {
   watches: RunWatches;
 }
 
-export async function createApp({ settings, token, tls, link, log, webFolder }: AppParts): Promise<App> {
+export async function createApp(parts: AppParts): Promise<App> {
+  const { settings, token, tls, link, log, webFolder, counted = [] } = parts;
   const app: FastifyInstance = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -126,11 +130,11 @@ export async function createApp({ settings, token, tls, link, log, webFolder }: 
   app.addHook('onRequest', async (request, reply) => {
     // The route that was matched decides: an address has more spellings (percent-encoded, with a scheme before it) than a check of
     // its text knows. The web itself holds nothing, and asks for the token; where there is no route there is nothing to guard.
-    const { open, web } = request.routeOptions.config;
+    const { open, web, scrapers } = request.routeOptions.config;
     const isWeb = (web === true || request.is404) && !request.url.startsWith('/api');
     if (!isWeb && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
     if (open !== true && !isWeb) {
-      request.principal = await access.principalOf(request);
+      request.principal = await access.principalOf(request, { scrapers: scrapers === true });
       if (request.principal === null) throw new RefusedError('unauthorized', 'this server asks for its token');
     }
     const methods = methodsAt(request.url.split('?')[0] ?? '');
@@ -179,6 +183,7 @@ export async function createApp({ settings, token, tls, link, log, webFolder }: 
   fileRoutes(handle, link);
   hostRoutes(handle, link, hosts);
   dataSetRoutes(handle, link, hosts, settings.defaultPool);
+  serveMetrics(app, { link, hosts, defaultPool: settings.defaultPool, counted });
   await serveWeb(app, webFolder);
   app.addHook('preClose', async () => watches.close());
   return { server: app, access, watches };

@@ -9,6 +9,7 @@ import { packageFolder } from '../contracts/package-folder.ts';
 import { createApp } from './app.ts';
 import { dataFolderProblem } from './data-folder.ts';
 import { createServerLog } from './log.ts';
+import type { Exposed } from './metrics.ts';
 import { announceServer, signInAddress } from './running-server.ts';
 import { isLoopback, readServerSettings, requireToken, type ServerSettings, ServerSettingsError } from './settings.ts';
 import { TemporalLink } from './temporal-link.ts';
@@ -23,6 +24,8 @@ export interface ServerOptions {
   /** How Temporal is reached: as the environment says, unless given. Called again while it fails. */
   connect?: () => Promise<Connected>;
   webFolder?: string;
+  /** What this process counts, for Prometheus. */
+  counted?: readonly Exposed[];
 }
 
 interface Beside {
@@ -56,7 +59,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
   const link = new TemporalLink(settings, options.connect);
   const webFolder = options.webFolder ?? builtWeb;
-  const { server, access, watches } = await createApp({ settings, token, tls, link, log, webFolder });
+  const { counted = [] } = options;
+  const { server, access, watches } = await createApp({ settings, token, tls, link, log, webFolder, counted });
   let address: string;
   let withdraw: (() => Promise<void>) | null = null;
   try {

@@ -29,6 +29,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     open?: boolean;
     web?: boolean;
+    /** Also for who has the token that is for nothing else. */
+    scrapers?: boolean;
     action?: Action;
   }
 }

@@ -4,6 +4,7 @@ import { homedir, platform } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { dataFolder } from '../contracts/folders.ts';
+import { listenAddress } from '../contracts/listen-address.ts';
 import { name } from '../contracts/names.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 
@@ -14,6 +15,8 @@ export interface ServerSettings {
   port: number;
   /** Whoever has it may do everything. */
   token: TokenSetting;
+  /** Whoever has it may read `/metrics`, and nothing else; null: there is none. */
+  metricsToken: string | null;
   /** Files of the certificate and its key: with them the server speaks TLS. */
   tls: { certificate: string; key: string } | null;
   /** Where a token that was made, and login sessions, are kept. */
@@ -54,6 +57,9 @@ const environmentSchema = z.object({
   EPOCHAL_SERVER_ADDRESS: z.string().min(1).max(255).default('127.0.0.1'),
   EPOCHAL_SERVER_PORT: count(0, 65_535).default(8266),
   EPOCHAL_TOKEN: z.union([z.literal('none'), tokenSchema]).optional(),
+  EPOCHAL_METRICS_TOKEN: tokenSchema.optional(),
+  /** Read where Temporal's SDK is set up. */
+  EPOCHAL_TEMPORAL_METRICS_ADDRESS: listenAddress.optional(),
   EPOCHAL_SERVER_TLS_CERT: z.string().max(4096).optional(),
   EPOCHAL_SERVER_TLS_KEY: z.string().max(4096).optional(),
   EPOCHAL_SERVER_NAMES: z.string().max(4096).default(''),
@@ -71,8 +77,10 @@ export function readServerSettings(env: NodeJS.ProcessEnv = process.env): Server
   if (!parsed.success) {
     const sentences = parsed.error.issues.map(({ path, message }) => {
       const variable = path.join('.');
+      const secret = `must be at least ${shortestToken} printable ASCII characters without spaces`;
+      if (variable === 'EPOCHAL_METRICS_TOKEN') return `${variable} ${secret}`;
       return variable === 'EPOCHAL_TOKEN'
-        ? `EPOCHAL_TOKEN must be at least ${shortestToken} printable ASCII characters without spaces, or none`
+        ? `${variable} ${secret}, or none`
         : `${variable} is ${JSON.stringify(env[variable])}: ${message}`;
     });
     throw new ServerSettingsError(sentences.join('; '));
@@ -82,6 +90,7 @@ export function readServerSettings(env: NodeJS.ProcessEnv = process.env): Server
     address: values.EPOCHAL_SERVER_ADDRESS,
     port: values.EPOCHAL_SERVER_PORT,
     token: tokenSetting(values.EPOCHAL_TOKEN),
+    metricsToken: values.EPOCHAL_METRICS_TOKEN ?? null,
     tls: tlsFiles(values.EPOCHAL_SERVER_TLS_CERT, values.EPOCHAL_SERVER_TLS_KEY),
     dataFolder: resolve(dataFolder({ env, platform: platform(), home: homedir() })),
     hostNames: values.EPOCHAL_SERVER_NAMES.split(',')

@@ -9,8 +9,8 @@ import { hasLostDot } from './azure-address.ts';
 import { type Block, blockName, blockOf } from './azure-blocks.ts';
 import { azureService } from './azure-client.ts';
 import { azureError, codeOf, isOfCredentials } from './azure-errors.ts';
+import { azureLink } from './azure-link.ts';
 import {
-  type Bucket,
   type BucketBody,
   BucketError,
   type BucketLimits,
@@ -18,6 +18,8 @@ import {
   type ByteRange,
   type Call,
   type CompleteOptions,
+  type LinkOptions,
+  type PartsBucket,
   type Proof,
   type PutOptions,
   type UploadedPart,
@@ -26,7 +28,7 @@ import { hexOf } from './sha256.ts';
 import { IdleSignal } from './stalled.ts';
 import { newUploadId } from './upload-id.ts';
 
-export class AzureBucket implements Bucket {
+export class AzureBucket implements PartsBucket {
   readonly address: string;
   readonly keepsDigest = true;
   readonly limits: BucketLimits;
@@ -214,6 +216,13 @@ export class AzureBucket implements Bucket {
     });
   }
 
+  async link(key: string, options: LinkOptions): Promise<string | null> {
+    const at = { container: this.name, key };
+    return this.#send({}, (_container, abortSignal, _moved, service) =>
+      azureLink(service, at, options, { now: this.now(), abortSignal }),
+    );
+  }
+
   now(): number {
     return Date.now() + this.#clockOffset;
   }
@@ -261,13 +270,13 @@ export class AzureBucket implements Bucket {
 
   async #send<T>(
     { signal }: Call,
-    ask: (container: ContainerClient, signal: AbortSignal, moved: () => void) => Promise<T>,
+    ask: (container: ContainerClient, signal: AbortSignal, moved: () => void, service: BlobServiceClient) => Promise<T>,
   ): Promise<T> {
     const idle = new IdleSignal(signal);
     let service: BlobServiceClient | null = null;
     try {
       service = await azureService.get();
-      return await ask(service.getContainerClient(this.name), idle.signal, () => idle.moved());
+      return await ask(service.getContainerClient(this.name), idle.signal, () => idle.moved(), service);
     } catch (error) {
       signal?.throwIfAborted();
       if (service !== null && isOfCredentials(error)) azureService.forget(service);

@@ -87,7 +87,7 @@ interface Thrown {
   response?: { headers?: { get: (name: string) => string | undefined }; bodyAsText?: string | null };
 }
 
-const statusOf = (error: unknown): number | null => {
+export const statusOf = (error: unknown): number | null => {
   const { statusCode } = (error ?? {}) as Thrown;
   return typeof statusCode === 'number' ? statusCode : null;
 };

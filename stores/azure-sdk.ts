@@ -3,4 +3,12 @@
  * sources would take sixty times as much. Loaded with the first call of a store on Azure, and by nobody else.
  */
 export { DefaultAzureCredential } from '@azure/identity';
-export { AnonymousCredential, BlobServiceClient, newPipeline, StorageSharedKeyCredential } from '@azure/storage-blob';
+export {
+  AnonymousCredential,
+  BlobSASPermissions,
+  BlobServiceClient,
+  generateBlobSASQueryParameters,
+  newPipeline,
+  SASProtocol,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob';

@@ -1,4 +1,4 @@
-/** Addresses of stores in buckets, `scheme://bucket/prefix`. Credentials are those of the machine. */
+/** Addresses of stores in buckets, `scheme://bucket/prefix`, and the prefixes of all stores of objects. Credentials are those of the machine. */
 import { relativePath } from '../contracts/names.ts';
 import { StoreError } from './artifact-store.ts';
 
@@ -33,7 +33,7 @@ export function bucketAddress(address: string, scheme: BucketScheme): BucketAddr
   const [bucket = '', ...path] = rest.slice(2).split('/');
   if (bucket === '') throw problem(`it names no ${scheme.bucket}`);
   if (!scheme.isBucketName(bucket)) throw problem(scheme.notBucketName);
-  const prefix = bucketPrefix(path.join('/'), problem);
+  const prefix = keyPrefix(path.join('/'), problem);
   const why = scheme.prefixProblem?.(prefix) ?? null;
   if (why !== null) throw problem(why);
   return { bucket, prefix };
@@ -42,16 +42,23 @@ export function bucketAddress(address: string, scheme: BucketScheme): BucketAddr
 /** Bytes: paths of runs follow, and providers take keys of 1,024. */
 const longest = 512;
 
-/** Checked, and without a slash at its end. Throws what `problem` makes of a clause. */
-function bucketPrefix(written: string, problem: (why: string) => StoreError): string {
+/** Checked, and without a slash at its end. Throws what `problem` makes of a clause. `words`: of the provider. */
+export function keyPrefix(
+  written: string,
+  problem: (why: string) => StoreError,
+  words = { prefix: 'prefix', bucket: 'a whole bucket' },
+): string {
   const prefix = written.endsWith('/') ? written.slice(0, -1) : written;
   if (prefix === '')
-    throw problem('it names no prefix, and a store never takes a whole bucket: choose one, such as "epochal"');
-  if (/[?#]/.test(prefix)) throw problem('its prefix has a "?" or "#", which are not part of a path');
-  if (/\p{Cc}/u.test(prefix)) throw problem('its prefix has a control character');
-  if (/%[0-9a-f]{2}/i.test(prefix)) throw problem('its prefix is percent-encoded: write it as it is');
+    throw problem(
+      `it names no ${words.prefix}, and a store never takes ${words.bucket}: choose one, such as "epochal"`,
+    );
+  const its = `its ${words.prefix}`;
+  if (/[?#]/.test(prefix)) throw problem(`${its} has a "?" or "#", which are not part of a path`);
+  if (/\p{Cc}/u.test(prefix)) throw problem(`${its} has a control character`);
+  if (/%[0-9a-f]{2}/i.test(prefix)) throw problem(`${its} is percent-encoded: write it as it is`);
   if (!relativePath.safeParse(prefix).success)
-    throw problem('its prefix must have names between single slashes, none of them "." or ".."');
-  if (Buffer.byteLength(prefix) > longest) throw problem(`its prefix has more than ${longest} bytes`);
+    throw problem(`${its} must have names between single slashes, none of them "." or ".."`);
+  if (Buffer.byteLength(prefix) > longest) throw problem(`${its} has more than ${longest} bytes`);
   return prefix;
 }

@@ -1,9 +1,12 @@
 /**
- * What an object store needs of a provider: keys with bytes, conditional creation, ranges, paged lists, uploads in parts. A new provider is
- * one class with these methods, whose every failure is a BucketError; nobody tries again here, and nothing is known of runs.
+ * What an object store needs of a provider: keys with bytes, creation of what is not there, ranges, paged lists, and uploads of large files: in
+ * parts, or of a file at once. A new provider is one class with these methods, whose every failure is a BucketError; nobody tries again
+ * here, and nothing is known of runs.
  */
 
-export interface Bucket {
+export type Bucket = PartsBucket | WholeFileBucket;
+
+interface AnyBucket {
   /** As people read it, without a slash at its end: `s3://name`. */
   readonly address: string;
   readonly limits: BucketLimits;
@@ -28,14 +31,28 @@ export interface Bucket {
   /** From byte `offset` on, `length` of them or to the end. Null when there is no such object. `etag`: of that version alone. */
   get(key: string, range: ByteRange, call: Call): Promise<BucketBody | null>;
 
-  /** In order of key, those after `after`. */
+  /** In order of key, those after `after`. A list that broke off is tried again with the same `call`. */
   list(prefix: string, call: Call, after?: string): AsyncIterable<{ key: string; size: number }>;
 
   /** Not an error where there is none. At most `limits.deletes` at once. */
   delete(keys: readonly string[], call: Call): Promise<void>;
 
-  /** Uploads in parts that were begun and neither completed nor given up, of keys with this prefix. */
+  /** What was begun and neither completed nor given up, of keys with this prefix: uploads in parts, and claims where those take several steps. */
   uploads(prefix: string, call: Call): AsyncIterable<{ key: string; upload: string; begunAt: Date | null }>;
+  /** Not an error where there is none. */
+  abortUpload(key: string, upload: string, call: Call): Promise<void>;
+
+  /** As `link` of a store. A provider without such addresses has no such method. */
+  link?(key: string, options: LinkOptions): Promise<string | null>;
+
+  /** Now, by the provider's clock. */
+  now(): number;
+}
+
+/** Where a large file is put together from parts. */
+export interface PartsBucket extends AnyBucket {
+  readonly putFile?: undefined;
+
   beginUpload(key: string, call: Call): Promise<string>;
   /** Parts that are there, whole, in order; null when the upload is not there any longer. */
   parts(key: string, upload: string, call: Call): Promise<UploadedPart[] | null>;
@@ -50,14 +67,19 @@ export interface Bucket {
   ): Promise<UploadedPart>;
   /** The parts become the object. Throws a BucketError `gone` when the upload, or one of these parts, is not there. */
   completeUpload(key: string, upload: string, parts: readonly UploadedPart[], options: CompleteOptions): Promise<Proof>;
-  /** Not an error where there is none. */
-  abortUpload(key: string, upload: string, call: Call): Promise<void>;
+}
 
-  /** As `link` of a store. A provider without such addresses has no such method. */
-  link?(key: string, options: LinkOptions): Promise<string | null>;
+/** Where a file of any size arrives in one request. */
+export interface WholeFileBucket extends AnyBucket {
+  readonly parts?: undefined;
 
-  /** Now, by the provider's clock. */
-  now(): number;
+  putFile(key: string, file: FileToPut, call: Call): Promise<Proof & { sha256: Uint8Array }>;
+}
+
+export interface FileToPut {
+  size: number;
+  /** From its start, once for each try. Throws where the file is not of that size any longer. */
+  read: () => AsyncIterable<Uint8Array>;
 }
 
 export interface BucketLimits {
@@ -70,6 +92,8 @@ export interface BucketLimits {
 
 export interface Call {
   signal?: AbortSignal | undefined;
+  /** Called as something has come of it that another try of the same call need not ask for again. */
+  moved?: (() => void) | undefined;
 }
 
 export interface LinkOptions {

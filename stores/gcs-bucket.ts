@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import {
-  type Bucket,
   type BucketBody,
   BucketError,
   type BucketLimits,
@@ -13,6 +12,8 @@ import {
   type ByteRange,
   type Call,
   type CompleteOptions,
+  type LinkOptions,
+  type PartsBucket,
   type Proof,
   type PutOptions,
   type UploadedPart,
@@ -20,6 +21,7 @@ import {
 import { crc32cOfBoth, crc32cOfText, crc32cText } from './crc32c.ts';
 import { askGcs, type GcsRequest, openGcs } from './gcs-client.ts';
 import { gcsError, isStatus } from './gcs-errors.ts';
+import { gcsLink } from './gcs-link.ts';
 import { multipart } from './gcs-multipart.ts';
 import { factsOf, fields, type GcsObject, names, objectOf, pageOf } from './gcs-object.ts';
 import { composedKey, partKey, partNameBytes, partOf, partsPrefix } from './gcs-parts.ts';
@@ -29,7 +31,7 @@ import { newUploadId } from './upload-id.ts';
 /** Requests. */
 const atOnce = 16;
 
-export class GcsBucket implements Bucket {
+export class GcsBucket implements PartsBucket {
   readonly address: string;
   readonly keepsDigest = true;
   readonly limits: BucketLimits;
@@ -196,6 +198,8 @@ export class GcsBucket implements Bucket {
     for await (const { name } of this.#objects(partsPrefix(key, upload), call)) left.push(name);
     await this.delete(left, call);
   }
+
+  link = (key: string, options: LinkOptions) => gcsLink({ bucket: this.name, key }, options, this.now());
 
   now(): number {
     return Date.now() + this.#clockOffset;

@@ -28,7 +28,12 @@ let sdk: Promise<Sdk> | null = null;
 let auth: { key: string; made: GoogleAuth } | null = null;
 
 /** Another one for other values. */
-const variables = ['GOOGLE_APPLICATION_CREDENTIALS', 'GOOGLE_CLOUD_QUOTA_PROJECT', 'HOME', 'CLOUDSDK_CONFIG'];
+export const googleVariables = [
+  'GOOGLE_APPLICATION_CREDENTIALS',
+  'GOOGLE_CLOUD_QUOTA_PROJECT',
+  'HOME',
+  'CLOUDSDK_CONFIG',
+];
 
 /** The answer as it comes. Throws BucketError, also for an answer that is a refusal. */
 export const openGcs = (call: Call, request: GcsRequest): Promise<GcsAnswer> => send(call, request, async (it) => it);
@@ -77,7 +82,7 @@ async function send<T>({ signal }: Call, request: GcsRequest, take: (answer: Gcs
 }
 
 /** As Google's own clients understand it: nobody signs requests to an emulator. */
-function emulatorAddress(): string | null {
+export function emulatorAddress(): string | null {
   const host = process.env.STORAGE_EMULATOR_HOST;
   if (!host) return null;
   return (/^https?:\/\//.test(host) ? host : `http://${host}`).replace(/\/+$/, '');
@@ -89,7 +94,7 @@ async function sign(
   { GoogleAuth }: Pick<Sdk, 'GoogleAuth'>,
   idle: IdleSignal,
 ): Promise<void> {
-  const key = JSON.stringify(variables.map((name) => process.env[name]));
+  const key = JSON.stringify(googleVariables.map((name) => process.env[name]));
   if (auth?.key !== key)
     auth = { key, made: new GoogleAuth({ scopes: 'https://www.googleapis.com/auth/devstorage.read_write' }) };
   const { made } = auth;

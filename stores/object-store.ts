@@ -173,7 +173,7 @@ export class ObjectStore implements ArtifactStore {
   async link(path: string, options: LinkOptions): Promise<string | null> {
     const key = this.#root.keyOf(path);
     await this.#root.requirePresent();
-    return this.#root.tried(
+    return this.#checks.tried(
       `cannot make a link to ${this.#root.shown(path)}`,
       {},
       async () => (await this.#bucket.link?.(key, options)) ?? null,
@@ -215,7 +215,7 @@ export class ObjectStore implements ArtifactStore {
     const doing = `cannot tidy ${this.#root.shown(folder)}`;
     await this.#root.requirePresent();
     await this.#abortUploads(doing, `${key}/`, async (of, upload, begunAt) => {
-      const parts = await this.#bucket.parts(of, upload, {});
+      const parts = await this.#bucket.parts?.(of, upload, {});
       const times = [begunAt, ...(parts ?? []).map(({ storedAt }) => storedAt)].map((time) => time?.getTime() ?? 0);
       return this.#bucket.now() - Math.max(...times) > this.#staleMs;
     });
@@ -248,9 +248,10 @@ export class ObjectStore implements ArtifactStore {
     let last = '';
     const doing = `cannot list ${this.#root.shown(path)}`;
     const retries = this.#root.retries(doing, {});
+    const call = { moved: () => retries.progressed() };
     for (;;) {
       try {
-        for await (const one of this.#bucket.list(prefix, {}, last)) {
+        for await (const one of this.#bucket.list(prefix, call, last)) {
           last = one.key;
           retries.progressed();
           yield one;
@@ -324,8 +325,11 @@ export class ObjectStore implements ArtifactStore {
     const key = `${this.#checks.prefix}/.epochal-probe-${randomUUID()}`;
     const bytes = Buffer.from('Written by Epochal to see whether it can.\n');
     const sha256 = sha256Of(bytes);
-    await this.#checks.tried(doing, {}, () => this.#bucket.put(key, bytes, sha256, {}));
+    const put = () => this.#checks.tried(doing, {}, () => this.#bucket.put(key, bytes, sha256, {}));
+    await put();
     try {
+      // Not every server of this kind may replace what is there.
+      if (this.#bucket.putFile) await put();
       const second = await this.#checks.tried(doing, {}, () =>
         this.#bucket.put(key, bytes, sha256, { ifAbsent: true }),
       );

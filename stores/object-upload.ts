@@ -1,11 +1,11 @@
 /**
  * Puts a file into a bucket: in one piece, or in parts, several at a time and each checked by the provider. The file is read once. What a
- * crash left of an upload is taken up where its parts are those of this file.
+ * crash left of an upload is taken up where its parts are those of this file. Where there are no parts, a large file goes in one request.
  */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { StoreError } from './artifact-store.ts';
-import { BucketError, type UploadedPart } from './bucket.ts';
+import { BucketError, type PartsBucket, type UploadedPart, type WholeFileBucket } from './bucket.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { FileDigest } from './file-digest.ts';
 import { storeError } from './file-errors.ts';
@@ -40,7 +40,8 @@ export async function uploadFile(
   size: number,
   options: UploadOptions,
 ): Promise<Upload> {
-  if (size <= root.bucket.limits.partBytes) {
+  const { bucket } = root;
+  if (size <= bucket.limits.partBytes) {
     const bytes = Buffer.allocUnsafe(size);
     if ((await fill(file, bytes, 0)) < size || (await isLonger(file, size))) throw changed(path);
     const upload = await uploadBytes(root, path, bytes, options);
@@ -53,9 +54,10 @@ export async function uploadFile(
     if (sent > told) options.onBytes?.(sent - told);
     told = Math.max(told, sent);
   };
+  if (bucket.putFile) return uploadWhole(root, bucket, path, file, size, { ...options, onBytes });
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await uploadParts(root, path, file, size, attempt === 1, { ...options, onBytes });
+      return await uploadParts(root, bucket, path, file, size, attempt === 1, { ...options, onBytes });
     } catch (error) {
       if (!isGone(error) || attempt === mostAttempts) throw error;
     }
@@ -82,20 +84,52 @@ export async function uploadBytes(
   };
 }
 
+/** `onBytes` hears how much of the file is sent. */
+type SendOptions = Omit<UploadOptions, 'onBytes'> & { onBytes: (sent: number) => void };
+
+/** Bytes of a file that are read at once. */
+const chunkBytes = 1 << 20;
+
+async function uploadWhole(
+  root: ObjectRoot,
+  bucket: WholeFileBucket,
+  path: string,
+  file: FileHandle,
+  size: number,
+  options: SendOptions,
+): Promise<Upload> {
+  const read = async function* () {
+    for (let sent = 0; sent < size; ) {
+      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, size - sent));
+      const filled = await fill(file, chunk, sent);
+      const isLast = sent + chunk.length === size;
+      // Before the last of it is sent, so that nothing is there of a file that changed.
+      if (filled < chunk.length || (isLast && (await isLonger(file, size)))) throw changed(path);
+      sent += chunk.length;
+      options.onBytes(sent);
+      yield chunk;
+    }
+  };
+  const { sha256, ...proof } = await root.tried(`cannot write ${root.shown(path)}`, options, () =>
+    bucket.putFile(root.keyOf(path), { size, read }, options),
+  );
+  return { size, sha256: hexOf(sha256), ...proof, parts: 1 };
+}
+
 async function uploadParts(
   root: ObjectRoot,
+  bucket: PartsBucket,
   path: string,
   file: FileHandle,
   size: number,
   takeUp: boolean,
-  options: Omit<UploadOptions, 'onBytes'> & { onBytes: (sent: number) => void },
+  options: SendOptions,
 ): Promise<Upload> {
-  const { bucket } = root;
   const key = root.keyOf(path);
   const doing = `cannot write ${root.shown(path)}`;
   const partBytes = partSize(size, bucket.limits);
   const isOfFile = (uploaded: readonly UploadedPart[]) => areOfFile(uploaded, file, size, partBytes);
-  const left = takeUp ? await leftUpload(root, key, doing, isOfFile, options) : null;
+  const left = takeUp ? await leftUpload(root, bucket, key, doing, isOfFile, options) : null;
   const upload = left?.upload ?? (await root.tried(doing, options, () => bucket.beginUpload(key, options)));
   ours.add(upload);
   const broken = new AbortController();
@@ -142,7 +176,7 @@ async function uploadParts(
     if (failure) throw (failure as { error: unknown }).error;
     if (await isLonger(file, size)) throw changed(path);
     const sha256 = whole.digest();
-    const proof = await complete(root, key, doing, upload, parts, size, sha256, options);
+    const proof = await complete(root, bucket, key, doing, upload, parts, size, sha256, options);
     return { size, sha256: hexOf(sha256), ...proof, parts: parts.length };
   } finally {
     broken.abort();
@@ -162,6 +196,7 @@ const isPart = (there: UploadedPart | undefined, bytes: Uint8Array, sha256: Uint
 /** What is there under this name becomes the object. */
 async function complete(
   root: ObjectRoot,
+  bucket: PartsBucket,
   key: string,
   doing: string,
   upload: string,
@@ -170,7 +205,6 @@ async function complete(
   sha256: Uint8Array,
   options: RetryOptions,
 ): Promise<{ etag: string | null; proved: boolean }> {
-  const { bucket } = root;
   const expected = proofOfParts(parts);
   const asCompleted = async () => {
     const found = await bucket.head(key, options);
@@ -197,12 +231,12 @@ const mostLooked = 8;
 /** The newest upload of this key whose parts are those of the file, and that nobody in this process is at. */
 async function leftUpload(
   root: ObjectRoot,
+  bucket: PartsBucket,
   key: string,
   doing: string,
   isOfFile: (parts: readonly UploadedPart[]) => Promise<boolean>,
   options: RetryOptions,
 ) {
-  const { bucket } = root;
   return root.tried(doing, options, async () => {
     const found: { upload: string; begunAt: number }[] = [];
     for await (const one of bucket.uploads(key, options))

@@ -10,6 +10,8 @@ import { GcsBucket } from './gcs-bucket.ts';
 import { ObjectStore } from './object-store.ts';
 import { s3Address } from './s3-address.ts';
 import { S3Bucket } from './s3-bucket.ts';
+import { teamFilesFolder } from './team-files-address.ts';
+import { TeamFilesBucket } from './team-files-bucket.ts';
 
 type Open = (address: string, isStore: boolean, identity: string | null) => ArtifactStore;
 
@@ -27,6 +29,8 @@ const schemes: Readonly<Record<string, Open>> = {
     const { bucket, prefix } = gcsAddress(address);
     return new ObjectStore({ bucket: new GcsBucket(bucket), prefix, isStore, identity });
   },
+  teamfiles: (address, isStore, identity) =>
+    new ObjectStore({ bucket: new TeamFilesBucket(), prefix: teamFilesFolder(address), isStore, identity }),
 };
 
 /**
@@ -51,7 +55,7 @@ function open(address: string, isStore: boolean, identity: string | null): Artif
 }
 
 const allowed =
-  'a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX';
+  'a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or teamfiles:/FOLDER';
 
 function pathOfUrl(address: string): string {
   try {

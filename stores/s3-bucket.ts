@@ -1,7 +1,6 @@
 /** A bucket of S3, or of a server that speaks its protocol. */
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import {
-  type Bucket,
   type BucketBody,
   BucketError,
   type BucketLimits,
@@ -9,6 +8,7 @@ import {
   type ByteRange,
   type Call,
   type LinkOptions,
+  type PartsBucket,
   type Proof,
   type PutOptions,
   type UploadedPart,
@@ -20,15 +20,22 @@ import { presigned } from './s3-link.ts';
 
 type Facts = Pick<HeadObjectCommandOutput, 'ETag' | 'ChecksumSHA256' | 'ChecksumType' | 'Metadata'>;
 
-export class S3Bucket implements Bucket {
+export class S3Bucket implements PartsBucket {
   readonly address: string;
   readonly keepsDigest = false;
   readonly hasForeignUploads = true;
-  readonly limits: BucketLimits = { keyBytes: 1024, partBytes: 16 << 20, parts: 10_000, deletes: 1000 };
+  readonly limits: BucketLimits;
+  readonly #pageSize: number;
   #clockOffset = 0;
 
-  constructor(readonly name: string) {
+  /** `partBytes`: of a part of an upload; `pageSize`: objects that one answer lists. */
+  constructor(
+    readonly name: string,
+    { partBytes = 16 << 20, pageSize = 1000 }: { partBytes?: number; pageSize?: number } = {},
+  ) {
     this.address = `s3://${name}`;
+    this.limits = { keyBytes: 1024, partBytes, parts: 10_000, deletes: 1000 };
+    this.#pageSize = pageSize;
   }
 
   async head(key: string, call: Call): Promise<BucketObject | null> {
@@ -116,6 +123,7 @@ export class S3Bucket implements Bucket {
           new sdk.ListObjectsV2Command({
             Bucket: this.name,
             Prefix: prefix,
+            MaxKeys: this.#pageSize,
             ...(token === undefined ? (after ? { StartAfter: after } : {}) : { ContinuationToken: token }),
           }),
           options,

@@ -5,6 +5,7 @@ import { AllowedPaths } from './allowed-paths.ts';
 import { ClosedRuns } from './closed-runs.ts';
 import { DataSets } from './data-sets.ts';
 import type { Devices } from './devices.ts';
+import { HostMetrics } from './host-metrics.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { processLauncher } from './launchers/process.ts';
 import { Observers } from './observers.ts';
@@ -16,6 +17,7 @@ import type { WorkerSettings } from './settings.ts';
 import { Slots } from './slots.ts';
 import { Stores } from './stores.ts';
 import { TrainerCatalog } from './trainer-catalog.ts';
+import { version } from './version.ts';
 import { WatchedRuns } from './watched-runs.ts';
 
 export interface Host {
@@ -34,6 +36,7 @@ export interface Host {
   readonly sessions: Sessions;
   readonly observers: Observers;
   readonly watched: WatchedRuns;
+  readonly metrics: HostMetrics;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
   readonly outputs: KeyedMutex;
   /** A run's session is opened by one activity at a time. */
@@ -66,6 +69,7 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
   });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
   const observers = new Observers(settings.webhook);
+  const metrics = new HostMetrics({ host: id, pool, version, slots, sessions });
   const watched = new WatchedRuns();
-  return { ...shared, settings, dataSets, sessions, observers, watched, openings: new KeyedMutex() };
+  return { ...shared, settings, dataSets, sessions, observers, watched, metrics, openings: new KeyedMutex() };
 }

@@ -1,7 +1,8 @@
 /** One logger for the process, its activities, its workflows and the Temporal SDK itself. */
-import { type LogLevel, Runtime, type Logger as TemporalLogger } from '@temporalio/worker';
+import { type LogLevel, Runtime, type RuntimeOptions, type Logger as TemporalLogger } from '@temporalio/worker';
 import { type Logger, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { readListenAddress, shownAddress } from '../contracts/listen-address.ts';
 
 /** Pretty on a terminal, JSON lines otherwise; the level is LOG_LEVEL, `info` when unset. To stderr: stdout is for answers. */
 export function createLogger(): Logger {
@@ -52,6 +53,12 @@ export function temporalLogger(log: Logger): TemporalLogger {
 export function installLogger(log: Logger): void {
   if (installed) return;
   installed = true;
-  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
+  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [], ...sdkMetrics() });
+}
+
+/** What Temporal's SDK measures of itself, it tells Prometheus on a port of its own. */
+function sdkMetrics(): Pick<RuntimeOptions, 'telemetryOptions'> {
+  const listen = readListenAddress(process.env.EPOCHAL_TEMPORAL_METRICS_ADDRESS ?? '');
+  return listen ? { telemetryOptions: { metrics: { prometheus: { bindAddress: shownAddress(listen) } } } } : {};
 }
 let installed = false;

@@ -20,6 +20,7 @@ import { decided, landed } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
+import { type Exposed, exposeMetrics, type MetricsEndpoint } from './metrics-endpoint.ts';
 import { connect, type TemporalAddress } from './native-connection.ts';
 import { Runs } from './runs.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
@@ -41,6 +42,8 @@ export interface StartOptions {
   conversion?: Conversion;
   /** Starts what serves the workflows, where that is to be in this process, too; it goes down with the worker, in its order. */
   control?: () => Promise<Control>;
+  /** What else this process counts, for Prometheus. */
+  counted?: readonly Exposed[];
 }
 
 /** What serves the workflows of runs. */
@@ -51,6 +54,8 @@ export interface Control {
 
 export interface RunningWorker {
   readonly host: Host;
+  /** Where Prometheus reads metrics; null: nowhere. */
+  readonly metricsAddress: string | null;
   /** Resolves when the worker has stopped; rejects when it failed. */
   readonly stopped: Promise<void>;
   /** Every trainer checkpoints at its batch boundary and its run resumes elsewhere; then the worker stops. */
@@ -99,10 +104,15 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
   // Whoever starts serving workflows may become the version that gets them all: a worker that cannot start must not. Nor may one whose
   // control fails to start be left polling.
   let control: Control | null = null;
+  let metrics: MetricsEndpoint | null = null;
   try {
+    const { metricsAddress } = settings;
+    metrics =
+      metricsAddress && (await exposeMetrics(metricsAddress, [host.metrics.exposed, ...(options.counted ?? [])]));
     control = (await options.control?.()) ?? null;
-    return await serveQueues(host, control, connection, namespace, options);
+    return await serveQueues(host, control, metrics, connection, namespace, options);
   } catch (error) {
+    await metrics?.close();
     await control?.stop().catch(() => undefined);
     await connection.close().catch(() => undefined);
     throw error;
@@ -112,6 +122,7 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
 async function serveQueues(
   host: Host,
   control: Control | null,
+  metrics: MetricsEndpoint | null,
   connection: NativeConnection,
   namespace: string,
   { interceptors = {}, conversion = usual }: StartOptions,
@@ -173,7 +184,9 @@ async function serveQueues(
     { host: host.id, pool: settings.pool, slots: host.slots.total, dataFolder: settings.dataFolder },
     'the worker serves',
   );
-  const stopped = Promise.all([...running, control?.stopped]).then(() => connection.close());
+  const stopped = Promise.all([...running, control?.stopped])
+    .finally(() => metrics?.close())
+    .then(() => connection.close());
   stopped.catch(() => undefined);
   let goingDown = false;
   const shutDown = async () => {
@@ -186,6 +199,7 @@ async function serveQueues(
   };
   return {
     host,
+    metricsAddress: metrics?.address ?? null,
     stopped,
     drain: async () => {
       const { sessions } = host;
@@ -212,6 +226,8 @@ async function serveQueues(
       await controlled;
       if (control !== null) await Promise.all(sessions.runs.map((run) => runs.unstick(run)));
       sessions.leave();
+      // Whoever comes next listens there.
+      await metrics?.close();
     },
     stopNow: async () => {
       host.sessions.killAll();
@@ -231,13 +247,14 @@ export interface WorkerCommand {
   temporal?: StartOptions['temporal'];
   /** What serves the workflows in this process, too. */
   control?: (options: ControlStart) => Promise<Control>;
+  counted?: StartOptions['counted'];
 }
 
 /**
  * `epochal worker`: first SIGTERM or SIGINT drains, the second ends at once; SIGHUP drains; SIGUSR2 hands over. Answers the exit
  * code.
  */
-export async function runWorkerUntilSignal({ temporal, control }: WorkerCommand = {}): Promise<number> {
+export async function runWorkerUntilSignal({ temporal, control, counted = [] }: WorkerCommand = {}): Promise<number> {
   const settings = readSettings();
   const log = createLogger();
   const signals = new WorkerSignals(log);
@@ -247,7 +264,7 @@ export async function runWorkerUntilSignal({ temporal, control }: WorkerCommand 
   try {
     const { asked, urged } = signals;
     const starting = startWorker({
-      ...{ settings, log, handsOver: true },
+      ...{ settings, log, counted, handsOver: true },
       ...(temporal ? { temporal } : {}),
       ...(control ? { control: () => control({ settings, log, signal: asked }) } : {}),
     });

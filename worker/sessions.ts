@@ -104,6 +104,12 @@ export class Sessions {
     return [...this.#live.values()].filter(({ preempted }) => !preempted).map(({ run }) => run);
   }
 
+  /** Of the session that has gone without a word from its run for longest; null while there is none. */
+  get longestIdleMs(): number | null {
+    const idle = [...this.#live.values()].flatMap((session) => (session.isOver ? [] : session.idleMs));
+    return idle.length > 0 ? Math.max(...idle) : null;
+  }
+
   isLive(place: string): boolean {
     return this.#live.get(place)?.isOver === false;
   }

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { problemsOf } from '../contracts/config-problems.ts';
 import { problemSentence } from '../contracts/failure.ts';
 import { cacheFolder, dataFolder } from '../contracts/folders.ts';
+import { type ListenAddress, listenAddress, readListenAddress } from '../contracts/listen-address.ts';
 import { name } from '../contracts/names.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
@@ -43,6 +44,8 @@ export interface WorkerSettings {
   upkeepSeconds: number;
   /** How long a salvage waits for the host that had the run. */
   hostReturnSeconds: number;
+  /** Where Prometheus reads metrics; null: nowhere. */
+  metricsAddress: ListenAddress | null;
   /** Where events of runs are told; null: nowhere. */
   webhook: WebhookSettings | null;
 }
@@ -51,6 +54,12 @@ const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
 export const pythonSdkFolder = join(builtInTrainers, 'epochal');
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+const linkEndpoint = z
+  .string()
+  .refine((address) => address === 'none' || z.url({ protocol: /^https?$/ }).safeParse(address).success, {
+    error: 'must be an http: or https: address, or none',
+  })
+  .optional();
 
 const environmentSchema = z.object({
   EPOCHAL_STORE: storeAddress
@@ -72,20 +81,19 @@ const environmentSchema = z.object({
   EPOCHAL_ALLOWED_STORES: z
     .string()
     .refine(
-      (text) => text === '*' || listOf(text).every((address) => /^[a-z][a-z0-9]*:\/\/[^/@\s]+(\/|$)/.test(address)),
+      (text) =>
+        text === '*' ||
+        listOf(text).every((address) => /^([a-z][a-z0-9]*:\/\/[^/@\s]+(\/|$)|teamfiles:\/(?!\/))/.test(address)),
       {
         error:
-          'must be addresses of stores, or what they begin with, such as s3://bucket/team, separated by commas, or * alone, which allows every store',
+          'must be addresses of stores, or what they begin with, such as s3://bucket/team or teamfiles:/folder, separated by commas, or * alone, which allows every store',
       },
     )
     .optional(),
   /** Read where links are made. */
-  EPOCHAL_LINK_ENDPOINT: z
-    .string()
-    .refine((address) => address === 'none' || z.url({ protocol: /^https?$/ }).safeParse(address).success, {
-      error: 'must be an http: or https: address, or none',
-    })
-    .optional(),
+  EPOCHAL_LINK_ENDPOINT: linkEndpoint,
+  EPOCHAL_LINK_ENDPOINT_AZURE: linkEndpoint,
+  EPOCHAL_LINK_ENDPOINT_GCS: linkEndpoint,
   EPOCHAL_WORKFLOW_QUEUE: name.default(workflowQueue),
   EPOCHAL_SESSION_IDLE_SECONDS: count(5, 7 * 24 * 3600).default(300),
   EPOCHAL_KEPT_DAYS: count(0, 3650).default(0),
@@ -99,6 +107,9 @@ const environmentSchema = z.object({
         'must be names of variables, * for any characters, separated by commas; none of TEMPORAL_* and EPOCHAL_* is handed on',
     })
     .optional(),
+  EPOCHAL_METRICS_ADDRESS: listenAddress.optional(),
+  /** Read where Temporal's SDK is set up, which is before the settings are. */
+  EPOCHAL_TEMPORAL_METRICS_ADDRESS: listenAddress.optional(),
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
   EPOCHAL_WEBHOOK_EVENTS: z.string().optional(),
@@ -165,6 +176,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     keptFreeBytes: values.EPOCHAL_KEPT_FREE_GB * 1e9,
     upkeepSeconds: values.EPOCHAL_UPKEEP_SECONDS,
     hostReturnSeconds: values.EPOCHAL_HOST_RETURN_SECONDS,
+    metricsAddress: readListenAddress(values.EPOCHAL_METRICS_ADDRESS ?? ''),
     webhook: readWebhook(values),
   };
 }

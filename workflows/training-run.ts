@@ -33,6 +33,7 @@ import { closeRun } from './run-close.ts';
 import { firstContext, type RunContext } from './run-context.ts';
 import { tellChange } from './run-events.ts';
 import { answerMessages } from './run-handlers.ts';
+import { type PlainChange, RunMeter } from './run-meter.ts';
 import { composeReceipt, reasonToKeep } from './run-receipt.ts';
 import { beginStory, enterState, type RunStory, tell, timeRestarts } from './run-story.ts';
 import { type ChartPosition, chartPosition, detailsOf, viewOf } from './run-view.ts';
@@ -101,6 +102,7 @@ class TrainingRun {
   #tellers!: Tellers;
   #before: RunContext = firstContext(undefined);
   #positionBefore: ChartPosition | null = null;
+  readonly #meter = new RunMeter(new Date());
 
   constructor(run: string, before: readonly string[], origin: Origin | undefined) {
     this.#run = run;
@@ -291,11 +293,14 @@ class TrainingRun {
     const now = new Date();
     const { state } = this.#position;
     if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
+    const [before, after] = [this.#before, this.#context];
+    const change = { before, after, from: this.#positionBefore, to: this.#position, now };
+    this.#meter.note(change, this.#story.enteredStateAt);
     this.#story = enterState(this.#story, state, now);
-    for (const message of tellChange(this.#before, this.#context, event)) this.#tell(message);
-    this.#story = timeRestarts(this.#story, this.#before.restarts, this.#context.restarts, now);
-    this.#observe(now, event?.asked ?? undefined);
-    this.#before = this.#context;
+    for (const message of tellChange(before, after, event)) this.#tell(message);
+    this.#story = timeRestarts(this.#story, before.restarts, after.restarts, now);
+    this.#observe(change, event?.asked ?? undefined);
+    this.#before = after;
     this.#positionBefore = this.#position;
     this.#show();
     const { historyLength, historySize } = wf.workflowInfo();
@@ -305,19 +310,9 @@ class TrainingRun {
     }
   }
 
-  #observe(now: Date, asked: Asked | undefined): void {
-    if (!this.#before.plan && this.#context.plan) this.#tellers.begin(this.#context.plan.observers ?? []);
-    this.#tellers.note({
-      run: this.#run,
-      chain: this.#chain,
-      place: this.#owner.place,
-      before: this.#before,
-      after: this.#context,
-      from: this.#positionBefore,
-      to: this.#position,
-      asked,
-      now,
-    });
+  #observe(change: PlainChange, asked: Asked | undefined): void {
+    if (!change.before.plan && change.after.plan) this.#tellers.begin(change.after.plan.observers ?? []);
+    this.#tellers.note({ ...change, run: this.#run, chain: this.#chain, place: this.#owner.place, asked });
   }
 
   #tell(message: string): void {

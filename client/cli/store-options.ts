@@ -6,7 +6,8 @@ import { ConfigError } from '../errors.ts';
 export const storeArgument = {
   type: 'string',
   demandOption: true,
-  describe: 'An absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX',
+  describe:
+    'An absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or teamfiles:/FOLDER',
 } as const;
 
 export const whichRuns = {

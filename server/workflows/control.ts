@@ -10,6 +10,7 @@ import { connect, type TemporalAddress } from '../../worker/native-connection.ts
 import { Deployment, hasDeployments, refuseUnheard } from './deployment.ts';
 import { ensureReconcile } from './reconcile.ts';
 import { replayOpenRuns } from './replay.ts';
+import { type RunMetrics, uncounted } from './run-metrics.ts';
 import { type Bundle, workflowBundle } from './workflow-bundle.ts';
 
 export interface ControlOptions {
@@ -26,6 +27,8 @@ export interface ControlOptions {
   bundle?: Bundle;
   /** How often it is looked whether the Current version is served, in milliseconds. */
   lookEveryMs?: number;
+  /** Counts what its runs do, where it is given. */
+  metrics?: RunMetrics;
   /**
    * Once it is aborted, nothing more is taken over, and a start that is under way ends soon: with its reason, or with what is as good as started.
    * What has started is stopped by its `stop` all the same.
@@ -70,7 +73,7 @@ async function serve(
   connection: NativeConnection,
   namespace: string,
 ): Promise<RunningControl> {
-  const { log, workflowQueue, conversion = usual, isVersioned = true, lookEveryMs = 10_000, signal } = options;
+  const { log, workflowQueue, conversion = usual, isVersioned = true, lookEveryMs = 10_000, metrics, signal } = options;
   // A run tells its state by them, and would fail on a server that does not know them.
   await ensureSearchAttributes(connection, namespace).catch((error) => log.warn({ err: error }, 'search attributes'));
   const client = temporalClient(connection, namespace, conversion);
@@ -100,6 +103,7 @@ async function serve(
     taskQueue: workflowQueue,
     workflowBundle: { codePath: bundle.codePath },
     ...conversion,
+    sinks: metrics?.sinks ?? uncounted,
     identity,
     ...(deployment?.workerOptions ?? {}),
     maxCachedWorkflows: 200,

@@ -5,6 +5,7 @@ import type { Conversion } from '../../client/temporal-client.ts';
 import { runStateSchema } from '../../contracts/receipt.ts';
 import { attributes } from '../../contracts/search-attributes.ts';
 import { deadline } from '../../worker/deadline.ts';
+import { uncounted } from './run-metrics.ts';
 import { codeOf, notFound } from './status-codes.ts';
 import type { Bundle } from './workflow-bundle.ts';
 
@@ -26,7 +27,7 @@ export async function replayOpenRuns(
   { dataConverter }: Conversion,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const options = { workflowBundle: { codePath }, ...(dataConverter ? { dataConverter } : {}) };
+  const options = { workflowBundle: { codePath }, sinks: uncounted, ...(dataConverter ? { dataConverter } : {}) };
   const replayed = async (stop: AbortSignal) => {
     const problems: string[] = [];
     for await (const { workflowId, error } of Worker.runReplayHistories(options, openHistories(client, queue, stop))) {

@@ -1,5 +1,6 @@
-/** By which address links to files on S3 lead there, and where there are none. */
+/** By which address links to files in buckets lead there, and where there are none. */
 import { expect, it } from 'vitest';
+import { AzureBucket } from '../../stores/azure-bucket.ts';
 import { s3Connection } from '../../stores/s3-client.ts';
 import { presigned } from '../../stores/s3-link.ts';
 import { withVariables } from './servers/object-stage.ts';
@@ -27,4 +28,28 @@ it.each([
   );
   if (host === null) return expect(link).toBeNull();
   expect(new URL(link ?? '').host).toMatch(new RegExp(`${host.replaceAll('.', '\\.')}$`));
+});
+
+it.each([
+  [{}, 'account.blob.core.windows.net'],
+  [{ EPOCHAL_LINK_ENDPOINT: 'https://s3.example.org' }, 'account.blob.core.windows.net'],
+  [{ EPOCHAL_LINK_ENDPOINT: 'none' }, null],
+  [{ EPOCHAL_LINK_ENDPOINT_AZURE: 'none' }, null],
+  [{ AZURE_STORAGE_SERVICE_ENDPOINT: own }, null],
+  [
+    { AZURE_STORAGE_SERVICE_ENDPOINT: own, EPOCHAL_LINK_ENDPOINT_AZURE: 'https://blobs.example.org/x/' },
+    'blobs.example.org',
+  ],
+  [{ AZURE_STORAGE_KEY: undefined, AZURE_STORAGE_SAS_TOKEN: 'sv=1&sig=x' }, null],
+])('links to Azure with %j lead to %s', async (more, host) => {
+  const none = { EPOCHAL_LINK_ENDPOINT: undefined, AZURE_STORAGE_CONNECTION_STRING: undefined };
+  const key = { AZURE_STORAGE_ACCOUNT: 'account', AZURE_STORAGE_KEY: Buffer.from('key').toString('base64') };
+  const link = await withVariables({ ...none, ...key, ...more }, () =>
+    new AzureBucket('container').link('a/file', { seconds: 10, type: 'text/plain', disposition: 'attachment' }),
+  );
+  if (host === null) return expect(link).toBeNull();
+  const { host: to, pathname, searchParams } = new URL(link ?? '');
+  expect(to).toBe(host);
+  expect(pathname).toMatch(/^(\/x)?\/container\/a\/file$/);
+  expect([searchParams.get('sp'), searchParams.get('spr')]).toEqual(['r', 'https']);
 });

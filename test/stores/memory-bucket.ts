@@ -1,10 +1,10 @@
 /** A bucket in memory: it takes any keys, as those of providers do, where a folder of this machine does not. Nothing is uploaded in parts. */
-import type { Bucket, BucketBody, BucketObject, ByteRange, PutOptions } from '../../stores/bucket.ts';
+import type { Bucket, BucketBody, BucketObject, ByteRange, PartsBucket, PutOptions } from '../../stores/bucket.ts';
 import { ObjectStore } from '../../stores/object-store.ts';
 import { patient, type RetryPolicy } from '../../stores/retries.ts';
 import { hexOf } from '../../stores/sha256.ts';
 
-export class MemoryBucket implements Bucket {
+export class MemoryBucket implements PartsBucket {
   readonly address = 'memory://bucket';
   readonly keepsDigest = true;
   readonly limits = { keyBytes: 1024, partBytes: 16 << 20, parts: 1, deletes: 100 };

@@ -11,12 +11,13 @@ const gcsRule =
 const containerRule =
   'its container name is not one of Azure: 3 to 63 lower-case letters, digits and single hyphens, with a letter or digit at both ends';
 const nameRule = 'its prefix must have names between single slashes, none of them "." or ".."';
+const folderRule = 'its folder must have names between single slashes, none of them "." or ".."';
 const noPrefix = 'it names no prefix, and a store never takes a whole bucket: choose one, such as "epochal"';
 
 it.each([
   [
     'relative/path',
-    'it is not an absolute path; a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX',
+    'it is not an absolute path; a store is an absolute path, a file: address, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or teamfiles:/FOLDER',
   ],
   ['', 'it is not an absolute path; a store is'],
   ['ftp://host/x', 'there is no store for "ftp:" addresses; a store is'],
@@ -87,6 +88,20 @@ it.each([
   ['az://container/../x', nameRule],
   ['az://container/a//b', nameRule],
   ['az://container/x?sv=2024&sig=secret', 'its prefix has a "?" or "#", which are not part of a path'],
+  ['teamfiles:', 'it does not begin with teamfiles:/; a Team Files store is teamfiles:/FOLDER'],
+  ['teamfiles:results', 'it does not begin with teamfiles:/'],
+  ['teamfiles:/', 'it names no folder, and a store never takes all files of a team: choose one, such as "epochal"'],
+  ['teamfiles://results/x', 'it names a server or a team, which are SERVER_ADDRESS and TEAM_ID of the worker'],
+  ['teamfiles:///results', 'it names a server or a team, which are SERVER_ADDRESS and TEAM_ID of the worker'],
+  ['teamfiles://token:secret@host/x', 'it has credentials in it, which belong in API_TOKEN of the worker'],
+  ['teamfiles:/results//x', folderRule],
+  ['teamfiles:/results/../x', folderRule],
+  ['teamfiles:/./x', folderRule],
+  ['teamfiles:/results\\x', folderRule],
+  ['teamfiles:/results?token=secret', 'its folder has a "?" or "#", which are not part of a path'],
+  ['teamfiles:/a%20b', 'its folder is percent-encoded: write it as it is'],
+  ['teamfiles:/a\tb', 'its folder has a control character'],
+  [`teamfiles:/${'x'.repeat(513)}`, 'its folder has more than 512 bytes'],
   ['az://container/x./y', 'its prefix has a name that ends with a dot, which Azure does not keep'],
 ])('%j is refused', (address, why) => {
   const error = (() => {
@@ -111,17 +126,20 @@ it.each([
   ['GS://results.example.org/team a/ä', 'gs://results.example.org/team a/ä'],
   ['az://container/x/', 'az://container/x'],
   ['AZ://con-tainer-1/team a/ä', 'az://con-tainer-1/team a/ä'],
+  ['teamfiles:/results/', 'teamfiles:/results'],
+  ['TeamFiles:/results/team a/ä', 'teamfiles:/results/team a/ä'],
   ['/mnt/store/', '/mnt/store'],
   ['file:///mnt/a%20store', '/mnt/a store'],
 ])('%j is the store %s', (written, address) => {
   expect(openStore(written).address).toBe(address);
-  expect(isFolderAddress(written)).toBe(!/^(s3|az|gs):/i.test(written));
+  expect(isFolderAddress(written)).toBe(!/^(s3|az|gs|teamfiles):/i.test(written));
 });
 
 it.each([
   's3://key:secret@bucket/x',
   'az://container/x?sv=2024-11-04&sig=secret',
   's3://bucket/x?X-Amz-Signature=secret',
+  'teamfiles://token:secret@host/x',
 ])('with credentials in it is refused before it is sent anywhere: %s', (store) => {
   const parsed = runConfigSchema.safeParse({ trainer: 'digits', store });
   expect(parsed.error?.issues.map(({ path, message }) => [path.join('.'), message])).toContainEqual([

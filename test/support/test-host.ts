@@ -13,6 +13,7 @@ import { cacheFolder } from '../../contracts/folders.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { type RunView, runQuery, type TrainingRunInput, trainingRunType } from '../../contracts/run-messages.ts';
+import type { RunMetrics } from '../../server/workflows/run-metrics.ts';
 import { type RunningWorker, startWorker } from '../../worker/main.ts';
 import type { WorkerSettings } from '../../worker/settings.ts';
 import { until } from './until.ts';
@@ -28,6 +29,8 @@ export interface TestHostOptions {
   settings?: Partial<WorkerSettings>;
   interceptors?: WorkerInterceptors;
   conversion?: Conversion;
+  /** Counts what its runs do. */
+  metrics?: RunMetrics;
   /** `none`: the worker alone; whoever tests that serves the workflows. */
   control?: 'none';
   /** Of a Temporal server other than the one of the test run. */
@@ -63,10 +66,11 @@ export class TestHost {
       keptFreeBytes: 0,
       upkeepSeconds: 600,
       hostReturnSeconds: 300,
+      metricsAddress: null,
       webhook: null,
       ...options.settings,
     };
-    const { interceptors = {}, conversion } = options;
+    const { interceptors = {}, conversion, metrics } = options;
     const converting = conversion ? { conversion } : {};
     const start = options.control === 'none' ? startWorker : startWorkerWithControl;
     const worker = await start({
@@ -75,6 +79,7 @@ export class TestHost {
       temporal: { address },
       interceptors,
       ...converting,
+      ...(metrics ? { metrics } : {}),
     });
     return new TestHost(temporalClient(connection, undefined, conversion), connection, settings, worker);
   }

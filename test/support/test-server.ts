@@ -13,7 +13,7 @@ import {
   type RouteName,
   routes,
 } from '../../contracts/http-api.ts';
-import { type RunningServer, startServer } from '../../server/main.ts';
+import { type RunningServer, type ServerOptions, startServer } from '../../server/main.ts';
 import type { ServerSettings } from '../../server/settings.ts';
 import { type TestHost, testLog } from './test-host.ts';
 
@@ -24,6 +24,7 @@ export const testServerSettings = (
   address: '127.0.0.1',
   port: 0,
   token: { kind: 'none' },
+  metricsToken: null,
   tls: null,
   dataFolder: host.settings.dataFolder,
   hostNames: [],
@@ -68,12 +69,19 @@ export class TestServer {
       settings,
       connect,
       webFolder,
-    }: { settings?: Partial<ServerSettings>; connect?: () => Promise<Connected>; webFolder?: string } = {},
+      counted = [],
+    }: {
+      settings?: Partial<ServerSettings>;
+      connect?: () => Promise<Connected>;
+      webFolder?: string;
+      counted?: NonNullable<ServerOptions['counted']>;
+    } = {},
   ): Promise<TestServer> {
     const running = await startServer({
       settings: testServerSettings(host, settings),
       log: testLog(),
       connect: connect ?? (() => connectTo(inject('temporalAddress'))),
+      counted,
       ...(webFolder === undefined ? {} : { webFolder }),
     });
     return new TestServer(running);

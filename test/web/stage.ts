@@ -224,6 +224,7 @@ const serverOn = (temporal: TemporalServer, webFolder: string, settings: Partial
       address: '127.0.0.1',
       port: 0,
       token: { kind: 'none' },
+      metricsToken: null,
       tls: null,
       // Of no use where no token is asked for.
       dataFolder: join(temporal.logFile, '..'),

@@ -135,6 +135,8 @@ describe('allowed paths', () => {
     ['s3://bucket/teams', ['store', 'continueFrom.outputFolder']],
     ['s3://bucket/other', ['store', 'continueFrom.outputFolder']],
     ['s3://all-of-them/x', ['store', 'continueFrom.outputFolder']],
+    ['teamfiles:/team/x', []],
+    ['teamfiles:/teams', ['store', 'continueFrom.outputFolder']],
     // Nobody opens it: whoever would, says what is wrong with it.
     ['s3://bucket/team/../other', []],
   ])('hold for stores elsewhere by their addresses: %s', async (address, refused) => {
@@ -148,7 +150,7 @@ describe('allowed paths', () => {
       (await new AllowedPaths([root], folder, stores).problems(config, manifest, '/t/one.py')).map(
         ({ field }) => field,
       );
-    expect(await problems(['s3://bucket/team', 's3://all/'])).toEqual(refused);
+    expect(await problems(['s3://bucket/team', 's3://all/', 'teamfiles:/team'])).toEqual(refused);
     expect(await problems(null)).toEqual([]);
   });
 

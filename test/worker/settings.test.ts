@@ -32,11 +32,26 @@ it('allows no store elsewhere but its own, or those that are said', () => {
     's3://a',
     's3://b/x',
   ]);
+  expect(allowed({ EPOCHAL_STORE: 'teamfiles:/results/', EPOCHAL_ALLOWED_STORES: 'teamfiles:/a b' })).toEqual([
+    'teamfiles:/a b',
+    'teamfiles:/results',
+  ]);
+  expect(allowed({ EPOCHAL_ALLOWED_STORES: 'teamfiles:/' })).toEqual(['teamfiles:/']);
   expect(allowed({ EPOCHAL_ALLOWED_STORES: '*' })).toBeNull();
 });
 
+it.each([
+  [{}, null],
+  [{ EPOCHAL_METRICS_ADDRESS: '9464' }, { host: '127.0.0.1', port: 9464 }],
+  [{ EPOCHAL_METRICS_ADDRESS: '0.0.0.0:1' }, { host: '0.0.0.0', port: 1 }],
+  [{ EPOCHAL_METRICS_ADDRESS: '[::]:0' }, { host: '::', port: 0 }],
+])('with %j its metrics are at %j', (env, address) => {
+  expect(readSettings({ EPOCHAL_DATA_DIR: '/data', ...env }).metricsAddress).toEqual(address);
+});
+
 it.each(['none', 'https://s3.example.org'])('takes links to files from %s', (address) => {
-  expect(readSettings({ EPOCHAL_DATA_DIR: '/data', EPOCHAL_LINK_ENDPOINT: address })).toBeTruthy();
+  for (const provider of ['', '_AZURE', '_GCS'])
+    expect(readSettings({ EPOCHAL_DATA_DIR: '/data', [`EPOCHAL_LINK_ENDPOINT${provider}`]: address })).toBeTruthy();
 });
 
 it.each([
@@ -46,7 +61,10 @@ it.each([
   ],
   [{ EPOCHAL_ALLOWED_STORES: '/mnt' }, 'EPOCHAL_ALLOWED_STORES is "/mnt": must be addresses of stores'],
   [{ EPOCHAL_ALLOWED_STORES: 's3://a,*' }, 'EPOCHAL_ALLOWED_STORES is "s3://a,*": must be addresses of stores'],
+  [{ EPOCHAL_ALLOWED_STORES: 'teamfiles:a' }, 'EPOCHAL_ALLOWED_STORES is "teamfiles:a": must be addresses of stores'],
   [{ EPOCHAL_LINK_ENDPOINT: 'off' }, 'EPOCHAL_LINK_ENDPOINT is "off": must be an http: or https: address, or none'],
+  [{ EPOCHAL_METRICS_ADDRESS: 'here' }, 'EPOCHAL_METRICS_ADDRESS is "here": must be a port, such as 9464'],
+  [{ EPOCHAL_LINK_ENDPOINT_AZURE: 'x' }, 'EPOCHAL_LINK_ENDPOINT_AZURE is "x": must be an http: or https: address'],
   [{ EPOCHAL_SLOTS: 'many' }, 'EPOCHAL_SLOTS is "many": must be a number'],
   [{ EPOCHAL_SLOTS: '-1' }, 'EPOCHAL_SLOTS is "-1": must be at least 1'],
   [{ EPOCHAL_SLOTS: '1.5' }, 'EPOCHAL_SLOTS is "1.5": must be a whole number'],

@@ -3,12 +3,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe } from 'vitest';
+import type { Bucket } from '../../../stores/bucket.ts';
 import { openStore } from '../../../stores/open-store.ts';
 import { azure, hasAzure } from './azure-stage.ts';
 import { gcs, hasGcs } from './gcs-stage.ts';
 import type { ObjectStage } from './object-stage.ts';
-import * as s3 from './s3-stage.ts';
+import { hasS3, s3 } from './s3-stage.ts';
 import { storeContract } from './store-contract.ts';
+import { teamFiles } from './team-files-stage.ts';
 
 describe('a store in a folder', () => {
   let folder: string;
@@ -29,26 +31,18 @@ describe('a store in a folder', () => {
   });
 });
 
-describe.skipIf(!s3.hasS3)('a store on S3', () => {
-  if (s3.hasS3) s3.onS3();
-  storeContract({
-    store: () => s3.store,
-    again: (identity) => openStore(s3.address, identity),
-    folder: () => s3.folder,
-    local: s3.local,
-  });
-});
-
+describe.skipIf(!hasS3)('a store on S3', () => onStage(s3, hasS3));
 describe.skipIf(!hasAzure)('a store on Azure', () => onStage(azure, hasAzure));
 describe.skipIf(!hasGcs)('a store on Google Cloud Storage', () => onStage(gcs, hasGcs));
+describe('a store in Team Files', () => onStage(teamFiles, true));
 
-function onStage(stage: ObjectStage, isThere: boolean): void {
+function onStage(stage: ObjectStage<Bucket>, isThere: boolean): void {
   if (isThere) stage.hooks();
   storeContract({
     store: () => stage.inSmallParts(),
     again: (identity) => stage.inSmallParts({ identity: identity ?? null }),
     folder: () => stage.folder,
     local: (name, content) => stage.local(name, content),
-    large: 2_500_001,
+    large: stage.large + 1,
   });
 }

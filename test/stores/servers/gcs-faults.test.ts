@@ -8,7 +8,7 @@ import type { Fault, Seen } from './fault-proxy.ts';
 import { testGcsBucket } from './gcs-server.ts';
 import { gcs, hasGcs } from './gcs-stage.ts';
 import { objectFaults } from './object-faults.ts';
-import { smallPart, withVariables } from './object-stage.ts';
+import { withVariables } from './object-stage.ts';
 import { sha256 } from './store-contract.ts';
 
 const isUpload = ({ method, url }: Seen) => method === 'POST' && url.startsWith('/upload/');
@@ -20,6 +20,7 @@ const refusal = (status: number, reason: string, headers: Record<string, string>
 });
 
 describe.skipIf(!hasGcs)('Google Cloud Storage', () => {
+  const { smallPart } = gcs;
   if (hasGcs) gcs.hooks();
 
   objectFaults(gcs, {

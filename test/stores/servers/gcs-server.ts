@@ -20,6 +20,8 @@ export const testGcsBucket = 'epochal-tests';
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startServer('Google Cloud Storage', await gcsProgram(), (port) => [
     ...['-backend', 'memory', '-scheme', 'http', '-host', '127.0.0.1', '-port', `${port}`, '-log-level', 'error'],
+    // Objects by path are served below the address that others have, too: links lead there.
+    ...['-public-host', '127.0.0.1'],
   ]);
   if (server) {
     const made = await fetch(`${server.endpoint}/storage/v1/b?project=epochal`, {

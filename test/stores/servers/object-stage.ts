@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { ArtifactStore } from '../../../stores/artifact-store.ts';
-import type { Bucket } from '../../../stores/bucket.ts';
+import type { Bucket, PartsBucket } from '../../../stores/bucket.ts';
 import { ObjectStore, type ObjectStoreOptions } from '../../../stores/object-store.ts';
 import { openStore } from '../../../stores/open-store.ts';
 import { patient } from '../../../stores/retries.ts';
@@ -16,10 +16,7 @@ export interface BucketSizes {
   pageSize?: number;
 }
 
-/** Bytes of a part, so that a file of several is small. */
-export const smallPart = 1 << 20;
-
-export class ObjectStage {
+export class ObjectStage<Kind extends Bucket = PartsBucket> {
   proxy!: FaultProxy;
   /** For local files. */
   folder!: string;
@@ -29,11 +26,18 @@ export class ObjectStage {
   constructor(
     /** Of addresses, with the bucket: `az://container`. */
     readonly root: string,
-    readonly bucket: (sizes?: BucketSizes) => Bucket,
+    readonly bucket: (sizes?: BucketSizes) => Kind,
     readonly server: () => { endpoint: string },
     /** What a process needs to use the server at `endpoint`. */
     readonly environment: (endpoint: string) => Record<string, string>,
+    /** Bytes of a part, so that a file of several is small. */
+    readonly smallPart = 1 << 20,
   ) {}
+
+  /** Bytes of a file of three small parts. */
+  get large(): number {
+    return Math.round(this.smallPart * 2.4);
+  }
 
   /** The hooks of a test file. */
   hooks(): void {
@@ -67,7 +71,7 @@ export class ObjectStage {
 
   /** The same store as another process opens it, with small parts. */
   inSmallParts({ pageSize, ...options }: Partial<ObjectStoreOptions> & { pageSize?: number } = {}): ObjectStore {
-    const bucket = this.bucket({ partBytes: smallPart, ...(pageSize ? { pageSize } : {}) });
+    const bucket = this.bucket({ partBytes: this.smallPart, ...(pageSize ? { pageSize } : {}) });
     return new ObjectStore({ bucket, prefix: this.prefix, isStore: true, identity: null, ...options });
   }
 

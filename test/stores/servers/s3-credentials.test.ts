@@ -1,13 +1,13 @@
 /** A worker lives for months, and credentials for hours: those that are renewed in their file are taken up. */
 import { writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import * as s3 from './s3-stage.ts';
+import { hasS3, s3, s3Server } from './s3-stage.ts';
 
 const profile = (secret: string) =>
-  `[default]\naws_access_key_id = ${s3.server().accessKey}\naws_secret_access_key = ${secret}\n`;
+  `[default]\naws_access_key_id = ${s3Server().accessKey}\naws_secret_access_key = ${secret}\n`;
 
-describe.skipIf(!s3.hasS3)('S3', () => {
-  if (s3.hasS3) s3.onS3();
+describe.skipIf(!hasS3)('S3', () => {
+  if (hasS3) s3.hooks();
 
   let before: NodeJS.ProcessEnv;
   let file: string;
@@ -24,7 +24,7 @@ describe.skipIf(!s3.hasS3)('S3', () => {
 
   it('is asked with the credentials that stand in their file now', async () => {
     await expect(s3.impatient().read('a/file')).rejects.toThrow(/renew the AWS credentials/);
-    await writeFile(file, profile(s3.server().secretKey));
+    await writeFile(file, profile(s3Server().secretKey));
     expect(await s3.impatient().read('a/file')).toBeNull();
   });
 });

@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { linkSeconds } from '../../../contracts/run-files.ts';
 import { openStore } from '../../../stores/open-store.ts';
-import * as s3 from './s3-stage.ts';
+import { hasS3, s3, s3Server } from './s3-stage.ts';
 import { sha256 } from './store-contract.ts';
 
-describe.skipIf(!s3.hasS3)('a link to a file on S3', () => {
-  if (s3.hasS3) s3.onS3();
+describe.skipIf(!hasS3)('a link to a file on S3', () => {
+  if (hasS3) s3.hooks();
   beforeEach(() => {
     process.env.EPOCHAL_LINK_ENDPOINT = s3.proxy.endpoint;
   });
@@ -25,7 +25,7 @@ describe.skipIf(!s3.hasS3)('a link to a file on S3', () => {
     await s3.store.write('a b/other', 'of somebody else');
     const link = await linkTo(path);
     expect(new URL(link).searchParams.get('X-Amz-Expires')).toBe('300');
-    expect(link).not.toContain(s3.server().secretKey);
+    expect(link).not.toContain(s3Server().secretKey);
     const whole = await fetch(link);
     expect(whole.headers.get('content-disposition')).toBe(answer.disposition);
     expect(whole.headers.get('content-type')).toBe(answer.type);

@@ -8,7 +8,7 @@ const mostAttempts = 3;
 const startMs = 60_000;
 
 export interface RunningServer {
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://127.0.0.1:PORT`, or with https. */
   endpoint: string;
   stop: () => Promise<void>;
 }
@@ -19,6 +19,7 @@ export async function startServer(
   program: ServerProgram,
   args: (port: number) => string[],
   env: NodeJS.ProcessEnv = {},
+  scheme: 'http' | 'https' = 'http',
 ): Promise<RunningServer | null> {
   if ('missing' in program) {
     if (process.env.CI) throw new Error(`no ${of} server to test with: ${program.missing}`);
@@ -27,7 +28,7 @@ export async function startServer(
   }
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
-    const endpoint = `http://127.0.0.1:${port}`;
+    const endpoint = `${scheme}://127.0.0.1:${port}`;
     const child = spawn(program.command, [...program.args, ...args(port)], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
 /**
- * The servers that stores are tested on, put into the cache folder where they are not there yet: built with Go, or installed by npm. As a
+ * The servers that stores are tested on, put into the cache folder where they are not there yet: built with Go, or installed by npm or pip. As a
  * program: only that.
  */
 import { spawn } from 'node:child_process';
@@ -31,6 +31,24 @@ export async function azureProgram(): Promise<ServerProgram> {
 export async function gcsProgram(): Promise<ServerProgram> {
   const made = await goProgram('fake-gcs-server', 'github.com/fsouza/fake-gcs-server@v1.56.1');
   return started(made, (path) => ({ command: path, args: [] }));
+}
+
+/** Supervisely's own SDK, with the Python that has it. */
+export async function superviselyProgram(): Promise<ServerProgram> {
+  const version = '6.74.51';
+  const made = await inCache(`supervisely-${version}`, '', async (folder) => {
+    const python = join(folder, 'bin', 'python');
+    const what = [`supervisely==${version}`];
+    const failure = await failureOf('python3', ['-m', 'venv', folder]);
+    if (failure !== null) return failure;
+    // Many times as fast, where it is there.
+    const byUv = await failureOf('uv', ['pip', 'install', '--quiet', '--python', python, ...what]);
+    const byPip = () => failureOf(python, ['-m', 'pip', 'install', '--quiet', ...what]);
+    const notInstalled = byUv === null ? null : await byPip();
+    // Imported once, it is compiled: else its first test would wait for that.
+    return notInstalled ?? failureOf(python, ['-c', 'import supervisely']);
+  });
+  return started(made, (path) => ({ command: join(path, 'bin', 'python'), args: [] }));
 }
 
 type Made = { path: string } | { missing: string };
@@ -80,7 +98,7 @@ async function failureOf(command: string, args: string[], env: NodeJS.ProcessEnv
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const program of [await azureProgram(), await s3Program(), await gcsProgram()]) {
+  for (const program of [await azureProgram(), await s3Program(), await gcsProgram(), await superviselyProgram()]) {
     process.stdout.write(`${'missing' in program ? program.missing : [program.command, ...program.args].join(' ')}\n`);
     if ('missing' in program) process.exitCode = 1;
   }

@@ -18,7 +18,7 @@ import { FaultHosts } from '../../faults/fault-host.ts';
 import type { TestHost } from '../../support/test-host.ts';
 import { TestServer } from '../../support/test-server.ts';
 import type { Seen } from './fault-proxy.ts';
-import * as s3 from './s3-stage.ts';
+import { hasS3, s3, s3Server, testBucket } from './s3-stage.ts';
 import { sha256 } from './store-contract.ts';
 
 /** `fetch` has its own mind of how a browser asks. */
@@ -30,17 +30,18 @@ async function ask(address: string, headers: Record<string, string> = {}) {
   return { status: answer.statusCode, headers: answer.headers };
 }
 
-describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
-  if (s3.hasS3) s3.onS3();
+describe.skipIf(!hasS3)('a run whose store is on S3', () => {
+  if (hasS3) s3.hooks();
   let hosts: FaultHosts;
   let address: string;
   beforeEach(async () => {
-    address = `s3://${s3.testBucket}/${randomUUID()}`;
+    address = `s3://${testBucket}/${randomUUID()}`;
     hosts = await FaultHosts.open(inject('temporalAddress'), { store: address });
   });
   afterEach(() => hosts.close());
 
-  const worker = () => hosts.worker({ env: { ...s3.awsEnvironment(), EPOCHAL_LINK_ENDPOINT: s3.proxy.endpoint } });
+  const worker = () =>
+    hosts.worker({ env: { ...s3.environment(s3.proxy.endpoint), EPOCHAL_LINK_ENDPOINT: s3.proxy.endpoint } });
 
   it('trains digits, loses its host with all that is on its disk, and completes on another one', async () => {
     const first = await worker();
@@ -79,7 +80,7 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
     expect(rows).toHaveLength(4);
     // Nobody learns from it how the store is opened.
     const texts = [JSON.stringify(receipt), JSON.stringify(await run.handle.fetchHistory())];
-    for (const text of texts) expect(text).not.toContain(s3.server().secretKey);
+    for (const text of texts) expect(text).not.toContain(s3Server().secretKey);
 
     // Another run continues from what it left there, by its id.
     const next = await hosts.start({ trainer: 'digits', epochs: 5, continueFrom: { run: run.id } });
@@ -148,7 +149,7 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
     // What a worker answers says nothing to whoever reads it on its way.
     const place = { source: 'store', run: run.id, project: 'default', store: address };
     const answers: string[] = [];
-    for (const store of [address, `s3://${s3.testBucket}/of-others`]) {
+    for (const store of [address, `s3://${testBucket}/of-others`]) {
       const key = await newAnswerKey();
       const input = { place: { ...place, store }, path: file.path, key: key.publicKey };
       const answer = await hosts.client.activity.execute('linkRunFile', {
@@ -169,7 +170,7 @@ describe.skipIf(!s3.hasS3)('a run whose store is on S3', () => {
 
   it('that this worker may not open is refused in a sentence before anything starts', async () => {
     await worker();
-    const run = await hosts.start({ store: `s3://${s3.testBucket}-of-others/x` });
+    const run = await hosts.start({ store: `s3://${testBucket}-of-others/x` });
     const told = `must be below ${address} (EPOCHAL_ALLOWED_STORES of the worker)`;
     const ended = await run.handle.result().catch((error: unknown) => error);
     expect(ended).toMatchObject({ cause: { type: 'Invalid', message: expect.stringContaining(told) } });
