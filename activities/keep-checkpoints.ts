@@ -10,12 +10,12 @@ import { outputPath } from '../stores/artifact-store.ts';
 import { putAside, removePassed, storeCheckpoint } from '../worker/checkpoints.ts';
 import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
-import { longestDoing, withStore, working } from './activity-support.ts';
+import { longestDoing, watchOf, withStore, workingFor } from './activity-support.ts';
 
 export const keepCheckpoints =
   (host: Host) =>
   (input: KeepCheckpointsInput): Promise<KeptCheckpoints> =>
-    working('uploading checkpoints', (signal, progress) =>
+    workingFor(watchOf(host, input.run), 'uploading checkpoints', (signal, progress) =>
       withStore(() =>
         host.outputs.runExclusive(input.place, signal, async () => {
           const { run, place, config } = input;

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import Table from 'cli-table3';
 import { concurrency } from './concurrency.ts';
 import { overhead } from './overhead.ts';
+import { profile } from './profile.ts';
 import { recovery } from './recovery.ts';
 import type { BenchResult } from './result.ts';
 import { snapshots } from './snapshots.ts';
@@ -29,6 +30,7 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   storing,
   uploads,
   concurrency,
+  profile,
   webBundle,
   webLoad,
   webProgress,

@@ -92,7 +92,11 @@ export function adoptSession(context: RunContext, { session, report, attached, m
   return {
     // Where that one began is long past: it trained on meanwhile, and all that it left still counts.
     ...(attached
-      ? { ...adoptReport(context, report, session.host), restarts: withoutLoss(context, session) }
+      ? {
+          ...adoptReport(context, report, session.host),
+          restarts: withoutLoss(context, session),
+          reachedAtLeast: undefined,
+        }
       : adoptBeginning(context, session, report)),
     session,
     sessions: withSession(context.sessions, session),
@@ -174,6 +178,7 @@ function adoptBeginning(context: RunContext, session: Session, report: SessionRe
     position: start,
     reached: start,
     batchesWasted: context.batchesWasted + batchesBetween(start, context.reached, context.batchesPerEpoch),
+    ...(context.reachedAtLeast ? { reachedAtLeast: undefined, wastedAtLeast: true } : {}),
   };
 }
 
@@ -198,6 +203,7 @@ export function adoptFailure(context: RunContext, trouble: SessionTrouble): Chan
     processGroupGone: mayStillRun ? null : true,
     gpuMemoryReleased,
     ...trainedUpTo(after, reached, batchesPerEpoch),
+    ...(trouble.reachedAtLeast ? { reachedAtLeast: true } : {}),
     handedOver: context.handedOver || preempted,
     failure,
     failuresInRow: after.failuresInRow + (isCounted ? 1 : 0),
