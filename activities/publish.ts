@@ -1,6 +1,7 @@
 /** Publishes a run: every kept checkpoint verified in the store, then everything else, then the receipt. */
 import { stat } from 'node:fs/promises';
 import { stringify } from 'yaml';
+import { batchesFile } from '../contracts/batch-rows.ts';
 import { isFallback, type LedgerEntry } from '../contracts/checkpoint.ts';
 import { dataReportFile, dataSummaryOf, largestDataReport, readDataReport } from '../contracts/data-report.ts';
 import { name as nameSchema } from '../contracts/names.ts';
@@ -83,6 +84,7 @@ export const publish =
           const data = told && dataSummaryOf(told);
           const leftOut: string[] = [];
           for await (const [path, local] of otherFiles(folder, (link) => leftOut.push(link))) {
+            if (batchRows && path === batchesFile) continue;
             progress.doing = `publishing ${path}`;
             files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
           }

@@ -1,24 +1,23 @@
 /** A target of notifications as an observer: it is told of the events that its rules are for. */
 import type { ObservedBy, ObservedEvent } from '../contracts/observed-events.ts';
 import { slackMessage, teamsMessage } from './chat.ts';
-import { sendMail } from './mail.ts';
+import { isMailServer, sendMail } from './mail.ts';
 import { type Notice, noticeOf, testNotice } from './notice.ts';
 import { isFor, kindsOf, type Rule, waitsForOf } from './notify-rules.ts';
 import type { NotifySettings, Target } from './notify-settings.ts';
 import type { Delivery, ObservedRun, Observer } from './observer.ts';
 import { post, refusalOf } from './post.ts';
 import { secretAt } from './secret-reference.ts';
+import { tellEach } from './tell-each.ts';
 import { sendEvent } from './webhook.ts';
 import { keyOf } from './webhook-settings.ts';
-
-/** For one delivery, in milliseconds: one that is given up as too long would begin anew. */
-const longest = 60_000;
 
 export class Notifier implements Observer {
   readonly name: string;
   readonly kinds: readonly string[];
   readonly waitsFor: ObservedBy['waitsFor'];
   readonly #rules: readonly Rule[];
+  readonly #page: string | null;
 
   constructor(
     readonly target: string,
@@ -32,22 +31,13 @@ export class Notifier implements Observer {
     this.waitsFor = waitsForOf(this.#rules);
     this.#page = page ?? null;
   }
-  readonly #page: string | null;
 
-  async tell(
-    events: readonly ObservedEvent[],
-    run: ObservedRun,
-    { signal, onTold, onRefused }: Delivery,
-  ): Promise<void> {
-    const began = Date.now();
-    for (const event of events) {
-      if (Date.now() - began > longest) return;
-      if (isFor(this.#rules, event, run)) {
-        const refused = await send(this.to, noticeOf(event, run, this.#page), event, this.env, signal);
-        if (refused !== null) onRefused(event, refused);
-      }
-      onTold(event.seq);
-    }
+  async tell(events: readonly ObservedEvent[], run: ObservedRun, delivery: Delivery): Promise<void> {
+    await tellEach(events, delivery, async (event) =>
+      isFor(this.#rules, event, run)
+        ? send(this.to, noticeOf(event, run, this.#page), event, this.env, delivery.signal)
+        : null,
+    );
   }
 
   /** For a person who wants to know whether it arrives. Null where it was taken; a sentence otherwise. */
@@ -78,7 +68,12 @@ async function send(
     return refusalOf('Slack', await post('Slack', secretAt(target.slack, env), slackMessage(notice), {}, signal));
   if ('teams' in target)
     return refusalOf('Teams', await post('Teams', secretAt(target.teams, env), teamsMessage(notice), {}, signal));
-  if ('email' in target) return sendMail(secretAt(target.email.server, env), target.email, notice, signal);
+  if ('email' in target) {
+    const server = secretAt(target.email.server, env);
+    // A file may have been replaced since it was checked. Whoever parses it would name it in an error.
+    if (!isMailServer(server)) throw new Error(`what is at ${target.email.server} is no address of a mail server`);
+    return sendMail(server, target.email, notice, signal);
+  }
   const key = keyOf(secretAt(target.webhook.secret, env));
   if (key === null) throw new Error(`what is at ${target.webhook.secret} is no secret of a webhook`);
   return sendEvent({ address: secretAt(target.webhook.address, env), key }, event, signal);

@@ -1,5 +1,6 @@
 /** Addresses of objects that are signed for a while. The SDK signs them; nothing is sent. */
 import type { LinkOptions } from './bucket.ts';
+import { percentEncoded } from './percent-encoded.ts';
 import type { S3Connection } from './s3-client.ts';
 
 interface SignedRequest {
@@ -15,15 +16,16 @@ interface SignedRequest {
 interface Presigner {
   presign(
     request: SignedRequest,
-    how: { expiresIn: number; signingRegion: string; signingService: string },
+    how: { expiresIn: number; signingDate: Date; signingRegion: string; signingService: string },
   ): Promise<SignedRequest>;
 }
 
-/** Null where nobody but this host is known to reach the server by its address. */
+/** `now`: by the clock of S3, which says when it ends. Null where nobody but this host is known to reach the server by its address. */
 export async function presigned(
   { sdk, links }: S3Connection,
   at: { Bucket: string; Key: string },
   { seconds, type, disposition }: LinkOptions,
+  now: number,
 ): Promise<string | null> {
   if (links === null) return null;
   const { config } = links;
@@ -47,6 +49,7 @@ export async function presigned(
       const signer = (await config.signer(scheme as never)) as unknown as Presigner;
       signed = await signer.presign(request, {
         expiresIn: seconds,
+        signingDate: new Date(now),
         signingRegion: region,
         signingService: 's3',
       });
@@ -62,12 +65,8 @@ const hostOf = ({ hostname, port }: SignedRequest): string => (port === undefine
 
 function addressOf(request: SignedRequest): string {
   const query = Object.entries(request.query ?? {})
-    .flatMap(([name, value]) => [value ?? ''].flat().map((one) => `${encoded(name)}=${encoded(one)}`))
+    .flatMap(([name, value]) => [value ?? ''].flat().map((one) => `${percentEncoded(name)}=${percentEncoded(one)}`))
     .sort()
     .join('&');
   return `${request.protocol}//${hostOf(request)}${request.path}?${query}`;
 }
-
-/** As signatures have it. */
-const encoded = (text: string): string =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
