@@ -64,7 +64,10 @@ export class ProgressLease {
   }
 }
 
+/** `stopTrainer` is also what follows the last epoch, and may take as long as a training does. */
 function hostThatTrains({ raw }: Described): string | null {
-  const training = raw.pendingActivities?.find(({ activityType }) => activityType?.name === 'trainEpoch');
-  return hostOfQueue(training?.activityOptions?.taskQueue?.name ?? '');
+  const session = raw.pendingActivities?.find(({ activityType }) =>
+    ['trainEpoch', 'stopTrainer'].includes(activityType?.name ?? ''),
+  );
+  return hostOfQueue(session?.activityOptions?.taskQueue?.name ?? '');
 }

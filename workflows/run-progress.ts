@@ -220,7 +220,9 @@ export function adoptFailure(context: RunContext, trouble: SessionTrouble): Chan
 
 /** Another session did not come about. The one that was given up may still be there: its end has not been seen. */
 export function adoptAttempt(context: RunContext, trouble: SessionTrouble): Change {
-  const change = adoptFailure(context, trouble);
+  // Nothing is trained before it has come about.
+  const { reachedAtLeast: _, ...known } = trouble;
+  const change = adoptFailure(context, known);
   if (!context.session || change.failure === null) return change;
   return { ...change, session: context.session, sessions: context.sessions, processGroupGone: null };
 }

@@ -40,7 +40,8 @@ export function sessionFailureOf(error: unknown): SessionTrouble {
     };
   }
   if (cause instanceof CancelledFailure) {
-    return { ...nothing, failure: { kind: 'workerLost', message: 'the worker gave up the session' } };
+    const message = 'the worker gave up the session';
+    return { ...nothing, failure: { kind: 'workerLost', message }, reachedAtLeast: true };
   }
   return { ...nothing, failure: failureOf(cause), unseen: true };
 }

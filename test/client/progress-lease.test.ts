@@ -52,6 +52,11 @@ it('asks the host that trains at once, and again after half of the lease', async
   expect(await look(8, on('host.a'), told(first))).toEqual(['a', 'a']);
 });
 
+it('asks while its trainer does what follows the last epoch', async () => {
+  const { look } = watcher();
+  expect(await look(0, on('host.a.b.control', 'stopTrainer'))).toEqual(['a.b']);
+});
+
 it('asks for nothing while others do', async () => {
   const { look } = watcher();
   await look(0, on('host.a'));

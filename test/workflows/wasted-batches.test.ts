@@ -1,11 +1,11 @@
 /** How many batches a run counts as wasted when a session ends before an epoch of its was whole. */
-import { ActivityFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
+import { ActivityFailure, CancelledFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
 import { expect, it } from 'vitest';
 import type { LedgerEntry } from '../../contracts/checkpoint.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import type { SessionEnd } from '../../contracts/session.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
-import { adoptEnd, adoptFailure, adoptSession, adoptUnfinished } from '../../workflows/run-progress.ts';
+import { adoptAttempt, adoptEnd, adoptFailure, adoptSession, adoptUnfinished } from '../../workflows/run-progress.ts';
 import { composeReceipt } from '../../workflows/run-receipt.ts';
 import { beginStory } from '../../workflows/run-story.ts';
 import { sessionFailureOf } from '../../workflows/session-failures.ts';
@@ -28,6 +28,7 @@ const batchesOf = (context: RunContext) => composeReceipt(context, beginStory(ne
 const again = (context: RunContext) => adoptSession(context, { session: session('second'), report }).batchesWasted;
 
 const killed = { kind: 'trainerKilled', message: 'killed' } as const;
+const timedOut = new TimeoutFailure('no heartbeat', undefined, TimeoutType.HEARTBEAT);
 const over = { failure: killed, preempted: false, report, reached: { epoch: 1, batch: 10 } };
 
 it('counts the first epoch with the length that its trainer told', () => {
@@ -79,6 +80,14 @@ it('a host that never took up the work was not heard of either', () => {
   const trained = { ...begun, reached: { epoch: 0, batch: 7 } };
   const away = { ...trained, ...adoptFailure(trained, { ...lost, report }) };
   expect(batchesOf(away)).toMatchObject({ wasted: 7, wastedAtLeast: true });
+});
+
+it('a worker that gave up a session told no more of it either; a session that did not come about trained nothing', () => {
+  const trained = { ...begun, reached: { epoch: 0, batch: 7 } };
+  const gaveUp = adoptFailure(trained, sessionFailureOf(new CancelledFailure('WORKER_SHUTDOWN')));
+  expect(batchesOf({ ...trained, ...gaveUp })).toMatchObject({ wasted: 7, wastedAtLeast: true });
+  const attempt = adoptAttempt(trained, sessionFailureOf(timedOut));
+  expect(batchesOf({ ...trained, ...attempt })).not.toHaveProperty('wastedAtLeast');
 });
 
 it('counts none of a session that was found again, and forgets nothing that it left', () => {
