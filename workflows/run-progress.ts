@@ -205,7 +205,7 @@ export function adoptFailure(context: RunContext, trouble: SessionTrouble): Chan
     processGroupGone: mayStillRun ? null : true,
     gpuMemoryReleased,
     ...trainedUpTo(after, reached, batchesPerEpoch),
-    ...(trouble.reachedAtLeast ? { reachedAtLeast: true } : {}),
+    ...(trouble.reachedAtLeast && !isAllTrained(after) ? { reachedAtLeast: true } : {}),
     handedOver: context.handedOver || preempted,
     failure,
     failuresInRow: after.failuresInRow + (isCounted ? 1 : 0),

@@ -82,12 +82,15 @@ it('a host that never took up the work was not heard of either', () => {
   expect(batchesOf(away)).toMatchObject({ wasted: 7, wastedAtLeast: true });
 });
 
-it('a worker that gave up a session told no more of it either; a session that did not come about trained nothing', () => {
+it('a worker that gave up a session told no more of it either; one that did not come about, or had trained all, trained nothing', () => {
   const trained = { ...begun, reached: { epoch: 0, batch: 7 } };
   const gaveUp = adoptFailure(trained, sessionFailureOf(new CancelledFailure('WORKER_SHUTDOWN')));
   expect(batchesOf({ ...trained, ...gaveUp })).toMatchObject({ wasted: 7, wastedAtLeast: true });
   const attempt = adoptAttempt(trained, sessionFailureOf(timedOut));
   expect(batchesOf({ ...trained, ...attempt })).not.toHaveProperty('wastedAtLeast');
+  const done = { ...begun, position: { epoch: 3, batch: 0 }, reached: { epoch: 3, batch: 0 } };
+  const finishing = adoptFailure(done, sessionFailureOf(timedOut));
+  expect(batchesOf({ ...done, ...finishing })).not.toHaveProperty('wastedAtLeast');
 });
 
 it('counts none of a session that was found again, and forgets nothing that it left', () => {
