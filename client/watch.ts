@@ -49,7 +49,9 @@ export async function* watchRun(
 ): AsyncGenerator<WatchItem> {
   const { signal, intervalMs = defaultIntervalMs } = options;
   const changes = new Changes();
-  const lease = new ProgressLease((host) => sources.lease(host, run));
+  // Whoever no longer watches waits for no answer of a host.
+  const whileWatched = <T>(ask: () => Promise<T>) => (signal ? calls.client.withAbortSignal(signal, ask) : ask());
+  const lease = new ProgressLease((host) => whileWatched(() => sources.lease(host, run)));
   let trouble: string | null = null;
   let pauseMs = intervalMs;
   while (!signal?.aborted) {
