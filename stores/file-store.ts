@@ -5,7 +5,7 @@
  * is only ever a whole, verified file, whatever dies in between.
  */
 import { constants } from 'node:fs';
-import { copyFile, link, opendir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { copyFile, link, opendir, readdir, readFile, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { relativePath } from '../contracts/names.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
@@ -22,6 +22,7 @@ import { digestFile, type FileDigest } from './file-digest.ts';
 import { codeOf, guarded, storeError } from './file-errors.ts';
 import { KnownDigests } from './known-digests.ts';
 import { isPartFile, removeIfStale, removeStaleParts, renamePart, withPartFile } from './part-file.ts';
+import { removeTree } from './remove-tree.ts';
 import { sha256Hex } from './sha256.ts';
 import { markName } from './store-mark.ts';
 import { StoreRoot } from './store-root.ts';
@@ -193,7 +194,7 @@ export class FileStore implements ArtifactStore {
       const parent = await this.#root.resolve(dirname(path));
       if (parent === null) return;
       // A symbolic link at the end goes itself, not what it points to.
-      await rm(join(parent, basename(path)), { recursive: true, force: true });
+      await removeTree(join(parent, basename(path)));
       await syncFolder(parent);
     });
   }
