@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Materials, materialsSchema } from '../contracts/receipt-facts.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { filesBelow, type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { parseJson } from './run-report.ts';
@@ -21,9 +22,9 @@ export async function keepMaterials(
   folder: RunFolder,
   program: TrainerProgram,
   from: Materials['from'],
-  { python, driver }: { python: string; driver: string | null },
+  { python, driver, config }: { python: string; driver: string | null; config: Pick<RunConfig, 'code'> },
 ): Promise<Materials> {
-  const [digests, code] = await Promise.all([materialsOf(program), keepCode(folder, program.file, python)]);
+  const [digests, code] = await Promise.all([materialsOf(program), keepCode(folder, program.file, python, config)]);
   const found = { ...digests, ...code, driver, config: null, data: null, from };
   // Only the first session fetched that; of the rest an older one tells nothing.
   const materials = { ...found, from: from ?? (await readMaterials(folder))?.from ?? null };
