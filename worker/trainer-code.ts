@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { packagesFile } from '../contracts/host-materials.ts';
 import type { Materials } from '../contracts/receipt-facts.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { digestFile } from '../stores/file-digest.ts';
@@ -35,9 +36,6 @@ print()
 print(json.dumps([[[path, str(at)] for path, at in folders.items()], [f"{name}=={found[name]}" for name in names]]))
 `;
 const packagesSchema = z.tuple([z.array(z.tuple([z.string(), z.string()])), z.array(z.string())]);
-
-/** Published with the run: the packages of its last session. */
-export const packagesFile = 'packages.txt';
 
 type Told = Pick<Materials, 'code' | 'entry' | 'packages'>;
 /** What is told by digests, with what they are of; null where there is none. */

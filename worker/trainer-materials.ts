@@ -9,7 +9,7 @@ import { filesBelow, type RunFolder, readIfThere, replaceFile } from './run-fold
 import { parseJson } from './run-report.ts';
 import { pythonSdkFolder } from './settings.ts';
 import type { TrainerProgram } from './trainer-catalog.ts';
-import { keepCode } from './trainer-code.ts';
+import { findCode, keepCode } from './trainer-code.ts';
 
 /** A trainer's folder may hold more than its program: data, weights. Beyond this it is not read, and its digest is unknown. */
 const mostFiles = 2_000;
@@ -17,12 +17,19 @@ const mostBytes = 256 << 20;
 
 const environmentLock = 'requirements.lock';
 
+export interface Surroundings<Python> {
+  python: Python;
+  /** Of the GPU. */
+  driver: string | null;
+  config: Pick<RunConfig, 'code'>;
+}
+
 /** Keeps in the run folder what its session trains with, and what one before it there began with. */
 export async function keepMaterials(
   folder: RunFolder,
   program: TrainerProgram,
   from: Materials['from'],
-  { python, driver, config }: { python: string; driver: string | null; config: Pick<RunConfig, 'code'> },
+  { python, driver, config }: Surroundings<string>,
 ): Promise<Materials> {
   const [digests, code] = await Promise.all([materialsOf(program), keepCode(folder, program.file, python, config)]);
   const found = { ...digests, ...code, driver, config: null, data: null, from };
@@ -30,6 +37,16 @@ export async function keepMaterials(
   const materials = { ...found, from: from ?? (await readMaterials(folder))?.from ?? null };
   await replaceFile(folder.materials, JSON.stringify(materials));
   return materials;
+}
+
+/** What a session that began now would train with, and its packages. `python`: null where the trainer's environment is not installed. */
+export async function findMaterials(
+  program: TrainerProgram,
+  { python, driver, config }: Surroundings<string | null>,
+): Promise<{ materials: Materials; packages: string | null }> {
+  const [digests, code] = await Promise.all([materialsOf(program), findCode(program.file, python, config)]);
+  const materials = { ...digests, ...code.told, driver, config: null, data: null, from: null };
+  return { materials, packages: code.packages };
 }
 
 /** They go into the receipt, which has an end. In bytes. */
