@@ -17,7 +17,7 @@ import type { MaterialsAnswer } from './pool-hosts.ts';
 import type { RunFiles } from './run-files.ts';
 import { firstThatHas, type RunPlaces } from './run-places.ts';
 
-/** `withheld`: changes of files that may hold secrets, which nobody compares. Null: not there, or not known. Of packages only those that differ, where both lists are known. */
+/** `withheld`: changes of files that may hold secrets, and within submodules, which nobody compares. Null: not there, or not known. Of packages only those that differ, where both lists are known. */
 export interface Difference {
   what:
     | 'commit'

@@ -29,8 +29,8 @@ export const materialsSchema = extensible({
     branch: z.string().max(250).nullable(),
     isDirty: z.boolean().nullable(),
     /**
-     * Of `code.diff`: the changes to that commit. Truncated: some are missing for want of room; `withheld`: so many files may hold secrets, and
-     * nothing is told of them. Null where there are no changes, or they were not recorded.
+     * Of `code.diff`: the changes to that commit. Truncated: some are missing for want of room; `withheld`: of so many files, which may hold secrets,
+     * and submodules nothing is told. Null where there are no changes, or they were not recorded.
      */
     diff: extensible({ sha256, isTruncated: z.boolean(), withheld: z.int().min(0) })
       .nullable()

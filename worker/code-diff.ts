@@ -3,7 +3,7 @@
  * git does not track are never in it, and no file that may hold secrets.
  */
 import { basename, dirname } from 'node:path';
-import { gitIn, safeDiff } from './git.ts';
+import { gitIn, safeDiff, submodulesIn } from './git.ts';
 
 /** Published with the run: the changes that its last session trained with. */
 export const codeDiffFile = 'code.diff';
@@ -17,7 +17,7 @@ export interface CodeDiff {
   text: string;
   /** Changes of files are missing for want of room, or of time. */
   isTruncated: boolean;
-  /** Files whose changes are not told, not even by a digest. */
+  /** Files whose changes are not told, not even by a digest, and submodules, into which nobody has looked. */
   withheld: number;
 }
 
@@ -40,7 +40,8 @@ const settings = [`core.bigFileThreshold=${mostOfDiff}`, 'core.quotePath=false',
  * or nothing differs.
  */
 export async function diffOf(file: string, commit: string): Promise<CodeDiff | null> {
-  const { code, stdout } = await gitIn(dirname(file), settings)('diff', ...safeDiff, ...form, commit);
+  const git = gitIn(dirname(file), settings);
+  const [{ code, stdout }, found] = await Promise.all([git('diff', ...safeDiff, ...form, commit), submodulesIn(git)]);
   // What it has written before it was ended is worth keeping.
   if (stdout === '') return null;
   const sections = sectionsOf(stdout);
@@ -61,13 +62,19 @@ export async function diffOf(file: string, commit: string): Promise<CodeDiff | n
     }
   }
   if (cutOff !== null) leftOut.push(...(cutOff ? [pathOf(cutOff)] : []), 'whatever comes after it');
+  const submodules = found ?? ['those that there are'];
   const head = [
     `# What tracked files differed by from commit ${commit}, as "git apply" takes it.`,
     ...named("# By name and git's digests alone", digests),
     ...named('# Withheld, as they may hold secrets', withheld),
+    ...named('# Submodules by their commit alone', submodules),
     ...named(`# TRUNCATED at ${mostOfDiff} bytes, without the changes of`, leftOut),
   ];
-  return { text: `${head.join('\n')}\n${changes}`, isTruncated: leftOut.length > 0, withheld: withheld.length };
+  return {
+    text: `${head.join('\n')}\n${changes}`,
+    isTruncated: leftOut.length > 0,
+    withheld: withheld.length + submodules.length,
+  };
 }
 
 /** A line of a file begins with another character than that of a section does; it may hold a carriage return, but no line feed. */

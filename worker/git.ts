@@ -18,3 +18,10 @@ export function gitIn(folder: string, settings: readonly string[] = []): Git {
  * configuration names.
  */
 export const safeDiff = ['--no-ext-diff', '--no-textconv', '--ignore-submodules=dirty'] as const;
+
+/** Paths of the repository's submodules; null where git does not tell. */
+export async function submodulesIn(git: Git): Promise<string[] | null> {
+  const { code, stdout } = await git('ls-files', '--full-name', '--stage', '--', ':/');
+  if (code !== 0) return null;
+  return stdout.split('\n').flatMap((line) => (line.startsWith('160000 ') ? [line.slice(line.indexOf('\t') + 1)] : []));
+}

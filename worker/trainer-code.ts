@@ -8,7 +8,7 @@ import type { Materials } from '../contracts/receipt-facts.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { codeDiffFile, diffOf } from './code-diff.ts';
-import { type Git, gitIn, safeDiff } from './git.ts';
+import { type Git, gitIn, safeDiff, submodulesIn } from './git.ts';
 import { type RunFolder, replaceFile } from './run-folders.ts';
 import { runProgram } from './run-program.ts';
 import { parseJson } from './run-report.ts';
@@ -127,8 +127,7 @@ async function isChanged(git: Git): Promise<boolean | null> {
   const { code } = await git('diff', '--quiet', ...safeDiff, 'HEAD');
   if (code !== 0) return code === 1 ? true : null;
   // Into a submodule nobody looks.
-  const files = await git('ls-files', '--stage', '--', ':/');
-  return files.code !== 0 || /^160000 /m.test(files.stdout) ? null : false;
+  return (await submodulesIn(git))?.length === 0 ? false : null;
 }
 
 /** By the path of Python: asked again once something was installed there, which changes a folder of its packages. */

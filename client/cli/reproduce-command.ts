@@ -49,7 +49,7 @@ export const reproduceCommand = (root: Root, cli: Cli): Root =>
 const titles: Readonly<Record<Difference['what'], string>> = {
   commit: 'commit',
   changes: 'uncommitted changes',
-  withheld: 'changes of files that may hold secrets',
+  withheld: 'changes of files that may hold secrets, or within submodules',
   entry: 'program',
   trainer: "trainer's files",
   sdk: 'SDK',

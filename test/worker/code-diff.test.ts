@@ -198,6 +198,9 @@ it('nothing that a submodule names is run, and what nobody has looked at is unkn
   await write({ 'inner/file.txt': 'another\n' });
   expect((await codeOf(program()))?.isDirty).toBeNull();
   await write({ 'trainers/mine.py': 'print(1)\n' });
-  expect((await findCode(program(), null)).diff).toContain('print(1)');
+  const { told, diff } = await findCode(program(), null);
+  expect(diff).toContain('print(1)');
+  expect(diff).toContain('\n# Submodules by their commit alone: inner\n');
+  expect(told.code?.diff).toMatchObject({ isTruncated: false, withheld: 1 });
   await expect(readFile(ran)).rejects.toThrow('ENOENT');
 });
