@@ -1,5 +1,4 @@
 /** Which code a session trains with, as git and its Python environment tell. */
-import { createHash } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -7,6 +6,7 @@ import { packagesFile } from '../contracts/host-materials.ts';
 import type { Materials } from '../contracts/receipt-facts.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { digestFile } from '../stores/file-digest.ts';
+import { sha256Hex } from '../stores/sha256.ts';
 import { codeDiffFile, diffOf } from './code-diff.ts';
 import { type Git, gitIn, safeDiff, submodulesIn } from './git.ts';
 import { type RunFolder, replaceFile } from './run-folders.ts';
@@ -46,8 +46,6 @@ export interface FoundCode {
 }
 type How = Pick<RunConfig, 'code'>;
 
-const sha256Of = (text: string) => createHash('sha256').update(text).digest('hex');
-
 /** What is told of `file`, the trainer's program. What nobody can tell is null. `python`: null where its packages are not installed. */
 export async function findCode(file: string, python: string | null, { code: how }: How = {}): Promise<FoundCode> {
   const [code, entry, packages] = await Promise.all([
@@ -59,8 +57,8 @@ export async function findCode(file: string, python: string | null, { code: how 
     python === null ? null : packagesOf(python),
   ]);
   const found = code?.isDirty && how !== 'none' ? await diffOf(file, code.commit) : null;
-  const diff = found && { sha256: sha256Of(found.text), isTruncated: found.isTruncated, withheld: found.withheld };
-  const told = { code: code && { ...code, diff }, entry, packages: packages === null ? null : sha256Of(packages) };
+  const diff = found && { sha256: sha256Hex(found.text), isTruncated: found.isTruncated, withheld: found.withheld };
+  const told = { code: code && { ...code, diff }, entry, packages: packages === null ? null : sha256Hex(packages) };
   return { told, packages, diff: found?.text ?? null };
 }
 
