@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { concurrency } from './concurrency.ts';
 import { overhead } from './overhead.ts';
+import { profile } from './profile.ts';
 import { recovery } from './recovery.ts';
 import type { BenchResult } from './result.ts';
 import { showResult } from './show-result.ts';
@@ -29,6 +30,7 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   storingS3,
   uploads,
   concurrency,
+  profile,
   webBundle,
   webLoad,
   webProgress,
