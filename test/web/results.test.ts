@@ -75,10 +75,16 @@ it(
     await page.goto('/runs/compare-a');
     await page.getByRole('tab', { name: 'Pages' }).click();
     const misread = page.locator('[data-widget=misread]');
-    await misread.getByRole('paragraph').filter({ hasText: /^epoch 3$/ }).waitFor();
+    await misread
+      .getByRole('paragraph')
+      .filter({ hasText: /^epoch 3$/ })
+      .waitFor();
     await expect.poll(() => page.evaluate("document.querySelector('[data-widget=misread] img').naturalWidth")).toBe(8);
     await misread.getByRole('slider').press('Home');
-    await misread.getByRole('paragraph').filter({ hasText: /^epoch 1$/ }).waitFor();
+    await misread
+      .getByRole('paragraph')
+      .filter({ hasText: /^epoch 1$/ })
+      .waitFor();
     await page.getByText(/% of 360 are right/).waitFor();
 
     // Every widget with the most hostile value that the SDK passes on, and one of a newer SDK.

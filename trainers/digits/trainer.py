@@ -119,7 +119,7 @@ def show(probabilities: np.ndarray, images: np.ndarray, digits: np.ndarray) -> N
     wrong = (predicted != digits).nonzero()[0]
     misread.show(
         ui.MarkedImage(images[i].reshape(8, 8), f"{digits[i]} read as {predicted[i]}, {certainty[i]:.0%} certain")
-        for i in sorted(wrong, key=lambda i: -certainty[i])[:24]
+        for i in sorted(wrong, key=lambda i: -certainty[i])[:12]
     )
 
 
