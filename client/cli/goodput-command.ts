@@ -1,5 +1,5 @@
 /** `epochal goodput`: where the time of runs went, by project and week. */
-import type { GoodputRow, mostWeeks } from '../../contracts/goodput.ts';
+import { type GoodputRow, mostWeeks } from '../../contracts/goodput.ts';
 import { secondsWithSlot, timeCauses, timeTitles } from '../../contracts/run-time.ts';
 import { findGoodput, mostRuns } from '../goodput.ts';
 import type { Cli } from './cli.ts';

@@ -87,7 +87,10 @@ describe('a session that is opened', () => {
 });
 
 it('what is told of validation and saving is not training; what is not told is unknown', () => {
-  const epochs = [{ validationSeconds: 3, savingSeconds: 1.5 }, { validationSeconds: 1, savingSeconds: 0.5 }];
+  const epochs = [
+    { validationSeconds: 3, savingSeconds: 1.5 },
+    { validationSeconds: 1, savingSeconds: 0.5 },
+  ];
   const none = { validation: 0, saving: 0 };
   const parts = withEpochParts(none, epochs as never);
   expect(parts).toEqual({ validation: 4, saving: 2 });

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from epochal.checkpoints import now
 from epochal.metrics_file import MetricsFile
@@ -12,14 +12,7 @@ from epochal.place import Place
 from epochal.progress import MetricNames, finite
 from epochal.protocol import EventSink
 from epochal.ranks import NoMetricsFile, Ranks
-
-
-class Seconds(NamedTuple):
-    """Of an epoch, without those that saving held it up for; of them those of validating; those that saving did."""
-
-    all: float
-    validation: float
-    saving: float
+from epochal.stopwatch import PartOf, Stopwatch
 
 
 class EpochMetrics:
@@ -41,15 +34,15 @@ class EpochMetrics:
         """Forget the rows of epochs that are trained anew."""
         self._file.cut_back(epochs)
 
-    def append(self, place: Place, metrics: Mapping[str, Any], seconds: Seconds) -> dict[str, Any]:
+    def append(self, place: Place, metrics: Mapping[str, Any], watch: Stopwatch, held_up: PartOf) -> dict[str, Any]:
         """The epoch under way ends with `metrics`; answers its row. `NotFinite` for a NaN or infinity among them."""
         numbers = self._names.reported(finite(metrics))
         row = {
             "epoch": place.epoch,
             "batches": place.batches,
-            "seconds": seconds.all,
-            "validationSeconds": min(seconds.validation, seconds.all),
-            "savingSeconds": seconds.saving,
+            "seconds": watch.seconds,
+            "validationSeconds": watch.validation.take(),
+            "savingSeconds": held_up.take(),
             "metrics": numbers,
             "at": now(),
         }

@@ -18,7 +18,7 @@ from epochal.protocol import EventSink
 from epochal.ranks import NoCheckpoints
 from epochal.session import Session
 from epochal.snapshots import Snapshots
-from epochal.stopwatch import Stopwatch
+from epochal.stopwatch import PartOf, Stopwatch
 from epochal.training_state import TrainingState
 
 
@@ -48,8 +48,9 @@ class Saving:
         self._progress = progress
         self._sink = sink
         self._landing = Landing()
-        #: For how long saving held up the training, since somebody set this to 0.
-        self.held_up_seconds = 0.0
+        self._stands_still = Stopwatch()
+        #: For how long saving held up the training.
+        self.held_up = PartOf(self._stands_still)
         self._snapshots = Snapshots(session, sink, saves=not isinstance(checkpoints, NoCheckpoints))
 
     @property
@@ -150,10 +151,11 @@ class Saving:
 
     @contextmanager
     def _holds_up(self) -> Iterator[None]:
-        began = time.monotonic()
+        self._stands_still.start()
+        self.held_up.begin()
         with self._watch.paused():
             yield
-        self.held_up_seconds += time.monotonic() - began
+        self.held_up.end()
 
     @contextmanager
     def _phase(self, goes_on: bool) -> Iterator[None]:

@@ -19,7 +19,7 @@ from epochal.batch_rows import BatchRows, NoBatchRows
 from epochal.checkpoints import Checkpoint, CheckpointFolder, Position
 from epochal.control import Control
 from epochal.early_end import EarlyEnd
-from epochal.epoch_metrics import EpochMetrics, Seconds
+from epochal.epoch_metrics import EpochMetrics
 from epochal.errors import StopException
 from epochal.moments import Moments
 from epochal.place import Place
@@ -67,8 +67,6 @@ class Training:
         self._in_batch = False
         self._validates_in_batch = False
         self._validated = 0
-        self._validation_seconds = 0.0  # of this epoch
-        self._validates_since: float | None = None  # by the stopwatch
         self._from = Checkpoint(Path(session.resume_from)) if session.resume_from else None
         if self._from and session.keep_progress:
             self.place.epochs, self.place.batches = self._from.position
@@ -139,8 +137,7 @@ class Training:
         if not (self.early_end.agree() and self._may_train(self.place.epochs + 1)):
             self._follow_epochs()
             return False
-        self.place.in_epoch = True
-        self._in_batch = False
+        self.place.in_epoch, self._in_batch = True, False
         self.moments.begin_epoch()
         self.progress.phase("train", self.place.epochs + 1)
         self._watch.start()
@@ -157,7 +154,7 @@ class Training:
         self._watch.pause()
         self.progress.catch_up()
         self.saving.settle(goes_on=False)
-        row = self._metrics.append(self.place, metrics, self._seconds())
+        row = self._metrics.append(self.place, metrics, self._watch, self.saving.held_up)
         self.place.epochs += 1
         self.place.batches = 0
         self.place.in_epoch = self._in_batch = False
@@ -254,7 +251,7 @@ class Training:
             self.end_batches()
         self.progress.phase("validate", self.epoch, total)
         self._validated = 0
-        self._validates_since = self._watch.seconds
+        self._watch.validation.begin()
         self._obey_in_validation()
 
     def begin_validation_batch(self) -> bool:
@@ -273,9 +270,7 @@ class Training:
     def end_validation(self, *, training_goes_on: bool = False) -> None:
         """It is over, and further batches of the epoch follow or not."""
         self.progress.flush(self._validated)
-        if self._validates_since is not None:
-            self._validation_seconds += max(0.0, self._watch.seconds - self._validates_since)
-            self._validates_since = None
+        self._watch.validation.end()
         if training_goes_on:
             self.moments.train()
         if training_goes_on or self._validates_in_batch:
@@ -297,12 +292,6 @@ class Training:
             self._leave()  # Whatever this epoch trained was not in batches: no boundary to save at.
 
     # Its parts
-
-    def _seconds(self) -> Seconds:
-        """Of the epoch that ends. What one that was interrupted had validated before is not known."""
-        seconds = Seconds(self._watch.seconds, self._validation_seconds, self.saving.held_up_seconds)
-        self._validation_seconds, self._validates_since, self.saving.held_up_seconds = 0.0, None, 0.0
-        return seconds
 
     def _may_train(self, epoch: int) -> bool:
         """Wait until `epoch` is granted; False if no epoch follows. A stop in the meantime is the end."""
