@@ -1,8 +1,10 @@
 /** Routes about runs: lists, one run, live, and what can be done with it. */
 import { LRUCache } from 'lru-cache';
 import { NoWorkerError, RunNotFoundError } from '../client/errors.ts';
+import { findGoodput } from '../client/goodput.ts';
 import { ProgressLease } from '../client/progress-lease.ts';
 import { describeRun } from '../client/run-pages.ts';
+import type { GoodputAnswer } from '../contracts/goodput.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
 import { name } from '../contracts/names.ts';
 import type { Access } from './access.ts';
@@ -32,6 +34,9 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     return lease;
   };
 
+  /** A thousand runs may be asked for it. */
+  const goodput = new AnswerCache<GoodputAnswer>(60_000);
+
   handle('runs', async ({ query }) => lists.page(await link.backend(), query));
 
   handle('progress', async ({ query }) => {
@@ -58,6 +63,10 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     );
     return Object.fromEntries(rows);
   });
+
+  handle('goodput', ({ query }) =>
+    goodput.get(JSON.stringify(query), async () => findGoodput((await link.backend()).training, query)),
+  );
 
   handle('run', async ({ params }) => runDetails(await link.backend(), params.run));
 

@@ -36,6 +36,7 @@ import { answerMessages } from './run-handlers.ts';
 import { type PlainChange, RunMeter } from './run-meter.ts';
 import { composeReceipt, reasonToKeep } from './run-receipt.ts';
 import { beginStory, enterState, type RunStory, tell, timeRestarts } from './run-story.ts';
+import { RunClock, type SpentTime } from './run-time.ts';
 import { type ChartPosition, chartPosition, detailsOf, viewOf } from './run-view.ts';
 import { ShownAttributes } from './search-attributes.ts';
 import { newestGeneration } from './session-records.ts';
@@ -53,6 +54,8 @@ interface Carried {
   generation?: number;
   /** What observers have not been told yet; null or absent where nobody observes. */
   outbox?: Outbox | null;
+  /** Where its time went; null or absent where an older version does not know. */
+  time?: SpentTime | null;
 }
 
 /** Well below the 10,000 events that a run's history may have; a state of its own waits for a quiet moment. */
@@ -104,6 +107,7 @@ class TrainingRun {
   #before: RunContext = firstContext(undefined);
   #positionBefore: ChartPosition | null = null;
   readonly #meter = new RunMeter(new Date());
+  readonly #clock = new RunClock(new Date());
 
   constructor(run: string, before: readonly string[], origin: Origin | undefined) {
     this.#run = run;
@@ -126,6 +130,7 @@ class TrainingRun {
       });
       if (carried) {
         this.#story = carried.story;
+        this.#clock.carryOn(carried.time);
         this.#chart.restore(carried.chart);
         this.#generation = carried.generation ?? newestGeneration(this.#context.sessions);
         this.#before = this.#context;
@@ -173,7 +178,7 @@ class TrainingRun {
     const { outbox } = this.#tellers;
     const carried: Carried = {
       ...{ chart: { value, context }, story: this.#story, chain: this.#chain, outbox },
-      generation: this.#generation,
+      ...{ generation: this.#generation, time: this.#clock.carried },
     };
     await wf.continueAsNew<typeof trainingRun>(
       { config: draft as DraftConfig, draft: isDraft, ...this.#from },
@@ -274,7 +279,10 @@ class TrainingRun {
 
   /** All that is known now. */
   get #receipt(): Receipt {
-    return { ...composeReceipt(this.#context, this.#story, new Date()), ...this.#from };
+    const now = new Date();
+    const receipt = composeReceipt(this.#context, this.#story, now);
+    const batches = { ...receipt.batches, ...this.#clock.wastedBy(this.#context) };
+    return { ...receipt, batches, ...this.#clock.timeOf(this.#context, this.#position.detail, now), ...this.#from };
   }
 
   #config() {
@@ -288,8 +296,10 @@ class TrainingRun {
   }
 
   #view(): RunView {
-    const view = viewOf(this.#context, this.#story, this.#position, new Date());
-    return { ...view, ...this.#from, ...this.#owner, chain: this.#chain };
+    const now = new Date();
+    const view = viewOf(this.#context, this.#story, this.#position, now);
+    const time = this.#clock.timeOf(this.#context, this.#position.detail, now);
+    return { ...view, ...time, ...this.#from, ...this.#owner, chain: this.#chain };
   }
 
   /** After every transition: the story, the log, the search attributes and the details that the Temporal UI shows. */
@@ -300,6 +310,7 @@ class TrainingRun {
     const [before, after] = [this.#before, this.#context];
     const change = { before, after, from: this.#positionBefore, to: this.#position, now };
     this.#meter.note(change, this.#story.enteredStateAt);
+    this.#clock.note(change);
     this.#story = enterState(this.#story, state, now);
     for (const message of tellChange(before, after, event)) this.#tell(message);
     this.#story = timeRestarts(this.#story, before.restarts, after.restarts, now);
