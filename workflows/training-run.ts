@@ -24,6 +24,7 @@ import {
   trainingRunInputSchema,
 } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
+import { traceOf } from '../contracts/trace.ts';
 import { type CarriedState, DurableChart } from './durable.ts';
 import type { Outbox } from './outbox.ts';
 import { invalid, parse } from './refusals.ts';
@@ -296,7 +297,8 @@ class TrainingRun {
   #note(event: { type: string; asked?: Asked | undefined } | null): void {
     const now = new Date();
     const { state } = this.#position;
-    if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
+    if (state !== this.#story.state)
+      wf.log.info(state, { state, epoch: this.#context.position.epoch, trace: traceOf(this.#chain) });
     const [before, after] = [this.#before, this.#context];
     const change = { before, after, from: this.#positionBefore, to: this.#position, now };
     this.#meter.note(change, this.#story.enteredStateAt);
@@ -321,7 +323,8 @@ class TrainingRun {
 
   #tell(message: string): void {
     this.#story = tell(this.#story, message, new Date());
-    wf.log.info(message, { state: this.#position.state, epoch: this.#context.position.epoch });
+    const { state } = this.#position;
+    wf.log.info(message, { state, epoch: this.#context.position.epoch, trace: traceOf(this.#chain) });
   }
 
   #show(): void {
