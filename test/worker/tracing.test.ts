@@ -20,8 +20,8 @@ import {
   trainerTrace,
 } from '../../contracts/trace.ts';
 import { activitySpans, traceFields } from '../../worker/activity-spans.ts';
-import { newRun } from '../support/command-line.ts';
 import { Hold } from '../faults/hold.ts';
+import { newRun } from '../support/command-line.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
 
