@@ -84,10 +84,13 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     return reply;
   });
 
-  handle('start', async ({ body: { config, draft } }) => {
+  handle('start', async ({ body: { config, draft }, request }) => {
     const { training } = await link.backend();
     // The client checks it: field by field here, and by the trainer itself on a worker.
-    const started = await training.start(config as Parameters<typeof training.start>[0], { draft });
+    const started = await training.start(config as Parameters<typeof training.start>[0], {
+      draft,
+      traceparent: String(request.headers.traceparent ?? ''),
+    });
     const view = await training.view(started.run).catch((error: unknown) => {
       if (error instanceof NoWorkerError) return null;
       throw error;

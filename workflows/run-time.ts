@@ -1,5 +1,6 @@
 /** Where the time of a run goes, by cause. Pure, clock given. */
 import type { Position } from '../contracts/checkpoint.ts';
+import type { Receipt } from '../contracts/receipt.ts';
 import type { LossCause } from '../contracts/run-measures.ts';
 import type { RunTime } from '../contracts/run-time.ts';
 import type { RunContext } from './run-context.ts';
@@ -154,6 +155,11 @@ export class RunClock {
   /** Nothing where it is not known. */
   timeOf(context: RunContext, detail: string, now: Date): { time?: RunTime } {
     return this.#spent ? { time: timeOf(this.#spent, context, { detail, since: this.#since, now }) } : {};
+  }
+
+  tellIn(receipt: Receipt, context: RunContext, detail: string): Receipt {
+    const batches = { ...receipt.batches, ...this.wastedBy(context) };
+    return { ...receipt, batches, ...this.timeOf(context, detail, new Date(receipt.endedAt)) };
   }
 
   wastedBy(context: RunContext): { wastedBy?: Record<string, number> } {

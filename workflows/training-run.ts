@@ -24,6 +24,7 @@ import {
   trainingRunInputSchema,
 } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
+import { traceOf } from '../contracts/trace.ts';
 import { type CarriedState, DurableChart } from './durable.ts';
 import type { Outbox } from './outbox.ts';
 import { invalid, parse } from './refusals.ts';
@@ -279,10 +280,8 @@ class TrainingRun {
 
   /** All that is known now. */
   get #receipt(): Receipt {
-    const now = new Date();
-    const receipt = composeReceipt(this.#context, this.#story, now);
-    const batches = { ...receipt.batches, ...this.#clock.wastedBy(this.#context) };
-    return { ...receipt, batches, ...this.#clock.timeOf(this.#context, this.#position.detail, now), ...this.#from };
+    const receipt = composeReceipt(this.#context, this.#story, new Date());
+    return { ...this.#clock.tellIn(receipt, this.#context, this.#position.detail), ...this.#from };
   }
 
   #config() {
@@ -296,9 +295,8 @@ class TrainingRun {
   }
 
   #view(): RunView {
-    const now = new Date();
-    const view = viewOf(this.#context, this.#story, this.#position, now);
-    const time = this.#clock.timeOf(this.#context, this.#position.detail, now);
+    const view = viewOf(this.#context, this.#story, this.#position, new Date());
+    const time = this.#clock.timeOf(this.#context, this.#position.detail, new Date());
     return { ...view, ...time, ...this.#from, ...this.#owner, chain: this.#chain };
   }
 
@@ -306,7 +304,8 @@ class TrainingRun {
   #note(event: { type: string; asked?: Asked | undefined } | null): void {
     const now = new Date();
     const { state } = this.#position;
-    if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
+    if (state !== this.#story.state)
+      wf.log.info(state, { state, epoch: this.#context.position.epoch, trace: traceOf(this.#chain) });
     const [before, after] = [this.#before, this.#context];
     const change = { before, after, from: this.#positionBefore, to: this.#position, now };
     this.#meter.note(change, this.#story.enteredStateAt);
@@ -332,7 +331,8 @@ class TrainingRun {
 
   #tell(message: string): void {
     this.#story = tell(this.#story, message, new Date());
-    wf.log.info(message, { state: this.#position.state, epoch: this.#context.position.epoch });
+    const { state } = this.#position;
+    wf.log.info(message, { state, epoch: this.#context.position.epoch, trace: traceOf(this.#chain) });
   }
 
   #show(): void {
