@@ -1,8 +1,10 @@
 /** Routes about runs: lists, one run, live, and what can be done with it. */
 import { LRUCache } from 'lru-cache';
 import { NoWorkerError, RunNotFoundError } from '../client/errors.ts';
+import { findGoodput } from '../client/goodput.ts';
 import { ProgressLease } from '../client/progress-lease.ts';
 import { describeRun } from '../client/run-pages.ts';
+import type { GoodputAnswer } from '../contracts/goodput.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
 import { name } from '../contracts/names.ts';
 import type { Access } from './access.ts';
@@ -37,6 +39,9 @@ export function runRoutes(
     return lease;
   };
 
+  /** A thousand runs may be asked for it. */
+  const goodput = new AnswerCache<GoodputAnswer>(60_000);
+
   handle('runs', async ({ query }) => lists.page(await link.backend(), query));
 
   handle('runFields', async () => index.fields(await link.backend(), mostFields));
@@ -66,6 +71,10 @@ export function runRoutes(
     return Object.fromEntries(rows);
   });
 
+  handle('goodput', ({ query }) =>
+    goodput.get(JSON.stringify(query), async () => findGoodput((await link.backend()).training, query)),
+  );
+
   handle('run', async ({ params }) => runDetails(await link.backend(), params.run));
 
   const streams = new OpenStreams();
@@ -82,10 +91,13 @@ export function runRoutes(
     return reply;
   });
 
-  handle('start', async ({ body: { config, draft } }) => {
+  handle('start', async ({ body: { config, draft }, request }) => {
     const { training } = await link.backend();
     // The client checks it: field by field here, and by the trainer itself on a worker.
-    const started = await training.start(config as Parameters<typeof training.start>[0], { draft });
+    const started = await training.start(config as Parameters<typeof training.start>[0], {
+      draft,
+      traceparent: String(request.headers.traceparent ?? ''),
+    });
     const view = await training.view(started.run).catch((error: unknown) => {
       if (error instanceof NoWorkerError) return null;
       throw error;
