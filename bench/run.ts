@@ -11,7 +11,7 @@ import type { BenchResult } from './result.ts';
 import { showResult } from './show-result.ts';
 import { snapshots } from './snapshots.ts';
 import { stop } from './stop.ts';
-import { storing } from './storing.ts';
+import { storing, storingS3 } from './storing.ts';
 import { uploads } from './uploads.ts';
 import { wastedWork } from './wasted-work.ts';
 import { webBundle } from './web-bundle.ts';
@@ -27,6 +27,7 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   wasted: wastedWork,
   snapshots,
   storing,
+  storingS3,
   uploads,
   concurrency,
   profile,

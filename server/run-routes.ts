@@ -1,8 +1,10 @@
 /** Routes about runs: lists, one run, live, and what can be done with it. */
 import { LRUCache } from 'lru-cache';
 import { NoWorkerError, RunNotFoundError } from '../client/errors.ts';
+import { findGoodput } from '../client/goodput.ts';
 import { ProgressLease } from '../client/progress-lease.ts';
 import { describeRun } from '../client/run-pages.ts';
+import type { GoodputAnswer } from '../contracts/goodput.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
 import { name } from '../contracts/names.ts';
 import type { Access } from './access.ts';
@@ -32,6 +34,9 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     return lease;
   };
 
+  /** A thousand runs may be asked for it. */
+  const goodput = new AnswerCache<GoodputAnswer>(60_000);
+
   handle('runs', async ({ query }) => lists.page(await link.backend(), query));
 
   handle('progress', async ({ query }) => {
@@ -59,6 +64,10 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     return Object.fromEntries(rows);
   });
 
+  handle('goodput', ({ query }) =>
+    goodput.get(JSON.stringify(query), async () => findGoodput((await link.backend()).training, query)),
+  );
+
   handle('run', async ({ params }) => runDetails(await link.backend(), params.run));
 
   const streams = new OpenStreams();
@@ -75,10 +84,13 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     return reply;
   });
 
-  handle('start', async ({ body: { config, draft } }) => {
+  handle('start', async ({ body: { config, draft }, request }) => {
     const { training } = await link.backend();
     // The client checks it: field by field here, and by the trainer itself on a worker.
-    const started = await training.start(config as Parameters<typeof training.start>[0], { draft });
+    const started = await training.start(config as Parameters<typeof training.start>[0], {
+      draft,
+      traceparent: String(request.headers.traceparent ?? ''),
+    });
     const view = await training.view(started.run).catch((error: unknown) => {
       if (error instanceof NoWorkerError) return null;
       throw error;

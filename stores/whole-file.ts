@@ -23,6 +23,7 @@ export async function writeWhole(file: string, fill: Fill, options: TransferOpti
       options.onBytes?.(bytes.length);
     });
     await target.sync();
+    await dateBack(target);
   });
   const written = { size, sha256: hash.digest('hex') };
   const readBack = await digestFile(file, { signal: options.signal });
@@ -31,6 +32,12 @@ export async function writeWhole(file: string, fill: Fill, options: TransferOpti
     `the copy reads back as ${shownDigest(readBack)} where ${shownDigest(written)} was written`,
     true,
   );
+}
+
+/** So that whoever else writes to it gives it another time, however soon that is (`KnownDigests`). Not every file system lets us. */
+async function dateBack(file: FileHandle): Promise<void> {
+  const time = Date.now() / 1000 - 1;
+  await file.utimes(time, time).catch(() => undefined);
 }
 
 /** `size`: what it has to have. Most files are small: whoever takes a megabyte for each collects garbage all the time. */
