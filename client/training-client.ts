@@ -1,11 +1,5 @@
 /** The typed client of training runs. Everything here is also what the `epochal` command does. */
-import {
-  type Client,
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowIdConflictPolicy,
-  WorkflowIdReusePolicy,
-  WorkflowUpdateStage,
-} from '@temporalio/client';
+import { type Client, WorkflowUpdateStage } from '@temporalio/client';
 import { type Asked, askedSchema } from '../contracts/asked.ts';
 import type { CheckedConfig, TrainerList } from '../contracts/host-messages.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
@@ -21,26 +15,26 @@ import {
   runViewSchema,
   stopRequestSchema,
   type TrainingRunInput,
-  trainingRunType,
   updateNames,
 } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
 import { Calls } from './calls.ts';
 import { endedView } from './ended-view.ts';
-import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
+import { ConfigError, NoWorkerError, WorkerFailedError } from './errors.ts';
 import { parseConfig, parseDraft, parsed, parseName, parsePlace } from './parse-config.ts';
-import { type HostAnswer, hostsOfPool, type KeptAnswer } from './pool-hosts.ts';
+import { type HostAnswer, hostsOfPool, type KeptAnswer, materialsInPool, passingProblem } from './pool-hosts.ts';
 import { planRemoval, type Removal, removeRun } from './removed-run.ts';
+import { type AskForMaterials, planReproduction, type Reproduction, type ReproductionOptions } from './reproduction.ts';
 import { RunFiles } from './run-files.ts';
 import type { RunFilter, RunSummary } from './run-filter.ts';
 import { newRunId } from './run-ids.ts';
 import { listRuns } from './run-list.ts';
 import { describeRun } from './run-pages.ts';
 import { placesIn, type RunPlaces } from './run-places.ts';
-import { firstAttributes } from './run-query.ts';
 import { queuedBefore, queueOf } from './run-queue.ts';
 import { runResult, type WaitOptions } from './run-result.ts';
 import { presentSalvage, salvageEnd } from './salvaged.ts';
+import { startWorkflow, type WorkflowStart } from './started-workflow.ts';
 import { isSilence, typedError } from './temporal-errors.ts';
 import { type WatchItem, type WatchOptions, watchRun } from './watch.ts';
 import { WorkerQuestions } from './worker-questions.ts';
@@ -65,6 +59,8 @@ export interface DeepCheckOptions extends CheckOptions {
 
 export interface StartOptions extends CheckOptions {
   draft?: boolean;
+  /** W3C trace context of whoever asks; the run's own trace links there. */
+  traceparent?: string | undefined;
 }
 
 export interface StartedRun {
@@ -111,23 +107,24 @@ export class TrainingClient {
    * Checks the configuration, on a worker too, and only then starts the run. A draft is not checked by a worker: it waits
    * for `configure` and `train`. Throws ConfigError, RunInUseError and WorkerFailedError; then nothing has started.
    */
-  async start(config: RunConfigInput, options?: CheckOptions): Promise<StartedRun>;
-  async start(config: DraftConfig, options: { draft: true }): Promise<StartedRun>;
+  async start(config: RunConfigInput, options?: Omit<StartOptions, 'draft'>): Promise<StartedRun>;
+  async start(config: DraftConfig, options: StartOptions & { draft: true }): Promise<StartedRun>;
   async start(config: RunConfigInput | DraftConfig, options: StartOptions): Promise<StartedRun>;
   async start(
     config: RunConfigInput | DraftConfig,
-    { draft = false, ...options }: StartOptions = {},
+    { draft = false, traceparent, ...options }: StartOptions = {},
   ): Promise<StartedRun> {
+    const asked = { since: new Date(), traceparent };
     if (draft) {
       const given = parseDraft(config);
       const run = given.run ?? newRunId(given.trainer ?? 'run');
       const whole = { ...given, run };
-      await this.#startWorkflow(run, { config: whole, draft: true });
+      await this.#startWorkflow(run, { config: whole, draft: true }, asked);
       return { run, config: whole, outputFolder: null };
     }
     const passed = await this.check(config, options);
     const run = parseName('run', passed.config.run);
-    await this.#startWorkflow(run, { config: passed.config });
+    await this.#startWorkflow(run, { config: passed.config }, asked);
     return { run, config: passed.config, outputFolder: passed.outputFolder };
   }
 
@@ -199,12 +196,13 @@ export class TrainingClient {
   /** Why every run waits: nobody serves workflows. Null where somebody does. */
   unserved = (): Promise<string | null> => whyUnserved(this.#calls, this.#workflowQueue);
 
+  /** Has this host tell of a run several times a second, for as many seconds as it answers. `watch` does so by itself. */
+  lease = (host: string, run: string): Promise<number> => this.#workers.watchRun(host, run);
+
   /** Items as they come, the end last; see WatchItem. Throws WorkerFailedError for a run of another version. */
   watch(run: string, options: WatchOptions = {}): AsyncGenerator<WatchItem> {
     parseName('run', run);
-    const view = (id: string) => this.view(id);
-    const result = (id: string, wait: WaitOptions) => this.result(id, wait);
-    return watchRun(this.#calls, run, { view, result }, options);
+    return watchRun(this.#calls, run, this, options);
   }
 
   /**
@@ -288,24 +286,18 @@ export class TrainingClient {
     return removeRun(this, this.#calls, removal);
   }
 
-  async #startWorkflow(run: string, input: TrainingRunInput): Promise<void> {
-    const { trainer, epochs, project, priority, fairnessKey } = input.config;
-    const summary = `${trainer ?? 'a trainer'}, ${epochs ?? '?'} epochs, project ${project ?? 'default'}`;
-    try {
-      await this.#client.workflow.start(trainingRunType, {
-        workflowId: run,
-        taskQueue: this.#workflowQueue,
-        args: [input],
-        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
-        staticSummary: summary,
-        typedSearchAttributes: firstAttributes(input.draft ?? false, trainer, project),
-        priority: { priorityKey: priority ?? 3, ...(fairnessKey === undefined ? {} : { fairnessKey }) },
-      });
-    } catch (error) {
-      if (error instanceof WorkflowExecutionAlreadyStartedError) throw new RunInUseError(run, { cause: error });
-      throw typedError(error, this.#calls.server, run);
-    }
+  /** What starting a run again would start, and what differs now. Throws WrongStateError and ConfigError. */
+  planReproduction(run: string, options: ReproductionOptions = {}): Promise<Reproduction> {
+    const ask: AskForMaterials = (question) => materialsInPool(this.#calls, this.#workers, question);
+    return planReproduction(this, parseName('run', run), { ...options, ask });
+  }
+
+  #startWorkflow(
+    run: string,
+    input: TrainingRunInput,
+    more: Pick<WorkflowStart, 'since' | 'traceparent'>,
+  ): Promise<void> {
+    return startWorkflow(this.#client, this.#calls, { run, input, workflowQueue: this.#workflowQueue, ...more });
   }
 
   /** Accepted within the time that a worker may take; then waited for as long as a worker works on it. */
@@ -339,10 +331,4 @@ export class TrainingClient {
       cause: view.error,
     });
   }
-}
-
-/** A host that does not answer is an answer; anything else is an error. */
-function passingProblem(error: unknown): string {
-  if (error instanceof NoWorkerError || error instanceof WorkerFailedError) return error.message;
-  throw error;
 }

@@ -1,5 +1,6 @@
 /** Runs and configurations. */
 import { z } from 'zod';
+import { goodputAnswerSchema, goodputQuestionSchema } from './goodput.ts';
 import { checkedConfigSchema, trainerListSchema } from './host-messages.ts';
 import {
   configInputSchema,
@@ -44,6 +45,15 @@ export const runRoutes = {
     action: 'see',
     query: z.strictObject({ runs: listOfRuns }),
     answer: runsProgressSchema,
+  },
+  goodput: {
+    method: 'GET',
+    path: '/api/goodput',
+    tag: 'runs',
+    summary: 'Where the time of runs went, by project and week',
+    action: 'see',
+    query: goodputQuestionSchema,
+    answer: goodputAnswerSchema,
   },
   run: {
     method: 'GET',

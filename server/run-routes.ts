@@ -1,6 +1,10 @@
 /** Routes about runs: lists, one run, live, and what can be done with it. */
+import { LRUCache } from 'lru-cache';
 import { NoWorkerError, RunNotFoundError } from '../client/errors.ts';
+import { findGoodput } from '../client/goodput.ts';
+import { ProgressLease } from '../client/progress-lease.ts';
 import { describeRun } from '../client/run-pages.ts';
+import type { GoodputAnswer } from '../contracts/goodput.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
 import { name } from '../contracts/names.ts';
 import type { Access } from './access.ts';
@@ -21,6 +25,17 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
   const queues = new Queues();
   const lists = new RunLists();
   const progress = new AnswerCache<LiveProgress[]>(500, 1_000);
+  const leases = new LRUCache<string, ProgressLease>({ max: 1_000 });
+  /** However many tables show it. */
+  const leaseOf = (run: string): ProgressLease => {
+    const lease =
+      leases.get(run) ?? new ProgressLease(async (host) => (await link.backend()).training.lease(host, run));
+    leases.set(run, lease);
+    return lease;
+  };
+
+  /** A thousand runs may be asked for it. */
+  const goodput = new AnswerCache<GoodputAnswer>(60_000);
 
   handle('runs', async ({ query }) => lists.page(await link.backend(), query));
 
@@ -44,10 +59,14 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     const rows = await inTurns(
       runs,
       8,
-      async (run) => [run, await progress.get(run, () => progressOf(backend, queues, run))] as const,
+      async (run) => [run, await progress.get(run, () => progressOf(backend, queues, run, leaseOf(run)))] as const,
     );
     return Object.fromEntries(rows);
   });
+
+  handle('goodput', ({ query }) =>
+    goodput.get(JSON.stringify(query), async () => findGoodput((await link.backend()).training, query)),
+  );
 
   handle('run', async ({ params }) => runDetails(await link.backend(), params.run));
 
@@ -65,10 +84,13 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     return reply;
   });
 
-  handle('start', async ({ body: { config, draft } }) => {
+  handle('start', async ({ body: { config, draft }, request }) => {
     const { training } = await link.backend();
     // The client checks it: field by field here, and by the trainer itself on a worker.
-    const started = await training.start(config as Parameters<typeof training.start>[0], { draft });
+    const started = await training.start(config as Parameters<typeof training.start>[0], {
+      draft,
+      traceparent: String(request.headers.traceparent ?? ''),
+    });
     const view = await training.view(started.run).catch((error: unknown) => {
       if (error instanceof NoWorkerError) return null;
       throw error;
@@ -83,9 +105,14 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
   handle('resume', async ({ params }) => (await link.backend()).training.resume(params.run));
 }
 
-async function progressOf({ calls }: Backend, queues: Queues, run: string): Promise<LiveProgress[]> {
+async function progressOf(
+  { calls }: Backend,
+  queues: Queues,
+  run: string,
+  lease: ProgressLease,
+): Promise<LiveProgress[]> {
   try {
-    const { summary, progress, waiting } = await describeRun(calls, run);
+    const { summary, progress, waiting } = await describeRun(calls, run, lease);
     if (summary.workflowStatus !== 'running') return [];
     return [...progress, ...(await queues.placeOf(calls, waiting))];
   } catch (error) {

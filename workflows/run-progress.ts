@@ -5,6 +5,7 @@ import { lifeNote } from '../contracts/life.ts';
 import { mergeMaterials } from '../contracts/receipt-facts.ts';
 import type { MovedIn, OpenedSession, Published } from '../contracts/run-activities.ts';
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
+import { withEpochParts } from './epoch-parts.ts';
 import { adoptCheckpoints, landedOf, withoutBacklog, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
 import { holdsHere } from './patches.ts';
@@ -67,6 +68,7 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
     metrics: last?.metrics ?? context.metrics,
     curve: extendCurve(context.curve, epochs),
     batchesPerEpoch: last?.batches ?? context.batchesPerEpoch,
+    inEpochs: withEpochParts(context.inEpochs, epochs),
     endedEarly: report.endedEarly ?? context.endedEarly ?? null,
     notes: withNotes(context.notes, notes),
     // What failed before has been overcome. Epochs that are trained again are no progress: who rolls back would fail for ever.
@@ -94,7 +96,11 @@ export function adoptSession(context: RunContext, { session, report, attached, m
   return {
     // Where that one began is long past: it trained on meanwhile, and all that it left still counts.
     ...(attached
-      ? { ...adoptReport(context, report, session.host), restarts: withoutLoss(context, session) }
+      ? {
+          ...adoptReport(context, report, session.host),
+          restarts: withoutLoss(context, session),
+          reachedAtLeast: undefined,
+        }
       : adoptBeginning(context, session, report)),
     session,
     sessions: withSession(context.sessions, session),
@@ -176,6 +182,7 @@ function adoptBeginning(context: RunContext, session: Session, report: SessionRe
     position: start,
     reached: start,
     batchesWasted: context.batchesWasted + batchesBetween(start, context.reached, context.batchesPerEpoch),
+    ...(context.reachedAtLeast ? { reachedAtLeast: undefined, wastedAtLeast: true } : {}),
   };
 }
 
@@ -200,6 +207,7 @@ export function adoptFailure(context: RunContext, trouble: SessionTrouble): Chan
     processGroupGone: mayStillRun ? null : true,
     gpuMemoryReleased,
     ...trainedUpTo(after, reached, batchesPerEpoch),
+    ...(trouble.reachedAtLeast && !isAllTrained(after) ? { reachedAtLeast: true } : {}),
     handedOver: context.handedOver || preempted,
     failure,
     failuresInRow: after.failuresInRow + (isCounted ? 1 : 0),
@@ -214,7 +222,9 @@ export function adoptFailure(context: RunContext, trouble: SessionTrouble): Chan
 
 /** Another session did not come about. The one that was given up may still be there: its end has not been seen. */
 export function adoptAttempt(context: RunContext, trouble: SessionTrouble): Change {
-  const change = adoptFailure(context, trouble);
+  // Nothing is trained before it has come about.
+  const { reachedAtLeast: _, ...known } = trouble;
+  const change = adoptFailure(context, known);
   if (!context.session || change.failure === null) return change;
   return { ...change, session: context.session, sessions: context.sessions, processGroupGone: null };
 }

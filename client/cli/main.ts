@@ -7,11 +7,13 @@ import { compareCommand } from './compare-command.ts';
 import { completeRuns } from './complete-runs.ts';
 import { exitCodeText } from './exit-codes.ts';
 import { fileCommands } from './file-commands.ts';
+import { goodputCommand } from './goodput-command.ts';
 import { hostCommands } from './host-commands.ts';
 import { listCommand } from './list-command.ts';
 import { nextRunCommands } from './next-run-commands.ts';
 import { notifyCommand } from './notify-command.ts';
 import { removeCommand } from './remove-command.ts';
+import { reproduceCommand } from './reproduce-command.ts';
 import { runCommands } from './run-commands.ts';
 import { serviceCommands } from './service-commands.ts';
 import type { Root } from './shared-options.ts';
@@ -96,10 +98,12 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
   for (const add of [
     trainCommands,
     nextRunCommands,
+    reproduceCommand,
     runCommands,
     fileCommands,
     listCommand,
     compareCommand,
+    goodputCommand,
     removeCommand,
     hostCommands,
     storeCommands,

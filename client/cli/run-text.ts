@@ -5,6 +5,7 @@ import { lifeText } from '../../contracts/life.ts';
 import { peakFacts } from '../../contracts/peak-text.ts';
 import type { Cause, Outcome, Receipt } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
+import { goodputOf, type RunTime, timeCauses, timeTitles } from '../../contracts/run-time.ts';
 import { sizeText } from '../../contracts/size-text.ts';
 import type { SystemPeaks } from '../../contracts/system-metrics.ts';
 import { colors } from './colors.ts';
@@ -20,6 +21,11 @@ const colorOf: Readonly<Record<Outcome, (text: string) => string>> = {
   lost: colors.red,
 };
 
+function wastedText({ wasted, wastedAtLeast }: Receipt['batches']): string {
+  if (wasted === 0 && !wastedAtLeast) return '';
+  return `, ${wastedAtLeast ? 'at least ' : ''}${wasted} wasted`;
+}
+
 export function receiptText(receipt: Receipt): string {
   const { outcome, cause, epochs, batches, best, checkpoints, localFolder, restarts } = receipt;
   const named = checkpoints.reduce((sum, checkpoint) => sum + checkpoint.files.length, receipt.files.length);
@@ -29,10 +35,7 @@ export function receiptText(receipt: Receipt): string {
     factsText([
       ['run', receipt.run],
       ['trainer', `${receipt.trainer}, project ${receipt.project}`],
-      [
-        'epochs',
-        `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${batches.wasted > 0 ? `, ${batches.wasted} wasted` : ''}`,
-      ],
+      ['epochs', `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${wastedText(batches)}`],
       ['metrics', metricsText(receipt.metrics)],
       ['best', best && bestText(best)],
       ['checkpoints', checkpoints.map(({ name, reasons }) => `${name} (${reasons.join(', ')})`).join(', ') || 'none'],
@@ -52,6 +55,7 @@ export function receiptText(receipt: Receipt): string {
         receipt.processGroupGone === false ? colors.red('not all of its processes are known to have ended') : null,
       ],
       ['GPU', receipt.gpuMemoryReleased === false ? colors.red('its memory was not released') : null],
+      ['goodput', receipt.time ? goodputText(receipt.time) : null],
       [
         'time',
         Object.entries(receipt.stateSeconds)
@@ -61,6 +65,16 @@ export function receiptText(receipt: Receipt): string {
       ...receipt.notes.map((note): [string, string] => ['note', plain(note)]),
     ]),
   ].join('\n');
+}
+
+function goodputText(time: RunTime): string | null {
+  const goodput = goodputOf(time);
+  if (goodput === null) return null;
+  const causes = timeCauses.flatMap((cause) => {
+    const seconds = time[cause] ?? 0;
+    return seconds > 0 ? `${timeTitles[cause].toLowerCase()} ${durationText(seconds)}` : [];
+  });
+  return `${(goodput * 100).toFixed(1)} % of the time with a slot: ${causes.join(', ')}`;
 }
 
 const peaksText = (peaks: SystemPeaks): string | null =>
