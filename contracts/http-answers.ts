@@ -10,7 +10,6 @@ import { fileSourceSchema, logLinesSchema } from './run-files.ts';
 import { runViewSchema } from './run-messages.ts';
 import { longestSearch } from './run-search.ts';
 import { runSummarySchema } from './run-summary.ts';
-import { pageRowSchema } from './ui-values.ts';
 
 // ── Refusals
 
@@ -309,15 +308,6 @@ export const batchColumnsSchema = z.strictObject({
   all: z.boolean(),
 });
 export type BatchColumns = z.infer<typeof batchColumnsSchema>;
-
-/** A trainer's pages: their layout as `pages.json` has it (`ui.ts` reads it), null where it has none, and what widgets have shown. */
-export const runPagesSchema = z.strictObject({
-  source: fileSourceSchema,
-  layout: z.record(z.string(), z.json()).nullable(),
-  /** Of each widget the newest last. */
-  rows: z.array(pageRowSchema),
-});
-export type RunPages = z.infer<typeof runPagesSchema>;
 
 const amounts = z.array(z.number().nullable());
 

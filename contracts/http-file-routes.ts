@@ -6,9 +6,9 @@ import {
   logPageSchema,
   metricColumnsSchema,
   runCheckpointSchema,
-  runPagesSchema,
   systemColumnsSchema,
 } from './http-answers.ts';
+import { runPagesSchema } from './http-pages.ts';
 import { filesParams, type RouteDefinition, runParams } from './http-route.ts';
 import { relativePath } from './names.ts';
 import { runEventSchema } from './run-messages.ts';

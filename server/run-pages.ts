@@ -1,6 +1,6 @@
 /** A trainer's own pages of one run: the layout and the rows, from the run folder or the store. */
 import type { FilesPlace, RunFiles } from '../client/run-files.ts';
-import type { RunPages } from '../contracts/http-answers.ts';
+import type { RunPages } from '../contracts/http-pages.ts';
 import { largestLayout, layoutFile, pageRowsFile } from '../contracts/ui.ts';
 import { keyOfPageRow, mostPageRowsBytes, type PageRow, pageRowSchema } from '../contracts/ui-values.ts';
 import { allRows } from './rows-of-runs.ts';

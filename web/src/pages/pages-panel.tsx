@@ -1,6 +1,6 @@
 /** The pages of a trainer, as its layout says. */
 import { Accordion, Alert, Card, SimpleGrid, Stack, Tabs, Title } from '@mantine/core';
-import type { RunPages } from '../../../contracts/http-answers.ts';
+import type { RunPages } from '../../../contracts/http-pages.ts';
 import type { UiNode } from '../../../contracts/ui.ts';
 import type { PageRow } from '../../../contracts/ui-values.ts';
 import { layoutOf, rowsByWidget } from './run-pages.ts';

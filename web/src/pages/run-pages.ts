@@ -1,7 +1,8 @@
 /** A trainer's own pages of a run, kept up to date while somebody looks at them. */
 import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query';
-import type { RunDetails, RunPages } from '../../../contracts/http-answers.ts';
+import type { RunDetails } from '../../../contracts/http-answers.ts';
 import { addressOf } from '../../../contracts/http-api.ts';
+import type { RunPages } from '../../../contracts/http-pages.ts';
 import { readLayout, type UiNode, type WidgetKind } from '../../../contracts/ui.ts';
 import { largestPageValue, type PageRow, type ValueOf, valueSchemas } from '../../../contracts/ui-values.ts';
 import { call } from '../api/call.ts';
