@@ -6,6 +6,7 @@ import {
   configInputSchema,
   readConfigSchema,
   runDetailsSchema,
+  runFieldsSchema,
   runsPageSchema,
   runsProgressSchema,
   runsQuerySchema,
@@ -26,6 +27,14 @@ export const runRoutes = {
     action: 'see',
     query: runsQuerySchema,
     answer: runsPageSchema,
+  },
+  runFields: {
+    method: 'GET',
+    path: '/api/fields',
+    tag: 'runs',
+    summary: 'Fields by which runs can be searched and sorted',
+    action: 'see',
+    answer: runFieldsSchema,
   },
   start: {
     method: 'POST',

@@ -15,15 +15,20 @@ import { Queues } from './queues.ts';
 import { invalidInput } from './refusals.ts';
 import type { Handle } from './routes.ts';
 import { runDetails } from './run-details.ts';
+import type { RunIndex } from './run-index/run-index.ts';
 import { RunLists } from './run-lists.ts';
 import type { RunWatches } from './run-watches.ts';
 import type { Backend, TemporalLink } from './temporal-link.ts';
 
 const mostRows = 200;
+const mostFields = 1_000;
 
-export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatches, access: Access): void {
+export function runRoutes(
+  handle: Handle,
+  { link, watches, access, index }: { link: TemporalLink; watches: RunWatches; access: Access; index: RunIndex },
+): void {
   const queues = new Queues();
-  const lists = new RunLists();
+  const lists = new RunLists(index);
   const progress = new AnswerCache<LiveProgress[]>(500, 1_000);
   const leases = new LRUCache<string, ProgressLease>({ max: 1_000 });
   /** However many tables show it. */
@@ -38,6 +43,8 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
   const goodput = new AnswerCache<GoodputAnswer>(60_000);
 
   handle('runs', async ({ query }) => lists.page(await link.backend(), query));
+
+  handle('runFields', async () => index.fields(await link.backend(), mostFields));
 
   handle('progress', async ({ query }) => {
     const runs = [...new Set(query.runs.split(',').filter(Boolean))];

@@ -38,7 +38,7 @@ import { type PlainChange, RunMeter } from './run-meter.ts';
 import { composeReceipt, reasonToKeep } from './run-receipt.ts';
 import { beginStory, enterState, type RunStory, tell, timeRestarts } from './run-story.ts';
 import { RunClock, type SpentTime } from './run-time.ts';
-import { type ChartPosition, chartPosition, detailsOf, viewOf } from './run-view.ts';
+import { type ChartPosition, chartPosition, configOf, detailsOf, viewOf } from './run-view.ts';
 import { ShownAttributes } from './search-attributes.ts';
 import { newestGeneration } from './session-records.ts';
 import { handOver } from './tell-later.ts';
@@ -341,10 +341,9 @@ class TrainingRun {
     const isOver = this.#position.state === 'stopped';
     const salvage = `If it is ended by force, what is left of it is published by ${pageOf(salvageId(this.#owner.place))}.`;
     wf.setCurrentDetails(isOver ? details : `${details}\n\n${salvage}`);
-    const { config } = this.#view();
     const { place } = this.#owner;
     if (place !== this.#toldPlace) wf.upsertMemo({ [placeMemo]: place });
     this.#toldPlace = place;
-    this.#attributes.show(this.#context, config, this.#story, this.#position, new Date());
+    this.#attributes.show(this.#context, configOf(this.#context), this.#story, this.#position, new Date());
   }
 }

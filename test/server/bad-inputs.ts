@@ -8,7 +8,7 @@ export const badInputs: [string, string, unknown, string][] = [
   ['GET', '/api/runs?limit=1&limit=2', undefined, 'limit'],
   ['GET', '/api/runs?state=sleeping', undefined, 'state'],
   ['GET', '/api/runs?text=%27%20OR%201=1', undefined, 'text'],
-  ['GET', '/api/runs?sort=up', undefined, 'sort'],
+  ['GET', '/api/runs?sort=-', undefined, 'sort'],
   ['GET', '/api/runs?cursor=abc', undefined, 'cursor'],
   ['GET', '/api/runs?sort=run&cursor=-1', undefined, 'cursor'],
   ['GET', '/api/runs?colour=red', undefined, 'colour'],
