@@ -23,6 +23,8 @@ export interface SpentTime {
   /** Where this run began to train. */
   from: Position | null;
   wasted: Partial<Record<LossCause, number>>;
+  /** Carried on, so that what passes between two workflow runs counts, too. */
+  until?: string;
 }
 
 export const noTime: SpentTime = {
@@ -140,11 +142,12 @@ export class RunClock {
 
   /** From a workflow run to the next. */
   get carried(): SpentTime | null {
-    return this.#spent;
+    return this.#spent && { ...this.#spent, until: this.#since.toISOString() };
   }
 
   carryOn(spent: SpentTime | null | undefined): void {
     this.#spent = spent ?? null;
+    if (spent?.until !== undefined) this.#since = new Date(spent.until);
   }
 
   note(change: PlainChange): void {

@@ -128,9 +128,10 @@ it('no second is lost, nor counted twice, and what an older version has carried 
   expect(time).toMatchObject({ training: 28, wrapUp: 12 });
   // Without the seven seconds in the queue.
   expect(time && goodputOf(time)).toBeCloseTo(28 / 43);
-  const carriedOn = new RunClock(second(52));
+  // Between two workflow runs a moment passes.
+  const carriedOn = new RunClock(second(51));
   carriedOn.carryOn(story.clock.carried);
-  expect(carriedOn.timeOf(story.context, 'uploading.cleaningUp', second(52)).time).toMatchObject({ wrapUp: 10 });
+  expect(carriedOn.timeOf(story.context, 'uploading.cleaningUp', second(52)).time).toEqual(time);
   carriedOn.carryOn(undefined);
   expect(carriedOn.timeOf(story.context, 'uploading.cleaningUp', second(52))).toEqual({});
   expect(carriedOn.wastedBy(story.context)).toEqual({});
