@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Commands of their own: npm run test:faults, test:stores, test:trainers and test:web.
     exclude: [
-      ...['test/faults/**', 'test/stores/servers/**', 'test/trainers/**', 'test/web/**'],
+      ...['test/faults/**', 'test/stores/servers/**', 'test/observers/servers/**', 'test/trainers/**', 'test/web/**'],
       'test/server/contract.test.ts',
     ],
     globalSetup: ['test/temporal-server.ts'],

@@ -5,7 +5,7 @@ import shared from './vitest.config.ts';
 export default defineConfig({
   test: {
     ...shared.test,
-    include: ['test/stores/servers/**/*.test.ts'],
+    include: ['test/stores/servers/**/*.test.ts', 'test/observers/servers/**/*.test.ts'],
     exclude: [],
     globalSetup: [
       'test/temporal-server.ts',

@@ -32,7 +32,11 @@ export const tellObserver =
         try {
           // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
           await host.outputs.runExclusive(`${place} ${name}`, signal, () =>
-            one.tell(wanted, { run, project: config.project, trainer: config.trainer, output }, delivery),
+            one.tell(
+              wanted,
+              { run, place, config, project: config.project, trainer: config.trainer, output },
+              delivery,
+            ),
           );
         } catch (error) {
           host.metrics.delivered(name, 'failed');

@@ -1,5 +1,6 @@
 /** Who is told of the events of runs. One file each; `worker/observers.ts` has those of a pool. */
 import type { ObservedBy, ObservedEvent } from '../contracts/observed-events.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 
 /** The run that is observed. */
@@ -7,6 +8,9 @@ export interface ObservedRun {
   run: string;
   project: string;
   trainer: string;
+  /** Where its life has its files: no other life has it. */
+  place: string;
+  config: RunConfig;
   /** Its output folder, which is `folder` in `store`. Only who writes there asks for it: a store that is unavailable keeps no other from being told. */
   output(): Promise<{ store: ArtifactStore; folder: string }>;
 }

@@ -7,6 +7,7 @@ import { Notifier } from '../../observers/notifier.ts';
 import { conditionOf, kindsOf, waitsForOf } from '../../observers/notify-rules.ts';
 import type { NotifySettings, Target } from '../../observers/notify-settings.ts';
 import { MailServer } from '../support/mail-server.ts';
+import { observedRun } from '../support/observed-run.ts';
 
 const common = (seq: number) => ({
   ...{ id: `3f0a-execution/${seq}`, run: 'my-run', life: 'execution', seq, at: '2026-01-01T00:00:00.000Z' },
@@ -66,12 +67,7 @@ async function told(target: Target, env: NodeJS.ProcessEnv, events: readonly Obs
     onTold: (seq: number) => seqs.push(seq),
     onRefused: ({ seq }: ObservedEvent, why: string) => refused.push([seq, why]),
   };
-  const run = {
-    run: 'my-run',
-    project: 'vision',
-    trainer: 'yolo',
-    output: () => Promise.reject(new Error('nobody asks')),
-  };
+  const run = observedRun('my-run', { project: 'vision', trainer: 'yolo' });
   const error = await notifier.tell(events, run, delivery).catch((thrown: Error) => thrown.message);
   return { seqs, refused, error };
 }

@@ -6,6 +6,7 @@ import { superviselyTask } from '../../observers/supervisely-task.ts';
 import { openStore } from '../../stores/open-store.ts';
 import { Observers } from '../../worker/observers.ts';
 import { TeamFilesStandIn } from '../stores/servers/team-files-stand-in.ts';
+import { observedRun } from '../support/observed-run.ts';
 
 const token = 'not-a-token-of-anybody';
 const task = 77;
@@ -40,12 +41,7 @@ const ended = (outcome: Outcome, seq = 5, store = '/store'): ObservedEvent => ({
 async function told(...events: ObservedEvent[]) {
   const observer = superviselyTask(process.env);
   const [seqs, refused]: [number[], string[]] = [[], []];
-  const run = {
-    run: 'my-run',
-    project: 'p',
-    trainer: 'digits',
-    output: () => Promise.reject(new Error('the store is not asked')),
-  };
+  const run = observedRun('my-run', { trainer: 'digits' });
   await observer?.tell(events, run, {
     signal: new AbortController().signal,
     onTold: (seq) => seqs.push(seq),

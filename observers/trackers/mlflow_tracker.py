@@ -1,0 +1,160 @@
+# /// script
+# dependencies = ["mlflow-skinny>=2.14,<4"]
+# ///
+"""MLflow, by its own client. The worker's environment has the server and the key: `MLFLOW_TRACKING_URI` and what MLflow reads beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from tracker import Opened, Point, Refused, Row, Told, serve
+
+#: A point for each epoch: which it was told of, whatever the trainer reports.
+EPOCHS = "epochal/epoch_seconds"
+#: A point for each epoch that is no part of the result: 1 for its number and time. 0 takes that back.
+ROLLED_BACK = "epochal/rolled_back"
+#: What MLflow takes in one request.
+MOST_METRICS, MOST_PARAMS = 1000, 100
+LONGEST_PARAM, LONGEST_TAG = 6000, 5000
+STATUSES = {"completed": "FINISHED", "stopped": "KILLED", "failed": "FAILED", "salvaged": "KILLED", "lost": "KILLED"}
+
+
+class MlflowTracker:
+    """One server, as the environment says."""
+
+    def __init__(self) -> None:
+        self._client = MlflowClient()
+
+    def check(self) -> None:
+        """Any answer that is no refusal will do: a server that is away now may be there when the run is."""
+        try:
+            self._client.search_experiments(max_results=1)
+        except MlflowException as error:
+            if error.error_code in ("UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"):
+                raise Refused("the MLflow server refuses the key that this pool's workers have for it")
+            raise
+
+    def open(self, run: dict[str, Any]) -> Opened:
+        """By a tag that no other life has. Two that were created at once, by workers that did not know of each other, become one."""
+        experiment = self._experiment(run["experiment"])
+        found = self._runs(experiment, run["key"])
+        if not found:
+            self._create(experiment, run)
+            found = self._runs(experiment, run["key"])
+        mine, *others = sorted(found, key=lambda one: (-_number(one, "told"), one.info.run_id))
+        for other in others:
+            self._client.delete_run(other.info.run_id)
+        opened = Opened(mine.info.run_id, _number(mine, "told"), _number(mine, "last"))
+        if opened.seq == 0:
+            params = [Param(_name(key), value[:LONGEST_PARAM]) for key, value in run["parameters"].items()]
+            for start in range(0, len(params), MOST_PARAMS):
+                self._client.log_batch(opened.id, params=params[start : start + MOST_PARAMS])
+        return opened
+
+    def _runs(self, experiment: str, key: str) -> list[Run]:
+        return list(self._client.search_runs([experiment], f"tags.`epochal.key` = '{key}'"))
+
+    def _create(self, experiment: str, run: dict[str, Any]) -> None:
+        names = ("run", "place", "project", "trainer", "key")
+        tags = {f"epochal.{name}": run[name] for name in names} | {"mlflow.source.name": run["trainer"]}
+        self._client.create_run(experiment, start_time=run["at"], tags=tags, run_name=run["place"])
+
+    def _experiment(self, name: str) -> str:
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
+            try:
+                return self._client.create_experiment(name)
+            except MlflowException:
+                # Another run of the project was quicker.
+                experiment = self._client.get_experiment_by_name(name)
+                if experiment is None:
+                    raise
+        if experiment.lifecycle_stage != "active":
+            raise MlflowException(f"the experiment {name} is deleted in MLflow: restore it, or name another one")
+        return experiment.experiment_id
+
+    def write(self, opened: Opened, told: Told) -> None:
+        """How much it was told comes last: what is cut off before that is told again, and is the same."""
+        for metrics in _batches(told.rows):
+            self._client.log_batch(opened.id, metrics=metrics)
+        marks = [(point, 1.0) for point in told.rolled_back] + [(point, 0.0) for point in told.restored]
+        for start in range(0, len(marks), MOST_METRICS):
+            part = marks[start : start + MOST_METRICS]
+            self._client.log_batch(opened.id, metrics=[_metric(ROLLED_BACK, value, point) for point, value in part])
+        facts = {f"epochal.{name}": value for name, value in told.facts.items()}
+        if told.notes is not None:
+            facts["mlflow.note.content"] = told.notes
+        if told.ended:
+            self._data(opened, told.ended.get("data"))
+            self._client.set_terminated(opened.id, STATUSES.get(told.ended["outcome"], "FAILED"), told.ended["at"])
+        facts |= {"epochal.told": str(told.seq), "epochal.last": str(told.last)}
+        tags = [RunTag(name, value[:LONGEST_TAG]) for name, value in facts.items()]
+        self._client.log_batch(opened.id, tags=tags)
+
+    def _data(self, opened: Opened, data: dict[str, Any] | None) -> None:
+        """A digest has 36 characters in MLflow at most; the tag has all of it."""
+        if not data or not data.get("splitSha256"):
+            return
+        digest = data["splitSha256"]
+        source = json.dumps({"uri": data.get("source") or ""})
+        dataset = Dataset(data["kind"] or "data", digest[:36], "local", source)
+        self._client.log_inputs(opened.id, [DatasetInput(dataset, [])])
+        self._client.set_tag(opened.id, "epochal.data.splitSha256", digest)
+
+    def known(self, opened: Opened) -> tuple[set[Point], set[Point]]:
+        """By the points that each epoch has, whatever its metrics."""
+        told = {Point(one.step, one.timestamp) for one in self._client.get_metric_history(opened.id, EPOCHS)}
+        marks = self._client.get_metric_history(opened.id, ROLLED_BACK)
+        taken_back = {Point(one.step, one.timestamp) for one in marks if one.value == 0}
+        return told, {Point(one.step, one.timestamp) for one in marks if one.value == 1} - taken_back
+
+
+def _metric(key: str, value: float, point: Point) -> Metric:
+    return Metric(key, value, point.at, point.epoch)
+
+
+def _batches(rows: list[Row]) -> Iterator[list[Metric]]:
+    """An epoch is known once all of its metrics are there: its own point is the last of them."""
+    batch: list[Metric] = []
+    for row in rows:
+        for key, value in [*_named(row.metrics).items(), (EPOCHS, row.seconds)]:
+            batch.append(_metric(key, value, row.point))
+            if len(batch) == MOST_METRICS:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _named(metrics: dict[str, float]) -> dict[str, float]:
+    """By names that MLflow takes. Of two that would be one, the other gets a number."""
+    named: dict[str, float] = {}
+    for name, value in metrics.items():
+        key = _name(name)
+        number = 2
+        while key in named:
+            key = f"{_name(name)}_{number}"
+            number += 1
+        named[key] = value
+    return named
+
+
+def _name(name: str) -> str:
+    """Letters, digits and `_ - . : /` and blanks; no path that leaves its folder, and none of our own."""
+    taken = re.sub(r"[^\w.\-:/ ]", "_", name)
+    parts = taken.split("/")
+    return taken.replace("/", "_") if {"", ".", ".."} & set(parts) or parts[0] == "epochal" else taken
+
+
+def _number(run: Run, name: str) -> int:
+    return int(run.data.tags.get(f"epochal.{name}", "0"))
+
+
+if __name__ == "__main__":
+    serve(MlflowTracker)

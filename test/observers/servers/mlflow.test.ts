@@ -1,0 +1,285 @@
+/** MLflow's own server, which asks for a password, is told of runs: what it has afterwards is what they came to. */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { ObservedEvent } from '../../../contracts/observed-events.ts';
+import { runConfigSchema } from '../../../contracts/run-config.ts';
+import type { ObservedRun } from '../../../observers/observer.ts';
+import { StoreError } from '../../../stores/artifact-store.ts';
+import { openStore } from '../../../stores/open-store.ts';
+import { mlflowTracker } from '../../../worker/trackers.ts';
+import { type RunningServer, startServer } from '../../stores/servers/server-process.ts';
+import { mlflowProgram } from '../../stores/servers/server-programs.ts';
+import { observedRun } from '../../support/observed-run.ts';
+
+const password = 'hardly-a-secret-of-anybody';
+let folder: string;
+let server: RunningServer | null;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'epochal-mlflow-'));
+  const settings = join(folder, 'auth.ini');
+  const lines = [
+    'default_permission = READ',
+    `database_uri = sqlite:///${folder}/auth.sqlite`,
+    'admin_username = admin',
+  ];
+  const by = 'authorization_function = mlflow.server.auth:authenticate_request_basic_auth';
+  await writeFile(settings, `[mlflow]\n${[...lines, by].join('\n')}\n`);
+  const store = ['--backend-store-uri', `sqlite:///${folder}/mlflow.sqlite`, '--artifacts-destination', folder];
+  const args = (port: number) => ['--app-name', 'basic-auth', ...store, '--port', `${port}`, '--workers', '1'];
+  server = await startServer('MLflow', await mlflowProgram(), args, {
+    ...{ MLFLOW_AUTH_CONFIG_PATH: settings, MLFLOW_AUTH_ADMIN_PASSWORD: password, MLFLOW_DISABLE_TELEMETRY: 'true' },
+    MLFLOW_FLASK_SERVER_SECRET_KEY: randomUUID(),
+  });
+});
+afterAll(async () => {
+  await server?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const trackerFor = (changes: NodeJS.ProcessEnv = {}) => {
+  const own = {
+    MLFLOW_TRACKING_URI: server?.endpoint,
+    MLFLOW_TRACKING_USERNAME: 'admin',
+    MLFLOW_TRACKING_PASSWORD: password,
+  };
+  const tracker = mlflowTracker({ ...own, ...changes });
+  if (!tracker) throw new Error('there is one');
+  return tracker;
+};
+
+const pointSchema = z.object({
+  key: z.string(),
+  value: z.number(),
+  timestamp: z.coerce.number(),
+  step: z.coerce.number().default(0),
+});
+const pairs = z.array(z.object({ key: z.string(), value: z.string() })).default([]);
+const runSchema = z.object({
+  info: z.object({
+    run_id: z.string(),
+    status: z.string(),
+    run_name: z.string(),
+    end_time: z.coerce.number().optional(),
+  }),
+  data: z.object({ metrics: z.array(pointSchema).default([]), params: pairs, tags: pairs }).prefault({}),
+  inputs: z
+    .object({ dataset_inputs: z.array(z.object({ dataset: z.object({ digest: z.string() }) })).default([]) })
+    .prefault({}),
+});
+
+async function ask(path: string, body?: unknown): Promise<unknown> {
+  const answer = await fetch(`${server?.endpoint}/api/2.0/mlflow/${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { authorization: `Basic ${btoa(`admin:${password}`)}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.json();
+}
+
+/** The runs of an experiment, with all of their points. */
+async function has(experiment: string) {
+  const named = await ask(`experiments/get-by-name?experiment_name=${experiment}`);
+  const { experiment_id } = z.object({ experiment: z.object({ experiment_id: z.string() }) }).parse(named).experiment;
+  const found = await ask('runs/search', { experiment_ids: [experiment_id] });
+  const { runs } = z.object({ runs: z.array(runSchema).default([]) }).parse(found);
+  return Promise.all(
+    runs.map(async ({ info, data, inputs }) => {
+      const history = async (key: string) => {
+        const told = await ask(`metrics/get-history?run_id=${info.run_id}&metric_key=${encodeURIComponent(key)}`);
+        return z.object({ metrics: z.array(pointSchema).default([]) }).parse(told).metrics;
+      };
+      const points = (await Promise.all(data.metrics.map(({ key }) => history(key)))).flat();
+      const id = ({ step, timestamp }: z.infer<typeof pointSchema>) => `${step}/${timestamp}`;
+      const marks = points.filter(({ key }) => key === 'epochal/rolled_back');
+      const restored = marks.filter(({ value }) => value === 0).map(id);
+      const rolledBack = new Set(marks.map(id).filter((one) => !restored.includes(one)));
+      const counting = points.filter((one) => !one.key.startsWith('epochal/') && !rolledBack.has(id(one)));
+      const rows = new Map<string, typeof counting>();
+      for (const one of counting) rows.set(id(one), [...(rows.get(id(one)) ?? []), one]);
+      return {
+        id: info.run_id,
+        ...{
+          status: info.status,
+          name: info.run_name,
+          end: info.end_time,
+          digests: inputs.dataset_inputs.map(({ dataset }) => dataset.digest),
+        },
+        ...{
+          tags: new Map(data.tags.map(({ key, value }) => [key, value])),
+          params: Object.fromEntries(data.params.map(({ key, value }) => [key, value])),
+        },
+        rolledBack: [...rolledBack].sort(),
+        rows: [...rows.values()]
+          .map((row) => ({
+            epoch: row[0]?.step,
+            at: row[0]?.timestamp,
+            metrics: Object.fromEntries(row.map(({ key, value }) => [key, value])),
+          }))
+          .sort((a, b) => (a.epoch ?? 0) - (b.epoch ?? 0)),
+      };
+    }),
+  );
+}
+
+const minute = (at: number) => new Date(Date.UTC(2026, 0, 1, 0, at)).toISOString();
+/** An epoch that was complete at a minute. */
+const row = (epoch: number, at: number) => ({
+  ...{ epoch, batches: 10, seconds: 5, at: minute(at) },
+  metrics: { val_loss: 1 / at, 'mAP@50': at / 100 },
+});
+const shown = ({ epoch, at, metrics }: ReturnType<typeof row>) => ({
+  ...{ epoch, at: Date.parse(at) },
+  metrics: { val_loss: metrics.val_loss, mAP_50: metrics['mAP@50'] },
+});
+
+/** Events of one life, numbered. */
+function life(run: string, place = run) {
+  let seq = 0;
+  const common = (epoch: number) => {
+    seq += 1;
+    const at = minute(100 + seq);
+    return { id: `first/${seq}`, run, life: 'first', seq, at, position: { epoch, batch: 0 } };
+  };
+  return {
+    skip: (events: number) => {
+      seq += events;
+    },
+    state: (): ObservedEvent => ({
+      kind: 'state',
+      ...common(0),
+      data: { state: 'training', detail: 'training.epoch' },
+    }),
+    epoch: (told: ReturnType<typeof row>): ObservedEvent => ({ kind: 'epoch', ...common(told.epoch), data: told }),
+    gap: (epoch: number): ObservedEvent => ({ kind: 'gap', ...common(epoch), data: { events: { epoch: 2 } } }),
+    ended: (epoch: number, outcome: 'completed' | 'stopped' | 'salvaged'): ObservedEvent => ({
+      kind: 'ended',
+      ...common(epoch),
+      data: { outcome, cause: { kind: 'finished' }, place, outputFolder: `/store/${place}`, metrics: {} },
+    }),
+  };
+}
+
+async function tell(events: readonly ObservedEvent[], run: ObservedRun, tracker = shared()) {
+  let told = 0;
+  const delivery = { signal: new AbortController().signal, onTold: (seq: number) => (told = seq), onRefused: () => {} };
+  await tracker.tell(events, run, delivery);
+  return told;
+}
+let one: ReturnType<typeof trackerFor> | undefined;
+const shared = () => (one ??= trackerFor());
+
+async function storeWith(place: string, rows: ReturnType<typeof row>[], split: string | null = null) {
+  const store = openStore(join(folder, randomUUID()));
+  await store.prepare(false);
+  const at = `experiments/p/${place}`;
+  await store.write(`${at}/metrics.jsonl`, rows.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  const none = { kind: 'objects', images: 4, objects: 0, classCount: 1, splitBy: null, splits: [], findings: [] };
+  const data = split && { ...none, splitSha256: split, duplicates: null, decoded: null };
+  await store.write(`${at}/receipt.json`, JSON.stringify({ notes: ['the batch was halved'], data }));
+  return { store, folder: at };
+}
+
+it('has one run, whose history without what was rolled back is that of the run, however often it is told', async () => {
+  if (!server) return;
+  const project = `p-${randomUUID()}`;
+  const config = runConfigSchema.parse({
+    project,
+    trainer: 't',
+    epochs: 6,
+    seed: 7,
+    parameters: { lr: 0.1, model: 'small' },
+  });
+  const split = 'ab'.repeat(32);
+  // Epochs 4 and 5 were trained twice; nobody told of the second and the third.
+  const final = [row(1, 1), row(2, 2), row(3, 3), row(4, 14), row(5, 15), row(6, 16)];
+  const output = await storeWith('r', final, split);
+  const run = observedRun('r', { project, config, output: () => Promise.resolve(output) });
+  const events = life('r');
+  const first = [events.state(), events.epoch(row(1, 1))];
+  expect(await tell(first, run)).toBe(2);
+  const live = await has(project);
+  expect(live).toMatchObject([{ status: 'RUNNING', name: 'r', rows: [shown(row(1, 1))] }]);
+  expect(live[0]?.params).toEqual({ epochs: '6', seed: '7', lr: '0.1', model: 'small' });
+
+  const second = [events.gap(3), events.epoch(row(4, 4)), events.epoch(row(5, 5))];
+  await tell(second, run);
+  const third = [events.epoch(row(4, 14))];
+  await tell(third, run);
+  const rolledBack = [row(4, 4), row(5, 5)].map((one) => `${one.epoch}/${Date.parse(one.at)}`);
+  expect(await has(project)).toMatchObject([
+    { status: 'RUNNING', rolledBack, rows: [1, 2, 3, 14].map((at) => shown(row(Math.min(at, 4), at))) },
+  ]);
+
+  const last = [events.epoch(row(5, 15)), events.epoch(row(6, 16)), events.ended(6, 'completed')];
+  await tell([...third, ...last], run);
+  const whole = await has(project);
+  expect(whole).toMatchObject([
+    { status: 'FINISHED', rolledBack, rows: final.map(shown), digests: [split.slice(0, 36)] },
+  ]);
+  expect(whole[0]?.end).toBe(Date.parse(last[2]?.at ?? ''));
+  expect(whole[0]?.tags.get('epochal.outcome')).toBe('completed');
+  expect(whole[0]?.tags.get('epochal.data.splitSha256')).toBe(split);
+  expect(whole[0]?.tags.get('mlflow.note.content')).toContain('the batch was halved');
+  for (const again of [first, second, last]) await tell(again, run);
+  expect(await has(project)).toEqual(whole);
+});
+
+it('is told of the outcome at once where the store is away, and of the rest when it is back', async () => {
+  if (!server) return;
+  const project = `p-${randomUUID()}`;
+  const final = [row(1, 1), row(2, 12)];
+  const output = await storeWith('r', final);
+  const away = () => Promise.reject(new StoreError('the store is away', true));
+  const run = observedRun('r', { project, output: away });
+  const events = life('r');
+  const told = [events.epoch(row(1, 1)), events.epoch(row(2, 2)), events.epoch(row(3, 3)), events.ended(2, 'stopped')];
+  await expect(tell(told, run)).rejects.toThrow('the store is away');
+  expect(await has(project)).toMatchObject([{ status: 'KILLED', rows: [{}, {}, {}] }]);
+  await tell(told, { ...run, output: () => Promise.resolve(output) });
+  expect(await has(project)).toMatchObject([
+    { status: 'KILLED', rows: final.map(shown), rolledBack: [/^2/, /^3/].map((one) => expect.stringMatching(one)) },
+  ]);
+  // A reset: what is told at another place is of another life.
+  const other = life('r', 'r@00000001');
+  await tell([other.epoch(row(1, 21))], { ...run, place: 'r@00000001' });
+  const both = (await has(project)).map(({ name, status }) => `${name} ${status}`).sort();
+  expect(both).toEqual(['r KILLED', 'r@00000001 RUNNING']);
+});
+
+it('has one run where two workers made one each, and a repeat of what was cut off changes nothing', async () => {
+  if (!server) return;
+  const project = `p-${randomUUID()}`;
+  const run = observedRun('r', { project, output: () => Promise.reject(new StoreError('nobody asks', true)) });
+  const events = life('r');
+  const [first, second] = [[events.epoch(row(1, 1))], [events.epoch(row(2, 2))]];
+  await tell(first, run);
+  const [made] = await has(project);
+  const named = await ask(`experiments/get-by-name?experiment_name=${project}`);
+  const { experiment_id } = z.object({ experiment: z.object({ experiment_id: z.string() }) }).parse(named).experiment;
+  const tags = [{ key: 'epochal.key', value: made?.tags.get('epochal.key') }];
+  await ask('runs/create', { experiment_id, start_time: 1, run_name: 'r', tags });
+  await tell(second, run);
+  expect(await has(project)).toMatchObject([{ id: made?.id, rows: [row(1, 1), row(2, 2)].map(shown) }]);
+  await ask('runs/set-tag', { run_id: made?.id, key: 'epochal.told', value: '1' });
+  await tell(second, run);
+  expect(await has(project)).toMatchObject([{ id: made?.id, rows: [row(1, 1), row(2, 2)].map(shown) }]);
+});
+
+it('is a sentence without the key where it refuses it, and an error to be tried again where it is away', async () => {
+  if (!server) return;
+  const { signal } = new AbortController();
+  await shared().source.ask({ do: 'check' }, signal);
+  const wrong = trackerFor({ MLFLOW_TRACKING_PASSWORD: 'not-the-password' });
+  await expect(wrong.source.ask({ do: 'check' }, signal)).rejects.toMatchObject({
+    name: 'TrackerRefused',
+    message: "the MLflow server refuses the key that this pool's workers have for it",
+  });
+  const away = trackerFor({ MLFLOW_TRACKING_URI: 'http://127.0.0.1:9' });
+  const run = observedRun('r', { output: () => Promise.reject(new StoreError('nobody asks', true)) });
+  await expect(tell([life('r').state()], run, away)).rejects.toThrow(/MlflowException/);
+});
