@@ -34,7 +34,7 @@ beforeAll(async () => {
     ...{ MLFLOW_AUTH_CONFIG_PATH: settings, MLFLOW_AUTH_ADMIN_PASSWORD: password, MLFLOW_DISABLE_TELEMETRY: 'true' },
     MLFLOW_FLASK_SERVER_SECRET_KEY: randomUUID(),
   });
-});
+}, 600_000);
 afterAll(async () => {
   await server?.stop();
   await rm(folder, { recursive: true, force: true });

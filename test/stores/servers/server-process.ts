@@ -5,7 +5,8 @@ import { createServer } from 'node:net';
 import type { ServerProgram } from './server-programs.ts';
 
 const mostAttempts = 3;
-const startMs = 60_000;
+/** MLflow's takes ten seconds where nothing else runs, and a minute and a half on a busy machine. */
+const startMs = 240_000;
 
 export interface RunningServer {
   /** `http://127.0.0.1:PORT`, or with https. */
