@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { batchesFile } from '../contracts/batch-rows.ts';
+import { batchesFile, mostBatchBytes } from '../contracts/batch-rows.ts';
 import type { LedgerEntry } from '../contracts/checkpoint.ts';
 import { isSameLife, type Life, placeOf } from '../contracts/life.ts';
 import type { MovedIn, MoveInInput } from '../contracts/run-activities.ts';
@@ -48,9 +48,13 @@ export const moveIn =
           }
           const rows = [await readText(store, `${before}/metrics.jsonl`), await readIfThere(folder.metrics)];
           await store.write(`${output}/metrics.jsonl`, mergedRows(rows, epochs));
-          const batches = [await readText(store, `${before}/${batchesFile}`), await readIfThere(folder.batches)];
+          const batches = [
+            await readText(store, `${before}/${batchesFile}`),
+            await readIfThere(folder.batches, mostBatchBytes),
+          ];
           const last = ledger.filter(({ name }) => brought.includes(name)).at(-1);
-          if (last) await store.write(`${output}/${batchesFile}`, mergedBatchRows(batches, last));
+          if (last && batches.some((text) => text !== null))
+            await store.write(`${output}/${batchesFile}`, mergedBatchRows(batches, last));
         });
         if (await isLeft(host, folder)) await host.closedRuns.salvage(folder);
         const shown = (path: string) => `${store.address}/${path}`;

@@ -1,25 +1,19 @@
 /** Publishes a run: every kept checkpoint verified in the store, then everything else, then the receipt. */
 import { stat } from 'node:fs/promises';
 import { stringify } from 'yaml';
+import { batchesFile } from '../contracts/batch-rows.ts';
 import { isFallback, type LedgerEntry } from '../contracts/checkpoint.ts';
 import { dataReportFile, dataSummaryOf, largestDataReport, readDataReport } from '../contracts/data-report.ts';
 import { name as nameSchema } from '../contracts/names.ts';
-import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
+import type { PublishedFile } from '../contracts/receipt.ts';
 import type { Published, PublishInput } from '../contracts/run-activities.ts';
 import { storedRunConfigSchema } from '../contracts/run-config.ts';
-import { type ArtifactStore, outputPath, readText, type TransferOptions } from '../stores/artifact-store.ts';
+import { outputPath, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { fileListName, namedOf } from '../stores/file-list.ts';
-import {
-  damagedHere,
-  manifestOf,
-  putAside,
-  removeStrays,
-  storeCheckpoint,
-  storedFiles,
-  wholeInStore,
-} from '../worker/checkpoints.ts';
+import { damagedHere, removeStrays } from '../worker/checkpoints.ts';
 import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
+import { landCheckpoints } from '../worker/landed-checkpoints.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { leftOutNotes, publishedFiles } from '../worker/published-files.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
@@ -52,17 +46,13 @@ export const publish =
           // Nothing may still write into what is read now.
           if (folder) await endPredecessor(folder, config.deadlines, signal, host.log.child({ run }));
           progress.totalBytes = await bytesToMove(input.ledger, folder);
-          const checkpoints: Receipt['checkpoints'] = [];
-          const lost: string[] = [];
-          // Newest first: a fallback is part of the result only where nothing newer is.
-          for (const entry of [...input.ledger].reverse()) {
-            if (isFallback(entry) && checkpoints.length > 0) continue;
-            progress.doing = `publishing checkpoint ${entry.name}`;
-            const files = await landCheckpoint(store, output, folder, entry, options);
-            if (files && folder && !entry.stored) host.metrics.stored(entry.createdAt);
-            if (files) checkpoints.unshift({ ...manifestOf(entry), files, reasons: entry.reasons });
-            else lost.unshift(entry.name);
-          }
+          const landing = { store, output, folder, options };
+          const { checkpoints, lost } = await landCheckpoints(input.ledger, landing, {
+            onCheckpoint: (name) => {
+              progress.doing = `publishing checkpoint ${name}`;
+            },
+            onStored: (createdAt) => host.metrics.stored(createdAt),
+          });
           const hasLanded = ({ name }: LedgerEntry) => checkpoints.some((landed) => landed.name === name);
           progress.doing = 'removing checkpoints that the run dropped';
           for (const dropped of input.dropped) await store.remove(`${output}/checkpoints/${nameSchema.parse(dropped)}`);
@@ -92,6 +82,7 @@ export const publish =
           const data = told && dataSummaryOf(told);
           const leftOut: string[] = [];
           for await (const [path, local] of otherFiles(folder, (link) => leftOut.push(link))) {
+            if (batchRows && path === batchesFile) continue;
             progress.doing = `publishing ${path}`;
             files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
           }
@@ -137,21 +128,6 @@ async function bytesToMove(ledger: readonly LedgerEntry[], folder: RunFolder | n
   }
   for await (const [, local] of otherFiles(folder)) bytes += (await stat(local)).size;
   return bytes;
-}
-
-/** Files of a checkpoint as the store has them now; null when neither the store nor the host has it whole. */
-async function landCheckpoint(
-  store: ArtifactStore,
-  output: string,
-  folder: RunFolder | null,
-  entry: LedgerEntry,
-  options: TransferOptions,
-): Promise<PublishedFile[] | null> {
-  if (!folder) return storedFiles(entry, store, output, options);
-  const there = await wholeInStore(entry, store, output, options);
-  if (there) return there;
-  if (!(await storeCheckpoint(folder, entry, store, output, options))) await putAside(folder, entry);
-  return storedFiles(entry, store, output, options);
 }
 
 const inside = (output: string, file: PublishedFile): PublishedFile => ({

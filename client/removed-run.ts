@@ -3,7 +3,7 @@
 import type { KeptFolder } from '../contracts/host-messages.ts';
 import { claimFile, claimSchema, runAt } from '../contracts/life.ts';
 import type { RunView } from '../contracts/run-messages.ts';
-import { salvageId } from '../contracts/salvage-messages.ts';
+import { salvageId, salvageType } from '../contracts/salvage-messages.ts';
 import { tellLaterId } from '../contracts/tell-later.ts';
 import type { Calls } from './calls.ts';
 import { WrongStateError } from './errors.ts';
@@ -89,6 +89,8 @@ async function chainAt(client: Source, inStore: readonly FilesPlace[], place: st
  */
 export async function removeRun(client: Source, calls: Calls, removal: Removal): Promise<void> {
   const { view, place, inStore, chain, results, folders } = removal;
+  // It would claim the output folder again, to write there what else has happened.
+  await forget(calls, tellLaterId(place), null);
   for (const { host } of folders) await client.removeKept(host, place);
   if (results) {
     const owner = { storeIdentity: view.config.storeIdentity ?? null, chain: [...chain] };
@@ -97,8 +99,7 @@ export async function removeRun(client: Source, calls: Calls, removal: Removal):
     }));
   }
   for (const execution of chain) await forget(calls, view.run, execution);
-  await forget(calls, salvageId(place), null);
-  await forget(calls, tellLaterId(place), null);
+  if (await isSalvage(calls, salvageId(place))) await forget(calls, salvageId(place), null);
 }
 
 /** An execution, or the newest one of an id. What the server no longer knows is not an error. */
@@ -113,5 +114,22 @@ async function forget(calls: Calls, workflowId: string, execution: string | null
     );
   } catch (error) {
     if (!isNotFound(error)) throw error;
+  }
+}
+
+/** A person may have called a run like that. */
+async function isSalvage(calls: Calls, workflowId: string): Promise<boolean> {
+  const { client } = calls;
+  try {
+    const { workflowExecutionInfo } = await calls.within(10, workflowId, () =>
+      client.connection.workflowService.describeWorkflowExecution({
+        namespace: client.options.namespace,
+        execution: { workflowId },
+      }),
+    );
+    return workflowExecutionInfo?.type?.name === salvageType;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return false;
   }
 }

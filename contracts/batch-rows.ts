@@ -8,6 +8,8 @@ import { metricsSchema, type Position } from './checkpoint.ts';
 import { extensible } from './tolerance.ts';
 
 export const batchesFile = 'batches.jsonl';
+/** One that is larger was not written by the SDK, and is nobody's to read whole. */
+export const mostBatchBytes = 32 << 20;
 
 export const batchRowSchema = extensible({
   /** 1-based. */

@@ -24,7 +24,11 @@ export const materialsSchema = extensible({
   /** Which images of the data set were trained on, and which validated: `data.splitSha256`. */
   data: sha256.nullable(),
   /** The commit that its program is tracked at; `branch` is null where none is checked out, `isDirty` where git did not tell. */
-  code: extensible({ commit: z.string(), branch: z.string().nullable(), isDirty: z.boolean().nullable() })
+  code: extensible({
+    commit: z.string().max(64),
+    branch: z.string().max(250).nullable(),
+    isDirty: z.boolean().nullable(),
+  })
     .nullable()
     .optional(),
   /** Of its program. */
@@ -32,7 +36,7 @@ export const materialsSchema = extensible({
   /** Of `packages.txt`: the Python packages that were installed, a line for each. */
   packages: sha256.nullable().optional(),
   /** Version of the GPU driver. */
-  driver: z.string().nullable().optional(),
+  driver: z.string().max(100).nullable().optional(),
   /** The checkpoint of another run that this one continued: `life` by its first execution, `sha256` of its `checkpoint.json`. */
   from: extensible({ run: z.string(), life: z.string().nullable(), checkpoint: z.string(), sha256 }).nullable(),
 });

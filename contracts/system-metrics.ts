@@ -7,6 +7,12 @@ import { extensible } from './tolerance.ts';
 
 export const systemFile = 'system.jsonl';
 export const mostSystemRows = 3_000;
+/** The file lies where the trainer may write, too: one that is larger is nobody's to read. */
+export const mostSystemBytes = 16 << 20;
+/** Of a host; what a row has beyond is no reading. */
+export const mostGpus = 64;
+/** Of a row: a sum of what a damaged file has is still a number. */
+const longestRow = 1e9;
 /** Of a row, at first. */
 export const systemRowSeconds = 5;
 
@@ -37,7 +43,7 @@ export const systemUseSchema = extensible({
   receivedBytes: amount,
   sentBytes: amount,
   /** Of the session's slot. */
-  gpus: z.array(gpuUseSchema),
+  gpus: z.array(gpuUseSchema).max(mostGpus),
 });
 export type SystemUse = z.infer<typeof systemUseSchema>;
 
@@ -45,7 +51,7 @@ export const systemRowSchema = extensible({
   /** Its end. */
   at: z.iso.datetime(),
   /** How long it was measured. */
-  seconds: z.number().min(0),
+  seconds: z.number().min(0).max(longestRow),
   ...systemUseSchema.shape,
 });
 export type SystemRow = z.infer<typeof systemRowSchema>;

@@ -106,5 +106,7 @@ function metricsLine(metrics: Metrics): string[] {
 function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what has to go
   const plain = text.replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, ' ').trim();
-  return plain.length > longestLine ? `${plain.slice(0, longestLine - 1)}…` : plain;
+  const short = plain.length > longestLine ? `${plain.slice(0, longestLine - 1)}…` : plain;
+  // Half a character, by that cut or as a trainer wrote it, is not Unicode: services refuse the whole message.
+  return short.replace(/\p{Surrogate}/gu, '\u{fffd}');
 }

@@ -1,7 +1,7 @@
 /** A target of notifications as an observer: it is told of the events that its rules are for. */
 import type { ObservedBy, ObservedEvent } from '../contracts/observed-events.ts';
 import { slackMessage, teamsMessage } from './chat.ts';
-import { sendMail } from './mail.ts';
+import { isMailServer, sendMail } from './mail.ts';
 import { type Notice, noticeOf, testNotice } from './notice.ts';
 import { isFor, kindsOf, type Rule, waitsForOf } from './notify-rules.ts';
 import type { NotifySettings, Target } from './notify-settings.ts';
@@ -78,7 +78,12 @@ async function send(
     return refusalOf('Slack', await post('Slack', secretAt(target.slack, env), slackMessage(notice), {}, signal));
   if ('teams' in target)
     return refusalOf('Teams', await post('Teams', secretAt(target.teams, env), teamsMessage(notice), {}, signal));
-  if ('email' in target) return sendMail(secretAt(target.email.server, env), target.email, notice, signal);
+  if ('email' in target) {
+    const server = secretAt(target.email.server, env);
+    // A file may have been replaced since it was checked. Whoever parses it would name it in an error.
+    if (!isMailServer(server)) throw new Error(`what is at ${target.email.server} is no address of a mail server`);
+    return sendMail(server, target.email, notice, signal);
+  }
   const key = keyOf(secretAt(target.webhook.secret, env));
   if (key === null) throw new Error(`what is at ${target.webhook.secret} is no secret of a webhook`);
   return sendEvent({ address: secretAt(target.webhook.address, env), key }, event, signal);

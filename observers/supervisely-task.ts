@@ -11,9 +11,12 @@ import type { Delivery, ObservedRun, Observer } from './observer.ts';
 
 type Ended = Extract<ObservedEvent, { kind: 'ended' }>;
 
+/** What an agent sets beside `TASK_ID`, which many systems have: to show there what became of a run would change a task of somebody else's. */
+const ofAgent = ['AGENT_TOKEN', 'AGENT_ID', 'SLY_APP_DATA_DIR'] as const;
+
 /** Null where nobody says that the worker is a task: an agent does, with the server and a token. */
 export function superviselyTask(env: NodeJS.ProcessEnv): SuperviselyTask | null {
-  const task = env.TASK_ID ?? '';
+  const task = env.SUPERVISELY_TASK_ID || (ofAgent.some((name) => env[name]) ? env.TASK_ID : '') || '';
   return /^[1-9]\d{0,14}$/.test(task) && env.SERVER_ADDRESS && env.API_TOKEN ? new SuperviselyTask(Number(task)) : null;
 }
 

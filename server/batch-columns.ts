@@ -1,6 +1,6 @@
 /** Rows of batches.jsonl as columns, thinned out. */
 import type { FilesPlace, RunFiles } from '../client/run-files.ts';
-import { type BatchRow, batchesFile, batchRowSchema } from '../contracts/batch-rows.ts';
+import { type BatchRow, batchesFile, batchRowSchema, mostBatchBytes } from '../contracts/batch-rows.ts';
 import type { BatchColumns } from '../contracts/http-answers.ts';
 import { columnsOfMetrics } from './metric-columns.ts';
 import { allRows, newestRows } from './rows-of-runs.ts';
@@ -13,7 +13,7 @@ export async function batchColumns(
 ): Promise<BatchColumns | null> {
   const size = await files.size(place, batchesFile);
   if (size === null) return null;
-  const file = { files, place, file: batchesFile, size, schema: batchRowSchema };
+  const file = { files, place, file: batchesFile, size, schema: batchRowSchema, most: mostBatchBytes };
   const rows = after > 0 ? await newestRows(file, ({ at }) => Date.parse(at) <= after) : await allRows(file);
   return { source: place.source, ...batchColumnsOf(rows, points) };
 }

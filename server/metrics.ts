@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { Gauge, Registry } from 'prom-client';
 import { ServerUnreachableError } from '../client/errors.ts';
 import { countOpenRuns } from '../client/run-counts.ts';
-import { queueOf, waitingOf } from '../client/run-queue.ts';
+import { queueLengths } from '../client/run-queue.ts';
 import { version } from '../client/version.ts';
 import { AnswerCache } from './answer-cache.ts';
 import type { HostsSeen } from './hosts-seen.ts';
@@ -63,7 +63,9 @@ async function askedOf({ link, hosts, defaultPool }: MetricsParts): Promise<stri
     const [known, waiting, oldest] = [
       gauge('hosts', 'Hosts whose worker asks for work', ['pool']),
       gauge('queued_runs', 'Runs that wait for a slot, or are made ready in one', ['pool']),
-      gauge('oldest_queued_run_seconds', 'How long the run has waited that waits longest', ['pool']),
+      gauge('oldest_queued_run_seconds', 'How long the run has waited that waits longest, of the newest 1,000', [
+        'pool',
+      ]),
     ];
     for (const { pool, count, queued, oldestSeconds } of pools) {
       known.set({ pool }, count);
@@ -89,15 +91,12 @@ interface PoolNow {
 async function poolsOf(backend: Backend, hosts: HostsSeen, defaultPool: string): Promise<PoolNow[]> {
   const seen = await hosts.seen(backend);
   const now = Date.now();
-  return Promise.all(
-    [...new Set([defaultPool, ...seen.map(({ pool }) => pool)])].map(async (pool): Promise<PoolNow> => {
-      const there = seen.filter(
-        (one) => one.pool === pool && one.seenAt !== null && now - one.seenAt.getTime() < pollsWithinMs,
-      );
-      const queue = await queueOf(backend.calls, pool);
-      const since = queue.flatMap(({ place }) => waitingOf(place)?.since ?? []).map((at) => Date.parse(at));
-      const oldestSeconds = since.length > 0 ? Math.max(0, (now - Math.min(...since)) / 1000) : 0;
-      return { pool, count: there.length, queued: queue.length, oldestSeconds };
-    }),
-  );
+  const queues = await queueLengths(backend.calls, [defaultPool, ...seen.map(({ pool }) => pool)]);
+  return queues.map(({ pool, queued, since }) => {
+    const there = seen.filter(
+      (one) => one.pool === pool && one.seenAt !== null && now - one.seenAt.getTime() < pollsWithinMs,
+    );
+    const oldestSeconds = since === null ? 0 : Math.max(0, (now - Date.parse(since)) / 1000);
+    return { pool, count: there.length, queued, oldestSeconds };
+  });
 }

@@ -10,6 +10,8 @@ export interface RowsFile<T extends z.ZodType> {
   file: string;
   size: number;
   schema: T;
+  /** Of a file that is larger only its last so many bytes are read: a trainer may write what it likes. */
+  most?: number;
 }
 
 export async function allRows<T extends z.ZodType>({
@@ -18,11 +20,13 @@ export async function allRows<T extends z.ZodType>({
   file,
   size,
   schema,
+  most = size,
 }: RowsFile<T>): Promise<z.output<T>[]> {
   const rows: z.output<T>[] = [];
   const decoder = new TextDecoder();
   let rest = '';
-  for await (const bytes of files.bytes(place, file, 0, size)) {
+  const start = Math.max(0, size - most);
+  for await (const bytes of files.bytes(place, file, start, size)) {
     const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) take(schema, rows, line);
@@ -33,24 +37,25 @@ export async function allRows<T extends z.ZodType>({
 
 /** Those after the last one that `isOld`: each is there once and in order, so what is new is at the end. */
 export async function newestRows<T extends z.ZodType>(
-  { files, place, file, size, schema }: RowsFile<T>,
+  { files, place, file, size, schema, most = size }: RowsFile<T>,
   isOld: (row: z.output<T>) => boolean,
 ): Promise<z.output<T>[]> {
   let tail = Buffer.alloc(0);
-  for (let start = size; start > 0; ) {
-    const from = Math.max(0, start - largestPart);
+  const first = Math.max(0, size - most);
+  for (let start = size; start > first; ) {
+    const from = Math.max(first, start - largestPart);
     tail = Buffer.concat([await files.part(place, file, from, start - from), tail]);
     start = from;
     const rows: z.output<T>[] = [];
     const lines = tail.toString('utf8').split('\n');
     // The first line is whole only at the beginning of the file.
     for (const line of start === 0 ? lines : lines.slice(1)) take(schema, rows, line);
-    if (start === 0 || (rows[0] !== undefined && isOld(rows[0]))) return rows.filter((row) => !isOld(row));
+    if (start === first || (rows[0] !== undefined && isOld(rows[0]))) return rows.filter((row) => !isOld(row));
   }
   return [];
 }
 
-/** A row that is being written, or that an older version wrote, is passed over. */
+/** A row that is being written, the end of one that begins before what was read, or one that an older version wrote is passed over. */
 function take<T extends z.ZodType>(schema: T, rows: z.output<T>[], line: string): void {
   if (!line.startsWith('{')) return;
   try {

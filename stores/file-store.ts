@@ -21,6 +21,7 @@ import {
 import { CopyProofs } from './copy-proofs.ts';
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { codeOf, guarded, storeError } from './file-errors.ts';
+import { KnownDigests } from './known-digests.ts';
 import { isPartFile, removeIfStale, removeStaleParts, withPartFile } from './part-file.ts';
 import { markName } from './store-mark.ts';
 import { StoreRoot } from './store-root.ts';
@@ -43,6 +44,7 @@ export class FileStore implements ArtifactStore {
   readonly address: string;
   readonly #root: StoreRoot;
   readonly #proofs = new CopyProofs();
+  readonly #known = new KnownDigests();
 
   /**
    * `folder` is absolute. `isStore` is false for a folder out of a store, or a copy of one, to read from. `identity` is that of
@@ -159,7 +161,7 @@ export class FileStore implements ArtifactStore {
     return guarded(
       `cannot read ${this.#root.shown(path)}`,
       async () => {
-        const digest = await digestFile(file, options);
+        const digest = await this.#known.of(file, options);
         this.#proofs.note(path, 'readBack');
         return { path, ...digest };
       },
@@ -226,7 +228,7 @@ export class FileStore implements ArtifactStore {
           throw new StoreError(`cannot write ${this.#root.shown(path)}: a folder is there`, false);
         if (before?.isFile() && before.size === size) {
           // Read what is there first: it is the one that may be damaged.
-          const there = await digestFile(target, { signal: options.signal });
+          const there = await this.#known.of(target, { signal: options.signal });
           if (isSame(there, await digest())) {
             options.onBytes?.(size);
             this.#proofs.note(path, 'readBack');
@@ -237,6 +239,7 @@ export class FileStore implements ArtifactStore {
           const copied = await writeWhole(part, fill, options);
           await rename(part, target);
           await syncFolder(folder);
+          await this.#known.put(target, copied);
           this.#proofs.note(path, 'readBack');
           return { path, ...copied };
         });

@@ -275,7 +275,10 @@ export class S3Bucket implements PartsBucket {
   }
 
   link(key: string, options: LinkOptions): Promise<string | null> {
-    return this.#send({}, (connection) => presigned(connection, this.#at(key), options));
+    return this.#send({}, (connection) => {
+      const now = Date.now() + connection.client.config.systemClockOffset;
+      return presigned(connection, this.#at(key), options, now);
+    });
   }
 
   now(): number {

@@ -15,15 +15,16 @@ interface SignedRequest {
 interface Presigner {
   presign(
     request: SignedRequest,
-    how: { expiresIn: number; signingRegion: string; signingService: string },
+    how: { expiresIn: number; signingDate: Date; signingRegion: string; signingService: string },
   ): Promise<SignedRequest>;
 }
 
-/** Null where nobody but this host is known to reach the server by its address. */
+/** `now`: by the clock of S3, which says when it ends. Null where nobody but this host is known to reach the server by its address. */
 export async function presigned(
   { sdk, links }: S3Connection,
   at: { Bucket: string; Key: string },
   { seconds, type, disposition }: LinkOptions,
+  now: number,
 ): Promise<string | null> {
   if (links === null) return null;
   const { config } = links;
@@ -47,6 +48,7 @@ export async function presigned(
       const signer = (await config.signer(scheme as never)) as unknown as Presigner;
       signed = await signer.presign(request, {
         expiresIn: seconds,
+        signingDate: new Date(now),
         signingRegion: region,
         signingService: 's3',
       });

@@ -35,6 +35,8 @@ import {
 interface Begun {
   files: Map<string, TeamFile>;
   token: string | undefined;
+  /** Of pages that were turned. */
+  turned: Set<string>;
 }
 
 export interface TeamFilesOptions {
@@ -116,7 +118,9 @@ export class TeamFilesBucket implements WholeFileBucket {
       this.#learnTime(headers.date);
       const whole = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
       const told = hashIn([headers['x-content-checksum-sha256']].flat()[0]);
-      const size = Number(whole ?? headers['content-length'] ?? Number.NaN);
+      // A part says how large it is itself.
+      const all = answer.statusCode === 206 ? whole : headers['content-length'];
+      const size = Number(all ?? Number.NaN);
       const isKnown = told !== null && Number.isFinite(size);
       const facts = isKnown ? factsFrom(told, size) : await this.head(key, call);
       if (etag !== undefined && facts?.etag !== etag) throw new BucketError('gone', 'the file has changed');
@@ -134,7 +138,7 @@ export class TeamFilesBucket implements WholeFileBucket {
   }
 
   async *list(prefix: string, call: Call, after = ''): AsyncIterable<{ key: string; size: number }> {
-    const begun = this.#begun.get(call) ?? { files: new Map(), token: undefined };
+    const begun = this.#begun.get(call) ?? newList();
     this.#begun.set(call, begun);
     const files = await this.#below(prefix, call, begun);
     this.#begun.delete(call);
@@ -223,7 +227,7 @@ export class TeamFilesBucket implements WholeFileBucket {
   }
 
   /** All files below a folder. `begun`: what is known of them. */
-  async #below(folder: string, call: Call, begun: Begun = { files: new Map(), token: undefined }): Promise<TeamFile[]> {
+  async #below(folder: string, call: Call, begun: Begun = newList()): Promise<TeamFile[]> {
     const listed = { path: pathOf(folder), recursive: true };
     do {
       const json = {
@@ -243,8 +247,9 @@ export class TeamFilesBucket implements WholeFileBucket {
       for (const file of page.entities)
         if (file.type === 'file' && keyOf(file).startsWith(folder)) begun.files.set(file.path, file);
       const next = page.continuationToken || undefined;
-      if (next !== undefined && next === begun.token)
-        throw new BucketError('refused', 'the server gives one page of its list over and over');
+      if (next !== undefined && begun.turned.has(next))
+        throw new BucketError('refused', 'the server gives pages of its list over and over');
+      if (next !== undefined) begun.turned.add(next);
       begun.token = next;
       call.moved?.();
     } while (begun.token !== undefined);
@@ -262,6 +267,8 @@ export class TeamFilesBucket implements WholeFileBucket {
     if (Number.isFinite(time)) this.#clockOffset = time - Date.now();
   }
 }
+
+const newList = (): Begun => ({ files: new Map(), token: undefined, turned: new Set() });
 
 const pathOf = (key: string) => `/${key}`;
 const keyOf = ({ path }: TeamFile) => path.replace(/^\//, '');

@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { sizeText } from '../contracts/size-text.ts';
 import { StoreError } from './artifact-store.ts';
-import type { Call } from './bucket.ts';
+import { BucketError, type Call } from './bucket.ts';
 import { IdleSignal } from './stalled.ts';
 import { refusal, teamFilesError, unexpected } from './team-files-errors.ts';
 import { superviselySettings, teamFilesSettings } from './team-files-settings.ts';
@@ -19,7 +20,14 @@ export interface TeamFilesRequest {
   headers?: Record<string, string>;
   /** So long nothing may move. */
   idleMs?: number;
+  /** Of an answer that is held in memory. */
+  mostBytes?: number;
 }
+
+/** Lists of a hundred thousand files have 60 MiB. */
+const mostOfAnswer = 256 << 20;
+/** A refusal is a sentence, or the page of a proxy. */
+const mostOfRefusal = 64 << 10;
 
 /** The server says nothing before it has all of a file in its storage. Bytes per second that it is given for that. */
 const slowestStoring = 8 << 20;
@@ -37,13 +45,20 @@ export const askTeamFiles = <T>(
   parse: (answer: unknown) => T,
 ): Promise<{ answer: T; date: string | undefined }> =>
   send(call, request, async (answer, moved) => {
-    const text = await textOf(answer, moved);
+    const text = (await wholeOf(answer, moved, request.mostBytes)).toString('utf8');
     try {
       return { answer: parse(JSON.parse(text)), date: answer.headers.date };
     } catch (error) {
       throw unexpected(answer.headers['content-type'], error);
     }
   });
+
+/** An answer that is no JSON. */
+export const readTeamFiles = (call: Call, request: TeamFilesRequest): Promise<{ bytes: Buffer; type: string }> =>
+  send(call, request, async (answer, moved) => ({
+    bytes: await wholeOf(answer, moved, request.mostBytes),
+    type: answer.headers['content-type'] ?? '',
+  }));
 
 async function send<T>(
   { signal }: Call,
@@ -74,9 +89,9 @@ async function send<T>(
     const answer = await answerOf(sent, body.bytes(), () => idle.moved());
     const status = answer.statusCode ?? 0;
     if (status >= 200 && status < 300) return await take(answer, () => idle.moved());
-    const text = await textOf(answer, () => idle.moved());
+    const { bytes: said } = await beginningOf(answer, () => idle.moved(), mostOfRefusal);
     const header = (name: string) => [answer.headers[name]].flat()[0];
-    throw refusal({ status, header, text }, url.pathname);
+    throw refusal({ status, header, text: said.toString('utf8'), secret: token }, url.pathname);
   } catch (error) {
     // What is left of an upload that was refused must not be sent on.
     sent?.destroy();
@@ -137,11 +152,25 @@ function asBody(text: string) {
   };
 }
 
-async function textOf(answer: IncomingMessage, moved: () => void): Promise<string> {
+/** Throws a BucketError for one that would fill the memory of the worker. */
+async function wholeOf(answer: IncomingMessage, moved: () => void, most = mostOfAnswer): Promise<Buffer> {
+  const { bytes, isWhole } = await beginningOf(answer, moved, most);
+  if (!isWhole) throw new BucketError('refused', `the server answers with more than ${sizeText(most)}`);
+  return bytes;
+}
+
+async function beginningOf(
+  answer: IncomingMessage,
+  moved: () => void,
+  most: number,
+): Promise<{ bytes: Buffer; isWhole: boolean }> {
   const chunks: Buffer[] = [];
-  for await (const chunk of answer) {
+  let size = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
     moved();
+    size += chunk.length;
+    if (size > most) return { bytes: Buffer.concat(chunks), isWhole: false };
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return { bytes: Buffer.concat(chunks), isWhole: true };
 }

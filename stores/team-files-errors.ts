@@ -47,11 +47,13 @@ export interface FailedAnswer {
   /** Of this name, in small letters. */
   header: (name: string) => string | undefined;
   text: string;
+  /** What must not be repeated, in case the server does: what it says is in a history, and in a log. */
+  secret: string;
 }
 
 /** Of an answer with this status and body. `path`: of the request, from the server's root. */
-export function refusal({ status, header, text }: FailedAnswer, path: string): BucketError {
-  const { said, isJson } = told(text);
+export function refusal({ status, header, text, secret }: FailedAnswer, path: string): BucketError {
+  const { said, isJson } = told(text, secret);
   const make = ({ trouble, why }: Known) =>
     new BucketError(trouble, `${why} (HTTP ${status})`, retryAfterMs(header('retry-after')), {
       cause: new Refusal(status, said),
@@ -80,11 +82,11 @@ const answerSchema = z.object({
 });
 
 /** On one line. A page of a proxy is nothing that anybody could read here. */
-function told(text: string): { said: string; isJson: boolean } {
+function told(text: string, secret: string): { said: string; isJson: boolean } {
   try {
     const { error, message, details } = answerSchema.partial().parse(JSON.parse(text));
     const found = [details, error, message].flatMap(textsIn).find(Boolean) ?? '';
-    return { said: found.replaceAll(/\s+/g, ' ').slice(0, 300), isJson: true };
+    return { said: found.replaceAll(secret, '…').replaceAll(/\s+/g, ' ').slice(0, 300), isJson: true };
   } catch {
     return { said: '', isJson: false };
   }
@@ -111,11 +113,11 @@ export function teamFilesError(error: unknown): BucketError {
   const shown = typeof code === 'string' && /^\w+$/.test(code) ? code : '';
   const make = (trouble: BucketTrouble, why: string) =>
     new BucketError(trouble, `${why} (${shown})`, null, { cause: error });
-  if (Object.hasOwn(networkProblems, shown)) return make('broken', networkProblems[shown] ?? '');
-  if (isOfCertificate(shown)) return make('refused', 'the certificate of the server is not trusted');
   // Such as what TLS says of a server that speaks plain HTTP.
   if (/^EPROTO$|^ERR_SSL/.test(shown))
     return make('refused', 'the server does not speak https: SERVER_ADDRESS begins with it');
+  if (Object.hasOwn(networkProblems, shown)) return make('broken', networkProblems[shown] ?? '');
+  if (isOfCertificate(shown)) return make('refused', 'the certificate of the server is not trusted');
   const said = error instanceof Error ? error.message : String(error);
   return new BucketError('broken', `no whole answer came: ${said.replaceAll(/\s+/g, ' ').slice(0, 300)}`, null, {
     cause: error,

@@ -143,12 +143,37 @@ export async function replaceFile(path: string, content: string, mode = 0o666): 
   }
 }
 
-/** The content of a file, or null where there is none. A link in its place is none: a trainer may have put it there. */
-export const readIfThere = (path: string): Promise<string | null> =>
-  readFile(path, { encoding: 'utf8', flag: constants.O_RDONLY | constants.O_NOFOLLOW }).catch((error: unknown) => {
-    if (codeOf(error) === 'ELOOP') return null;
+/** What is opened is what is at the path itself, and a pipe that nobody writes to holds nobody up. */
+const asItIs = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * The content of a file, or null where there is none, or more than `most` bytes. A link, a folder or a pipe in its place is none: a trainer
+ * may have put it there.
+ */
+export async function readIfThere(path: string, most = Number.POSITIVE_INFINITY): Promise<string | null> {
+  const file = await open(path, constants.O_RDONLY | asItIs).catch((error: unknown) => {
+    if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENXIO') return null;
     return ifMissing(null)(error as NodeJS.ErrnoException);
   });
+  if (!file) return null;
+  try {
+    const found = await file.stat();
+    if (!found.isFile() || found.size > most) return null;
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+/** Not where a link leads, and to no pipe. Throws where there is one. */
+export async function appendToFile(path: string, text: string): Promise<void> {
+  const file = await open(path, constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY | asItIs);
+  try {
+    await file.writeFile(text);
+  } finally {
+    await file.close();
+  }
+}
 
 /** The lines in the last `bytes` of a file, whole ones alone, and whether that is all of it. Empty where there is none. */
 export async function readEnd(path: string, bytes: number): Promise<{ text: string; isWhole: boolean }> {

@@ -53,7 +53,15 @@ export async function runProgram(
     if (tail.length > tailLines) tail.shift();
     options.onLine?.(line);
   };
-  if (!child.stdout || !child.stderr) throw new Error('pipes were asked for');
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('error', (error) => {
+      keep(error.message);
+      resolve(null);
+    });
+    child.once('close', (exitCode) => resolve(exitCode));
+  });
+  // Where too many files are open there are none.
+  if (!child.stdout || !child.stderr) return { code: await ended, stdout: '', tail: tail.join('\n') };
   const onTooLong = () => {
     keep(`it was ended: it wrote more than ${longestOutput} bytes`);
     kill();
@@ -84,13 +92,7 @@ export async function runProgram(
   const timer = options.timeoutMs === undefined ? undefined : setTimeout(kill, options.timeoutMs);
   options.signal?.addEventListener('abort', kill, { once: true });
   try {
-    const code = await new Promise<number | null>((resolve) => {
-      child.once('error', (error) => {
-        keep(error.message);
-        resolve(null);
-      });
-      child.once('close', (exitCode) => resolve(exitCode));
-    });
+    const code = await ended;
     options.signal?.throwIfAborted();
     return { code, stdout: stdout.join('\n'), tail: tail.join('\n') };
   } finally {

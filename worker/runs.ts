@@ -12,6 +12,9 @@ import { attributes } from '../contracts/search-attributes.ts';
 const unstickMs = 2_000;
 /** `temporal.api.enums.v1.PendingActivityState`. */
 const scheduled = 1;
+const started = 2;
+/** What a run asks of a session that it has. */
+const ofSession = ['trainEpoch', 'stopTrainer'];
 /** `temporal.api.enums.v1.HistoryEventFilterType`. */
 const closeEvent = 2;
 
@@ -100,6 +103,16 @@ export class Runs {
     return (raw.pendingActivities ?? []).some(
       ({ activityType, state }) => activityType?.name === 'openSession' && state === scheduled,
     );
+  }
+
+  /** What the run has asked of its session, and a worker of this host was given: another word for each time. Null: nothing. Throws when the server does not answer. */
+  async asksHost(run: string, host: string): Promise<string | null> {
+    const { raw } = await this.client.workflow.getHandle(run).describe();
+    const asked = raw.pendingActivities?.find(
+      ({ activityType, state, lastWorkerIdentity }) =>
+        ofSession.includes(activityType?.name ?? '') && state === started && lastWorkerIdentity?.endsWith(`:${host}`),
+    );
+    return asked ? `${raw.workflowExecutionInfo?.execution?.runId} ${asked.activityId} ${asked.attempt}` : null;
   }
 
   /** Whether the run has a session that is another one than this. Throws when nobody answers for it. */

@@ -1,8 +1,8 @@
 /** Rows that a run folder and its store have of one run: put together, cut back, and brought to another host. */
-import { batchesFile, batchRowSchema, positionOfRow } from '../contracts/batch-rows.ts';
+import { batchesFile, batchRowSchema, mostBatchBytes, positionOfRow } from '../contracts/batch-rows.ts';
 import { isBefore, type Position } from '../contracts/checkpoint.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
-import { type SystemPeaks, systemFile, systemRowSchema } from '../contracts/system-metrics.ts';
+import { mostSystemBytes, type SystemPeaks, systemFile, systemRowSchema } from '../contracts/system-metrics.ts';
 import { type ArtifactStore, readText } from '../stores/artifact-store.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { epochRows, jsonLines } from './run-report.ts';
@@ -63,27 +63,31 @@ function linesOf(rows: ReadonlyMap<number, unknown>, epochs = Number.POSITIVE_IN
   return wanted.map(([, row]) => `${JSON.stringify(row)}\n`).join('');
 }
 
-/** What the host before has left in the store, where that has handed the run over: what comes about here goes on from there. */
+/**
+ * What the host before has left in the store, where that has handed the run over: what comes about here goes on from there. A disk that takes
+ * none of it costs these rows, and no session.
+ */
 export async function restoreOtherRows({ folder, store, output }: StoredRows): Promise<void> {
-  for (const [path, name, merged] of others(folder)) {
+  for (const { path, name, most, merged } of others(folder)) {
     const stored = await readText(store, `${output}/${name}`);
     // This host may have had the run before that one.
-    if (stored !== null) await replaceFile(path, merged([await readIfThere(path), stored]));
+    if (stored !== null)
+      await replaceFile(path, merged([await readIfThere(path, most), stored])).catch(() => undefined);
   }
 }
 
 /** For the next host. */
 export async function storeOtherRows({ folder, store, output }: StoredRows): Promise<void> {
-  for (const [path, name, merged] of others(folder)) {
-    const local = await readIfThere(path);
+  for (const { path, name, most, merged } of others(folder)) {
+    const local = await readIfThere(path, most);
     if (local !== null) await store.write(`${output}/${name}`, merged([local]));
   }
 }
 
 const others = (folder: RunFolder) =>
   [
-    [folder.system, systemFile, mergedSystemRows],
-    [folder.batches, batchesFile, mergedBatchRows],
+    { path: folder.system, name: systemFile, most: mostSystemBytes, merged: mergedSystemRows },
+    { path: folder.batches, name: batchesFile, most: mostBatchBytes, merged: mergedBatchRows },
   ] as const;
 
 /** Of two with one time the later text's. */
@@ -105,22 +109,28 @@ export function mergedBatchRows(texts: readonly (string | null)[], position?: Po
 }
 
 /**
- * Rows of batches that are part of the result, up to `position`: in the run folder, or, where that has none, in the store, and then the
- * file there.
+ * Rows of batches that are part of the result, up to `position`: where others have to go, the file in the store that has none of them. Null
+ * where that of the run folder can be published as it is, or there is none. Nothing is written in the run folder: its disk may be full.
  */
 export async function cutBatchRows(
   { folder, store, output }: Omit<StoredRows, 'folder'> & { folder: RunFolder | null },
   position: Position,
 ): Promise<PublishedFile | null> {
-  const local = folder && (await readIfThere(folder.batches));
-  if (folder && local !== null) {
-    const kept = mergedBatchRows([local], position);
-    if (kept !== local) await replaceFile(folder.batches, kept);
-    return null;
-  }
+  const local = folder && (await readIfThere(folder.batches, mostBatchBytes));
+  if (local !== null && areUpTo(local, position)) return null;
   const path = `${output}/${batchesFile}`;
-  const stored = await readText(store, path);
-  return stored === null ? null : store.write(path, mergedBatchRows([stored], position));
+  const rows = local ?? (await readText(store, path));
+  return rows === null ? null : store.write(path, mergedBatchRows([rows], position));
+}
+
+/** Whole rows alone, in order, and none beyond. */
+function areUpTo(text: string, position: Position): boolean {
+  const rows = jsonLines(batchRowSchema, text).map(positionOfRow);
+  const isInOrder = rows.every((row, index) => {
+    const before = rows[index - 1];
+    return !isBefore(position, row) && (before === undefined || isBefore(before, row));
+  });
+  return isInOrder && rows.length === text.split('\n').length - 1 && (text === '' || text.endsWith('\n'));
 }
 
 /**
@@ -135,7 +145,7 @@ export async function storedSystemRows({
   peaks: SystemPeaks | null;
   file: PublishedFile | null;
 }> {
-  const local = folder && (await readIfThere(folder.system));
+  const local = folder && (await readIfThere(folder.system, mostSystemBytes));
   if (local !== null) return { peaks: peaksOf(jsonLines(systemRowSchema, local)), file: null };
   const path = `${output}/${systemFile}`;
   const stored = await readText(store, path);

@@ -2,21 +2,36 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
 import type { Materials } from '../contracts/receipt-facts.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { type RunFolder, replaceFile } from './run-folders.ts';
 import { runProgram } from './run-program.ts';
+import { parseJson } from './run-report.ts';
 
 /** A repository on a slow disk, or a very large one, holds up no session for longer, in milliseconds. */
 const patienceMs = 10_000;
 const longestBranch = 250;
-/** Lines, as `pip freeze` would write them: what is installed, whoever asked for it. */
+/**
+ * Lines, as `pip freeze` would write them: what is installed, whoever asked for it, by names and versions alone, as an address that a package came
+ * from may have a password. Of two with one name the first on the path is imported. The folders, and when each changed, are read before the list, so
+ * that what is installed meanwhile is not missed.
+ */
 const listPackages = `
-import importlib.metadata, sysconfig
-print(sysconfig.get_paths()["purelib"])
-found = {(d.metadata["Name"] or "").lower().replace("_", "-"): d.version for d in importlib.metadata.distributions()}
-print("\\n".join(f"{name}=={found[name]}" for name in sorted(found) if name))
+import importlib.metadata, json, os, sys
+folders = {path: os.stat(path).st_mtime_ns for path in sys.path if path and os.path.isdir(path)}
+found = {}
+for path in folders:
+    for one in importlib.metadata.distributions(path=[path]):
+        try:
+            found.setdefault((one.metadata["Name"] or "").lower().replace("_", "-"), one.version)
+        except Exception:
+            pass  # what an installation that was broken off has left
+names = sorted(name for name in found if name and found[name])
+print()
+print(json.dumps([[[path, str(at)] for path, at in folders.items()], [f"{name}=={found[name]}" for name in names]]))
 `;
+const packagesSchema = z.tuple([z.array(z.tuple([z.string(), z.string()])), z.array(z.string())]);
 
 /** Published with the run: the packages of its last session. */
 export const packagesFile = 'packages.txt';
@@ -33,8 +48,14 @@ export async function keepCode(folder: RunFolder, file: string, python: string):
     ),
     packagesOf(python),
   ]);
-  if (packages !== null) await replaceFile(join(folder.path, packagesFile), packages);
-  return { code, entry, packages: packages === null ? null : createHash('sha256').update(packages).digest('hex') };
+  // A disk that takes no list fails whoever needs it: not the session for this.
+  const isKept =
+    packages !== null &&
+    (await replaceFile(join(folder.path, packagesFile), packages).then(
+      () => true,
+      () => false,
+    ));
+  return { code, entry, packages: isKept ? createHash('sha256').update(packages).digest('hex') : null };
 }
 
 type Code = NonNullable<Materials['code']>;
@@ -53,40 +74,47 @@ function codeNow(file: string): Promise<Code | null> {
 
 /** Of the repository that has the file; null where it is in none, or git does not track it: then the commit says nothing of it. */
 export async function codeOf(file: string): Promise<Code | null> {
-  // Nothing that the repository's own configuration names is run.
-  const plain = ['-C', dirname(file), '--no-optional-locks', '-c', 'core.fsmonitor=false'];
+  // Nothing that the repository's own configuration names is run, and nothing is fetched.
+  const settings = ['core.fsmonitor=false', 'protocol.allow=never'].flatMap((setting) => ['-c', setting]);
+  const plain = ['-C', dirname(file), '--no-optional-locks', ...settings];
   const git = (...args: string[]) => runProgram('git', [...plain, ...args], { timeoutMs: patienceMs });
   if ((await git('ls-files', '--error-unmatch', '--', basename(file))).code !== 0) return null;
-  const [head, branch, diff] = await Promise.all([
+  const [head, branch, filters] = await Promise.all([
     git('rev-parse', '--verify', 'HEAD'),
     git('symbolic-ref', '--short', '-q', 'HEAD'),
-    git('diff', '--quiet', '--no-ext-diff', '--no-textconv', 'HEAD'),
+    git('config', '--show-scope', '--name-only', '--get-regexp', '^filter\\..*\\.(clean|process)$'),
   ]);
   if (head.code !== 0) return null;
+  // Programs that files go through before they are compared: those that the worker's user has chosen (Git LFS as a rule) may run.
+  const isOurs = !/^(local|worktree)\t/m.test(filters.stdout);
+  const diff = isOurs ? await git('diff', '--quiet', '--no-ext-diff', '--no-textconv', 'HEAD') : null;
   return {
     commit: head.stdout.trim(),
     branch: branch.code === 0 ? branch.stdout.trim().slice(0, longestBranch) : null,
-    isDirty: diff.code === 0 ? false : diff.code === 1 ? true : null,
+    isDirty: diff?.code === 0 ? false : diff?.code === 1 ? true : null,
   };
 }
 
-/** By the path of Python: asked again once something was installed there, which changes the folder of its packages. */
-const known = new Map<string, { site: string; changedAt: number; packages: string }>();
+/** By the path of Python: asked again once something was installed there, which changes a folder of its packages. */
+const known = new Map<string, { folders: (readonly [path: string, changedAt: string])[]; packages: string }>();
 
 async function packagesOf(python: string): Promise<string | null> {
   const before = known.get(python);
-  if (before && (await changedAt(before.site)) === before.changedAt) return before.packages;
+  if (before && (await areUnchanged(before.folders))) return before.packages;
   const { code, stdout } = await runProgram(python, ['-I', '-c', listPackages], { timeoutMs: patienceMs });
-  if (code !== 0) return null;
-  const [site = '', ...lines] = stdout.trimEnd().split('\n');
-  const packages = lines.map((line) => `${line}\n`).join('');
-  const now = await changedAt(site);
-  if (now !== null) known.set(python, { site, changedAt: now, packages });
+  // What is installed may print, too.
+  const told = code === 0 ? parseJson(packagesSchema, stdout.trimEnd().split('\n').at(-1) ?? '') : null;
+  if (told === null) return null;
+  const [folders, lines] = told;
+  const packages = lines.map((line) => `${line.replace(/\s/g, ' ')}\n`).join('');
+  known.set(python, { folders, packages });
   return packages;
 }
 
-const changedAt = (folder: string): Promise<number | null> =>
-  stat(folder).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => null,
-  );
+async function areUnchanged(folders: readonly (readonly [path: string, changedAt: string])[]): Promise<boolean> {
+  for (const [path, changedAt] of folders) {
+    const now = await stat(path, { bigint: true }).catch(() => null);
+    if (String(now?.mtimeNs) !== changedAt) return false;
+  }
+  return true;
+}

@@ -31,9 +31,12 @@ export async function keepMaterials(
   return materials;
 }
 
+/** They go into the receipt, which has an end. In bytes. */
+const largest = 1 << 16;
+
 /** Null where there are none, or none that can be read. */
 export async function readMaterials(folder: RunFolder): Promise<Materials | null> {
-  const text = await readIfThere(folder.materials);
+  const text = await readIfThere(folder.materials, largest);
   return text === null ? null : parseJson(materialsSchema, text);
 }
 

@@ -56,6 +56,8 @@ export class Upkeep {
   }
 
   async round(): Promise<void> {
+    const { projects, log: ofHost } = this.#host;
+    await projects.keepUsed().catch((error) => ofHost.warn({ err: error }, 'upkeep'));
     for (const folder of await this.#host.folders.list()) {
       const log = this.#host.log.child({ run: folder.run });
       // A store that is unavailable holds up its own runs alone.

@@ -11,6 +11,7 @@ import {
   type ObservedKind,
 } from '../contracts/observed-events.ts';
 import type { Receipt } from '../contracts/receipt.ts';
+import type { TellLaterInput } from '../contracts/tell-later.ts';
 import type { RunContext } from './run-context.ts';
 import { causeOf, outcomeOf } from './run-receipt.ts';
 import type { ChartPosition } from './run-view.ts';
@@ -206,6 +207,17 @@ export function salvageEnd(receipt: Receipt, { place, chain }: Owner, now: Date)
 export function untold({ events, readers }: Outbox, observer: string): ObservedEvent[] {
   const reader = readers[observer];
   return reader ? events.filter((event) => isUntold(event, reader)) : [];
+}
+
+/** What somebody has still to be told of, each once, and who. */
+export type Left = Pick<TellLaterInput, 'events' | 'untold'>;
+
+export function leftIn(outbox: Outbox | null, observers: readonly string[]): Left {
+  if (!outbox) return { events: [], untold: [] };
+  const seqsOf = (observer: string) => untold(outbox, observer).map(({ seq }) => seq);
+  const all = observers.map((observer) => ({ observer, seqs: seqsOf(observer) })).filter(({ seqs }) => seqs.length > 0);
+  const wanted = new Set(all.flatMap(({ seqs }) => seqs));
+  return { events: outbox.events.filter(({ seq }) => wanted.has(seq)), untold: all };
 }
 
 const isUntold = (event: ObservedEvent, { kinds, told }: Reader) => event.seq > told && isWanted(event, kinds);

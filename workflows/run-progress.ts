@@ -7,6 +7,7 @@ import type { MovedIn, OpenedSession, Published } from '../contracts/run-activit
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
 import { adoptCheckpoints, landedOf, withoutBacklog, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
+import { holdsHere } from './patches.ts';
 import { lastEpochOf, planOf, type RunContext } from './run-context.ts';
 import { isHostTrouble, isOfHost, type SessionTrouble } from './session-failures.ts';
 import { endByItself, endOf, withEnd, withSession } from './session-records.ts';
@@ -50,10 +51,11 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
   const { config, best } = planOf(context);
   const epochs = report.epochs.filter(({ epoch }) => epoch > context.position.epoch);
   const { storing = [] } = context;
-  const { ledger, dropped, isFull, isBehind } = withoutBacklog(
-    adoptCheckpoints(context.ledger, report.checkpoints, host, config.checkpoints, best, storing),
-    storing,
-  );
+  const adopted = adoptCheckpoints(context.ledger, report.checkpoints, host, config.checkpoints, best, storing);
+  const bounded = withoutBacklog(adopted, storing);
+  // What is dropped is removed by an activity.
+  const isBehind = bounded.isBehind && holdsHere('bounded-backlog');
+  const { ledger, dropped, isFull } = isBehind ? bounded : adopted;
   const notes = [...report.notes, ...(isFull ? [ledgerFull] : []), ...(isBehind ? [storeBehind] : [])];
   const last = epochs.at(-1);
   const position = isBefore(context.position, report.position) ? report.position : context.position;

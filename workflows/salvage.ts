@@ -88,11 +88,8 @@ async function tellObservers(final: Receipt, owner: Owner, config: RunConfig): P
   try {
     const asked = { run: final.run, ...owner, config };
     const { failed = [] } = await tellObserver({ ...asked, observer: null, namesFailed: true, events }, true);
-    if (failed.length > 0)
-      await handOver(
-        asked,
-        failed.map((observer) => ({ observer, events })),
-      );
+    const seqs = events.map(({ seq }) => seq);
+    if (failed.length > 0) await handOver({ ...asked, events, untold: failed.map((observer) => ({ observer, seqs })) });
   } catch (error) {
     wf.log.warn('observers were not told of the salvage', { error });
   }

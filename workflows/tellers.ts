@@ -1,9 +1,19 @@
 /** The observers of a run: what happens is put into the outbox, and a teller for each brings it there. */
 import * as wf from '@temporalio/workflow';
 import type { ObservedBy, ObservedEvent } from '../contracts/observed-events.ts';
-import type { Untold } from '../contracts/tell-later.ts';
 import { DurableChart } from './durable.ts';
-import { begun, type Change, emptyOutbox, heard, nextFor, noted, type Outbox, untold } from './outbox.ts';
+import {
+  begun,
+  type Change,
+  emptyOutbox,
+  heard,
+  type Left,
+  leftIn,
+  nextFor,
+  noted,
+  type Outbox,
+  untold,
+} from './outbox.ts';
 import { QueueWatch } from './queue-watch.ts';
 import { observersEndSeconds } from './run-activities.ts';
 import { type Delivery, tellerChart } from './teller-chart.ts';
@@ -78,7 +88,7 @@ export class Tellers {
   }
 
   /** Resolves once everybody has been told of everything, or nobody waits for it any longer: with what is left. */
-  async end(): Promise<Untold[]> {
+  async end(): Promise<Left> {
     this.#send('ENDING');
     const charts = [...this.#charts.values()];
     const isOver = () => charts.every(({ snapshot }) => snapshot.status === 'done');
@@ -90,11 +100,8 @@ export class Tellers {
     return this.#left;
   }
 
-  get #left(): Untold[] {
-    const outbox = this.#outbox;
-    if (!outbox) return [];
-    const left = [...this.#charts.keys()].map((observer) => ({ observer, events: untold(outbox, observer) }));
-    return left.filter(({ events }) => events.length > 0);
+  get #left(): Left {
+    return leftIn(this.#outbox, [...this.#charts.keys()]);
   }
 
   #send(type: 'ENDING' | 'RENEWING'): void {

@@ -151,10 +151,10 @@ class TrainingRun {
         // A stop or a pause may have come while the handlers finished; after a resume the renewal is due again.
         if (!this.#over && this.#renewable) await this.#renew(draft, isDraft);
       }
-      const untold = await this.#tellers.end();
+      const left = await this.#tellers.end();
       // Histories of before end with that.
-      if (untold.length > 0 && wf.patched('tell-later'))
-        await handOver({ run: this.#run, ...this.#owner, config: this.#config() }, untold);
+      if (left.untold.length > 0 && wf.patched('tell-later'))
+        await handOver({ run: this.#run, ...this.#owner, config: this.#config(), ...left });
       return closeRun(this.#context, this.#receipt, this.#cancelled);
     });
   }

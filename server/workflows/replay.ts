@@ -4,6 +4,7 @@ import { Worker } from '@temporalio/worker';
 import type { Conversion } from '../../client/temporal-client.ts';
 import { runStateSchema } from '../../contracts/receipt.ts';
 import { attributes } from '../../contracts/search-attributes.ts';
+import { tellLaterState } from '../../contracts/tell-later.ts';
 import { deadline } from '../../worker/deadline.ts';
 import { uncounted } from './run-metrics.ts';
 import { codeOf, notFound } from './status-codes.ts';
@@ -42,7 +43,7 @@ export async function replayOpenRuns(
 export async function* openHistories(client: Client, queue: string, signal: AbortSignal): AsyncGenerator<OpenHistory> {
   const seen = new Set<string>();
   // A salvage has no state.
-  for (const state of [...runStateSchema.options.map((name) => `= '${name}'`), 'IS NULL']) {
+  for (const state of [...[...runStateSchema.options, tellLaterState].map((name) => `= '${name}'`), 'IS NULL']) {
     const query = `TaskQueue = '${queue}' AND ExecutionStatus = 'Running' AND ${attributes.state.name} ${state}`;
     let listed = 0;
     for await (const { workflowId, runId } of client.workflow.list({ query, pageSize: mostOfState })) {

@@ -3,6 +3,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { claimFile } from '../../contracts/life.ts';
+import { trainingRunType } from '../../contracts/run-messages.ts';
+import { salvageId } from '../../contracts/salvage-messages.ts';
+import { tellLaterId } from '../../contracts/tell-later.ts';
 import { CommandLine, newRun } from '../support/command-line.ts';
 import { until } from '../support/until.ts';
 
@@ -107,6 +111,26 @@ it('rm says what it removes, asks, and leaves the other runs', async () => {
   expect(unasked.stderr).toMatch(/^its results, which are nowhere else: .* with \d checkpoints, in /m);
   expect(unasked.stderr).toMatch(/^epochal: rm needs --yes where nobody can be asked: nothing was removed$/m);
   expect(existsSync(join(output, many, 'receipt.json'))).toBe(true);
+  const { client } = line.host;
+  // Nobody serves it: as one that has still to tell somebody, and a run that a person has called like a salvage.
+  const [later, called] = await Promise.all(
+    [tellLaterId(many), salvageId(many)].map((workflowId) =>
+      client.workflow.start(trainingRunType, { workflowId, taskQueue: newRun('nobody'), args: [] }),
+    ),
+  );
+  const claim = await readFile(join(output, many, claimFile), 'utf8');
+  await writeFile(join(output, many, claimFile), claim.replaceAll(/[0-9a-f]{8}-/g, '00000000-'));
+  expect(await line.here('rm', many, '--yes')).toMatchObject({ code: 1, stdout: '' });
+  await writeFile(join(output, many, claimFile), claim);
+  // It goes first: it would write there again.
+  await until(
+    'it tells nobody',
+    () =>
+      later?.describe().then(
+        () => false,
+        () => true,
+      ) ?? false,
+  );
   const removed = await line.here('rm', many, '--yes');
   expect(removed.stderr).not.toContain('epochal:');
   expect(removed).toMatchObject({ code: 0, stdout: `removed run ${many}\n` });
@@ -114,6 +138,8 @@ it('rm says what it removes, asks, and leaves the other runs', async () => {
   expect(existsSync(join(output, few, 'receipt.json'))).toBe(true);
   await until('the server has forgotten it', async () => (await line.here('status', many)).code === 2);
   expect(await line.here('status', few)).toMatchObject({ code: 0 });
+  expect(await called?.describe()).toMatchObject({ status: { name: 'RUNNING' } });
+  await called?.terminate();
 });
 
 it('rm refuses a run that is not over', async () => {

@@ -1,6 +1,7 @@
 /** Notifications: who is told of what, in which words, and what each answer of a target means. Against a real SMTP server and HTTP servers. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ObservedEvent } from '../../contracts/observed-events.ts';
 import { Notifier } from '../../observers/notifier.ts';
@@ -166,6 +167,22 @@ describe('Slack and Teams', () => {
     });
   });
 
+  it('get whole characters, wherever what a trainer wrote is cut', async () => {
+    const { address, bodies } = await receiver(200);
+    const text = `${'a'.repeat(484)}\u{1f600} and on`;
+    for (const message of [text, 'half \ud83d of one']) {
+      const data = { reason: 'failure' as const, failure: { kind: 'trainerError' as const, message } };
+      await told(
+        { slack: 'env:S' },
+        { S: address },
+        [{ kind: 'restart', ...common(1), data }],
+        [{ to: ['here'], on: ['restarted'] }],
+      );
+    }
+    const lines = bodies.map(({ blocks }) => (blocks as { text: { text: string } }[])[1]?.text.text.split('\n')[0]);
+    expect(lines).toEqual([`trainerError: ${'a'.repeat(484)}\ufffd…`, 'trainerError: half \ufffd of one']);
+  });
+
   it.each([
     [503, { seqs: [1], refused: [], error: 'Slack answers 503' }],
     [403, { seqs: [1], refused: [], error: 'Slack answers 403' }],
@@ -228,6 +245,15 @@ describe('e-mail', () => {
     const server = await mailServer();
     server.decide = decide;
     expect(await told({ email }, at(server), [ended(1)])).toMatchObject(expected);
+  });
+
+  it('names no server that is replaced by what is none', async () => {
+    const notifier = new Notifier('here', { email }, { rules: all }, { M: 'smtp:/me:hidden@' });
+    const delivery = { signal: new AbortController().signal, onTold: () => undefined, onRefused: () => undefined };
+    const run = { run: 'my-run', project: 'p', trainer: 't', output: () => Promise.reject(new Error()) };
+    const error = await notifier.tell([ended(1)], run, delivery).catch((thrown: unknown) => thrown);
+    expect(inspect(error)).toMatch(/what is at env:M is no address of a mail server/);
+    expect(inspect(error)).not.toContain('hidden');
   });
 
   it('to a server that is not there is tried again', async () => {

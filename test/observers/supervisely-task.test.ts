@@ -18,6 +18,7 @@ beforeEach(async () => {
   vi.stubEnv('API_TOKEN', token);
   vi.stubEnv('TEAM_ID', '7');
   vi.stubEnv('TASK_ID', `${task}`);
+  vi.stubEnv('SLY_APP_DATA_DIR', '/sly-app-data');
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
@@ -99,4 +100,8 @@ it('is an observer of a worker that is a task, and of no other', () => {
   expect(names(process.env)).toEqual(['events-file', 'supervisely-task']);
   for (const change of [{ TASK_ID: '' }, { TASK_ID: 'build-7' }, { API_TOKEN: '' }, { SERVER_ADDRESS: '' }])
     expect(names({ ...process.env, ...change })).toEqual(['events-file']);
+  // Many systems count their tasks in this variable.
+  expect(names({ ...process.env, SLY_APP_DATA_DIR: '' })).toEqual(['events-file']);
+  for (const change of [{ AGENT_TOKEN: 'x' }, { AGENT_ID: '3' }, { TASK_ID: 'x', SUPERVISELY_TASK_ID: '7' }])
+    expect(names({ ...process.env, SLY_APP_DATA_DIR: '', ...change })).toEqual(['events-file', 'supervisely-task']);
 });

@@ -1,6 +1,10 @@
 /** `GET /metrics`: who may read it, and that it tells what runs did. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { Calls } from '../../client/calls.ts';
+import { queueLengths } from '../../client/run-queue.ts';
+import { trainingRunType } from '../../contracts/run-messages.ts';
+import { attributes, waitingPlace } from '../../contracts/search-attributes.ts';
 import { RunMetrics } from '../../server/workflows/run-metrics.ts';
 import { hasPromtool, promtool, readSamples } from '../support/metrics.ts';
 import { TestHost } from '../support/test-host.ts';
@@ -62,6 +66,28 @@ it('tells what runs did, and what is there now', async () => {
     [],
   );
   await paused.handle.terminate();
+});
+
+it('counts the queue of a pool that nobody serves, however long it is', async () => {
+  const pool = `gone-${randomUUID()}`;
+  const since = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+  const waiting = await Promise.all(
+    [30, 60].map((minutes) =>
+      host.client.workflow.start(trainingRunType, {
+        ...{ workflowId: randomUUID(), taskQueue: pool, args: [] },
+        typedSearchAttributes: [{ key: attributes.queue, value: waitingPlace(pool, 3, since(minutes)) }],
+      }),
+    ),
+  );
+  const samples = await until('both are counted', async () => {
+    const now = await scrape();
+    return now[`epochal_queued_runs{pool="${pool}"}`] === 2 && now;
+  });
+  expect(samples[`epochal_hosts{pool="${pool}"}`]).toBe(0);
+  expect(samples[`epochal_oldest_queued_run_seconds{pool="${pool}"}`]).toBeGreaterThanOrEqual(3600);
+  const [length] = await queueLengths(new Calls(host.client), [pool], 1);
+  expect(length).toMatchObject({ pool, queued: 2 });
+  await Promise.all(waiting.map((one) => one.terminate()));
 });
 
 it('of a worker tells what its host does', async () => {

@@ -114,6 +114,9 @@ def _serve(address: str) -> tuple[dict[str, Any], int] | None:
                     for end, (_, asker) in forks.items():
                         os.close(end)
                         asker.close()
+                    # Whoever hears of it may signal its group at once.
+                    os.setsid()
+                    connection.sendall(b"%d\n" % os.getpid())
                     connection.close()
                     listener.close()
                     return request, log
@@ -121,7 +124,6 @@ def _serve(address: str) -> tuple[dict[str, Any], int] | None:
                 end = os.pidfd_open(process)
                 forks[end] = process, connection
                 events.register(end, selectors.EVENT_READ)
-                connection.sendall(b"%d\n" % process)
             elif key.fd in forks:
                 events.unregister(key.fd)
                 process, connection = forks.pop(key.fd)
@@ -138,7 +140,6 @@ def _serve(address: str) -> tuple[dict[str, Any], int] | None:
 
 def _become(request: dict[str, Any], log: int) -> types.CodeType:
     """What the operating system and Python do when a script is started."""
-    os.setsid()
     os.chdir(request["folder"])
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
@@ -147,6 +148,9 @@ def _become(request: dict[str, Any], log: int) -> types.CodeType:
     os.close(log)
     os.environ.clear()
     os.environ.update(request["environment"])
+    # As Python's own begin anew in a fork: else what nobody has seeded would be the same in all, and look repeatable.
+    if numpy_random := sys.modules.get("numpy.random"):
+        numpy_random.seed()
     sys.argv = request["argv"]
     script = sys.argv[0]
     sys.path[0] = str(Path(script).parent)

@@ -1,5 +1,5 @@
 /** Rows of batches belong to positions: none stays of what a run has not kept, wherever its files are. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
@@ -54,10 +54,26 @@ it('go with a run to its next host, and of what is published none is beyond the 
   const next = await new RunFolders(join(data, 'next')).make('r');
   await restoreOtherRows({ ...of, folder: next });
   expect(await readFile(next.batches, 'utf8')).toBe(await readFile(folder.batches, 'utf8'));
-  expect(await cutBatchRows({ ...of, folder: next }, { epoch: 1, batch: 3 })).toBeNull();
-  expect(placesOf(await readFile(next.batches, 'utf8')).at(-1)).toEqual([2, 3, 1]);
   const path = 'p/r/batches.jsonl';
-  expect(placesOf(await readText(store, path))).toHaveLength(4);
+  // What is as it has to be is published from the run folder, and whatever else is written to the store alone: the host's disk may be full.
+  const here = await readFile(next.batches, 'utf8');
+  expect(await cutBatchRows({ ...of, folder: next }, { epoch: 1, batch: 5 })).toBeNull();
+  expect(await cutBatchRows({ ...of, folder: next }, { epoch: 1, batch: 3 })).toMatchObject({ path });
+  expect(placesOf(await readText(store, path))).toEqual([
+    [1, 1, 1],
+    [1, 9, 1],
+    [2, 3, 1],
+  ]);
+  expect(await readFile(next.batches, 'utf8')).toBe(here);
+  for (const harmed of [here + line(1, 9), `${here}{"epoch":3,"ba`, here.trim(), `{}\n${here}`]) {
+    await writeFile(next.batches, harmed);
+    expect(await cutBatchRows({ ...of, folder: next }, { epoch: 2, batch: 0 })).toMatchObject({ path });
+    expect(placesOf(await readText(store, path))).toHaveLength(4);
+  }
   expect(await cutBatchRows({ ...of, folder: null }, { epoch: 1, batch: 0 })).toMatchObject({ path });
   expect(placesOf(await readText(store, path)).at(-1)).toEqual([1, 9, 1]);
+  // A run folder that takes nothing costs these rows, and not the session.
+  await rm(next.batches);
+  await mkdir(next.batches);
+  await restoreOtherRows({ ...of, folder: next });
 });

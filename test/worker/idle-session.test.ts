@@ -28,7 +28,7 @@ function afterLooks(looks: number, own: Partial<IdleParts['runs']>) {
   };
   const runs = {
     ...{ waitsForHost: async () => false, hasAnotherSession: async () => false, tellFound: async () => undefined },
-    whyUnserved: async () => null,
+    ...{ asksHost: async () => null, whyUnserved: async () => null },
     ...own,
   };
   const ended = endWhenIdle(session as unknown as LiveSession, { runs, sessionIdleSeconds: 0.01 }, async () => isOver);
@@ -56,4 +56,47 @@ it('is ended where its run has another session, whoever serves', async () => {
     whyUnserved: async () => serverIsGone,
   });
   await expect.poll(() => session.isAbandoned).toBe(true);
+});
+
+/** A session of a run that is spoken to seldom; `asksHost` says what the server has given this worker, at each look. */
+async function askedAgain(looks: number, asksHost: (look: number, heard: () => void) => string | null) {
+  const session = { run: 'a', host: 'h', id: 's', isLeft: false, isOver: false, idleMs: 1_000 };
+  const toldAt: number[] = [];
+  let look = 0;
+  const runs = {
+    asksHost: async () => {
+      look++;
+      const heard = () => {
+        session.idleMs = 0;
+      };
+      const asked = asksHost(look, heard);
+      session.isOver = look >= looks;
+      return asked;
+    },
+    tellFound: async () => void toldAt.push(look),
+  };
+  const given = { ...session, log: pino({ level: 'silent' }), over: new Promise<void>(() => undefined) };
+  Object.defineProperties(given, {
+    isOver: { get: () => session.isOver },
+    idleMs: { get: () => session.idleMs },
+  });
+  const parts = { runs, sessionIdleSeconds: 0.01 } as unknown as IdleParts;
+  await endWhenIdle(given as unknown as LiveSession, parts, async () => false);
+  return toldAt;
+}
+
+it('has its run ask again what was lost on its way to this worker, once two looks found it', async () => {
+  expect(await askedAgain(2, () => 'execution activity 1')).toEqual([2]);
+  // Each time that it is lost.
+  expect(await askedAgain(6, (look) => `execution activity ${Math.ceil(look / 2)}`)).toEqual([2, 4, 6]);
+});
+
+it('leaves alone what is on its way, and what it hears of while it looks', async () => {
+  expect(await askedAgain(6, () => null)).toEqual([]);
+  expect(await askedAgain(6, (look) => `execution activity ${look}`)).toEqual([]);
+  const heardOf = await askedAgain(2, (look, heard) => {
+    if (look === 2) heard();
+    return 'execution activity 1';
+  });
+  expect(heardOf).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /** Kept run folders go by age and to free space, and never while anything in them is not verified in the store. */
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keptFileSchema, Upkeep } from '../../worker/upkeep.ts';
@@ -47,8 +47,15 @@ describe('a kept folder', () => {
   it('stays for good without a limit, and is removed to free space once all of it is in the store', async () => {
     const { path } = await kept();
     await endedDaysAgo(path, 1000);
+    const project = join(host.settings.cacheFolder, 'supervisely', 'server-1', '0123456789abcdef');
+    await mkdir(project, { recursive: true });
+    await utimes(project, 1, 1);
+    const session = join(path, 'session.json');
+    await writeFile(session, JSON.stringify({ ...JSON.parse(await readFile(session, 'utf8')), data: project }));
     await upkeep(noLimit);
     expect(existsSync(path)).toBe(true);
+    // And so does what it was trained on, also where another worker looks for what nobody has asked for.
+    expect(Date.now() - (await stat(project)).mtimeMs).toBeLessThan(day);
     await upkeep(always);
     expect(existsSync(path)).toBe(false);
   });

@@ -1,10 +1,11 @@
 /** What of a run folder matters to its host alone, and which data folders are read at all. */
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { makePrivate } from '../../worker/private-folder.ts';
-import { hostId, isBookkeeping, OtherLayout, RunFolders } from '../../worker/run-folders.ts';
+import { appendToFile, hostId, isBookkeeping, OtherLayout, RunFolders, readIfThere } from '../../worker/run-folders.ts';
 
 describe('bookkeeping, which is never published,', () => {
   it.each(['lock', 'session.json', 'start/weights.json', 'run.json.1a2b.tmp', 'ranks-x_1/rank-1.json'])(
@@ -52,4 +53,24 @@ it('the data folder and the logs of a run are closed to others; a folder of all 
   await chmod(shared, 0o1777);
   await expect(makePrivate(shared)).rejects.toThrow('all users of this machine share it');
   expect(await modeOf(shared)).toBe(0o1777);
+});
+
+it('what a trainer put in the place of a file is none, and holds nobody up: a pipe, a folder, a link, too much', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'epochal-places-'));
+  onTestFinished(() => rm(data, { recursive: true, force: true }));
+  const [file, pipe, folder, link] = ['file', 'pipe', 'folder', 'link'].map((name) => join(data, name)) as [
+    ...[string, string, string, string],
+  ];
+  await appendToFile(file, 'whole');
+  execFileSync('mkfifo', [pipe]);
+  await mkdir(folder);
+  await symlink(file, link);
+  expect([await readIfThere(file), await readIfThere(file, 5), await readIfThere(file, 4)]).toEqual([
+    ...['whole', 'whole', null],
+  ]);
+  for (const other of [pipe, folder, link, join(data, 'none'), join(file, 'none')])
+    expect(await readIfThere(other)).toBeNull();
+  for (const other of [pipe, folder, link])
+    await expect(appendToFile(other, 'more')).rejects.toThrow(/ENXIO|EISDIR|ELOOP/);
+  expect(await readFile(file, 'utf8')).toBe('whole');
 });

@@ -2,14 +2,21 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { peakFacts } from '../../contracts/peak-text.ts';
 import { deadlinesSchema } from '../../contracts/run-config.ts';
-import { mostSystemRows, type SystemPeaks, type SystemRow } from '../../contracts/system-metrics.ts';
+import {
+  mostSystemBytes,
+  mostSystemRows,
+  type SystemPeaks,
+  type SystemRow,
+  systemPeaksSchema,
+} from '../../contracts/system-metrics.ts';
+import { readText } from '../../stores/artifact-store.ts';
 import { openFolder } from '../../stores/open-store.ts';
 import type { LaunchedTrainer } from '../../worker/launchers/launcher.ts';
 import { ProgressMeter } from '../../worker/progress-meter.ts';
@@ -83,6 +90,36 @@ it('a file that is full is halved, its rows are twice as long from then on, and 
   await next.add(row(20_010));
   await next.flush();
   expect((await readSystemRows(folder.system)).at(-1)).toEqual(row(20_010));
+});
+
+it('a time in which the worker stood still makes one long row, and none of the next session is any longer for it', async () => {
+  await writeFile(folder.system, systemLines([row(5), row(10), row(3_610, { seconds: 3_600 }), row(3_615)]));
+  await (await SystemRows.open(folder.system)).add(row(3_620));
+  expect((await readSystemRows(folder.system)).map(({ seconds }) => seconds)).toEqual([5, 5, 3_600, 5, 5]);
+});
+
+it('what a trainer wrote there itself is a reading that a host may give, or none, and its peaks have an end', async () => {
+  const store = openFolder(join(data, 'store'));
+  await store.prepare(false);
+  const of = { folder, store, output: 'p/r' };
+  const gpu = (index: number) => ({ index, use: 1, memoryBytes: 1, watts: 1, celsius: 1, more: 'x'.repeat(1_000) });
+  const many = Array.from({ length: 300 }, (_, index) => gpu(index));
+  const rows = [
+    row(5, { seconds: 1e308 }),
+    row(10, { gpus: many }),
+    ...many.map((one) => row(15, { memoryBytes: 1e308, gpus: [one] })),
+  ];
+  await writeFile(folder.system, systemLines(rows));
+  const { peaks } = await storedSystemRows(of);
+  expect(peaks).toMatchObject({ seconds: 1_500, memoryBytes: 1e308 });
+  expect(peaks?.gpus).toHaveLength(64);
+  expect(JSON.stringify(peaks).length).toBeLessThan(10_000);
+  expect(systemPeaksSchema.parse(JSON.parse(JSON.stringify(peaks)))).toEqual(peaks);
+  // More than anybody reads.
+  await truncate(folder.system, mostSystemBytes + 1);
+  expect(await storedSystemRows(of)).toEqual({ peaks: null, file: null });
+  await storeOtherRows(of);
+  expect(await readText(store, 'p/r/system.jsonl')).toBeNull();
 });
 
 it('nothing is written where a link of the trainer leads', async () => {

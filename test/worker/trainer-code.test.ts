@@ -57,6 +57,12 @@ it('is told by its commit, branch, and whether anything that git tracks differs 
   git('config', 'diff.external', `touch ${ran}; true`);
   await writeFile(join(data, 'repository', 'other.txt'), 'three');
   expect((await codeOf(file))?.isDirty).toBe(true);
+  // A file that goes through a program of the repository's own cannot be compared then.
+  git('config', 'filter.a=b.clean', `touch ${ran}; cat`);
+  await writeFile(join(data, 'repository', '.gitattributes'), '* filter=a=b');
+  expect(await codeOf(file)).toMatchObject({ commit, isDirty: null });
+  git('config', '--unset', 'filter.a=b.clean');
+  expect((await codeOf(file))?.isDirty).toBe(true);
   await expect(readFile(ran)).rejects.toThrow('ENOENT');
 });
 
@@ -89,6 +95,28 @@ it('its packages are published as they are installed, and told by their digest; 
   await writeFile(join(site, 'third-4.dist-info', 'METADATA'), 'Name: third\nVersion: 4\n');
   await keepCode(folder, file, join(python, 'bin', 'python'));
   expect(await readFile(join(folder.path, packagesFile), 'utf8')).toBe(`${packages}third==4\n`);
+  // Of two with one name the first on the path is what is imported; what an installation that broke off has left has no version; and what is
+  // installed may print. Also a folder that is not that of the environment itself may change.
+  const second = join(data, 'second');
+  for (const [name, metadata] of [
+    ['another-9', 'Name: another\nVersion: 9\n'],
+    ['fourth-1', 'Name: fourth\nVersion: 1\n'],
+    ['broken-1', 'Name: broken\n'],
+  ] as const) {
+    await mkdir(join(second, `${name}.dist-info`), { recursive: true });
+    await writeFile(join(second, `${name}.dist-info`, 'METADATA'), metadata);
+  }
+  await writeFile(join(site, 'second.pth'), `${second}\nimport sys; print("hello")\n`);
+  await keepCode(folder, file, join(python, 'bin', 'python'));
+  const both = 'another==3\nfourth==1\nsome-package==1.2\nthird==4\n';
+  expect(await readFile(join(folder.path, packagesFile), 'utf8')).toBe(both);
+  await rm(join(second, 'fourth-1.dist-info'), { recursive: true });
+  await keepCode(folder, file, join(python, 'bin', 'python'));
+  expect(await readFile(join(folder.path, packagesFile), 'utf8')).toBe(`${packages}third==4\n`);
+  // What has its place in the run folder costs no session.
+  await rm(join(folder.path, packagesFile));
+  await mkdir(join(folder.path, packagesFile));
+  expect((await keepCode(folder, file, join(python, 'bin', 'python'))).packages).toBeNull();
   expect(await keepCode(folder, join(data, 'none.py'), join(data, 'no-python'))).toEqual({
     ...{ code: null, entry: null, packages: null },
   });
@@ -99,5 +127,14 @@ it('the driver is told by its version, and materials of old, which tell none of 
   expect(parseDriver('NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.')).toBeNull();
   const old = { trainer: null, environment: null, sdk: null, config: null, data: null, from: null };
   expect(materialsSchema.parse(old)).toEqual(old);
-  expect(await readMaterials(await new RunFolders(data).make('r'))).toBeNull();
+  const folder = await new RunFolders(data).make('r');
+  expect(await readMaterials(folder)).toBeNull();
+  // A trainer may write there, too, and the receipt has an end.
+  for (const more of [
+    { code: { commit: 'a'.repeat(1000), branch: null, isDirty: null } },
+    { later: 'a'.repeat(70_000) },
+  ]) {
+    await writeFile(folder.materials, JSON.stringify({ ...old, ...more }));
+    expect(await readMaterials(folder)).toBeNull();
+  }
 });

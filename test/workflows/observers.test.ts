@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type ObservedEvent, observedEventSchema } from '../../contracts/observed-events.ts';
-import { tellLaterId } from '../../contracts/tell-later.ts';
+import { runStateSchema } from '../../contracts/receipt.ts';
+import { tellLaterId, tellLaterState } from '../../contracts/tell-later.ts';
 import type { NotifySettings } from '../../observers/notify-settings.ts';
 import { MailServer } from '../support/mail-server.ts';
 import { TestHost, type TestRun } from '../support/test-host.ts';
@@ -98,6 +99,9 @@ describe('a run', () => {
     await until('the end is told', () => heard().some(({ kind }) => kind === 'ended'));
     const later = host.client.workflow.getHandle(tellLaterId(run.id));
     await later.result();
+    // A version before these workflows replays what is open by these states, and would not take over for want of them.
+    expect((await later.describe()).searchAttributes.EpochalState).toEqual([tellLaterState]);
+    expect(runStateSchema.options).not.toContain(tellLaterState);
     expect(heard().at(-1)).toMatchObject({ kind: 'ended', data: { outcome: 'completed' } });
     expect(seqs(heard())).toEqual([...new Set(seqs(heard()))].sort((a, b) => a - b));
   });

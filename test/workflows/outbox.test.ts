@@ -3,7 +3,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ObservedEvent, observedKinds } from '../../contracts/observed-events.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
-import { begun, type Change, emptyOutbox, heard, nextFor, noted, type Outbox, untold } from '../../workflows/outbox.ts';
+import {
+  begun,
+  type Change,
+  emptyOutbox,
+  heard,
+  leftIn,
+  nextFor,
+  noted,
+  type Outbox,
+  untold,
+} from '../../workflows/outbox.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
 
 const config = runConfigSchema.parse({ trainer: 'counter', epochs: 5 });
@@ -248,6 +258,27 @@ describe('an outbox', () => {
         expect(outbox.events).toEqual([]);
       }),
     );
+  });
+
+  it('is handed over with each event once, however many observers have not been told of it', () => {
+    const names = Array.from({ length: 22 }, (_, index) => `observer-${index}`);
+    const large = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`metric ${index}`, Math.random()]));
+    let outbox = emptyOutbox(all(...names));
+    for (let epoch = 1; epoch <= 5; epoch++) {
+      const next = withEpoch(trains, epoch);
+      next.curve.points = next.curve.points.map((point) => ({ ...point, metrics: large }));
+      outbox = noted(outbox, change({ ...trains, position: { epoch: epoch - 1, batch: 0 } }, next));
+    }
+    for (const name of names.slice(1)) outbox = heard(outbox, name, 2);
+    const left = leftIn(outbox, names);
+    expect(left.events).toEqual(untold(outbox, 'observer-0'));
+    for (const { observer, seqs } of left.untold) {
+      expect(seqs).toEqual(untold(outbox, observer).map(({ seq }) => seq));
+    }
+    expect(left.untold).toHaveLength(22);
+    // A message of Temporal has 2 MB.
+    expect(JSON.stringify(left).length).toBeLessThan(110_000);
+    expect(leftIn(heard(outbox, 'observer-1', 5), ['observer-1'])).toEqual({ events: [], untold: [] });
   });
 
   it('leaves room beside a delivery that is under way, and what that has told as it is', () => {

@@ -12,6 +12,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { KeptCheckpoints } from '../../contracts/run-activities.ts';
+import type { RunConfig } from '../../contracts/run-config.ts';
+import type { SessionReport } from '../../contracts/session.ts';
 import { workflowBundle } from '../../server/workflows/workflow-bundle.ts';
 import { resetRun } from '../support/reset-run.ts';
 import { TestHost, TestRun, testLog } from '../support/test-host.ts';
@@ -128,3 +131,48 @@ describe('a history that was recorded is replayed', () => {
     await replay(history, history.events[0].workflowExecutionStartedEventAttributes.workflowId);
   });
 });
+
+it('of a run that had more permanent checkpoints waiting for its store than are kept waiting now', async () => {
+  const history = JSON.parse(await readFile(join(folder, 'v0.1-completed.json'), 'utf8')) as Recorded;
+  const scheduled = new Map<string, string>();
+  const answers: Record<string, Payload[]> = {};
+  for (const { eventId, activityTaskScheduledEventAttributes: asked, ...event } of history.events) {
+    if (asked) scheduled.set(eventId, asked.activityType.name);
+    const { scheduledEventId, result } = event.activityTaskCompletedEventAttributes ?? {};
+    const name = scheduled.get(scheduledEventId ?? '');
+    if (name && result) answers[name] = [...(answers[name] ?? []), ...result.payloads];
+  }
+  const rewrite = <T>(payload: Payload | undefined, change: (answer: T) => void): T => {
+    const answer = JSON.parse(Buffer.from(payload?.data ?? '', 'base64').toString()) as T;
+    change(answer);
+    if (payload) payload.data = Buffer.from(JSON.stringify(answer)).toString('base64');
+    return answer;
+  };
+  rewrite<{ config: RunConfig }>(answers.checkConfig?.[0], ({ config }) => {
+    config.checkpoints.everyEpochs = 1;
+  });
+  const { checkpoints } = rewrite<SessionReport>(answers.trainEpoch?.at(-1), (report) => {
+    const [last] = report.checkpoints;
+    if (!last) return;
+    const more = Array.from({ length: 60 }, (_, n) => ({ ...last, name: `more-${n}`, epoch: 2 }));
+    report.checkpoints = [...more, last];
+  });
+  rewrite<KeptCheckpoints>(answers.keepCheckpoints?.at(-1), (kept) => {
+    kept.stored = ['epoch-0002', ...checkpoints.map(({ name }) => name)];
+    kept.removed = [];
+  });
+  await replay(history, history.events[0]?.workflowExecutionStartedEventAttributes?.workflowId ?? '');
+});
+
+interface Payload {
+  data: string;
+}
+/** As far as it is read here. */
+interface Recorded {
+  events: {
+    eventId: string;
+    workflowExecutionStartedEventAttributes?: { workflowId: string };
+    activityTaskScheduledEventAttributes?: { activityType: { name: string } };
+    activityTaskCompletedEventAttributes?: { scheduledEventId: string; result?: { payloads: Payload[] } };
+  }[];
+}

@@ -215,12 +215,12 @@ it('the newest few of each state are replayed, and only those that are gone are 
     return found;
   };
   const found = await replayed();
-  expect(queries).toHaveLength(6);
+  expect(queries).toHaveLength(7);
   for (const query of queries) expect(query).toContain("TaskQueue = 'queue' AND ExecutionStatus = 'Running'");
   expect(found.filter((id) => id.startsWith('IS NULL'))).toEqual([1, 2, 3, 4].map((n) => `IS NULL ${n}`));
   expect(found.filter((id) => id.includes('uploading'))).toHaveLength(4);
   // One is listed everywhere.
-  expect(found).toHaveLength(1 + 5 * 4);
+  expect(found).toHaveLength(1 + 6 * 4);
   failure = refused(14, 'away');
   await expect(replayed()).rejects.toThrow('away');
   await expect(replayed(AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');

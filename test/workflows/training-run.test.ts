@@ -7,9 +7,11 @@ import { type ApplicationFailure, CancelledFailure, WorkflowFailedError } from '
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Receipt } from '../../contracts/receipt.ts';
 import { receiptSchema } from '../../contracts/receipt.ts';
+import type { TrainEpochInput } from '../../contracts/run-activities.ts';
 import { type RunView, runViewSchema } from '../../contracts/run-messages.ts';
 import { groupMembers } from '../../worker/process-groups.ts';
 import { Hold } from '../faults/hold.ts';
+import { loseQuestion } from '../support/lost-question.ts';
 import { TestHost } from '../support/test-host.ts';
 import { until } from '../support/until.ts';
 
@@ -182,6 +184,15 @@ describe('a run', () => {
     const receipt = await run.result();
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 240, wasted: 0 } });
     expect(await epochsOf(receipt)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('asks again what was lost on its way to its worker, long before the heartbeat timeout', async () => {
+    const parameters = { batches: 1, batch_seconds: 0.1, validation_batches: 0 };
+    const run = await host.start(host.config({ epochs: 1000, parameters, deadlines: { heartbeatSeconds: 3600 } }));
+    const { epoch } = (await loseQuestion(host, 'trainEpoch')) as TrainEpochInput;
+    await run.until('trained on', ({ position }) => position.epoch > epoch);
+    await run.update('stop', { mode: 'batch' });
+    expect(await run.result()).toMatchObject({ outcome: 'stopped', batches: { wasted: 0 }, restarts: [] });
   });
 
   it('is cancelled while it sets up after a resume: what it had lands', async () => {

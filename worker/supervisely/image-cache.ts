@@ -5,11 +5,18 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { sizeText } from '../../contracts/size-text.ts';
 import { BucketError } from '../../stores/bucket.ts';
 import type { ProjectImage } from './project-api.ts';
 
+/** Of an image whose size nobody says, or says wrongly: a server that never ends would fill the disk. */
+const largest = 1 << 30;
+
 export class ImageCache {
-  constructor(readonly folder: string) {}
+  constructor(
+    readonly folder: string,
+    readonly mostBytes = largest,
+  ) {}
 
   /** Where it is, or would be. `server`: whose ids and links those are of an image without a hash. */
   pathOf({ hash, id, link, updatedAt }: ProjectImage, server: string): string {
@@ -27,21 +34,25 @@ export class ImageCache {
     return found !== null && (size ? found.size === size : found.size > 0);
   }
 
-  /** Throws a BucketError `damaged` for other bytes than those of its hash. */
+  /** Throws a BucketError `damaged` for other bytes than those of its hash. Nobody writes into it: it is the file of all projects that have it. */
   async add(path: string, image: ProjectImage, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
     const beside = `${path}.${randomUUID()}.tmp`;
     await mkdir(join(path, '..'), { recursive: true });
     try {
       const hash = createHash('sha256');
       let size = 0;
+      const most = Math.max(image.size ?? 0, this.mostBytes);
       const hashed = async function* () {
         for await (const chunk of bytes) {
           hash.update(chunk);
           size += chunk.length;
+          if (size > most) throw new BucketError('damaged', `more than ${sizeText(most)} came`);
           yield chunk;
         }
       };
-      await pipeline(Readable.from(hashed(), { objectMode: false }), createWriteStream(beside), { signal });
+      await pipeline(Readable.from(hashed(), { objectMode: false }), createWriteStream(beside, { mode: 0o444 }), {
+        signal,
+      });
       const [sha256, expected] = [hash.digest('hex'), hexOf(image.hash)];
       if (expected === null ? size === 0 : sha256 !== expected)
         throw new BucketError('damaged', 'the bytes that came were others');

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { StoreError } from '../../stores/artifact-store.ts';
 import { BucketError, type Call } from '../../stores/bucket.ts';
 import { type RetryOptions, type RetryPolicy, withRetries } from '../../stores/retries.ts';
-import { askTeamFiles, openTeamFiles, type TeamFilesRequest } from '../../stores/team-files-client.ts';
+import { askTeamFiles, openTeamFiles, readTeamFiles, type TeamFilesRequest } from '../../stores/team-files-client.ts';
 
 const count = z.coerce.number().int().nonnegative();
 const id = z.coerce.number().int().positive();
@@ -76,37 +76,37 @@ export class ProjectApi {
 
   /** With those inside of others. */
   async dataSets(project: number): Promise<ProjectDataSet[]> {
+    const doing = `list the data sets of project ${project}`;
     const json = { projectId: project, filter: [], recursive: true, sort: 'id', sort_order: 'asc' };
-    const found: ProjectDataSet[] = [];
+    const found = new Map<number, ProjectDataSet>();
+    let total: number | null | undefined;
     for (let page = 1, pages = 1; page <= pages; page += 1) {
-      const told = await this.#page(
-        'datasets.list',
-        `list the data sets of project ${project}`,
-        { ...json, page },
-        dataSetSchema,
-      );
+      const told = await this.#page('datasets.list', doing, { ...json, page }, dataSetSchema);
       pages = told.pagesCount ?? 1;
-      found.push(...told.entities);
+      total ??= told.total;
+      for (const one of told.entities) found.set(one.id, one);
+      if (told.entities.length === 0) break;
     }
-    return found;
+    requireAll(doing, 'data sets', found.size, total);
+    return [...found.values()];
   }
 
   async images(dataSet: ProjectDataSet): Promise<ProjectImage[]> {
     const doing = `list the images of data set ${dataSet.name}`;
     const json = { datasetId: dataSet.id, filter: [], sort: 'id', sort_order: 'asc', pagination_mode: 'token' };
     const found = new Map<number, ProjectImage>();
+    const turned = new Set<string>();
     let after: string | null | undefined;
     let total: number | null | undefined;
     do {
       const told = await this.#page('images.list', doing, after ? { ...json, after } : json, imageSchema);
       total ??= told.total;
       for (const image of told.entities) found.set(image.id, image);
-      if (told.after && told.after === after) throw wrong(doing, 'the server gives one page of its list over and over');
       after = told.after;
+      if (after && turned.has(after)) throw wrong(doing, 'the server gives pages of its list over and over');
+      if (after) turned.add(after);
     } while (after);
-    // Images that a list leaves out would be missing to the training, and nobody would know.
-    if (total !== null && total !== undefined && total !== found.size)
-      throw wrong(doing, `the server tells of ${found.size} images, and says that there are ${total}`);
+    requireAll(doing, 'images', found.size, total);
     return [...found.values()];
   }
 
@@ -129,21 +129,15 @@ export class ProjectApi {
   /** What alpha masks are, which annotations only name. */
   async geometries(figures: readonly number[]): Promise<Map<number, unknown>> {
     const doing = 'read alpha masks';
-    const form = await withRetries(`cannot ${doing}`, this.policy, this.options, async () => {
-      const answer = await openTeamFiles(this.#call, this.#request('figures.bulk.download.geometry', { ids: figures }));
-      const type = answer.headers['content-type'] ?? '';
+    const found = await withRetries(`cannot ${doing}`, this.policy, this.options, async () => {
+      const request = this.#request('figures.bulk.download.geometry', { ids: figures });
+      const { bytes, type } = await readTeamFiles(this.#call, request);
       try {
-        const chunks: Buffer[] = [];
-        for await (const chunk of answer) chunks.push(chunk);
-        return await new Response(Buffer.concat(chunks), { headers: { 'content-type': type } }).formData();
+        return await partsOf(new Uint8Array(bytes), type);
       } catch (error) {
-        this.options.signal?.throwIfAborted();
         throw new BucketError('broken', 'no whole answer came', null, { cause: error });
       }
     });
-    const found = new Map<number, unknown>();
-    for (const [name, part] of form)
-      found.set(Number(name), JSON.parse(typeof part === 'string' ? part : await part.text()));
     const missing = figures.find((figure) => !found.has(figure));
     if (missing !== undefined) throw wrong(doing, `the server has none of figure ${missing}`);
     return found;
@@ -168,6 +162,20 @@ export class ProjectApi {
   #request(method: string, json: Record<string, unknown>): TeamFilesRequest {
     return { method, json, isTeamless: true };
   }
+}
+
+/** JSON by the name of its part. Throws what is wrong with the form. */
+async function partsOf(form: Uint8Array<ArrayBuffer>, type: string): Promise<Map<number, unknown>> {
+  const found = new Map<number, unknown>();
+  for (const [name, part] of await new Response(form, { headers: { 'content-type': type } }).formData())
+    found.set(Number(name), JSON.parse(typeof part === 'string' ? part : await part.text()));
+  return found;
+}
+
+/** What a list leaves out would be missing to the training, and nobody would know. */
+function requireAll(doing: string, what: string, found: number, total: number | null | undefined): void {
+  if (total !== null && total !== undefined && total !== found)
+    throw wrong(doing, `the server tells of ${found} ${what}, and says that there are ${total}`);
 }
 
 /** It may be asked again later: somebody may change the project just now. */

@@ -1,8 +1,9 @@
 /** Downloads a project of images into a folder: first its annotations, then the images that the cache does not have. */
 import { createHash } from 'node:crypto';
-import { link, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BucketError } from '../../stores/bucket.ts';
+import { codeOf } from '../../stores/file-errors.ts';
 import { withRetries } from '../../stores/retries.ts';
 import { IdleSignal } from '../../stores/stalled.ts';
 import { teamFilesError } from '../../stores/team-files-errors.ts';
@@ -92,7 +93,15 @@ export class ProjectDownload {
         signal.throwIfAborted();
         const from = cache.pathOf(one.image, server);
         if (!(await cache.has(from, one.image))) await this.#fetch(one.image, from, cache, signal);
-        await link(from, join(folder, one.path));
+        await place(from, join(folder, one.path)).catch(async (error: unknown) => {
+          // Another worker has just removed what nobody had any longer.
+          if (codeOf(error) !== 'ENOENT') throw error;
+          await this.#fetch(one.image, from, cache, signal);
+          await place(from, join(folder, one.path));
+        });
+        // Others may remove what an attempt left that nobody is at.
+        const now = new Date();
+        await utimes(folder, now, now);
         done += 1;
         tell();
       }
@@ -137,12 +146,21 @@ export class ProjectDownload {
   async #write(folder: string, path: string, content: unknown): Promise<void> {
     const text = canonical(content);
     this.#lines.push(`${sha256(text)} ${path}`);
-    await writeFile(join(folder, path), text);
+    await writeFile(join(folder, path), text, { mode: 0o444 });
   }
 }
 
 /** A disk that is full is no broken connection. */
-const ofThisHost = (error: unknown): boolean =>
-  ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES'].includes(String((error as { code?: unknown } | null)?.code));
+const ofThisHost = (error: unknown): boolean => ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES'].includes(codeOf(error) ?? '');
+
+/** File systems without links, or that may not have this one, or one more. */
+const noLink = ['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
+/** A link, where there can be one. */
+const place = (from: string, to: string): Promise<void> =>
+  link(from, to).catch((error: unknown) => {
+    if (!noLink.includes(codeOf(error) ?? '')) throw error;
+    return copyFile(from, to);
+  });
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

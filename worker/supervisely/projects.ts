@@ -24,10 +24,13 @@ export interface ProjectFolder {
 /** What no run here uses is removed so long after it was asked for last; what an attempt left, sooner. */
 const unusedMs = 30 * 24 * 3600_000;
 const leftMs = 24 * 3600_000;
+/** Looking for it takes minutes where there are millions of images. */
+const evictEveryMs = 3600_000;
 
 export class SuperviselyProjects {
   readonly #turns = new KeyedMutex();
   readonly #images: ImageCache;
+  #evictedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly folder: string,
@@ -51,18 +54,31 @@ export class SuperviselyProjects {
     });
     // Of another server it is another project.
     const folder = join(this.folder, `${sha256(api).slice(0, 12)}-${project}`);
+    const there = async (): Promise<ProjectFolder | null> => {
+      const isHere = version !== null && (await isThere(join(folder, version)));
+      return isHere ? { path: join(folder, version), address: projectAddressOf(project, version) } : null;
+    };
+    // A run that has its version does not wait while another one downloads a newer one, which may take hours.
+    const found = await there();
+    if (found !== null) return found;
     return this.#turns.runExclusive(folder, options.signal, async () => {
-      if (version !== null && (await isThere(join(folder, version))))
-        return { path: join(folder, version), address: projectAddressOf(project, version) };
+      const found = await there();
+      if (found !== null) return found;
       await mkdir(folder, { recursive: true });
       const beside = join(folder, `.${randomUUID()}.tmp`);
       try {
         return await this.#download({ project, version, folder, beside, server: api }, options);
       } finally {
         await rm(beside, { recursive: true, force: true });
-        await this.#evict().catch(() => undefined);
+        // Nobody waits for it.
+        if (performance.now() - this.#evictedAt > evictEveryMs) void this.#evict().catch(() => undefined);
       }
     });
+  }
+
+  /** What runs of this host are at was asked for now: other workers with this cache folder do not know these runs. */
+  async keepUsed(): Promise<void> {
+    for (const path of await this.inUse()) if (path.startsWith(`${this.folder}/`)) await isThere(path);
   }
 
   async #download(
@@ -93,20 +109,42 @@ export class SuperviselyProjects {
   }
 
   async #evict(): Promise<void> {
-    const inUse = await this.inUse();
-    const now = Date.now();
+    this.#evictedAt = performance.now();
     for (const project of await readdir(this.folder)) {
       if (project === 'images') continue;
-      for (const name of await readdir(join(this.folder, project)).catch(() => [])) {
-        const path = join(this.folder, project, name);
-        const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }));
-        const isOld = now - mtimeMs > (name.startsWith('.') ? leftMs : unusedMs);
-        if (isOld && !inUse.has(path)) await rm(path, { recursive: true, force: true });
-      }
+      const folder = join(this.folder, project);
+      const names = await readdir(folder).catch(() => []);
+      // Whoever asks for one just now gets all of it, or waits and has it downloaded.
+      const away = await this.#turns.runExclusive(folder, never, () => this.#takeAway(folder, names));
+      for (const path of away) await rm(path, { recursive: true, force: true });
     }
-    await this.#images.evict(now - unusedMs);
+    await this.#images.evict(Date.now() - unusedMs);
+  }
+
+  /** Under its name a version is whole until it is gone, also where its removal is interrupted. */
+  async #takeAway(folder: string, names: readonly string[]): Promise<string[]> {
+    const away: string[] = [];
+    const inUse = await this.inUse();
+    const now = Date.now();
+    for (const name of names) {
+      const path = join(folder, name);
+      const isLeft = name.startsWith('.');
+      const isOld = async (at: string) => {
+        const { mtimeMs } = await stat(at).catch(() => ({ mtimeMs: now }));
+        return now - mtimeMs > (isLeft ? leftMs : unusedMs);
+      };
+      if (inUse.has(path) || !(await isOld(path))) continue;
+      const to = isLeft ? path : join(folder, `.${randomUUID()}.tmp`);
+      if (!isLeft) await rename(path, to);
+      // Somebody may have asked for it in between.
+      if (await isOld(to)) away.push(to);
+      else await rename(to, path);
+    }
+    return away;
   }
 }
+
+const never = new AbortController().signal;
 
 /** Its time is when it was asked for last. */
 async function isThere(path: string): Promise<boolean> {

@@ -63,6 +63,8 @@ export class GpuReadings {
     child.on('exit', over);
     // It does not hold up the end of the worker, and ends with it: nobody reads what it writes then.
     child.unref();
+    // Where too many files are open it has not started, and nothing to read from.
+    if (!child.stdout) return;
     void readLines(child.stdout, longestLine, {
       onLine: (line) => {
         const use = parseGpuUse(line);

@@ -1,8 +1,8 @@
 /** Rows of `system.jsonl`: how two of them make one, what their peaks are, and the file that never has too many. */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import {
   type GpuUse,
+  mostGpus,
+  mostSystemBytes,
   mostSystemRows,
   type SystemPeaks,
   type SystemRow,
@@ -10,7 +10,7 @@ import {
   systemRowSchema,
   systemRowSeconds,
 } from '../../contracts/system-metrics.ts';
-import { readIfThere, replaceFile } from '../run-folders.ts';
+import { appendToFile, readIfThere, replaceFile } from '../run-folders.ts';
 import { jsonLines } from '../run-report.ts';
 
 type Amount = number | null;
@@ -75,7 +75,7 @@ export function peaksOf(rows: readonly SystemRow[]): SystemPeaks | null {
   );
 }
 
-/** One that is missing among either is as the other tells it. */
+/** One that is missing among either is as the other tells it; those that no host has room for are left out. */
 function byIndex(
   a: readonly GpuUse[],
   b: readonly GpuUse[],
@@ -84,7 +84,7 @@ function byIndex(
   const found = new Map(a.map((gpu) => [gpu.index, gpu]));
   for (const gpu of b) {
     const before = found.get(gpu.index);
-    found.set(gpu.index, before ? both(gpu.index, before, gpu) : gpu);
+    if (before || found.size < mostGpus) found.set(gpu.index, both(gpu.index, before ?? gpu, gpu));
   }
   return [...found.values()].sort((one, other) => one.index - other.index);
 }
@@ -97,7 +97,7 @@ export const halved = (rows: readonly SystemRow[]): SystemRow[] =>
   });
 
 export const readSystemRows = async (path: string): Promise<SystemRow[]> =>
-  jsonLines(systemRowSchema, await readIfThere(path));
+  jsonLines(systemRowSchema, await readIfThere(path, mostSystemBytes));
 
 export const systemLines = (rows: readonly SystemRow[]): string =>
   rows.map((row) => `${JSON.stringify(row)}\n`).join('');
@@ -114,13 +114,13 @@ export class SystemRows {
     this.#path = path;
     this.#count = rows.length;
     this.#width = systemRowSeconds;
-    // The file has been halved before, as its longest rows tell; the last one of a session is shorter.
-    const longest = Math.max(0, ...rows.map(({ seconds }) => seconds));
-    while (longest > this.#width * 1.5) this.#width *= 2;
+    // The file has been halved before, as most of its rows tell: the last of a session is shorter, one in which the worker stood still longer.
+    const usual = rows.map(({ seconds }) => seconds).sort((a, b) => a - b)[Math.floor(rows.length / 2)] ?? 0;
+    while (usual > this.#width * 1.5) this.#width *= 2;
   }
 
   static async open(path: string): Promise<SystemRows> {
-    const text = await readIfThere(path);
+    const text = await readIfThere(path, mostSystemBytes);
     const rows = jsonLines(systemRowSchema, text);
     // A line that a dying worker left unfinished would take the next one with it.
     if (text !== null && !text.endsWith('\n') && text !== '') await replaceFile(path, systemLines(rows));
@@ -140,7 +140,7 @@ export class SystemRows {
     if (!row) return;
     this.#pending = null;
     if (this.#count >= mostSystemRows) await this.#halve();
-    await append(this.#path, systemLines([row]));
+    await appendToFile(this.#path, systemLines([row]));
     this.#count++;
   }
 
@@ -149,16 +149,5 @@ export class SystemRows {
     await replaceFile(this.#path, systemLines(rows));
     this.#count = rows.length;
     this.#width *= 2;
-  }
-}
-
-/** Not where a link leads: a trainer may have put one there. */
-async function append(path: string, text: string): Promise<void> {
-  const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
-  const file = await open(path, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY);
-  try {
-    await file.writeFile(text);
-  } finally {
-    await file.close();
   }
 }

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from conftest import Start
-
 from epochal import batch_rows
 from epochal.batch_rows import BatchRows
 from epochal.checkpoints import Position
@@ -25,7 +24,7 @@ def test_rows_are_those_batches_that_are_told_and_none_is_there_twice(start: Sta
     told = [e for e in first.of("batch") if e["phase"] == "train"]
     keys = ("epoch", "batch", "batches", "metrics")
     rows = [tuple(row[key] for key in keys) for row in _rows(first.folder)]
-    # The last batch of an epoch may be told again where nobody has heard of it; what is dropped on the way is a row all the same.
+    # The last batch of an epoch may be told again where nobody has heard of it; what is dropped is a row all the same.
     assert set(map(str, rows)) >= {str(tuple(event[key] for key in keys)) for event in told}
     places = [row[:2] for row in rows]
     assert places == sorted(set(places))
@@ -96,3 +95,47 @@ def test_its_bytes_have_a_bound_too_and_a_disk_that_takes_nothing_costs_rows_alo
     lost.add(1, 1, None, {"loss": 1.0})
     lost.flush()
     lost.cut_back(Position(0, 0))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"epoch": "1", "batch": 2}',
+        b'{"epoch": 1, "batch": null}',
+        b'{"epoch": [1], "batch": {}}',
+        b'{"epoch": 1, "batch": 2, "stride": 99999999999}',
+        b'{"epoch": 1, "batch": 2, "stride": "2"}',
+        b"[1]",
+        b"[" * 100_000,
+        b"\x00\xff" * 100,
+    ],
+)
+def test_a_damaged_row_goes_and_the_training_goes_on(tmp_path: Path, damaged: bytes) -> None:
+    path = tmp_path / "batches.jsonl"
+    row = b'{"epoch": 1, "batch": %d, "metrics": {}}\n'
+    path.write_bytes(row % 1 + damaged + b"\n" + row % 3)
+    rows = BatchRows(path)
+    rows.cut_back(Position(1, 0))
+    for batch in (4, 5):
+        rows.add(1, batch, None, {"loss": 1.0})
+    rows.flush()
+    assert [row["batch"] for row in _rows(tmp_path)] == [1, 3, 4, 5]
+
+
+def test_a_row_that_is_larger_than_the_file_may_be_goes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_rows, "MOST_BYTES", 1_000)
+    (tmp_path / "batches.jsonl").write_text(json.dumps({"epoch": 1, "batch": 1, "more": "x" * 2_000}) + "\n")
+    BatchRows(tmp_path / "batches.jsonl").cut_back(Position(1, 0))
+    assert _rows(tmp_path) == []
+
+
+def test_rows_that_cannot_be_cut_back_cost_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "batches.jsonl"
+    path.write_bytes(b'{"epoch": 2, "batch": 1}\n')
+
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(batch_rows, "replace_synced", full)
+    BatchRows(path).cut_back(Position(1, 0))
+    assert path.read_bytes() == b'{"epoch": 2, "batch": 1}\n'

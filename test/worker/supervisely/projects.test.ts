@@ -1,9 +1,15 @@
 /** Projects of a Supervisely server on this host: downloaded once, resumed, shared, and never other than they were. */
-import { mkdir, readdir, readFile, stat, utimes } from 'node:fs/promises';
+import { existsSync, readdirSync, statSync, utimesSync, watch } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { StoreError } from '../../../stores/artifact-store.ts';
+import { patient } from '../../../stores/retries.ts';
 import { DataSetProblem } from '../../../worker/data-sets.ts';
+import { ImageCache } from '../../../worker/supervisely/image-cache.ts';
+import { imageNames } from '../../../worker/supervisely/project-layout.ts';
+import { SuperviselyProjects } from '../../../worker/supervisely/projects.ts';
 import type { StandInProject } from '../../stores/servers/project-stand-in.ts';
 import { addProject, exampleProject } from './example-project.ts';
 import { ProjectStage } from './project-stage.ts';
@@ -44,6 +50,7 @@ describe('a project', () => {
       [3, 4],
     ]);
     expect(objects[6].bitmap.origin).toEqual([3, 2]);
+    expect(imageNames([{ id: 1, name: 'a.jpg', mime: `image/${'x'.repeat(300)}` }], 'ds').get(1)).toBe('a.jpg');
     expect(stage.told.at(-1)).toEqual(['download Supervisely project 1951: images', { done: 7, total: 7 }]);
 
     stage.server.asked.length = 0;
@@ -127,14 +134,107 @@ describe('a project', () => {
     stage.inUse.add(used.path);
     const left = join(used.path, '..', '.left.tmp');
     await mkdir(left);
+    // Whoever looks there meanwhile, or after a crash in the middle, finds all of it or nothing.
+    const wasThere: boolean[] = [];
+    const watcher = watch(join(old.path, 'ds2/img'), () => wasThere.push(existsSync(old.path)));
     const long = Date.now() / 1000 - month - 10;
     for (const path of [old.path, used.path, left]) await utimes(path, long, long);
     const project = exampleProject(9);
     project.dataSets.length = 1;
     addProject(stage.server.data, project);
     await stage.get('supervisely:9');
-    expect(await readdir(join(used.path, '..'))).toEqual([used.path.split('/').at(-1)]);
+    await vi.waitFor(async () => expect(await readdir(join(used.path, '..'))).toEqual([used.path.split('/').at(-1)]));
+    await vi.waitFor(() => expect(wasThere.length).toBeGreaterThan(0));
+    watcher.close();
+    expect(wasThere).not.toContain(true);
     expect(await filesIn(used.path)).toHaveLength(15);
+  });
+
+  it('that a run of another worker uses stays, and so does a download under way', async () => {
+    const used = await stage.get(data);
+    const before = Date.now() - 1000;
+    const long = Date.now() / 1000 - month - 10;
+    await utimes(used.path, long, long);
+    stage.inUse.add(used.path).add('/a/folder/of/its/own');
+    await stage.projects().keepUsed();
+    expect((await stat(used.path)).mtimeMs).toBeGreaterThan(before);
+
+    first().annotation.objects.pop();
+    const times: number[] = [];
+    stage.onProgress = (counted) => {
+      const left = readdirSync(join(used.path, '..')).find((name) => name.startsWith('.'));
+      if (counted?.total !== 7 || left === undefined) return;
+      const path = join(used.path, '..', left);
+      if (counted.done === 0) utimesSync(path, long, long);
+      else times.push(statSync(path).mtimeMs);
+    };
+    await stage.get(data);
+    expect(Math.min(...times)).toBeGreaterThan(before);
+  });
+
+  it('is whole where an image goes just before it is linked, and where there can be no links', async () => {
+    vi.spyOn(ImageCache.prototype, 'has').mockResolvedValueOnce(true);
+    const { path } = await stage.get(data);
+    expect(await filesIn(path)).toHaveLength(15);
+    // Another file system, as a rule.
+    const elsewhere = await mkdtemp('/dev/shm/epochal-images-').catch(() => mkdtemp(join(tmpdir(), 'epochal-images-')));
+    try {
+      await rm(stage.folder, { recursive: true });
+      await mkdir(stage.folder);
+      await symlink(elsewhere, join(stage.folder, 'images'));
+      expect(await filesIn((await stage.get(data)).path)).toHaveLength(15);
+    } finally {
+      await rm(elsewhere, { recursive: true });
+    }
+  });
+
+  it('of a version that is here is not waited for while another one is downloaded', async () => {
+    const there = await stage.get(data);
+    const projects = new SuperviselyProjects(stage.folder, async () => stage.inUse, { ...patient, firstMs: 600_000 });
+    vi.spyOn(stage.server.data, 'answer').mockImplementation(() => {
+      throw new Error('busy');
+    });
+    const stopped = new AbortController();
+    const told: string[] = [];
+    const download = projects.get(data, { signal: stopped.signal, onProgress: (doing) => void told.push(doing) });
+    await vi.waitFor(() => expect(told.at(-1)).toContain('trying again'));
+    const options = { signal: new AbortController().signal, onProgress: () => undefined };
+    expect(await projects.get(there.address, options)).toEqual(there);
+    stopped.abort();
+    await expect(download).rejects.toThrow();
+  });
+
+  it('cannot be written by accident, for its files are those of other runs', async () => {
+    const { path } = await stage.get(data);
+    for (const file of await filesIn(path)) expect((await stat(join(path, file))).mode & 0o777, file).toBe(0o444);
+  });
+
+  it('of a server that never ends fills neither the disk nor the time', async () => {
+    const endless = async function* () {
+      for (;;) yield Buffer.alloc(600);
+    };
+    const image = { id: 1, name: 'x', hash: null, size: 1000 };
+    const added = new ImageCache(join(stage.folder, 'images'), 2000).add(
+      ...([join(stage.folder, 'images/a/b'), image, endless(), new AbortController().signal] as const),
+    );
+    await expect(added).rejects.toMatchObject({ trouble: 'damaged', message: 'more than 2.0 KiB came' });
+
+    const answer = stage.server.data.answer.bind(stage.server.data);
+    const answers = (method: string, change: (found: object, json: { after?: unknown }) => object) =>
+      vi.spyOn(stage.server.data, 'answer').mockImplementation((asked, json) => {
+        const found = answer(asked, json);
+        return asked === method && found && 'json' in found ? { json: change(found.json as object, json) } : found;
+      });
+    let pages = 0;
+    answers('datasets.list', (found) => ({ ...found, pagesCount: 1e9, ...(++pages > 1 ? { entities: [] } : {}) }));
+    await expect(stage.get(data)).rejects.toThrow('the server tells of 2 data sets, and says that there are 3');
+    answers('images.list', (found, { after }) => ({ ...found, after: after === '3' ? '0' : '3' }));
+    await expect(stage.get(data)).rejects.toThrow('the server gives pages of its list over and over');
+    vi.restoreAllMocks();
+    vi.spyOn(stage.server.data, 'answer').mockImplementation((asked, json) =>
+      asked.startsWith('figures.') ? { parts: [['1', Buffer.from('{')]] } : answer(asked, json),
+    );
+    await expect(stage.get(data)).rejects.toThrow('cannot read alpha masks: no whole answer came');
   });
 
   const change = (how: (project: StandInProject) => void) => () => how(stage.server.data.projects[0] as StandInProject);
@@ -162,6 +262,29 @@ describe('a project', () => {
       'with such a data set',
       change((project) => ((project.dataSets[0] ?? { name: '' }).name = '..')),
       'it has the data set "..", which cannot',
+      DataSetProblem,
+    ],
+    [
+      'with a name of two lines',
+      change((project) => (first(project).name = 'a\nb.png')),
+      'it has the image "a\\nb.png", which cannot be the name of a file',
+      DataSetProblem,
+    ],
+    [
+      'with a data set in the place of its classes',
+      change((project) => ((project.dataSets[0] ?? { name: '' }).name = 'meta.json')),
+      'it has the data set "meta.json", which cannot be the name of a file',
+      DataSetProblem,
+    ],
+    [
+      'of data sets too deep for a path',
+      change((project) => {
+        const [one] = project.dataSets;
+        project.dataSets = Array.from({ length: 12 }, (_, index) => ({
+          ...{ id: index + 1, name: 'd'.repeat(200), parentId: index || null, images: one?.images ?? [] },
+        }));
+      }),
+      'is inside of too many others for the path of a file',
       DataSetProblem,
     ],
     [

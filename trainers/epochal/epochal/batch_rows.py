@@ -1,10 +1,11 @@
-"""`batches.jsonl`: what training batches logged, of as many of them as there is room for, each position once and in order."""
+"""`batches.jsonl`: what batches logged, of as many of them as there is room for, each position once and in order."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from epochal.checkpoints import Position, now
@@ -16,6 +17,22 @@ MOST_ROWS = 20_000
 #: The same for its bytes: a training may log many metrics.
 MOST_BYTES = 16 << 20
 _SECONDS_BETWEEN = 1.0
+#: No training tells as many batches as would make it more; a damaged row must not keep all that follow out.
+_MOST_STRIDE = 1 << 20
+
+
+def _place_and_stride(line: bytes) -> tuple[tuple[int, int], int] | None:
+    """Where a row belongs, and for how many it stands; None for what is no row."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict):
+        return None
+    numbers = (row.get("epoch"), row.get("batch"), row.get("stride", 1))
+    if not all(isinstance(number, int) and number >= 1 for number in numbers) or numbers[2] > _MOST_STRIDE:
+        return None
+    return numbers[:2], numbers[2]
 
 
 class BatchRows:
@@ -39,15 +56,16 @@ class BatchRows:
             return
         kept: dict[tuple[int, int], bytes] = {}
         for line in text.split(b"\n"):
-            try:
-                row = json.loads(line)
-                place = (row["epoch"], row["batch"])
-                self._stride = max(self._stride, row.get("stride", 1))
-            except (ValueError, KeyError, TypeError, AttributeError):
+            row = _place_and_stride(line)
+            if row is None:
                 continue
+            place, stride = row
+            self._stride = max(self._stride, stride)
             if (place[0] - 1, place[1]) <= position:
                 kept[place] = line + b"\n"
-        self._keep([kept[place] for place in sorted(kept)], text)
+        # On a full disk the rows stay as they are: what is published is cut back once more.
+        with suppress(OSError):
+            self._keep([kept[place] for place in sorted(kept)], text)
 
     def add(self, epoch: int, batch: int, batches: int | None, metrics: Mapping[str, float]) -> None:
         """Batch `batch` of `batches` of epoch `epoch` (1-based) was told with these metrics."""
@@ -87,7 +105,7 @@ class BatchRows:
         """The file has these lines, or every so many-th where they are too many. `before`: what it has now."""
         self._count, self._bytes = len(lines), sum(map(len, lines))
         while self._is_full:
-            lines = lines[::2]
+            lines = lines[::2] if len(lines) > 1 else []
             self._stride *= 2
             self._count, self._bytes = len(lines), sum(map(len, lines))
         text = b"".join(lines)
