@@ -250,7 +250,7 @@ describe('e-mail', () => {
   it('names no server that is replaced by what is none', async () => {
     const notifier = new Notifier('here', { email }, { rules: all }, { M: 'smtp:/me:hidden@' });
     const delivery = { signal: new AbortController().signal, onTold: () => undefined, onRefused: () => undefined };
-    const run = { run: 'my-run', project: 'p', trainer: 't', output: () => Promise.reject(new Error()) };
+    const run = observedRun('my-run');
     const error = await notifier.tell([ended(1)], run, delivery).catch((thrown: unknown) => thrown);
     expect(inspect(error)).toMatch(/what is at env:M is no address of a mail server/);
     expect(inspect(error)).not.toContain('hidden');
