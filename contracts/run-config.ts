@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { name, placeName } from './names.ts';
 import { isProjectAddress, readProjectAddress } from './project-address.ts';
 import { tolerant } from './tolerance.ts';
+import { storedTrackersSchema, trackersSchema } from './trackers.ts';
 
 const seconds = (allowed: { min: number; max: number; default: number }) =>
   z.number().min(allowed.min).max(allowed.max).default(allowed.default);
@@ -210,13 +211,18 @@ export const runConfigSchema = z.strictObject({
     })
     .optional()
     .describe('Start from a checkpoint of another run instead of from scratch.'),
+  trackers: trackersSchema
+    .optional()
+    .describe(
+      "Trackers of experiments that are told of the run: `mlflow`, or `{mlflow: {experiment: NAME}}`. If omitted: the workers' own choice; `[]`: none.",
+    ),
   checkpoints: checkpointPolicySchema.prefault({}).describe('Which checkpoints are saved and retained.'),
   failures: failurePolicySchema.prefault({}).describe('What follows a failure.'),
   deadlines: deadlinesSchema.prefault({}).describe('How long each step may take, in seconds.'),
 });
 
 /** As a file or a message of another version has it. */
-export const storedRunConfigSchema = tolerant(runConfigSchema);
+export const storedRunConfigSchema = tolerant(runConfigSchema).extend({ trackers: storedTrackersSchema.optional() });
 
 /** A configuration with all defaults filled in. */
 export type RunConfig = z.infer<typeof runConfigSchema>;
