@@ -1,14 +1,17 @@
 # /// script
 # dependencies = ["mlflow-skinny>=2.14,<4"]
 # ///
-"""MLflow, by its own client. The worker's environment has the server and the key: `MLFLOW_TRACKING_URI` and what MLflow reads beside it."""
+"""MLflow, by its own client.
+
+The worker's environment has the server and the key: `MLFLOW_TRACKING_URI` and what MLflow reads beside it.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
@@ -17,11 +20,20 @@ from tracker import Opened, Point, Refused, Row, Told, serve
 
 #: A point for each epoch: which it was told of, whatever the trainer reports.
 EPOCHS = "epochal/epoch_seconds"
-#: A point for each epoch that is no part of the result: 1 for its number and time. 0 takes that back.
+#: A point for each epoch that is no part of the result: 1 for its number and time. 2 takes that back, 3 marks it again.
 ROLLED_BACK = "epochal/rolled_back"
 #: What MLflow takes in one request.
 MOST_METRICS, MOST_PARAMS = 1000, 100
-LONGEST_PARAM, LONGEST_TAG = 6000, 5000
+#: A name has 250 characters at most; some are left for a number.
+LONGEST_PARAM, LONGEST_TAG, LONGEST_NAME = 6000, 5000, 240
+#: MLflow keeps all points, and shows the one of the highest step as the latest.
+ABOUT = (
+    "_Told by Epochal. Epochs that were rolled back keep their points, and have 1 in `epochal/rolled_back` at their "
+    "step and time: the latest value of a metric, and the end of its curve, may be of one of them. "
+    "`metrics.jsonl` among the run's results has none of these._"
+)
+NOTE = "mlflow.note.content"
+Value = TypeVar("Value")
 STATUSES = {"completed": "FINISHED", "stopped": "KILLED", "failed": "FAILED", "salvaged": "KILLED", "lost": "KILLED"}
 
 
@@ -41,7 +53,7 @@ class MlflowTracker:
             raise
 
     def open(self, run: dict[str, Any]) -> Opened:
-        """By a tag that no other life has. Two that were created at once, by workers that did not know of each other, become one."""
+        """By a tag that no other life has. Two that workers created at once, unknown to each other, become one."""
         experiment = self._experiment(run["experiment"])
         found = self._runs(experiment, run["key"])
         if not found:
@@ -52,7 +64,7 @@ class MlflowTracker:
             self._client.delete_run(other.info.run_id)
         opened = Opened(mine.info.run_id, _number(mine, "told"), _number(mine, "last"))
         if opened.seq == 0:
-            params = [Param(_name(key), value[:LONGEST_PARAM]) for key, value in run["parameters"].items()]
+            params = [Param(key, value[:LONGEST_PARAM]) for key, value in _named(run["parameters"]).items()]
             for start in range(0, len(params), MOST_PARAMS):
                 self._client.log_batch(opened.id, params=params[start : start + MOST_PARAMS])
         return opened
@@ -62,7 +74,7 @@ class MlflowTracker:
 
     def _create(self, experiment: str, run: dict[str, Any]) -> None:
         names = ("run", "place", "project", "trainer", "key")
-        tags = {f"epochal.{name}": run[name] for name in names} | {"mlflow.source.name": run["trainer"]}
+        tags = {f"epochal.{name}": run[name] for name in names} | {"mlflow.source.name": run["trainer"], NOTE: ABOUT}
         self._client.create_run(experiment, start_time=run["at"], tags=tags, run_name=run["place"])
 
     def _experiment(self, name: str) -> str:
@@ -83,13 +95,17 @@ class MlflowTracker:
         """How much it was told comes last: what is cut off before that is told again, and is the same."""
         for metrics in _batches(told.rows):
             self._client.log_batch(opened.id, metrics=metrics)
-        marks = [(point, 1.0) for point in told.rolled_back] + [(point, 0.0) for point in told.restored]
-        for start in range(0, len(marks), MOST_METRICS):
-            part = marks[start : start + MOST_METRICS]
-            self._client.log_batch(opened.id, metrics=[_metric(ROLLED_BACK, value, point) for point, value in part])
+        for start in range(0, len(told.marks), MOST_METRICS):
+            part = told.marks[start : start + MOST_METRICS]
+            metrics = [_metric(ROLLED_BACK, float(mark), point) for point, mark in part]
+            self._client.log_batch(opened.id, metrics=metrics)
         facts = {f"epochal.{name}": value for name, value in told.facts.items()}
         if told.notes is not None:
-            facts["mlflow.note.content"] = told.notes
+            # What a person has written in its place stays.
+            before = self._client.get_run(opened.id).data.tags.get(NOTE, "")
+            room = LONGEST_TAG - len(ABOUT) - 2
+            is_ours = not before or ABOUT in before
+            facts |= {NOTE: f"{told.notes[:room]}\n\n{ABOUT}"} if is_ours else {"epochal.notes": told.notes}
         if told.ended:
             self._data(opened, told.ended.get("data"))
             self._client.set_terminated(opened.id, STATUSES.get(told.ended["outcome"], "FAILED"), told.ended["at"])
@@ -107,12 +123,14 @@ class MlflowTracker:
         self._client.log_inputs(opened.id, [DatasetInput(dataset, [])])
         self._client.set_tag(opened.id, "epochal.data.splitSha256", digest)
 
-    def known(self, opened: Opened) -> tuple[set[Point], set[Point]]:
+    def known(self, opened: Opened) -> tuple[set[Point], dict[Point, int]]:
         """By the points that each epoch has, whatever its metrics."""
         told = {Point(one.step, one.timestamp) for one in self._client.get_metric_history(opened.id, EPOCHS)}
-        marks = self._client.get_metric_history(opened.id, ROLLED_BACK)
-        taken_back = {Point(one.step, one.timestamp) for one in marks if one.value == 0}
-        return told, {Point(one.step, one.timestamp) for one in marks if one.value == 1} - taken_back
+        marks: dict[Point, int] = {}
+        for one in self._client.get_metric_history(opened.id, ROLLED_BACK):
+            point = Point(one.step, one.timestamp)
+            marks[point] = max(round(one.value), marks.get(point, 0))
+        return told, marks
 
 
 def _metric(key: str, value: float, point: Point) -> Metric:
@@ -132,14 +150,14 @@ def _batches(rows: list[Row]) -> Iterator[list[Metric]]:
         yield batch
 
 
-def _named(metrics: dict[str, float]) -> dict[str, float]:
+def _named(values: dict[str, Value]) -> dict[str, Value]:
     """By names that MLflow takes. Of two that would be one, the other gets a number."""
-    named: dict[str, float] = {}
-    for name, value in metrics.items():
-        key = _name(name)
+    named: dict[str, Value] = {}
+    for name, value in values.items():
+        key = first = _name(name)
         number = 2
         while key in named:
-            key = f"{_name(name)}_{number}"
+            key = f"{first}_{number}"
             number += 1
         named[key] = value
     return named
@@ -147,7 +165,7 @@ def _named(metrics: dict[str, float]) -> dict[str, float]:
 
 def _name(name: str) -> str:
     """Letters, digits and `_ - . : /` and blanks; no path that leaves its folder, and none of our own."""
-    taken = re.sub(r"[^\w.\-:/ ]", "_", name)
+    taken = re.sub(r"[^\w.\-:/ ]", "_", name)[:LONGEST_NAME] or "_"
     parts = taken.split("/")
     return taken.replace("/", "_") if {"", ".", ".."} & set(parts) or parts[0] == "epochal" else taken
 

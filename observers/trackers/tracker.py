@@ -1,6 +1,7 @@
-"""What every tracker has in common: a program that the worker asks, a line of JSON for each question, and that answers with one.
+"""What every tracker has in common: a program that the worker asks, a line of JSON for each question and each answer.
 
-A tracker is a class with the methods of `Tracker`, in a file of its own whose header says what it needs; `serve` is its `main`.
+A tracker is a class with the methods of `Tracker`, in a file of its own whose header says what it needs; `serve` is its
+`main`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Refused(Exception):
 
 
 class Point(NamedTuple):
-    """An epoch as a tracker knows it: by its number, and by when it was complete. One that is trained again has another time."""
+    """An epoch as a tracker knows it: by number and time. One that is trained again has another time."""
 
     epoch: int
     #: Milliseconds since 1970: the epoch's own time, so that what is told twice is the same.
@@ -44,10 +45,9 @@ class Told:
     """What is new about a run. A tracker writes it in this order, and what it has already changes nothing."""
 
     rows: list[Row] = field(default_factory=list)
-    #: Epochs that it was told of and that are no part of the result: each once.
-    rolled_back: list[Point] = field(default_factory=list)
-    #: Of those marked before, any that are part of it after all.
-    restored: list[Point] = field(default_factory=list)
+    #: Epochs that are no part of the result, each with an odd number; an even one takes that back. The highest of a
+    #: point counts: a tracker that keeps all points for good keeps these, too.
+    marks: list[tuple[Point, int]] = field(default_factory=list)
     #: Short facts by name: state, outcome, cause. None: nothing is known.
     facts: dict[str, str] = field(default_factory=dict)
     #: The run's notes as Markdown.
@@ -81,8 +81,8 @@ class Tracker(Protocol):
     def write(self, opened: Opened, told: Told) -> None:
         """Have it for good, or raise."""
 
-    def known(self, opened: Opened) -> tuple[set[Point], set[Point]]:
-        """All the epochs that it was told of, and those of them that are marked as rolled back."""
+    def known(self, opened: Opened) -> tuple[set[Point], dict[Point, int]]:
+        """All the epochs that it was told of, and the highest mark of each that has one."""
 
 
 def milliseconds(at: str) -> int:
@@ -96,7 +96,7 @@ def row_of(row: dict[str, Any]) -> Row:
 
 
 def tell(tracker: Tracker, question: dict[str, Any]) -> None:
-    """Tell a tracker of the events that it was not told of; with `rows`, of what became of the run, so that its history is theirs."""
+    """Tell a tracker of the events that it lacks; with `rows`, of what counts, so that its history is theirs."""
     opened = tracker.open(question["run"])
     events = [event for event in question["events"] if event["seq"] > opened.seq]
     if not events:
@@ -125,12 +125,12 @@ def tell(tracker: Tracker, question: dict[str, Any]) -> None:
         live = {row.point.epoch: row for row in rows}
         told.last = max(live, default=0)
     if rows is not None or anew is not None:
-        known, marked = tracker.known(opened)
+        known, marks = tracker.known(opened)
         counting = {row.point for row in live.values()}
-        # Before the end, what is not told now is as it was: only epochs that are trained again take the place of others.
+        # Before the end, what is not told now is as it was: epochs that are trained again alone replace others.
         stale = known - counting if rows is not None else {p for p in known - counting if p.epoch >= (anew or 0)}
-        told.rolled_back = sorted(stale - marked)
-        told.restored = sorted(counting & marked)
+        marked = {point for point, mark in marks.items() if mark % 2 == 1}
+        told.marks = [(point, marks.get(point, 0) + 1) for point in sorted((stale - marked) | (counting & marked))]
         if rows is not None:
             # One whose metrics were too many for an event was told with the first of them.
             live = {epoch: row for epoch, row in live.items() if row.point not in known or is_large(row)}
@@ -173,7 +173,7 @@ class Locks:
 
 
 def serve(make: Callable[[], Tracker]) -> None:
-    """Answer questions until stdin ends: `{"id", "do": "check" | "tell", …}` with `{"id", "refused" | "failed"}` or `{"id"}` alone."""
+    """Answer questions until stdin ends: `{"id", "do", …}` with `{"id"}`, and `"refused"` or `"failed"` where it is."""
     # What the client prints is no answer.
     answers, sys.stdout = sys.stdout, sys.stderr
     writing, locks = threading.Lock(), Locks()
