@@ -18,7 +18,7 @@ export const tellObserver =
         return { store, folder };
       };
       const tell = async (name: string): Promise<number> => {
-        const one = host.observers.get(name);
+        const one = host.observers.get(name, config);
         const wanted = events.filter((event) => isWanted(event, one.kinds));
         let told = 0;
         const delivery = {
@@ -34,7 +34,15 @@ export const tellObserver =
           await host.outputs.runExclusive(`${place} ${name}`, signal, () =>
             one.tell(
               wanted,
-              { run, place, config, project: config.project, trainer: config.trainer, output },
+              {
+                run,
+                place,
+                execution: chain.at(-1) ?? null,
+                config,
+                project: config.project,
+                trainer: config.trainer,
+                output,
+              },
               delivery,
             ),
           );
@@ -51,7 +59,7 @@ export const tellObserver =
         return (isWhole ? events.at(-1)?.seq : null) ?? told;
       };
       if (observer !== null) return { told: await withStore(() => tell(observer)) };
-      const names = host.observers.all.map(({ name }) => name);
+      const names = host.observers.of(config).map(({ name }) => name);
       if (!namesFailed)
         return { told: Math.min(...(await Promise.all(names.map((name) => withStore(() => tell(name)))))) };
       const last = events.at(-1)?.seq ?? 1;

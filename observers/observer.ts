@@ -10,6 +10,8 @@ export interface ObservedRun {
   trainer: string;
   /** Where its life has its files: no other life has it. */
   place: string;
+  /** The one of its life that asks; null where nobody knows. */
+  execution: string | null;
   config: RunConfig;
   /** Its output folder, which is `folder` in `store`. Only who writes there asks for it: a store that is unavailable keeps no other from being told. */
   output(): Promise<{ store: ArtifactStore; folder: string }>;

@@ -34,21 +34,46 @@ export interface TrackerSource {
   ask(question: TrackerQuestion, signal: AbortSignal): Promise<void>;
 }
 
+/** Places whose claim was seen to be of a life. It stays that life's for good. */
+export class SeenClaims {
+  readonly #seen = new Set<string>();
+
+  /** Throws OtherLife, and a StoreError where nobody can tell: the store is unavailable, and was not asked before. */
+  async require(run: ObservedRun): Promise<void> {
+    const claim = `${run.place} ${run.execution}`;
+    try {
+      await run.output();
+    } catch (error) {
+      if (error instanceof StoreError && run.execution !== null && this.#seen.has(claim)) return;
+      throw error;
+    }
+    this.#seen.delete(claim);
+    this.#seen.add(claim);
+    for (const oldest of this.#seen) if (this.#seen.size > mostClaims) this.#seen.delete(oldest);
+  }
+}
+
+/** Runs that a worker tells of at the same time are fewer. */
+const mostClaims = 1000;
+
+export const trackerKinds: readonly string[] = ['state', 'epoch', 'ended'];
+
 export class Tracker implements Observer {
-  readonly kinds: readonly string[] = ['state', 'epoch', 'ended'];
+  readonly kinds = trackerKinds;
 
   constructor(
     readonly name: string,
     readonly source: TrackerSource,
     /** Null: the run's project. */
     readonly experiment: string | null,
+    readonly claims = new SeenClaims(),
   ) {}
 
   async tell(events: readonly ObservedEvent[], run: ObservedRun, { signal, onTold }: Delivery): Promise<void> {
     const [first, last] = [events[0], events.at(-1)];
     if (!first || !last) return;
-    // A life that began with a reset is told to have a place of its own before it tells anything at that of the life before.
-    await run.output().catch(unlessStore);
+    // A life that began with a reset has to have a place of its own before it tells anything: at that of the life before it would tell of another run.
+    await this.claims.require(run);
     const ended = events.findLast((event): event is Ended => event.kind === 'ended');
     const left = ended || events.some(({ kind }) => kind === 'gap') ? await leftOf(run) : nothingLeft;
     const isWhole = !ended || left.failure === null;
@@ -61,7 +86,8 @@ export class Tracker implements Observer {
         run: this.#about(run, first),
         events,
         through,
-        rows: ended ? left.rows : null,
+        // Without a receipt there, all of its epochs may be on a host alone.
+        rows: ended && left.hasReceipt ? (left.rows ?? []) : null,
         made_up: gap && left.rows ? left.rows.filter(({ epoch }) => epoch <= gap.position.epoch) : [],
         ended: ended ? endOf(ended, left) : null,
       },
@@ -89,14 +115,12 @@ export class Tracker implements Observer {
 
 interface Left {
   rows: EpochResult[] | null;
+  hasReceipt: boolean;
   receipt: z.infer<typeof factsSchema> | null;
   failure: StoreError | null;
 }
 
-function unlessStore(error: unknown): void {
-  if (!(error instanceof StoreError)) throw error;
-}
-const nothingLeft: Left = { rows: null, receipt: null, failure: null };
+const nothingLeft: Left = { rows: null, hasReceipt: false, receipt: null, failure: null };
 
 const factsSchema = receiptSchema.pick({ notes: true, data: true });
 
@@ -110,6 +134,7 @@ async function leftOf(run: ObservedRun): Promise<Left> {
       metrics === null ? null : linesOf(metrics).flatMap((line) => epochResultSchema.safeParse(line).data ?? []);
     return {
       rows,
+      hasReceipt: receipt !== null,
       receipt: receipt === null ? null : (factsSchema.safeParse(json(receipt)).data ?? null),
       failure: null,
     };

@@ -89,7 +89,11 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
     sockets: new SessionSockets(dataFolder),
   });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
-  const observers = new Observers(settings.webhook, settings.notify);
+  const { webhook, notify } = settings;
+  const observers = new Observers({
+    ...{ webhook, notify, trackers: settings.trackers },
+    onProgress: (tracker, doing) => log.info({ tracker }, `Python environment: ${doing}`),
+  });
   const metrics = new HostMetrics({ host: id, pool, version, slots, sessions });
   return { ...shared, settings, dataSets, sessions, observers, metrics, openings: new KeyedMutex() };
 }

@@ -13,6 +13,8 @@ import { bytecodeFolder, ensureEnvironment, readRequirements } from './python-en
 /** Of one answer, in bytes: it is a sentence. */
 const longestAnswer = 64 * 1024;
 const idleMs = 60_000;
+/** Of what it is still told as it ends: a request of its client takes 20 s at most. */
+const longestEndMs = 60_000;
 
 const answerSchema = z.object({ id: z.int(), refused: z.string().optional(), failed: z.string().optional() });
 type Answer = z.infer<typeof answerSchema>;
@@ -73,9 +75,13 @@ export class TrackerProgram implements TrackerSource {
 
   close(): void {
     clearTimeout(this.#idle);
-    // It ends with its input, once it has answered.
-    this.#running?.child.stdin?.end();
+    const child = this.#running?.child;
     this.#running = null;
+    if (!child) return;
+    // It ends with its input, once it has answered.
+    child.stdin?.end();
+    const kill = setTimeout(() => child.kill('SIGKILL'), longestEndMs).unref();
+    child.once('close', () => clearTimeout(kill));
   }
 
   async #start(signal: AbortSignal): Promise<Running> {
@@ -88,6 +94,8 @@ export class TrackerProgram implements TrackerSource {
     const { file, environment, onProgress } = this.#options;
     const requirements = await readRequirements(file);
     const { python } = await ensureEnvironment({ requirements, onProgress, signal });
+    // Whoever closes it does not see what is only then started.
+    signal.throwIfAborted();
     const child = spawn(python, ['-u', file], {
       cwd: dirname(file),
       env: { ...programEnvironment(), ...environment, PYTHONPYCACHEPREFIX: bytecodeFolder(python) },

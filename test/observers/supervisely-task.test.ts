@@ -96,7 +96,8 @@ it('does not try for ever to tell a task that is not there; a server that is awa
 });
 
 it('is an observer of a worker that is a task, and of no other', () => {
-  const names = (env: NodeJS.ProcessEnv) => new Observers(null, null, env).all.map(({ name }) => name);
+  const names = (env: NodeJS.ProcessEnv) =>
+    new Observers({ webhook: null, notify: null, trackers: [], env }).of({}).map(({ name }) => name);
   expect(names(process.env)).toEqual(['events-file', 'supervisely-task']);
   for (const change of [{ TASK_ID: '' }, { TASK_ID: 'build-7' }, { API_TOKEN: '' }, { SERVER_ADDRESS: '' }])
     expect(names({ ...process.env, ...change })).toEqual(['events-file']);
