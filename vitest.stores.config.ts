@@ -9,6 +9,8 @@ export default defineConfig({
     exclude: [],
     globalSetup: [
       'test/temporal-server.ts',
+      // First of all: it takes longest, and nobody waits for it here.
+      'test/observers/servers/mlflow-server.ts',
       ...['s3', 'azure', 'gcs', 'team-files'].map((one) => `test/stores/servers/${one}-server.ts`),
     ],
   },

@@ -1,130 +1,42 @@
 /** MLflow's own server, which asks for a password, is told of runs: what it has afterwards is what they came to. */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { z } from 'zod';
 import type { ObservedEvent } from '../../../contracts/observed-events.ts';
 import { runConfigSchema } from '../../../contracts/run-config.ts';
 import type { ObservedRun } from '../../../observers/observer.ts';
 import { StoreError } from '../../../stores/artifact-store.ts';
 import { openStore } from '../../../stores/open-store.ts';
-import { mlflowTracker } from '../../../worker/trackers.ts';
-import { type RunningServer, startServer } from '../../stores/servers/server-process.ts';
-import { mlflowProgram } from '../../stores/servers/server-programs.ts';
+import { Trackers } from '../../../worker/trackers.ts';
 import { observedRun } from '../../support/observed-run.ts';
+import { MlflowReader } from './mlflow-read.ts';
+import { type MlflowServer, readyMlflow } from './mlflow-ready.ts';
 
-const password = 'hardly-a-secret-of-anybody';
 let folder: string;
-let server: RunningServer | null;
+let server: MlflowServer | null;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'epochal-mlflow-'));
-  const settings = join(folder, 'auth.ini');
-  const lines = [
-    'default_permission = READ',
-    `database_uri = sqlite:///${folder}/auth.sqlite`,
-    'admin_username = admin',
-  ];
-  const by = 'authorization_function = mlflow.server.auth:authenticate_request_basic_auth';
-  await writeFile(settings, `[mlflow]\n${[...lines, by].join('\n')}\n`);
-  const store = ['--backend-store-uri', `sqlite:///${folder}/mlflow.sqlite`, '--artifacts-destination', folder];
-  const args = (port: number) => ['--app-name', 'basic-auth', ...store, '--port', `${port}`, '--workers', '1'];
-  server = await startServer('MLflow', await mlflowProgram(), args, {
-    ...{ MLFLOW_AUTH_CONFIG_PATH: settings, MLFLOW_AUTH_ADMIN_PASSWORD: password, MLFLOW_DISABLE_TELEMETRY: 'true' },
-    MLFLOW_FLASK_SERVER_SECRET_KEY: randomUUID(),
-  });
+  server = await readyMlflow(inject('mlflow'));
 }, 600_000);
 afterAll(async () => {
-  await server?.stop();
+  for (const trackers of all) trackers.close();
   await rm(folder, { recursive: true, force: true });
 });
 
-const trackerFor = (changes: NodeJS.ProcessEnv = {}) => {
-  const own = {
-    MLFLOW_TRACKING_URI: server?.endpoint,
-    MLFLOW_TRACKING_USERNAME: 'admin',
-    MLFLOW_TRACKING_PASSWORD: password,
-  };
-  const tracker = mlflowTracker({ ...own, ...changes });
-  if (!tracker) throw new Error('there is one');
-  return tracker;
-};
-
-const pointSchema = z.object({
-  key: z.string(),
-  value: z.number(),
-  timestamp: z.coerce.number(),
-  step: z.coerce.number().default(0),
-});
-const pairs = z.array(z.object({ key: z.string(), value: z.string() })).default([]);
-const runSchema = z.object({
-  info: z.object({
-    run_id: z.string(),
-    status: z.string(),
-    run_name: z.string(),
-    end_time: z.coerce.number().optional(),
-  }),
-  data: z.object({ metrics: z.array(pointSchema).default([]), params: pairs, tags: pairs }).prefault({}),
-  inputs: z
-    .object({ dataset_inputs: z.array(z.object({ dataset: z.object({ digest: z.string() }) })).default([]) })
-    .prefault({}),
-});
-
-async function ask(path: string, body?: unknown): Promise<unknown> {
-  const answer = await fetch(`${server?.endpoint}/api/2.0/mlflow/${path}`, {
-    method: body === undefined ? 'GET' : 'POST',
-    headers: { authorization: `Basic ${btoa(`admin:${password}`)}`, 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  if (!answer.ok) throw new Error(await answer.text());
-  return answer.json();
+const mlflow = { name: 'mlflow', experiment: null } as const;
+const all: Trackers[] = [];
+function trackersWith(changes: NodeJS.ProcessEnv = {}): Trackers {
+  const trackers = new Trackers({ defaults: [], env: { ...server?.environment, ...changes } });
+  all.push(trackers);
+  return trackers;
 }
 
-/** The runs of an experiment, with all of their points. */
-async function has(experiment: string) {
-  const named = await ask(`experiments/get-by-name?experiment_name=${experiment}`);
-  const { experiment_id } = z.object({ experiment: z.object({ experiment_id: z.string() }) }).parse(named).experiment;
-  const found = await ask('runs/search', { experiment_ids: [experiment_id] });
-  const { runs } = z.object({ runs: z.array(runSchema).default([]) }).parse(found);
-  return Promise.all(
-    runs.map(async ({ info, data, inputs }) => {
-      const history = async (key: string) => {
-        const told = await ask(`metrics/get-history?run_id=${info.run_id}&metric_key=${encodeURIComponent(key)}`);
-        return z.object({ metrics: z.array(pointSchema).default([]) }).parse(told).metrics;
-      };
-      const points = (await Promise.all(data.metrics.map(({ key }) => history(key)))).flat();
-      const id = ({ step, timestamp }: z.infer<typeof pointSchema>) => `${step}/${timestamp}`;
-      const marks = points.filter(({ key }) => key === 'epochal/rolled_back');
-      const restored = marks.filter(({ value }) => value === 0).map(id);
-      const rolledBack = new Set(marks.map(id).filter((one) => !restored.includes(one)));
-      const counting = points.filter((one) => !one.key.startsWith('epochal/') && !rolledBack.has(id(one)));
-      const rows = new Map<string, typeof counting>();
-      for (const one of counting) rows.set(id(one), [...(rows.get(id(one)) ?? []), one]);
-      return {
-        id: info.run_id,
-        ...{
-          status: info.status,
-          name: info.run_name,
-          end: info.end_time,
-          digests: inputs.dataset_inputs.map(({ dataset }) => dataset.digest),
-        },
-        ...{
-          tags: new Map(data.tags.map(({ key, value }) => [key, value])),
-          params: Object.fromEntries(data.params.map(({ key, value }) => [key, value])),
-        },
-        rolledBack: [...rolledBack].sort(),
-        rows: [...rows.values()]
-          .map((row) => ({
-            epoch: row[0]?.step,
-            at: row[0]?.timestamp,
-            metrics: Object.fromEntries(row.map(({ key, value }) => [key, value])),
-          }))
-          .sort((a, b) => (a.epoch ?? 0) - (b.epoch ?? 0)),
-      };
-    }),
-  );
-}
+const reader = () => new MlflowReader(server);
+const has = (experiment: string) => reader().runsOf(experiment);
+const ask = (path: string, body?: unknown) => reader().ask(path, body);
 
 const minute = (at: number) => new Date(Date.UTC(2026, 0, 1, 0, at)).toISOString();
 /** An epoch that was complete at a minute. */
@@ -170,8 +82,11 @@ async function tell(events: readonly ObservedEvent[], run: ObservedRun, tracker 
   await tracker.tell(events, run, delivery);
   return told;
 }
-let one: ReturnType<typeof trackerFor> | undefined;
-const shared = () => (one ??= trackerFor());
+let one: Trackers | undefined;
+const shared = () => {
+  one ??= trackersWith();
+  return one.get(mlflow);
+};
 
 async function storeWith(place: string, rows: ReturnType<typeof row>[], split: string | null = null) {
   const store = openStore(join(folder, randomUUID()));
@@ -192,7 +107,7 @@ it('has one run, whose history without what was rolled back is that of the run, 
     trainer: 't',
     epochs: 6,
     seed: 7,
-    parameters: { lr: 0.1, model: 'small' },
+    parameters: { lr: 0.1, model: 'small', 'a@b': 1, a_b: 2 },
   });
   const split = 'ab'.repeat(32);
   // Epochs 4 and 5 were trained twice; nobody told of the second and the third.
@@ -204,7 +119,7 @@ it('has one run, whose history without what was rolled back is that of the run, 
   expect(await tell(first, run)).toBe(2);
   const live = await has(project);
   expect(live).toMatchObject([{ status: 'RUNNING', name: 'r', rows: [shown(row(1, 1))] }]);
-  expect(live[0]?.params).toEqual({ epochs: '6', seed: '7', lr: '0.1', model: 'small' });
+  expect(live[0]?.params).toEqual({ epochs: '6', seed: '7', lr: '0.1', model: 'small', a_b: '1', a_b_2: '2' });
 
   const second = [events.gap(3), events.epoch(row(4, 4)), events.epoch(row(5, 5))];
   await tell(second, run);
@@ -224,7 +139,8 @@ it('has one run, whose history without what was rolled back is that of the run, 
   expect(whole[0]?.end).toBe(Date.parse(last[2]?.at ?? ''));
   expect(whole[0]?.tags.get('epochal.outcome')).toBe('completed');
   expect(whole[0]?.tags.get('epochal.data.splitSha256')).toBe(split);
-  expect(whole[0]?.tags.get('mlflow.note.content')).toContain('the batch was halved');
+  expect(whole[0]?.tags.get('mlflow.note.content')).toMatch(/the batch was halved[\s\S]*rolled back keep their points/);
+  expect(live[0]?.tags.get('mlflow.note.content')).toContain('rolled back keep their points');
   for (const again of [first, second, last]) await tell(again, run);
   expect(await has(project)).toEqual(whole);
 });
@@ -235,18 +151,22 @@ it('is told of the outcome at once where the store is away, and of the rest when
   const final = [row(1, 1), row(2, 12)];
   const output = await storeWith('r', final);
   const away = () => Promise.reject(new StoreError('the store is away', true));
-  const run = observedRun('r', { project, output: away });
+  const run = observedRun('r', { project, output: () => Promise.resolve(output) });
   const events = life('r');
+  await tell([events.state()], run);
   const told = [events.epoch(row(1, 1)), events.epoch(row(2, 2)), events.epoch(row(3, 3)), events.ended(2, 'stopped')];
-  await expect(tell(told, run)).rejects.toThrow('the store is away');
+  await expect(tell(told, { ...run, output: away })).rejects.toThrow('the store is away');
   expect(await has(project)).toMatchObject([{ status: 'KILLED', rows: [{}, {}, {}] }]);
-  await tell(told, { ...run, output: () => Promise.resolve(output) });
+  await tell(told, run);
   expect(await has(project)).toMatchObject([
     { status: 'KILLED', rows: final.map(shown), rolledBack: [/^2/, /^3/].map((one) => expect.stringMatching(one)) },
   ]);
   // A reset: what is told at another place is of another life.
   const other = life('r', 'r@00000001');
-  await tell([other.epoch(row(1, 21))], { ...run, place: 'r@00000001' });
+  const next = { ...run, place: 'r@00000001', execution: 'second' };
+  // Whose place it is, nobody has seen yet.
+  await expect(tell([other.epoch(row(1, 21))], { ...next, output: away })).rejects.toThrow('the store is away');
+  await tell([other.epoch(row(1, 21))], next);
   const both = (await has(project)).map(({ name, status }) => `${name} ${status}`).sort();
   expect(both).toEqual(['r KILLED', 'r@00000001 RUNNING']);
 });
@@ -254,7 +174,7 @@ it('is told of the outcome at once where the store is away, and of the rest when
 it('has one run where two workers made one each, and a repeat of what was cut off changes nothing', async () => {
   if (!server) return;
   const project = `p-${randomUUID()}`;
-  const run = observedRun('r', { project, output: () => Promise.reject(new StoreError('nobody asks', true)) });
+  const run = observedRun('r', { project, output: () => Promise.resolve({ store: openStore(folder), folder: 'r' }) });
   const events = life('r');
   const [first, second] = [[events.epoch(row(1, 1))], [events.epoch(row(2, 2))]];
   await tell(first, run);
@@ -273,13 +193,17 @@ it('has one run where two workers made one each, and a repeat of what was cut of
 it('is a sentence without the key where it refuses it, and an error to be tried again where it is away', async () => {
   if (!server) return;
   const { signal } = new AbortController();
-  await shared().source.ask({ do: 'check' }, signal);
-  const wrong = trackerFor({ MLFLOW_TRACKING_PASSWORD: 'not-the-password' });
-  await expect(wrong.source.ask({ do: 'check' }, signal)).rejects.toMatchObject({
-    name: 'TrackerRefused',
-    message: "the MLflow server refuses the key that this pool's workers have for it",
+  const ask = (changes?: NodeJS.ProcessEnv) => trackersWith(changes).ask(mlflow, signal);
+  expect(await ask()).toEqual({ kind: 'takes' });
+  expect(await ask({ MLFLOW_TRACKING_PASSWORD: 'not-the-password' })).toEqual({
+    kind: 'refuses',
+    why: "the MLflow server refuses the key that this pool's workers have for it",
   });
-  const away = trackerFor({ MLFLOW_TRACKING_URI: 'http://127.0.0.1:9' });
-  const run = observedRun('r', { output: () => Promise.reject(new StoreError('nobody asks', true)) });
-  await expect(tell([life('r').state()], run, away)).rejects.toThrow(/MlflowException/);
+  const away = trackersWith({ MLFLOW_TRACKING_URI: 'http://127.0.0.1:9' });
+  expect(await away.ask(mlflow, signal)).toMatchObject({
+    kind: 'unavailable',
+    why: expect.stringContaining('MlflowException'),
+  });
+  const run = observedRun('r', { output: () => Promise.resolve({ store: openStore(folder), folder: 'r' }) });
+  await expect(tell([life('r').state()], run, away.get(mlflow))).rejects.toThrow(/MlflowException/);
 });

@@ -41,12 +41,12 @@ export async function superviselyProgram(): Promise<ServerProgram> {
 
 /** MLflow's server, which asks for a user and a password. */
 export async function mlflowProgram(): Promise<ServerProgram> {
-  const made = await pythonProgram('mlflow', '3.17.2', '[auth]');
+  const made = await pythonProgram('mlflow', '3.17.2', '[auth]', 'mlflow.server.auth, mlflow.server.fastapi_app');
   return started(made, (path) => ({ command: join(path, 'bin', 'python'), args: ['-m', 'mlflow', 'server'] }));
 }
 
 /** A Python with a package, which it can import. */
-const pythonProgram = (name: string, version: string, extra = '') =>
+const pythonProgram = (name: string, version: string, extra = '', imported = name) =>
   inCache(`${name}-${version}`, '', async (folder) => {
     const python = join(folder, 'bin', 'python');
     const what = [`${name}${extra}==${version}`];
@@ -57,7 +57,7 @@ const pythonProgram = (name: string, version: string, extra = '') =>
     const byPip = () => failureOf(python, ['-m', 'pip', 'install', '--quiet', ...what]);
     const notInstalled = byUv === null ? null : await byPip();
     // Imported once, it is compiled: else its first test would wait for that.
-    return notInstalled ?? failureOf(python, ['-c', `import ${name}`]);
+    return notInstalled ?? failureOf(python, ['-c', `import ${imported}`]);
   });
 
 type Made = { path: string } | { missing: string };
