@@ -221,8 +221,10 @@ export const runConfigSchema = z.strictObject({
   deadlines: deadlinesSchema.prefault({}).describe('How long each step may take, in seconds.'),
 });
 
+const storedParts = { trackers: storedTrackersSchema.optional() };
+
 /** As a file or a message of another version has it. */
-export const storedRunConfigSchema = tolerant(runConfigSchema).extend({ trackers: storedTrackersSchema.optional() });
+export const storedRunConfigSchema = tolerant(runConfigSchema).extend(storedParts);
 
 /** A configuration with all defaults filled in. */
 export type RunConfig = z.infer<typeof runConfigSchema>;
@@ -232,3 +234,5 @@ export type RunConfigInput = z.input<typeof runConfigSchema>;
 /** What a draft holds: any part of a configuration. */
 export const draftConfigSchema = runConfigSchema.partial();
 export type DraftConfig = z.input<typeof draftConfigSchema>;
+/** The same of another version. */
+export const storedDraftSchema = tolerant(draftConfigSchema).extend(storedParts);

@@ -7,7 +7,7 @@ import { checkTrackers } from '../../activities/check-trackers.ts';
 import { problemsOf } from '../../contracts/config-problems.ts';
 import { problemSentence } from '../../contracts/failure.ts';
 import type { ObservedEvent } from '../../contracts/observed-events.ts';
-import { runConfigSchema, storedRunConfigSchema } from '../../contracts/run-config.ts';
+import { runConfigSchema, storedDraftSchema, storedRunConfigSchema } from '../../contracts/run-config.ts';
 import { chosenTrackers, type TrackerConfig, type TrackerName } from '../../contracts/trackers.ts';
 import type { ObservedRun } from '../../observers/observer.ts';
 import { SeenClaims, Tracker, type TrackerQuestion } from '../../observers/tracker.ts';
@@ -51,6 +51,7 @@ describe('trackers in a configuration', () => {
     const trackers = ['wandb', { comet: { a: 1 } }, { mlflow: { experiment: 'e', more: true } }];
     const stored = storedRunConfigSchema.parse({ trainer: 't', epochs: 1, trackers });
     expect(stored.trackers).toEqual(trackers);
+    expect(storedDraftSchema.parse({ trackers, later: 1 })).toMatchObject({ trackers, later: 1 });
     expect(chosenTrackers(stored.trackers ?? [])).toEqual([{ name: 'mlflow', experiment: 'e' }]);
   });
 });
