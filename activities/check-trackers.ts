@@ -29,7 +29,7 @@ export async function checkTrackers(
       continue;
     }
     onProgress(`ask ${name}`);
-    const answer = await trackers.ask(chosen, signal);
+    const answer = await trackers.ask(chosen, config.project, signal);
     if (answer.kind === 'refuses') refuse(answer.why);
     if (answer.kind !== 'unavailable') continue;
     log.warn({ tracker: name, why: answer.why }, 'a tracker is unavailable');

@@ -15,7 +15,7 @@ type Ended = Extract<ObservedEvent, { kind: 'ended' }>;
 
 /** As `trackers/tracker.py` reads it. */
 export type TrackerQuestion =
-  | { do: 'check' }
+  | { do: 'check'; experiment: string }
   | {
       do: 'tell';
       run: Record<string, unknown> & { key: string };

@@ -30,7 +30,8 @@ export class Trackers {
   readonly #known: Readonly<Record<TrackerName, KnownTracker>>;
   readonly #programs = new Map<TrackerName, TrackerProgram>();
   readonly #claims = new SeenClaims();
-  readonly #answers = new Map<TrackerName, { answer: TrackerAnswer; until: number }>();
+  /** By tracker and experiment. */
+  readonly #answers = new Map<string, { answer: TrackerAnswer; until: number }>();
   readonly #options: TrackersOptions;
 
   constructor(options: TrackersOptions) {
@@ -56,20 +57,25 @@ export class Trackers {
     return { ...config, trackers: chosen as RunConfig['trackers'] };
   }
 
-  /** Whether it takes what it is told. Throws the signal's reason. */
-  async ask(chosen: ChosenTracker, signal: AbortSignal): Promise<TrackerAnswer> {
-    const known = this.#answers.get(chosen.name);
-    if (known && performance.now() < known.until) return known.answer;
-    const answer = await this.#askNow(chosen, signal);
-    // A key that is wrong is put right at once.
-    if (answer.kind !== 'refuses') this.#answers.set(chosen.name, { answer, until: performance.now() + answerMs });
+  /** Whether it takes what it is told of a run of this project. Throws the signal's reason. */
+  async ask(chosen: ChosenTracker, project: string, signal: AbortSignal): Promise<TrackerAnswer> {
+    const experiment = chosen.experiment ?? project;
+    const asked = JSON.stringify([chosen.name, experiment]);
+    const now = performance.now();
+    for (const [key, { until }] of this.#answers) if (until <= now) this.#answers.delete(key);
+    const known = this.#answers.get(asked);
+    if (known) return known.answer;
+    const answer = await this.#askNow(chosen, experiment, signal);
+    // What is wrong is put right at once.
+    if (answer.kind !== 'refuses') this.#answers.set(asked, { answer, until: performance.now() + answerMs });
     return answer;
   }
 
-  async #askNow(chosen: ChosenTracker, signal: AbortSignal): Promise<TrackerAnswer> {
+  async #askNow(chosen: ChosenTracker, experiment: string, signal: AbortSignal): Promise<TrackerAnswer> {
     try {
       const { source } = this.get(chosen);
-      await source.ask({ do: 'check' }, deadline(longestAskMs, signal, `${chosen.name} did not answer`));
+      const within = deadline(longestAskMs, signal, `${chosen.name} did not answer`);
+      await source.ask({ do: 'check', experiment }, within);
       return { kind: 'takes' };
     } catch (error) {
       signal.throwIfAborted();

@@ -43,14 +43,17 @@ class MlflowTracker:
     def __init__(self) -> None:
         self._client = MlflowClient()
 
-    def check(self) -> None:
-        """Any answer that is no refusal will do: a server that is away now may be there when the run is."""
+    def check(self, experiment: str) -> None:
+        """An outage is no refusal: a server that is unavailable now may be there when the run is."""
         try:
             self._client.search_experiments(max_results=1)
+            found = self._client.get_experiment_by_name(experiment)
         except MlflowException as error:
             if error.error_code in ("UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"):
                 raise Refused("the MLflow server refuses the key that this pool's workers have for it")
             raise
+        if found is not None and found.lifecycle_stage != "active":
+            raise Refused(_deleted(experiment))
 
     def open(self, run: dict[str, Any]) -> Opened:
         """By a tag that no other life has. Two that workers created at once, unknown to each other, become one."""
@@ -88,7 +91,7 @@ class MlflowTracker:
                 if experiment is None:
                     raise
         if experiment.lifecycle_stage != "active":
-            raise MlflowException(f"the experiment {name} is deleted in MLflow: restore it, or name another one")
+            raise MlflowException(_deleted(name))
         return experiment.experiment_id
 
     def write(self, opened: Opened, told: Told) -> None:
@@ -131,6 +134,10 @@ class MlflowTracker:
             point = Point(one.step, one.timestamp)
             marks[point] = max(round(one.value), marks.get(point, 0))
         return told, marks
+
+
+def _deleted(experiment: str) -> str:
+    return f"the experiment {experiment} is deleted in MLflow: restore it, or name another one"
 
 
 def _metric(key: str, value: float, point: Point) -> Metric:

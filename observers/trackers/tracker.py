@@ -72,7 +72,7 @@ class Opened:
 class Tracker(Protocol):
     """One tracker, by its own client."""
 
-    def check(self) -> None:
+    def check(self, experiment: str) -> None:
         """Raise `Refused` where it takes nothing from us: a wrong key. An outage raises anything else."""
 
     def open(self, run: dict[str, Any]) -> Opened:
@@ -183,7 +183,7 @@ def serve(make: Callable[[], Tracker]) -> None:
         try:
             tracker = make()
             if question["do"] == "check":
-                tracker.check()
+                tracker.check(question["experiment"])
             else:
                 locks.within(question["run"]["key"], lambda: tell(tracker, question))
         except Refused as refusal:

@@ -15,7 +15,7 @@ sys.path.insert(0, ${JSON.stringify(trackers)})
 import tracker
 
 class Mine:
-    def check(self):
+    def check(self, experiment):
         mode = pathlib.Path("mode").read_text()
         print("a client prints what it likes")
         if mode == "refuse":
@@ -38,7 +38,7 @@ let program: TrackerProgram;
 const signal = new AbortController().signal;
 const ask = async (mode: string) => {
   await writeFile(join(folder, 'mode'), mode);
-  return program.ask({ do: 'check' }, signal);
+  return program.ask({ do: 'check', experiment: 'e' }, signal);
 };
 const pids = async () => (await readFile(join(folder, 'began'), 'utf8')).split('\n').filter(Boolean).map(Number);
 beforeAll(async () => {
@@ -79,6 +79,8 @@ it('ends when it is closed, and is there for whoever asks after that', async () 
 
 it('asks nothing for whoever has gone', async () => {
   const before = await pids();
-  await expect(program.ask({ do: 'check' }, AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
+  await expect(program.ask({ do: 'check', experiment: 'e' }, AbortSignal.abort(new Error('gone')))).rejects.toThrow(
+    'gone',
+  );
   expect(await pids()).toEqual(before);
 });

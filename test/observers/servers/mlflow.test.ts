@@ -82,11 +82,13 @@ async function tell(events: readonly ObservedEvent[], run: ObservedRun, tracker 
   await tracker.tell(events, run, delivery);
   return told;
 }
+/** One program for most: its client takes seconds to load. */
 let one: Trackers | undefined;
-const shared = () => {
+const sharedTrackers = () => {
   one ??= trackersWith();
-  return one.get(mlflow);
+  return one;
 };
+const shared = () => sharedTrackers().get(mlflow);
 
 async function storeWith(place: string, rows: ReturnType<typeof row>[], split: string | null = null) {
   const store = openStore(join(folder, randomUUID()));
@@ -193,14 +195,23 @@ it('has one run where two workers made one each, and a repeat of what was cut of
 it('is a sentence without the key where it refuses it, and an error to be tried again where it is away', async () => {
   if (!server) return;
   const { signal } = new AbortController();
-  const ask = (changes?: NodeJS.ProcessEnv) => trackersWith(changes).ask(mlflow, signal);
-  expect(await ask()).toEqual({ kind: 'takes' });
-  expect(await ask({ MLFLOW_TRACKING_PASSWORD: 'not-the-password' })).toEqual({
+  expect(await sharedTrackers().ask(mlflow, 'p', signal)).toEqual({ kind: 'takes' });
+  const experiment = `p-${randomUUID()}`;
+  const made = z
+    .object({ experiment_id: z.string() })
+    .parse(await reader().ask('experiments/create', { name: experiment }));
+  await reader().ask('experiments/delete', made);
+  expect(await sharedTrackers().ask({ ...mlflow, experiment }, 'p', signal)).toEqual({
+    kind: 'refuses',
+    why: `the experiment ${experiment} is deleted in MLflow: restore it, or name another one`,
+  });
+  const wrong = trackersWith({ MLFLOW_TRACKING_PASSWORD: 'not-the-password' });
+  expect(await wrong.ask(mlflow, 'p', signal)).toEqual({
     kind: 'refuses',
     why: "the MLflow server refuses the key that this pool's workers have for it",
   });
   const away = trackersWith({ MLFLOW_TRACKING_URI: 'http://127.0.0.1:9' });
-  expect(await away.ask(mlflow, signal)).toMatchObject({
+  expect(await away.ask(mlflow, 'p', signal)).toMatchObject({
     kind: 'unavailable',
     why: expect.stringContaining('MlflowException'),
   });

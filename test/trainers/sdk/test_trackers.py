@@ -35,7 +35,7 @@ class InMemory:
         self.seq = self.last = 0
         self.parts_left: int | None = None
 
-    def check(self) -> None:
+    def check(self, experiment: str) -> None:
         pass
 
     def open(self, run: dict[str, Any]) -> Any:
