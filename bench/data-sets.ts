@@ -13,12 +13,11 @@ import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import Table from 'cli-table3';
 import { z } from 'zod';
 import { ensureEnvironment, readRequirementsFile } from '../worker/python-environments.ts';
 import type { BenchResult } from './result.ts';
+import { showResult } from './show-result.ts';
 import { rounded } from './statistics.ts';
-import { writeTable } from './write-table.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const script = join(root, 'bench', 'data_sets.py');
@@ -66,10 +65,7 @@ try {
     columns: ['check', 'images', 'objects', 'seconds', 'CPU seconds', 'load', 'peak memory (MB)'],
     rows,
   };
-  const table = new Table({ head: result.columns, style: { head: [], border: [] } });
-  table.push(...result.rows);
-  process.stdout.write(`${result.title}\n${result.about}\n${table.toString()}\n`);
-  if (values.write) await writeTable('data', result);
+  await showResult(result, 'data', { write: values.write ?? false });
 } finally {
   await rm(scratch, { recursive: true, force: true });
 }

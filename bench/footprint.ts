@@ -10,11 +10,10 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import Table from 'cli-table3';
 import { bytesBelow, call, installInto, packInto } from '../test/support/installed-package.ts';
 import type { BenchResult } from './result.ts';
+import { showResult } from './show-result.ts';
 import { rounded } from './statistics.ts';
-import { writeTable } from './write-table.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const measuredAfterMs = 50_000;
@@ -81,10 +80,7 @@ try {
     columns: ['what', 'measured', 'target'],
     rows: measured.map(({ what, value, target }) => [what, value, `≤ ${target}`]),
   };
-  const table = new Table({ head: result.columns, style: { head: [], border: [] } });
-  table.push(...result.rows);
-  process.stdout.write(`${result.about}\n${table.toString()}\n`);
-  if (process.argv.includes('--write')) await writeTable('footprint', result);
+  await showResult(result, 'footprint', { write: process.argv.includes('--write') });
 } finally {
   await rm(scratch, { recursive: true, force: true });
 }

@@ -9,13 +9,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import Table from 'cli-table3';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { ensureEnvironment, readRequirements } from '../worker/python-environments.ts';
 import type { BenchResult } from './result.ts';
+import { showResult } from './show-result.ts';
 import { rounded } from './statistics.ts';
-import { writeTable } from './write-table.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const trainer = join(root, 'trainers', 'hrda', 'trainer.py');
@@ -158,12 +157,7 @@ async function cost(python: string): Promise<BenchResult> {
   };
 }
 
-function show(result: BenchResult): void {
-  const shown = new Table({ head: result.columns, style: { head: [], border: [] } });
-  shown.push(...result.rows);
-  process.stdout.write(`\n${result.title}\n${result.about}\n${shown.toString()}\n`);
-}
-
+const write = process.argv.includes('--write');
 const option = (name: string) => process.argv.find((one) => one.startsWith(`--${name}=`))?.split('=')[1];
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const { python } = await ensureEnvironment({ requirements: await readRequirements(trainer) });
@@ -171,15 +165,13 @@ const folder = await mkdtemp(join(tmpdir(), 'epochal-hrda-'));
 try {
   if (asked.length === 0 || asked.includes('cost')) {
     const result = await cost(python);
-    show(result);
-    if (process.argv.includes('--write')) await writeTable('hrda-cost', result);
+    await showResult(result, 'hrda-cost', { write });
   }
   if (asked.length === 0 || asked.includes('parts')) {
     const { result, wrong } = table(await quality(python, folder, Number(option('parallel') ?? 1)));
-    show(result);
+    await showResult(result, 'hrda', { write });
     for (const sentence of wrong) process.stdout.write(`This does not hold: ${sentence}.\n`);
     if (wrong.length > 0) process.exitCode = 1;
-    if (process.argv.includes('--write')) await writeTable('hrda', result);
   }
 } finally {
   await rm(folder, { recursive: true, force: true });

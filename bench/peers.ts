@@ -3,12 +3,11 @@
  * its own documentation says, with the same faults. Nobody asks a bare loop or Lightning to start again: here a script does, at once.
  */
 import { availableParallelism } from 'node:os';
-import Table from 'cli-table3';
 import { allPeers, batchesPerEpoch, epochs, type Peer, type Training } from './peers/peer.ts';
 import type { BenchResult } from './result.ts';
+import { showResult } from './show-result.ts';
 import type { Stamp } from './stamps.ts';
 import { median, rounded } from './statistics.ts';
-import { writeTable } from './write-table.ts';
 
 const rounds = 3;
 /** Batches after which the training process is killed, and those that a person would call the middle of an epoch. */
@@ -110,6 +109,7 @@ const faults: [string, (peer: Peer, weights: string) => Promise<Harmed>][] = [
   ],
 ];
 
+const write = process.argv.includes('--write');
 const peers = await allPeers();
 const speed: BenchResult = {
   title: 'The same training, undisturbed',
@@ -139,6 +139,7 @@ try {
     const of = (part: 'startUp' | 'loop' | 'total') => middle(measured.map((one) => one[part]));
     speed.rows.push([peer.name, of('startUp'), of('loop'), ratio('loop'), of('total'), ratio('total')]);
   }
+  await showResult(speed, 'peers', { write });
   for (const [fault, harm] of faults) {
     for (const [peer, [first]] of all) {
       const { recoveries, ended, batches } = await harm(peer, first?.weights ?? '');
@@ -147,13 +148,8 @@ try {
       disturbed.rows.push([fault, peer.name, batches, Number.isNaN(seconds) ? '–' : rounded(seconds, 2), ended]);
     }
   }
+  await showResult(disturbed, 'peers-faults', { write });
 } finally {
   for (const peer of peers) await peer.close();
-}
-for (const [name, result] of [['peers', speed] as const, ['peers-faults', disturbed] as const]) {
-  const table = new Table({ head: result.columns, style: { head: [], border: [] } });
-  table.push(...result.rows);
-  process.stdout.write(`\n${result.title}\n${result.about}\n${table.toString()}\n`);
-  if (process.argv.includes('--write')) await writeTable(name, result);
 }
 process.stdout.write(`${JSON.stringify({ cores: availableParallelism(), results: { peers: speed, disturbed } })}\n`);

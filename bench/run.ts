@@ -3,11 +3,11 @@
  * tables into docs/benchmarks.md.
  */
 import { availableParallelism } from 'node:os';
-import Table from 'cli-table3';
 import { concurrency } from './concurrency.ts';
 import { overhead } from './overhead.ts';
 import { recovery } from './recovery.ts';
 import type { BenchResult } from './result.ts';
+import { showResult } from './show-result.ts';
 import { snapshots } from './snapshots.ts';
 import { stop } from './stop.ts';
 import { storing } from './storing.ts';
@@ -18,7 +18,6 @@ import { webCurves } from './web-curves.ts';
 import { webList } from './web-list.ts';
 import { webLoad } from './web-load.ts';
 import { webProgress } from './web-progress.ts';
-import { writeTable } from './write-table.ts';
 
 const benches: Record<string, () => Promise<BenchResult>> = {
   overhead,
@@ -49,9 +48,6 @@ for (const [name, bench] of Object.entries(benches)) {
   process.stderr.write(`${name} …\n`);
   const result = await bench();
   results[name] = result;
-  const table = new Table({ head: result.columns, style: { head: [], border: [] } });
-  table.push(...result.rows);
-  process.stdout.write(`\n${result.title}\n${result.about}\n${table.toString()}\n`);
-  if (process.argv.includes('--write')) await writeTable(name, result);
+  await showResult(result, name, { write: process.argv.includes('--write') });
 }
 process.stdout.write(`${JSON.stringify({ cores: availableParallelism(), results })}\n`);

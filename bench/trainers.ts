@@ -3,11 +3,10 @@
  * reach. Prints tables, and last the same as one line of JSON. `--write` also puts the rows into docs/benchmarks.md.
  */
 import { availableParallelism } from 'node:os';
-import Table from 'cli-table3';
 import type { BenchResult } from './result.ts';
+import { showResult } from './show-result.ts';
 import { trainersOverhead } from './trainers-overhead.ts';
 import { trainersQuality } from './trainers-quality.ts';
-import { writeTable } from './write-table.ts';
 
 const trainers = ['pytorch', 'lightning', 'transformers', 'yolov8', 'mmdetection'];
 const parts = ['overhead', 'quality'];
@@ -36,11 +35,6 @@ for (const part of chosen(parts)) {
       ? await trainersQuality(asked)
       : await trainersOverhead(asked, pairs ? Number(pairs) : undefined);
   results[`trainers-${part}`] = result;
-  const table = new Table({ head: result.columns, style: { head: [], border: [] } });
-  table.push(...result.rows);
-  process.stdout.write(`\n${result.title}\n${result.about}\n${table.toString()}\n`);
-  if (words.includes('--write')) {
-    await writeTable(`trainers-${part}`, result, { keepOthers: true });
-  }
+  await showResult(result, `trainers-${part}`, { write: words.includes('--write'), keepOthers: true });
 }
 process.stdout.write(`${JSON.stringify({ cores: availableParallelism(), results })}\n`);

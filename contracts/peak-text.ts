@@ -1,5 +1,5 @@
 /** The most that a run took of its hosts, for people. */
-import { sizeText } from './size-text.ts';
+import { rateText, sizeText } from './size-text.ts';
 import type { SystemPeaks } from './system-metrics.ts';
 
 type Fact = [string, string];
@@ -8,14 +8,13 @@ type Fact = [string, string];
 export function peakFacts(peaks: SystemPeaks): Fact[] {
   const fact = (name: string, value: number | null, text: (value: number) => string): Fact[] =>
     value === null ? [] : [[name, text(value)]];
-  const perSecond = (bytes: number) => `${sizeText(Math.round(bytes))}/s`;
   return [
     ...fact('CPU', peaks.cpu, (cores) => `${cores.toFixed(1)} cores`),
     ...fact('Memory', peaks.memoryBytes, sizeText),
-    ...fact('Read from disk', peaks.readBytes, perSecond),
-    ...fact('Written to disk', peaks.writtenBytes, perSecond),
-    ...fact('Received by network', peaks.receivedBytes, perSecond),
-    ...fact('Sent by network', peaks.sentBytes, perSecond),
+    ...fact('Read from disk', peaks.readBytes, rateText),
+    ...fact('Written to disk', peaks.writtenBytes, rateText),
+    ...fact('Received by network', peaks.receivedBytes, rateText),
+    ...fact('Sent by network', peaks.sentBytes, rateText),
     ...peaks.gpus.flatMap(({ index, use, memoryBytes, watts, celsius }): Fact[] => {
       const told = [
         ...fact('use', use, (part) => `${Math.round(part * 100)} %`),

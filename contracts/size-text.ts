@@ -11,3 +11,6 @@ export function sizeText(bytes: number): string {
   }
   return `${value.toFixed(value < 9.95 ? 1 : 0)} ${units[unit]}`;
 }
+
+/** `1.5 GiB/s`, of bytes a second. */
+export const rateText = (bytes: number): string => `${sizeText(Math.round(bytes))}/s`;

@@ -8,17 +8,16 @@ import type { NotifySettings, Target } from './notify-settings.ts';
 import type { Delivery, ObservedRun, Observer } from './observer.ts';
 import { post, refusalOf } from './post.ts';
 import { secretAt } from './secret-reference.ts';
+import { tellEach } from './tell-each.ts';
 import { sendEvent } from './webhook.ts';
 import { keyOf } from './webhook-settings.ts';
-
-/** For one delivery, in milliseconds: one that is given up as too long would begin anew. */
-const longest = 60_000;
 
 export class Notifier implements Observer {
   readonly name: string;
   readonly kinds: readonly string[];
   readonly waitsFor: ObservedBy['waitsFor'];
   readonly #rules: readonly Rule[];
+  readonly #page: string | null;
 
   constructor(
     readonly target: string,
@@ -32,22 +31,13 @@ export class Notifier implements Observer {
     this.waitsFor = waitsForOf(this.#rules);
     this.#page = page ?? null;
   }
-  readonly #page: string | null;
 
-  async tell(
-    events: readonly ObservedEvent[],
-    run: ObservedRun,
-    { signal, onTold, onRefused }: Delivery,
-  ): Promise<void> {
-    const began = Date.now();
-    for (const event of events) {
-      if (Date.now() - began > longest) return;
-      if (isFor(this.#rules, event, run)) {
-        const refused = await send(this.to, noticeOf(event, run, this.#page), event, this.env, signal);
-        if (refused !== null) onRefused(event, refused);
-      }
-      onTold(event.seq);
-    }
+  async tell(events: readonly ObservedEvent[], run: ObservedRun, delivery: Delivery): Promise<void> {
+    await tellEach(events, delivery, async (event) =>
+      isFor(this.#rules, event, run)
+        ? send(this.to, noticeOf(event, run, this.#page), event, this.env, delivery.signal)
+        : null,
+    );
   }
 
   /** For a person who wants to know whether it arrives. Null where it was taken; a sentence otherwise. */

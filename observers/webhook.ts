@@ -6,10 +6,8 @@ import { createHmac } from 'node:crypto';
 import type { ObservedEvent } from '../contracts/observed-events.ts';
 import type { Delivery, ObservedRun, Observer } from './observer.ts';
 import { post, refusalOf } from './post.ts';
+import { tellEach } from './tell-each.ts';
 import type { WebhookSettings } from './webhook-settings.ts';
-
-/** For one delivery: one that is given up as too long would begin anew. */
-const longest = 60_000;
 
 export class Webhook implements Observer {
   readonly name = 'webhook';
@@ -22,13 +20,7 @@ export class Webhook implements Observer {
   }
 
   async tell(events: readonly ObservedEvent[], _run: ObservedRun, delivery: Delivery): Promise<void> {
-    const began = Date.now();
-    for (const event of events) {
-      if (Date.now() - began > longest) return;
-      const refused = await sendEvent(this.#settings, event, delivery.signal);
-      if (refused !== null) delivery.onRefused(event, refused);
-      delivery.onTold(event.seq);
-    }
+    await tellEach(events, delivery, (event) => sendEvent(this.#settings, event, delivery.signal));
   }
 }
 

@@ -3,8 +3,11 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { worthLink } from '../client/direct-bytes.ts';
 import { FileNotFoundError } from '../client/errors.ts';
+import type { FilesPlace } from '../client/run-files.ts';
 import { firstThatHas } from '../client/run-places.ts';
+import { batchesFile } from '../contracts/batch-rows.ts';
 import type { FolderEntry } from '../contracts/http-answers.ts';
+import { systemFile } from '../contracts/system-metrics.ts';
 import { batchColumns, noBatchRows } from './batch-columns.ts';
 import { byteRange } from './byte-range.ts';
 import { fileHeaders, mediaTypeOf } from './media-types.ts';
@@ -14,7 +17,7 @@ import { RefusedError } from './refusals.ts';
 import type { Asked, Handle } from './routes.ts';
 import { eventsInFile, withFile } from './run-events.ts';
 import { noSystemRows, systemColumns } from './system-columns.ts';
-import type { TemporalLink } from './temporal-link.ts';
+import type { Backend, TemporalLink } from './temporal-link.ts';
 
 export function fileRoutes(handle: Handle, link: TemporalLink): void {
   const places = new PlacesOfRuns();
@@ -113,44 +116,40 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
     return sendBytes(asked, backend.files.bytesWherever(further, query.path, { start, end, size }));
   });
 
-  handle('metrics', async ({ params, query }) => {
+  /** What `read` makes of a file of rows, from the first place that has it; without one, what `none` is at the nearest. */
+  async function rowsOf<T>(
+    asked: string,
+    file: string,
+    read: (files: Backend['files'], place: FilesPlace) => Promise<T | null>,
+    none: (place: FilesPlace) => T,
+  ): Promise<T> {
     const backend = await link.backend();
-    const run = await places.of(backend, params.run);
+    const run = await places.of(backend, asked);
     const [nearest] = run.places;
-    const { found } = await firstThatHas(run, `metrics.jsonl of run ${params.run}`, (at) =>
-      metricColumns(backend.files, at, query),
-    ).catch((error: unknown) => {
+    try {
+      return (await firstThatHas(run, `${file} of run ${asked}`, (at) => read(backend.files, at))).found;
+    } catch (error) {
       if (!nearest || !(error instanceof FileNotFoundError)) throw error;
-      return { found: noRows(nearest, query.after) };
-    });
-    return found;
-  });
+      return none(nearest);
+    }
+  }
 
-  handle('batches', async ({ params, query }) => {
-    const backend = await link.backend();
-    const run = await places.of(backend, params.run);
-    const [nearest] = run.places;
-    const { found } = await firstThatHas(run, `batches.jsonl of run ${params.run}`, (at) =>
-      batchColumns(backend.files, at, query),
-    ).catch((error: unknown) => {
-      if (!nearest || !(error instanceof FileNotFoundError)) throw error;
-      return { found: noBatchRows(nearest) };
-    });
-    return found;
-  });
+  handle('metrics', ({ params, query }) =>
+    rowsOf(
+      params.run,
+      'metrics.jsonl',
+      (files, at) => metricColumns(files, at, query),
+      (nearest) => noRows(nearest, query.after),
+    ),
+  );
 
-  handle('system', async ({ params, query }) => {
-    const backend = await link.backend();
-    const run = await places.of(backend, params.run);
-    const [nearest] = run.places;
-    const { found } = await firstThatHas(run, `system.jsonl of run ${params.run}`, (at) =>
-      systemColumns(backend.files, at, query.after),
-    ).catch((error: unknown) => {
-      if (!nearest || !(error instanceof FileNotFoundError)) throw error;
-      return { found: noSystemRows(nearest) };
-    });
-    return found;
-  });
+  handle('batches', ({ params, query }) =>
+    rowsOf(params.run, batchesFile, (files, at) => batchColumns(files, at, query), noBatchRows),
+  );
+
+  handle('system', ({ params, query }) =>
+    rowsOf(params.run, systemFile, (files, at) => systemColumns(files, at, query.after), noSystemRows),
+  );
 }
 
 /** A browser that saves a file. Other programs may send their token on to where they are sent, and scripts of a page may not read it there. */

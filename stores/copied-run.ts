@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { claimFile, isSameLife } from '../contracts/life.ts';
 import { type PublishedFile, receiptSchema } from '../contracts/receipt.ts';
 import { type ArtifactStore, readText, StoreError, type TransferOptions } from './artifact-store.ts';
+import { forEach } from './for-each.ts';
 import {
-  forEach,
   type Landed,
   landingOf,
   lifeOf,

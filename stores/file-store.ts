@@ -4,7 +4,6 @@
  * A file grows under a hidden name beside its final one, is flushed, read back, and renamed: under its final name there
  * is only ever a whole, verified file, whatever dies in between.
  */
-import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, link, opendir, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -23,6 +22,7 @@ import { digestFile, type FileDigest } from './file-digest.ts';
 import { codeOf, guarded, storeError } from './file-errors.ts';
 import { KnownDigests } from './known-digests.ts';
 import { isPartFile, removeIfStale, removeStaleParts, withPartFile } from './part-file.ts';
+import { sha256Hex } from './sha256.ts';
 import { markName } from './store-mark.ts';
 import { StoreRoot } from './store-root.ts';
 import {
@@ -93,8 +93,7 @@ export class FileStore implements ArtifactStore {
 
   async write(path: string, content: string | Uint8Array): Promise<PublishedFile> {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-    const digest = () =>
-      Promise.resolve({ size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') });
+    const digest = () => Promise.resolve({ size: bytes.length, sha256: sha256Hex(bytes) });
     return this.#put(path, bytes.length, digest, (sink) => sink(bytes), {});
   }
 

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import type { GoogleAuth } from 'google-auth-library';
 import type { Call } from './bucket.ts';
 import { credentialsError, gcsError, refusal } from './gcs-errors.ts';
+import { SharedClient } from './shared-client.ts';
 import { IdleSignal } from './stalled.ts';
 
 export interface GcsRequest {
@@ -25,15 +26,23 @@ export interface GcsAnswer {
 
 type Sdk = typeof import('./gcs-sdk.ts');
 let sdk: Promise<Sdk> | null = null;
-let auth: { key: string; made: GoogleAuth } | null = null;
+const load = () => {
+  sdk ??= import('./gcs-sdk.ts');
+  return sdk;
+};
 
-/** Another one for other values. */
+/** Who asks: another client for other values. */
 export const googleVariables = [
   'GOOGLE_APPLICATION_CREDENTIALS',
   'GOOGLE_CLOUD_QUOTA_PROJECT',
   'HOME',
   'CLOUDSDK_CONFIG',
 ];
+
+const credentials = new SharedClient(googleVariables, async () => {
+  const { GoogleAuth } = await load();
+  return new GoogleAuth({ scopes: 'https://www.googleapis.com/auth/devstorage.read_write' });
+});
 
 /** The answer as it comes. Throws BucketError, also for an answer that is a refusal. */
 export const openGcs = (call: Call, request: GcsRequest): Promise<GcsAnswer> => send(call, request, async (it) => it);
@@ -48,14 +57,14 @@ export const askGcs = (call: Call, request: GcsRequest): Promise<{ answer: unkno
 async function send<T>({ signal }: Call, request: GcsRequest, take: (answer: GcsAnswer) => Promise<T>): Promise<T> {
   const idle = new IdleSignal(signal);
   try {
-    sdk ??= import('./gcs-sdk.ts');
-    const { gaxios, GoogleAuth } = await sdk;
+    const { gaxios } = await load();
     const emulator = emulatorAddress();
     const url = new URL(`${emulator ?? 'https://storage.googleapis.com'}${request.path}`);
     for (const [name, value] of Object.entries(request.query ?? {}))
       if (value !== undefined) url.searchParams.set(name, String(value));
     const headers = new Headers({ 'accept-encoding': 'identity', ...request.headers });
-    if (emulator === null) await sign(headers, url, { GoogleAuth }, idle);
+    const auth = emulator === null ? await credentials.get() : null;
+    if (auth) await sign(headers, url, auth, idle);
     idle.moved();
     const answer = await gaxios.request<Readable | null>({
       url: url.href,
@@ -71,7 +80,7 @@ async function send<T>({ signal }: Call, request: GcsRequest, take: (answer: Gcs
     idle.moved();
     const body = answer.data ?? Readable.from([]);
     if (answer.status >= 200 && answer.status < 300) return await take({ headers: answer.headers, body });
-    if (answer.status === 401 || answer.status === 403) auth = null;
+    if (auth && (answer.status === 401 || answer.status === 403)) credentials.forget(auth);
     throw refusal({ status: answer.status, headers: answer.headers, text: await textOf(body) });
   } catch (error) {
     signal?.throwIfAborted();
@@ -88,23 +97,13 @@ export function emulatorAddress(): string | null {
   return (/^https?:\/\//.test(host) ? host : `http://${host}`).replace(/\/+$/, '');
 }
 
-async function sign(
-  headers: Headers,
-  url: URL,
-  { GoogleAuth }: Pick<Sdk, 'GoogleAuth'>,
-  idle: IdleSignal,
-): Promise<void> {
-  const key = JSON.stringify(googleVariables.map((name) => process.env[name]));
-  if (auth?.key !== key)
-    auth = { key, made: new GoogleAuth({ scopes: 'https://www.googleapis.com/auth/devstorage.read_write' }) };
-  const { made } = auth;
+async function sign(headers: Headers, url: URL, auth: GoogleAuth, idle: IdleSignal): Promise<void> {
   try {
     // A login service, or a metadata server, that does not answer is waited for without limit there.
-    const credentials = await idle.race(made.getRequestHeaders(url.href));
-    for (const [name, value] of credentials.entries()) headers.set(name, value);
+    const given = await idle.race(auth.getRequestHeaders(url.href));
+    for (const [name, value] of given.entries()) headers.set(name, value);
   } catch (error) {
-    // The next one looks for them anew, as after a login.
-    if (auth?.made === made) auth = null;
+    credentials.forget(auth);
     throw idle.signal.aborted ? error : credentialsError(error);
   }
 }

@@ -2,11 +2,12 @@
  * Addresses of objects that are signed for a while (Google's V4 signatures). A service account signs: by its key here, or through Google where its
  * key is not on this machine and it may sign for itself. A person's login cannot.
  */
-import { createHash } from 'node:crypto';
 import type { LinkOptions } from './bucket.ts';
 import { emulatorAddress, googleVariables } from './gcs-client.ts';
 import { credentialsError, gcsError } from './gcs-errors.ts';
 import { linkEndpoint } from './link-endpoint.ts';
+import { percentEncoded } from './percent-encoded.ts';
+import { sha256Hex } from './sha256.ts';
 import { SharedClient } from './shared-client.ts';
 import { IdleSignal } from './stalled.ts';
 
@@ -75,12 +76,12 @@ export async function signedAddress(
     'X-Goog-SignedHeaders': 'host',
     ...answer,
   })
-    .map(([name, value]) => `${encoded(name)}=${encoded(value)}`)
+    .map(([name, value]) => `${percentEncoded(name)}=${percentEncoded(value)}`)
     .sort()
     .join('&');
-  const path = `${pathname.replace(/\/+$/, '')}/${at.bucket}/${at.key.split('/').map(encoded).join('/')}`;
+  const path = `${pathname.replace(/\/+$/, '')}/${at.bucket}/${at.key.split('/').map(percentEncoded).join('/')}`;
   const request = ['GET', path, query, `host:${host}`, '', 'host', 'UNSIGNED-PAYLOAD'].join('\n');
-  const digest = createHash('sha256').update(request).digest('hex');
+  const digest = sha256Hex(request);
   const signature = await signer.sign(['GOOG4-RSA-SHA256', time, scope, digest].join('\n'));
   if (signature === null) return null;
   const hex = Buffer.from(signature, 'base64').toString('hex');
@@ -92,7 +93,3 @@ function isDenied(error: unknown): boolean {
   const { status, response } = (error ?? {}) as { status?: unknown; response?: { status?: unknown } };
   return [status, response?.status].includes(403);
 }
-
-/** As signatures have it. */
-const encoded = (text: string): string =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);

@@ -1,6 +1,6 @@
 /** The body of a request that has an object's bytes, and before them what is to be known of it. */
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { sha256Hex } from './sha256.ts';
 
 /** Bytes that are handed to the connection at once. */
 const sliceBytes = 256 << 10;
@@ -8,7 +8,7 @@ const sliceBytes = 256 << 10;
 /** `about`: JSON. `moved` is called as the connection takes more of it. */
 export function multipart(about: string, bytes: Uint8Array, contentType: string) {
   // Nothing that is in the bytes by chance.
-  const boundary = `epochal-${createHash('sha256').update(about).digest('hex')}`;
+  const boundary = `epochal-${sha256Hex(about)}`;
   const before = Buffer.from(
     [
       `--${boundary}`,

@@ -4,11 +4,12 @@
  * The name says which file it becomes and which process writes it, so that a later publish of the same file can
  * remove what a crash left without touching a copy that still grows.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readdir, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { codeOf } from './file-errors.ts';
+import { sha256Hex } from './sha256.ts';
 
 const prefix = '.epochal-part-';
 /** A part of another host, or of a process whose id was given anew, is given up after this long without a write. */
@@ -17,7 +18,7 @@ const staleMs = 60 * 60 * 1000;
 /** Parts that this process writes now. */
 const ours = new Set<string>();
 
-const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12);
+const digest = (text: string) => sha256Hex(text).slice(0, 12);
 const thisHost = digest(hostname());
 const startOf = (file: string) => `${prefix}${digest(basename(file))}-`;
 

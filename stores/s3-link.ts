@@ -1,5 +1,6 @@
 /** Addresses of objects that are signed for a while. The SDK signs them; nothing is sent. */
 import type { LinkOptions } from './bucket.ts';
+import { percentEncoded } from './percent-encoded.ts';
 import type { S3Connection } from './s3-client.ts';
 
 interface SignedRequest {
@@ -64,12 +65,8 @@ const hostOf = ({ hostname, port }: SignedRequest): string => (port === undefine
 
 function addressOf(request: SignedRequest): string {
   const query = Object.entries(request.query ?? {})
-    .flatMap(([name, value]) => [value ?? ''].flat().map((one) => `${encoded(name)}=${encoded(one)}`))
+    .flatMap(([name, value]) => [value ?? ''].flat().map((one) => `${percentEncoded(name)}=${percentEncoded(one)}`))
     .sort()
     .join('&');
   return `${request.protocol}//${hostOf(request)}${request.path}?${query}`;
 }
-
-/** As signatures have it. */
-const encoded = (text: string): string =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);

@@ -4,7 +4,8 @@ import { checkpointManifestSchema } from '../contracts/checkpoint.ts';
 import { isSameLife } from '../contracts/life.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
 import { type ArtifactStore, DamagedError, StoreError, type TransferOptions } from './artifact-store.ts';
-import { forEach, type Landed, lifeOf, manifestsOf, parsed, type StoredRun, textOf } from './stored-runs.ts';
+import { forEach } from './for-each.ts';
+import { type Landed, lifeOf, manifestsOf, parsed, type StoredRun, textOf } from './stored-runs.ts';
 import { isSame, shownDigest } from './whole-file.ts';
 
 /** Files that are asked for at once: most are small, and each takes a request or two. */

@@ -1,5 +1,4 @@
 /** A run that resumes from a checkpoint of another one: found through that run's receipt, fetched, verified. */
-import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
@@ -15,6 +14,7 @@ import type { Materials } from '../contracts/receipt-facts.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { type ArtifactStore, readText } from '../stores/artifact-store.ts';
 import { openFolder } from '../stores/open-store.ts';
+import { sha256Hex } from '../stores/sha256.ts';
 import { fetchCheckpoint, isWhole, type Resume } from './checkpoints.ts';
 import type { RunFolder } from './run-folders.ts';
 import { parseJson } from './run-report.ts';
@@ -123,7 +123,7 @@ export async function startedFrom(wanted: ContinueFrom, { name }: CheckpointMani
   const manifest = await store.read(`${output}/checkpoints/${name}/checkpoint.json`);
   if (manifest === null) return null;
   const claim = parseJson(claimSchema, (await readText(store, `${output}/${claimFile}`)) ?? '');
-  const sha256 = createHash('sha256').update(manifest).digest('hex');
+  const sha256 = sha256Hex(manifest);
   return { run: claim?.run ?? output, life: claim?.life.chain[0] ?? null, checkpoint: name, sha256 };
 }
 

@@ -2,7 +2,6 @@
  * Data sets that this host offers: the folders in its data set folders, told what they are by the Python readers that
  * the trainers use, too. What they find is kept as an index in the cache folder until the data set changes.
  */
-import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { mkdir, open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
@@ -18,6 +17,7 @@ import {
   dataSetKindSchema,
 } from '../contracts/data-set.ts';
 import type { StoredPart } from '../stores/artifact-store.ts';
+import { sha256Hex } from '../stores/sha256.ts';
 import { inGroups } from './in-groups.ts';
 import { ensureEnvironment } from './python-environments.ts';
 import { runProgram } from './run-program.ts';
@@ -164,7 +164,7 @@ export class DataSets {
 
 const problemSchema = z.object({ problem: z.string() });
 
-const idOf = (path: string) => createHash('sha256').update(path).digest('hex').slice(0, 16);
+const idOf = (path: string) => sha256Hex(path).slice(0, 16);
 
 async function foldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);

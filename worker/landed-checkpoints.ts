@@ -2,7 +2,7 @@
 import { isFallback, type LedgerEntry } from '../contracts/checkpoint.ts';
 import type { PublishedFile, Receipt } from '../contracts/receipt.ts';
 import type { ArtifactStore, TransferOptions } from '../stores/artifact-store.ts';
-import { forEach } from '../stores/stored-runs.ts';
+import { forEach } from '../stores/for-each.ts';
 import { manifestOf, putAside, storeCheckpoint, storedFiles, wholeInStore } from './checkpoints.ts';
 import type { RunFolder } from './run-folders.ts';
 

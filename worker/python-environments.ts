@@ -7,7 +7,7 @@
  * whatever happens to us, keeps two processes from building the same thing twice. Were it lost, they would build two
  * environments beside each other, and both would be whole.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { packageFolder } from '../contracts/package-folder.ts';
+import { sha256Hex } from '../stores/sha256.ts';
 import { lockFile } from './file-lock.ts';
 import { cacheFolder } from './machine-folders.ts';
 import { installerEnvironment } from './program-environment.ts';
@@ -160,7 +161,7 @@ interface EnvironmentAddress {
 
 function environmentAt(python: PythonInterpreter, requirements: readonly string[]): EnvironmentAddress {
   const said = JSON.stringify([python.version, process.platform, process.arch, [...requirements].sort()]);
-  const key = createHash('sha256').update(said).digest('hex').slice(0, 16);
+  const key = sha256Hex(said).slice(0, 16);
   const parent = join(cacheFolder(), 'python');
   return { parent, key, pointer: join(parent, `${key}.json`) };
 }

@@ -88,7 +88,8 @@ export class RunFolders {
   }
 
   async remove(place: string): Promise<void> {
-    await rm(this.of(place).path, { recursive: true, force: true });
+    // A supervisor on its own may be writing how its trainer ended, in one file and a rename: such a folder is not empty.
+    await rm(this.of(place).path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 }
 

@@ -1,5 +1,5 @@
 /** The receipt in the store, and the facts that are not its run's to know. Whatever lands a run, this writes it: here it can be signed. */
-import { createHash } from 'node:crypto';
+
 import type { DataSummary } from '../contracts/data-report.ts';
 import type { Life } from '../contracts/life.ts';
 import { sha256 } from '../contracts/names.ts';
@@ -8,6 +8,7 @@ import type { Materials, ReceiptFacts } from '../contracts/receipt-facts.ts';
 import type { SystemPeaks } from '../contracts/system-metrics.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 import { fileList } from '../stores/file-list.ts';
+import { sha256Hex } from '../stores/sha256.ts';
 import type { RunFolder } from './run-folders.ts';
 import { readMaterials } from './trainer-materials.ts';
 
@@ -44,7 +45,7 @@ export async function factsOf(landed: Landed): Promise<ReceiptFacts> {
     materials: { ...known, config: config.sha256, data: sha256.safeParse(data?.splitSha256).data ?? known.data },
     ...(system ? { system } : {}),
     proofs: proofsOf(store, output, [...checkpoints.flatMap((checkpoint) => checkpoint.files), ...files]),
-    filesSha256: createHash('sha256').update(fileList(files)).digest('hex'),
+    filesSha256: sha256Hex(fileList(files)),
   };
 }
 

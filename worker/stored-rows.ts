@@ -15,6 +15,9 @@ export interface StoredRows {
   output: string;
 }
 
+/** Of a run that is published: its folder is null where the host that had it is gone. */
+type LandingRows = Omit<StoredRows, 'folder'> & { folder: RunFolder | null };
+
 /** `metrics.jsonl` with a row for each of the first `epochs` epochs, from here and the store; `first` goes before. */
 export async function restoreRows(
   { folder, store, output }: StoredRows,
@@ -113,7 +116,7 @@ export function mergedBatchRows(texts: readonly (string | null)[], position?: Po
  * where that of the run folder can be published as it is, or there is none. Nothing is written in the run folder: its disk may be full.
  */
 export async function cutBatchRows(
-  { folder, store, output }: Omit<StoredRows, 'folder'> & { folder: RunFolder | null },
+  { folder, store, output }: LandingRows,
   position: Position,
 ): Promise<PublishedFile | null> {
   const local = folder && (await readIfThere(folder.batches, mostBatchBytes));
@@ -137,11 +140,7 @@ function areUpTo(text: string, position: Position): boolean {
  * What of it is published, by its peaks; null where nobody measured. `file`: it is not in the run folder, but the host before left it in the
  * store; written once more, so that the receipt names it.
  */
-export async function storedSystemRows({
-  folder,
-  store,
-  output,
-}: Omit<StoredRows, 'folder'> & { folder: RunFolder | null }): Promise<{
+export async function storedSystemRows({ folder, store, output }: LandingRows): Promise<{
   peaks: SystemPeaks | null;
   file: PublishedFile | null;
 }> {

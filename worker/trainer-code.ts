@@ -1,10 +1,10 @@
 /** Which code a session trains with, as git and its Python environment tell. */
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { Materials } from '../contracts/receipt-facts.ts';
 import { digestFile } from '../stores/file-digest.ts';
+import { sha256Hex } from '../stores/sha256.ts';
 import { type RunFolder, replaceFile } from './run-folders.ts';
 import { runProgram } from './run-program.ts';
 import { parseJson } from './run-report.ts';
@@ -55,7 +55,7 @@ export async function keepCode(folder: RunFolder, file: string, python: string):
       () => true,
       () => false,
     ));
-  return { code, entry, packages: isKept ? createHash('sha256').update(packages).digest('hex') : null };
+  return { code, entry, packages: isKept ? sha256Hex(packages) : null };
 }
 
 type Code = NonNullable<Materials['code']>;

@@ -102,7 +102,10 @@ export class FaultHosts {
     for (const worker of this.workers) await worker.kill();
     await this.connection.close();
     // EPOCHAL_KEEP_FAULTS leaves everything for a person to look at.
-    if (!process.env.EPOCHAL_KEEP_FAULTS) await rm(this.folder, { recursive: true, force: true });
+    if (!process.env.EPOCHAL_KEEP_FAULTS) {
+      // Supervisors whose worker was killed may be writing their last file.
+      await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    }
   }
 }
 

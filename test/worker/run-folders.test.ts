@@ -1,11 +1,13 @@
 /** What of a run folder matters to its host alone, and which data folders are read at all. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { makePrivate } from '../../worker/private-folder.ts';
 import { appendToFile, hostId, isBookkeeping, OtherLayout, RunFolders, readIfThere } from '../../worker/run-folders.ts';
+import { until } from '../support/until.ts';
 
 describe('bookkeeping, which is never published,', () => {
   it.each(['lock', 'session.json', 'start/weights.json', 'run.json.1a2b.tmp', 'ranks-x_1/rank-1.json'])(
@@ -38,6 +40,20 @@ it.each([{}, { layout: 3 }])(
     expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ host: 'gpu-1', layout: 2 });
   },
 );
+
+it('a folder in which another process still writes its last files is removed all the same', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'epochal-folders-'));
+  onTestFinished(() => rm(data, { recursive: true, force: true }));
+  const folders = new RunFolders(data);
+  const { path } = await folders.make('theirs');
+  const writes = 'i=0; while [ $i -lt 2000 ] && : > "$1/$i"; do i=$((i+1)); done';
+  const writer = spawn('sh', ['-c', writes, 'sh', path], { stdio: 'ignore' });
+  const ended = once(writer, 'exit');
+  await until('it writes', async () => (await readIfThere(join(path, '0'))) !== null);
+  await folders.remove('theirs');
+  expect(await folders.list()).toEqual([]);
+  await ended;
+});
 
 it('the data folder and the logs of a run are closed to others; a folder of all users is refused as it is', async () => {
   const data = await mkdtemp(join(tmpdir(), 'epochal-private-'));

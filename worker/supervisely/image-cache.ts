@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { sizeText } from '../../contracts/size-text.ts';
 import { BucketError } from '../../stores/bucket.ts';
+import { sha256Hex } from '../../stores/sha256.ts';
 import type { ProjectImage } from './project-api.ts';
 
 /** Of an image whose size nobody says, or says wrongly: a server that never ends would fill the disk. */
@@ -22,9 +23,7 @@ export class ImageCache {
   pathOf({ hash, id, link, updatedAt }: ProjectImage, server: string): string {
     const sha256 = hexOf(hash);
     if (sha256 !== null) return join(this.folder, sha256.slice(0, 2), sha256);
-    const key = createHash('sha256')
-      .update(JSON.stringify([server, id, hash, link, updatedAt]))
-      .digest('hex');
+    const key = sha256Hex(JSON.stringify([server, id, hash, link, updatedAt]));
     return join(this.folder, 'unhashed', key);
   }
 

@@ -1,10 +1,11 @@
 /** Downloads a project of images into a folder: first its annotations, then the images that the cache does not have. */
-import { createHash } from 'node:crypto';
 import { copyFile, link, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BucketError } from '../../stores/bucket.ts';
 import { codeOf } from '../../stores/file-errors.ts';
+import { forEach } from '../../stores/for-each.ts';
 import { withRetries } from '../../stores/retries.ts';
+import { sha256Hex } from '../../stores/sha256.ts';
 import { IdleSignal } from '../../stores/stalled.ts';
 import { teamFilesError } from '../../stores/team-files-errors.ts';
 import { DataSetProblem } from '../data-sets.ts';
@@ -77,46 +78,44 @@ export class ProjectDownload {
       }
     }
     if (this.#placed.length === 0) throw new DataSetProblem(`project ${project} has no images`);
-    return sha256(this.#lines.sort().join('\n')).slice(0, 16);
+    return sha256Hex(this.#lines.sort().join('\n')).slice(0, 16);
   }
 
   /** Links to all images, of which the cache has those that came before. */
   async images(folder: string, cache: ImageCache, server: string): Promise<void> {
     const total = this.#placed.length;
-    let [done, next] = [0, 0];
+    let done = 0;
     const tell = () => this.options.onProgress(`${this.#doing}: images`, { done, total });
     tell();
     const failed = new AbortController();
     const signal = AbortSignal.any([this.options.signal, failed.signal]);
-    const work = async () => {
-      for (let one = this.#placed[next++]; one; one = this.#placed[next++]) {
-        signal.throwIfAborted();
-        const from = cache.pathOf(one.image, server);
-        if (!(await cache.has(from, one.image))) await this.#fetch(one.image, from, cache, signal);
-        await place(from, join(folder, one.path)).catch(async (error: unknown) => {
-          // Another worker has just removed what nobody had any longer.
-          if (codeOf(error) !== 'ENOENT') throw error;
-          await this.#fetch(one.image, from, cache, signal);
-          await place(from, join(folder, one.path));
-        });
-        // Others may remove what an attempt left that nobody is at.
-        const now = new Date();
-        await utimes(folder, now, now);
-        done += 1;
-        tell();
-      }
+    const bring = async ({ image, path }: PlacedImage) => {
+      signal.throwIfAborted();
+      const from = cache.pathOf(image, server);
+      if (!(await cache.has(from, image))) await this.#fetch(image, from, cache, signal);
+      await place(from, join(folder, path)).catch(async (error: unknown) => {
+        // Another worker has just removed what nobody had any longer.
+        if (codeOf(error) !== 'ENOENT') throw error;
+        await this.#fetch(image, from, cache, signal);
+        await place(from, join(folder, path));
+      });
+      // Others may remove what an attempt left that nobody is at.
+      const now = new Date();
+      await utimes(folder, now, now);
+      done += 1;
+      tell();
     };
-    const workers = Array.from({ length: imagesAtOnce }, () =>
-      work().catch((error: unknown) => {
-        failed.abort(error);
-        throw error;
-      }),
-    );
-    await Promise.allSettled(workers);
-    await Promise.all(workers).catch(() => {
+    try {
+      await forEach(this.#placed, imagesAtOnce, (one) =>
+        bring(one).catch((error: unknown) => {
+          failed.abort(error);
+          throw error;
+        }),
+      );
+    } catch (error) {
       this.options.signal.throwIfAborted();
-      throw failed.signal.reason;
-    });
+      throw error;
+    }
   }
 
   async #fetch(image: ProjectImage, path: string, cache: ImageCache, signal: AbortSignal): Promise<void> {
@@ -145,7 +144,7 @@ export class ProjectDownload {
 
   async #write(folder: string, path: string, content: unknown): Promise<void> {
     const text = canonical(content);
-    this.#lines.push(`${sha256(text)} ${path}`);
+    this.#lines.push(`${sha256Hex(text)} ${path}`);
     await writeFile(join(folder, path), text, { mode: 0o444 });
   }
 }
@@ -162,5 +161,3 @@ const place = (from: string, to: string): Promise<void> =>
     if (!noLink.includes(codeOf(error) ?? '')) throw error;
     return copyFile(from, to);
   });
-
-export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

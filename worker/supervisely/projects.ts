@@ -7,13 +7,14 @@ import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectAddressOf, readProjectAddress } from '../../contracts/project-address.ts';
 import { asStoreError, patient, type RetryPolicy } from '../../stores/retries.ts';
+import { sha256Hex } from '../../stores/sha256.ts';
 import { superviselySettings } from '../../stores/team-files-settings.ts';
 import { DataSetProblem } from '../data-sets.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import { runProgram } from '../run-program.ts';
 import { ImageCache } from './image-cache.ts';
 import { ProjectApi } from './project-api.ts';
-import { type DownloadOptions, ProjectDownload, sha256 } from './project-download.ts';
+import { type DownloadOptions, ProjectDownload } from './project-download.ts';
 
 export interface ProjectFolder {
   path: string;
@@ -53,7 +54,7 @@ export class SuperviselyProjects {
       throw asStoreError(`cannot read project ${project}`, error);
     });
     // Of another server it is another project.
-    const folder = join(this.folder, `${sha256(api).slice(0, 12)}-${project}`);
+    const folder = join(this.folder, `${sha256Hex(api).slice(0, 12)}-${project}`);
     const there = async (): Promise<ProjectFolder | null> => {
       const isHere = version !== null && (await isThere(join(folder, version)));
       return isHere ? { path: join(folder, version), address: projectAddressOf(project, version) } : null;

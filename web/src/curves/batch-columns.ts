@@ -1,34 +1,24 @@
 /** What the batches of a run logged, kept up to date; and where they are on each axis. */
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
 import type { BatchColumns, MetricColumns } from '../../../contracts/http-answers.ts';
 import { call } from '../api/call.ts';
+import { type ColumnsSource, joinedMetrics, useColumns } from './use-columns.ts';
 
 /** What the horizontal axis tells. */
 export type CurveX = 'epochs' | 'steps' | 'time';
 
+const source: ColumnsSource<BatchColumns> = {
+  name: 'batches',
+  everyMs: 3_000,
+  ask: (run, after, signal) => call('batches', { params: { run }, query: { after }, signal }),
+  last: ({ at }) => at.at(-1),
+  joined: (before, more) => (follows(before, more) ? joinedBatches(before, more) : null),
+  // What the run has not kept is gone by then.
+  isCutAtEnd: true,
+};
+
 /** `isWritten`: there is, or was, a session. */
-export function useBatchColumns(run: string, isOver: boolean, isWritten: boolean) {
-  const queries = useQueryClient();
-  const queryKey = ['batches', run];
-  // One more time after the end: what the run has not kept is gone by then.
-  useEffect(() => {
-    if (isOver) void queries.resetQueries({ queryKey: ['batches', run] });
-  }, [queries, run, isOver]);
-  return useQuery({
-    queryKey,
-    enabled: isWritten,
-    queryFn: async ({ signal }): Promise<BatchColumns> => {
-      const before = queries.getQueryData<BatchColumns>(queryKey);
-      const last = before?.at.at(-1);
-      if (!before || last === undefined) return call('batches', { params: { run }, signal });
-      const more = await call('batches', { params: { run }, query: { after: last }, signal });
-      return follows(before, more) ? joinedBatches(before, more) : call('batches', { params: { run }, signal });
-    },
-    refetchInterval: isOver ? false : 3_000,
-    staleTime: isOver ? 30_000 : 0,
-  });
-}
+export const useBatchColumns = (run: string, isOver: boolean, isWritten: boolean) =>
+  useColumns(source, run, isOver, isWritten);
 
 /** False where the run went back, and trained some batches again. */
 export function follows(before: BatchColumns, more: BatchColumns): boolean {
@@ -38,25 +28,17 @@ export function follows(before: BatchColumns, more: BatchColumns): boolean {
   return epoch > lastEpoch || (epoch === lastEpoch && batch > lastBatch);
 }
 
-const missing = (count: number): null[] => new Array<null>(count).fill(null);
-
 export function joinedBatches(before: BatchColumns, more: BatchColumns): BatchColumns {
   if (more.epoch.length === 0) return before;
-  const names = [...new Set([...Object.keys(before.metrics), ...Object.keys(more.metrics)])];
   return {
     source: more.source,
     epoch: [...before.epoch, ...more.epoch],
     batch: [...before.batch, ...more.batch],
     batches: [...before.batches, ...more.batches],
     at: [...before.at, ...more.at],
-    metrics: Object.fromEntries(
-      names.map((name) => [
-        name,
-        [
-          ...(before.metrics[name] ?? missing(before.epoch.length)),
-          ...(more.metrics[name] ?? missing(more.epoch.length)),
-        ],
-      ]),
+    metrics: joinedMetrics(
+      { metrics: before.metrics, length: before.epoch.length },
+      { metrics: more.metrics, length: more.epoch.length },
     ),
     all: before.all && more.all,
   };

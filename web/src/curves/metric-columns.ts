@@ -1,38 +1,27 @@
-/** Metrics of every epoch of a run, kept up to date: asks for what came since, and for all again after a step back. */
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
+/** Metrics of every epoch of a run, kept up to date. */
 import type { MetricColumns } from '../../../contracts/http-answers.ts';
 import { call } from '../api/call.ts';
+import { type ColumnsSource, joinedMetrics, useColumns } from './use-columns.ts';
+
+const source: ColumnsSource<MetricColumns> = {
+  name: 'metrics',
+  everyMs: 1_500,
+  ask: (run, after, signal) => call('metrics', { params: { run }, query: { after }, signal }),
+  last: ({ epoch }) => epoch.at(-1),
+  joined: (before, more) => {
+    const last = before.epoch.at(-1) ?? 0;
+    // Fewer epochs than there were: the run went back, and trained some again.
+    const hasGoneBack = more.total < last || (more.epoch[0] !== undefined && more.epoch[0] <= last);
+    return hasGoneBack ? null : joined(before, more);
+  },
+};
 
 /** `isWritten`: an epoch is complete, so that there is something to ask for. */
-export function useMetricColumns(run: string, isOver: boolean, isWritten: boolean) {
-  const queries = useQueryClient();
-  const queryKey = ['metrics', run];
-  // One more time after the end: the last epoch's row may have come with it.
-  useEffect(() => {
-    if (isOver) void queries.invalidateQueries({ queryKey: ['metrics', run] });
-  }, [queries, run, isOver]);
-  return useQuery({
-    queryKey,
-    enabled: isWritten,
-    queryFn: async ({ signal }): Promise<MetricColumns> => {
-      const before = queries.getQueryData<MetricColumns>(queryKey);
-      const last = before?.epoch.at(-1);
-      if (!before || last === undefined) return call('metrics', { params: { run }, signal });
-      const more = await call('metrics', { params: { run }, query: { after: last }, signal });
-      // Fewer epochs than there were: the run went back, and trained some again.
-      const hasGoneBack = more.total < last || (more.epoch[0] !== undefined && more.epoch[0] <= last);
-      return hasGoneBack ? call('metrics', { params: { run }, signal }) : joined(before, more);
-    },
-    refetchInterval: isOver ? false : 1_500,
-    staleTime: isOver ? 30_000 : 0,
-  });
-}
+export const useMetricColumns = (run: string, isOver: boolean, isWritten: boolean) =>
+  useColumns(source, run, isOver, isWritten);
 
 export function joined(before: MetricColumns, more: MetricColumns): MetricColumns {
   if (more.epoch.length === 0) return before;
-  const names = new Set([...Object.keys(before.metrics), ...Object.keys(more.metrics)]);
-  const missing = (count: number): null[] => new Array<null>(count).fill(null);
   return {
     source: more.source,
     total: more.total,
@@ -40,14 +29,9 @@ export function joined(before: MetricColumns, more: MetricColumns): MetricColumn
     at: [...before.at, ...more.at],
     seconds: [...before.seconds, ...more.seconds],
     batches: [...before.batches, ...more.batches],
-    metrics: Object.fromEntries(
-      [...names].map((name) => [
-        name,
-        [
-          ...(before.metrics[name] ?? missing(before.epoch.length)),
-          ...(more.metrics[name] ?? missing(more.epoch.length)),
-        ],
-      ]),
+    metrics: joinedMetrics(
+      { metrics: before.metrics, length: before.epoch.length },
+      { metrics: more.metrics, length: more.epoch.length },
     ),
     all: before.all && more.all,
   };

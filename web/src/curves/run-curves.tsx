@@ -26,6 +26,7 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
   const { data, error, isLoading } = useMetricColumns(run, closedAt !== null, (details.view?.position.epoch ?? 0) > 0);
   const groups = groupCurves(Object.keys(data?.metrics ?? {}));
   const isEmpty = !data || data.epoch.length === 0;
+  const x = data ? xOf(data, look) : [];
   const hasSession = details.view !== null && (details.view.session !== null || details.view.position.epoch > 0);
   const batches = useBatchColumns(run, closedAt !== null, hasSession && !isCompact).data;
   const hasBatches = batches !== undefined && batches.epoch.length > 0 && !isCompact;
@@ -52,7 +53,7 @@ export function RunCurves({ details, trace, isCompact = false }: RunCurvesProps)
       <SimpleGrid cols={{ base: 1, md: 2 }}>
         {!isEmpty &&
           (isCompact ? groups.slice(0, 2) : groups).map((group) => (
-            <EpochPlot key={group.title} group={group} columns={data} look={look} run={run} />
+            <GroupPlot key={group.title} group={group} x={x} metrics={data.metrics} look={look} run={run} />
           ))}
         {!isEmpty && !isCompact && <ThroughputPlot columns={data} look={look} run={run} />}
         {hasBatches && <BatchPlots columns={batches} epochs={data} look={look} run={run} />}
@@ -70,13 +71,6 @@ export function NotAllMetrics() {
       Only the first 500 metrics are shown. metrics.jsonl, in the Files tab, has all of them.
     </Text>
   );
-}
-
-interface EpochPlotProps {
-  group: CurveGroup;
-  columns: MetricColumns;
-  look: CurveLook;
-  run: string;
 }
 
 const xOf = (columns: MetricColumns, look: CurveLook): number[] => {
@@ -98,14 +92,25 @@ function curvesOf(group: CurveGroup, metrics: MetricColumns['metrics'], look: Cu
   });
 }
 
-function EpochPlot({ group, columns, look, run }: EpochPlotProps) {
+interface GroupPlotProps {
+  group: CurveGroup;
+  /** Whose they are. */
+  of?: 'epochs' | 'batches';
+  x: number[];
+  metrics: MetricColumns['metrics'];
+  look: CurveLook;
+  run: string;
+}
+
+function GroupPlot({ group, of = 'epochs', x, metrics, look, run }: GroupPlotProps) {
+  const { title } = group;
   return (
-    <PlotCard title={group.title}>
+    <PlotCard title={of === 'batches' ? `${title}, batches` : title}>
       <CurvePlot
-        label={`${group.title} by ${xNames[look.x]}`}
-        x={xOf(columns, look)}
+        label={`${title}${of === 'batches' ? ' of batches' : ''} by ${xNames[look.x]}`}
+        x={x}
         xLabel={xNames[look.x]}
-        curves={curvesOf(group, columns.metrics, look)}
+        curves={curvesOf(group, metrics, look)}
         isTime={look.x === 'time'}
         isLog={look.isLog}
         syncKey={run}
@@ -114,7 +119,7 @@ function EpochPlot({ group, columns, look, run }: EpochPlotProps) {
   );
 }
 
-function ThroughputPlot({ columns, look, run }: Omit<EpochPlotProps, 'group'>) {
+function ThroughputPlot({ columns, look, run }: { columns: MetricColumns; look: CurveLook; run: string }) {
   const rate = columns.batches.map((batches, index) => {
     const seconds = columns.seconds[index] ?? 0;
     return seconds > 0 ? batches / seconds : null;
@@ -145,17 +150,7 @@ interface BatchPlotsProps {
 function BatchPlots({ columns, epochs, look, run }: BatchPlotsProps) {
   const x = batchX(columns, look.x, epochs);
   return groupCurves(Object.keys(columns.metrics)).map((group) => (
-    <PlotCard key={group.title} title={`${group.title}, batches`}>
-      <CurvePlot
-        label={`${group.title} of batches by ${xNames[look.x]}`}
-        x={x}
-        xLabel={xNames[look.x]}
-        curves={curvesOf(group, columns.metrics, look)}
-        isTime={look.x === 'time'}
-        isLog={look.isLog}
-        syncKey={run}
-      />
-    </PlotCard>
+    <GroupPlot key={group.title} group={group} of="batches" x={x} metrics={columns.metrics} look={look} run={run} />
   ));
 }
 

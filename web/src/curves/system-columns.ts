@@ -1,36 +1,24 @@
 /** What a run took of its hosts, kept up to date; and its curves. */
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
 import type { SystemColumns } from '../../../contracts/http-answers.ts';
-import { sizeText } from '../../../contracts/size-text.ts';
+import { rateText, sizeText } from '../../../contracts/size-text.ts';
 import { call } from '../api/call.ts';
 import { formatMetric, formatPercent } from '../formatting.ts';
+import { type ColumnsSource, joinedValues, useColumns } from './use-columns.ts';
+
+const source: ColumnsSource<SystemColumns> = {
+  name: 'system',
+  everyMs: 5_000,
+  ask: (run, after, signal) => call('system', { params: { run }, query: { after }, signal }),
+  last: ({ at }) => at.at(-1),
+  // Rows that were joined since are still here as they were before: finer.
+  joined: joinedSystem,
+};
 
 /** `isMeasured`: there is, or was, a session. */
-export function useSystemColumns(run: string, isOver: boolean, isMeasured: boolean) {
-  const queries = useQueryClient();
-  const queryKey = ['system', run];
-  // One more time after the end: the last row comes with it.
-  useEffect(() => {
-    if (isOver) void queries.invalidateQueries({ queryKey: ['system', run] });
-  }, [queries, run, isOver]);
-  return useQuery({
-    queryKey,
-    enabled: isMeasured,
-    queryFn: async ({ signal }): Promise<SystemColumns> => {
-      const before = queries.getQueryData<SystemColumns>(queryKey);
-      const last = before?.at.at(-1);
-      if (!before || last === undefined) return call('system', { params: { run }, signal });
-      // Rows that were joined since are still here as they were before: finer.
-      return joinedSystem(before, await call('system', { params: { run }, query: { after: last }, signal }));
-    },
-    refetchInterval: isOver ? false : 5_000,
-    staleTime: isOver ? 30_000 : 0,
-  });
-}
+export const useSystemColumns = (run: string, isOver: boolean, isMeasured: boolean) =>
+  useColumns(source, run, isOver, isMeasured);
 
 type Amounts = (number | null)[];
-const missing = (count: number): null[] => new Array<null>(count).fill(null);
 
 export function joinedSystem(before: SystemColumns, more: SystemColumns): SystemColumns {
   if (more.at.length === 0) return before;
@@ -47,10 +35,8 @@ export function joinedSystem(before: SystemColumns, more: SystemColumns): System
     sentBytes: [...before.sentBytes, ...more.sentBytes],
     gpus: indices.map((index) => {
       const [one, other] = [before, more].map(({ gpus }) => gpus.find((gpu) => gpu.index === index));
-      const both = (name: 'use' | 'memoryBytes' | 'watts' | 'celsius') => [
-        ...(one?.[name] ?? missing(before.at.length)),
-        ...(other?.[name] ?? missing(more.at.length)),
-      ];
+      const both = (name: 'use' | 'memoryBytes' | 'watts' | 'celsius') =>
+        joinedValues(one?.[name], before.at.length, other?.[name], more.at.length);
       return {
         index,
         use: both('use'),
@@ -67,8 +53,6 @@ export interface SystemCurves {
   curves: { label: string; values: Amounts }[];
   formatValue: (value: number) => string;
 }
-
-const perSecond = (bytes: number) => `${sizeText(Math.round(bytes))}/s`;
 
 /** Without those that nobody told, and with a gap where nothing was measured: between two sessions. `x` is in seconds since 1970. */
 export function systemCurves(columns: SystemColumns): { x: number[]; plots: SystemCurves[] } {
@@ -93,7 +77,7 @@ export function systemCurves(columns: SystemColumns): { x: number[]; plots: Syst
         ['read', columns.readBytes],
         ['written', columns.writtenBytes],
       ],
-      perSecond,
+      rateText,
     ],
     [
       'Network of the host',
@@ -101,7 +85,7 @@ export function systemCurves(columns: SystemColumns): { x: number[]; plots: Syst
         ['received', columns.receivedBytes],
         ['sent', columns.sentBytes],
       ],
-      perSecond,
+      rateText,
     ],
   ];
   return {
