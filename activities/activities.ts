@@ -15,6 +15,7 @@ import { stopTrainer } from './stop-trainer.ts';
 import { surveyHost, surveyStore } from './survey.ts';
 import { tellObserver } from './tell-observer.ts';
 import { trainEpoch } from './train-epoch.ts';
+import { trainerMaterials } from './trainer-materials.ts';
 
 const runFiles = (host: Host) => ({
   listRunFiles: listRunFiles(host),
@@ -58,6 +59,7 @@ export const hostControlActivities = (host: Host) => ({
   listData: listData(host),
   removeData: removeData(host),
   publishData: publishData(host),
+  trainerMaterials: trainerMaterials(host),
   listDataSets: listDataSets(host),
   dataSetDetails: dataSetDetails(host),
   dataSetItems: dataSetItems(host),

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { ActivityExecutionFailedError, type ActivityHandle, TimeoutFailure } from '@temporalio/client';
 import { z } from 'zod';
+import { type HostMaterials, hostMaterialsSchema, type MaterialsQuestion } from '../contracts/host-materials.ts';
 import {
   type CheckedConfig,
   type CheckQuestion,
@@ -86,6 +87,16 @@ export class WorkerQuestions {
       args: [],
       answer: hostStatusSchema,
       summary: 'status',
+    });
+  }
+
+  materials(host: string, question: MaterialsQuestion): Promise<HostMaterials> {
+    return this.ask({
+      ...this.hostQuestion(host),
+      activity: 'trainerMaterials',
+      args: [question],
+      answer: hostMaterialsSchema,
+      summary: `what ${question.trainer} is made of`,
     });
   }
 

@@ -175,6 +175,12 @@ export const runConfigSchema = z.strictObject({
     .describe(
       "Where results go: an absolute path, a `file:` address, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX` or `teamfiles:/FOLDER`. If omitted: the host's default store.",
     ),
+  code: z
+    .enum(['diff', 'none'])
+    .optional()
+    .describe(
+      'What is published of the uncommitted changes in the repository of the trainer: `diff`, those of tracked files, up to 1 MiB, as `code.diff`; `none`, nothing. If omitted: `diff`. Files that look as if they held secrets are left out, and those that `.gitattributes` marks `-diff` are told by name and digest.',
+    ),
   storeIdentity: z
     .string()
     .min(1)

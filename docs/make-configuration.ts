@@ -40,6 +40,7 @@ export const examples: Record<string, unknown> = {
   priority: 2,
   fairnessKey: 'team-vision',
   store: '/mnt/results',
+  code: 'none',
   'continueFrom.run': 'digits-narrow-layers',
   'continueFrom.outputFolder': '/mnt/results/experiments/handwriting/digits-narrow-layers',
   'continueFrom.checkpoint': 'best',

@@ -174,6 +174,7 @@ export class Sessions {
       const materials = await keepMaterials(folder, program, resume?.from ?? null, {
         python,
         driver: this.#host.devices.driver,
+        config: input.config,
       });
       await writeSessionFile(input, begun, resume, { data, socket });
       const memoryBefore = await gpuMemory;

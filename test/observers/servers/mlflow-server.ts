@@ -52,13 +52,23 @@ async function start(folder: string, signal: AbortSignal): Promise<RunningServer
   const lines = [
     ...['[mlflow]', 'default_permission = READ', `database_uri = sqlite:///${folder}/auth.sqlite`],
     ...[`admin_username = ${user}`, 'authorization_function = mlflow.server.auth:authenticate_request_basic_auth'],
+    // A password takes it longer to compare than all else of a request.
+    'auth_cache_ttl_seconds = 3600',
   ];
   await writeFile(settings, `${lines.join('\n')}\n`);
-  const store = ['--backend-store-uri', `sqlite:///${folder}/mlflow.sqlite`, '--artifacts-destination', folder];
-  const args = (port: number) => ['--app-name', 'basic-auth', ...store, '--port', `${port}`, '--workers', '1'];
-  const environment = { MLFLOW_AUTH_CONFIG_PATH: settings, MLFLOW_AUTH_ADMIN_PASSWORD: password };
-  const own = { MLFLOW_DISABLE_TELEMETRY: 'true', MLFLOW_FLASK_SERVER_SECRET_KEY: randomUUID() };
-  const server = await startServer('MLflow', await mlflowProgram(), args, { ...environment, ...own }, 'http', signal);
+  const args = (port: number) => ['--host', '127.0.0.1', '--port', `${port}`];
+  const environment = {
+    MLFLOW_AUTH_CONFIG_PATH: settings,
+    MLFLOW_AUTH_ADMIN_PASSWORD: password,
+    MLFLOW_DISABLE_TELEMETRY: 'true',
+    MLFLOW_FLASK_SERVER_SECRET_KEY: randomUUID(),
+    MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false',
+    // As `mlflow server` tells it of its own options.
+    _MLFLOW_SGI_NAME: 'uvicorn',
+    _MLFLOW_SERVER_FILE_STORE: `sqlite:///${folder}/mlflow.sqlite`,
+    _MLFLOW_SERVER_ARTIFACT_ROOT: folder,
+  };
+  const server = await startServer('MLflow', await mlflowProgram(), args, environment, 'http', signal);
   try {
     if (!signal.aborted) await ensureEnvironment({ requirements: await readRequirements(program), signal });
   } catch (error) {

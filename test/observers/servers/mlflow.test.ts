@@ -11,32 +11,43 @@ import type { ObservedRun } from '../../../observers/observer.ts';
 import { StoreError } from '../../../stores/artifact-store.ts';
 import { openStore } from '../../../stores/open-store.ts';
 import { Trackers } from '../../../worker/trackers.ts';
+import { FaultProxy } from '../../stores/servers/fault-proxy.ts';
 import { observedRun } from '../../support/observed-run.ts';
 import { MlflowReader } from './mlflow-read.ts';
 import { type MlflowServer, readyMlflow } from './mlflow-ready.ts';
+import { password, user } from './mlflow-server.ts';
 
 let folder: string;
 let server: MlflowServer | null;
+let proxy: FaultProxy | undefined;
+/** One program for all: its client takes seconds to load. */
+let trackers: Trackers;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'epochal-mlflow-'));
   server = await readyMlflow(inject('mlflow'));
+  if (server) proxy = await FaultProxy.to(server.endpoint);
+  trackers = new Trackers({ defaults: [], env: { ...server?.environment, MLFLOW_TRACKING_URI: proxy?.endpoint } });
 }, 600_000);
 afterAll(async () => {
-  for (const trackers of all) trackers.close();
+  trackers?.close();
+  await proxy?.close();
   await rm(folder, { recursive: true, force: true });
 });
 
 const mlflow = { name: 'mlflow', experiment: null } as const;
-const all: Trackers[] = [];
-function trackersWith(changes: NodeJS.ProcessEnv = {}): Trackers {
-  const trackers = new Trackers({ defaults: [], env: { ...server?.environment, ...changes } });
-  all.push(trackers);
-  return trackers;
-}
 
 const reader = () => new MlflowReader(server);
 const has = (experiment: string) => reader().runsOf(experiment);
 const ask = (path: string, body?: unknown) => reader().ask(path, body);
+
+async function changePassword(before: string, after: string): Promise<void> {
+  const answer = await fetch(`${server?.endpoint}/api/2.0/mlflow/users/update-password`, {
+    method: 'PATCH',
+    headers: { authorization: `Basic ${btoa(`${user}:${before}`)}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ username: user, password: after, current_password: before }),
+  });
+  expect(await answer.text()).toBe('{}');
+}
 
 const minute = (at: number) => new Date(Date.UTC(2026, 0, 1, 0, at)).toISOString();
 /** An epoch that was complete at a minute. */
@@ -76,20 +87,12 @@ function life(run: string, place = run) {
   };
 }
 
-async function tell(events: readonly ObservedEvent[], run: ObservedRun, tracker = shared()) {
+async function tell(events: readonly ObservedEvent[], run: ObservedRun) {
   let told = 0;
   const delivery = { signal: new AbortController().signal, onTold: (seq: number) => (told = seq), onRefused: () => {} };
-  await tracker.tell(events, run, delivery);
+  await trackers.get(mlflow).tell(events, run, delivery);
   return told;
 }
-/** One program for most: its client takes seconds to load. */
-let one: Trackers | undefined;
-const sharedTrackers = () => {
-  one ??= trackersWith();
-  return one;
-};
-const shared = () => sharedTrackers().get(mlflow);
-
 async function storeWith(place: string, rows: ReturnType<typeof row>[], split: string | null = null) {
   const store = openStore(join(folder, randomUUID()));
   await store.prepare(false);
@@ -195,26 +198,28 @@ it('has one run where two workers made one each, and a repeat of what was cut of
 it('is a sentence without the key where it refuses it, and an error to be tried again where it is away', async () => {
   if (!server) return;
   const { signal } = new AbortController();
-  expect(await sharedTrackers().ask(mlflow, 'p', signal)).toEqual({ kind: 'takes' });
+  expect(await trackers.ask(mlflow, 'p', signal)).toEqual({ kind: 'takes' });
   const experiment = `p-${randomUUID()}`;
   const made = z
     .object({ experiment_id: z.string() })
     .parse(await reader().ask('experiments/create', { name: experiment }));
   await reader().ask('experiments/delete', made);
-  expect(await sharedTrackers().ask({ ...mlflow, experiment }, 'p', signal)).toEqual({
+  expect(await trackers.ask({ ...mlflow, experiment }, 'p', signal)).toEqual({
     kind: 'refuses',
     why: `the experiment ${experiment} is deleted in MLflow: restore it, or name another one`,
   });
-  const wrong = trackersWith({ MLFLOW_TRACKING_PASSWORD: 'not-the-password' });
-  expect(await wrong.ask(mlflow, 'p', signal)).toEqual({
+  const changed = 'another-one-of-nobody';
+  await changePassword(password, changed);
+  expect(await trackers.ask({ ...mlflow, experiment: randomUUID() }, 'p', signal)).toEqual({
     kind: 'refuses',
     why: "the MLflow server refuses the key that this pool's workers have for it",
   });
-  const away = trackersWith({ MLFLOW_TRACKING_URI: 'http://127.0.0.1:9' });
-  expect(await away.ask(mlflow, 'p', signal)).toMatchObject({
+  await changePassword(changed, password);
+  proxy?.break(() => true, { kind: 'loseAnswer' }, Number.POSITIVE_INFINITY);
+  expect(await trackers.ask({ ...mlflow, experiment: randomUUID() }, 'p', signal)).toMatchObject({
     kind: 'unavailable',
     why: expect.stringContaining('MlflowException'),
   });
   const run = observedRun('r', { output: () => Promise.resolve({ store: openStore(folder), folder: 'r' }) });
-  await expect(tell([life('r').state()], run, away.get(mlflow))).rejects.toThrow(/MlflowException/);
+  await expect(tell([life('r').state()], run)).rejects.toThrow(/MlflowException/);
 });

@@ -39,10 +39,11 @@ export async function superviselyProgram(): Promise<ServerProgram> {
   return started(made, (path) => ({ command: join(path, 'bin', 'python'), args: [] }));
 }
 
-/** MLflow's server, which asks for a user and a password. */
+/** MLflow's server, which asks for a user and a password: as `mlflow server` starts it, without the two processes beside it, which import as much. */
 export async function mlflowProgram(): Promise<ServerProgram> {
   const made = await pythonProgram('mlflow', '3.17.2', '[auth]', 'mlflow.server.auth, mlflow.server.fastapi_app');
-  return started(made, (path) => ({ command: join(path, 'bin', 'python'), args: ['-m', 'mlflow', 'server'] }));
+  const args = ['-m', 'uvicorn', '--factory', 'mlflow.server.auth:create_app'];
+  return started(made, (path) => ({ command: join(path, 'bin', 'python'), args }));
 }
 
 /** A Python with a package, which it can import. */
