@@ -31,18 +31,11 @@ export const tellObserver =
         };
         try {
           // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
+          const { project, trainer, epochs } = config;
           await host.outputs.runExclusive(`${place} ${name}`, signal, () =>
             one.tell(
               wanted,
-              {
-                run,
-                place,
-                execution: chain.at(-1) ?? null,
-                config,
-                project: config.project,
-                trainer: config.trainer,
-                output,
-              },
+              { run, place, execution: chain.at(-1) ?? null, config, project, trainer, epochs, output },
               delivery,
             ),
           );

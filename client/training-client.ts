@@ -200,12 +200,13 @@ export class TrainingClient {
   /** Why every run waits: nobody serves workflows. Null where somebody does. */
   unserved = (): Promise<string | null> => whyUnserved(this.#calls, this.#workflowQueue);
 
+  /** Has this host tell of a run several times a second, for as many seconds as it answers. `watch` does so by itself. */
+  lease = (host: string, run: string): Promise<number> => this.#workers.watchRun(host, run);
+
   /** Items as they come, the end last; see WatchItem. Throws WorkerFailedError for a run of another version. */
   watch(run: string, options: WatchOptions = {}): AsyncGenerator<WatchItem> {
     parseName('run', run);
-    const view = (id: string) => this.view(id);
-    const result = (id: string, wait: WaitOptions) => this.result(id, wait);
-    return watchRun(this.#calls, run, { view, result }, options);
+    return watchRun(this.#calls, run, this, options);
   }
 
   /**

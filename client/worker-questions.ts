@@ -110,6 +110,17 @@ export class WorkerQuestions {
     });
   }
 
+  /** Its host tells of the run several times a second, for as many seconds as it answers. */
+  watchRun(host: string, run: string): Promise<number> {
+    return this.ask({
+      ...this.hostQuestion(host),
+      activity: 'watchRun',
+      args: [run],
+      answer: z.number(),
+      summary: `watch ${run}`,
+    });
+  }
+
   async removeKept(host: string, run: string): Promise<void> {
     await this.ask({
       ...this.hostQuestion(host),

@@ -62,7 +62,7 @@ export const examples: Record<string, unknown> = {
   'deadlines.terminateSeconds': 30,
   'deadlines.finishSeconds': 1800,
   'deadlines.publishSeconds': 86400,
-  'deadlines.heartbeatSeconds': 30,
+  'deadlines.heartbeatSeconds': 60,
   'deadlines.hangFloorSeconds': 300,
   'deadlines.hangCeilingSeconds': 7200,
   'deadlines.reattachSeconds': 120,

@@ -8,6 +8,8 @@ export interface ObservedRun {
   run: string;
   project: string;
   trainer: string;
+  /** That are planned. */
+  epochs: number;
   /** Where its life has its files: no other life has it. */
   place: string;
   /** The one of its life that asks; null where nobody knows. */

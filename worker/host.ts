@@ -23,6 +23,7 @@ import { Stores } from './stores.ts';
 import { type ProjectFolder, SuperviselyProjects } from './supervisely/projects.ts';
 import { TrainerCatalog } from './trainer-catalog.ts';
 import { version } from './version.ts';
+import { WatchedRuns } from './watched-runs.ts';
 
 export type { ProjectFolder };
 
@@ -42,6 +43,7 @@ export interface Host {
   readonly closedRuns: ClosedRuns;
   readonly sessions: Sessions;
   readonly observers: Observers;
+  readonly watched: WatchedRuns;
   readonly metrics: HostMetrics;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
   readonly outputs: KeyedMutex;
@@ -89,13 +91,14 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
     sockets: new SessionSockets(dataFolder),
   });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
-  const { webhook, notify } = settings;
+  const { webhook, notify, trackers } = settings;
   const observers = new Observers({
-    ...{ webhook, notify, trackers: settings.trackers },
+    ...{ webhook, notify, trackers, stores: allowedStores && [settings.store, ...allowedStores] },
     onProgress: (tracker, doing) => log.info({ tracker }, `Python environment: ${doing}`),
   });
   const metrics = new HostMetrics({ host: id, pool, version, slots, sessions });
-  return { ...shared, settings, dataSets, sessions, observers, metrics, openings: new KeyedMutex() };
+  const watched = new WatchedRuns();
+  return { ...shared, settings, dataSets, sessions, observers, watched, metrics, openings: new KeyedMutex() };
 }
 
 /** What the sessions of this host read, those that ended with their files kept included. */

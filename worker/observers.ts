@@ -5,7 +5,8 @@ import { EventsFile } from '../observers/events-file.ts';
 import { Notifier } from '../observers/notifier.ts';
 import type { NotifySettings } from '../observers/notify-settings.ts';
 import type { Observer } from '../observers/observer.ts';
-import { superviselyTask } from '../observers/supervisely-task.ts';
+import { SuperviselyExperiment } from '../observers/supervisely-experiment.ts';
+import { SuperviselyTask, superviselyTask } from '../observers/supervisely-task.ts';
 import { trackerKinds } from '../observers/tracker.ts';
 import { Webhook } from '../observers/webhook.ts';
 import type { WebhookSettings } from '../observers/webhook-settings.ts';
@@ -15,6 +16,8 @@ export interface ObserversOptions {
   webhook: WebhookSettings | null;
   notify: NotifySettings | null;
   trackers: TrackersOptions['defaults'];
+  /** What the addresses of those begin with that this worker opens; null: any. */
+  stores?: readonly string[] | null;
   /** Where the secrets are that `notify` names, and those of trackers, and what an agent of Supervisely tells. */
   env?: NodeJS.ProcessEnv;
   onProgress?: TrackersOptions['onProgress'];
@@ -26,14 +29,18 @@ export class Observers {
   /** Of runs that choose them. */
   readonly trackers: Trackers;
 
-  constructor({ webhook, notify, trackers, env = process.env, onProgress }: ObserversOptions) {
+  constructor({ webhook, notify, trackers, stores = [], env = process.env, onProgress }: ObserversOptions) {
     const targets = Object.entries(notify?.targets ?? {});
     const notifiers = notify ? targets.map(([name, target]) => new Notifier(name, target, notify, env)) : [];
     const task = superviselyTask(env);
+    const hasTeamFiles = stores
+      ? stores.some((address) => /^teamfiles:/i.test(address))
+      : Boolean(env.SERVER_ADDRESS && env.API_TOKEN);
     const all: Observer[] = [
       new EventsFile(),
       ...(webhook ? [new Webhook(webhook)] : []),
-      ...(task ? [task] : []),
+      ...(task === null ? [] : [new SuperviselyTask(task, hasTeamFiles)]),
+      ...(task === null && hasTeamFiles ? [new SuperviselyExperiment()] : []),
       // One without rules is there to be tested.
       ...notifiers.filter(({ kinds }) => kinds.length > 0),
     ];

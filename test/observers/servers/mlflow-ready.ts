@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { until } from '../../support/until.ts';
-import { password, setup, user } from './mlflow-server.ts';
+import { authorization, password, setup, user } from './mlflow-server.ts';
 
 export interface MlflowServer {
   endpoint: string;
@@ -30,7 +30,7 @@ export async function readyMlflow(told: string): Promise<MlflowServer | null> {
       MLFLOW_TRACKING_USERNAME: user,
       MLFLOW_TRACKING_PASSWORD: password,
     },
-    authorization: `Basic ${btoa(`${user}:${password}`)}`,
+    authorization,
   };
 }
 

@@ -17,6 +17,7 @@ declare module 'vitest' {
 }
 
 export const [user, password] = ['admin', 'hardly-a-secret-of-anybody'];
+export const authorization = `Basic ${btoa(`${user}:${password}`)}`;
 const program = fileURLToPath(new URL('../../../observers/trackers/mlflow_tracker.py', import.meta.url));
 
 export async function setup(project: Pick<TestProject, 'provide'>): Promise<() => Promise<void>> {
@@ -70,6 +71,9 @@ async function start(folder: string, signal: AbortSignal): Promise<RunningServer
   };
   const server = await startServer('MLflow', await mlflowProgram(), args, environment, 'http', signal);
   try {
+    // It makes its tables for whoever asks first, who would wait for longer than a client does.
+    const headers = { authorization };
+    if (server) await fetch(`${server.endpoint}/api/2.0/mlflow/experiments/get?experiment_id=0`, { headers, signal });
     if (!signal.aborted) await ensureEnvironment({ requirements: await readRequirements(program), signal });
   } catch (error) {
     await server?.stop();

@@ -26,7 +26,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'epochal-mlflow-'));
   server = await readyMlflow(inject('mlflow'));
   if (server) proxy = await FaultProxy.to(server.endpoint);
-  trackers = new Trackers({ defaults: [], env: { ...server?.environment, MLFLOW_TRACKING_URI: proxy?.endpoint } });
+  // A busy machine takes many times what an idle one does.
+  const own = { MLFLOW_TRACKING_URI: proxy?.endpoint, MLFLOW_HTTP_REQUEST_TIMEOUT: '240' };
+  trackers = new Trackers({ defaults: [], env: { ...server?.environment, ...own } });
 }, 600_000);
 afterAll(async () => {
   trackers?.close();

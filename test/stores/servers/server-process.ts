@@ -11,6 +11,7 @@ const startMs = 240_000;
 export interface RunningServer {
   /** `http://127.0.0.1:PORT`, or with https. */
   endpoint: string;
+  pid: number;
   stop: () => Promise<void>;
 }
 
@@ -50,7 +51,7 @@ export async function startServer(
       isUp = await answers(endpoint);
     }
     // Who answers on the port of one that has ended is another program.
-    if (isUp && !isOver()) return { endpoint, stop };
+    if (isUp && !isOver()) return { endpoint, pid: child.pid ?? 0, stop };
     await stop();
     if (signal?.aborted) return null;
     // Another program may have taken the port meanwhile.
