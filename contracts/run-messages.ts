@@ -5,6 +5,7 @@ import { bestEpochSchema, ledgerEntrySchema, metricsSchema, positionSchema } fro
 import { placeName } from './names.ts';
 import { receiptSchema, restartSchema, runStateSchema, stopModeSchema } from './receipt.ts';
 import { draftConfigSchema, storedDraftSchema } from './run-config.ts';
+import { runTimeSchema } from './run-time.ts';
 import { sessionSchema } from './session.ts';
 import { extensible } from './tolerance.ts';
 
@@ -76,6 +77,8 @@ export const runViewSchema = extensible({
   /** When each state was entered first, and the seconds spent in it so far. */
   stateSeconds: z.record(z.string(), z.number().min(0)),
   enteredStateAt: z.iso.datetime(),
+  /** Where its time went so far; left out where the run cannot tell. */
+  time: runTimeSchema.optional(),
   receipt: receiptSchema.nullable(),
 });
 export type RunView = z.infer<typeof runViewSchema>;

@@ -12,8 +12,10 @@ import {
 import { heartbeatInterval } from '../activities/activity-support.ts';
 import { ensureSearchAttributes } from '../client/search-attributes.ts';
 import { type Conversion, temporalClient, conversion as usual } from '../client/temporal-client.ts';
+import { closeTracing, openTracing } from '../client/tracing.ts';
 import { unservedSentence, workflowQueueNow } from '../client/workflow-pollers.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
+import { activitySpans } from './activity-spans.ts';
 import { ControlWatch } from './control-watch.ts';
 import { Devices } from './devices.ts';
 import { decided, landed } from './going-down.ts';
@@ -128,12 +130,14 @@ async function serveQueues(
   { interceptors = {}, conversion = usual }: StartOptions,
 ): Promise<RunningWorker> {
   const { settings, log, runs } = host;
+  const traces = openTracing({ service: 'epochal-worker', onProblem: (problem) => log.warn(problem) });
+  const spans = traces ? (activitySpans(traces.tell, host.id).activity ?? []) : [];
   const create = (taskQueue: string, own: Partial<WorkerOptions>) =>
     Worker.create({
       connection,
       namespace,
       taskQueue,
-      interceptors,
+      interceptors: { ...interceptors, activity: [...spans, ...(interceptors.activity ?? [])] },
       ...conversion,
       identity: `epochal:${settings.pool}:${host.id}`,
       // Progress and cancels travel with heartbeats: a long run is watched live, a stop is heard soon.
@@ -274,6 +278,7 @@ export async function runWorkerUntilSignal({ temporal, control, counted = [] }: 
     if (worker) await Promise.race([signals.obeyedBy(worker), signals.urged]);
     return 0;
   } finally {
+    await closeTracing();
     signals.close();
     process.off('unhandledRejection', onRejection);
   }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { failureSchema } from '../contracts/failure.ts';
 import { isSameLife, type Life, type Owner } from '../contracts/life.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
+import { trainerTrace } from '../contracts/trace.ts';
 import { OtherStoreError, outputPath } from '../stores/artifact-store.ts';
 import { storeCheckpoint } from './checkpoints.ts';
 import { claimFolder, goesOn, OtherLife, requireFolder } from './claims.ts';
@@ -182,7 +183,10 @@ export class Sessions {
       const trainer = await this.#host.launcher.start(lease, {
         ...{ program, python, folder, session: begun.id, socket },
         limits: { ...input.config.deadlines, reattachSeconds: reattachSecondsOf(input.config) },
-        environment: this.#host.devices.environment(lease, this.#host.slots.total),
+        environment: {
+          ...this.#host.devices.environment(lease, this.#host.slots.total),
+          ...trainerTrace(input.chain, begun.id, process.env),
+        },
       });
       begun.attach(trainer, socket, {
         memory: memoryBefore,

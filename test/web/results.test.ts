@@ -77,6 +77,9 @@ it(
     await writeFile(file, `${JSON.stringify({ ...JSON.parse(first), ...held })}\n${events}`);
     const page = await stage.page();
     await page.goto(`/runs/${run}`);
+    const causes = page.getByRole('list', { name: 'Time by cause' }).getByRole('listitem');
+    await causes.filter({ hasText: /^Training \d/ }).waitFor();
+    await page.getByText(/^Goodput \d+/).waitFor();
     const told = page.getByRole('list', { name: 'Events, newest first' }).getByRole('listitem');
     await told.filter({ hasText: 'pause' }).waitFor();
     expect(await told.last().textContent()).toContain('pause');

@@ -1,0 +1,23 @@
+/** What complete epochs took beside training, as their trainers tell. Pure. */
+import type { EpochResult } from '../contracts/protocol.ts';
+
+/** Of complete epochs, those that were trained again too. */
+export interface EpochParts {
+  validation: number;
+  saving: number;
+}
+
+/** Null once one of them did not tell; undefined where an older version carried the run on. */
+export function withEpochParts(
+  before: EpochParts | null | undefined,
+  epochs: readonly EpochResult[],
+): EpochParts | null | undefined {
+  if (!before) return before;
+  let { validation, saving } = before;
+  for (const { validationSeconds, savingSeconds } of epochs) {
+    if (validationSeconds === undefined || savingSeconds === undefined) return null;
+    validation += validationSeconds;
+    saving += savingSeconds;
+  }
+  return { validation, saving };
+}
