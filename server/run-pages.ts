@@ -1,6 +1,6 @@
 /** A trainer's own pages of one run: the layout and the rows, from the run folder or the store. */
 import type { FilesPlace, RunFiles } from '../client/run-files.ts';
-import type { RunPages } from '../contracts/http-pages.ts';
+import { type RunPages, runPagesSchema } from '../contracts/http-pages.ts';
 import { largestLayout, layoutFile, pageRowsFile } from '../contracts/ui.ts';
 import { keyOfPageRow, mostPageRowsBytes, type PageRow, pageRowSchema } from '../contracts/ui-values.ts';
 import { allRows } from './rows-of-runs.ts';
@@ -28,12 +28,9 @@ async function layoutOf(files: RunFiles, place: FilesPlace, size: number): Promi
   const parts: Uint8Array[] = [];
   for await (const bytes of files.bytes(place, layoutFile, 0, size)) parts.push(bytes);
   try {
-    const layout: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
-    return typeof layout === 'object' && layout !== null && !Array.isArray(layout)
-      ? (layout as RunPages['layout'])
-      : null;
+    return runPagesSchema.shape.layout.parse(JSON.parse(Buffer.concat(parts).toString('utf8')));
   } catch {
-    // Something else has written there.
+    // Something else has written there, or what is nested too deeply for an answer.
     return null;
   }
 }

@@ -6,6 +6,7 @@ import type { PublishedFile } from '../contracts/receipt.ts';
 import { layoutFile, pageRowsFile, pagesFolder } from '../contracts/ui.ts';
 import { keyOfPageRow, mostPageRowsBytes, type PageRow, pageRowSchema } from '../contracts/ui-values.ts';
 import { type ArtifactStore, readText, type TransferOptions } from '../stores/artifact-store.ts';
+import { fileInside } from './inside.ts';
 import { type RunFolder, readIfThere, replaceFile, sizeOf } from './run-folders.ts';
 import { jsonLines } from './run-report.ts';
 
@@ -78,8 +79,9 @@ export async function storePages({ folder, store, output, options }: StoredPages
   if (text === null) return;
   const rows = mergedPageRows([text]);
   for (const file of filesOf(rows)) {
-    const path = join(folder.path, file);
-    if ((await sizeOf(path)) !== null) await store.publish(path, `${output}/${file}`, options);
+    // A link that leads out of the run folder, and what is no file, is left out as it is when the run is published.
+    const path = await fileInside(folder.path, file);
+    if (path !== null) await store.publish(path, `${output}/${file}`, options);
   }
   await store.write(`${output}/${pageRowsFile}`, textOf(rows));
 }

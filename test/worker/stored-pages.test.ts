@@ -1,5 +1,5 @@
 /** A trainer's pages belong to positions, and files to the rows that name them: here, in the store, and on the next host. */
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
@@ -107,4 +107,13 @@ it('names files that only the store has, and none that is on the host', async ()
   const landed = await landPages({ folder: next, store, output }, { epoch: 2, batch: 0 });
   expect(landed.files.map(({ path }) => path.slice(output.length + 1))).toEqual(['pages.jsonl', file(1)]);
   expect(landed.isLeftOut(file(2))).toBe(false);
+});
+
+it('stores no file that a link leads to from elsewhere, and what else there is all the same', async () => {
+  await show(folder, line(1, 9) + line(2, 9) + line(3, 9), 2);
+  await writeFile(join(data, 'secret'), 'secret');
+  await symlink(join(data, 'secret'), join(folder.path, file(1)));
+  await mkdir(join(folder.path, file(3)));
+  await storePages({ folder, store, output });
+  expect(await stored()).toEqual(['pages.json', 'pages.jsonl', file(2)].sort());
 });

@@ -27,6 +27,15 @@ class Keep:
         self._folder = folder
         #: Paths in the run folder, with their sizes.
         self.files: dict[str, int] = {}
+        #: Those that were not there before.
+        self._made: list[Path] = []
+
+    def undo(self) -> None:
+        """The value is not shown: what was put beside it goes, as no row would ever say that it may."""
+        for path in self._made:
+            path.unlink(missing_ok=True)
+        self._made.clear()
+        self.files.clear()
 
     def image(self, image: Any) -> dict[str, Any]:
         """Where it is, and its size; `problem` says why one cannot be shown."""
@@ -64,7 +73,9 @@ class Keep:
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
             beside = path.with_name(f"{path.name}.tmp")
+            self._made.append(beside)
             beside.write_bytes(content)
             os.replace(beside, path)
+            self._made[-1] = path
         self.files[name] = len(content)
         return name

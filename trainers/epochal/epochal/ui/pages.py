@@ -7,6 +7,7 @@ of them take more room than there is, n doubles.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -66,6 +67,7 @@ class Pages:
         self._note = note
         self._noted: set[str] = set()
         self._lock = threading.Lock()
+        self._process = os.getpid()
         #: By widget, and by epoch and position: the newest is the last.
         self._rows: dict[str, dict[tuple[int, Position], _Row]] = {}
         self._lines_in_file = 0
@@ -88,12 +90,14 @@ class Pages:
                     self._take(line, position)
             for name in self._rows:
                 self._thin(name)
+            # Lines that no longer counted were still in the file.
+            self._fit()
             if self._lines_in_file or (self._folder / FOLDER).exists():
                 self._rewrite()
 
     def _take(self, line: bytes, until: Position) -> None:
         """A row of the file; one that is damaged goes."""
-        with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        with suppress(ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             row = json.loads(line)
             position = Position(int(row["position"]["epoch"]), int(row["position"]["batch"]))
             turn, stride = int(row["turn"]), int(row.get("stride", 1))
@@ -105,17 +109,20 @@ class Pages:
                 rows[key] = _Row(line + b"\n", files, turn, stride)
 
     def _shown(self, widget: Widget, make: Make) -> None:
+        if os.getpid() != self._process:
+            return  # A worker of a data loader has rows of its own, and would write over those of the training.
         name = widget.id or ""
         with self._lock, self._forgiving(f"what {name} shows"):
             keep = Keep(self._folder)
             try:
                 told = keep.value(make(keep))
             except OSError:
+                keep.undo()
                 raise
             except Exception as error:  # noqa: BLE001  a value that cannot be shown costs the value, and not the training
                 problem = text(f"This value cannot be shown: {error}", 500)
                 self._tell_once(name, f"the widget {name} of the trainer's pages: {problem}")
-                keep.files.clear()
+                keep.undo()
                 told = {"problem": problem}
             self._add(name, told, keep.files)
             self._thin(name)
@@ -161,7 +168,12 @@ class Pages:
             sizes = {name: sum(row.size for row in rows.values()) for name, rows in self._rows.items() if len(rows) > 1}
             if sizes:
                 name = max(sizes, key=lambda one: sizes[one])
-                self._keep_every(name, 2 * _stride(self._rows[name]))
+                rows = self._rows[name]
+                if len(rows) > 2:
+                    self._keep_every(name, 2 * _stride(rows))
+                else:
+                    # The first is every n-th whatever n is.
+                    rows.pop(next(iter(rows)))
             else:
                 self._rows.pop(next(iter(self._rows)))
 
