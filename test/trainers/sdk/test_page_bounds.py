@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,17 @@ def test_a_number_that_is_none_costs_its_row(tmp_path: Path) -> None:
     text = ui.Text(id="text")
     begin_pages(tmp_path, ui.Container([text]), lambda: (3, Position(2, 0)), lambda _note: None, 0)
     assert [row["epoch"] for row in _lines(tmp_path)] == [1, 2]
+
+
+def test_what_makes_a_value_may_show_another(tmp_path: Path) -> None:
+    text, table = ui.Text(id="text"), ui.Table(id="table", columns=["n"])
+    begin_pages(tmp_path, ui.Container([text, table]), lambda: (1, Position(0, 0)), lambda _note: None, 0)
+
+    def rows() -> Iterator[list[int]]:
+        text.show("counting")
+        yield [1]
+
+    shown = threading.Thread(target=lambda: table.show(rows()), daemon=True)
+    shown.start()
+    shown.join(60)
+    assert [row["widget"] for row in _lines(tmp_path)] == ["text", "table"]

@@ -66,7 +66,8 @@ class Pages:
         self._place = place
         self._note = note
         self._noted: set[str] = set()
-        self._lock = threading.Lock()
+        #: Again by who has it: what makes a value, rows of a table for one, may show others.
+        self._lock = threading.RLock()
         self._process = os.getpid()
         #: By widget, and by epoch and position: the newest is the last.
         self._rows: dict[str, dict[tuple[int, Position], _Row]] = {}
