@@ -118,7 +118,7 @@ const secretNames = [
   /^id_(rsa|dsa|ecdsa|ed25519)/i,
   /\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk|asc|gpg|tfvars|tfstate)$/i,
   /(credential|secret|passwd|password|kubeconfig|service[-_]?account|api[-_]?keys?)/i,
-  /(^|[-_.])(auth|access|refresh|api|bot|hf|wandb|git(hub|lab)?)[-_]?token|^\.?token$/i,
+  /(^|[-_.])(auth|access|refresh|api|bot|hf|wandb|git(hub|lab)?)[-_]?tokens?([-_.]|$)|^\.?token$/i,
 ];
 const secretFolders = /^(\.aws|\.ssh|\.kube|\.gnupg|\.docker|secrets?|credentials?)$/i;
 

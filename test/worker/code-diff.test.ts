@@ -177,7 +177,7 @@ it.each([
 });
 
 it('does not take everyday code for secrets', async () => {
-  await write({ 'trainers/mine.py': '\n', 'trainers/mine.yaml': '\n' });
+  await write({ 'trainers/mine.py': '\n', 'trainers/mine.yaml': '\n', 'hf_tokenizer.py': '\n' });
   commit();
   const code = [
     'tokens = tokenizer.encode(text, max_length=512)',
@@ -194,6 +194,7 @@ it('does not take everyday code for secrets', async () => {
   ];
   await write({
     'trainers/mine.py': `${code.join('\n')}\n`,
+    'hf_tokenizer.py': 'pass\n',
     'trainers/mine.yaml': 'tokenizer: bert-base\npad_token: "<pad>"\nmax_token: 512\ntoken: $TOKEN\nsecret: null\n',
   });
   expect((await findCode(program(), null)).told.code?.diff).toMatchObject({ withheld: 0 });
