@@ -14,6 +14,8 @@ import { bytecodeFolder, ensureEnvironment, readRequirements } from './python-en
 /** Of one answer, in bytes: it is a sentence. */
 const longestAnswer = 64 * 1024;
 const idleMs = 60_000;
+/** Questions at the same time. Each is an activity, of which a worker has 100 at most on a queue that also publishes: a tracker that is slow must leave room. */
+const mostAsking = 32;
 /** Characters of what it says as it ends, and of what is held of that. */
 const [longestWords, heldOfWords] = [2000, 16_000];
 /** With the environment of its client, which may have to be installed. */
@@ -49,6 +51,7 @@ export class TrackerProgram implements TrackerSource {
   #running: Running | null = null;
   #starting: { running: Promise<Running>; closing: AbortController } | null = null;
   #last = 0;
+  #asking = 0;
   #idle: NodeJS.Timeout | undefined;
 
   constructor(options: TrackerProgramOptions) {
@@ -58,6 +61,16 @@ export class TrackerProgram implements TrackerSource {
   /** Throws TrackerRefused, or an Error for what is to be tried again; the signal's reason when aborted: it goes on by itself then. */
   async ask(question: TrackerQuestion, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    if (this.#asking >= mostAsking) throw new Error(`the tracker is slow: ${mostAsking} questions wait for it already`);
+    this.#asking += 1;
+    try {
+      await this.#ask(question, signal);
+    } finally {
+      this.#asking -= 1;
+    }
+  }
+
+  async #ask(question: TrackerQuestion, signal: AbortSignal): Promise<void> {
     const running = await this.#start(signal);
     signal.throwIfAborted();
     const { child, waiting, answered } = running;
@@ -79,14 +92,18 @@ export class TrackerProgram implements TrackerSource {
       waiting.delete(id);
       // It may hang. Whoever else waits for it has what it still answers, and the next question begins another one.
       if (signal.aborted && running.answered === answered && this.#running === running) this.#end();
-      clearTimeout(this.#idle);
-      if (waiting.size === 0) this.#idle = setTimeout(() => this.#end(), idleMs).unref();
+      if (waiting.size === 0) this.#rest();
     }
   }
 
   close(): void {
     this.#starting?.closing.abort(new Error("the tracker's program was closed as it began"));
     this.#end();
+  }
+
+  #rest(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#end(), idleMs).unref();
   }
 
   /** The one that is there; the next question begins another. */
@@ -157,6 +174,8 @@ export class TrackerProgram implements TrackerSource {
     // The worker may end without waiting for it.
     child.unref();
     this.#running = running;
+    // All who asked for it may have gone.
+    this.#rest();
     return running;
   }
 

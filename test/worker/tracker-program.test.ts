@@ -126,3 +126,14 @@ it('is another one after it has answered nobody, and what hangs ends when nobody
   expect(await pids()).toHaveLength(before.length + 1);
   await until('what hangs has ended', () => !isRunning(before.at(-1) ?? 0));
 });
+
+it('leaves room for other work while it is slow', async () => {
+  const patience = Array.from({ length: 32 }, () => new AbortController());
+  await writeFile(join(folder, 'mode'), 'hang');
+  const asked = patience.map((one) => program.ask({ do: 'check', experiment: 'e' }, one.signal));
+  const ended = Promise.allSettled(asked);
+  await expect(program.ask({ do: 'check', experiment: 'e' }, signal)).rejects.toThrow('32 questions wait');
+  for (const one of patience) one.abort(new Error('it takes too long'));
+  await ended;
+  await ask('take');
+});
