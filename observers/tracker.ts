@@ -128,8 +128,9 @@ const factsSchema = receiptSchema.pick({ notes: true, data: true });
 async function leftOf(run: ObservedRun): Promise<Left> {
   try {
     const { store, folder } = await run.output();
-    const metrics = await readText(store, `${folder}/metrics.jsonl`);
+    // Which is published last: what is read after it is all of it.
     const receipt = await readText(store, `${folder}/receipt.json`);
+    const metrics = await readText(store, `${folder}/metrics.jsonl`);
     const rows =
       metrics === null ? null : linesOf(metrics).flatMap((line) => epochResultSchema.safeParse(line).data ?? []);
     return {

@@ -7,6 +7,7 @@ A tracker is a class with the methods of `Tracker`, in a file of its own whose h
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from typing import Any, NamedTuple, Protocol
 
 #: Questions that are worked on at the same time: one run that waits for the tracker keeps no other from being told.
 MOST_AT_ONCE = 16
+#: Seconds for what is still worked on when nobody is there to ask any more.
+LONGEST_END = 60
 
 
 class Refused(Exception):
@@ -196,3 +199,7 @@ def serve(make: Callable[[], Tracker]) -> None:
     with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
         for line in sys.stdin:
             pool.submit(answer, json.loads(line))
+        # The worker may have been killed, and then nobody ends what hangs here.
+        end = threading.Timer(LONGEST_END, os._exit, (1,))
+        end.daemon = True
+        end.start()
