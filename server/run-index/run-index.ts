@@ -198,7 +198,7 @@ export class RunIndex {
   async #askAll(backend: Backend): Promise<void> {
     const now = performance.now();
     const due = [...this.#rows.values()].filter(({ askAt }) => askAt <= now);
-    due.sort((a, b) => Number(a.known !== null) - Number(b.known !== null) || a.askAt - b.askAt);
+    due.sort((a, b) => Number(a.known !== null) - Number(b.known !== null) || newestFirst(a.summary, b.summary));
     let isOffline = false;
     const queue = due.values();
     const ask = async () => {
@@ -236,6 +236,9 @@ export class RunIndex {
     await this.#remembered.add([{ run, version, details }]).catch(() => undefined);
   }
 }
+
+/** Also where many older ones cannot be asked, as their workflow worker is no more: the newest are those that somebody looks for. */
+const newestFirst = (a: RunSummary, b: RunSummary): number => b.createdAt.localeCompare(a.createdAt);
 
 /** Pages are in the order in which runs ended: an earlier life of a run comes after the newest one, and may be on a later page. */
 function newestOf(runs: readonly RunSummary[], seen: Set<string>): RunSummary[] {
