@@ -107,7 +107,7 @@ def _hostile() -> dict[str, Callable[[Any], None]]:
         "heatMap": lambda one: one.show(np.full((1_000, 2_000), np.nan)),
         "confusionMatrix": lambda one: one.show(wanted=list(range(1_000)), predicted=[0] * 1_000),
         "prCurve": lambda one: one.show({"a": (_million(), _million())}, ap={"a": nan}),
-        "table": lambda one: one.show(([index, nan, "<td>" * 1_000, None, True] for index in range(10**6))),
+        "table": lambda one: one.show([index, nan, "<td>" * 1_000, None, True] for index in range(10**6)),
         "image": lambda one: one.show(np.full((8, 8, 3), nan)),
         "imagePair": lambda one: one.show(b"no image", Path("/no/such/file.png")),
         "imageGrid": lambda one: one.show(_marked(nan)),

@@ -16,7 +16,7 @@ MOST_BINS = 200
 
 
 class _Axes(Widget):
-    def __init__(self, title: str = "", *, x: str = "", y: str = "", id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, title: str = "", *, x: str = "", y: str = "", id: str | None = None) -> None:
         """`x` and `y` say what the axes tell."""
         super().__init__(title, id=id)
         self._x, self._y = text(x, 100), text(y, 100)
@@ -96,7 +96,7 @@ class Histogram(_Axes):
         bins: int = 30,
         x: str = "",
         y: str = "",
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
     ) -> None:
         """`bins`: intervals, 1 to 200."""
         super().__init__(title, x=x, y=y, id=id)

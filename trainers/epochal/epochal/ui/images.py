@@ -42,7 +42,7 @@ class ImageGrid(Widget):
 
     kind = "imageGrid"
 
-    def __init__(self, title: str = "", *, classes: Sequence[str] = (), id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, title: str = "", *, classes: Sequence[str] = (), id: str | None = None) -> None:
         """`classes` get their colours in this order; others after them."""
         super().__init__(title, id=id)
         self._classes = named(classes, 500)

@@ -59,7 +59,7 @@ class Keep:
             made: Encoded = encode(image)
         except OSError as error:
             return {"file": None, "width": 0, "height": 0, "problem": text(error.strerror or error, 300)}
-        except Exception as error:  # noqa: BLE001  whatever a library makes of a damaged image
+        except Exception as error:
             return {"file": None, "width": 0, "height": 0, "problem": text(error, 300)}
         size = {"width": made.width, "height": made.height}
         if sum(self.files.values()) + len(made.content) > MOST_BYTES_SHOWN:

@@ -38,7 +38,7 @@ class Node:
 class Widget(Node):
     """Something that shows values. `id` tells it from others; without one it is called by its kind and place."""
 
-    def __init__(self, title: str = "", *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, title: str = "", *, id: str | None = None) -> None:
         """`title` is shown above it."""
         if id is not None and not _ID.fullmatch(id):
             raise ValueError(f"id is {id!r}: must be letters, digits, '.', '_' and '-', at most 100")

@@ -23,7 +23,7 @@ class ConfusionMatrix(Widget):
 
     kind = "confusionMatrix"
 
-    def __init__(self, title: str = "", *, classes: Sequence[str] = (), id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, title: str = "", *, classes: Sequence[str] = (), id: str | None = None) -> None:
         """`classes` in the order of their numbers; `show` may give others."""
         super().__init__(title, id=id)
         self._classes = [str(name) for name in classes]
@@ -134,7 +134,7 @@ class Table(Widget):
 
     kind = "table"
 
-    def __init__(self, title: str = "", *, columns: Sequence[str] = (), id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, title: str = "", *, columns: Sequence[str] = (), id: str | None = None) -> None:
         """`columns`: their names, unless `show` gives them or the rows are dictionaries."""
         super().__init__(title, id=id)
         self._columns = named(columns, MOST_COLUMNS)

@@ -120,7 +120,7 @@ class Pages:
             except OSError:
                 keep.undo()
                 raise
-            except Exception as error:  # noqa: BLE001  a value that cannot be shown costs the value, and not the training
+            except Exception as error:
                 problem = text(f"This value cannot be shown: {error}", 500)
                 self._tell_once(name, f"the widget {name} of the trainer's pages: {problem}")
                 keep.undo()

@@ -15,7 +15,7 @@ LONGEST_HTML = 200_000
 class _Words(Widget):
     most = LONGEST_TEXT
 
-    def __init__(self, text: str = "", *, title: str = "", id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, text: str = "", *, title: str = "", id: str | None = None) -> None:
         """`text` is there from the beginning; `show` replaces it."""
         super().__init__(title, id=id)
         self._text = _within(text, 4_000)
@@ -51,7 +51,7 @@ class Alert(_Words):
 
     kind = "alert"
 
-    def __init__(self, text: str = "", *, title: str = "", color: Color = "info", id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, text: str = "", *, title: str = "", color: Color = "info", id: str | None = None) -> None:
         """Without a text it is not there until one is shown."""
         super().__init__(text, title=title, id=id)
         self._color = _color(color)
@@ -77,7 +77,7 @@ class Html(_Words):
     kind = "html"
     most = LONGEST_HTML
 
-    def __init__(self, html: str = "", *, title: str = "", height: int = 300, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, html: str = "", *, title: str = "", height: int = 300, id: str | None = None) -> None:
         """`height` of the frame in pixels, 40 to 2,000."""
         super().__init__(html, title=title, id=id)
         if not 40 <= height <= 2_000:
