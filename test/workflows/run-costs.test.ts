@@ -145,9 +145,10 @@ it('an epoch takes few file operations, and reads little', () => {
   expect(perEpoch('fileOperations')).toBeGreaterThan(10);
   // What the host does every few seconds counts for more where epochs take long.
   expect(between('fileOperations')).toBeLessThan(165 * between('epoch') + 20 * between('seconds'));
+  // Files that are younger than a tick of the file system's clock are read again: their time does not tell a later write (`KnownDigests`).
   // Where there is no /proc nobody counts them.
   if (platform() === 'linux')
-    expect(between('bytesRead')).toBeLessThan(27_000 * between('epoch') + 2_000 * between('seconds'));
+    expect(between('bytesRead')).toBeLessThan(31_000 * between('epoch') + 2_000 * between('seconds'));
 });
 
 it('nobody watches it: epochs that are shorter than a third of the heartbeat timeout have no heartbeat', () => {
