@@ -206,7 +206,7 @@ describe('asks', () => {
   /** Of a server that lists these pages of runs, each with when it began and, where it is over, ended. */
   const indexOf = async (
     pages: () => [run: string, from: number, to: number | null][][],
-    view: (run: string) => Promise<RunView>,
+    view: (run: string) => Promise<RunView | null>,
   ) => {
     const executions = (page: number) =>
       pages()[page]?.map(([run, from, to]) => ({
