@@ -2,7 +2,7 @@
  * The server's own index of runs: what Temporal lists of them, and what they say of themselves. Made when somebody first
  * searches or sorts, kept up to date while somebody does, and made anew by every server that starts: nothing is lost with it.
  */
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { NoWorkerError } from '../../client/errors.ts';
 import { type PageFilter, pageOfRuns } from '../../client/run-pages.ts';
 import { isOpen, type RunSummary } from '../../contracts/run-summary.ts';
@@ -109,7 +109,7 @@ export class RunIndex {
     const { done } = this.#look;
     // The first look has to be complete: an index of some runs would say that others do not match.
     if (this.#listedAllAt === Number.NEGATIVE_INFINITY) await done;
-    else await atMost(patienceMs, done);
+    else await Promise.race([done, delay(patienceMs, undefined, { ref: false })]);
     if (this.#database === null) throw new Error('the index was closed');
     return this.#database;
   }
@@ -249,12 +249,4 @@ export class RunIndex {
 /** Pages are in the order in which runs ended: an earlier life of a run comes after the newest one, and may be on a later page. */
 function newestOf(runs: readonly RunSummary[], seen: Set<string>): RunSummary[] {
   return runs.filter(({ run }) => !seen.has(run) && seen.add(run));
-}
-
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, enough]).finally(() => clearTimeout(timer));
 }
