@@ -12,6 +12,7 @@ import { showResult } from './show-result.ts';
 import { snapshots } from './snapshots.ts';
 import { stop } from './stop.ts';
 import { storing, storingS3 } from './storing.ts';
+import { submitted } from './submitted.ts';
 import { uploads } from './uploads.ts';
 import { wastedWork } from './wasted-work.ts';
 import { webBundle } from './web-bundle.ts';
@@ -30,6 +31,7 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   storingS3,
   uploads,
   concurrency,
+  submitted,
   profile,
   webBundle,
   webLoad,
