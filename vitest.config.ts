@@ -5,9 +5,9 @@ import { ClosingLineReporter } from './test/closing-line-reporter.ts';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Commands of their own: npm run test:faults, test:stores, test:trainers and test:web.
+    // Commands of their own: npm run test:faults, test:stores, test:trainers, test:web and test:containers.
     exclude: [
-      ...['test/faults/**', 'test/stores/servers/**', 'test/trainers/**', 'test/web/**'],
+      ...['test/faults/**', 'test/stores/servers/**', 'test/trainers/**', 'test/web/**', 'test/containers/**'],
       'test/server/contract.test.ts',
     ],
     globalSetup: ['test/temporal-server.ts'],

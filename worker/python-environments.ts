@@ -81,6 +81,11 @@ function shownList(requirements: readonly string[]): string {
  */
 export const bytecodeFolder = (python: string): string => join(dirname(dirname(python)), 'bytecode');
 
+/** What a trainer's file says it needs, and what the Python SDK does. */
+export async function allRequirements(trainerFile: string): Promise<string[]> {
+  return [...new Set([...(await sdkRequirements()), ...(await readRequirements(trainerFile))])];
+}
+
 /** Whether `ensureEnvironment` would have nothing to build. Builds nothing. */
 export async function isEnvironmentReady(requirements: readonly string[], signal?: AbortSignal): Promise<boolean> {
   const python = await findPython(signal);

@@ -1,5 +1,6 @@
 /** What a session begins with: a store and paths that it may use, the checkpoint that it goes on from, and its session file. */
 import { randomUUID } from 'node:crypto';
+import { isAbsolute } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Position } from '../contracts/checkpoint.ts';
 import { type ConfigProblem, type Failure, problemSentence } from '../contracts/failure.ts';
@@ -19,6 +20,7 @@ import { bringAlong, fetchStart, startedFrom } from './continue-from.ts';
 import { DataSetProblem } from './data-sets.ts';
 import { deadline } from './deadline.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
+import { pathParameters } from './path-parameters.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { parseJson, readReport, start } from './run-report.ts';
 import { type LiveSession, SessionOver } from './session.ts';
@@ -89,6 +91,18 @@ export class SessionStart {
     const problems = await this.#host.allowedPaths.problems(config, manifest, program.file);
     if (problems.length === 0) return;
     throw new SessionProblem({ kind: 'setUp', message: this.#refusal(problems) });
+  }
+
+  /** What it may read of this host: its data set, and the paths among its parameters. Relative ones are the trainer's own. */
+  async reads(
+    program: TrainerProgram,
+    config: RunConfig,
+    data: string | null,
+    options: OpenOptions,
+  ): Promise<string[]> {
+    const { parameters } = await this.#host.trainers.describe(program, options);
+    const paths = pathParameters(parameters, config.parameters).map(({ value }) => value);
+    return [...(data === null ? [] : [data]), ...paths].filter((path) => isAbsolute(path));
   }
 
   /** What the trainer is to read: a project that is not here yet is downloaded first. */

@@ -43,6 +43,8 @@ export class NoFreeSlot extends Error {
 /** What sessions work with. */
 export interface SessionsParts extends SessionStartParts {
   sessionIdleSeconds: number;
+  /** What a run folder may take while a session is there; null: what there is. */
+  diskBytes?: number | null;
   log: Logger;
   devices: Devices;
   folders: RunFolders;
@@ -168,9 +170,10 @@ export class Sessions {
         startEpoch: resume?.position.epoch ?? 0,
         log,
         name: await sessionName(input, folder),
+        diskBytes: this.#host.diskBytes,
       });
       this.#live.set(place, begun);
-      const socket = await this.#host.sockets.pathOf(begun.id);
+      const socket = await this.#host.sockets.pathOf(begun.id, this.#host.launcher.ownSocketFolders);
       const materials = await keepMaterials(folder, program, resume?.from ?? null, {
         python,
         driver: this.#host.devices.driver,
@@ -181,7 +184,8 @@ export class Sessions {
       const trainer = await this.#host.launcher.start(lease, {
         ...{ program, python, folder, session: begun.id, socket },
         limits: { ...input.config.deadlines, reattachSeconds: reattachSecondsOf(input.config) },
-        environment: this.#host.devices.environment(lease, this.#host.slots.total),
+        ...this.#host.devices.of(lease, this.#host.slots.total),
+        reads: await this.#start.reads(program, input.config, data, options),
       });
       begun.attach(trainer, socket, {
         memory: memoryBefore,
@@ -219,7 +223,7 @@ export class Sessions {
    * how. False where the run's store is none of this worker's: it would train what nobody here can keep. Before this worker asks for
    * any work: its slot is still free.
    */
-  async takeUp({ folder, file, life, config, socket, isAlive, epoch, name, session }: LeftSession): Promise<boolean> {
+  async takeUp({ folder, life, config, launched, ...left }: LeftSession): Promise<boolean> {
     const { place, run } = folder;
     const log = this.#log.child({ run });
     try {
@@ -232,13 +236,14 @@ export class Sessions {
       return false;
     }
     const found = new LiveSession({
-      ...{ run, host: this.#host.id, folder, life, config, startEpoch: epoch, log, name, found: session },
+      ...{ run, host: this.#host.id, folder, life, config, startEpoch: left.epoch, log },
+      ...{ name: left.name, found: left.session, diskBytes: this.#host.diskBytes },
     });
     this.#live.set(place, found);
-    const lease = isAlive ? this.#host.slots.reserveAgain(run, file.slot) : null;
+    const lease = left.isAlive ? this.#host.slots.reserveAgain(run, left.file.slot) : null;
     const { devices, slots, launcher } = this.#host;
     const watch = lease ? devices.watch(lease, slots.total) : noGpus.watch;
-    found.attach(launcher.find({ folder, socket, file }), socket, { memory: null, watch });
+    found.attach(launcher.find(launched), launched.socket, { memory: null, watch });
     this.#watch(found, lease);
     return true;
   }

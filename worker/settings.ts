@@ -15,6 +15,7 @@ import { type NotifySettings, readNotify } from '../observers/notify-settings.ts
 import { readWebhook, type WebhookSettings } from '../observers/webhook-settings.ts';
 import { addressProblem, isFolderAddress, openStore } from '../stores/open-store.ts';
 import { folderOf } from './allowed-paths.ts';
+import { type ContainerSettings, containerVariables, readContainers } from './container-settings.ts';
 import { readTrainerVariables } from './program-environment.ts';
 
 export interface WorkerSettings {
@@ -53,6 +54,8 @@ export interface WorkerSettings {
   webhook: WebhookSettings | null;
   /** Who is notified of what; null: nobody. */
   notify: NotifySettings | null;
+  /** What sessions have that run in containers; null: they are processes of this host. */
+  containers: ContainerSettings | null;
 }
 
 const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
@@ -125,6 +128,7 @@ const environmentSchema = z.object({
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
   EPOCHAL_WEBHOOK_EVENTS: z.string().optional(),
+  ...containerVariables,
   /** Read by the loggers, which are there before the settings are. */
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
 });
@@ -195,5 +199,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     metricsAddress: readListenAddress(values.EPOCHAL_METRICS_ADDRESS ?? ''),
     webhook: readWebhook(values),
     notify: values.EPOCHAL_NOTIFY === undefined ? null : readNotify(values.EPOCHAL_NOTIFY, env),
+    containers: readContainers(values),
   };
 }

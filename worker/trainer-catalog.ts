@@ -1,7 +1,7 @@
 /** The trainers of this host: where they are, what they say of themselves, and what they say of a configuration. */
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, delimiter, join } from 'node:path';
+import { basename, delimiter, isAbsolute, join } from 'node:path';
 import type { Failure } from '../contracts/failure.ts';
 import type { TrainerList } from '../contracts/host-messages.ts';
 import { name } from '../contracts/names.ts';
@@ -13,9 +13,10 @@ import {
   trainerManifestSchema,
 } from '../contracts/trainer-manifest.ts';
 import { inGroups } from './in-groups.ts';
+import { pathParameters } from './path-parameters.ts';
 import { trainerSurroundings } from './program-environment.ts';
 import { bytecodeFolder, ensureEnvironment, isEnvironmentReady, readRequirements } from './python-environments.ts';
-import { runProgram } from './run-program.ts';
+import { type ProgramEnd, type RunOptions, runProgram } from './run-program.ts';
 import { pythonSdkFolder } from './settings.ts';
 
 export interface TrainerProgram {
@@ -30,6 +31,18 @@ export class TrainerProblem extends Error {
   constructor(readonly failure: Failure) {
     super(failure.message);
   }
+}
+
+/** `ContainerLauncher`, as far as a catalog needs it. */
+export interface TrainerContainers {
+  readonly engine: { readonly program: string; imageId(image: string): Promise<string | null> };
+  imageOf(program: Pick<TrainerProgram, 'name'>): string;
+  ask(
+    program: TrainerProgram,
+    verb: readonly string[],
+    reads: readonly string[],
+    options: RunOptions,
+  ): Promise<ProgramEnd>;
 }
 
 interface CallOptions {
@@ -53,6 +66,8 @@ export class TrainerCatalog {
   constructor(
     readonly folders: readonly string[],
     readonly tell: (trainer: string, doing: string) => void = () => undefined,
+    /** Where trainers run in containers, and are asked in them, too; null: on this host. */
+    readonly containers: TrainerContainers | null = null,
   ) {}
 
   /** `<folder>/<name>/trainer.py` or `<folder>/<name>.py`; the first folder that has it wins. */
@@ -129,14 +144,24 @@ export class TrainerCatalog {
       ...options,
       input: JSON.stringify({ epochs, parameters, data: data ?? null, seed, deep }),
       timeoutMs: deep ? deepCheckTimeout : checkTimeout,
+      reads: this.containers ? await this.#reads(program, config, options) : [],
     });
     const check = trainerCheckSchema.safeParse(answer);
     if (!check.success) throw setUp(program, `its answer to a check is invalid: ${issueText(check.error.issues)}`);
     return check.data;
   }
 
-  /** Its Python, with its packages installed; slow the first time. */
+  /** What of this host a configuration names: its data set, and the paths among its parameters. */
+  async #reads(program: TrainerProgram, { data, parameters }: RunConfig, options: CallOptions): Promise<string[]> {
+    const paths = pathParameters((await this.describe(program, options)).parameters, parameters);
+    return [...(data === undefined ? [] : [data]), ...paths.map(({ value }) => value)].filter((path) =>
+      isAbsolute(path),
+    );
+  }
+
+  /** Its Python, with its packages installed; slow the first time. In containers it is that of the image. */
   async environment(program: TrainerProgram, { signal, onProgress: hear }: CallOptions): Promise<string> {
+    if (this.containers) return this.#imagePython(program, this.containers);
     const onProgress = (doing: string) => {
       this.tell(program.name, doing);
       hear?.(`Python environment of ${program.name}: ${doing}`);
@@ -150,35 +175,64 @@ export class TrainerCatalog {
     }
   }
 
+  async #imagePython(program: TrainerProgram, containers: TrainerContainers): Promise<string> {
+    const { engine } = containers;
+    const image = containers.imageOf(program);
+    if ((await engine.imageId(image)) !== null) return 'python3';
+    throw setUp(
+      program,
+      `${engine.program} has no image ${image} on this host: \`epochal images build ${program.name}\` makes one`,
+    );
+  }
+
   /**
    * Its own Python where that is installed, else one with the SDK alone: a manifest needs no framework, as trainers
    * import theirs inside functions, and a framework may be gigabytes.
    */
   async #quickPython(program: TrainerProgram, options: CallOptions): Promise<string> {
+    if (this.containers) return this.environment(program, options);
     const requirements = await readRequirements(program.file);
     if (await isEnvironmentReady(requirements, options.signal)) return this.environment(program, options);
     const { signal, onProgress } = options;
     return (await ensureEnvironment({ requirements: [], onProgress, signal })).python;
   }
 
+  async #run(
+    python: string,
+    program: TrainerProgram,
+    verb: readonly string[],
+    options: RunOptions,
+    reads: readonly string[],
+  ): Promise<ProgramEnd> {
+    if (this.containers) return this.containers.ask(program, verb, reads, options);
+    // Its own folder is a person's: what it writes by a relative path while it is asked goes nowhere.
+    const folder = await mkdtemp(join(tmpdir(), 'epochal-trainer-'));
+    const asked = { ...options, cwd: folder, env: trainerEnvironment(python) };
+    return runProgram(python, [program.file, ...verb], asked).finally(() =>
+      rm(folder, { recursive: true, force: true }),
+    );
+  }
+
   async #ask(
     python: string,
     program: TrainerProgram,
     verb: string[],
-    options: CallOptions & { input?: string; timeoutMs?: number },
+    options: CallOptions & { input?: string; timeoutMs?: number; reads?: readonly string[] },
   ): Promise<unknown> {
-    // Its own folder is a person's: what it writes by a relative path while it is asked goes nowhere.
-    const folder = await mkdtemp(join(tmpdir(), 'epochal-trainer-'));
-    const { code, stdout, tail } = await runProgram(python, [program.file, ...verb], {
-      cwd: folder,
-      env: trainerEnvironment(python),
-      timeoutMs: options.timeoutMs ?? answerTimeout,
-      signal: options.signal,
-      onLine: (line) => {
-        if (line.startsWith(progressMark)) options.onProgress?.(line.slice(progressMark.length, 300));
+    const { code, stdout, tail } = await this.#run(
+      python,
+      program,
+      verb,
+      {
+        timeoutMs: options.timeoutMs ?? answerTimeout,
+        signal: options.signal,
+        onLine: (line) => {
+          if (line.startsWith(progressMark)) options.onProgress?.(line.slice(progressMark.length, 300));
+        },
+        ...(options.input === undefined ? {} : { input: options.input }),
       },
-      ...(options.input === undefined ? {} : { input: options.input }),
-    }).finally(() => rm(folder, { recursive: true, force: true }));
+      options.reads ?? [],
+    );
     try {
       if (code === 0) return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
     } catch {

@@ -14,11 +14,11 @@ import { type Progress, progressSchema, workProgressSchema } from '../../contrac
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { failureTypes, type RunView, runQuery, runViewSchema } from '../../contracts/run-messages.ts';
-import { readProcessFile } from '../../worker/process-file.ts';
 import { isGroupAlive, type ProcessIdentity } from '../../worker/process-groups.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
 import { until } from '../support/until.ts';
 import type { FaultHosts, FaultWorker } from './fault-host.ts';
+import { type SeenTrainer, trainerOf } from './launched.ts';
 
 /** How the workflow closed, and the receipt as it gave it away there. */
 export interface Closed {
@@ -139,15 +139,15 @@ export class FaultRun {
   /** Looks for its trainers on every host, and remembers them. */
   async look(): Promise<void> {
     for (const worker of this.hosts.workers) {
-      const found = await readProcessFile(new RunFolders(worker.dataFolder).of(this.place)).catch(() => null);
+      const found = await trainerOf(new RunFolders(worker.dataFolder).of(this.place)).catch(() => null);
       if (found && this.remember(found)) this.lastSeenOn = worker;
     }
   }
 
   /** The trainer that runs for it on `worker` now; remembered for the final check. */
-  async trainer(worker: FaultWorker): Promise<ProcessIdentity> {
+  async trainer(worker: FaultWorker): Promise<SeenTrainer> {
     const found = await until(`${this.id} has a trainer`, () =>
-      readProcessFile(new RunFolders(worker.dataFolder).of(this.place)),
+      trainerOf(new RunFolders(worker.dataFolder).of(this.place)),
     );
     this.remember(found);
     return found;
@@ -171,10 +171,10 @@ export class FaultRun {
   }
 
   /** The trainer after those that are known already. */
-  async newTrainer(worker: FaultWorker): Promise<ProcessIdentity> {
+  async newTrainer(worker: FaultWorker): Promise<SeenTrainer> {
     const folder = new RunFolders(worker.dataFolder).of(this.place);
     return until(`${this.id} has a new trainer`, async () => {
-      const found = await readProcessFile(folder);
+      const found = await trainerOf(folder);
       return found && this.remember(found) ? found : null;
     });
   }

@@ -1,4 +1,6 @@
 /** Where trainers run: how one is started, signalled, and seen to have ended. One file beside this is one way. */
+
+import type { ContainerRecord } from '../container-record.ts';
 import type { EndLimits } from '../end-trainer.ts';
 import type { ProcessFile, TrainerEnd } from '../process-file.ts';
 import type { ProcessIdentity } from '../process-groups.ts';
@@ -9,6 +11,7 @@ import type { TrainerProgram } from '../trainer-catalog.ts';
 /** What a trainer is started with. */
 export interface Launch {
   program: TrainerProgram;
+  /** Its interpreter, as `Launcher.python` has it. */
   python: string;
   folder: RunFolder;
   session: string;
@@ -16,18 +19,23 @@ export interface Launch {
   socket: string;
   /** Of a trainer that no worker is connected to: `reattachSeconds`, and then these. */
   limits: EndLimits & { reattachSeconds: number };
-  /** Besides that of every trainer: which devices it sees, for one. */
+  /** Besides that of every trainer, where it sees all devices of the host: which ones are its own. */
   environment: NodeJS.ProcessEnv;
+  /** What it may read besides its run folder, where it does not see the whole host: its data set, and paths among its parameters. */
+  reads: readonly string[];
+  /** Indexes of its GPUs. */
+  gpus: readonly number[];
 }
 
 /** A trainer that an earlier worker started, by what it left in the run folder. */
-export interface LaunchedBefore {
-  folder: RunFolder;
-  socket: string;
-  file: ProcessFile;
-}
+export type LaunchedBefore = { folder: RunFolder; socket: string } & (
+  | { file: ProcessFile; container?: undefined }
+  | { container: ContainerRecord; file?: undefined }
+);
 
 export interface Launcher {
+  /** Whether the sockets of a session are alone in a folder, which its trainer is given. */
+  readonly ownSocketFolders: boolean;
   /** In a slot that is the caller's, who gives it back. Throws when the program cannot be started at all. */
   start(slot: Slot, launch: Launch): Promise<LaunchedTrainer>;
   /** Also where it has ended meanwhile: then `exited` tells how. */
@@ -38,16 +46,18 @@ export interface Launcher {
 export type Recipient = 'trainer' | 'group';
 
 export interface LaunchedTrainer {
-  /** The trainer's own process, which leads the group. */
-  readonly identity: ProcessIdentity;
+  /** The trainer's own process, which leads the group, as this host sees it; null where it cannot. */
+  readonly identity: ProcessIdentity | null;
   /** Resolves when the trainer itself has ended; others of its group may still be alive. Null: nobody saw how. */
   readonly exited: Promise<TrainerEnd | null>;
   /** Nobody may be there any more: that is no error. */
   signal(signal: NodeJS.Signals, to: Recipient): void;
   /** Whether anyone of its group is. */
   alive(): Promise<boolean>;
-  /** Its end was seen, and nothing of it is left: whoever watches over it may go. */
-  dismiss(): void;
+  /** Once it has ended: whoever is left of what it started when `patience` is over is killed, and a note of the session names who left its group. */
+  endLeftovers(patience: AbortSignal): Promise<void>;
+  /** Its end was seen, and nothing of it is left: whoever watches over it may go. Resolves once nobody does. */
+  dismiss(): Promise<void>;
   /** This worker goes, and the trainer stays. */
   leave(): void;
 }
