@@ -4,7 +4,7 @@ import { checkConfig } from './check-config.ts';
 import { cleanUp } from './clean-up.ts';
 import { dataSetDetails, dataSetItems, listDataSets, readDataSetImage, sizeOfDataSetImage } from './data-sets.ts';
 import { findLostRuns } from './find-lost-runs.ts';
-import { hostStatus, listData, listTrainers, publishData, removeData } from './host-questions.ts';
+import { hostStatus, listData, listTrainers, publishData, removeData, watchRun } from './host-questions.ts';
 import { keepCheckpoints } from './keep-checkpoints.ts';
 import { moveIn } from './move-in.ts';
 import { openSession } from './open-session.ts';
@@ -15,6 +15,7 @@ import { stopTrainer } from './stop-trainer.ts';
 import { surveyHost, surveyStore } from './survey.ts';
 import { tellObserver } from './tell-observer.ts';
 import { trainEpoch } from './train-epoch.ts';
+import { trainerMaterials } from './trainer-materials.ts';
 
 const runFiles = (host: Host) => ({
   listRunFiles: listRunFiles(host),
@@ -55,9 +56,11 @@ export const hostActivities = (host: Host) => ({
 export const hostControlActivities = (host: Host) => ({
   stopTrainer: stopTrainer(host),
   hostStatus: hostStatus(host, () => activityNames(host)),
+  watchRun: watchRun(host),
   listData: listData(host),
   removeData: removeData(host),
   publishData: publishData(host),
+  trainerMaterials: trainerMaterials(host),
   listDataSets: listDataSets(host),
   dataSetDetails: dataSetDetails(host),
   dataSetItems: dataSetItems(host),

@@ -10,25 +10,38 @@ import { OtherLife } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import type { LiveSession } from '../worker/session.ts';
 
-/** How often the server hears of an activity, in ms. How long it may hear nothing is `deadlines.heartbeatSeconds`. */
+/** How often the server hears of an activity that is watched, in ms. How long it may hear nothing is `deadlines.heartbeatSeconds`. */
 export const heartbeatInterval = 300;
 /** How often the newest progress is handed to the SDK, which sends it at the interval. */
 const beat = 200;
 /** Characters of what a store says of why it makes us wait: it travels with every heartbeat. */
 export const longestDoing = 500;
 
+/** Heartbeats within the timeout of an activity that nobody watches: one may be late, and one be lost. */
+export const beatsInTimeout = 3;
+
 /**
- * Runs `work` while heartbeats carry what `details` answers at the time. The SDK thins them out to `heartbeatInterval`.
+ * Runs `work` while heartbeats carry what `details` answers at the time. The SDK thins them out to `heartbeatInterval`; where nobody
+ * watches, there are as few as show that the worker is alive. A cancel comes with the next one, where the server does not send it by itself.
  * A cancelled activity throws CancelledFailure, whatever `work` threw when its signal was aborted.
  */
 export async function heartbeating<T>(
   details: () => Progress | WorkProgress,
   work: (signal: AbortSignal) => Promise<T>,
+  isWatched: () => boolean = () => true,
 ): Promise<T> {
   const context = Context.current();
-  const timer = setInterval(() => context.heartbeat(details()), beat);
+  const seldom = (context.info.heartbeatTimeoutMs ?? 0) / beatsInTimeout;
+  let last = performance.now();
+  const tell = () => {
+    const now = details();
+    if (!isWatched() && performance.now() - last < seldom) return;
+    last = performance.now();
+    context.heartbeat(now);
+  };
+  const timer = setInterval(tell, beat);
   try {
-    context.heartbeat(details());
+    tell();
     return await work(context.cancellationSignal);
   } catch (error) {
     if (context.cancellationSignal.aborted) throw new CancelledFailure(`cancelled: ${reason(context)}`);
@@ -43,11 +56,31 @@ export function working<T>(
   first: string,
   work: (signal: AbortSignal, progress: WorkProgress) => Promise<T>,
 ): Promise<T> {
+  return workingFor(() => true, first, work);
+}
+
+/** As `working`, as often as whoever watches needs. */
+export function workingFor<T>(
+  isWatched: () => boolean,
+  first: string,
+  work: (signal: AbortSignal, progress: WorkProgress) => Promise<T>,
+): Promise<T> {
   const progress: WorkProgress = { doing: first };
   return heartbeating(
     () => ({ ...progress }),
     (signal) => work(signal, progress),
+    isWatched,
   );
+}
+
+/** A run is told of as often as somebody looks. */
+export const watchOf = (host: Host, run: string) => () => host.watched.until(run) !== null;
+
+/** How far a session is, for whoever watches its run; it counts as one that its run speaks to. */
+export function sessionProgress(host: Host, session: LiveSession): Progress {
+  session.touch();
+  const watchedUntil = host.watched.until(session.run);
+  return { ...session.meter.current, ...(watchedUntil === null ? {} : { watchedUntil }) };
 }
 
 const reason = (context: Context) =>

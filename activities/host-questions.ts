@@ -3,6 +3,7 @@ import { stat, statfs } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/activity';
 import { contractVersion, type HostStatus, type KeptFolder, type TrainerList } from '../contracts/host-messages.ts';
 import type { Life } from '../contracts/life.ts';
+import { name as nameSchema } from '../contracts/names.ts';
 import { protocolVersion } from '../contracts/protocol.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
@@ -22,6 +23,12 @@ export const listTrainers = (host: Host) => (): Promise<TrainerList> =>
   working('list the trainers', (signal, progress) =>
     host.trainers.manifests({ signal, onProgress: (doing) => (progress.doing = doing) }),
   );
+
+/** Answers for how many seconds the run counts as watched. */
+export const watchRun =
+  (host: Host) =>
+  async (run: string): Promise<number> =>
+    host.watched.watch(nameSchema.parse(run));
 
 /** `can`: the activities that this host serves. */
 export const hostStatus = (host: Host, can: () => string[]) => async (): Promise<HostStatus> => {

@@ -2,20 +2,20 @@
  * Stores what the ledger chose and removes what it dropped, and what was never told as there was something newer, while
  * the trainer continues. What is damaged is moved aside; then nothing is removed, for what was to go may be all that is left.
  */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { name as nameSchema } from '../contracts/names.ts';
 import type { KeepCheckpointsInput, KeptCheckpoints } from '../contracts/run-activities.ts';
 import { outputPath } from '../stores/artifact-store.ts';
+import { removeTree } from '../stores/remove-tree.ts';
 import { putAside, removePassed, storeCheckpoint } from '../worker/checkpoints.ts';
 import { claimOutput, requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
-import { longestDoing, withStore, working } from './activity-support.ts';
+import { longestDoing, watchOf, withStore, workingFor } from './activity-support.ts';
 
 export const keepCheckpoints =
   (host: Host) =>
   (input: KeepCheckpointsInput): Promise<KeptCheckpoints> =>
-    working('uploading checkpoints', (signal, progress) =>
+    workingFor(watchOf(host, input.run), 'uploading checkpoints', (signal, progress) =>
       withStore(() =>
         host.outputs.runExclusive(input.place, signal, async () => {
           const { run, place, config } = input;
@@ -43,7 +43,7 @@ export const keepCheckpoints =
           for (const dropped of kept.damaged.length > 0 ? [] : input.remove) {
             const checkpoint = nameSchema.parse(dropped);
             progress.doing = `removing ${checkpoint}`;
-            await rm(join(folder.checkpoints, checkpoint), { recursive: true, force: true });
+            await removeTree(join(folder.checkpoints, checkpoint));
             await store.remove(`${output}/checkpoints/${checkpoint}`);
             kept.removed.push(checkpoint);
           }

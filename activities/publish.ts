@@ -25,8 +25,10 @@ export const publish =
   (host: Host) =>
   (input: PublishInput): Promise<Published> =>
     working('publish', (signal, progress) =>
-      withStore(() =>
-        host.outputs.runExclusive(input.place, signal, async () => {
+      withStore(() => {
+        // What still stores for the run, and keeps this waiting, is told of its cancel at once.
+        host.watched.watch(input.run);
+        return host.outputs.runExclusive(input.place, signal, async () => {
           const { run, place, config, receipt } = input;
           const store = await host.stores.of(config);
           const output = outputPath(config.project, place);
@@ -115,8 +117,8 @@ export const publish =
           const damaged = folder ? await damagedHere(folder) : [];
           const notes = leftOutNotes(leftOut);
           return { checkpoints, files: named, bytes, lost, damaged, notes, data, facts, host: input.host };
-        }),
-      ),
+        });
+      }),
     );
 
 /** Checkpoints are copied, and then read in the store once more, or only read where they are there; the rest is copied. */

@@ -5,20 +5,19 @@ import { requireFolder } from '../worker/claims.ts';
 import type { Host } from '../worker/host.ts';
 import { endPredecessor } from '../worker/predecessor.ts';
 import { sessionEnd } from '../worker/session-end.ts';
-import { heartbeating, ownSession } from './activity-support.ts';
+import { heartbeating, ownSession, sessionProgress, watchOf } from './activity-support.ts';
 
 export const stopTrainer =
   (host: Host) =>
   async (input: StopTrainerInput): Promise<SessionEnd> => {
     const { run, place, config, session, rung, known } = input;
     const live = await ownSession(host, input);
+    // What is still done for the run is told of its cancel at once.
+    if (rung !== 'finish') host.watched.watch(run);
     if (live) {
       live.ask(rung);
       return heartbeating(
-        () => {
-          live.touch();
-          return live.meter.current;
-        },
+        () => sessionProgress(host, live),
         async (signal) => {
           await endedOr(live.over, signal);
           const end = await live.end(known);
@@ -26,6 +25,7 @@ export const stopTrainer =
           if (live.preempted && !end.finished) await host.sessions.storeNewest({ place, config }, signal);
           return end;
         },
+        watchOf(host, run),
       );
     }
     // The worker before opened it; the trainer saw the end-of-file and is ending by itself, or has.

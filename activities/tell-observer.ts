@@ -31,8 +31,9 @@ export const tellObserver =
         };
         try {
           // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
+          const { project, trainer, epochs } = config;
           await host.outputs.runExclusive(`${place} ${name}`, signal, () =>
-            one.tell(wanted, { run, project: config.project, trainer: config.trainer, output }, delivery),
+            one.tell(wanted, { run, project, trainer, epochs, output }, delivery),
           );
         } catch (error) {
           host.metrics.delivered(name, 'failed');

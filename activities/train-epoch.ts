@@ -11,7 +11,7 @@ import { boundDropped, boundNote } from '../worker/dropped-checkpoints.ts';
 import type { Host } from '../worker/host.ts';
 import { readReport } from '../worker/run-report.ts';
 import { type LiveSession, SessionOver } from '../worker/session.ts';
-import { heartbeating, isOrphaned, ownSession, sessionFailed } from './activity-support.ts';
+import { heartbeating, isOrphaned, ownSession, sessionFailed, sessionProgress, watchOf } from './activity-support.ts';
 
 /** Each report within an epoch adds to the run's history: milliseconds between two of them. */
 const reportEvery = 5_000;
@@ -32,10 +32,7 @@ export const trainEpoch =
     session.grant(input.through);
     try {
       return await heartbeating(
-        () => {
-          session.touch();
-          return session.meter.current;
-        },
+        () => sessionProgress(host, session),
         async (signal) => {
           await session.waitEpochOrCheckpoint(input.epoch, reportEvery, signal);
           // Taken before the report is read: meanwhile it may train on, end early, and have landed what the report lacks.
@@ -49,6 +46,7 @@ export const trainEpoch =
           await host.sessions.endRun(input.place, input.config.deadlines, signal);
           throw new SessionOver('it trains no further, and did not save what it trained');
         },
+        watchOf(host, input.run),
       );
     } catch (error) {
       if (isOrphaned()) await host.sessions.endIfOver(session);

@@ -30,8 +30,12 @@ export class BenchHost {
     readonly worker: ChildProcess,
   ) {}
 
-  /** `environment` is added to that of the worker, and so to its trainers'. */
-  static async start(slots: number, environment: NodeJS.ProcessEnv = {}): Promise<BenchHost> {
+  /** `environment` is added to that of the worker, and so to its trainers'; `nodeOptions` are those of the worker alone. */
+  static async start(
+    slots: number,
+    environment: NodeJS.ProcessEnv = {},
+    nodeOptions: readonly string[] = [],
+  ): Promise<BenchHost> {
     const folder = await mkdtemp(join(tmpdir(), 'epochal-bench-'));
     const { path: binary } = await ensureTemporalBinary();
     const server = await startTemporalServer({
@@ -42,21 +46,25 @@ export class BenchHost {
     });
     const connection = await Connection.connect({ address: server.address });
     const log = openSync(join(folder, 'worker.log'), 'a');
-    const worker = spawn(process.execPath, [join(root, 'bin', 'epochal.mjs'), 'worker', '--with-control'], {
-      env: {
-        ...process.env,
-        TEMPORAL_ADDRESS: server.address,
-        EPOCHAL_DATA_DIR: join(folder, 'data'),
-        EPOCHAL_STORE: join(folder, 'store'),
-        EPOCHAL_POOL: pool,
-        // The data sets of a benchmark are in folders of its own.
-        EPOCHAL_ALLOWED_PATHS: '*',
-        EPOCHAL_SLOTS: String(slots),
-        EPOCHAL_TRAINERS: [join(root, 'test', 'trainers'), join(root, 'trainers')].join(delimiter),
-        ...environment,
+    const worker = spawn(
+      process.execPath,
+      [...nodeOptions, join(root, 'bin', 'epochal.mjs'), 'worker', '--with-control'],
+      {
+        env: {
+          ...process.env,
+          TEMPORAL_ADDRESS: server.address,
+          EPOCHAL_DATA_DIR: join(folder, 'data'),
+          EPOCHAL_STORE: join(folder, 'store'),
+          EPOCHAL_POOL: pool,
+          // The data sets of a benchmark are in folders of its own.
+          EPOCHAL_ALLOWED_PATHS: '*',
+          EPOCHAL_SLOTS: String(slots),
+          EPOCHAL_TRAINERS: [join(root, 'test', 'trainers'), join(root, 'trainers')].join(delimiter),
+          ...environment,
+        },
+        stdio: ['ignore', log, log],
       },
-      stdio: ['ignore', log, log],
-    });
+    );
     closeSync(log);
     // A benchmark that is broken off leaves no worker behind; the server ends by itself.
     process.once('exit', () => worker.kill('SIGKILL'));

@@ -5,12 +5,13 @@
 import { availableParallelism } from 'node:os';
 import { concurrency } from './concurrency.ts';
 import { overhead } from './overhead.ts';
+import { profile } from './profile.ts';
 import { recovery } from './recovery.ts';
 import type { BenchResult } from './result.ts';
 import { showResult } from './show-result.ts';
 import { snapshots } from './snapshots.ts';
 import { stop } from './stop.ts';
-import { storing } from './storing.ts';
+import { storing, storingS3 } from './storing.ts';
 import { uploads } from './uploads.ts';
 import { wastedWork } from './wasted-work.ts';
 import { webBundle } from './web-bundle.ts';
@@ -26,8 +27,10 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   wasted: wastedWork,
   snapshots,
   storing,
+  storingS3,
   uploads,
   concurrency,
+  profile,
   webBundle,
   webLoad,
   webProgress,

@@ -84,7 +84,7 @@ export async function uploads(): Promise<BenchResult> {
 }
 
 /** The one of the tests. */
-async function s3Server(): Promise<{ server: S3Server; stop: () => Promise<void> }> {
+export async function s3Server(): Promise<{ server: S3Server; stop: () => Promise<void> }> {
   let server: S3Server | null = null;
   const project = { provide: (_: string, provided: S3Server | null) => (server = provided) };
   const stop = await setup(project as unknown as TestProject);
@@ -110,16 +110,17 @@ async function installSdk(folder: string): Promise<void> {
   await promisify(execFile)('npm', ['install', '--no-save', '--ignore-scripts', '--prefix', folder, ...packages]);
 }
 
+export const s3Environment = (server: S3Server) => ({
+  AWS_ENDPOINT_URL_S3: server.endpoint,
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: server.accessKey,
+  AWS_SECRET_ACCESS_KEY: server.secretKey,
+});
+
 async function uploaded(way: UploadWay, file: string, folder: string, server: S3Server): Promise<Uploaded> {
   const program = fileURLToPath(new URL('upload-once.ts', import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', program, way, file, folder, testBucket], {
-    env: {
-      ...process.env,
-      AWS_ENDPOINT_URL_S3: server.endpoint,
-      AWS_REGION: 'us-east-1',
-      AWS_ACCESS_KEY_ID: server.accessKey,
-      AWS_SECRET_ACCESS_KEY: server.secretKey,
-    },
+    env: { ...process.env, ...s3Environment(server) },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';

@@ -19,6 +19,7 @@ import { attributes } from '../contracts/search-attributes.ts';
 import type { Calls } from './calls.ts';
 import { RunNotFoundError } from './errors.ts';
 import { liveProgress, type LiveProgress as ReportedProgress } from './live-progress.ts';
+import type { ProgressLease } from './progress-lease.ts';
 import {
   attributeOf,
   callSeconds,
@@ -79,10 +80,11 @@ export async function countRuns(calls: Calls, filter: PageFilter): Promise<numbe
   return count;
 }
 
-/** One run, whatever its age, and what is being done for it now. Throws RunNotFoundError. */
+/** One run, whatever its age, and what is being done for it now; with `lease` it is watched. Throws RunNotFoundError. */
 export async function describeRun(
   calls: Calls,
   run: string,
+  lease?: ProgressLease,
 ): Promise<{ summary: RunSummary; progress: LiveProgress[]; waiting: Waiting | null }> {
   const { client } = calls;
   const description = await calls.within(callSeconds, run, () => client.workflow.getHandle(run).describe());
@@ -95,7 +97,9 @@ export async function describeRun(
   const summary = summaryOf(info, salvage, isTakenUp);
   if (summary === null) throw new RunNotFoundError(run);
   const waiting = summary.standing === 'waiting' ? waitingOf(textOf(info, attributes.queue)) : null;
-  return { summary, progress: (await liveProgress(client, description)).map(shownProgress), waiting };
+  const live = await liveProgress(client, description);
+  lease?.keep(description, live);
+  return { summary, progress: live.map(shownProgress), waiting };
 }
 
 /** `temporal.api.enums.v1.PendingActivityState`. */
@@ -103,7 +107,10 @@ const scheduled = 1;
 
 /** As the HTTP API tells it. */
 export function shownProgress(live: ReportedProgress): LiveProgress {
-  if (live.kind === 'progress') return { kind: 'training', ...live.progress };
+  if (live.kind === 'progress') {
+    const { watchedUntil: _, ...shown } = live.progress;
+    return { kind: 'training', ...shown };
+  }
   return { kind: 'work', activity: live.activity, ...live.work, at: new Date().toISOString() };
 }
 

@@ -29,8 +29,9 @@ import { Calls } from './calls.ts';
 import { endedView } from './ended-view.ts';
 import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
 import { parseConfig, parseDraft, parsed, parseName, parsePlace } from './parse-config.ts';
-import { type HostAnswer, hostsOfPool, type KeptAnswer } from './pool-hosts.ts';
+import { type HostAnswer, hostsOfPool, type KeptAnswer, materialsInPool, passingProblem } from './pool-hosts.ts';
 import { planRemoval, type Removal, removeRun } from './removed-run.ts';
+import { type AskForMaterials, planReproduction, type Reproduction, type ReproductionOptions } from './reproduction.ts';
 import { RunFiles } from './run-files.ts';
 import type { RunFilter, RunSummary } from './run-filter.ts';
 import { newRunId } from './run-ids.ts';
@@ -199,12 +200,13 @@ export class TrainingClient {
   /** Why every run waits: nobody serves workflows. Null where somebody does. */
   unserved = (): Promise<string | null> => whyUnserved(this.#calls, this.#workflowQueue);
 
+  /** Has this host tell of a run several times a second, for as many seconds as it answers. `watch` does so by itself. */
+  lease = (host: string, run: string): Promise<number> => this.#workers.watchRun(host, run);
+
   /** Items as they come, the end last; see WatchItem. Throws WorkerFailedError for a run of another version. */
   watch(run: string, options: WatchOptions = {}): AsyncGenerator<WatchItem> {
     parseName('run', run);
-    const view = (id: string) => this.view(id);
-    const result = (id: string, wait: WaitOptions) => this.result(id, wait);
-    return watchRun(this.#calls, run, { view, result }, options);
+    return watchRun(this.#calls, run, this, options);
   }
 
   /**
@@ -288,6 +290,12 @@ export class TrainingClient {
     return removeRun(this, this.#calls, removal);
   }
 
+  /** What starting a run again would start, and what differs now. Throws WrongStateError and ConfigError. */
+  planReproduction(run: string, options: ReproductionOptions = {}): Promise<Reproduction> {
+    const ask: AskForMaterials = (question) => materialsInPool(this.#calls, this.#workers, question);
+    return planReproduction(this, parseName('run', run), { ...options, ask });
+  }
+
   async #startWorkflow(run: string, input: TrainingRunInput): Promise<void> {
     const { trainer, epochs, project, priority, fairnessKey } = input.config;
     const summary = `${trainer ?? 'a trainer'}, ${epochs ?? '?'} epochs, project ${project ?? 'default'}`;
@@ -339,10 +347,4 @@ export class TrainingClient {
       cause: view.error,
     });
   }
-}
-
-/** A host that does not answer is an answer; anything else is an error. */
-function passingProblem(error: unknown): string {
-  if (error instanceof NoWorkerError || error instanceof WorkerFailedError) return error.message;
-  throw error;
 }

@@ -6,6 +6,7 @@ import type { RunEvent, RunView } from '../contracts/run-messages.ts';
 import type { Calls } from './calls.ts';
 import { ConfigError, type EpochalError, NoReceiptError } from './errors.ts';
 import { type LiveProgress, liveProgress } from './live-progress.ts';
+import { ProgressLease } from './progress-lease.ts';
 import { isPassing } from './run-result.ts';
 
 export type WatchItem =
@@ -32,6 +33,8 @@ export interface WatchOptions {
 interface Sources {
   view(run: string): Promise<RunView>;
   result(run: string, options: { signal?: AbortSignal | undefined }): Promise<Receipt>;
+  /** As `ProgressLease` asks. */
+  lease(host: string, run: string): Promise<number>;
 }
 
 const defaultIntervalMs = 500;
@@ -46,6 +49,9 @@ export async function* watchRun(
 ): AsyncGenerator<WatchItem> {
   const { signal, intervalMs = defaultIntervalMs } = options;
   const changes = new Changes();
+  // Whoever no longer watches waits for no answer of a host.
+  const whileWatched = <T>(ask: () => Promise<T>) => (signal ? calls.client.withAbortSignal(signal, ask) : ask());
+  const lease = new ProgressLease((host) => whileWatched(() => sources.lease(host, run)));
   let trouble: string | null = null;
   let pauseMs = intervalMs;
   while (!signal?.aborted) {
@@ -57,7 +63,9 @@ export async function* watchRun(
         yield* changes.ofView(await sources.view(run));
         changes.seen(point);
       }
-      yield* changes.ofProgress(await liveProgress(calls.client, description));
+      const live = await liveProgress(calls.client, description);
+      lease.keep(description, live);
+      yield* changes.ofProgress(live);
       if (description.status.name !== 'RUNNING') {
         yield await endOf(run, sources, signal);
         return;

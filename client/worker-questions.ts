@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { ActivityExecutionFailedError, type ActivityHandle, TimeoutFailure } from '@temporalio/client';
 import { z } from 'zod';
+import { type HostMaterials, hostMaterialsSchema, type MaterialsQuestion } from '../contracts/host-materials.ts';
 import {
   type CheckedConfig,
   type CheckQuestion,
@@ -89,6 +90,16 @@ export class WorkerQuestions {
     });
   }
 
+  materials(host: string, question: MaterialsQuestion): Promise<HostMaterials> {
+    return this.ask({
+      ...this.hostQuestion(host),
+      activity: 'trainerMaterials',
+      args: [question],
+      answer: hostMaterialsSchema,
+      summary: `what ${question.trainer} is made of`,
+    });
+  }
+
   keptFolders(host: string): Promise<KeptFolder[]> {
     return this.ask({
       ...this.hostQuestion(host),
@@ -96,6 +107,17 @@ export class WorkerQuestions {
       args: [],
       answer: z.array(keptFolderSchema),
       summary: 'list run folders',
+    });
+  }
+
+  /** Its host tells of the run several times a second, for as many seconds as it answers. */
+  watchRun(host: string, run: string): Promise<number> {
+    return this.ask({
+      ...this.hostQuestion(host),
+      activity: 'watchRun',
+      args: [run],
+      answer: z.number(),
+      summary: `watch ${run}`,
     });
   }
 

@@ -145,7 +145,7 @@ export type RunsPage = z.infer<typeof runsPageSchema>;
 
 /** What is being done now: batches of an epoch, or set-up, storing, publishing. */
 export const liveProgressSchema = z.union([
-  z.strictObject({ kind: z.literal('training'), ...progressSchema.shape }),
+  z.strictObject({ kind: z.literal('training'), ...progressSchema.omit({ watchedUntil: true }).shape }),
   z.strictObject({
     kind: z.literal('work'),
     /** `openSession`, `keepCheckpoints`, `publish`, … */

@@ -18,6 +18,8 @@ export const progressSchema = extensible({
   /** Resident memory of the trainer's processes, in bytes; null where it cannot be read. */
   memoryBytes: z.int().min(0).nullable(),
   at: z.iso.datetime(),
+  /** While somebody watches: another time whenever the host was asked. Hosts of old do not tell, and are always watched. */
+  watchedUntil: z.iso.datetime().optional(),
 });
 export type Progress = z.infer<typeof progressSchema>;
 

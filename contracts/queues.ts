@@ -19,3 +19,6 @@ export const hostControlQueue = (host: string): string => `host.${host}.control`
 
 /** Of one host, not of a pool. */
 export const isHostQueue = (queue: string): boolean => queue.startsWith('host.');
+
+/** Whose queue `hostQueue` or `hostControlQueue` named; null for one of a pool. */
+export const hostOfQueue = (queue: string): string | null => /^host\.(.+?)(\.control)?$/.exec(queue)?.[1] ?? null;

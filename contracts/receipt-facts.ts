@@ -28,6 +28,13 @@ export const materialsSchema = extensible({
     commit: z.string().max(64),
     branch: z.string().max(250).nullable(),
     isDirty: z.boolean().nullable(),
+    /**
+     * Of `code.diff`: the changes to that commit. Truncated: some are missing for want of room; `withheld`: of so many files, which may hold secrets,
+     * and submodules nothing is told. Null where there are no changes, or they were not recorded.
+     */
+    diff: extensible({ sha256, isTruncated: z.boolean(), withheld: z.int().min(0) })
+      .nullable()
+      .optional(),
   })
     .nullable()
     .optional(),

@@ -81,6 +81,8 @@ export const receiptSchema = extensible({
     trained: z.int().min(0),
     /** Training batches that were trained and lost, and so trained again or given up. */
     wasted: z.int().min(0),
+    /** There may be more of these: a host was lost, and what it trained after it was last heard of, nobody knows. */
+    wastedAtLeast: z.boolean().optional(),
     /** Batches begun after the trainer knew of the stop: 0 or 1; null where there was no stop, or no answer. */
     afterStop: z.int().min(0).nullable(),
   }),

@@ -113,8 +113,8 @@ export const deadlinesSchema = z
     publishSeconds: seconds({ min: 1, max: 4 * week, default: week }).describe(
       'How long publishing is retried before the run ends with its files kept on the host.',
     ),
-    heartbeatSeconds: seconds({ min: 1, max: 3600, default: 15 }).describe(
-      'How long a host may be silent before the run resumes on another one.',
+    heartbeatSeconds: seconds({ min: 1, max: 3600, default: 30 }).describe(
+      'How long a host may be silent before the run resumes on another one. It tells of a run that nobody watches three times in this time.',
     ),
     reattachSeconds: seconds({ min: 0.1, max: week, default: 60 }).describe(
       'How long a trainer trains on without a worker, through the epochs it was granted, before it saves at its batch boundary and ends.',
@@ -173,6 +173,12 @@ export const runConfigSchema = z.strictObject({
     .optional()
     .describe(
       "Where results go: an absolute path, a `file:` address, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX` or `teamfiles:/FOLDER`. If omitted: the host's default store.",
+    ),
+  code: z
+    .enum(['diff', 'none'])
+    .optional()
+    .describe(
+      'What is published of the uncommitted changes in the repository of the trainer: `diff`, those of tracked files, up to 1 MiB, as `code.diff`; `none`, nothing. If omitted: `diff`. Files that look as if they held secrets are left out, and those that `.gitattributes` marks `-diff` are told by name and digest.',
     ),
   storeIdentity: z
     .string()

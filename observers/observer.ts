@@ -7,6 +7,8 @@ export interface ObservedRun {
   run: string;
   project: string;
   trainer: string;
+  /** That are planned. */
+  epochs: number;
   /** Its output folder, which is `folder` in `store`. Only who writes there asks for it: a store that is unavailable keeps no other from being told. */
   output(): Promise<{ store: ArtifactStore; folder: string }>;
 }

@@ -1,6 +1,6 @@
 /**
- * The task of a Supervisely server that this worker runs as: its output is what became of the run that ended last. A run whose store is in Team Files is shown with a
- * link to its folder.
+ * The task of a Supervisely server that this worker runs as: its log has how far the runs are, and its output is what became of the run that ended last. A run whose store is in Team Files
+ * is shown with a link to its folder.
  */
 import type { ObservedEvent } from '../contracts/observed-events.ts';
 import { askTeamFiles } from '../stores/team-files-client.ts';
@@ -8,6 +8,8 @@ import { isStatus } from '../stores/team-files-errors.ts';
 import { filesSchema } from '../stores/team-files-object.ts';
 import { noticeOf } from './notice.ts';
 import type { Delivery, ObservedRun, Observer } from './observer.ts';
+import { writeExperiment } from './supervisely-experiment.ts';
+import { taskLines } from './task-lines.ts';
 
 type Ended = Extract<ObservedEvent, { kind: 'ended' }>;
 
@@ -15,33 +17,48 @@ type Ended = Extract<ObservedEvent, { kind: 'ended' }>;
 const ofAgent = ['AGENT_TOKEN', 'AGENT_ID', 'SLY_APP_DATA_DIR'] as const;
 
 /** Null where nobody says that the worker is a task: an agent does, with the server and a token. */
-export function superviselyTask(env: NodeJS.ProcessEnv): SuperviselyTask | null {
+export function superviselyTask(env: NodeJS.ProcessEnv): number | null {
   const task = env.SUPERVISELY_TASK_ID || (ofAgent.some((name) => env[name]) ? env.TASK_ID : '') || '';
-  return /^[1-9]\d{0,14}$/.test(task) && env.SERVER_ADDRESS && env.API_TOKEN ? new SuperviselyTask(Number(task)) : null;
+  return /^[1-9]\d{0,14}$/.test(task) && env.SERVER_ADDRESS && env.API_TOKEN ? Number(task) : null;
 }
 
 export class SuperviselyTask implements Observer {
   /** Whichever task a worker of the pool is: an agent that starts it again makes a new one. */
   readonly name = 'supervisely-task';
-  readonly kinds: readonly string[] = ['ended'];
+  readonly kinds: readonly string[] = ['state', 'epoch', 'restart', 'held', 'ended'];
 
-  constructor(readonly task: number) {}
+  /** `hasExperiments`: it writes those of a run whose results are in Team Files. `log`: where the agent reads. */
+  constructor(
+    readonly task: number,
+    readonly hasExperiments: boolean,
+    readonly log: (line: string) => void = (line) => process.stderr.write(line),
+  ) {}
 
   async tell(events: readonly ObservedEvent[], run: ObservedRun, delivery: Delivery): Promise<void> {
+    for (const event of events) {
+      if (event.kind === 'ended') await this.#showEnd(event, run, delivery);
+      for (const line of taskLines(event, run)) this.log(`${JSON.stringify(line)}\n`);
+      delivery.onTold(event.seq);
+    }
+  }
+
+  async #showEnd(ended: Ended, run: ObservedRun, delivery: Delivery): Promise<void> {
     const { signal } = delivery;
-    const ended = events.findLast((event): event is Ended => event.kind === 'ended');
-    const last = events.at(-1);
-    if (ended)
-      try {
-        const output = { general: await generalOf(ended, run, signal) };
-        const json = { taskId: this.task, output };
-        await askTeamFiles({ signal }, { method: 'tasks.output.set', json, isTeamless: true }, (told) => told);
-      } catch (error) {
-        // Of a task that is not there, or another's, it will not take it another time.
-        if (!isStatus(error, 400, 403, 404)) throw error;
-        delivery.onRefused(ended, error instanceof Error ? error.message : 'it is refused');
-      }
-    if (last) delivery.onTold(last.seq);
+    try {
+      const general = await generalOf(ended, run, signal);
+      await this.#show({ general }, signal);
+      const data = this.hasExperiments ? await writeExperiment(ended, run, this.task, delivery) : null;
+      if (data) await this.#show({ general, experiment: { data } }, signal);
+    } catch (error) {
+      // Of a task that is not there, or another's, it will not take it another time.
+      if (!isStatus(error, 400, 403, 404)) throw error;
+      delivery.onRefused(ended, error instanceof Error ? error.message : 'it is refused');
+    }
+  }
+
+  async #show(output: Record<string, unknown>, signal: AbortSignal): Promise<void> {
+    const json = { taskId: this.task, output };
+    await askTeamFiles({ signal }, { method: 'tasks.output.set', json, isTeamless: true }, (told) => told);
   }
 }
 

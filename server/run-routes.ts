@@ -1,5 +1,7 @@
 /** Routes about runs: lists, one run, live, and what can be done with it. */
+import { LRUCache } from 'lru-cache';
 import { NoWorkerError, RunNotFoundError } from '../client/errors.ts';
+import { ProgressLease } from '../client/progress-lease.ts';
 import { describeRun } from '../client/run-pages.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
 import { name } from '../contracts/names.ts';
@@ -21,6 +23,14 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
   const queues = new Queues();
   const lists = new RunLists();
   const progress = new AnswerCache<LiveProgress[]>(500, 1_000);
+  const leases = new LRUCache<string, ProgressLease>({ max: 1_000 });
+  /** However many tables show it. */
+  const leaseOf = (run: string): ProgressLease => {
+    const lease =
+      leases.get(run) ?? new ProgressLease(async (host) => (await link.backend()).training.lease(host, run));
+    leases.set(run, lease);
+    return lease;
+  };
 
   handle('runs', async ({ query }) => lists.page(await link.backend(), query));
 
@@ -44,7 +54,7 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     const rows = await inTurns(
       runs,
       8,
-      async (run) => [run, await progress.get(run, () => progressOf(backend, queues, run))] as const,
+      async (run) => [run, await progress.get(run, () => progressOf(backend, queues, run, leaseOf(run)))] as const,
     );
     return Object.fromEntries(rows);
   });
@@ -83,9 +93,14 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
   handle('resume', async ({ params }) => (await link.backend()).training.resume(params.run));
 }
 
-async function progressOf({ calls }: Backend, queues: Queues, run: string): Promise<LiveProgress[]> {
+async function progressOf(
+  { calls }: Backend,
+  queues: Queues,
+  run: string,
+  lease: ProgressLease,
+): Promise<LiveProgress[]> {
   try {
-    const { summary, progress, waiting } = await describeRun(calls, run);
+    const { summary, progress, waiting } = await describeRun(calls, run, lease);
     if (summary.workflowStatus !== 'running') return [];
     return [...progress, ...(await queues.placeOf(calls, waiting))];
   } catch (error) {

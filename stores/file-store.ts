@@ -5,7 +5,7 @@
  * is only ever a whole, verified file, whatever dies in between.
  */
 import { constants } from 'node:fs';
-import { copyFile, link, opendir, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { copyFile, link, opendir, readdir, readFile, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { relativePath } from '../contracts/names.ts';
 import type { PublishedFile } from '../contracts/receipt.ts';
@@ -21,7 +21,8 @@ import { CopyProofs } from './copy-proofs.ts';
 import { digestFile, type FileDigest } from './file-digest.ts';
 import { codeOf, guarded, storeError } from './file-errors.ts';
 import { KnownDigests } from './known-digests.ts';
-import { isPartFile, removeIfStale, removeStaleParts, withPartFile } from './part-file.ts';
+import { isPartFile, removeIfStale, removeStaleParts, renamePart, withPartFile } from './part-file.ts';
+import { removeTree } from './remove-tree.ts';
 import { sha256Hex } from './sha256.ts';
 import { markName } from './store-mark.ts';
 import { StoreRoot } from './store-root.ts';
@@ -84,10 +85,15 @@ export class FileStore implements ArtifactStore {
   }
 
   async publish(localFile: string, path: string, options: TransferOptions = {}): Promise<PublishedFile> {
-    return withRegularFile(localFile, async (source) => {
-      const { size } = await source.stat();
+    return withRegularFile(localFile, async (source, size) => {
       const digest = () => digestFile(localFile, { signal: options.signal });
-      return this.#put(path, size, digest, (sink) => copyFrom(source, localFile, sink, options), options);
+      return this.#put(
+        path,
+        size,
+        digest,
+        (sink) => copyFrom(source, { name: localFile, size }, sink, options),
+        options,
+      );
     });
   }
 
@@ -127,13 +133,14 @@ export class FileStore implements ArtifactStore {
       async () => {
         await removeStaleParts(localFile);
         await withPartFile(localFile, async (part) => {
-          const fill: Fill = (sink) => withRegularFile(source, (from) => copyFrom(from, source, sink, options));
+          const fill: Fill = (sink) =>
+            withRegularFile(source, (from, size) => copyFrom(from, { name: source, size }, sink, options));
           const copied = await writeWhole(part, fill, options);
           if (!isSame(copied, expected)) {
             const found = `${shownDigest(copied)} where ${shownDigest(expected)} is expected`;
             throw new DamagedError(`${this.#root.shown(path)} is damaged: ${found}`);
           }
-          await rename(part, localFile);
+          await renamePart(part, localFile);
         });
         await syncFolder(dirname(localFile));
       },
@@ -187,7 +194,7 @@ export class FileStore implements ArtifactStore {
       const parent = await this.#root.resolve(dirname(path));
       if (parent === null) return;
       // A symbolic link at the end goes itself, not what it points to.
-      await rm(join(parent, basename(path)), { recursive: true, force: true });
+      await removeTree(join(parent, basename(path)));
       await syncFolder(parent);
     });
   }
@@ -236,7 +243,7 @@ export class FileStore implements ArtifactStore {
         }
         return withPartFile(target, async (part) => {
           const copied = await writeWhole(part, fill, options);
-          await rename(part, target);
+          await renamePart(part, target);
           await syncFolder(folder);
           await this.#known.put(target, copied);
           this.#proofs.note(path, 'readBack');

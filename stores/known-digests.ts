@@ -8,28 +8,40 @@ import { type DigestOptions, digestFile, type FileDigest } from './file-digest.t
 
 /** Files. */
 const most = 10_000;
+/**
+ * Times of files move on in steps, of 10 ms at most on what disks are formatted with here: of two contents of one size within a step the times may be the same. A file that young is not
+ * remembered, but read again once it is older. In milliseconds.
+ */
+const youngest = 50;
 const entryOf = promisify<string, { bigint: true }, BigIntStats>(stat);
 
 export class KnownDigests {
   readonly #known = new Map<string, { entry: string; digest: FileDigest }>();
 
+  constructor(private readonly digest: typeof digestFile = digestFile) {}
+
   /** Throws what `digestFile` throws. */
   async of(file: string, options: DigestOptions): Promise<FileDigest> {
     options.signal?.throwIfAborted();
-    const before = await markOf(file);
+    const at = Date.now();
+    const before = await entryOf(file, { bigint: true });
     const known = this.#known.get(file);
-    if (known?.entry === before) {
+    if (known?.entry === markOf(before)) {
       options.onBytes?.(known.digest.size);
       return known.digest;
     }
-    const digest = await digestFile(file, options);
-    if ((await markOf(file)) === before) this.#remember(file, before, digest);
+    const digest = await this.digest(file, options);
+    const after = await entryOf(file, { bigint: true });
+    const isOld = isBefore(at, before.mtimeNs) && isBefore(at, before.ctimeNs);
+    if (isOld && markOf(after) === markOf(before)) this.#remember(file, markOf(after), digest);
     return digest;
   }
 
-  /** Of a file that was just put there, and had been read back. */
+  /** Of a file that was just put there, and had been read back. Whoever writes to it gives it another time, since it was dated back (`writeWhole`). */
   async put(file: string, digest: FileDigest): Promise<void> {
-    this.#remember(file, await markOf(file), digest);
+    const at = Date.now();
+    const entry = await entryOf(file, { bigint: true });
+    if (isBefore(at, entry.mtimeNs)) this.#remember(file, markOf(entry), digest);
   }
 
   #remember(file: string, entry: string, digest: FileDigest): void {
@@ -40,7 +52,6 @@ export class KnownDigests {
   }
 }
 
-async function markOf(file: string): Promise<string> {
-  const { dev, ino, size, mtimeNs, ctimeNs } = await entryOf(file, { bigint: true });
-  return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
-}
+const markOf = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats) => [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+
+const isBefore = (at: number, timeNs: bigint) => Math.abs(at - Number(timeNs / 1_000_000n)) > youngest;

@@ -3,7 +3,6 @@
  * and checks it by its SHA-256. Only where it says nothing of what it has checked is a copy read back.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { PublishedFile } from '../contracts/receipt.ts';
 import type { CopyProof } from '../contracts/receipt-facts.ts';
@@ -22,7 +21,7 @@ import { guarded } from './file-errors.ts';
 import { openObject } from './object-download.ts';
 import { ObjectRoot } from './object-root.ts';
 import { type Upload, uploadBytes, uploadFile } from './object-upload.ts';
-import { removeStaleParts, withPartFile } from './part-file.ts';
+import { removeStaleParts, renamePart, withPartFile } from './part-file.ts';
 import { patient, type RetryOptions, type RetryPolicy } from './retries.ts';
 import { sha256Of } from './sha256.ts';
 import { collect } from './stalled.ts';
@@ -136,7 +135,7 @@ export class ObjectStore implements ArtifactStore {
               for await (const chunk of opened.bytes) await sink(chunk);
             };
             const written = await writeWhole(part, fill, options);
-            if (isSame(written, expected)) await rename(part, localFile);
+            if (isSame(written, expected)) await renamePart(part, localFile);
             return written;
           });
           await syncFolder(dirname(localFile));

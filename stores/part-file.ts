@@ -5,7 +5,7 @@
  * remove what a crash left without touching a copy that still grows.
  */
 import { randomBytes } from 'node:crypto';
-import { readdir, rm, stat, unlink } from 'node:fs/promises';
+import { readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { codeOf } from './file-errors.ts';
@@ -24,7 +24,7 @@ const startOf = (file: string) => `${prefix}${digest(basename(file))}-`;
 
 export const isPartFile = (name: string): boolean => name.startsWith(prefix);
 
-/** Calls `work` with the path of a new part of `file`, and removes that part unless `work` renamed it. */
+/** Calls `work` with the path of a new part of `file`, and removes that part unless `work` called `renamePart`. */
 export async function withPartFile<T>(file: string, work: (part: string) => Promise<T>): Promise<T> {
   const part = join(dirname(file), `${startOf(file)}${thisHost}-${process.pid}-${randomBytes(6).toString('hex')}`);
   ours.add(part);
@@ -32,9 +32,15 @@ export async function withPartFile<T>(file: string, work: (part: string) => Prom
     return await work(part);
   } finally {
     // A disk that fails here has failed `work` before, and that error says more.
-    await unlink(part).catch(() => undefined);
+    if (ours.has(part)) await unlink(part).catch(() => undefined);
     ours.delete(part);
   }
+}
+
+/** The part becomes the file that it is one of. */
+export async function renamePart(part: string, target: string): Promise<void> {
+  await rename(part, target);
+  ours.delete(part);
 }
 
 /** Removes parts of `file` that nobody is writing any longer. A folder that cannot be read is the caller's to find out. */

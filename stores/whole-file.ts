@@ -23,6 +23,7 @@ export async function writeWhole(file: string, fill: Fill, options: TransferOpti
       options.onBytes?.(bytes.length);
     });
     await target.sync();
+    await dateBack(target);
   });
   const written = { size, sha256: hash.digest('hex') };
   const readBack = await digestFile(file, { signal: options.signal });
@@ -33,16 +34,24 @@ export async function writeWhole(file: string, fill: Fill, options: TransferOpti
   );
 }
 
+/** So that whoever else writes to it gives it another time, however soon that is (`KnownDigests`). Not every file system lets us. */
+async function dateBack(file: FileHandle): Promise<void> {
+  const time = Date.now() / 1000 - 1;
+  await file.utimes(time, time).catch(() => undefined);
+}
+
+/** `size`: what it has to have. Most files are small: whoever takes a megabyte for each collects garbage all the time. */
 export async function copyFrom(
   source: FileHandle,
-  name: string,
+  { name, size }: { name: string; size: number },
   sink: Sink,
   { signal }: TransferOptions,
 ): Promise<void> {
-  const buffer = Buffer.allocUnsafe(bufferBytes);
+  // One byte more finds the end.
+  const buffer = Buffer.allocUnsafe(Math.min(size + 1, bufferBytes));
   for (let position = 0; ; ) {
     signal?.throwIfAborted();
-    const { bytesRead } = await source.read(buffer, 0, bufferBytes, position).catch((error: unknown) => {
+    const { bytesRead } = await source.read(buffer, 0, buffer.length, position).catch((error: unknown) => {
       throw storeError(`cannot read ${name}`, error);
     });
     if (bytesRead === 0) return;
@@ -81,7 +90,10 @@ export async function withFile<T>(path: string, flags: number, work: (file: File
 }
 
 /** Opens for reading. A pipe in its place must not hang us, nor a link lead us somewhere else. */
-export async function withRegularFile<T>(path: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
+export async function withRegularFile<T>(
+  path: string,
+  work: (file: FileHandle, size: number) => Promise<T>,
+): Promise<T> {
   const doing = `cannot read ${path}`;
   const opened = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW).catch(
     (error: unknown) => {
@@ -93,8 +105,9 @@ export async function withRegularFile<T>(path: string, work: (file: FileHandle) 
     },
   );
   try {
-    if (!(await opened.stat()).isFile()) throw new StoreError(`${doing}: it is not a regular file`, false);
-    return await work(opened);
+    const found = await opened.stat();
+    if (!found.isFile()) throw new StoreError(`${doing}: it is not a regular file`, false);
+    return await work(opened, found.size);
   } finally {
     await opened.close();
   }

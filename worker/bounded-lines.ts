@@ -8,6 +8,8 @@ export interface LineListener {
   onTooLong: (beginning: string) => void;
   /** A stream may be cut off within a line, which is none then. Left out: what has no end is the last line. */
   wholeOnly?: boolean;
+  /** Lines keep the carriage return that they end with. */
+  keepsReturns?: boolean;
 }
 
 const newline = 0x0a;
@@ -16,7 +18,7 @@ const newline = 0x0a;
 export function readLines(
   stream: Readable,
   longest: number,
-  { onLine, onTooLong, wholeOnly = false }: LineListener,
+  { onLine, onTooLong, wholeOnly = false, keepsReturns = false }: LineListener,
 ): Promise<void> {
   let parts: Buffer[] = [];
   let held = 0;
@@ -33,7 +35,7 @@ export function readLines(
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, begin)) {
       parts.push(chunk.subarray(begin, end));
       begin = end + 1;
-      onLine(take().replace(/\r$/, ''));
+      onLine(keepsReturns ? take() : take().replace(/\r$/, ''));
     }
     if (begin === chunk.length) return;
     parts.push(chunk.subarray(begin));

@@ -15,6 +15,7 @@ import type { Session } from '../contracts/session.ts';
 import { type ArtifactStore, DamagedError, readText, type TransferOptions } from '../stores/artifact-store.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { loneFiles } from '../stores/lone-files.ts';
+import { removeTree } from '../stores/remove-tree.ts';
 import { fileInside } from './inside.ts';
 import { type RunFolder, sizeOf } from './run-folders.ts';
 import { parseJson, readManifest, readManifests, start } from './run-report.ts';
@@ -167,7 +168,7 @@ export async function removePassed(
   for (const manifest of await readManifests(folder)) {
     if (!isBefore(manifest, newest)) break;
     signal.throwIfAborted();
-    if (isPassed(manifest)) await rm(join(folder.checkpoints, manifest.name), { recursive: true, force: true });
+    if (isPassed(manifest)) await removeTree(join(folder.checkpoints, manifest.name));
   }
 }
 

@@ -24,6 +24,7 @@ import { Stores } from './stores.ts';
 import { type ProjectFolder, SuperviselyProjects } from './supervisely/projects.ts';
 import { TrainerCatalog } from './trainer-catalog.ts';
 import { version } from './version.ts';
+import { WatchedRuns } from './watched-runs.ts';
 
 export type { ProjectFolder };
 
@@ -43,6 +44,7 @@ export interface Host {
   readonly closedRuns: ClosedRuns;
   readonly sessions: Sessions;
   readonly observers: Observers;
+  readonly watched: WatchedRuns;
   readonly metrics: HostMetrics;
   /** A run's output folder is written by one activity at a time: what keeps, and what publishes at the end. */
   readonly outputs: KeyedMutex;
@@ -97,9 +99,24 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
     sockets: new SessionSockets(dataFolder),
   });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
-  const observers = new Observers(settings.webhook, settings.notify);
+  const observers = new Observers(
+    settings.webhook,
+    settings.notify,
+    allowedStores && [settings.store, ...allowedStores],
+  );
   const metrics = new HostMetrics({ host: id, pool, version, slots, sessions });
-  return { ...shared, settings, dataSets, sessions, observers, metrics, openings: new KeyedMutex(), containers };
+  const watched = new WatchedRuns();
+  return {
+    ...shared,
+    settings,
+    dataSets,
+    sessions,
+    observers,
+    watched,
+    metrics,
+    openings: new KeyedMutex(),
+    containers,
+  };
 }
 
 /** What the sessions of this host read, those that ended with their files kept included. */

@@ -1,13 +1,22 @@
 /** One logger for the process, its activities, its workflows and the Temporal SDK itself. */
 import { type LogLevel, Runtime, type RuntimeOptions, type Logger as TemporalLogger } from '@temporalio/worker';
-import { type Logger, pino } from 'pino';
+import { type Logger, type LoggerOptions, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { readListenAddress, shownAddress } from '../contracts/listen-address.ts';
+import { superviselyTask } from '../observers/supervisely-task.ts';
 
-/** Pretty on a terminal, JSON lines otherwise; the level is LOG_LEVEL, `info` when unset. To stderr: stdout is for answers. */
+/** As the SDK of Supervisely names and writes what an agent reads from the output of an app. */
+const asTask: LoggerOptions = {
+  messageKey: 'message',
+  timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+  formatters: { level: (level) => ({ level }) },
+};
+
+/** Pretty on a terminal, JSON lines otherwise, in a task of a Supervisely server those of its apps; the level is LOG_LEVEL, `info` when unset. To stderr: stdout is for answers. */
 export function createLogger(): Logger {
   const level = process.env.LOG_LEVEL ?? 'info';
-  if (!process.stderr.isTTY) return pino({ level }, pino.destination(2));
+  if (!process.stderr.isTTY)
+    return pino({ level, ...(superviselyTask(process.env) === null ? {} : asTask) }, pino.destination(2));
   // Not by pino's thread for such texts: that one ends with a terminal that is closed, and every line after it is an
   // error that ends this process, which just then has trainers to drain.
   process.stderr.on('error', () => undefined);

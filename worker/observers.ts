@@ -4,22 +4,32 @@ import { EventsFile } from '../observers/events-file.ts';
 import { Notifier } from '../observers/notifier.ts';
 import type { NotifySettings } from '../observers/notify-settings.ts';
 import type { Observer } from '../observers/observer.ts';
-import { superviselyTask } from '../observers/supervisely-task.ts';
+import { SuperviselyExperiment } from '../observers/supervisely-experiment.ts';
+import { SuperviselyTask, superviselyTask } from '../observers/supervisely-task.ts';
 import { Webhook } from '../observers/webhook.ts';
 import type { WebhookSettings } from '../observers/webhook-settings.ts';
 
 export class Observers {
   readonly #observers: ReadonlyMap<string, Observer>;
 
-  /** `env`: where the secrets are that `notify` names, and what an agent of Supervisely tells. */
-  constructor(webhook: WebhookSettings | null, notify: NotifySettings | null, env: NodeJS.ProcessEnv = process.env) {
+  /** `stores`: what the addresses of those begin with that this worker opens; null: any. `env`: where the secrets are that `notify` names, and what an agent of Supervisely tells. */
+  constructor(
+    webhook: WebhookSettings | null,
+    notify: NotifySettings | null,
+    stores: readonly string[] | null = [],
+    env: NodeJS.ProcessEnv = process.env,
+  ) {
     const targets = Object.entries(notify?.targets ?? {});
     const notifiers = notify ? targets.map(([name, target]) => new Notifier(name, target, notify, env)) : [];
     const task = superviselyTask(env);
+    const hasTeamFiles = stores
+      ? stores.some((address) => /^teamfiles:/i.test(address))
+      : Boolean(env.SERVER_ADDRESS && env.API_TOKEN);
     const all: Observer[] = [
       new EventsFile(),
       ...(webhook ? [new Webhook(webhook)] : []),
-      ...(task ? [task] : []),
+      ...(task === null ? [] : [new SuperviselyTask(task, hasTeamFiles)]),
+      ...(task === null && hasTeamFiles ? [new SuperviselyExperiment()] : []),
       // One without rules is there to be tested.
       ...notifiers.filter(({ kinds }) => kinds.length > 0),
     ];

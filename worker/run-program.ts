@@ -14,6 +14,8 @@ export interface RunOptions {
   input?: string;
   /** Each line of stdout and stderr, as it comes. */
   onLine?: (line: string) => void;
+  /** What it writes is taken as it is: a line that ends with a carriage return keeps it. */
+  keepsReturns?: boolean;
 }
 
 export interface ProgramEnd {
@@ -76,6 +78,7 @@ export async function runProgram(
       keep(line);
     },
     onTooLong,
+    keepsReturns: options.keepsReturns ?? false,
   });
   // A program that ends without reading its input breaks the pipe: its exit code tells, not this error.
   child.stdin?.on('error', () => undefined).end(options.input);

@@ -173,10 +173,10 @@ export class Sessions {
         diskBytes: this.#host.diskBytes,
       });
       this.#live.set(place, begun);
-      const socket = await this.#host.sockets.pathOf(begun.id, this.#host.launcher.ownSocketFolders);
+      const socket = await this.#host.sockets.pathOf(begun.id, this.#host.launcher.isContained);
       const materials = await keepMaterials(folder, program, resume?.from ?? null, {
-        python,
-        driver: this.#host.devices.driver,
+        ...{ python: this.#host.launcher.isContained ? null : python, driver: this.#host.devices.driver },
+        config: input.config,
       });
       await writeSessionFile(input, begun, resume, { data, socket });
       const memoryBefore = await gpuMemory;

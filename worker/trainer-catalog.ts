@@ -185,14 +185,21 @@ export class TrainerCatalog {
     );
   }
 
+  /** Its Python where its packages are installed on this host, else null: installs nothing. */
+  async readyPython(program: TrainerProgram, options: CallOptions = {}): Promise<string | null> {
+    if (this.containers) return null;
+    const requirements = await readRequirements(program.file);
+    return (await isEnvironmentReady(requirements, options.signal)) ? this.environment(program, options) : null;
+  }
+
   /**
    * Its own Python where that is installed, else one with the SDK alone: a manifest needs no framework, as trainers
    * import theirs inside functions, and a framework may be gigabytes.
    */
   async #quickPython(program: TrainerProgram, options: CallOptions): Promise<string> {
     if (this.containers) return this.environment(program, options);
-    const requirements = await readRequirements(program.file);
-    if (await isEnvironmentReady(requirements, options.signal)) return this.environment(program, options);
+    const own = await this.readyPython(program, options);
+    if (own !== null) return own;
     const { signal, onProgress } = options;
     return (await ensureEnvironment({ requirements: [], onProgress, signal })).python;
   }

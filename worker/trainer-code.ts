@@ -1,15 +1,19 @@
 /** Which code a session trains with, as git and its Python environment tell. */
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { packagesFile } from '../contracts/host-materials.ts';
 import type { Materials } from '../contracts/receipt-facts.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { sha256Hex } from '../stores/sha256.ts';
+import { codeDiffFile, diffOf } from './code-diff.ts';
+import { type Git, gitIn, safeDiff, submodulesIn } from './git.ts';
 import { type RunFolder, replaceFile } from './run-folders.ts';
 import { runProgram } from './run-program.ts';
 import { parseJson } from './run-report.ts';
 
-/** A repository on a slow disk, or a very large one, holds up no session for longer, in milliseconds. */
+/** In milliseconds. */
 const patienceMs = 10_000;
 const longestBranch = 250;
 /**
@@ -33,29 +37,54 @@ print(json.dumps([[[path, str(at)] for path, at in folders.items()], [f"{name}==
 `;
 const packagesSchema = z.tuple([z.array(z.tuple([z.string(), z.string()])), z.array(z.string())]);
 
-/** Published with the run: the packages of its last session. */
-export const packagesFile = 'packages.txt';
-
 type Told = Pick<Materials, 'code' | 'entry' | 'packages'>;
+/** What is told by digests, with what they are of; null where there is none. */
+export interface FoundCode {
+  told: Told;
+  packages: string | null;
+  diff: string | null;
+}
+type How = Pick<RunConfig, 'code'>;
 
-/** What is told of `file`, the trainer's program; its packages are kept in the run folder. What nobody can tell is null. */
-export async function keepCode(folder: RunFolder, file: string, python: string): Promise<Told> {
+/** What is told of `file`, the trainer's program. What nobody can tell is null. `python`: null where its packages are not installed. */
+export async function findCode(file: string, python: string | null, { code: how }: How = {}): Promise<FoundCode> {
   const [code, entry, packages] = await Promise.all([
     codeNow(file),
     digestFile(file).then(
       ({ sha256 }) => sha256,
       () => null,
     ),
-    packagesOf(python),
+    python === null ? null : packagesOf(python),
   ]);
-  // A disk that takes no list fails whoever needs it: not the session for this.
-  const isKept =
-    packages !== null &&
-    (await replaceFile(join(folder.path, packagesFile), packages).then(
-      () => true,
-      () => false,
-    ));
-  return { code, entry, packages: isKept ? sha256Hex(packages) : null };
+  const found = code?.isDirty && how !== 'none' ? await diffOf(file, code.commit) : null;
+  const diff = found && { sha256: sha256Hex(found.text), isTruncated: found.isTruncated, withheld: found.withheld };
+  const told = { code: code && { ...code, diff }, entry, packages: packages === null ? null : sha256Hex(packages) };
+  return { told, packages, diff: found?.text ?? null };
+}
+
+/** The same; packages and changes are kept in the run folder. */
+export async function keepCode(folder: RunFolder, file: string, python: string | null, how: How = {}): Promise<Told> {
+  const { told, packages, diff } = await findCode(file, python, how);
+  const [hasPackages, hasDiff] = [
+    await isKept(join(folder.path, packagesFile), packages),
+    await isKept(join(folder.path, codeDiffFile), diff),
+  ];
+  return {
+    ...told,
+    code: told.code && { ...told.code, diff: hasDiff ? told.code.diff : null },
+    packages: hasPackages ? told.packages : null,
+  };
+}
+
+/** A disk that takes no file fails whoever needs it: not the session for this. What an earlier session has left there does not stay. */
+async function isKept(path: string, content: string | null): Promise<boolean> {
+  try {
+    if (content === null) await rm(path, { force: true });
+    else await replaceFile(path, content);
+    return content !== null;
+  } catch {
+    return false;
+  }
 }
 
 type Code = NonNullable<Materials['code']>;
@@ -74,25 +103,29 @@ function codeNow(file: string): Promise<Code | null> {
 
 /** Of the repository that has the file; null where it is in none, or git does not track it: then the commit says nothing of it. */
 export async function codeOf(file: string): Promise<Code | null> {
-  // Nothing that the repository's own configuration names is run, and nothing is fetched.
-  const settings = ['core.fsmonitor=false', 'protocol.allow=never'].flatMap((setting) => ['-c', setting]);
-  const plain = ['-C', dirname(file), '--no-optional-locks', ...settings];
-  const git = (...args: string[]) => runProgram('git', [...plain, ...args], { timeoutMs: patienceMs });
+  const git = gitIn(dirname(file));
   if ((await git('ls-files', '--error-unmatch', '--', basename(file))).code !== 0) return null;
-  const [head, branch, filters] = await Promise.all([
+  const [head, branch, isDirty] = await Promise.all([
     git('rev-parse', '--verify', 'HEAD'),
     git('symbolic-ref', '--short', '-q', 'HEAD'),
-    git('config', '--show-scope', '--name-only', '--get-regexp', '^filter\\..*\\.(clean|process)$'),
+    isChanged(git),
   ]);
   if (head.code !== 0) return null;
-  // Programs that files go through before they are compared: those that the worker's user has chosen (Git LFS as a rule) may run.
-  const isOurs = !/^(local|worktree)\t/m.test(filters.stdout);
-  const diff = isOurs ? await git('diff', '--quiet', '--no-ext-diff', '--no-textconv', 'HEAD') : null;
   return {
     commit: head.stdout.trim(),
     branch: branch.code === 0 ? branch.stdout.trim().slice(0, longestBranch) : null,
-    isDirty: diff?.code === 0 ? false : diff?.code === 1 ? true : null,
+    isDirty,
   };
+}
+
+async function isChanged(git: Git): Promise<boolean | null> {
+  // Programs that files go through before they are compared: those that the worker's user has chosen (Git LFS as a rule) may run.
+  const filters = await git('config', '--show-scope', '--name-only', '--get-regexp', '^filter\\..*\\.(clean|process)$');
+  if (/^(local|worktree)\t/m.test(filters.stdout)) return null;
+  const { code } = await git('diff', '--quiet', ...safeDiff, 'HEAD');
+  if (code !== 0) return code === 1 ? true : null;
+  // Into a submodule nobody looks.
+  return (await submodulesIn(git))?.length === 0 ? false : null;
 }
 
 /** By the path of Python: asked again once something was installed there, which changes a folder of its packages. */

@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Materials, materialsSchema } from '../contracts/receipt-facts.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
 import { digestFile } from '../stores/file-digest.ts';
 import { filesBelow, type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { parseJson } from './run-report.ts';
 import { pythonSdkFolder } from './settings.ts';
 import type { TrainerProgram } from './trainer-catalog.ts';
-import { keepCode } from './trainer-code.ts';
+import { findCode, keepCode } from './trainer-code.ts';
 
 /** A trainer's folder may hold more than its program: data, weights. Beyond this it is not read, and its digest is unknown. */
 const mostFiles = 2_000;
@@ -16,19 +17,37 @@ const mostBytes = 256 << 20;
 
 const environmentLock = 'requirements.lock';
 
-/** Keeps in the run folder what its session trains with, and what one before it there began with. */
+export interface Surroundings<Python> {
+  python: Python;
+  /** Of the GPU. */
+  driver: string | null;
+  config: Pick<RunConfig, 'code'>;
+}
+
+/** Keeps in the run folder what its session trains with, and what one before it there began with. `python`: null where it has that of an image, of which nobody here can tell. */
 export async function keepMaterials(
   folder: RunFolder,
   program: TrainerProgram,
   from: Materials['from'],
-  { python, driver }: { python: string; driver: string | null },
+  { python, driver, config }: Surroundings<string | null>,
 ): Promise<Materials> {
-  const [digests, code] = await Promise.all([materialsOf(program), keepCode(folder, program.file, python)]);
-  const found = { ...digests, ...code, driver, config: null, data: null, from };
+  const [digests, code] = await Promise.all([materialsOf(program), keepCode(folder, program.file, python, config)]);
+  const environment = python === null ? null : digests.environment;
+  const found = { ...digests, environment, ...code, driver, config: null, data: null, from };
   // Only the first session fetched that; of the rest an older one tells nothing.
   const materials = { ...found, from: from ?? (await readMaterials(folder))?.from ?? null };
   await replaceFile(folder.materials, JSON.stringify(materials));
   return materials;
+}
+
+/** What a session that began now would train with, and its packages. `python`: null where the trainer's environment is not installed. */
+export async function findMaterials(
+  program: TrainerProgram,
+  { python, driver, config }: Surroundings<string | null>,
+): Promise<{ materials: Materials; packages: string | null }> {
+  const [digests, code] = await Promise.all([materialsOf(program), findCode(program.file, python, config)]);
+  const materials = { ...digests, ...code.told, driver, config: null, data: null, from: null };
+  return { materials, packages: code.packages };
 }
 
 /** They go into the receipt, which has an end. In bytes. */

@@ -48,8 +48,12 @@ export interface RunContext {
   position: Position;
   /** Furthest point that was trained, to count what is trained again. */
   reached: Position;
+  /** It is where a host that was lost told to be last. */
+  reachedAtLeast?: boolean | undefined;
   batchesPerEpoch: number;
   batchesWasted: number;
+  /** Hosts that were lost had trained further than they had told. */
+  wastedAtLeast?: boolean;
   metrics: Metrics;
   curve: MetricCurve;
   batchDivisor: number;

@@ -94,7 +94,11 @@ export function adoptSession(context: RunContext, { session, report, attached, m
   return {
     // Where that one began is long past: it trained on meanwhile, and all that it left still counts.
     ...(attached
-      ? { ...adoptReport(context, report, session.host), restarts: withoutLoss(context, session) }
+      ? {
+          ...adoptReport(context, report, session.host),
+          restarts: withoutLoss(context, session),
+          reachedAtLeast: undefined,
+        }
       : adoptBeginning(context, session, report)),
     session,
     sessions: withSession(context.sessions, session),
@@ -176,6 +180,7 @@ function adoptBeginning(context: RunContext, session: Session, report: SessionRe
     position: start,
     reached: start,
     batchesWasted: context.batchesWasted + batchesBetween(start, context.reached, context.batchesPerEpoch),
+    ...(context.reachedAtLeast ? { reachedAtLeast: undefined, wastedAtLeast: true } : {}),
   };
 }
 
@@ -200,6 +205,7 @@ export function adoptFailure(context: RunContext, trouble: SessionTrouble): Chan
     processGroupGone: mayStillRun ? null : true,
     gpuMemoryReleased,
     ...trainedUpTo(after, reached, batchesPerEpoch),
+    ...(trouble.reachedAtLeast && !isAllTrained(after) ? { reachedAtLeast: true } : {}),
     handedOver: context.handedOver || preempted,
     failure,
     failuresInRow: after.failuresInRow + (isCounted ? 1 : 0),
@@ -214,7 +220,9 @@ export function adoptFailure(context: RunContext, trouble: SessionTrouble): Chan
 
 /** Another session did not come about. The one that was given up may still be there: its end has not been seen. */
 export function adoptAttempt(context: RunContext, trouble: SessionTrouble): Change {
-  const change = adoptFailure(context, trouble);
+  // Nothing is trained before it has come about.
+  const { reachedAtLeast: _, ...known } = trouble;
+  const change = adoptFailure(context, known);
   if (!context.session || change.failure === null) return change;
   return { ...change, session: context.session, sessions: context.sessions, processGroupGone: null };
 }

@@ -68,6 +68,7 @@ export function composeReceipt(context: RunContext, story: RunStory, now: Date):
     batches: {
       trained: batchesTrained(context),
       wasted: context.batchesWasted + batchesBetween(context.position, context.reached, context.batchesPerEpoch),
+      ...(context.wastedAtLeast || context.reachedAtLeast ? { wastedAtLeast: true } : {}),
       afterStop: context.batchesAfterStop,
     },
     metrics: context.metrics,

@@ -10,8 +10,11 @@ import {
   sessionFailureSchema,
 } from '../contracts/run-activities.ts';
 
-/** `unseen`: nobody saw the session end, and the trainer may well train on. */
-export type SessionTrouble = SessionFailure & { unseen?: true };
+/**
+ * `unseen`: nobody saw the session end, and the trainer may well train on. `reachedAtLeast`: it had trained that far when its host was last heard
+ * of, which was a while before.
+ */
+export type SessionTrouble = SessionFailure & { unseen?: true; reachedAtLeast?: true };
 
 /** The failure, and where the session got to, as far as it can be told. */
 export function sessionFailureOf(error: unknown): SessionTrouble {
@@ -32,11 +35,13 @@ export function sessionFailureOf(error: unknown): SessionTrouble {
       ...nothing,
       failure: { kind: 'hostLost', message },
       reached: trained && { epoch: trained.epoch - 1, batch: trained.batch },
+      reachedAtLeast: true,
       ...(trained?.batches ? { batchesPerEpoch: trained.batches } : {}),
     };
   }
   if (cause instanceof CancelledFailure) {
-    return { ...nothing, failure: { kind: 'workerLost', message: 'the worker gave up the session' } };
+    const message = 'the worker gave up the session';
+    return { ...nothing, failure: { kind: 'workerLost', message }, reachedAtLeast: true };
   }
   return { ...nothing, failure: failureOf(cause), unseen: true };
 }

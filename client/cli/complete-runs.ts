@@ -14,6 +14,7 @@ const statesOf: Readonly<Record<string, readonly string[]>> = {
   fork: [],
   extend: ['stopped'],
   retry: ['stopped'],
+  reproduce: ['stopped'],
   configure: ['configuring'],
   begin: ['configuring'],
   stop: ['configuring', 'training', 'stopping'],

@@ -12,6 +12,7 @@ import { listCommand } from './list-command.ts';
 import { nextRunCommands } from './next-run-commands.ts';
 import { notifyCommand } from './notify-command.ts';
 import { removeCommand } from './remove-command.ts';
+import { reproduceCommand } from './reproduce-command.ts';
 import { runCommands } from './run-commands.ts';
 import { serviceCommands } from './service-commands.ts';
 import type { Root } from './shared-options.ts';
@@ -96,6 +97,7 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
   for (const add of [
     trainCommands,
     nextRunCommands,
+    reproduceCommand,
     runCommands,
     fileCommands,
     listCommand,

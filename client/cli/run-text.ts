@@ -20,6 +20,11 @@ const colorOf: Readonly<Record<Outcome, (text: string) => string>> = {
   lost: colors.red,
 };
 
+function wastedText({ wasted, wastedAtLeast }: Receipt['batches']): string {
+  if (wasted === 0 && !wastedAtLeast) return '';
+  return `, ${wastedAtLeast ? 'at least ' : ''}${wasted} wasted`;
+}
+
 export function receiptText(receipt: Receipt): string {
   const { outcome, cause, epochs, batches, best, checkpoints, localFolder, restarts } = receipt;
   const named = checkpoints.reduce((sum, checkpoint) => sum + checkpoint.files.length, receipt.files.length);
@@ -29,10 +34,7 @@ export function receiptText(receipt: Receipt): string {
     factsText([
       ['run', receipt.run],
       ['trainer', `${receipt.trainer}, project ${receipt.project}`],
-      [
-        'epochs',
-        `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${batches.wasted > 0 ? `, ${batches.wasted} wasted` : ''}`,
-      ],
+      ['epochs', `${epochs.trained} of ${epochs.planned}, ${batches.trained} batches${wastedText(batches)}`],
       ['metrics', metricsText(receipt.metrics)],
       ['best', best && bestText(best)],
       ['checkpoints', checkpoints.map(({ name, reasons }) => `${name} (${reasons.join(', ')})`).join(', ') || 'none'],

@@ -48,6 +48,7 @@ describe('wrong calls', () => {
       'fork',
       'extend',
       'retry',
+      'reproduce',
       'logs',
       'cp',
       'compare',

@@ -1,16 +1,37 @@
-/** What follows a run: `epochal continue`, `fork`, `extend` and `retry`, and the configurations that they start with. */
+/** What follows a run: `epochal continue`, `fork`, `extend`, `retry` and `reproduce`, and the configurations that they start with. */
+import { execFileSync } from 'node:child_process';
+import { appendFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { extended, fromCheckpoint, fromScratch, retried, sameAgain } from '../../client/next-config.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
 import { CommandLine, newRun } from '../support/command-line.ts';
+import { until } from '../support/until.ts';
 
 let line: CommandLine;
+/** Of the trainer's author. */
+let repository: string;
+const git = (...args: string[]): string =>
+  execFileSync('git', ['-C', repository, '-c', 'user.name=t', '-c', 'user.email=t@t', ...args], { encoding: 'utf8' });
+
 beforeAll(async () => {
-  line = await CommandLine.start({ slots: 2 });
+  repository = await mkdtemp(join(tmpdir(), 'epochal-code-'));
+  for (const part of ['counter.py', 'ways_to_fail'])
+    await cp(fileURLToPath(new URL(`../trainers/${part}`, import.meta.url)), join(repository, part), {
+      recursive: true,
+    });
+  git('init', '-q', '-b', 'main');
+  git('add', '-A');
+  git('commit', '-q', '-m', 'A trainer');
+  line = await CommandLine.start({ slots: 2, settings: { trainersFolders: [repository] } });
 });
-afterAll(() => line?.stop());
+afterAll(async () => {
+  await line?.stop();
+  await rm(repository, { recursive: true, force: true });
+});
 
 vi.setConfig({ testTimeout: 600_000 });
 
@@ -77,6 +98,29 @@ it('a run that failed is retried from its last checkpoint, with what was set', a
   });
   expect(await ended(again)).toMatchObject({ epochs: { trained: 3, planned: 3 } });
   expect((await line.view(again)).config.continueFrom).toMatchObject({ checkpoint: 'last', keepProgress: true });
+});
+
+it('a run is reproduced from its receipt, once it was said what differs', async () => {
+  const run = newRun('original');
+  const file = await line.config({ epochs: 1, seed: 5, parameters: { batches: 2 } });
+  expect(await line.here('train', file, '--run', run, '--wait')).toMatchObject({ code: 0 });
+  const differences = async () => JSON.parse((await line.here('reproduce', run, '--check', '--json')).stdout);
+  expect(await differences()).toMatchObject({ exact: true, hosts: [{ ok: true, differences: [] }], hasDiff: false });
+
+  await appendFile(join(repository, 'counter.py'), '# changed\n');
+  // What git has answered is shared for some seconds.
+  await until('git tells of the change', async () => (await differences()).hosts[0].differences.length === 3);
+  const asked = await line.here('reproduce', run);
+  expect(asked.stderr).toMatch(/uncommitted changes: none → [0-9a-f]{12}\n +program: [0-9a-f]{12} → [0-9a-f]{12}$/m);
+  expect(asked).toMatchObject({ code: 2, stderr: expect.stringMatching(/nothing was started$/m) });
+  const again = newRun('again');
+  expect(await line.here('reproduce', run, '--yes', '--as', again, '--wait')).toMatchObject({ code: 0 });
+  const [{ materials }, before] = [await ended(again), await ended(run)];
+  expect((await line.view(again)).config).toEqual({ ...(await line.view(run)).config, run: again });
+  expect(materials).toMatchObject({ packages: before.materials?.packages, code: { isDirty: true } });
+  const diff = await readFile(join(line.host.settings.store, 'experiments', 'default', again, 'code.diff'), 'utf8');
+  expect(diff).toContain(`differed by from commit ${before.materials?.code?.commit}`);
+  expect(diff).toMatch(/^\+# changed$/m);
 });
 
 describe('the configuration', () => {

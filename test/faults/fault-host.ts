@@ -97,6 +97,17 @@ export class FaultHosts {
     return run;
   }
 
+  /** As clients ask for it. */
+  async watch(host: string, run: string): Promise<number> {
+    const answer = await this.client.activity.execute('watchRun', {
+      id: `watch-${randomUUID()}`,
+      taskQueue: hostControlQueue(host),
+      scheduleToCloseTimeout: '10s',
+      args: [run],
+    });
+    return z.number().parse(answer);
+  }
+
   async close(): Promise<void> {
     for (const worker of this.workers) await worker.kill();
     await this.connection.close();

@@ -9,6 +9,8 @@ import {
   WorkflowFailedError,
   type WorkflowHandle,
 } from '@temporalio/client';
+import { liveProgress } from '../../client/live-progress.ts';
+import { ProgressLease } from '../../client/progress-lease.ts';
 import type { Position } from '../../contracts/checkpoint.ts';
 import { type Progress, progressSchema, workProgressSchema } from '../../contracts/progress.ts';
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
@@ -32,6 +34,7 @@ export class FaultRun {
   readonly trainers: ProcessIdentity[] = [];
   /** The worker that started the newest trainer that was seen. */
   lastSeenOn: FaultWorker | null = null;
+  readonly #lease = new ProgressLease((host) => this.hosts.watch(host, this.id));
 
   constructor(
     readonly handle: WorkflowHandle,
@@ -90,9 +93,10 @@ export class FaultRun {
     return progressSchema.safeParse((await this.pending(activity))?.details).data ?? null;
   }
 
-  /** An activity that is under way: how often it was begun, and what it says of itself. */
+  /** An activity that is under way: how often it was begun, and what it says of itself. Whoever asks watches the run. */
   async pending(activity: string): Promise<{ attempt: number; details: unknown } | null> {
     const description = await this.handle.describe().catch(() => null);
+    if (description) this.#lease.keep(description, await liveProgress(this.hosts.client, description));
     const found = description?.raw.pendingActivities?.find(({ activityType }) => activityType?.name === activity);
     if (!found) return null;
     const data = found.heartbeatDetails?.payloads?.[0]?.data;

@@ -70,7 +70,7 @@ describe('a worker', () => {
     const other = await hosts.worker();
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
-    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 36, wasted: 9 } });
+    expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 36, wasted: 9, wastedAtLeast: true } });
     expect(receipt.restarts).toMatchObject([{ reason: 'failure', failure: { kind: 'hostLost' } }]);
     expect((await other.status()).slots.taken).toEqual([]);
   });
@@ -315,6 +315,8 @@ describe('a worker', () => {
     const { receipt, violations } = await checkLanded(run);
     expect(violations).toEqual([]);
     expect(receipt).toMatchObject({ outcome: 'completed', batches: { trained: 48, wasted: 0 }, restarts: [] });
+    // Its own host knows how far it came.
+    expect(receipt.batches).not.toHaveProperty('wastedAtLeast');
     await other.update('stop', { mode: 'now' });
     await other.closed();
   });

@@ -71,6 +71,7 @@ async function told(target: Target, env: NodeJS.ProcessEnv, events: readonly Obs
     run: 'my-run',
     project: 'vision',
     trainer: 'yolo',
+    epochs: 3,
     output: () => Promise.reject(new Error('nobody asks')),
   };
   const error = await notifier.tell(events, run, delivery).catch((thrown: Error) => thrown.message);
@@ -254,7 +255,7 @@ describe('e-mail', () => {
   it('names no server that is replaced by what is none', async () => {
     const notifier = new Notifier('here', { email }, { rules: all }, { M: 'smtp:/me:hidden@' });
     const delivery = { signal: new AbortController().signal, onTold: () => undefined, onRefused: () => undefined };
-    const run = { run: 'my-run', project: 'p', trainer: 't', output: () => Promise.reject(new Error()) };
+    const run = { run: 'my-run', project: 'p', trainer: 't', epochs: 3, output: () => Promise.reject(new Error()) };
     const error = await notifier.tell([ended(1)], run, delivery).catch((thrown: unknown) => thrown);
     expect(inspect(error)).toMatch(/what is at env:M is no address of a mail server/);
     expect(inspect(error)).not.toContain('hidden');

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { ObservedEvent } from '../../contracts/observed-events.ts';
-import { superviselyTask } from '../../observers/supervisely-task.ts';
+import { SuperviselyTask, superviselyTask } from '../../observers/supervisely-task.ts';
 import { openStore } from '../../stores/open-store.ts';
 import { Observers } from '../../worker/observers.ts';
 import { TeamFilesStandIn } from '../stores/servers/team-files-stand-in.ts';
@@ -39,20 +39,22 @@ const ended = (outcome: Outcome, seq = 5, store = '/store'): ObservedEvent => ({
 });
 
 async function told(...events: ObservedEvent[]) {
-  const observer = superviselyTask(process.env);
-  const [seqs, refused]: [number[], string[]] = [[], []];
+  const observer = new SuperviselyTask(superviselyTask(process.env) ?? 0, false, (line) => logged.push(line));
+  const [seqs, refused, logged]: [number[], string[], string[]] = [[], [], []];
   const run = {
     run: 'my-run',
     project: 'p',
     trainer: 'digits',
+    epochs: 10,
     output: () => Promise.reject(new Error('the store is not asked')),
   };
-  await observer?.tell(events, run, {
+  await observer.tell(events, run, {
     signal: new AbortController().signal,
     onTold: (seq) => seqs.push(seq),
     onRefused: (_, why) => refused.push(why),
   });
-  return { seqs, refused, shown: server.data.outputs.get(task)?.general };
+  const lines = logged.map((line) => JSON.parse(line) as Record<string, unknown>);
+  return { seqs, refused, shown: server.data.outputs.get(task)?.general, lines };
 }
 
 it('shows the folder of a run in Team Files, as the SDK does', async () => {
@@ -61,7 +63,7 @@ it('shows the folder of a run in Team Files, as the SDK does', async () => {
   await store.prepare(false);
   await store.write('experiments/p/my-run/receipt.json', '{}');
   const folder = `${address.slice('teamfiles:'.length)}/experiments/p/my-run/`;
-  expect(await told(ended('completed', 5, address))).toEqual({
+  expect(await told(ended('completed', 5, address))).toMatchObject({
     seqs: [5],
     refused: [],
     shown: {
@@ -87,6 +89,33 @@ it('shows where the results are that are elsewhere, and why a run has failed', a
   });
 });
 
+it('logs how far a run is as the apps of the server do, which shows it as the progress of the task', async () => {
+  const common = { run: 'my-run', life: 'e', at: '2026-01-01T00:00:00.000Z', position: { epoch: 1, batch: 0 } };
+  const state: ObservedEvent = {
+    ...{ ...common, kind: 'state', id: 'e/1', seq: 1 },
+    data: { state: 'training', detail: 'training.epoch' },
+  };
+  const epoch: ObservedEvent = {
+    ...{ ...common, kind: 'epoch', id: 'e/2', seq: 2 },
+    data: { epoch: 1, seconds: 1, metrics: { loss: 0.5 } },
+  };
+  vi.stubEnv('API_TOKEN', 'expired');
+  await expect(told(state, epoch, ended('failed'))).rejects.toThrow('renew API_TOKEN of this worker');
+  vi.stubEnv('API_TOKEN', token);
+  const { seqs, lines } = await told(state, epoch, ended('failed'));
+  expect(seqs).toEqual([1, 2, 5]);
+  const line = { level: 'info', run: 'my-run', timestamp: common.at };
+  expect(lines).toEqual([
+    { ...line, message: 'my-run: training' },
+    {
+      ...{ ...line, message: 'progress', event_type: 'EventType.PROGRESS' },
+      ...{ subtask: 'my-run: epochs', current: 1, total: 10 },
+    },
+    { ...line, message: 'metrics', event_type: 'EventType.METRICS', type: 'train', epoch: 1, metrics: { loss: 0.5 } },
+    { ...line, level: 'error', message: 'my-run has failed after 3 epochs: outOfMemory: CUDA out of memory' },
+  ]);
+});
+
 it('does not try for ever to tell a task that is not there; a server that is away, or a token, is tried again', async () => {
   server.data.outputs.clear();
   expect(await told(ended('completed'))).toMatchObject({
@@ -100,7 +129,7 @@ it('does not try for ever to tell a task that is not there; a server that is awa
 });
 
 it('is an observer of a worker that is a task, and of no other', () => {
-  const names = (env: NodeJS.ProcessEnv) => new Observers(null, null, env).all.map(({ name }) => name);
+  const names = (env: NodeJS.ProcessEnv) => new Observers(null, null, [], env).all.map(({ name }) => name);
   expect(names(process.env)).toEqual(['events-file', 'supervisely-task']);
   for (const change of [{ TASK_ID: '' }, { TASK_ID: 'build-7' }, { API_TOKEN: '' }, { SERVER_ADDRESS: '' }])
     expect(names({ ...process.env, ...change })).toEqual(['events-file']);
@@ -108,4 +137,13 @@ it('is an observer of a worker that is a task, and of no other', () => {
   expect(names({ ...process.env, SLY_APP_DATA_DIR: '' })).toEqual(['events-file']);
   for (const change of [{ AGENT_TOKEN: 'x' }, { AGENT_ID: '3' }, { TASK_ID: 'x', SUPERVISELY_TASK_ID: '7' }])
     expect(names({ ...process.env, SLY_APP_DATA_DIR: '', ...change })).toEqual(['events-file', 'supervisely-task']);
+  // Experiments are written by whoever may write in Team Files: the task, or an observer of their own.
+  const ofStores = (stores: string[] | null, env: NodeJS.ProcessEnv) =>
+    new Observers(null, null, stores, env).all.map(({ name }) => name);
+  const noTask = { ...process.env, TASK_ID: '' };
+  expect(ofStores(['/store', 'teamfiles:/x'], noTask)).toEqual(['events-file', 'supervisely-experiment']);
+  expect(ofStores(['/store', 'teamfiles:/x'], process.env)).toEqual(['events-file', 'supervisely-task']);
+  expect(ofStores(['/store', 's3://x'], noTask)).toEqual(['events-file']);
+  expect(ofStores(null, noTask)).toEqual(['events-file', 'supervisely-experiment']);
+  expect(ofStores(null, { ...noTask, API_TOKEN: '' })).toEqual(['events-file']);
 });

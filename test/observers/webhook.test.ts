@@ -79,7 +79,13 @@ async function told(statuses: readonly number[]) {
     onTold: (seq: number) => seqs.push(seq),
     onRefused: ({ seq }: ObservedEvent) => refused.push(seq),
   };
-  const run = { run: 'r', project: 'p', trainer: 't', output: () => Promise.reject(new Error('nobody asks')) };
+  const run = {
+    run: 'r',
+    project: 'p',
+    trainer: 't',
+    epochs: 3,
+    output: () => Promise.reject(new Error('nobody asks')),
+  };
   const error = await webhook.tell([1, 2, 3].map(event), run, delivery).catch((thrown: Error) => thrown.message);
   return { seqs, refused, error, left: answers.length };
 }
@@ -104,7 +110,13 @@ describe('an answer', () => {
   it('that cannot be had tells nothing of the address', async () => {
     const webhook = new Webhook({ address: 'http://127.0.0.1:1/?token=hidden', key: Buffer.alloc(24), kinds: [] });
     const delivery = { signal: new AbortController().signal, onTold: () => undefined, onRefused: () => undefined };
-    const run = { run: 'r', project: 'p', trainer: 't', output: () => Promise.reject(new Error('nobody asks')) };
+    const run = {
+      run: 'r',
+      project: 'p',
+      trainer: 't',
+      epochs: 3,
+      output: () => Promise.reject(new Error('nobody asks')),
+    };
     await expect(webhook.tell([event(1)], run, delivery)).rejects.toThrow(/^the webhook cannot be reached(: \w+)?$/);
   });
 });

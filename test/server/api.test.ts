@@ -217,6 +217,11 @@ describe('a run over HTTP', () => {
       'trains again',
       async () => (await server.ask('run', { params })).body.view?.detail === 'training.epoch',
     );
+    // Whoever looks at the rows has its host tell of it, however short its epochs are.
+    await until('its row has progress', async () => {
+      const { body: row } = await server.ask('progress', { query: { runs: body.run } });
+      return row[body.run]?.some(({ kind }) => kind === 'training');
+    });
     const { body: rows } = await server.ask('progress', { query: { runs: `${body.run},${finished},nobody` } });
     expect(rows[finished]).toEqual([]);
     expect(rows.nobody).toEqual([]);

@@ -22,6 +22,7 @@ import { RunFolders } from '../../worker/run-folders.ts';
 import { Sessions, type SessionsParts } from '../../worker/sessions.ts';
 import { Slots } from '../../worker/slots.ts';
 import { Stores } from '../../worker/stores.ts';
+import { WatchedRuns } from '../../worker/watched-runs.ts';
 
 const life: Life = { namespace: 'n', chain: ['e'] };
 const config = runConfigSchema.parse({ run: 'r', trainer: 'counter', epochs: 3 });
@@ -114,7 +115,7 @@ it('is not given back where this host has ended it, for its run asked for nothin
 it('tells of an early end that no worker heard of, with the checkpoint that it ended with', async () => {
   const { sessions } = await found([{ type: 'endedEarly', epoch: 1, reason: 'enough' }, stopped]);
   const asked = { run: 'r', place: 'r', chain: ['e'], config, session: { id: 's' }, epoch: 2, through: 3, known };
-  const host = { sessions } as unknown as Host;
+  const host = { sessions, watched: new WatchedRuns() } as unknown as Host;
   const report = await new MockActivityEnvironment().run(trainEpoch(host), asked as unknown as TrainEpochInput);
   expect(report).toMatchObject({ position: { epoch: 1 }, endedEarly: { epoch: 1, reason: 'enough' } });
 });

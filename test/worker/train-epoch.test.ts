@@ -11,6 +11,7 @@ import type { TrainEpochInput } from '../../contracts/run-activities.ts';
 import type { Host } from '../../worker/host.ts';
 import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
 import { readReport } from '../../worker/run-report.ts';
+import { WatchedRuns } from '../../worker/watched-runs.ts';
 
 let data: string;
 let folder: RunFolder;
@@ -35,7 +36,8 @@ function ask(session: object, epoch: number, ended: string[] = []) {
   const known = { epoch: epoch - 1, checkpoints: [] };
   const run = { run: 'r', place: 'r', chain: ['e'], config: {}, session: { id: 's' } };
   const input = { ...run, epoch, through: epoch + 1, known } as unknown as TrainEpochInput;
-  return new MockActivityEnvironment().run(trainEpoch({ sessions } as unknown as Host), input);
+  const host = { sessions, watched: new WatchedRuns() };
+  return new MockActivityEnvironment().run(trainEpoch(host as unknown as Host), input);
 }
 
 it('answers with what it read, though its trainer ended early while it was read', async () => {

@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { codeText } from '../../contracts/code-text.ts';
+import { packagesFile } from '../../contracts/host-materials.ts';
 import { materialsSchema } from '../../contracts/receipt-facts.ts';
 import { parseDriver } from '../../worker/gpus.ts';
 import { publishedFiles } from '../../worker/published-files.ts';
 import { findPython } from '../../worker/python-tools.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
-import { codeOf, keepCode, packagesFile } from '../../worker/trainer-code.ts';
+import { codeOf, keepCode } from '../../worker/trainer-code.ts';
 import { readMaterials } from '../../worker/trainer-materials.ts';
 
 let data: string;

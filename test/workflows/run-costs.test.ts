@@ -7,6 +7,8 @@ import { readFile } from 'node:fs/promises';
 import { platform } from 'node:os';
 import type { WorkerInterceptors } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { beatsInTimeout } from '../../activities/activity-support.ts';
+import { runConfigSchema } from '../../contracts/run-config.ts';
 import { TestHost } from '../support/test-host.ts';
 
 /**
@@ -45,23 +47,32 @@ const bytesRead = async (): Promise<number> =>
   Number(/^rchar: (\d+)$/m.exec(await readFile('/proc/self/io', 'utf8').catch(() => ''))?.[1] ?? 0);
 
 let host: TestHost;
+let heartbeats = 0;
 const seen: Partial<Record<'before' | 'after', Counts>> = {};
 const note = async (when: 'before' | 'after', epoch: number) => {
   seen[when] ??= { epoch, seconds: performance.now() / 1000, fileOperations, bytesRead: await bytesRead() };
 };
 const counting: WorkerInterceptors = {
   activity: [
-    ({ info }) => ({
-      inbound: {
-        execute: async (input, next) => {
-          const epoch = info.activityType === 'trainEpoch' ? Reflect.get(Object(input.args[0]), 'epoch') : 0;
-          // A slow machine answers for two epochs at once now and then.
-          if (epoch >= first) await note('before', epoch);
-          if (epoch >= last) await note('after', epoch);
-          return next(input);
+    (context) => {
+      const send = context.heartbeat.bind(context);
+      const heard = (details: unknown) => {
+        if (['trainEpoch', 'keepCheckpoints'].includes(context.info.activityType)) heartbeats++;
+        send(details);
+      };
+      Object.defineProperty(context, 'heartbeat', { value: heard });
+      return {
+        inbound: {
+          execute: async (input, next) => {
+            const epoch = context.info.activityType === 'trainEpoch' ? Reflect.get(Object(input.args[0]), 'epoch') : 0;
+            // A slow machine answers for two epochs at once now and then.
+            if (epoch >= first) await note('before', epoch);
+            if (epoch >= last) await note('after', epoch);
+            return next(input);
+          },
         },
-      },
-    }),
+      };
+    },
   ],
 };
 
@@ -97,6 +108,19 @@ afterAll(async () => {
   await host?.stop();
 });
 
+/** By Temporal's own list of what its cloud counts, as far as a run does such things. A client's calls are none of its costs. */
+const actions = (): number =>
+  1 +
+  [
+    'activityTaskScheduledEventAttributes',
+    'timerStartedEventAttributes',
+    'upsertWorkflowSearchAttributesEventAttributes',
+    'workflowPropertiesModifiedEventAttributes',
+    'workflowExecutionSignaledEventAttributes',
+    'workflowExecutionUpdateAcceptedEventAttributes',
+    'workflowExecutionContinuedAsNewEventAttributes',
+  ].reduce((sum, kind) => sum + numberOf(kind as Attributes), 0);
+
 it('an epoch is an activity, and its checkpoint another one; what else a run asks for, it asks for once', () => {
   const { trainEpoch = 0, keepCheckpoints = 0, tellObserver = 0, ...others } = scheduled();
   expect(trainEpoch).toBeLessThanOrEqual(epochs);
@@ -121,6 +145,20 @@ it('an epoch takes few file operations, and reads little', () => {
   // Where there is no /proc nobody counts them.
   if (platform() === 'linux')
     expect(between('bytesRead')).toBeLessThan(27_000 * between('epoch') + 2_000 * between('seconds'));
+});
+
+it('nobody watches it: epochs that are shorter than a third of the heartbeat timeout have no heartbeat', () => {
+  expect(heartbeats).toBe(0);
+});
+
+it('an hour of epochs of ten minutes takes at most 450 Temporal actions', () => {
+  const { tellObserver = 0 } = scheduled();
+  // Each epoch is told of by itself, and not ten together: its end, and 10 s later its stored checkpoint.
+  const toldOf = 2 * 2;
+  const ofEpoch = (actions() - tellObserver - numberOf('timerStartedEventAttributes')) / epochs + toldOf;
+  const { heartbeatSeconds } = runConfigSchema.shape.deadlines.parse({});
+  const heartbeatsAnHour = 3600 / (heartbeatSeconds / beatsInTimeout);
+  expect(6 * ofEpoch + heartbeatsAnHour).toBeLessThanOrEqual(450);
 });
 
 /** Of the payloads of a history, and whatever else it holds. */

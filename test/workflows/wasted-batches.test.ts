@@ -1,11 +1,13 @@
 /** How many batches a run counts as wasted when a session ends before an epoch of its was whole. */
-import { ActivityFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
+import { ActivityFailure, CancelledFailure, TimeoutFailure, TimeoutType } from '@temporalio/common';
 import { expect, it } from 'vitest';
 import type { LedgerEntry } from '../../contracts/checkpoint.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import type { SessionEnd } from '../../contracts/session.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
-import { adoptEnd, adoptFailure, adoptSession, adoptUnfinished } from '../../workflows/run-progress.ts';
+import { adoptAttempt, adoptEnd, adoptFailure, adoptSession, adoptUnfinished } from '../../workflows/run-progress.ts';
+import { composeReceipt } from '../../workflows/run-receipt.ts';
+import { beginStory } from '../../workflows/run-story.ts';
 import { sessionFailureOf } from '../../workflows/session-failures.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
@@ -20,10 +22,13 @@ const begun: RunContext = { ...firstContext({ run: 'r', draft: {}, isDraft: fals
 const report = { epochs: [], checkpoints: [], position: { epoch: 0, batch: 0 }, notes: [] };
 const session = (id: string) => ({ id, host: 'h', resumedFrom: null, devices: [], versions: {}, startedAt: at });
 
+const batchesOf = (context: RunContext) => composeReceipt(context, beginStory(new Date(at)), new Date(at)).batches;
+
 /** The run resumes from scratch: its first epoch was trained, but its checkpoint was not whole. */
 const again = (context: RunContext) => adoptSession(context, { session: session('second'), report }).batchesWasted;
 
 const killed = { kind: 'trainerKilled', message: 'killed' } as const;
+const timedOut = new TimeoutFailure('no heartbeat', undefined, TimeoutType.HEARTBEAT);
 const over = { failure: killed, preempted: false, report, reached: { epoch: 1, batch: 10 } };
 
 it('counts the first epoch with the length that its trainer told', () => {
@@ -50,7 +55,42 @@ it('takes it from the last heartbeat where the host is lost', () => {
   const timeout = new TimeoutFailure('no heartbeat', heartbeat, TimeoutType.HEARTBEAT);
   const lost = sessionFailureOf(new ActivityFailure('failed', 'trainEpoch', 'id', 'TIMEOUT', 'worker', timeout));
   expect(lost).toMatchObject({ failure: { kind: 'hostLost' }, batchesPerEpoch: 40 });
-  expect(again({ ...begun, ...adoptFailure(begun, { ...lost, report }) })).toBe(50);
+  const away: RunContext = { ...begun, ...adoptFailure(begun, { ...lost, report }) };
+  expect(again(away)).toBe(50);
+  // It may have trained on for as long as nobody heard of it: here, also where nobody trains it again, and after that was trained again.
+  const isAtLeast = (context: RunContext) => batchesOf(context).wastedAtLeast;
+  expect(isAtLeast(begun)).toBeUndefined();
+  expect(isAtLeast(away)).toBe(true);
+  const elsewhere = { ...away, ...adoptSession(away, { session: session('second'), report }) };
+  expect(batchesOf(elsewhere)).toMatchObject({ wasted: 50, wastedAtLeast: true });
+  const later = { ...elsewhere, ...adoptFailure(elsewhere, { ...over, batchesPerEpoch: 40 }) };
+  expect(isAtLeast({ ...later, ...adoptSession(later, { session: session('third'), report }) })).toBe(true);
+  const lostAgain = { ...elsewhere, ...adoptFailure(elsewhere, { ...lost, report }) };
+  expect(
+    isAtLeast({ ...lostAgain, ...adoptSession(lostAgain, { session: session('second'), report, attached: true }) }),
+  ).toBe(true);
+  // Its own host knows how far it came.
+  const back = { ...away, ...adoptSession(away, { session: session('first'), report, attached: true }) };
+  expect(isAtLeast(back)).toBeUndefined();
+});
+
+it('a host that never took up the work was not heard of either', () => {
+  const timeout = new TimeoutFailure('no worker', undefined, TimeoutType.SCHEDULE_TO_START);
+  const lost = sessionFailureOf(new ActivityFailure('failed', 'trainEpoch', 'id', 'TIMEOUT', 'worker', timeout));
+  const trained = { ...begun, reached: { epoch: 0, batch: 7 } };
+  const away = { ...trained, ...adoptFailure(trained, { ...lost, report }) };
+  expect(batchesOf(away)).toMatchObject({ wasted: 7, wastedAtLeast: true });
+});
+
+it('a worker that gave up a session told no more of it either; one that did not come about, or had trained all, trained nothing', () => {
+  const trained = { ...begun, reached: { epoch: 0, batch: 7 } };
+  const gaveUp = adoptFailure(trained, sessionFailureOf(new CancelledFailure('WORKER_SHUTDOWN')));
+  expect(batchesOf({ ...trained, ...gaveUp })).toMatchObject({ wasted: 7, wastedAtLeast: true });
+  const attempt = adoptAttempt(trained, sessionFailureOf(timedOut));
+  expect(batchesOf({ ...trained, ...attempt })).not.toHaveProperty('wastedAtLeast');
+  const done = { ...begun, position: { epoch: 3, batch: 0 }, reached: { epoch: 3, batch: 0 } };
+  const finishing = adoptFailure(done, sessionFailureOf(timedOut));
+  expect(batchesOf({ ...done, ...finishing })).not.toHaveProperty('wastedAtLeast');
 });
 
 it('counts none of a session that was found again, and forgets nothing that it left', () => {

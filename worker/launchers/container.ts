@@ -31,7 +31,7 @@ const startedWithinMs = 60_000;
 const lookEvery = 250;
 
 export class ContainerLauncher implements Omit<Launcher, 'find'> {
-  readonly ownSocketFolders = true;
+  readonly isContained = true;
   readonly #settings: ContainerSettings;
   readonly #engine: ContainerEngine;
   readonly #host: string;

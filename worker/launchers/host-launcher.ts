@@ -24,6 +24,6 @@ export async function leftContainer(
 
 /** `containers`: null where sessions are processes. */
 export const hostLauncher = (containers: Omit<Launcher, 'find'> | null): Launcher => ({
-  ...{ ownSocketFolders: containers?.ownSocketFolders ?? false, find: findTrainer },
+  ...{ isContained: containers?.isContained ?? false, find: findTrainer },
   start: (slot, launch) => (containers ?? processLauncher).start(slot, launch),
 });

@@ -34,8 +34,8 @@ export type LaunchedBefore = { folder: RunFolder; socket: string } & (
 );
 
 export interface Launcher {
-  /** Whether the sockets of a session are alone in a folder, which its trainer is given. */
-  readonly ownSocketFolders: boolean;
+  /** Whether trainers are in containers: each then has its sockets in a folder of their own, and its Python is that of an image. */
+  readonly isContained: boolean;
   /** In a slot that is the caller's, who gives it back. Throws when the program cannot be started at all. */
   start(slot: Slot, launch: Launch): Promise<LaunchedTrainer>;
   /** Also where it has ended meanwhile: then `exited` tells how. */

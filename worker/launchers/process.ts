@@ -32,7 +32,7 @@ const longestLine = 65_536;
 const callAgainMs = 200;
 
 export const processLauncher = {
-  ownSocketFolders: false,
+  isContained: false,
   async start(slot: Slot, launch: ProcessLaunch) {
     await startSupervisor(slot, launch);
     const file = await readProcessFile(launch.folder);

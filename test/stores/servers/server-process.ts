@@ -10,6 +10,7 @@ const startMs = 60_000;
 export interface RunningServer {
   /** `http://127.0.0.1:PORT`, or with https. */
   endpoint: string;
+  pid: number;
   stop: () => Promise<void>;
 }
 
@@ -48,7 +49,7 @@ export async function startServer(
       isUp = await answers(endpoint);
     }
     // Who answers on the port of one that has ended is another program.
-    if (isUp && !isOver()) return { endpoint, stop };
+    if (isUp && !isOver()) return { endpoint, pid: child.pid ?? 0, stop };
     await stop();
     // Another program may have taken the port meanwhile.
     if (attempt === mostAttempts) throw new Error(`the ${of} server did not start: ${said}`);

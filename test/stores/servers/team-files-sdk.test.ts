@@ -7,14 +7,16 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openStore } from '../../../stores/open-store.ts';
+import { SuperviselyTask } from '../../../observers/supervisely-task.ts';
+import { openFolder, openStore } from '../../../stores/open-store.ts';
 import { SuperviselyProjects } from '../../../worker/supervisely/projects.ts';
 import { inProcess } from '../../support/command-line.ts';
 import { addProject, exampleProject } from '../../worker/supervisely/example-project.ts';
 import { landRun } from '../landed-run.ts';
+import { FaultProxy, type Seen } from './fault-proxy.ts';
 import { withVariables } from './object-stage.ts';
 import { sha256 } from './store-contract.ts';
-import { server, teamFiles, teamFilesEnvironment } from './team-files-stage.ts';
+import { refusal, server, teamFiles, teamFilesEnvironment } from './team-files-stage.ts';
 import { TeamFilesStandIn } from './team-files-stand-in.ts';
 
 interface Told {
@@ -229,4 +231,116 @@ describe.skipIf(server.sdk === null)('the SDK of Supervisely', () => {
       await stage.close();
     }
   });
+
+  it('finds the experiment of a run, and all that its apps read of it; a copy that broke off is completed', async () => {
+    const stage = new TeamFilesStandIn(server.token);
+    addProject(stage.data, exampleProject());
+    stage.data.outputs.set(77, {});
+    const endpoint = await stage.listen();
+    const proxy = await FaultProxy.to(endpoint);
+    try {
+      const [best, last] = [randomBytes(3_000_001), randomBytes(1000)];
+      const at = proxy.endpoint;
+      await withVariables({ SERVER_ADDRESS: at }, async () => {
+        const store = openStore(teamFiles.address);
+        await store.prepare(false);
+        const yaml = 'trainer: yolov8\nepochs: 3\ndata: supervisely:1951\nparameters: {task: detect, lr: 0.5}\n';
+        const report = { ...dataReport, classes: ['box', 'ring'].map((name) => ({ name, images: [1], objects: [1] })) };
+        const files = { 'config.yaml': yaml, 'data-report.json': JSON.stringify(report) };
+        const checkpoints = { 1: best, 2: randomBytes(10), 3: last };
+        const receipt = { trainer: 'yolov8', best: { metric: 'map', value: 0.5, epoch: 1 } };
+        await landRun(store, 'p/my-run', { files, checkpoints, receipt });
+        const folder = 'experiments/p/my-run';
+        const run = {
+          run: 'my-run',
+          project: 'p',
+          trainer: 'yolov8',
+          epochs: 3,
+          output: async () => ({ store, folder }),
+        };
+        const refused: string[] = [];
+        const tell = (id: string) =>
+          new SuperviselyTask(77, true).tell(
+            [
+              {
+                ...{ kind: 'ended', id, run: 'my-run', life: 'e', seq: 1, at: '2026-01-01T01:00:00.000Z' },
+                position: { epoch: 3, batch: 0 },
+                data: {
+                  ...{ outcome: 'completed', cause: { kind: 'finished' }, place: 'my-run', metrics: {} },
+                  outputFolder: `${store.address}/${folder}`,
+                },
+              },
+            ],
+            run,
+            { ...{ signal: new AbortController().signal, onTold: () => {} }, onRefused: (_, why) => refused.push(why) },
+          );
+        // The second file of weights does not arrive: the server takes none of it, whenever it is tried.
+        const isLast = ({ url }: Seen) => url.includes('upload') && url.includes('epoch-0003');
+        proxy.break(isLast, refusal(409, 'no'), 1);
+        await expect(tell('e/1')).rejects.toThrow('epoch-0003');
+        expect(await sdk('experiments', endpoint, 'yolov8')).toEqual([]);
+        proxy.heal();
+        await tell('e/1');
+        // The first one is there already.
+        expect(proxy.seen.filter(({ url }) => url.includes('upload') && url.includes('epoch-0001'))).toEqual([]);
+        const [found, ...more] = await sdk<FoundExperiment[]>('experiments', endpoint, 'yolov8');
+        expect(more).toEqual([]);
+        expect(found?.info).toMatchObject({
+          ...{ experiment_name: 'my-run', framework_name: 'yolov8', task_type: 'object detection', project_id: 1951 },
+          ...{ task_id: 77, model_files: {}, best_checkpoint: 'epoch-0001.bin', artifacts_dir: experiment },
+          ...{ checkpoints: ['checkpoints/epoch-0001.bin', 'checkpoints/epoch-0003.bin'], train_size: 4, val_size: 2 },
+        });
+        expect(found?.read).toMatchObject({
+          'checkpoints/epoch-0001.bin': sha256(best),
+          'checkpoints/epoch-0003.bin': sha256(last),
+        });
+        // Of the six of the project those that it was trained on, in the shape that its model answers.
+        expect(found?.classes).toEqual({ box: 'rectangle', ring: 'rectangle' });
+        expect(found?.state).toMatchObject({
+          classes: ['box', 'ring'],
+          hyperparameters: expect.stringContaining('lr: 0.5'),
+        });
+        expect(stage.data.outputs.get(77)).toMatchObject({
+          general: { title: `${store.address.slice('teamfiles:'.length)}/${folder}/` },
+          experiment: { data: { artifacts_dir: experiment } },
+        });
+        // What is another's there stays as it is.
+        await openFolder(`teamfiles:${experiment.slice(0, -1)}`).write(
+          'experiment_info.json',
+          '{"framework_name":"x"}',
+        );
+        await tell('e/1');
+        expect(refused).toEqual([`teamfiles:${experiment.slice(0, -1)} has another experiment`]);
+      });
+    } finally {
+      await proxy.close();
+      await stage.close();
+    }
+  });
 });
+
+const experiment = '/experiments/1951_fruit/my-run_yolov8/';
+
+interface FoundExperiment {
+  info: Record<string, unknown>;
+  read: Record<string, string>;
+  classes: Record<string, string>;
+  state: Record<string, unknown>;
+}
+
+const dataReport = {
+  ...{
+    reportVersion: 1,
+    kind: 'supervisely',
+    folder: '/data',
+    images: 6,
+    objects: 6,
+    splitBy: null,
+    splitSha256: null,
+  },
+  splits: [
+    { name: 'train', role: 'train', images: 4, objects: 4, unmarked: 0 },
+    { name: 'val', role: 'validate', images: 2, objects: 2, unmarked: 0 },
+  ],
+  ...{ classCount: 2, classes: [], sizes: null, findings: [], duplicates: null, decoded: null },
+};

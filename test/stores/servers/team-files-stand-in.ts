@@ -19,6 +19,8 @@ export const teams = {
   renaming: 10,
   /** Has no lists over pages. */
   old: 11,
+  /** The user of the token may look at its files, and no more. */
+  readOnly: 12,
 } as const;
 const known: ReadonlySet<number> = new Set(Object.values(teams));
 
@@ -93,6 +95,8 @@ export class TeamFilesStandIn {
   }
 
   async #call(method: string, query: Query, body: Buffer, request: IncomingMessage): Promise<unknown> {
+    const isOfReader = Number(query.get('teamId') ?? 0) === teams.readOnly;
+    if (isOfReader && method.includes('upload')) throw new Refused(403, 'Not enough rights in the team');
     switch (method) {
       case 'instance.version':
         return { version: '6.15.0' };

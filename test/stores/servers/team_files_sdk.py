@@ -1,9 +1,11 @@
 """Supervisely's own SDK, told what to do: calls as lines of JSON on the input, answers as lines on the output."""
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
+import tempfile
 
 # What the SDK itself has to say is not for whoever reads the answers.
 answers = os.fdopen(os.dup(1), "w")
@@ -34,7 +36,33 @@ def wait(work: object) -> object:
     return asyncio.run(work)
 
 
+def experiments(server: str, framework: str) -> list[dict]:
+    from supervisely.nn.experiments import get_experiment_info_by_artifacts_dir, get_experiment_infos
+
+    there = sly.Api(server, os.environ["API_TOKEN"])
+    found = get_experiment_infos(there, team, framework)
+    told = []
+    for info in found:
+        # As the apps that serve a model, or train on, open what they need.
+        again = get_experiment_info_by_artifacts_dir(there, team, info.artifacts_dir)
+        assert again is not None and again.to_json() == info.to_json()
+        read = {}
+        for name in [*info.checkpoints, info.model_meta, info.app_state, info.hyperparameters]:
+            with tempfile.TemporaryDirectory() as folder:
+                local = os.path.join(folder, "file")
+                there.file.download(team, os.path.join(info.artifacts_dir, name), local)
+                read[name] = hashlib.sha256(open(local, "rb").read()).hexdigest()
+                if name == info.model_meta:
+                    meta = sly.ProjectMeta.from_json(json.load(open(local)))
+                if name == info.app_state:
+                    state = json.load(open(local))
+        classes = {one.name: one.geometry_type.geometry_name() for one in meta.obj_classes}
+        told.append({"info": info.to_json(), "read": read, "classes": classes, "state": state})
+    return told
+
+
 calls = {
+    "experiments": lambda server, framework: experiments(server, framework),
     "list": lambda path: facts(files.list(team, path, return_type="fileinfo")),
     "pages": lambda path: facts(api.storage.list(team, path, include_folders=False, return_type="fileinfo")),
     "info": lambda path: facts([info] if (info := files.get_info_by_path(team, path)) else []),

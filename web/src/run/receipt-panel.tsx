@@ -26,7 +26,10 @@ export function ReceiptPanel({ receipt }: { receipt: Receipt }) {
             facts={[
               ['Epochs', `${formatCount(epochs.trained)} of ${formatCount(epochs.planned)}`],
               ['Batches trained', formatCount(batches.trained)],
-              ['Batches repeated or lost', unlessForced(formatCount(batches.wasted))],
+              [
+                'Batches repeated or lost',
+                unlessForced(`${batches.wastedAtLeast ? 'at least ' : ''}${formatCount(batches.wasted)}`),
+              ],
               [
                 'Batches after the stop',
                 batches.afterStop !== null
