@@ -7,7 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Commands of their own: npm run test:faults, test:stores, test:trainers, test:web and test:containers.
     exclude: [
-      ...['test/faults/**', 'test/stores/servers/**', 'test/trainers/**', 'test/web/**', 'test/containers/**'],
+      ...['test/faults/**', 'test/stores/servers/**', 'test/observers/servers/**', 'test/trainers/**', 'test/web/**'],
+      'test/containers/**',
       'test/server/contract.test.ts',
     ],
     globalSetup: ['test/temporal-server.ts'],

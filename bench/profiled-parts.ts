@@ -17,21 +17,26 @@ interface Profile {
   timeDeltas: number[];
 }
 
-/** Shares of the busy time of the main thread, largest first. */
-export async function profiledParts(folder: string): Promise<[string, number][]> {
+type Shares = [part: string, share: number][];
+
+/** Of the main thread and of the one that workflows run in: shares of the time that it was busy, largest first. */
+export async function profiledParts(folder: string): Promise<[thread: string, shares: Shares][]> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.cpuprofile'));
   const profiles = await Promise.all(
     files.map(async (file): Promise<Profile> => JSON.parse(await readFile(join(folder, file), 'utf8'))),
   );
-  const busy = (profile: Profile) => [...times(profile).values()].reduce((sum, time) => sum + time, 0);
-  const main = profiles.filter((profile) =>
-    profile.nodes.some(({ callFrame }) => /\/dist\/worker\/main\.js$/.test(callFrame.url)),
-  );
-  const longest = main.sort((a, b) => busy(b) - busy(a))[0];
-  if (!longest) return [];
-  const all = busy(longest);
-  return [...times(longest)].map(([part, time]): [string, number] => [part, time / all]).sort(([, a], [, b]) => b - a);
+  const threads = { 'main thread': /\/dist\/worker\/main\.js$/, 'workflow thread': /\/workflow-worker-thread\.js$/ };
+  return Object.entries(threads).flatMap(([thread, itsCode]) => {
+    const own = profiles.filter(({ nodes }) => nodes.some(({ callFrame }) => itsCode.test(callFrame.url)));
+    const longest = own.map(times).sort((a, b) => sumOf(b) - sumOf(a))[0];
+    if (!longest) return [];
+    const all = sumOf(longest);
+    const shares = [...longest].map(([part, time]): Shares[number] => [part, time / all]);
+    return [[thread, shares.sort(([, a], [, b]) => b - a)] as [string, Shares]];
+  });
 }
+
+const sumOf = (times: Map<string, number>) => [...times.values()].reduce((sum, time) => sum + time, 0);
 
 function times({ nodes, samples, timeDeltas }: Profile): Map<string, number> {
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
@@ -52,6 +57,7 @@ function codeOf({ functionName, url }: Profile['nodes'][number]['callFrame']): s
   if (url.startsWith('node:') || url === '') return "Node's other parts";
   if (/node_modules\/@temporalio|node_modules\/(protobufjs|long)/.test(url)) return "Temporal's SDK";
   if (/node_modules\/zod/.test(url)) return 'contracts (zod)';
+  if (/\/workflows\/[0-9a-f]+\.js$/.test(url)) return 'bundle of the workflows';
   if (/node_modules/.test(url)) return 'other libraries';
   return `Epochal: ${/\/dist\/([a-z]+)\//.exec(url)?.[1] ?? 'other'}`;
 }

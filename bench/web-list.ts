@@ -32,6 +32,7 @@ export async function webList(): Promise<BenchResult> {
       ['filtered by the beginning of the name', { text: 'run-1' }],
       ['sorted by the best metric', { sort: '-bestMetric' }],
       ['sorted by name', { sort: 'run' }],
+      ['searched by a word and a comparison', { search: 'run-0 best > 0.5 -state:failed', sort: '-bestMetric' }],
     ];
     const rows: BenchResult['rows'] = [];
     for (const [title, query] of lists) {

@@ -1,14 +1,15 @@
 /** Runs searched and sorted by their parameters and metrics, which only the runs themselves know. */
+import { matchesSearch, type SearchTerm } from '../contracts/run-search.ts';
 import { NoWorkerError, WorkerFailedError } from './errors.ts';
-import { type Condition, inOrder, matches } from './run-conditions.ts';
-import { type ListedRun, needsView, resolveField } from './run-fields.ts';
+import { inOrder } from './run-conditions.ts';
+import { fieldOf, type ListedRun, needsView, resolveField, searchedRun } from './run-fields.ts';
 import type { RunFilter } from './run-filter.ts';
 import type { TrainingClient } from './training-client.ts';
 
 export interface Search {
   filter: Omit<RunFilter, 'limit'>;
   /** All of them must hold. */
-  conditions: readonly Condition[];
+  terms: readonly SearchTerm[];
   order: { field: string; descending: boolean } | null;
   /** Fields that are shown of each run. */
   fields: readonly string[];
@@ -32,22 +33,25 @@ const askedAtOnce = 8;
 /** Throws ConfigError for a field that no run has. */
 export async function findRuns(
   client: Pick<TrainingClient, 'list' | 'view'>,
-  { filter, conditions, order, fields, limit }: Search,
+  { filter, terms, order, fields, limit }: Search,
 ): Promise<FoundRuns> {
-  const isSearch = conditions.length > 0 || order !== null;
+  const isSearch = terms.length > 0 || order !== null;
   const looked = isSearch ? mostSearched : limit;
   const listed: ListedRun[] = [];
   for await (const summary of client.list({ ...filter, limit: looked })) listed.push({ summary, view: null });
   const isCut = listed.length === looked;
   // What the server lists is looked at first: the others need not be asked.
-  const cheap = conditions.filter(({ field }) => !needsView(field));
-  const candidates = listed.filter((run) => cheap.every((condition) => matches(run, condition)));
-  const named = [...fields, ...conditions.map(({ field }) => field), ...(order ? [order.field] : [])];
-  const isAsked = named.some(needsView);
+  const cheap = terms.filter((term) => term.kind === 'comparison' && !needsView(term.field));
+  const candidates = listed.filter((run) => matchesSearch(searchedRun(run), cheap));
+  const compared = terms.flatMap((term) => (term.kind === 'comparison' ? term.field : []));
+  const named = [...fields, ...compared, ...(order ? [order.field] : [])];
+  const isAsked = named.some(needsView) || terms.some(({ kind }) => kind === 'word');
   const runs = isAsked ? await withViews(client, candidates) : candidates;
-  const meant = (field: string) => (runs.length === 0 ? field : resolveField(field, runs));
-  const resolved = conditions.map((condition) => ({ ...condition, field: meant(condition.field) }));
-  const found = runs.filter((run) => resolved.every((condition) => matches(run, condition)));
+  const isKnown = runs.some(({ view }) => view !== null);
+  const has = (field: string) => runs.some((run) => fieldOf(run, field) !== null);
+  const meant = (field: string) => (runs.length === 0 ? field : resolveField(field, has, isKnown));
+  const resolved = terms.map((term) => (term.kind === 'word' ? term : { ...term, field: meant(term.field) }));
+  const found = runs.filter((run) => matchesSearch(searchedRun(run), resolved));
   const sorted = order === null ? found : inOrder(found, meant(order.field), order.descending);
   return {
     runs: sorted.slice(0, limit),

@@ -1,58 +1,16 @@
-/** `lr0 > 0.01`: conditions on the fields of runs, and their order. Pure. */
+/** What `epochal ls` is asked for: a search, and an order. Pure. */
 import { shownValue } from '../contracts/config-problems.ts';
+import { parseSearch, problemText, type SearchTerm } from '../contracts/run-search.ts';
 import { ConfigError } from './errors.ts';
 import { type FieldValue, fieldOf, type ListedRun } from './run-fields.ts';
 
-const operators = ['<=', '>=', '!=', '=', '<', '>'] as const;
-type Operator = (typeof operators)[number];
-
-export interface Condition {
-  field: string;
-  operator: Operator;
-  wanted: string | number;
+/** `option`: where it was written. Throws ConfigError that names the place. */
+export function termsOf(option: string, text: string): SearchTerm[] {
+  const { terms, problem } = parseSearch(text);
+  if (problem)
+    throw new ConfigError([], { message: `${option} is ${shownValue(text)}: ${problemText(text, problem)}` });
+  return terms;
 }
-
-/** One field, one operator, one value; text may be in quotes. Throws ConfigError. */
-export function parseCondition(text: string): Condition {
-  const [, field, operator, value] = /^\s*([^<>=!]+?)\s*(<=|>=|!=|=|<|>)\s*([^<>=!\s].*?)\s*$/s.exec(text) ?? [];
-  if (field === undefined || value === undefined || !isOperator(operator)) throw problem(text, allowed);
-  const wanted = valueIn(value);
-  if (wanted === null) throw problem(text, `${value} must be one value; ${allowed}`);
-  if (typeof wanted === 'string' && operator !== '=' && operator !== '!=')
-    throw problem(text, `${operator} must be followed by a number; text is compared with = or !=`);
-  return { field, operator, wanted };
-}
-
-const allowed = `must be a field, one of ${operators.join(' ')}, and a number or text, e.g. "lr0 > 0.01"; several --where must all hold`;
-
-const problem = (text: string, message: string) =>
-  new ConfigError([], { message: `--where is ${shownValue(text)}: ${message}` });
-
-const isOperator = (text: string | undefined): text is Operator => operators.some((one) => one === text);
-
-/** Null for what is not a value: words that would be an expression in another language. */
-function valueIn(text: string): string | number | null {
-  const [, quoted] = /^"([^"]*)"$|^'([^']*)'$/.exec(text) ?? [];
-  if (quoted !== undefined) return quoted;
-  if (/^'[^']*'$/.test(text)) return text.slice(1, -1);
-  if (/[\s"'()&|]/.test(text)) return null;
-  return text !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
-}
-
-/** A run without a value matches no condition on it, not even `!=`. */
-export function matches(run: ListedRun, { field, operator, wanted }: Condition): boolean {
-  const value = fieldOf(run, field);
-  if (value === null) return false;
-  if (operator === '=') return isEqual(value, wanted);
-  if (operator === '!=') return !isEqual(value, wanted);
-  if (typeof value !== 'number' || typeof wanted !== 'number') return false;
-  if (operator === '<') return value < wanted;
-  if (operator === '<=') return value <= wanted;
-  return operator === '>' ? value > wanted : value >= wanted;
-}
-
-const isEqual = (value: string | number, wanted: string | number): boolean =>
-  typeof value === typeof wanted ? value === wanted : String(value) === String(wanted);
 
 /** `lr0`, or `-lr0` for the largest first. */
 export function parseOrder(text: string): { field: string; descending: boolean } {

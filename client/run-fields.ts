@@ -6,6 +6,8 @@
  */
 import { shownValue } from '../contracts/config-problems.ts';
 import type { RunView } from '../contracts/run-messages.ts';
+import type { SearchedRun, SearchValue } from '../contracts/run-search.ts';
+import { timeFields } from '../contracts/run-search.ts';
 import type { RunSummary } from '../contracts/run-summary.ts';
 import { ConfigError } from './errors.ts';
 
@@ -16,7 +18,7 @@ export interface ListedRun {
 }
 
 /** Null: the run has none. */
-export type FieldValue = string | number | null;
+export type FieldValue = SearchValue | null;
 
 const ofSummary: Readonly<Record<string, (summary: RunSummary) => FieldValue>> = {
   run: ({ run }) => run,
@@ -24,6 +26,7 @@ const ofSummary: Readonly<Record<string, (summary: RunSummary) => FieldValue>> =
   trainer: ({ trainer }) => trainer,
   project: ({ project }) => project,
   best: ({ bestMetric }) => bestMetric,
+  created: ({ createdAt }) => createdAt,
   started: ({ startedAt }) => startedAt,
   ended: ({ closedAt }) => closedAt,
   outcome: ({ outcome }) => outcome,
@@ -36,11 +39,12 @@ const ofView: Readonly<Record<string, (view: RunView) => unknown>> = {
   pool: ({ config }) => config.pool,
   priority: ({ config }) => config.priority,
   host: ({ session }) => session?.host,
+  'best.metric': ({ best }) => best?.metric,
 };
 
 /** Fields that every run has. */
 export const knownFields: readonly string[] = [...Object.keys(ofSummary), ...Object.keys(ofView)];
-export const isTime = (field: string): boolean => field === 'started' || field === 'ended';
+export const isTime = (field: string): boolean => timeFields.includes(field);
 
 /** Whether the run itself has to be asked; the server lists the rest. */
 export const needsView = (field: string): boolean => !Object.hasOwn(ofSummary, field);
@@ -48,14 +52,15 @@ export const needsView = (field: string): boolean => !Object.hasOwn(ofSummary, f
 const parameterPrefix = 'parameters.';
 const metricPrefix = 'metrics.';
 
-/** The fields under names that mean one thing. Throws ConfigError for a name that means two, or that no run knows. */
-export function resolveField(field: string, runs: readonly ListedRun[]): string {
+/**
+ * The one field that a name means. `has`: whether any of the runs in question has the field.
+ * Throws ConfigError for a name that means two, and, where all is known of some run, for one that no run knows.
+ */
+export function resolveField(field: string, has: (field: string) => boolean, isKnown = true): string {
   if (knownFields.includes(field) || field.startsWith(parameterPrefix) || field.startsWith(metricPrefix)) return field;
-  const meant = [parameterPrefix + field, metricPrefix + field].filter((name) =>
-    runs.some((run) => fieldOf(run, name) !== null),
-  );
+  const meant = [parameterPrefix + field, metricPrefix + field].filter(has);
   const [first, second] = meant;
-  if (first === undefined && runs.some(({ view }) => view !== null))
+  if (first === undefined && isKnown)
     throw new ConfigError([], {
       message: `field is ${shownValue(field)}: none of these runs has such a parameter or metric; every run has ${knownFields.join(', ')}`,
     });
@@ -74,6 +79,44 @@ export function fieldOf({ summary, view }: ListedRun, field: string): FieldValue
   if (field.startsWith(metricPrefix)) return shown(own(view.metrics, field.slice(metricPrefix.length)));
   return shown(inside(view.config.parameters, field.slice(parameterPrefix.length)));
 }
+
+/** All that a search compares: a run is `stopped` and `completed` at once. */
+export function valuesOf(run: ListedRun, field: string): SearchValue[] {
+  const values = field === 'state' ? [run.summary.standing, run.summary.state] : [fieldOf(run, field)];
+  return [...new Set(values.filter((value) => value !== null))];
+}
+
+export const searchedRun = (run: ListedRun): SearchedRun => ({
+  values: (field) => valuesOf(run, field),
+  text: textOf(run),
+});
+
+/** What the words of a search are looked for in, in lower case. */
+export function textOf({ summary, view }: ListedRun): string {
+  const named = [summary.run, summary.trainer, summary.project, view?.config.data];
+  const parameters = Object.entries(view?.config.parameters ?? {}).map(([name, value]) => `${name} ${shown(value)}`);
+  // What is searched for has no line break, so that nothing is found across two of them.
+  return [...named, ...parameters]
+    .filter((text) => text)
+    .join('\n')
+    .toLowerCase();
+}
+
+/** Names of the parameters, also those inside of others, and of the metrics: as `fieldOf` takes them. */
+export function fieldsOf({ view }: ListedRun): string[] {
+  if (view === null) return [];
+  return [
+    ...leaves(view.config.parameters ?? {}).map((name) => parameterPrefix + name),
+    ...Object.keys(view.metrics).map((name) => metricPrefix + name),
+  ];
+}
+
+const leaves = (values: object): string[] =>
+  Object.entries(values).flatMap(([name, value]) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? leaves(value).map((inner) => `${name}.${inner}`)
+      : [name],
+  );
 
 /** A parameter may have a dot in its name, and may be inside of another one. */
 function inside(value: unknown, path: string): unknown {

@@ -9,9 +9,11 @@ import type { RunFilter } from './run-filter.ts';
 export interface PageFilter extends Omit<RunFilter, 'limit'> {
   /** Runs whose id begins with this: a run id has no character that a query would need quoted. */
   text?: string | undefined;
+  /** Those that are open, or closed after this; of salvages, those that closed after it. An instant. */
+  changedSince?: string | undefined;
 }
 
-export function visibilityQuery({ state, trainer, project, outcome, text }: PageFilter): string {
+export function visibilityQuery({ state, trainer, project, outcome, text, changedSince }: PageFilter): string {
   const conditions = [
     `WorkflowType = ${quoted(trainingRunType)}`,
     // A long run is one execution after the other.
@@ -24,6 +26,7 @@ export function visibilityQuery({ state, trainer, project, outcome, text }: Page
   conditions.push(...shared({ trainer, project }));
   if (outcome !== undefined) conditions.push(ofOutcome(outcome));
   if (text) conditions.push(`WorkflowId STARTS_WITH ${quoted(text)}`);
+  if (changedSince) conditions.push(`(ExecutionStatus = 'Running' OR CloseTime > ${quoted(changedSince)})`);
   return conditions.join(' AND ');
 }
 
@@ -32,12 +35,13 @@ export const isOfSalvages = (outcome: Outcome | undefined): outcome is 'salvaged
   outcome === 'salvaged' || outcome === 'lost';
 
 /** The salvages that came to it; their runs are then asked for by their ids. */
-export function salvagesQuery({ trainer, project, outcome, text }: PageFilter): string {
+export function salvagesQuery({ trainer, project, outcome, text, changedSince }: PageFilter): string {
   return [
     `WorkflowType = ${quoted(salvageType)}`,
     `${attributes.outcome.name} = ${quoted(outcome ?? 'salvaged')}`,
     ...shared({ trainer, project }),
     ...(text ? [`WorkflowId STARTS_WITH ${quoted(salvageId(text))}`] : []),
+    ...(changedSince ? [`CloseTime > ${quoted(changedSince)}`] : []),
   ].join(' AND ');
 }
 

@@ -1,11 +1,5 @@
 /** The typed client of training runs. Everything here is also what the `epochal` command does. */
-import {
-  type Client,
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowIdConflictPolicy,
-  WorkflowIdReusePolicy,
-  WorkflowUpdateStage,
-} from '@temporalio/client';
+import { type Client, WorkflowUpdateStage } from '@temporalio/client';
 import { type Asked, askedSchema } from '../contracts/asked.ts';
 import type { CheckedConfig, TrainerList } from '../contracts/host-messages.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
@@ -21,13 +15,12 @@ import {
   runViewSchema,
   stopRequestSchema,
   type TrainingRunInput,
-  trainingRunType,
   updateNames,
 } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
 import { Calls } from './calls.ts';
 import { endedView } from './ended-view.ts';
-import { ConfigError, NoWorkerError, RunInUseError, WorkerFailedError } from './errors.ts';
+import { ConfigError, NoWorkerError, WorkerFailedError } from './errors.ts';
 import { parseConfig, parseDraft, parsed, parseName, parsePlace } from './parse-config.ts';
 import { type HostAnswer, hostsOfPool, type KeptAnswer, materialsInPool, passingProblem } from './pool-hosts.ts';
 import { planRemoval, type Removal, removeRun } from './removed-run.ts';
@@ -38,10 +31,10 @@ import { newRunId } from './run-ids.ts';
 import { listRuns } from './run-list.ts';
 import { describeRun } from './run-pages.ts';
 import { placesIn, type RunPlaces } from './run-places.ts';
-import { firstAttributes } from './run-query.ts';
 import { queuedBefore, queueOf } from './run-queue.ts';
 import { runResult, type WaitOptions } from './run-result.ts';
 import { presentSalvage, salvageEnd } from './salvaged.ts';
+import { startWorkflow, type WorkflowStart } from './started-workflow.ts';
 import { isSilence, typedError } from './temporal-errors.ts';
 import { type WatchItem, type WatchOptions, watchRun } from './watch.ts';
 import { WorkerQuestions } from './worker-questions.ts';
@@ -66,6 +59,8 @@ export interface DeepCheckOptions extends CheckOptions {
 
 export interface StartOptions extends CheckOptions {
   draft?: boolean;
+  /** W3C trace context of whoever asks; the run's own trace links there. */
+  traceparent?: string | undefined;
 }
 
 export interface StartedRun {
@@ -112,23 +107,24 @@ export class TrainingClient {
    * Checks the configuration, on a worker too, and only then starts the run. A draft is not checked by a worker: it waits
    * for `configure` and `train`. Throws ConfigError, RunInUseError and WorkerFailedError; then nothing has started.
    */
-  async start(config: RunConfigInput, options?: CheckOptions): Promise<StartedRun>;
-  async start(config: DraftConfig, options: { draft: true }): Promise<StartedRun>;
+  async start(config: RunConfigInput, options?: Omit<StartOptions, 'draft'>): Promise<StartedRun>;
+  async start(config: DraftConfig, options: StartOptions & { draft: true }): Promise<StartedRun>;
   async start(config: RunConfigInput | DraftConfig, options: StartOptions): Promise<StartedRun>;
   async start(
     config: RunConfigInput | DraftConfig,
-    { draft = false, ...options }: StartOptions = {},
+    { draft = false, traceparent, ...options }: StartOptions = {},
   ): Promise<StartedRun> {
+    const asked = { since: new Date(), traceparent };
     if (draft) {
       const given = parseDraft(config);
       const run = given.run ?? newRunId(given.trainer ?? 'run');
       const whole = { ...given, run };
-      await this.#startWorkflow(run, { config: whole, draft: true });
+      await this.#startWorkflow(run, { config: whole, draft: true }, asked);
       return { run, config: whole, outputFolder: null };
     }
     const passed = await this.check(config, options);
     const run = parseName('run', passed.config.run);
-    await this.#startWorkflow(run, { config: passed.config });
+    await this.#startWorkflow(run, { config: passed.config }, asked);
     return { run, config: passed.config, outputFolder: passed.outputFolder };
   }
 
@@ -296,24 +292,12 @@ export class TrainingClient {
     return planReproduction(this, parseName('run', run), { ...options, ask });
   }
 
-  async #startWorkflow(run: string, input: TrainingRunInput): Promise<void> {
-    const { trainer, epochs, project, priority, fairnessKey } = input.config;
-    const summary = `${trainer ?? 'a trainer'}, ${epochs ?? '?'} epochs, project ${project ?? 'default'}`;
-    try {
-      await this.#client.workflow.start(trainingRunType, {
-        workflowId: run,
-        taskQueue: this.#workflowQueue,
-        args: [input],
-        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
-        staticSummary: summary,
-        typedSearchAttributes: firstAttributes(input.draft ?? false, trainer, project),
-        priority: { priorityKey: priority ?? 3, ...(fairnessKey === undefined ? {} : { fairnessKey }) },
-      });
-    } catch (error) {
-      if (error instanceof WorkflowExecutionAlreadyStartedError) throw new RunInUseError(run, { cause: error });
-      throw typedError(error, this.#calls.server, run);
-    }
+  #startWorkflow(
+    run: string,
+    input: TrainingRunInput,
+    more: Pick<WorkflowStart, 'since' | 'traceparent'>,
+  ): Promise<void> {
+    return startWorkflow(this.#client, this.#calls, { run, input, workflowQueue: this.#workflowQueue, ...more });
   }
 
   /** Accepted within the time that a worker may take; then waited for as long as a worker works on it. */

@@ -8,6 +8,7 @@ import { progressSchema, workProgressSchema } from './progress.ts';
 import { outcomeSchema, receiptSchema, runStateSchema } from './receipt.ts';
 import { fileSourceSchema, logLinesSchema } from './run-files.ts';
 import { runViewSchema } from './run-messages.ts';
+import { longestSearch } from './run-search.ts';
 import { runSummarySchema } from './run-summary.ts';
 
 // ── Refusals
@@ -101,21 +102,24 @@ export type Access = z.infer<typeof accessSchema>;
 
 // ── Runs
 
-export const runSortSchema = z.enum([
-  'recent',
-  'oldest',
-  'bestMetric',
-  '-bestMetric',
-  'run',
-  '-run',
-  'closedAt',
-  '-closedAt',
-]);
-export type RunSort = z.infer<typeof runSortSchema>;
+/** Besides any field of a search, with `-` before it for the largest first. */
+export const namedOrders = {
+  oldest: 'created',
+  bestMetric: 'best',
+  '-bestMetric': '-best',
+  closedAt: 'ended',
+  '-closedAt': '-ended',
+} as const;
+export const runSortSchema = z
+  .string()
+  .max(210)
+  .regex(/^-?[^\s-]/, 'must be a field, with "-" before it for the largest first');
 
+/** Columns that one answer may have. */
+export const mostColumns = 40;
 /**
  * `recent` is Temporal's own order (open runs first, then by when they closed, newest first) and pages without a limit.
- * The others sort the newest 10,000 matches; `sortedAll` is false when there were more.
+ * A search, and any other order, is of the newest 50,000 runs; `sortedAll` is false when there are more.
  */
 export const runsQuerySchema = z.strictObject({
   state: runStateSchema.optional(),
@@ -128,11 +132,18 @@ export const runsQuerySchema = z.strictObject({
     .max(100)
     .regex(/^[A-Za-z0-9._-]*$/, 'must consist of letters, digits, ".", "_" and "-"')
     .optional(),
+  /** Words and comparisons, as `epochal ls` takes them. */
+  search: z.string().max(longestSearch).optional(),
+  /** Fields whose values are told with each run: at most 40, with commas between them. */
+  columns: z.string().max(4_000).optional(),
+  /** `recent`, `oldest`, `bestMetric`, `closedAt`, or any field; with `-` before it the largest first. */
   sort: runSortSchema.default('recent'),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   /** `next` of the page before. */
   cursor: z.string().min(1).max(4096).optional(),
 });
+
+export const fieldValuesSchema = z.record(z.string(), z.union([z.string(), z.number()]));
 
 export const runsPageSchema = z.strictObject({
   runs: z.array(runSummarySchema),
@@ -140,8 +151,15 @@ export const runsPageSchema = z.strictObject({
   /** How many match in all; null where Temporal does not say. */
   total: z.int().min(0).nullable(),
   sortedAll: z.boolean(),
+  /** By run and column; what a run has no value of is left out. */
+  values: z.record(z.string(), fieldValuesSchema),
+  /** Runs whose parameters and metrics are not known yet, so that searching and sorting leave them out. */
+  pending: z.int().min(0),
 });
 export type RunsPage = z.infer<typeof runsPageSchema>;
+
+/** Fields of which some run has a value, those of most runs first. */
+export const runFieldsSchema = z.array(z.strictObject({ field: z.string(), runs: z.int().min(1) }));
 
 /** What is being done now: batches of an epoch, or set-up, storing, publishing. */
 export const liveProgressSchema = z.union([

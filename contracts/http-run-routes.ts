@@ -1,10 +1,12 @@
 /** Runs and configurations. */
 import { z } from 'zod';
+import { goodputAnswerSchema, goodputQuestionSchema } from './goodput.ts';
 import { checkedConfigSchema, trainerListSchema } from './host-messages.ts';
 import {
   configInputSchema,
   readConfigSchema,
   runDetailsSchema,
+  runFieldsSchema,
   runsPageSchema,
   runsProgressSchema,
   runsQuerySchema,
@@ -26,6 +28,14 @@ export const runRoutes = {
     query: runsQuerySchema,
     answer: runsPageSchema,
   },
+  runFields: {
+    method: 'GET',
+    path: '/api/fields',
+    tag: 'runs',
+    summary: 'Fields by which runs can be searched and sorted',
+    action: 'see',
+    answer: runFieldsSchema,
+  },
   start: {
     method: 'POST',
     path: '/api/runs',
@@ -44,6 +54,15 @@ export const runRoutes = {
     action: 'see',
     query: z.strictObject({ runs: listOfRuns }),
     answer: runsProgressSchema,
+  },
+  goodput: {
+    method: 'GET',
+    path: '/api/goodput',
+    tag: 'runs',
+    summary: 'Where the time of runs went, by project and week',
+    action: 'see',
+    query: goodputQuestionSchema,
+    answer: goodputAnswerSchema,
   },
   run: {
     method: 'GET',

@@ -33,6 +33,10 @@ export const epochResultSchema = extensible({
   batches: z.int().min(0),
   /** Wall time of training and validating it, without waiting for a grant; summed over interruptions. */
   seconds: z.number().min(0),
+  /** Of these, those of validating. Epochs of old do not tell. */
+  validationSeconds: z.number().min(0).optional(),
+  /** For how long saving held up the training since the epoch before; not among `seconds`. */
+  savingSeconds: z.number().min(0).optional(),
   metrics: metricsSchema,
   at: z.iso.datetime(),
 });

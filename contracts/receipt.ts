@@ -12,6 +12,7 @@ import {
 import { dataSummarySchema } from './data-report.ts';
 import { failureSchema } from './failure.ts';
 import { receiptFactsSchema, sessionRecordSchema } from './receipt-facts.ts';
+import { runTimeSchema } from './run-time.ts';
 import { extensible, openEnum, openUnion } from './tolerance.ts';
 
 export const runStateSchema = z.enum(['configuring', 'training', 'stopping', 'uploading', 'stopped']);
@@ -83,6 +84,8 @@ export const receiptSchema = extensible({
     wasted: z.int().min(0),
     /** There may be more of these: a host was lost, and what it trained after it was last heard of, nobody knows. */
     wastedAtLeast: z.boolean().optional(),
+    /** Those by what made them so: `preemption`, `stop`, or a kind of failure. Left out where the run cannot tell. */
+    wastedBy: z.record(z.string(), z.int().min(0)).optional(),
     /** Batches begun after the trainer knew of the stop: 0 or 1; null where there was no stop, or no answer. */
     afterStop: z.int().min(0).nullable(),
   }),
@@ -111,6 +114,8 @@ export const receiptSchema = extensible({
   ]),
   /** Seconds spent in each state. */
   stateSeconds: z.record(z.string(), z.number().min(0)),
+  /** From the start of the training to the end, by cause; left out where the run cannot tell. */
+  time: runTimeSchema.optional(),
   restarts: z.array(restartSchema),
   /** No process of the trainer's group was alive at the end; null when the host could not be asked. */
   processGroupGone: z.boolean().nullable(),

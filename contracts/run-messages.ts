@@ -4,9 +4,10 @@ import { originSchema } from './asked.ts';
 import { bestEpochSchema, ledgerEntrySchema, metricsSchema, positionSchema } from './checkpoint.ts';
 import { placeName } from './names.ts';
 import { receiptSchema, restartSchema, runStateSchema, stopModeSchema } from './receipt.ts';
-import { draftConfigSchema } from './run-config.ts';
+import { draftConfigSchema, storedDraftSchema } from './run-config.ts';
+import { runTimeSchema } from './run-time.ts';
 import { sessionSchema } from './session.ts';
-import { extensible, tolerant } from './tolerance.ts';
+import { extensible } from './tolerance.ts';
 
 export const trainingRunType = 'trainingRun';
 
@@ -55,7 +56,7 @@ export const runViewSchema = extensible({
   /** The chart's full state, e.g. `training.epoch`. */
   detail: z.string(),
   /** As configured so far; with all defaults once it trains. */
-  config: tolerant(draftConfigSchema),
+  config: storedDraftSchema,
   /** Problems that keep a draft from training. */
   problems: z.array(z.string()),
   position: positionSchema,
@@ -76,6 +77,8 @@ export const runViewSchema = extensible({
   /** When each state was entered first, and the seconds spent in it so far. */
   stateSeconds: z.record(z.string(), z.number().min(0)),
   enteredStateAt: z.iso.datetime(),
+  /** Where its time went so far; left out where the run cannot tell. */
+  time: runTimeSchema.optional(),
   receipt: receiptSchema.nullable(),
 });
 export type RunView = z.infer<typeof runViewSchema>;

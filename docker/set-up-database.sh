@@ -1,7 +1,9 @@
 #!/bin/sh
 # Brings both databases of the Temporal server to the schema of this version of the tools: makes them when they are
-# missing, upgrades them in place otherwise. Safe to run again. Host, user and password are in SQL_*.
+# missing, upgrades them in place otherwise. Safe to run again. Host and user are in SQL_*, the password is a secret.
 set -eu
+SQL_PASSWORD=$(cat /run/secrets/postgres-password)
+export SQL_PASSWORD
 
 schema=/etc/temporal/schema/postgresql/v12
 

@@ -13,6 +13,14 @@ done
 temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" >/dev/null 2>&1 ||
   temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$EPOCHAL_RETENTION"
 
+# A namespace is known everywhere some seconds after it was made.
+tries=60
+until temporal operator search-attribute list --namespace "$TEMPORAL_NAMESPACE" >/dev/null 2>&1; do
+  tries=$((tries - 1))
+  [ "$tries" -gt 0 ] || exit 1
+  sleep 1
+done
+
 # What exists with the same type is no error.
 temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" \
   --name EpochalState --type Keyword \

@@ -101,14 +101,17 @@ async function run(program, args) {
 }
 
 /**
- * Clients of stores with their libraries in them, in the place of the files that import those: as packages they would take thirty
- * to sixty times as much of every installation, whether or not it uses such a store.
+ * Clients of stores, and what sends traces, with their libraries in them, in the place of the files that import those: as packages they would take thirty
+ * to sixty times as much of every installation, whether or not it uses them.
  */
 async function bundleClients() {
   const { build: bundle } = await import('esbuild');
   await bundle({
-    entryPoints: ['aws-s3', 'azure-sdk', 'gcs-sdk'].map((client) => join(root, `stores/${client}.ts`)),
-    outdir: join(dist, 'stores'),
+    entryPoints: ['stores/aws-s3', 'stores/azure-sdk', 'stores/gcs-sdk', 'client/otel'].map((file) =>
+      join(root, `${file}.ts`),
+    ),
+    outbase: root,
+    outdir: dist,
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -125,7 +128,7 @@ async function bundleClients() {
 async function buildPackage() {
   const say = (line) => process.stderr.write(`${line}\n`);
   await build({ types: true, onProgress: say });
-  say('bundling the clients of stores');
+  say('bundling the clients of stores and collectors');
   await bundleClients();
   const load = (file) => import(pathToFileURL(join(dist, file)).href);
   await (await load('launch/build-web.js')).ensureBuiltWeb({ onProgress: say });

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type Logger, multistream, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { traceFields } from '../worker/activity-spans.ts';
 
 export interface TerminalLog {
   log: Logger;
@@ -28,7 +29,7 @@ export function openTerminalLog(dataFolder: string): TerminalLog {
   // Written at once: the last lines before an end are the ones that matter.
   const destination = pino.destination({ dest: file, mkdir: true, sync: true });
   const log = pino(
-    { level },
+    { level, mixin: traceFields },
     multistream([
       { level: 'trace', stream: destination },
       { level: 'trace', stream: gate },

@@ -1,5 +1,6 @@
 /** The HTTP server, put together: checks first, then routes, then the web. */
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyRateLimit from '@fastify/rate-limit';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
@@ -16,6 +17,7 @@ import { type Exposed, serveMetrics } from './metrics.ts';
 import { describeApi } from './openapi.ts';
 import { invalidInput, RefusedError, refusalOf } from './refusals.ts';
 import { methodsAt, routesOf, serializeBy, validateBy } from './routes.ts';
+import { RunIndex } from './run-index/run-index.ts';
 import { runRoutes } from './run-routes.ts';
 import { RunWatches } from './run-watches.ts';
 import { serverRoutes } from './server-routes.ts';
@@ -178,14 +180,18 @@ export async function createApp(parts: AppParts): Promise<App> {
   const hosts = new HostsSeen(settings.workflowQueue);
   const handle = routesOf(app);
   serverRoutes(handle, { link, hosts, access, settings });
-  runRoutes(handle, link, watches, access);
+  const index = new RunIndex(join(settings.dataFolder, 'run-index.jsonl'));
+  runRoutes(handle, { link, watches, access, index });
   configRoutes(handle, link, settings.defaultPool);
   fileRoutes(handle, link);
   hostRoutes(handle, link, hosts);
   dataSetRoutes(handle, link, hosts, settings.defaultPool);
   serveMetrics(app, { link, hosts, defaultPool: settings.defaultPool, counted });
   await serveWeb(app, webFolder);
-  app.addHook('preClose', async () => watches.close());
+  app.addHook('preClose', async () => {
+    index.close();
+    await watches.close();
+  });
   return { server: app, access, watches };
 }
 

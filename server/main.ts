@@ -5,6 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Connected } from '../client/connect.ts';
+import { closeTracing, openTracing } from '../client/tracing.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import { createApp } from './app.ts';
 import { dataFolderProblem } from './data-folder.ts';
@@ -57,6 +58,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       `the server listens on ${settings.address} without TLS: anyone on the network path can read tokens and files; set EPOCHAL_SERVER_TLS_CERT and EPOCHAL_SERVER_TLS_KEY, or let a proxy on this machine speak TLS`,
     );
   }
+  openTracing({ service: 'epochal-server', onProblem: (problem) => log.warn(problem) });
   const link = new TemporalLink(settings, options.connect);
   const webFolder = options.webFolder ?? builtWeb;
   const { counted = [] } = options;
@@ -91,6 +93,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       await withdraw?.();
       await server.close();
       await link.close();
+      await closeTracing();
     },
   };
 }

@@ -1,46 +1,92 @@
-/** Pages of runs. Temporal lists in one order only; other orders sort the newest matches, once for all their pages. */
+/** Pages of runs: in Temporal's own order as it lists them, which needs no index; searched or in another order from the server's index. */
 import { createHash } from 'node:crypto';
 import { ConfigError } from '../client/errors.ts';
+import { parseOrder, termsOf } from '../client/run-conditions.ts';
 import { countRuns, type PageFilter, pageOfRuns } from '../client/run-pages.ts';
 import { shownValue } from '../contracts/config-problems.ts';
-import type { RunSort, RunsPage } from '../contracts/http-answers.ts';
-import type { RunSummary } from '../contracts/run-summary.ts';
+import { mostColumns, namedOrders, type RunsPage } from '../contracts/http-answers.ts';
+import type { SearchTerm } from '../contracts/run-search.ts';
 import { AnswerCache } from './answer-cache.ts';
+import type { RunIndex } from './run-index/run-index.ts';
 import type { Backend } from './temporal-link.ts';
 
-export interface PageQuestion extends PageFilter {
-  sort: RunSort;
+export interface PageQuestion extends Omit<PageFilter, 'changedSince'> {
+  search?: string | undefined;
+  columns?: string | undefined;
+  sort: string;
   limit: number;
   cursor?: string | undefined;
 }
 
-interface Sorted {
-  runs: RunSummary[];
-  all: boolean;
-}
-
-const mostSorted = 10_000;
-const pageToCollect = 1_000;
-
 export class RunLists {
-  readonly #sorted = new AnswerCache<Sorted>(15_000, 8);
   readonly #counts = new AnswerCache<number | null>(1_000);
 
-  async page(backend: Backend, { sort, limit, cursor, ...filter }: PageQuestion): Promise<RunsPage> {
-    const [token, offset] = sort === 'recent' ? [unsealed(cursor), 0] : [null, offsetOf(cursor)];
-    const key = JSON.stringify(filter);
-    const counted = this.#counts.get(key, () => countRuns(backend.calls, filter));
-    if (sort === 'recent') {
-      const [page, total] = await Promise.all([pageOfRuns(backend.calls, filter, limit, token), counted]);
-      return { ...page, next: page.next === null ? null : sealed(page.next), total, sortedAll: true };
-    }
-    const [{ runs, all }, total] = await Promise.all([
-      this.#sorted.get(`${sort} ${key}`, () => collect(backend, filter, sort)),
-      counted,
-    ]);
-    const end = offset + limit;
-    return { runs: runs.slice(offset, end), next: end < runs.length ? String(end) : null, total, sortedAll: all };
+  constructor(private readonly index: RunIndex) {}
+
+  async page(backend: Backend, question: PageQuestion): Promise<RunsPage> {
+    const columns = columnsOf(question.columns);
+    const isListed = question.sort === 'recent' && (question.search ?? '').trim() === '';
+    const page = await (isListed ? this.#listed(backend, question) : this.#indexed(backend, question));
+    const values =
+      columns.length === 0
+        ? new Map()
+        : await this.index.values(
+            backend,
+            page.runs.map(({ run }) => run),
+            columns,
+          );
+    return { ...page, values: Object.fromEntries(values) };
   }
+
+  async #listed(backend: Backend, question: PageQuestion): Promise<Omit<RunsPage, 'values'>> {
+    const { sort: _sort, search: _search, columns: _columns, limit, cursor, ...filter } = question;
+    const [page, total] = await Promise.all([
+      pageOfRuns(backend.calls, filter, limit, unsealed(cursor)),
+      this.#counts.get(JSON.stringify(filter), () => countRuns(backend.calls, filter)),
+    ]);
+    const next = page.next === null ? null : sealed(page.next);
+    return { runs: page.runs, next, total, sortedAll: true, pending: 0 };
+  }
+
+  async #indexed(backend: Backend, question: PageQuestion): Promise<Omit<RunsPage, 'values'>> {
+    const { sort, search = '', limit, cursor, text, state, trainer, project, outcome } = question;
+    const terms = [
+      ...termsOf('search', search),
+      ...Object.entries({ state, trainer, project, outcome }).flatMap(([field, value]) =>
+        value === undefined ? [] : isExactly(field, value),
+      ),
+    ];
+    const named: string = Object.hasOwn(namedOrders, sort) ? namedOrders[sort as keyof typeof namedOrders] : sort;
+    const order = named === 'recent' ? null : parseOrder(named);
+    const offset = offsetOf(cursor);
+    const page = await this.index.page(backend, { terms, run: text, order, limit, offset });
+    const end = offset + limit;
+    return {
+      runs: page.runs,
+      next: end < page.total ? String(end) : null,
+      total: page.total,
+      sortedAll: page.all,
+      pending: page.pending,
+    };
+  }
+}
+
+const isExactly = (field: string, value: string): SearchTerm => ({
+  kind: 'comparison',
+  field,
+  operator: '=',
+  value,
+  number: null,
+  negated: false,
+  place: { start: 0, end: 0 },
+});
+
+function columnsOf(text = ''): string[] {
+  const columns = [...new Set(text.split(',').filter(Boolean))];
+  if (columns.length <= mostColumns) return columns;
+  throw new ConfigError([
+    { field: 'columns', value: `${columns.length} columns`, message: `must be at most ${mostColumns}` },
+  ]);
 }
 
 /** Temporal retries for a long time with what is not one of its tokens, so that is recognised here. */
@@ -61,36 +107,3 @@ function offsetOf(cursor: string | undefined): number {
   if (/^[0-9]{1,5}$/.test(cursor)) return Number(cursor);
   throw noCursor(cursor);
 }
-
-async function collect({ calls }: Backend, filter: PageFilter, sort: RunSort): Promise<Sorted> {
-  const runs: RunSummary[] = [];
-  let cursor: string | null = null;
-  do {
-    const page = await pageOfRuns(calls, filter, pageToCollect, cursor);
-    runs.push(...page.runs);
-    cursor = page.next;
-  } while (cursor !== null && runs.length < mostSorted);
-  return { runs: runs.sort(orders[sort]), all: cursor === null };
-}
-
-type Order = (a: RunSummary, b: RunSummary) => number;
-
-const by = <T extends string | number>(keyOf: (run: RunSummary) => T | null, direction: 1 | -1): Order => {
-  return (a, b) => {
-    const [x, y] = [keyOf(a), keyOf(b)];
-    // What has no value is last either way.
-    if (x === null || y === null) return x === y ? 0 : x === null ? 1 : -1;
-    return x === y ? 0 : x < y ? -direction : direction;
-  };
-};
-
-const orders: Readonly<Record<RunSort, Order>> = {
-  recent: () => 0,
-  oldest: by(({ startedAt, createdAt }) => startedAt ?? createdAt, 1),
-  bestMetric: by(({ bestMetric }) => bestMetric, 1),
-  '-bestMetric': by(({ bestMetric }) => bestMetric, -1),
-  run: by(({ run }) => run, 1),
-  '-run': by(({ run }) => run, -1),
-  closedAt: by(({ closedAt }) => closedAt, 1),
-  '-closedAt': by(({ closedAt }) => closedAt, -1),
-};

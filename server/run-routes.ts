@@ -1,8 +1,10 @@
 /** Routes about runs: lists, one run, live, and what can be done with it. */
 import { LRUCache } from 'lru-cache';
 import { NoWorkerError, RunNotFoundError } from '../client/errors.ts';
+import { findGoodput } from '../client/goodput.ts';
 import { ProgressLease } from '../client/progress-lease.ts';
 import { describeRun } from '../client/run-pages.ts';
+import type { GoodputAnswer } from '../contracts/goodput.ts';
 import type { LiveProgress } from '../contracts/http-answers.ts';
 import { name } from '../contracts/names.ts';
 import type { Access } from './access.ts';
@@ -13,15 +15,20 @@ import { Queues } from './queues.ts';
 import { invalidInput } from './refusals.ts';
 import type { Handle } from './routes.ts';
 import { runDetails } from './run-details.ts';
+import type { RunIndex } from './run-index/run-index.ts';
 import { RunLists } from './run-lists.ts';
 import type { RunWatches } from './run-watches.ts';
 import type { Backend, TemporalLink } from './temporal-link.ts';
 
 const mostRows = 200;
+const mostFields = 1_000;
 
-export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatches, access: Access): void {
+export function runRoutes(
+  handle: Handle,
+  { link, watches, access, index }: { link: TemporalLink; watches: RunWatches; access: Access; index: RunIndex },
+): void {
   const queues = new Queues();
-  const lists = new RunLists();
+  const lists = new RunLists(index);
   const progress = new AnswerCache<LiveProgress[]>(500, 1_000);
   const leases = new LRUCache<string, ProgressLease>({ max: 1_000 });
   /** However many tables show it. */
@@ -32,7 +39,12 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     return lease;
   };
 
+  /** A thousand runs may be asked for it. */
+  const goodput = new AnswerCache<GoodputAnswer>(60_000);
+
   handle('runs', async ({ query }) => lists.page(await link.backend(), query));
+
+  handle('runFields', async () => index.fields(await link.backend(), mostFields));
 
   handle('progress', async ({ query }) => {
     const runs = [...new Set(query.runs.split(',').filter(Boolean))];
@@ -59,6 +71,10 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     return Object.fromEntries(rows);
   });
 
+  handle('goodput', ({ query }) =>
+    goodput.get(JSON.stringify(query), async () => findGoodput((await link.backend()).training, query)),
+  );
+
   handle('run', async ({ params }) => runDetails(await link.backend(), params.run));
 
   const streams = new OpenStreams();
@@ -75,10 +91,13 @@ export function runRoutes(handle: Handle, link: TemporalLink, watches: RunWatche
     return reply;
   });
 
-  handle('start', async ({ body: { config, draft } }) => {
+  handle('start', async ({ body: { config, draft }, request }) => {
     const { training } = await link.backend();
     // The client checks it: field by field here, and by the trainer itself on a worker.
-    const started = await training.start(config as Parameters<typeof training.start>[0], { draft });
+    const started = await training.start(config as Parameters<typeof training.start>[0], {
+      draft,
+      traceparent: String(request.headers.traceparent ?? ''),
+    });
     const view = await training.view(started.run).catch((error: unknown) => {
       if (error instanceof NoWorkerError) return null;
       throw error;

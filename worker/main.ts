@@ -12,8 +12,10 @@ import {
 import { heartbeatInterval } from '../activities/activity-support.ts';
 import { ensureSearchAttributes } from '../client/search-attributes.ts';
 import { type Conversion, temporalClient, conversion as usual } from '../client/temporal-client.ts';
+import { closeTracing, openTracing } from '../client/tracing.ts';
 import { unservedSentence, workflowQueueNow } from '../client/workflow-pollers.ts';
 import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../contracts/queues.ts';
+import { activitySpans } from './activity-spans.ts';
 import { ControlWatch } from './control-watch.ts';
 import { Devices } from './devices.ts';
 import { decided, landed } from './going-down.ts';
@@ -128,12 +130,14 @@ async function serveQueues(
   { interceptors = {}, conversion = usual }: StartOptions,
 ): Promise<RunningWorker> {
   const { settings, log, runs } = host;
+  const traces = openTracing({ service: 'epochal-worker', onProblem: (problem) => log.warn(problem) });
+  const spans = traces ? (activitySpans(traces.tell, host.id).activity ?? []) : [];
   const create = (taskQueue: string, own: Partial<WorkerOptions>) =>
     Worker.create({
       connection,
       namespace,
       taskQueue,
-      interceptors,
+      interceptors: { ...interceptors, activity: [...spans, ...(interceptors.activity ?? [])] },
       ...conversion,
       identity: `epochal:${settings.pool}:${host.id}`,
       // Progress and cancels travel with heartbeats: a long run is watched live, a stop is heard soon.
@@ -185,6 +189,7 @@ async function serveQueues(
     'the worker serves',
   );
   const stopped = Promise.all([...running, control?.stopped])
+    .finally(() => host.observers.close())
     .finally(() => metrics?.close())
     .then(() => connection.close());
   stopped.catch(() => undefined);
@@ -226,6 +231,7 @@ async function serveQueues(
       await controlled;
       if (control !== null) await Promise.all(sessions.runs.map((run) => runs.unstick(run)));
       sessions.leave();
+      host.observers.close();
       // Whoever comes next listens there.
       await metrics?.close();
     },
@@ -272,6 +278,7 @@ export async function runWorkerUntilSignal({ temporal, control, counted = [] }: 
     if (worker) await Promise.race([signals.obeyedBy(worker), signals.urged]);
     return 0;
   } finally {
+    await closeTracing();
     signals.close();
     process.off('unhandledRejection', onRejection);
   }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { failureSchema } from '../contracts/failure.ts';
 import { isSameLife, type Life, type Owner } from '../contracts/life.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
+import { trainerTrace } from '../contracts/trace.ts';
 import { OtherStoreError, outputPath } from '../stores/artifact-store.ts';
 import { storeCheckpoint } from './checkpoints.ts';
 import { claimFolder, goesOn, OtherLife, requireFolder } from './claims.ts';
@@ -32,6 +33,7 @@ import {
   writeSessionFile,
 } from './session-start.ts';
 import type { Lease, Slots } from './slots.ts';
+import { storePages } from './stored-pages.ts';
 import { storeOtherRows } from './stored-rows.ts';
 import { TrainerProblem } from './trainer-catalog.ts';
 import { keepMaterials } from './trainer-materials.ts';
@@ -184,7 +186,8 @@ export class Sessions {
       const trainer = await this.#host.launcher.start(lease, {
         ...{ program, python, folder, session: begun.id, socket },
         limits: { ...input.config.deadlines, reattachSeconds: reattachSecondsOf(input.config) },
-        ...this.#host.devices.of(lease, this.#host.slots.total),
+        environment: trainerTrace(input.chain, begun.id, process.env),
+        devices: this.#host.devices.of(lease, this.#host.slots.total),
         reads: await this.#start.reads(program, input.config, data, options),
       });
       begun.attach(trainer, socket, {
@@ -336,6 +339,7 @@ export class Sessions {
     const output = outputPath(input.config.project, input.place);
     await storeCheckpoint(folder, newest, store, output, { signal });
     await storeOtherRows({ folder, store, output });
+    await storePages({ folder, store, output, options: { signal } });
   }
 
   forget(place: string): void {

@@ -11,12 +11,14 @@ import { name } from '../contracts/names.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import { storeAddress } from '../contracts/run-config.ts';
+import type { TrackerName } from '../contracts/trackers.ts';
 import { type NotifySettings, readNotify } from '../observers/notify-settings.ts';
 import { readWebhook, type WebhookSettings } from '../observers/webhook-settings.ts';
 import { addressProblem, isFolderAddress, openStore } from '../stores/open-store.ts';
 import { folderOf } from './allowed-paths.ts';
 import { type ContainerSettings, containerVariables, readContainers } from './container-settings.ts';
 import { readTrainerVariables } from './program-environment.ts';
+import { readTrackers } from './tracker-settings.ts';
 
 export interface WorkerSettings {
   /** Absolute. */
@@ -56,6 +58,8 @@ export interface WorkerSettings {
   notify: NotifySettings | null;
   /** What sessions have that run in containers; null: they are processes of this host. */
   containers: ContainerSettings | null;
+  /** Whom runs are told to that choose no tracker. */
+  trackers: TrackerName[];
 }
 
 const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
@@ -124,6 +128,7 @@ const environmentSchema = z.object({
   EPOCHAL_METRICS_ADDRESS: listenAddress.optional(),
   /** Read where Temporal's SDK is set up, which is before the settings are. */
   EPOCHAL_TEMPORAL_METRICS_ADDRESS: listenAddress.optional(),
+  EPOCHAL_TRACKERS: z.string().default(''),
   EPOCHAL_NOTIFY: z.string().refine(isAbsolute, 'must be the absolute path of a file').optional(),
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
@@ -200,5 +205,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     webhook: readWebhook(values),
     notify: values.EPOCHAL_NOTIFY === undefined ? null : readNotify(values.EPOCHAL_NOTIFY, env),
     containers: readContainers(values),
+    trackers: readTrackers(values.EPOCHAL_TRACKERS, env),
   };
 }

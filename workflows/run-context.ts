@@ -10,6 +10,7 @@ import type { Published } from '../contracts/run-activities.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Configure } from '../contracts/run-messages.ts';
 import type { Session } from '../contracts/session.ts';
+import type { EpochParts } from './epoch-parts.ts';
 import type { Best } from './ledger.ts';
 import { emptyCurve, type MetricCurve } from './metric-curve.ts';
 
@@ -54,6 +55,8 @@ export interface RunContext {
   batchesWasted: number;
   /** Hosts that were lost had trained further than they had told. */
   wastedAtLeast?: boolean;
+  /** Null where a trainer did not tell. Absent from what older versions carried on. */
+  inEpochs?: EpochParts | null | undefined;
   metrics: Metrics;
   curve: MetricCurve;
   batchDivisor: number;
@@ -113,6 +116,7 @@ export function firstContext(input: RunInput | undefined): RunContext {
     reached: { epoch: 0, batch: 0 },
     batchesPerEpoch: 0,
     batchesWasted: 0,
+    inEpochs: { validation: 0, saving: 0 },
     metrics: {},
     curve: emptyCurve,
     batchDivisor: 1,

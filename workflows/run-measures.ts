@@ -53,7 +53,7 @@ function epochsOf(before: RunContext, after: RunContext): RunMeasure['epochs'] {
   return { count: done.length, seconds: done.reduce((sum, { seconds }) => sum + Math.max(0, seconds), 0) };
 }
 
-function restartOf(before: RunContext, after: RunContext): LossCause | null {
+export function restartOf(before: RunContext, after: RunContext): LossCause | null {
   const restart = after.restarts.at(-1);
   // One that is taken back, for its session was found again, leaves the one before it as the last.
   if (!restart || after.restarts.length < before.restarts.length || restart === before.restarts.at(-1)) return null;
@@ -63,7 +63,7 @@ function restartOf(before: RunContext, after: RunContext): LossCause | null {
 const lossBy = ({ reason, failure }: { reason: string; failure: Failure | null }): LossCause =>
   reason === 'preemption' ? 'preemption' : (failure?.kind ?? 'other');
 
-function wastedOf(before: RunContext, after: RunContext, isEnd: boolean): RunMeasure['wasted'] {
+export function wastedOf(before: RunContext, after: RunContext, isEnd: boolean): RunMeasure['wasted'] {
   const again = Math.max(0, after.batchesWasted - before.batchesWasted);
   if (again > 0) {
     const restart = after.restarts.at(-1);

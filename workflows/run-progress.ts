@@ -5,6 +5,7 @@ import { lifeNote } from '../contracts/life.ts';
 import { mergeMaterials } from '../contracts/receipt-facts.ts';
 import type { MovedIn, OpenedSession, Published } from '../contracts/run-activities.ts';
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
+import { withEpochParts, withLostEpochs } from './epoch-parts.ts';
 import { adoptCheckpoints, landedOf, withoutBacklog, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
 import { holdsHere } from './patches.ts';
@@ -67,6 +68,7 @@ export function adoptReport(context: RunContext, report: SessionReport, host: st
     metrics: last?.metrics ?? context.metrics,
     curve: extendCurve(context.curve, epochs),
     batchesPerEpoch: last?.batches ?? context.batchesPerEpoch,
+    inEpochs: withEpochParts(context.inEpochs, epochs),
     endedEarly: report.endedEarly ?? context.endedEarly ?? null,
     notes: withNotes(context.notes, notes),
     // What failed before has been overcome. Epochs that are trained again are no progress: who rolls back would fail for ever.
@@ -173,6 +175,7 @@ function adoptBeginning(context: RunContext, session: Session, report: SessionRe
     metrics:
       (isBefore(start, context.position) && ledger.find((entry) => isAt(entry, start))?.metrics) || context.metrics,
     curve: { ...context.curve, points: context.curve.points.filter((point) => point.epoch <= start.epoch) },
+    inEpochs: withLostEpochs(context.inEpochs, context.position.epoch - start.epoch),
   };
   return {
     ...back,

@@ -27,13 +27,17 @@ export function chartPosition(value: StateValue): ChartPosition {
   return { state, detail: part === undefined ? state : `${state}.${part}` };
 }
 
+/** Of a run that has no plan yet, what is known of its draft. */
+export function configOf({ plan, draft }: RunContext): RunView['config'] {
+  return plan?.config ?? draftConfigSchema.safeParse(draft).data ?? {};
+}
+
 export function viewOf(context: RunContext, story: RunStory, { state, detail }: ChartPosition, now: Date): RunView {
-  const draft = draftConfigSchema.safeParse(context.draft);
   return {
     run: context.run,
     state,
     detail,
-    config: context.plan?.config ?? (draft.success ? draft.data : {}),
+    config: configOf(context),
     problems: context.problems.map(problemSentence),
     position: context.position,
     epochs: context.plan?.config.epochs ?? null,

@@ -24,6 +24,7 @@ import {
   trainingRunInputSchema,
 } from '../contracts/run-messages.ts';
 import { salvageId } from '../contracts/salvage-messages.ts';
+import { traceOf } from '../contracts/trace.ts';
 import { type CarriedState, DurableChart } from './durable.ts';
 import type { Outbox } from './outbox.ts';
 import { invalid, parse } from './refusals.ts';
@@ -36,7 +37,8 @@ import { answerMessages } from './run-handlers.ts';
 import { type PlainChange, RunMeter } from './run-meter.ts';
 import { composeReceipt, reasonToKeep } from './run-receipt.ts';
 import { beginStory, enterState, type RunStory, tell, timeRestarts } from './run-story.ts';
-import { type ChartPosition, chartPosition, detailsOf, viewOf } from './run-view.ts';
+import { RunClock, type SpentTime } from './run-time.ts';
+import { type ChartPosition, chartPosition, configOf, detailsOf, viewOf } from './run-view.ts';
 import { ShownAttributes } from './search-attributes.ts';
 import { newestGeneration } from './session-records.ts';
 import { handOver } from './tell-later.ts';
@@ -53,6 +55,8 @@ interface Carried {
   generation?: number;
   /** What observers have not been told yet; null or absent where nobody observes. */
   outbox?: Outbox | null;
+  /** Where its time went; null or absent where an older version does not know. */
+  time?: SpentTime | null;
 }
 
 /** Well below the 10,000 events that a run's history may have; a state of its own waits for a quiet moment. */
@@ -104,6 +108,7 @@ class TrainingRun {
   #before: RunContext = firstContext(undefined);
   #positionBefore: ChartPosition | null = null;
   readonly #meter = new RunMeter(new Date());
+  readonly #clock = new RunClock(new Date());
 
   constructor(run: string, before: readonly string[], origin: Origin | undefined) {
     this.#run = run;
@@ -126,6 +131,7 @@ class TrainingRun {
       });
       if (carried) {
         this.#story = carried.story;
+        this.#clock.carryOn(carried.time);
         this.#chart.restore(carried.chart);
         this.#generation = carried.generation ?? newestGeneration(this.#context.sessions);
         this.#before = this.#context;
@@ -173,7 +179,7 @@ class TrainingRun {
     const { outbox } = this.#tellers;
     const carried: Carried = {
       ...{ chart: { value, context }, story: this.#story, chain: this.#chain, outbox },
-      generation: this.#generation,
+      ...{ generation: this.#generation, time: this.#clock.carried },
     };
     await wf.continueAsNew<typeof trainingRun>(
       { config: draft as DraftConfig, draft: isDraft, ...this.#from },
@@ -274,7 +280,8 @@ class TrainingRun {
 
   /** All that is known now. */
   get #receipt(): Receipt {
-    return { ...composeReceipt(this.#context, this.#story, new Date()), ...this.#from };
+    const receipt = composeReceipt(this.#context, this.#story, new Date());
+    return { ...this.#clock.tellIn(receipt, this.#context, this.#position.detail), ...this.#from };
   }
 
   #config() {
@@ -289,17 +296,20 @@ class TrainingRun {
 
   #view(): RunView {
     const view = viewOf(this.#context, this.#story, this.#position, new Date());
-    return { ...view, ...this.#from, ...this.#owner, chain: this.#chain };
+    const time = this.#clock.timeOf(this.#context, this.#position.detail, new Date());
+    return { ...view, ...time, ...this.#from, ...this.#owner, chain: this.#chain };
   }
 
   /** After every transition: the story, the log, the search attributes and the details that the Temporal UI shows. */
   #note(event: { type: string; asked?: Asked | undefined } | null): void {
     const now = new Date();
     const { state } = this.#position;
-    if (state !== this.#story.state) wf.log.info(state, { state, epoch: this.#context.position.epoch });
+    if (state !== this.#story.state)
+      wf.log.info(state, { state, epoch: this.#context.position.epoch, trace: traceOf(this.#chain) });
     const [before, after] = [this.#before, this.#context];
     const change = { before, after, from: this.#positionBefore, to: this.#position, now };
     this.#meter.note(change, this.#story.enteredStateAt);
+    this.#clock.note(change);
     this.#story = enterState(this.#story, state, now);
     for (const message of tellChange(before, after, event)) this.#tell(message);
     this.#story = timeRestarts(this.#story, before.restarts, after.restarts, now);
@@ -321,7 +331,8 @@ class TrainingRun {
 
   #tell(message: string): void {
     this.#story = tell(this.#story, message, new Date());
-    wf.log.info(message, { state: this.#position.state, epoch: this.#context.position.epoch });
+    const { state } = this.#position;
+    wf.log.info(message, { state, epoch: this.#context.position.epoch, trace: traceOf(this.#chain) });
   }
 
   #show(): void {
@@ -330,10 +341,9 @@ class TrainingRun {
     const isOver = this.#position.state === 'stopped';
     const salvage = `If it is ended by force, what is left of it is published by ${pageOf(salvageId(this.#owner.place))}.`;
     wf.setCurrentDetails(isOver ? details : `${details}\n\n${salvage}`);
-    const { config } = this.#view();
     const { place } = this.#owner;
     if (place !== this.#toldPlace) wf.upsertMemo({ [placeMemo]: place });
     this.#toldPlace = place;
-    this.#attributes.show(this.#context, config, this.#story, this.#position, new Date());
+    this.#attributes.show(this.#context, configOf(this.#context), this.#story, this.#position, new Date());
   }
 }

@@ -1,6 +1,7 @@
 /** What every command has at hand: the two output streams, the client, and the way to end. */
 
 import { name } from '../../contracts/names.ts';
+import { sendsTraces } from '../../contracts/trace.ts';
 import type { Connected } from '../connect.ts';
 import { ConfigError } from '../errors.ts';
 import type { TrainingClient } from '../training-client.ts';
@@ -49,7 +50,11 @@ export class Cli {
       throw new ConfigError([], {
         message: `EPOCHAL_WORKFLOW_QUEUE is ${JSON.stringify(this.env.EPOCHAL_WORKFLOW_QUEUE)}: ${queue.error.issues[0]?.message}`,
       });
-    const { TrainingClient } = await import('../training-client.ts');
+    const [{ TrainingClient }, { openTracing }] = await Promise.all([
+      import('../training-client.ts'),
+      import('../tracing.ts'),
+    ]);
+    openTracing({ service: 'epochal', env: this.env, onProblem: (problem) => this.note(problem) });
     return new TrainingClient(client, queue.data === undefined ? {} : { workflowQueue: queue.data });
   }
 
@@ -99,6 +104,7 @@ export class Cli {
   async close(): Promise<void> {
     const connected = await this.#connected?.catch(() => null);
     await connected?.close();
+    if (sendsTraces(this.env)) await (await import('../tracing.ts')).closeTracing();
   }
 }
 

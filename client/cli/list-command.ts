@@ -2,7 +2,7 @@
 import { outcomeSchema, runStateSchema } from '../../contracts/receipt.ts';
 import { type FoundRuns, findRuns, mostSearched } from '../found-runs.ts';
 import { parsed } from '../parse-config.ts';
-import { parseCondition, parseOrder } from '../run-conditions.ts';
+import { parseOrder, termsOf } from '../run-conditions.ts';
 import { fieldOf, isTime, type ListedRun, needsView } from '../run-fields.ts';
 import { runFilterSchema } from '../run-filter.ts';
 import type { Cli } from './cli.ts';
@@ -15,10 +15,16 @@ const usualColumns = ['run', 'state', 'trainer', 'project', 'best', 'started', '
 
 export const listCommand = (root: Root, cli: Cli): Root =>
   root.command(
-    'ls',
+    'ls [search..]',
     'List runs, newest first, or by any parameter or metric',
     (command) =>
       command
+        .positional('search', {
+          type: 'string',
+          array: true,
+          default: [] as string[],
+          describe: 'Words and comparisons that must all hold, e.g. "digits val_accuracy > 0.97"',
+        })
         .option('state', { choices: runStateSchema.options, describe: 'In this state now' })
         .option('trainer', { type: 'string', requiresArg: true, describe: 'Of this trainer' })
         .option('project', { type: 'string', requiresArg: true, describe: 'Of this project' })
@@ -29,7 +35,7 @@ export const listCommand = (root: Root, cli: Cli): Root =>
           requiresArg: true,
           nargs: 1,
           default: [] as string[],
-          describe: 'A condition on a parameter, a metric or a column, e.g. "lr0 > 0.01"; several must all hold',
+          describe: 'The same as the search; may be given several times',
         })
         .option('sort', {
           type: 'string',
@@ -40,12 +46,12 @@ export const listCommand = (root: Root, cli: Cli): Root =>
         .option('limit', { type: 'number', default: 50, requiresArg: true, describe: 'At most this many' })
         .example('$0 ls --state training', 'what trains now')
         .example('$0 ls --project demo --outcome failed --json', 'for a program')
-        .example("$0 ls --where 'lr0 > 0.01' --sort -val_accuracy", 'by a parameter and a metric')
+        .example("$0 ls 'lr0 > 0.01 -state:failed' --sort -val_accuracy", 'by a parameter, a state and a metric')
         .example('$0 ls --columns run,state,epochs,lr0,metrics.loss', 'chosen columns')
         .epilogue(
-          `Fields are ${usualColumns.join(', ')}, outcome, trained, epochs, seed, data, pool, priority, host, every parameter, and every metric as of the last epoch. If a parameter and a metric share a name, parameters.<name> or metrics.<name> says which. Runs without the field match no condition, and are sorted last. Only the newest ${mostSearched} runs that the other options select are searched or sorted.`,
+          `A word of the search is found anywhere in the run id, trainer, project, data set and parameters; a comparison is a field, one of = != < <= > >=, and a number or text. field:value is field = value, - before a term negates it, and text with spaces is in quotes. Fields are ${usualColumns.join(', ')}, created, outcome, trained, epochs, seed, data, pool, priority, host, every parameter, and every metric as of the last epoch. If a parameter and a metric share a name, parameters.<name> or metrics.<name> says which. Runs without the field match no condition, and are sorted last. Only the newest ${mostSearched} runs that the other options select are searched or sorted.`,
         ),
-    cli.action(async ({ state, trainer, project, outcome, where, sort, columns, limit, json }) => {
+    cli.action(async ({ state, trainer, project, outcome, search, where, sort, columns, limit, json }) => {
       const filter = {
         ...(state === undefined ? {} : { state }),
         ...(trainer === undefined ? {} : { trainer }),
@@ -53,12 +59,13 @@ export const listCommand = (root: Root, cli: Cli): Root =>
         ...(outcome === undefined ? {} : { outcome }),
       };
       parsed(runFilterSchema, { ...filter, limit });
-      const conditions = where.map(parseCondition);
+      const terms = [...termsOf('search', search.join(' ')), ...where.flatMap((text) => termsOf('--where', text))];
       const order = sort === undefined ? null : parseOrder(sort);
-      const named = [...conditions.map(({ field }) => field), ...(order ? [order.field] : [])];
+      const compared = terms.flatMap((term) => (term.kind === 'comparison' ? term.field : []));
+      const named = [...compared, ...(order ? [order.field] : [])];
       const chosen = columns?.split(',').flatMap((column) => column.trim() || []);
       const fields = [...new Set(chosen ?? [...usualColumns, ...named])];
-      const found = await findRuns(await cli.client(), { filter, conditions, order, fields, limit });
+      const found = await findRuns(await cli.client(), { filter, terms, order, fields, limit });
       const { runs } = found;
       if (json) cli.printJson(runs.map((run) => jsonOf(run, found.fields)));
       else if (runs.length === 0) cli.note('no runs');
@@ -69,7 +76,7 @@ export const listCommand = (root: Root, cli: Cli): Root =>
             runs.map((run) => found.fields.map((field) => cellOf(run, field))),
           ),
         );
-      tellLimits(cli, found, { limit, isSearch: named.length > 0, json });
+      tellLimits(cli, found, { limit, isSearch: terms.length > 0 || order !== null, json });
       return exitCodes.ok;
     }),
   );

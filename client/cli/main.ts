@@ -7,6 +7,7 @@ import { compareCommand } from './compare-command.ts';
 import { completeRuns } from './complete-runs.ts';
 import { exitCodeText } from './exit-codes.ts';
 import { fileCommands } from './file-commands.ts';
+import { goodputCommand } from './goodput-command.ts';
 import { hostCommands } from './host-commands.ts';
 import { listCommand } from './list-command.ts';
 import { nextRunCommands } from './next-run-commands.ts';
@@ -102,6 +103,7 @@ function commandLine(cli: Cli, args: readonly string[]): Root {
     fileCommands,
     listCommand,
     compareCommand,
+    goodputCommand,
     removeCommand,
     hostCommands,
     storeCommands,

@@ -5,6 +5,7 @@ import { lifeText } from '../../contracts/life.ts';
 import { peakFacts } from '../../contracts/peak-text.ts';
 import type { Cause, Outcome, Receipt } from '../../contracts/receipt.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
+import { goodputOf, type RunTime, timeCauses, timeTitles } from '../../contracts/run-time.ts';
 import { sizeText } from '../../contracts/size-text.ts';
 import type { SystemPeaks } from '../../contracts/system-metrics.ts';
 import { colors } from './colors.ts';
@@ -54,6 +55,7 @@ export function receiptText(receipt: Receipt): string {
         receipt.processGroupGone === false ? colors.red('not all of its processes are known to have ended') : null,
       ],
       ['GPU', receipt.gpuMemoryReleased === false ? colors.red('its memory was not released') : null],
+      ['goodput', receipt.time ? goodputText(receipt.time) : null],
       [
         'time',
         Object.entries(receipt.stateSeconds)
@@ -63,6 +65,16 @@ export function receiptText(receipt: Receipt): string {
       ...receipt.notes.map((note): [string, string] => ['note', plain(note)]),
     ]),
   ].join('\n');
+}
+
+function goodputText(time: RunTime): string | null {
+  const goodput = goodputOf(time);
+  if (goodput === null) return null;
+  const causes = timeCauses.flatMap((cause) => {
+    const seconds = time[cause] ?? 0;
+    return seconds > 0 ? `${timeTitles[cause].toLowerCase()} ${durationText(seconds)}` : [];
+  });
+  return `${(goodput * 100).toFixed(1)} % of the time with a slot: ${causes.join(', ')}`;
 }
 
 const peaksText = (peaks: SystemPeaks): string | null =>

@@ -17,7 +17,9 @@ interface How {
 /** Answers the exit code; with `wait`, that of the run's outcome. */
 export async function startRun(cli: Cli, config: DraftConfig, { draft = false, wait, json }: How): Promise<number> {
   const client = await cli.client();
-  const started = await client.start(config, { draft, onProgress: cli.tellProgress });
+  const started = await client.start(config, {
+    ...{ draft, onProgress: cli.tellProgress, traceparent: cli.env.TRACEPARENT },
+  });
   const { run, outputFolder } = started;
   if (wait) {
     cli.note(`run ${run} → ${outputFolder}`);

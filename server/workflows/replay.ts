@@ -31,12 +31,24 @@ export async function replayOpenRuns(
   const options = { workflowBundle: { codePath }, sinks: uncounted, ...(dataConverter ? { dataConverter } : {}) };
   const replayed = async (stop: AbortSignal) => {
     const problems: string[] = [];
-    for await (const { workflowId, error } of Worker.runReplayHistories(options, openHistories(client, queue, stop))) {
-      if (error) problems.push(`${workflowId} (${error.message.split('\n', 1)[0]})`);
+    try {
+      for await (const { workflowId, error } of Worker.runReplayHistories(options, openHistories(client, queue, stop)))
+        if (error) problems.push(`${workflowId} (${error.message.split('\n', 1)[0]})`);
+    } finally {
+      await stopDebugging();
     }
     return problems;
   };
   return within(replayedWithin, signal, (stop) => client.withAbortSignal(stop, () => replayed(stop)));
+}
+
+/**
+ * A replay runs in this thread, as what is debugged does: the SDK then has a function compiled for each promise of the whole process, at its beginning and at
+ * its end, for as long as the process lives. That is no part of what the SDK promises to have, and a process without it is only slower.
+ */
+async function stopDebugging(): Promise<void> {
+  const shared = await import('@temporalio/worker/lib/workflow/vm-shared.js').catch(() => null);
+  shared?.globalHandlers?.uninstall?.();
 }
 
 /** One after the other, as they are asked for: histories may be long. */

@@ -102,7 +102,7 @@ it('a run that failed is retried from its last checkpoint, with what was set', a
 
 it('a run is reproduced from its receipt, once it was said what differs', async () => {
   const run = newRun('original');
-  const file = await line.config({ epochs: 1, seed: 5, parameters: { batches: 2 } });
+  const file = await line.config({ epochs: 1, seed: 5, parameters: { batches: 2 }, project: run });
   expect(await line.here('train', file, '--run', run, '--wait')).toMatchObject({ code: 0 });
   const differences = async () => JSON.parse((await line.here('reproduce', run, '--check', '--json')).stdout);
   expect(await differences()).toMatchObject({ exact: true, hosts: [{ ok: true, differences: [] }], hasDiff: false });
@@ -118,9 +118,14 @@ it('a run is reproduced from its receipt, once it was said what differs', async 
   const [{ materials }, before] = [await ended(again), await ended(run)];
   expect((await line.view(again)).config).toEqual({ ...(await line.view(run)).config, run: again });
   expect(materials).toMatchObject({ packages: before.materials?.packages, code: { isDirty: true } });
-  const diff = await readFile(join(line.host.settings.store, 'experiments', 'default', again, 'code.diff'), 'utf8');
+  const diff = await readFile(join(line.host.settings.store, 'experiments', run, again, 'code.diff'), 'utf8');
   expect(diff).toContain(`differed by from commit ${before.materials?.code?.commit}`);
   expect(diff).toMatch(/^\+# changed$/m);
+
+  // Both are listed a moment after their end.
+  const goodput = async () => JSON.parse((await line.here('goodput', '--project', run, '--json')).stdout).rows[0];
+  await until('both tell where their time went', async () => (await goodput())?.batches.trained === 4);
+  expect(await goodput()).toMatchObject({ project: run, runs: 2, untold: 0, goodput: expect.any(Number) });
 });
 
 describe('the configuration', () => {

@@ -80,7 +80,8 @@ export class ContainedHost {
     await writeFile(folder.session, JSON.stringify({ session, socket }), { mode: 0o600 });
     const limits = { reattachSeconds, stopSeconds: 0.5, terminateSeconds: 0.5 };
     const launch = { program: { name, file }, python: 'python3', folder, session, socket, limits };
-    const trainer = await this.launcher.start({ index: slot }, { ...launch, environment: {}, reads, gpus: [] });
+    const devices = { gpus: [], environment: {} };
+    const trainer = await this.launcher.start({ index: slot }, { ...launch, environment: {}, devices, reads });
     return { folder, trainer, session, socket, log: () => readFile(folder.trainerLog, 'utf8') };
   }
 

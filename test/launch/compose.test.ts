@@ -1,5 +1,5 @@
-/** What can be checked of the production set-up without a Docker engine. */
-import { access, constants, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+/** What can be checked of the production set-up without a Docker engine; `npm run test:containers` runs it on one. */
+import { access, constants, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,10 +30,13 @@ const serviceSchema = z.object({
     .transform((period) => Number.parseInt(period, 10) * (period.endsWith('m') ? 60 : 1))
     .default(10),
   privileged: z.literal(false).default(false),
+  environment: z.record(z.string(), z.string()).default({}),
+  networks: z.array(z.string()).default([]),
 });
 const composeSchema = z.object({
   services: z.record(z.string(), serviceSchema),
   volumes: z.record(z.string(), z.unknown()),
+  networks: z.record(z.string(), z.object({ internal: z.boolean().default(false) }).nullable()),
 });
 const compose = async () => composeSchema.parse(parse(await text('docker-compose.yml'), { merge: true }));
 
@@ -80,12 +83,11 @@ test('no service has rights that it does not need', async () => {
     expect(cap_drop, name).toEqual(['ALL']);
     expect(security_opt, name).toEqual(['no-new-privileges:true']);
     expect(cap_add, name).toEqual(name === 'postgresql' ? takesOver : []);
-    expect(read_only, name).toBe(name !== 'temporal-ui');
-    if (read_only)
-      expect(
-        tmpfs.map((folder) => folder.split(':')[0]),
-        name,
-      ).toContain('/tmp');
+    expect(read_only, name).toBe(true);
+    expect(
+      tmpfs.map((folder) => folder.split(':')[0]),
+      name,
+    ).toContain('/tmp');
   }
   // The worker's user owns the home that it is given.
   const [, user] = /useradd --uid (\d+)/.exec(await text('Dockerfile')) ?? [];
@@ -94,6 +96,24 @@ test('no service has rights that it does not need', async () => {
       services[name]?.tmpfs.find((folder) => folder.startsWith('/home/epochal:')),
       name,
     ).toContain(`uid=${user}`);
+});
+
+test('the database is on a network of its own, and trainers on one that has Temporal alone', async () => {
+  const { services, networks } = await compose();
+  const on = (network: string) => Object.keys(services).filter((name) => services[name]?.networks.includes(network));
+  expect(on('database')).toEqual(['postgresql', 'database-set-up', 'temporal']);
+  expect(networks.database?.internal).toBe(true);
+  expect(on('agents')).toEqual(['temporal', 'worker', 'worker-gpu']);
+  for (const name of ['worker', 'worker-gpu', 'postgresql']) expect(services[name]?.networks, name).toHaveLength(1);
+});
+
+test('secrets are files', async () => {
+  const { services } = await compose();
+  for (const [name, { environment }] of Object.entries(services)) {
+    const secret = Object.keys(environment).filter((variable) => /PASSW|PWD|SECRET|TOKEN|KEY/.test(variable));
+    expect(secret, name).toEqual(name === 'postgresql' ? ['POSTGRES_PASSWORD_FILE'] : []);
+  }
+  expect(await text('.gitignore')).toMatch(/^secrets\/$/m);
 });
 
 test('every variable of the compose file has a default, or is in .env.example', async () => {
@@ -107,7 +127,8 @@ test('the set-up scripts run in a POSIX shell, and name the search attributes of
   const script = await text('docker/set-up-namespace.sh');
   const named = [...script.matchAll(/--name (\S+) --type (\S+)/g)].map(([, name, type]) => [name, type]);
   expect(Object.fromEntries(named)).toEqual(searchAttributes);
-  for (const path of ['docker/set-up-namespace.sh', 'docker/set-up-database.sh', 'launch/keep-server.sh']) {
+  const scripts = (await readdir(join(root, 'docker'))).filter((name) => !name.endsWith('.yaml'));
+  for (const path of [...scripts.map((name) => `docker/${name}`), 'launch/keep-server.sh']) {
     expect((await runProgram('/bin/sh', ['-n', join(root, path)])).code, path).toBe(0);
   }
 });
@@ -129,6 +150,8 @@ test('the image gets every folder that the worker imports, and no secrets', asyn
       'launch',
       'trainers',
       'bin',
+      'docker/epochal',
+      'docker/with-secrets',
     ]),
   );
   expect(kept).not.toContain('.env');

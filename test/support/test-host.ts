@@ -71,6 +71,7 @@ export class TestHost {
       webhook: null,
       notify: null,
       containers: null,
+      trackers: [],
       ...options.settings,
     };
     const { interceptors = {}, conversion, metrics } = options;

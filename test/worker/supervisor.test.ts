@@ -70,7 +70,7 @@ async function start(script: string, reattachSeconds = inTime): Promise<Supervis
     { index: 3 },
     {
       ...{ program: { name: 'script', file }, python, folder, session, socket: socketPath(), limits },
-      environment: {},
+      ...{ environment: {}, devices: { environment: {} } },
     },
   );
   await until('it has begun', async () => (await readFile(folder.trainerLog, 'utf8')) !== '');
@@ -206,7 +206,7 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
       { index: 0 },
       {
         ...{ program: { name: 'none', file: 'none.py' }, python: path, folder: nowhere, session },
-        ...{ socket: socketPath(), limits, environment: {} },
+        ...{ socket: socketPath(), limits, environment: {}, devices: { environment: {} } },
       },
     );
     await expect(starting).rejects.toThrow(/the trainer could not be started: .*nowhere/);

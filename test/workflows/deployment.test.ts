@@ -89,6 +89,8 @@ it('a run goes over to the version that starts, newer or older, and what cannot 
   // An upgrade of what polls unversioned.
   const first = await serve({ bundle: { ...bundle, digest: 'first' } });
   expect(await current()).toBe('first');
+  // It has replayed the run.
+  expect(isDebugged()).toBe(false);
   await next(1);
   await trains(1);
   await before.stop();
@@ -139,6 +141,20 @@ it('a run goes over to the version that starts, newer or older, and what cannot 
     return (await versions()).join() === 'second';
   });
 });
+
+/** Whether something looks at each promise of this process: for the function that its class was made by. */
+function isDebugged(): boolean {
+  let looked = false;
+  class Seen extends Promise<void> {}
+  Object.defineProperty(Seen, 'constructor', {
+    get: () => {
+      looked = true;
+      return Function;
+    },
+  });
+  void Seen.resolve();
+  return looked;
+}
 
 /** A worker that serves workflows, too, and is drained with a run: that decides what follows, and the version that was there before takes over. */
 async function drainedBeside(): Promise<void> {

@@ -23,7 +23,7 @@ interface Contract {
 const v01 = await recordedContract();
 
 /** Hold names that a trainer or a run chooses, which are not fields of a contract. */
-const records = new Set(['parameters', 'metrics', 'versions', 'stateSeconds']);
+const records = new Set(['parameters', 'metrics', 'versions', 'stateSeconds', 'wastedBy']);
 
 type Change = (message: unknown, known: Fields, activity: string) => unknown;
 const asKnownThen: Change = (message, known, activity) => pruned(message, known, activity);

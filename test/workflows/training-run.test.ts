@@ -54,6 +54,10 @@ describe('a run', () => {
     });
     expect(receipt.localFolder).toEqual({ kind: 'removed' });
     await expectLanded(receipt);
+    expect(receipt.time).toMatchObject({ training: expect.any(Number), validation: expect.any(Number), restarts: 0 });
+    const { training = 0, stopping = 0, uploading = 0 } = receipt.stateSeconds;
+    const spent = Object.values(receipt.time ?? {}).reduce<number>((sum, seconds) => sum + Number(seconds), 0);
+    expect(spent).toBeCloseTo(training + stopping + uploading, 1);
     expect(await epochsOf(receipt)).toEqual([1, 2, 3]);
     expect(existsSync(join(host.settings.dataFolder, 'runs', run.id))).toBe(false);
     expect(host.worker.host.slots.taken).toEqual([]);

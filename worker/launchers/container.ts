@@ -63,7 +63,7 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
     try {
       await this.#engine.run([
         ...['--name', name, '--label', labelOf(this.#host), '--label', `epochal.session=${session}`],
-        ...this.#limits(user, launch.gpus),
+        ...this.#limits(user, launch.devices.gpus),
         ...mount(folder.path, true),
         // What the worker goes by stays the worker's, though the folder is the trainer's.
         ...[folder.session, folder.config, folder.materials].flatMap((file) => mount(file, false)),
@@ -150,7 +150,7 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
   }
 
   /** Its own numbers of the devices are those of the container, so that the environment need not tell of them. */
-  #asked({ folder, session, socket, program, limits }: Launch, slot: Slot, startedAt: string): object {
+  #asked({ folder, session, socket, program, limits, environment }: Launch, slot: Slot, startedAt: string): object {
     const { stopSeconds, terminateSeconds, reattachSeconds } = limits;
     return {
       ...{ session, folder: folder.path, events: folder.events, log: folder.trainerLog },
@@ -159,6 +159,7 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
       inherits: true,
       environment: {
         ...this.#environment(),
+        ...environment,
         EPOCHAL_SESSION: folder.session,
         EPOCHAL_SESSION_ID: session,
       },

@@ -19,12 +19,12 @@ export interface Launch {
   socket: string;
   /** Of a trainer that no worker is connected to: `reattachSeconds`, and then these. */
   limits: EndLimits & { reattachSeconds: number };
-  /** Besides that of every trainer, where it sees all devices of the host: which ones are its own. */
+  /** Besides that of every trainer: the trace that it joins. */
   environment: NodeJS.ProcessEnv;
   /** What it may read besides its run folder, where it does not see the whole host: its data set, and paths among its parameters. */
   reads: readonly string[];
-  /** Indexes of its GPUs. */
-  gpus: readonly number[];
+  /** Its own: by their indexes, and as an environment for who sees all of the host. */
+  devices: { gpus: readonly number[]; environment: NodeJS.ProcessEnv };
 }
 
 /** A trainer that an earlier worker started, by what it left in the run folder. */

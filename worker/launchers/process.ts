@@ -46,13 +46,13 @@ export const processLauncher = {
 } satisfies Launcher;
 
 /** It sees all that this host has: of what it reads nothing need be told. */
-type ProcessLaunch = Omit<Launch, 'reads' | 'gpus'>;
+type ProcessLaunch = Omit<Launch, 'reads' | 'devices'> & { devices: Pick<Launch['devices'], 'environment'> };
 
 const answerSchema = z.object({ error: z.string().optional(), code: z.string().nullish() });
 
 /** Returns once there is a trainer. */
 async function startSupervisor(slot: Slot, launch: ProcessLaunch): Promise<void> {
-  const { program, python, folder, session, socket, limits, environment } = launch;
+  const { program, python, folder, session, socket, limits, environment, devices } = launch;
   // A session of its own, and an environment without the marker of the trainer's: what ends these does not end it. Some Pythons find
   // their own library by a variable alone.
   const child = spawn(python, ['-I', '-S', '-B', supervisor], {
@@ -71,6 +71,7 @@ async function startSupervisor(slot: Slot, launch: ProcessLaunch): Promise<void>
       ...trainerEnvironment(python),
       EPOCHAL_SESSION: folder.session,
       EPOCHAL_SESSION_ID: session,
+      ...devices.environment,
       ...environment,
     },
     socket: supervisorSocket(socket),

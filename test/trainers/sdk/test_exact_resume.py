@@ -42,6 +42,7 @@ def test_a_stop_at_any_batch(start: Start, reference: TrainerProcess, phase: str
     assert first.end() == 0
     epoch, batch_of_stop = first.stopped
     assert first.events[-1]["batchesAfterStop"] <= 1
+    assert 2 * SLOW <= first.rows()[0]["validationSeconds"] <= first.rows()[0]["seconds"] - 5 * SLOW
     again = start(resumeFrom=first.last_checkpoint)
     assert again.end() == 0
     assert again.wait_for("ready")["resumedFrom"] == {"epoch": epoch, "batch": batch_of_stop}

@@ -138,6 +138,8 @@ class EpochEvent(_Model):
     epoch: Annotated[int, Field(ge=1)]
     batches: Annotated[int, Field(ge=0)]
     seconds: Annotated[float, Field(ge=0)]
+    validation_seconds: Annotated[float, Field(ge=0)] | None = None
+    saving_seconds: Annotated[float, Field(ge=0)] | None = None
     metrics: dict[Annotated[str, Field(min_length=1, max_length=200)], float]
     at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT.*Z$")]
 
@@ -300,6 +302,7 @@ class TrainerManifest(_Model):
     metrics: list[TrainerManifestMetric]
     best: TrainerManifestBest
     can_shrink_batch: bool
+    layout: dict[str, Any] | None = None
 
 
 class TrainerCheckProblem(_Model):

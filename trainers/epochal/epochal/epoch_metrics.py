@@ -12,6 +12,7 @@ from epochal.place import Place
 from epochal.progress import MetricNames, finite
 from epochal.protocol import EventSink
 from epochal.ranks import NoMetricsFile, Ranks
+from epochal.stopwatch import PartOf, Stopwatch
 
 
 class EpochMetrics:
@@ -33,13 +34,15 @@ class EpochMetrics:
         """Forget the rows of epochs that are trained anew."""
         self._file.cut_back(epochs)
 
-    def append(self, place: Place, seconds: float, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    def append(self, place: Place, metrics: Mapping[str, Any], watch: Stopwatch, held_up: PartOf) -> dict[str, Any]:
         """The epoch under way ends with `metrics`; answers its row. `NotFinite` for a NaN or infinity among them."""
         numbers = self._names.reported(finite(metrics))
         row = {
             "epoch": place.epoch,
             "batches": place.batches,
-            "seconds": seconds,
+            "seconds": watch.seconds,
+            "validationSeconds": watch.validation.take(),
+            "savingSeconds": held_up.take(),
             "metrics": numbers,
             "at": now(),
         }

@@ -18,7 +18,7 @@ from epochal.protocol import EventSink
 from epochal.ranks import NoCheckpoints
 from epochal.session import Session
 from epochal.snapshots import Snapshots
-from epochal.stopwatch import Stopwatch
+from epochal.stopwatch import PartOf, Stopwatch
 from epochal.training_state import TrainingState
 
 
@@ -48,6 +48,9 @@ class Saving:
         self._progress = progress
         self._sink = sink
         self._landing = Landing()
+        self._stands_still = Stopwatch()
+        #: For how long saving held up the training.
+        self.held_up = PartOf(self._stands_still)
         self._snapshots = Snapshots(session, sink, saves=not isinstance(checkpoints, NoCheckpoints))
 
     @property
@@ -85,7 +88,7 @@ class Saving:
             self._snapshots.passed(position, size_of(manifest))
             then()
 
-        with self._watch.paused(), self._phase(goes_on):
+        with self._holds_up(), self._phase(goes_on):
             began = time.monotonic()
             position = self._place.position
             make_whole = self._write(self._checkpoints, self._moments.encoded())
@@ -104,7 +107,7 @@ class Saving:
         """
         self._progress.require_finite()
         began = time.monotonic()
-        with self._watch.paused():
+        with self._holds_up():
             moments = self._moments.encoded()
             try:
                 make_whole = self._write(self._snapshots.folder, moments)
@@ -136,7 +139,7 @@ class Saving:
     def settle(self, *, goes_on: bool = True) -> None:
         """Wait until the checkpoint that was written last is whole."""
         if self._landing.is_under_way:
-            with self._watch.paused(), self._phase(goes_on):
+            with self._holds_up(), self._phase(goes_on):
                 self._landing.settle()
         self._landing.check()
 
@@ -145,6 +148,14 @@ class Saving:
         if self._landing.is_under_way:
             with self._phase(goes_on=False):
                 self._landing.wait(timeout_seconds)
+
+    @contextmanager
+    def _holds_up(self) -> Iterator[None]:
+        self._stands_still.start()
+        self.held_up.begin()
+        with self._watch.paused():
+            yield
+        self.held_up.end()
 
     @contextmanager
     def _phase(self, goes_on: bool) -> Iterator[None]:

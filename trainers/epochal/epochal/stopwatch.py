@@ -7,12 +7,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+class PartOf:
+    """Adds up what passes on a stopwatch between `begin` and `end`."""
+
+    def __init__(self, watch: Stopwatch) -> None:
+        """Nothing so far."""
+        self._watch = watch
+        self._seconds = 0.0
+        self._since: float | None = None
+
+    def begin(self) -> None:
+        """Count from here."""
+        self._since = self._watch.seconds
+
+    def end(self) -> None:
+        """Count no further."""
+        if self._since is not None:
+            self._seconds += max(0.0, self._watch.seconds - self._since)
+        self._since = None
+
+    def take(self) -> float:
+        """Seconds since somebody asked before."""
+        self.end()
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+
 class Stopwatch:
     """Adds up the time between `start` and `pause`."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
         self._since: float | None = None
+        #: Of it, what the trainer validates for.
+        self.validation = PartOf(self)
 
     def reset(self, seconds: float = 0.0) -> None:
         """Stand still at `seconds`."""

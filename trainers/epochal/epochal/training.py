@@ -137,8 +137,7 @@ class Training:
         if not (self.early_end.agree() and self._may_train(self.place.epochs + 1)):
             self._follow_epochs()
             return False
-        self.place.in_epoch = True
-        self._in_batch = False
+        self.place.in_epoch, self._in_batch = True, False
         self.moments.begin_epoch()
         self.progress.phase("train", self.place.epochs + 1)
         self._watch.start()
@@ -155,7 +154,7 @@ class Training:
         self._watch.pause()
         self.progress.catch_up()
         self.saving.settle(goes_on=False)
-        row = self._metrics.append(self.place, self._watch.seconds, metrics)
+        row = self._metrics.append(self.place, metrics, self._watch, self.saving.held_up)
         self.place.epochs += 1
         self.place.batches = 0
         self.place.in_epoch = self._in_batch = False
@@ -252,6 +251,7 @@ class Training:
             self.end_batches()
         self.progress.phase("validate", self.epoch, total)
         self._validated = 0
+        self._watch.validation.begin()
         self._obey_in_validation()
 
     def begin_validation_batch(self) -> bool:
@@ -270,6 +270,7 @@ class Training:
     def end_validation(self, *, training_goes_on: bool = False) -> None:
         """It is over, and further batches of the epoch follow or not."""
         self.progress.flush(self._validated)
+        self._watch.validation.end()
         if training_goes_on:
             self.moments.train()
         if training_goes_on or self._validates_in_batch:

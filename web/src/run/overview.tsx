@@ -13,6 +13,7 @@ import { LandingCard } from './landing-card.tsx';
 import type { TracePoint } from './live-trace.ts';
 import { ProgressCard } from './progress-card.tsx';
 import { ReceiptSummary } from './receipt-summary.tsx';
+import { TimeCard } from './time-card.tsx';
 
 const StateChart = lazy(() =>
   chunk(() => import('./state-chart.tsx')).then((module) => ({ default: module.StateChart })),
@@ -61,6 +62,7 @@ export function Overview({ details, progress, trace }: OverviewProps) {
         </Title>
         <ChartCard view={view} isOver={details.summary.closedAt !== null} />
       </Card>
+      <TimeCard time={view.receipt?.time ?? view.time} />
       {view.state !== 'configuring' && (
         <Suspense fallback={<PageLoading />}>
           <RunCurves details={details} trace={trace} isCompact />

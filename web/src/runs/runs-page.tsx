@@ -95,7 +95,7 @@ export function RunsPage() {
           />
           {!data.sortedAll && (
             <Text size="sm" c="dimmed">
-              Only the newest 10,000 are sorted: filter to see the others.
+              Only the newest 50,000 are sorted: filter to see the others.
             </Text>
           )}
           {(data.next || cursors.length > 0) && (

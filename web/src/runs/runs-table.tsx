@@ -2,7 +2,7 @@ import { Anchor, Card, Checkbox, Group, Progress, Table, Text, UnstyledButton, V
 import { IconArrowDown, IconArrowsSort, IconArrowUp } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { LiveProgress, RunSort } from '../../../contracts/http-answers.ts';
+import type { LiveProgress } from '../../../contracts/http-answers.ts';
 import type { RunSummary, Standing } from '../../../contracts/run-summary.ts';
 import { call } from '../api/call.ts';
 import { formatAge, formatInstant, formatMetric, formatPercent, formatSeconds, secondsBetween } from '../formatting.ts';
@@ -21,8 +21,8 @@ import { StateBadge } from './state-badge.tsx';
 
 interface RunsTableProps {
   runs: RunSummary[];
-  sort: RunSort;
-  onSort: (sort: RunSort) => void;
+  sort: string;
+  onSort: (sort: string) => void;
   chosen: ReadonlySet<string>;
   onToggle: (run: string) => void;
 }
@@ -151,10 +151,10 @@ function RowProgress({ progress }: { progress: LiveProgress[] }) {
 
 interface SortHeaderProps {
   label: string;
-  up: RunSort;
-  down: RunSort;
-  sort: RunSort;
-  onSort: (sort: RunSort) => void;
+  up: string;
+  down: string;
+  sort: string;
+  onSort: (sort: string) => void;
   title?: string;
 }
 
