@@ -33,6 +33,25 @@ export interface SeenTrainer extends ProcessIdentity {
   ownPid: number;
 }
 
+/** The supervisor of the trainer that was started last for this folder, which in a container is its first process; null where it is unknown. */
+export async function supervisorOf(folder: RunFolder): Promise<{ pid: number } | null> {
+  const file = await readProcessFile(folder);
+  if (!isContained) return file?.supervisor ?? null;
+  const record = await readContainerRecord(folder);
+  if (!record || record.session !== file?.session) return null;
+  const pid = (await new ContainerEngine(record.engine).state(record.name))?.pid ?? 0;
+  return pid === 0 ? null : { pid };
+}
+
+/** One that has ended by itself a moment ago is no error. */
+export function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** The trainer that was started last for this folder; null while there is none. */
 export async function trainerOf(folder: RunFolder): Promise<SeenTrainer | null> {
   const file = await readProcessFile(folder);
