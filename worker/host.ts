@@ -50,7 +50,7 @@ export interface Host {
   readonly outputs: KeyedMutex;
   /** A run's session is opened by one activity at a time. */
   readonly openings: KeyedMutex;
-  /** Null where sessions are processes of this host. */
+  /** Null where no session may be in one. */
   readonly containers: ContainerLauncher | null;
 }
 
@@ -93,7 +93,7 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
     ...{
       ...shared,
       launcher: hostLauncher(containers),
-      diskBytes: settings.containers?.diskBytes ?? null,
+      containers,
       sessionIdleSeconds,
     },
     sockets: new SessionSockets(dataFolder),

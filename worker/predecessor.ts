@@ -85,8 +85,11 @@ async function endContained(
       limits,
       signal,
     );
-    await trainer.endLeftovers(deadline(orphanSeconds * 1000, signal));
-    await trainer.dismiss();
+    // Who waits no more is not held up by an engine that does not answer.
+    await settledWithin(trainer.endLeftovers(deadline(orphanSeconds * 1000, signal)), signal);
+    signal.throwIfAborted();
+    await settledWithin(trainer.dismiss(), signal);
+    signal.throwIfAborted();
   } finally {
     trainer.leave();
   }

@@ -56,7 +56,7 @@ export interface WorkerSettings {
   webhook: WebhookSettings | null;
   /** Who is notified of what; null: nobody. */
   notify: NotifySettings | null;
-  /** What sessions have that run in containers; null: they are processes of this host. */
+  /** What sessions have that run in containers; null: none may. */
   containers: ContainerSettings | null;
   /** Whom runs are told to that choose no tracker. */
   trackers: TrackerName[];

@@ -26,6 +26,8 @@ async function sweepContainers({ containers, folders, log }: Host): Promise<void
   if (!containers) return;
   const records = await inGroups(await folders.list(), readContainerRecord);
   const known = new Set(records.flatMap((record) => record?.name ?? []));
+  // A host that has had none may have no engine, which nobody wants to hear of.
+  if (known.size === 0 && !containers.settings.isForAll) return;
   const removed = await containers.sweep(known).catch((error) => log.warn({ err: error }, 'containers left behind'));
   if (removed && removed.length > 0)
     log.info({ containers: removed }, 'containers of sessions that are over are removed');

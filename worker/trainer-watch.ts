@@ -77,7 +77,7 @@ export class TrainerWatch {
     const taken = await folderBytes(folder.path, ({ blocks }) => blocks * 512).catch(() => 0);
     if (taken <= diskBytes) return;
     onFull?.(
-      `the run folder takes ${sizeText(taken)}, and a session may have ${sizeText(diskBytes)} (EPOCHAL_CONTAINER_DISK_GB of the worker)`,
+      `the run folder takes ${sizeText(taken)}, and a session may have ${sizeText(diskBytes)} (limits.disk of the run, or EPOCHAL_CONTAINER_DISK_GB of the worker)`,
     );
   }
 

@@ -5,12 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { readLines } from '../bounded-lines.ts';
 import { type ContainerRecord, removeContainerRecord } from '../container-record.ts';
+import { EngineProblem } from '../engine-problem.ts';
 import { readTrainerEnd, type TrainerEnd, trainerEndSchema } from '../process-file.ts';
 import { identify, type ProcessIdentity } from '../process-groups.ts';
 import type { RunFolder } from '../run-folders.ts';
 import { parseJson } from '../run-report.ts';
 import { removeSockets, supervisorSocket } from '../session-sockets.ts';
-import { type ContainerEngine, type ContainerState, EngineProblem } from './container-engine.ts';
+import type { ContainerEngine, ContainerState } from './container-engine.ts';
 import type { LaunchedTrainer, Recipient } from './launcher.ts';
 
 const longestLine = 65_536;

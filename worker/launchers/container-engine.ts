@@ -1,5 +1,6 @@
 /** Docker, or Podman, by its command line, which both have alike. */
 import { z } from 'zod';
+import { EngineProblem, unreachable } from '../engine-problem.ts';
 import { programEnvironment } from '../program-environment.ts';
 import { type ProgramEnd, type RunOptions, runProgram } from '../run-program.ts';
 import { parseJson } from '../run-report.ts';
@@ -26,18 +27,6 @@ export interface ContainerState {
   pid: number;
 }
 
-/** The engine did not do what it was asked; the message says what it said. */
-export class EngineProblem extends Error {
-  override readonly name = 'EngineProblem';
-  constructor(
-    message: string,
-    /** There is no such image here. */
-    readonly isImageMissing = false,
-  ) {
-    super(message);
-  }
-}
-
 const stateSchema = z.object({
   Running: z.boolean(),
   ExitCode: z.int(),
@@ -51,21 +40,21 @@ export class ContainerEngine {
 
   /** Makes and starts it. Throws EngineProblem. */
   async run(args: readonly string[]): Promise<void> {
-    const { code, tail } = await this.call(['run', '--detach', '--pull', 'never', ...args], { timeoutMs: makingMs });
-    if (code !== 0)
-      throw new EngineProblem(`${this.program} run: ${lastWords(tail)}`, /no such image|image not known/i.test(tail));
+    const ended = await this.call(['run', '--detach', '--pull', 'never', ...args], { timeoutMs: makingMs });
+    if (ended.code !== 0) throw this.problem('run', ended);
   }
 
   /** Null: there is none of this name. Throws EngineProblem where the engine cannot be asked. */
   async state(name: string): Promise<ContainerState | null> {
-    const { code, stdout, tail } = await this.call(['container', 'inspect', '--format', '{{json .State}}', name]);
+    const ended = await this.call(['container', 'inspect', '--format', '{{json .State}}', name]);
+    const { code, stdout, tail } = ended;
     const state = code === 0 ? parseJson(stateSchema, stdout.trim()) : null;
     if (state) {
       const { Running: isRunning, ExitCode, OOMKilled: outOfMemory, Pid: pid } = state;
       return { isRunning, exitCode: isRunning ? null : ExitCode, outOfMemory, pid };
     }
     if (/no such (container|object)/i.test(tail)) return null;
-    throw new EngineProblem(`${this.program} inspect: ${lastWords(tail)}`);
+    throw this.problem('inspect', ended);
   }
 
   /** What its first process wrote. */
@@ -80,29 +69,37 @@ export class ContainerEngine {
 
   /** With all that runs in it. Throws EngineProblem unless it is gone. */
   async remove(name: string): Promise<void> {
-    const { code, tail } = await this.call(['rm', '--force', '--volumes', name]);
-    if (code !== 0 && (await this.state(name)) !== null)
-      throw new EngineProblem(`${this.program} rm: ${lastWords(tail)}`);
+    const ended = await this.call(['rm', '--force', '--volumes', name]);
+    if (ended.code !== 0 && (await this.state(name)) !== null) throw this.problem('rm', ended);
   }
 
   /** Names of all that carry the label, also of those that have ended. Throws EngineProblem. */
   async labelled(label: string): Promise<string[]> {
-    const { code, stdout, tail } = await this.call([
-      'ps',
-      '--all',
-      '--filter',
-      `label=${label}`,
-      '--format',
-      '{{.Names}}',
-    ]);
-    if (code !== 0) throw new EngineProblem(`${this.program} ps: ${lastWords(tail)}`);
-    return stdout.split('\n').filter(Boolean);
+    const ended = await this.call(['ps', '--all', '--filter', `label=${label}`, '--format', '{{.Names}}']);
+    if (ended.code !== 0) throw this.problem('ps', ended);
+    return ended.stdout.split('\n').filter(Boolean);
   }
 
-  /** Null: there is none of this name here. */
+  /** Null: there is none of this name here. Throws EngineProblem where the engine cannot be asked. */
   async imageId(image: string): Promise<string | null> {
-    const { code, stdout } = await this.call(['image', 'inspect', '--format', '{{.Id}}', image]);
-    return code === 0 ? stdout.trim().replace(/^sha256:/, '') || null : null;
+    const ended = await this.call(['image', 'inspect', '--format', '{{.Id}}', image]);
+    if (ended.code === 0) return ended.stdout.trim().replace(/^sha256:/, '') || null;
+    if (/no such (image|object)|image not known/i.test(ended.tail)) return null;
+    throw this.problem('image inspect', ended);
+  }
+
+  /** Throws EngineProblem where it does not answer. */
+  async reach(): Promise<void> {
+    const ended = await this.call(['ps', '--quiet']);
+    if (ended.code !== 0) throw this.problem('ps', ended);
+  }
+
+  /** What a command ended with that did not do it. */
+  problem(command: string, { code, tail }: ProgramEnd): EngineProblem {
+    if (code === null && tail.includes('ENOENT'))
+      return new EngineProblem(`${this.program} is not installed on this host`, false);
+    // Without a code it took too long, or could not be started now.
+    return new EngineProblem(`${this.program} ${command}: ${lastWords(tail)}`, code === null || unreachable.test(tail));
   }
 
   call(args: readonly string[], options: RunOptions = {}): Promise<ProgramEnd> {

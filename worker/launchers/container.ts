@@ -9,7 +9,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type ContainerRecord, writeContainerRecord } from '../container-record.ts';
-import { type ContainerSettings, imageName } from '../container-settings.ts';
+import { type ContainerSettings, imageName, withLimits } from '../container-settings.ts';
+import { EngineProblem } from '../engine-problem.ts';
 import { grantedEnvironment } from '../program-environment.ts';
 import type { ProgramEnd, RunOptions } from '../run-program.ts';
 import { supervisorSocket } from '../session-sockets.ts';
@@ -31,22 +32,24 @@ const startedWithinMs = 60_000;
 const lookEvery = 250;
 
 export class ContainerLauncher implements Omit<Launcher, 'find'> {
-  readonly isContained = true;
-  readonly #settings: ContainerSettings;
+  readonly settings: ContainerSettings;
   readonly #engine: ContainerEngine;
   readonly #host: string;
   readonly #cacheFolder: string;
+  /** Names of containers that may be there though nobody wants them: the engine could not be asked. */
+  readonly #uncertain = new Set<string>();
 
   /** `host`: this one's id, by which its containers are found. */
   constructor(settings: ContainerSettings, { host, cacheFolder }: { host: string; cacheFolder: string }) {
-    this.#settings = settings;
+    this.settings = settings;
     this.#engine = new ContainerEngine(settings.engine);
     this.#host = host;
     this.#cacheFolder = cacheFolder;
   }
 
   async start(slot: Slot, launch: Launch): Promise<LaunchedTrainer> {
-    const { folder, session, socket, program } = launch;
+    const { folder, session, socket, program, image } = launch;
+    if (image === null) throw new Error('a container without an image');
     const user = this.#userOf(slot);
     const name = `epochal-${session.replaceAll('-', '').slice(0, 20)}`;
     const startedAt = new Date().toISOString();
@@ -54,6 +57,8 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
       ...{ session, engine: this.#engine.program, name, socket, slot: slot.index, startedAt },
     };
     await writeContainerRecord(folder, record);
+    // An attempt before may have made it, and not have heard of it.
+    if (this.#uncertain.delete(name)) await this.#remove(name);
     const launchFile = `${folder.container}.launch`;
     await writeFile(launchFile, JSON.stringify(this.#asked(launch, slot, startedAt)), { mode: 0o600 });
     const cache = join(this.#cacheFolder, 'containers', program.name);
@@ -63,7 +68,7 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
     try {
       await this.#engine.run([
         ...['--name', name, '--label', labelOf(this.#host), '--label', `epochal.session=${session}`],
-        ...this.#limits(user, launch.devices.gpus),
+        ...this.#limits(user, launch.devices.gpus, withLimits(this.settings, launch.limitsAsked)),
         ...mount(folder.path, true),
         // What the worker goes by stays the worker's, though the folder is the trainer's.
         ...[folder.session, folder.config, folder.materials].flatMap((file) => mount(file, false)),
@@ -72,34 +77,46 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
         ...mount(cache, true, cacheInside),
         ...(await this.#code(program)),
         ...(await this.#reads(launch.reads)),
-        ...['--entrypoint', python, this.imageOf(program), '-I', '-S', '-B', supervisor, launchInside],
+        ...['--entrypoint', python, image, '-I', '-S', '-B', supervisor, launchInside],
       ]);
       trainer = new ContainedTrainer(this.#engine, folder, record);
       await this.#started(name, trainer);
       return trainer;
     } catch (error) {
       trainer?.leave();
-      await this.#engine.remove(name).catch(() => undefined);
+      await this.#remove(name).catch(() => undefined);
       throw error;
     } finally {
       await rm(launchFile, { force: true });
     }
   }
 
-  imageOf({ name }: Pick<TrainerProgram, 'name'>): string {
-    return imageName(this.#settings.image, name);
+  /** Throws EngineProblem unless it is gone: then it is asked again where it is made again. */
+  async #remove(name: string): Promise<void> {
+    this.#uncertain.add(name);
+    await this.#engine.remove(name);
+    this.#uncertain.delete(name);
+  }
+
+  /** That a session runs in which nobody has chosen one for; null: in none. */
+  imageForAll({ name }: Pick<TrainerProgram, 'name'>): string | null {
+    return this.settings.isForAll ? imageName(this.settings.image, name) : null;
   }
 
   /** A question to a trainer's program: in a container, too, without network, that reads `reads` and writes nowhere. */
   async ask(
     program: TrainerProgram,
+    image: string,
     verb: readonly string[],
     reads: readonly string[],
     options: RunOptions,
   ): Promise<ProgramEnd> {
     const name = `epochal-asked-${randomUUID().slice(0, 12)}`;
     try {
-      return await this.#engine.call(await this.#question(program, verb, name, reads), options);
+      const ended = await this.#engine.call(await this.#question(program, image, verb, name, reads), options);
+      // The engine's own word: the program was not started.
+      if (ended.code === 125) throw this.#engine.problem('run', ended);
+      return ended;
     } finally {
       // Where it took too long, or nobody waits for it any more, the command line alone was ended.
       await this.#engine.remove(name).catch(() => undefined);
@@ -108,6 +125,7 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
 
   async #question(
     program: TrainerProgram,
+    image: string,
     verb: readonly string[],
     name: string,
     reads: readonly string[],
@@ -115,11 +133,11 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
     const environment = Object.entries(this.#environment()).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
     return [
       ...['run', '--rm', '--interactive', '--pull', 'never', '--name', name, '--label', labelOf(this.#host)],
-      ...this.#limits(this.#userOf({ index: 0 }), []),
+      ...this.#limits(this.#userOf({ index: 0 }), [], this.settings),
       ...(await this.#code(program)),
       ...(await this.#reads(reads)),
       ...environment,
-      ...['--entrypoint', python, this.imageOf(program), program.file, ...verb],
+      ...['--entrypoint', python, image, program.file, ...verb],
     ];
   }
 
@@ -145,7 +163,7 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
       const said = (await this.#engine.output(name)).slice(0, 1000);
       // It has ended before anybody could listen: its end is on disk.
       if (/^\{"pid": \d+/.test(said)) return;
-      throw new Error(`the trainer could not be started in its container: ${said || 'it says nothing'}`);
+      throw new EngineProblem(`the trainer could not be started in its container: ${said || 'it says nothing'}`, false);
     }
   }
 
@@ -179,8 +197,8 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
     };
   }
 
-  #limits(user: number | null, gpus: readonly number[]): string[] {
-    const { network, memoryBytes, cpus, processes, shmBytes, diskBytes } = this.#settings;
+  #limits(user: number | null, gpus: readonly number[], settings: ContainerSettings): string[] {
+    const { network, memoryBytes, cpus, processes, shmBytes, diskBytes } = settings;
     const own = `${user ?? process.getuid?.() ?? 0}:${user ?? process.getgid?.() ?? 0}`;
     return [
       ...['--network', network, '--user', own, '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'],
@@ -201,7 +219,7 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
 
   /** Paths that are there, and what links lead to. */
   async #reads(paths: readonly string[]): Promise<string[]> {
-    const { shared } = this.#settings;
+    const { shared } = this.settings;
     const found = new Set<string>();
     for (const path of paths) {
       const real = await realpath(path).catch(() => null);
@@ -214,7 +232,7 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
   }
 
   #userOf({ index }: Slot): number | null {
-    const { user } = this.#settings;
+    const { user } = this.settings;
     return user === null ? null : user + index;
   }
 

@@ -1,5 +1,6 @@
 /** Where trainers run: how one is started, signalled, and seen to have ended. One file beside this is one way. */
 
+import type { Limits } from '../../contracts/run-container.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EndLimits } from '../end-trainer.ts';
 import type { ProcessFile, TrainerEnd } from '../process-file.ts';
@@ -11,7 +12,11 @@ import type { TrainerProgram } from '../trainer-catalog.ts';
 /** What a trainer is started with. */
 export interface Launch {
   program: TrainerProgram;
-  /** Its interpreter, as `Launcher.python` has it. */
+  /** That it runs in, in a container; null: it is a process of this host. */
+  image: string | null;
+  /** Of its container, in place of those of the host's settings. */
+  limitsAsked?: Limits | undefined;
+  /** Its interpreter: in a container that of the image. */
   python: string;
   folder: RunFolder;
   session: string;
@@ -34,8 +39,6 @@ export type LaunchedBefore = { folder: RunFolder; socket: string } & (
 );
 
 export interface Launcher {
-  /** Whether trainers are in containers: each then has its sockets in a folder of their own, and its Python is that of an image. */
-  readonly isContained: boolean;
   /** In a slot that is the caller's, who gives it back. Throws when the program cannot be started at all. */
   start(slot: Slot, launch: Launch): Promise<LaunchedTrainer>;
   /** Also where it has ended meanwhile: then `exited` tells how. */

@@ -32,7 +32,6 @@ const longestLine = 65_536;
 const callAgainMs = 200;
 
 export const processLauncher = {
-  isContained: false,
   async start(slot: Slot, launch: ProcessLaunch) {
     await startSupervisor(slot, launch);
     const file = await readProcessFile(launch.folder);
@@ -46,7 +45,9 @@ export const processLauncher = {
 } satisfies Launcher;
 
 /** It sees all that this host has: of what it reads nothing need be told. */
-type ProcessLaunch = Omit<Launch, 'reads' | 'devices'> & { devices: Pick<Launch['devices'], 'environment'> };
+type ProcessLaunch = Omit<Launch, 'image' | 'limitsAsked' | 'reads' | 'devices'> & {
+  devices: Pick<Launch['devices'], 'environment'>;
+};
 
 const answerSchema = z.object({ error: z.string().optional(), code: z.string().nullish() });
 
