@@ -53,7 +53,6 @@ export class ContainedHost {
   static async make(variables: Record<string, string> = {}): Promise<ContainedHost> {
     const given = { EPOCHAL_LAUNCHER: 'container', EPOCHAL_CONTAINER_IMAGE: counterImage, ...variables };
     const settings = readContainers(z.object(containerVariables).parse({ EPOCHAL_CONTAINER_SHM_GB: '0.5', ...given }));
-    if (!settings) throw new Error('no containers');
     return new ContainedHost(await mkdtemp(join(tmpdir(), 'epochal-contained-')), settings);
   }
 
@@ -79,7 +78,8 @@ export class ContainedHost {
     const socket = await new SessionSockets(this.folders.dataFolder).pathOf(session, true);
     await writeFile(folder.session, JSON.stringify({ session, socket }), { mode: 0o600 });
     const limits = { reattachSeconds, stopSeconds: 0.5, terminateSeconds: 0.5 };
-    const launch = { program: { name, file }, python: 'python3', folder, session, socket, limits };
+    const { image } = this.settings;
+    const launch = { program: { name, file }, image, python: 'python3', folder, session, socket, limits };
     const devices = { gpus: [], environment: {} };
     const trainer = await this.launcher.start({ index: slot }, { ...launch, environment: {}, devices, reads });
     return { folder, trainer, session, socket, log: () => readFile(folder.trainerLog, 'utf8') };

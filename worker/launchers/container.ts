@@ -21,7 +21,7 @@ import { ContainedTrainer } from './contained-trainer.ts';
 import { ContainerEngine } from './container-engine.ts';
 import type { Launch, LaunchedTrainer, Launcher } from './launcher.ts';
 
-const supervisor = fileURLToPath(new URL('../supervisor', import.meta.url));
+export const supervisorFolder = fileURLToPath(new URL('../supervisor', import.meta.url));
 /** Of what a program in an image is called. */
 const python = 'python3';
 /** Where a trainer has what is to outlive its session: caches of frameworks, indexes of data sets, bytecode. */
@@ -69,15 +69,15 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
       await this.#engine.run([
         ...['--name', name, '--label', labelOf(this.#host), '--label', `epochal.session=${session}`],
         ...this.#limits(user, launch.devices.gpus, withLimits(this.settings, launch.limitsAsked)),
-        ...mount(folder.path, true),
+        ...bindMount(folder.path, true),
         // What the worker goes by stays the worker's, though the folder is the trainer's.
-        ...[folder.session, folder.config, folder.materials].flatMap((file) => mount(file, false)),
-        ...mount(dirname(socket), true),
-        ...mount(launchFile, false, launchInside),
-        ...mount(cache, true, cacheInside),
+        ...[folder.session, folder.config, folder.materials].flatMap((file) => bindMount(file, false)),
+        ...bindMount(dirname(socket), true),
+        ...bindMount(launchFile, false, launchInside),
+        ...bindMount(cache, true, cacheInside),
         ...(await this.#code(program)),
         ...(await this.#reads(launch.reads)),
-        ...['--entrypoint', python, image, '-I', '-S', '-B', supervisor, launchInside],
+        ...['--entrypoint', python, image, '-I', '-S', '-B', supervisorFolder, launchInside],
       ]);
       trainer = new ContainedTrainer(this.#engine, folder, record);
       await this.#started(name, trainer);
@@ -213,8 +213,8 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
   }
 
   async #code({ file }: TrainerProgram): Promise<string[]> {
-    const folders = [...new Set([supervisor, pythonSdkFolder, dirname(file)])];
-    return folders.flatMap((folder) => mount(folder, false));
+    const folders = [...new Set([supervisorFolder, pythonSdkFolder, dirname(file)])];
+    return folders.flatMap((folder) => bindMount(folder, false));
   }
 
   /** Paths that are there, and what links lead to. */
@@ -226,8 +226,8 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
       if (real !== null && !isShared(shared, path)) found.add(path);
     }
     return [
-      ...[...found].flatMap((path) => mount(path, false)),
-      ...shared.flatMap(({ path, writable }) => mount(path, writable)),
+      ...[...found].flatMap((path) => bindMount(path, false)),
+      ...shared.flatMap(({ path, writable }) => bindMount(path, writable)),
     ];
   }
 
@@ -248,7 +248,7 @@ const labelOf = (host: string) => `epochal.host=${host}`;
 const isShared = (shared: ContainerSettings['shared'], path: string) =>
   shared.some((one) => path === one.path || path.startsWith(`${one.path}/`));
 
-const mount = (path: string, writable: boolean, inside = path): string[] => [
+export const bindMount = (path: string, writable: boolean, inside = path): string[] => [
   '--mount',
   `type=bind,"source=${path}","target=${inside}"${writable ? '' : ',readonly'}`,
 ];
