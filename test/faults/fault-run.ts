@@ -112,9 +112,14 @@ export class FaultRun {
 
   /** Waits until a session that is being opened waits for its store, before there is a trainer. */
   async waitsForStore(): Promise<void> {
-    await until(`${this.id} waits for its store`, async () => {
+    await this.waitsFor('the store');
+  }
+
+  /** The same for anybody else, as the session calls them. */
+  async waitsFor(whom: string): Promise<void> {
+    await until(`${this.id} waits for ${whom}`, async () => {
       const opening = workProgressSchema.safeParse((await this.pending('openSession'))?.details).data;
-      return opening?.doing.startsWith('wait for the store: ');
+      return opening?.doing.startsWith(`wait for ${whom}: `);
     });
   }
 
