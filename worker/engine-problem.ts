@@ -15,7 +15,7 @@ export class EngineProblem extends Error {
 
 /** Of Docker and Podman, where nobody answers, or the one who does goes; a container of an attempt that was given up is removed before the next. */
 export const unreachable =
-  /cannot connect to|unable to connect|is the docker daemon running|error during connect|failed to connect|connection refused|connection reset|i\/o timeout|deadline exceeded|shutting down|is already in use by container/i;
+  /cannot connect to|unable to connect|is the docker daemon running|error during connect|failed to connect|connection refused|connection reset|i\/o timeout|deadline exceeded|shutting down|is already in use by/i;
 
 /** Tries again for as long as the engine cannot be reached: as with a store, that is no failure of a training. Throws the signal's reason. */
 export const whenEngineAnswers = <T>(waiting: Waiting, work: () => Promise<T>): Promise<T> =>

@@ -153,7 +153,7 @@ export class TrainerCatalog {
       ...asked,
       input: JSON.stringify({ epochs, parameters, data: data ?? null, seed, deep }),
       timeoutMs: deep ? deepCheckTimeout : checkTimeout,
-      reads: this.containers ? await this.#reads(program, config, asked) : [],
+      reads: (await this.imageOf(program, image)) === null ? [] : await this.#reads(program, config, asked),
     });
     const check = trainerCheckSchema.safeParse(answer);
     if (!check.success) throw setUp(program, `its answer to a check is invalid: ${issueText(check.error.issues)}`);

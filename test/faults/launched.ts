@@ -8,7 +8,7 @@ import type { RunFolder } from '../../worker/run-folders.ts';
 
 export const isContained = process.env.EPOCHAL_TEST_LAUNCHER === 'container';
 
-/** Made by `npm run test:containers`. */
+/** Made by `test/containers/counter-image.ts`. */
 export const testImage = process.env.EPOCHAL_TEST_IMAGE ?? 'epochal-trainer-counter';
 
 /** `folder`: where trainers wait for their test, and write what they did. */

@@ -99,7 +99,8 @@ export class ContainerEngine {
     if (code === null && tail.includes('ENOENT'))
       return new EngineProblem(`${this.program} is not installed on this host`, false);
     // Without a code it took too long, or could not be started now.
-    return new EngineProblem(`${this.program} ${command}: ${lastWords(tail)}`, code === null || unreachable.test(tail));
+    const isAway = unreachable.test(tail) || (code === null && !tail.includes('EACCES'));
+    return new EngineProblem(`${this.program} ${command}: ${lastWords(tail)}`, isAway);
   }
 
   call(args: readonly string[], options: RunOptions = {}): Promise<ProgramEnd> {
