@@ -46,7 +46,7 @@ export async function examineContainers(
       ...[dataFolder, cacheFolder].map((folder) => examineWritable(engine, some.image, folder)),
       examineFile(engine, some.image, join(pythonSdkFolder, 'pyproject.toml')),
       examineFile(engine, some.image, join(supervisorFolder, '__main__.py')),
-      ...trainers.map(({ program }) => examineFile(engine, some.image, program.file)),
+      ...oneInEach(trainers.map(({ program }) => program.file)).map((file) => examineFile(engine, some.image, file)),
     ];
     return [...findings, ...(await Promise.all(folders)).flat()];
   } catch (error) {
@@ -56,6 +56,8 @@ export async function examineContainers(
     return [{ what, status: settings.isForAll ? 'missing' : 'note', detail: error.message, remedy }];
   }
 }
+
+const oneInEach = (files: readonly string[]) => [...new Map(files.map((file) => [dirname(file), file])).values()];
 
 /** By a file that is there for a moment. */
 async function examineWritable(engine: ContainerEngine, image: string, folder: string): Promise<Finding[]> {
@@ -86,7 +88,8 @@ async function examineFile(engine: ContainerEngine, image: string, file: string)
   if (ended.code === 0 && ended.stdout.trim() === sha256Hex(await readFile(file))) return [];
   const folder = dirname(file);
   const problem = ended.code === 0 ? null : engine.problem('run', ended);
-  if (problem?.isAway) throw problem;
+  // Other codes are those of the program: what it could not do says nothing of the mount.
+  if (problem && (problem.isAway || ended.code !== 125)) throw problem;
   const detail = `${folder}: ${engine.program} has ${problem ? 'none' : 'another folder'} under this path, and mounts what its own host has there${problem ? ` (${problem.message})` : ''}`;
   const remedy = `mount it into the worker's container at the path that it has on the host: --volume ${folder}:${folder}`;
   return [{ what: 'folders of the worker', status: 'missing', detail, remedy }];
