@@ -18,6 +18,8 @@ const longestLine = 65_536;
 /** Milliseconds. */
 const firstPause = 10;
 const longestPause = 200;
+/** An engine that does not answer is asked no more often: each question is a process. */
+const awayPause = 2_000;
 /** A supervisor that has not killed all by then is not asked again. */
 const killedWithinMs = 3_000;
 const clearedWithinMs = 10_000;
@@ -106,20 +108,24 @@ export class ContainedTrainer implements LaunchedTrainer {
   }
 
   async #stops(patienceMs: number): Promise<boolean> {
-    for (const limit = performance.now() + patienceMs; performance.now() < limit; await delay(lookEvery)) {
-      if (!(await this.alive().catch(() => true))) return true;
+    const limit = performance.now() + patienceMs;
+    for (let pause = lookEvery; performance.now() < limit; await delay(pause)) {
+      const isAlive = await this.alive().catch(() => null);
+      if (isAlive === false) return true;
+      pause = isAlive === null ? awayPause : lookEvery;
     }
     return false;
   }
 
   /** By the supervisor's word or its record; where it ended without either, the container's state tells. */
   async #seeEnd(): Promise<TrainerEnd | null> {
-    for (let pause = firstPause; !this.#isLeft; pause = Math.min(longestPause, pause * 2)) {
+    for (let pause = firstPause, most = longestPause; !this.#isLeft; pause = Math.min(most, pause * 2)) {
       const end = (await this.#hear()) ?? (await readTrainerEnd(this.#folder, this.#record.session));
       if (this.#isLeft) break;
       const state = await this.#engine.state(this.#record.name).catch(() => undefined);
       if (end !== null) return this.#judged(end, state ?? null);
       if (state === null) return null;
+      most = state === undefined ? awayPause : longestPause;
       if (state && !state.isRunning && state.exitCode !== null) return endOf(state);
       await delay(pause);
     }
