@@ -119,23 +119,19 @@ export class ContainedTrainer implements LaunchedTrainer {
 
   /** By the supervisor's word or its record; where it ended without either, the container's state tells. */
   async #seeEnd(): Promise<TrainerEnd | null> {
+    let end: TrainerEnd | null = null;
     for (let pause = firstPause, most = longestPause; !this.#isLeft; pause = Math.min(most, pause * 2)) {
-      const end = (await this.#hear()) ?? (await readTrainerEnd(this.#folder, this.#record.session));
+      end ??= (await this.#hear()) ?? (await readTrainerEnd(this.#folder, this.#record.session));
       if (this.#isLeft) break;
       const state = await this.#engine.state(this.#record.name).catch(() => undefined);
-      if (end !== null) return this.#judged(end, state ?? null);
+      // Of one that was killed the engine has a word to say.
+      if (end !== null && (state !== undefined || !wasKilled(end))) return judged(end, state ?? null);
       if (state === null) return null;
       most = state === undefined ? awayPause : longestPause;
       if (state && !state.isRunning && state.exitCode !== null) return endOf(state);
       await delay(pause);
     }
     return new Promise(() => undefined);
-  }
-
-  /** The engine hears of the kernel's kills, and no other container's are among them. */
-  #judged(end: TrainerEnd, state: ContainerState | null): TrainerEnd {
-    const wasKilled = end.signal === 'SIGKILL' || end.code === 137;
-    return wasKilled && state?.outOfMemory ? { ...end, outOfMemory: true } : end;
   }
 
   /** Null when the connection ends without its word. */
@@ -179,6 +175,12 @@ export class ContainedTrainer implements LaunchedTrainer {
     return null;
   }
 }
+
+const wasKilled = ({ signal, code }: TrainerEnd) => signal === 'SIGKILL' || code === 137;
+
+/** The engine hears of the kernel's kills, and no other container's are among them. */
+const judged = (end: TrainerEnd, state: ContainerState | null): TrainerEnd =>
+  wasKilled(end) && state?.outOfMemory ? { ...end, outOfMemory: true } : end;
 
 /** Of a container whose first process was killed with the trainer. */
 const endOf = ({ exitCode, outOfMemory }: ContainerState): TrainerEnd =>
