@@ -11,8 +11,10 @@ import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
 import { type ArtifactStore, falseIfStoreUnavailable, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { claimPlace } from '../worker/claims.ts';
+import { containerProblems, imageProblems } from '../worker/container-checks.ts';
 import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
 import { DataSetProblem } from '../worker/data-sets.ts';
+import { EngineProblem } from '../worker/engine-problem.ts';
 import type { Host, ProjectFolder } from '../worker/host.ts';
 import { isDiskFull } from '../worker/session-start.ts';
 import { TrainerProblem } from '../worker/trainer-catalog.ts';
@@ -36,6 +38,7 @@ export const checkConfig =
         });
       } catch (error) {
         if (error instanceof TrainerProblem) throw failed(error.failure, false, error);
+        if (error instanceof EngineProblem) return refused([engineProblem(host, parsed.data, error)]);
         throw error;
       }
     });
@@ -73,7 +76,14 @@ async function checkParsed(
     const names = (await host.trainers.list()).map(({ name }) => name).join(', ');
     return refused([problem('trainer', config.trainer, `must be one of ${names || '(no trainer was found)'}`)]);
   }
-  const manifest = await host.trainers.describe(program, options);
+  const { image: asked } = config;
+  const image = await host.trainers.imageOf(program, asked);
+  const ofContainers = containerProblems(config, image, host.containers?.settings ?? null);
+  // Nothing runs in an image that is not allowed, not even to be asked.
+  if (ofContainers.length > 0) return refused(ofContainers);
+  const missing = host.containers ? await imageProblems(config, host.containers.engine) : [];
+  if (missing.length > 0) return refused(missing);
+  const manifest = await host.trainers.describe(program, { ...options, image: asked });
   const relative = relativeDataProblems(config, manifest);
   if (relative.length > 0) return refused([...relative, ...checkpointProblems(config, manifest)]);
   // First of all: nothing that is not allowed is opened, not even to say what is wrong with it.
@@ -253,6 +263,12 @@ const problem = (field: string, value: z.core.util.JSONType, message: string): C
   value: shownValue(value),
   message,
 });
+
+/** Like a store that does not answer: who asks is told, and asks again. */
+const engineProblem = (host: Host, { image, trainer }: RunConfig, { message }: Error): ConfigProblem =>
+  image === undefined
+    ? problem('trainer', trainer, `must be able to run in a container on ${host.id}: ${message}`)
+    : problem('image', image, `must be able to run on ${host.id}: ${message}`);
 
 const isAboutData = ({ field }: ConfigProblem) => field === 'data';
 

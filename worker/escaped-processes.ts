@@ -1,8 +1,14 @@
 /** Processes of a session that left the trainer's process group (`setsid`, `start_new_session=True`, a daemon). */
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LaunchedTrainer } from './launchers/launcher.ts';
-import { groupGone, type MarkedProcess, markedProcesses, signalProcess } from './process-groups.ts';
+import {
+  groupGone,
+  type MarkedProcess,
+  markedProcesses,
+  type ProcessIdentity,
+  signalGroup,
+  signalProcess,
+} from './process-groups.ts';
 import type { RunFolder } from './run-folders.ts';
 
 const namesShown = 5;
@@ -33,13 +39,13 @@ export async function endEscaped(folder: RunFolder, patience: AbortSignal): Prom
  * a note of the session names.
  */
 export async function endLeftovers(
-  trainer: LaunchedTrainer,
+  trainer: { identity: ProcessIdentity },
   folder: RunFolder,
   session: string,
   patience: AbortSignal,
 ): Promise<void> {
   if (!(await groupGone(trainer.identity, patience))) {
-    trainer.signal('SIGKILL', 'group');
+    signalGroup(trainer.identity.pid, 'SIGKILL');
     await groupGone(trainer.identity, new AbortController().signal);
   }
   const escaped = await endEscaped(folder, patience);

@@ -1,6 +1,6 @@
 /** The folders of runs on this host. All paths are made here, from names that the contracts have checked. */
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +35,8 @@ export interface RunFolder {
   process: string;
   exit: string;
   config: string;
+  /** Of a session in a container, by the worker; beside the run folders, where no trainer writes. */
+  container: string;
 }
 
 export class RunFolders {
@@ -70,6 +72,7 @@ export class RunFolders {
       process: join(path, 'process.json'),
       exit: join(path, 'exit.json'),
       config: join(path, 'run.json'),
+      container: join(this.dataFolder, 'containers', `${place}.json`),
     };
   }
 
@@ -100,10 +103,14 @@ export const sizeOf = (path: string): Promise<number | null> =>
     () => null,
   );
 
-/** Bytes of all files below a folder; 0 when there is none. */
-export async function folderBytes(path: string): Promise<number> {
+/** Bytes of all files below a folder, or what else `of` makes of them; 0 when there is none. */
+export async function folderBytes(
+  path: string,
+  of: (file: Pick<Stats, 'size' | 'blocks'>) => number = ({ size }) => size,
+): Promise<number> {
   let bytes = 0;
-  for await (const file of filesBelow(path)) bytes += (await stat(join(path, file)).catch(ifMissing({ size: 0 }))).size;
+  for await (const file of filesBelow(path))
+    bytes += of(await stat(join(path, file)).catch(ifMissing({ size: 0, blocks: 0 })));
   return bytes;
 }
 

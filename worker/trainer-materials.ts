@@ -24,15 +24,16 @@ export interface Surroundings<Python> {
   config: Pick<RunConfig, 'code'>;
 }
 
-/** Keeps in the run folder what its session trains with, and what one before it there began with. */
+/** Keeps in the run folder what its session trains with, and what one before it there began with. `python`: null where it has that of an image, of which nobody here can tell. */
 export async function keepMaterials(
   folder: RunFolder,
   program: TrainerProgram,
   from: Materials['from'],
-  { python, driver, config }: Surroundings<string>,
+  { python, driver, config }: Surroundings<string | null>,
 ): Promise<Materials> {
   const [digests, code] = await Promise.all([materialsOf(program), keepCode(folder, program.file, python, config)]);
-  const found = { ...digests, ...code, driver, config: null, data: null, from };
+  const environment = python === null ? null : digests.environment;
+  const found = { ...digests, environment, ...code, driver, config: null, data: null, from };
   // Only the first session fetched that; of the rest an older one tells nothing.
   const materials = { ...found, from: from ?? (await readMaterials(folder))?.from ?? null };
   await replaceFile(folder.materials, JSON.stringify(materials));
