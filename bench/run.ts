@@ -4,6 +4,8 @@
  */
 import { availableParallelism } from 'node:os';
 import { concurrency } from './concurrency.ts';
+import { fleet } from './fleet.ts';
+import { largeCheckpoint } from './large-checkpoint.ts';
 import { overhead } from './overhead.ts';
 import { profile } from './profile.ts';
 import { recovery } from './recovery.ts';
@@ -30,8 +32,10 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   storing,
   storingS3,
   uploads,
+  largeCheckpoint,
   concurrency,
   submitted,
+  fleet,
   profile,
   webBundle,
   webLoad,

@@ -1,7 +1,7 @@
-/** One upload in a process of its own, so that its memory is that of the upload alone. Prints what it took. */
+/** One file into a store, in a process of its own, so that its memory is that of the copy alone. Prints what it took. */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { openStore } from '../stores/open-store.ts';
@@ -12,11 +12,14 @@ export interface Uploaded {
   seconds: number;
   /** Resident, at most, beyond what the process had before. */
   extraBytes: number;
+  /** From files and sockets; 0 where there is no /proc. */
+  bytesRead: number;
 }
 
-const [way = 'ours', file = '', folder = '', bucket = ''] = process.argv.slice(2);
-const prefix = `bench/${randomUUID()}`;
-const store = openStore(`s3://${bucket}/${prefix}`);
+/** `folder` has the SDK; `address` is that of a store: for the SDK, of a bucket. */
+const [way = 'ours', file = '', folder = '', address = ''] = process.argv.slice(2);
+const prefix = `bench-${randomUUID()}`;
+const store = openStore(`${address}/${prefix}`);
 
 async function bySdk(from: string, to: string, parameters: object, options: object): Promise<void> {
   const require = createRequire(join(folder, 'package.json'));
@@ -26,7 +29,7 @@ async function bySdk(from: string, to: string, parameters: object, options: obje
   const Body = createReadStream(from);
   await new Upload({
     client,
-    params: { Bucket: bucket, Key: `${prefix}/${to}`, Body, ...parameters },
+    params: { Bucket: new URL(address).host, Key: `${prefix}/${to}`, Body, ...parameters },
     ...options,
   }).done();
 }
@@ -49,12 +52,16 @@ let most = idle;
 const watch = setInterval(() => {
   most = Math.max(most, process.memoryUsage.rss());
 }, 20);
+const bytesRead = async () =>
+  Number(/^rchar: (\d+)$/m.exec(await readFile('/proc/self/io', 'utf8').catch(() => ''))?.[1] ?? 0);
+const readBefore = await bytesRead();
 const began = performance.now();
 await upload(file, 'weights.bin');
 const seconds = (performance.now() - began) / 1000;
+const readAfter = await bytesRead();
 clearInterval(watch);
 await store.remove('weights.bin');
-const told: Uploaded = { seconds, extraBytes: most - idle };
+const told: Uploaded = { seconds, extraBytes: most - idle, bytesRead: readAfter - readBefore };
 process.stdout.write(JSON.stringify(told));
 // Connections that are kept alive hold up nobody.
 process.exit(0);

@@ -3,18 +3,16 @@
  * `@aws-sdk/lib-storage`) on the same server, in interleaved pairs, each in a process of its own. The SDK's upload is measured as people
  * call it, and with the checksum that proves a copy here, SHA-256 of each part, in parts of the same size.
  */
-import { execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
 import { type S3Server, setup, testBucket } from '../test/stores/servers/s3-server.ts';
 import type { BenchResult } from './result.ts';
 import { median, rounded } from './statistics.ts';
+import { checkpointIn, stored } from './stored.ts';
 import type { Uploaded, UploadWay } from './upload-once.ts';
 
 const pairs = Number(process.env.EPOCHAL_BENCH_UPLOAD_PAIRS ?? 5);
@@ -30,9 +28,10 @@ export async function uploads(): Promise<BenchResult> {
   const folder = await mkdtemp(join(tmpdir(), 'epochal-uploads-'));
   const { server, stop } = await s3Server();
   try {
-    const file = await checkpointIn(folder);
+    const file = await checkpointIn(folder, size);
     await installSdk(folder);
-    const upload = (way: UploadWay) => uploaded(way, file, folder, server);
+    const upload = (way: UploadWay) =>
+      stored(way, file, { folder, address: `s3://${testBucket}`, env: s3Environment(server) });
     // Caches of the disk, and whatever a server does first.
     await upload('ours');
     const rows: BenchResult['rows'] = [];
@@ -93,17 +92,6 @@ export async function s3Server(): Promise<{ server: S3Server; stop: () => Promis
   throw new Error('there is no S3 server to measure with');
 }
 
-/** Bytes that no disk and no server can make smaller. */
-async function checkpointIn(folder: string): Promise<string> {
-  const path = join(folder, 'weights.bin');
-  const file = await open(path, 'w');
-  for (let written = 0; written < size; written += 16)
-    await file.write(randomBytes(Math.min(16, size - written) << 20));
-  await file.sync();
-  await file.close();
-  return path;
-}
-
 /** It is measured here, and used nowhere. */
 async function installSdk(folder: string): Promise<void> {
   const packages = ['@aws-sdk/lib-storage@3', '@aws-sdk/client-s3@3'];
@@ -116,16 +104,3 @@ export const s3Environment = (server: S3Server) => ({
   AWS_ACCESS_KEY_ID: server.accessKey,
   AWS_SECRET_ACCESS_KEY: server.secretKey,
 });
-
-async function uploaded(way: UploadWay, file: string, folder: string, server: S3Server): Promise<Uploaded> {
-  const program = fileURLToPath(new URL('upload-once.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', program, way, file, folder, testBucket], {
-    env: { ...process.env, ...s3Environment(server) },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let said = '';
-  child.stdout.on('data', (chunk) => (said += String(chunk)));
-  const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`an upload (${way}) ended with ${code}`);
-  return JSON.parse(said) as Uploaded;
-}

@@ -12,6 +12,7 @@ import { inGroups } from './in-groups.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { ContainerLauncher } from './launchers/container.ts';
 import { hostLauncher } from './launchers/host-launcher.ts';
+import type { Launcher } from './launchers/launcher.ts';
 import { Observers } from './observers.ts';
 import { hostId, RunFolders, readIfThere } from './run-folders.ts';
 import { parseJson } from './run-report.ts';
@@ -55,7 +56,13 @@ export interface Host {
 }
 
 /** Throws when the data folder cannot be written. */
-export async function openHost(settings: WorkerSettings, devices: Devices, runs: Runs, logger: Logger): Promise<Host> {
+export async function openHost(
+  settings: WorkerSettings,
+  devices: Devices,
+  runs: Runs,
+  logger: Logger,
+  launcher?: Launcher,
+): Promise<Host> {
   const { pool, dataFolder, cacheFolder } = settings;
   const id = await hostId(dataFolder);
   const log = logger.child({ host: id });
@@ -92,7 +99,7 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
   const sessions = new Sessions({
     ...{
       ...shared,
-      launcher: hostLauncher(containers),
+      launcher: launcher ?? hostLauncher(containers),
       containers,
       sessionIdleSeconds,
     },

@@ -20,6 +20,7 @@ import { ControlWatch } from './control-watch.ts';
 import { Devices } from './devices.ts';
 import { decided, landed } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
+import type { Launcher } from './launchers/launcher.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
 import { type Exposed, exposeMetrics, type MetricsEndpoint } from './metrics-endpoint.ts';
@@ -46,6 +47,8 @@ export interface StartOptions {
   control?: () => Promise<Control>;
   /** What else this process counts, for Prometheus. */
   counted?: readonly Exposed[];
+  /** How trainers are started, in place of what the settings say. */
+  launcher?: Launcher;
 }
 
 /** What serves the workflows of runs. */
@@ -102,7 +105,7 @@ async function serve(options: StartOptions): Promise<RunningWorker> {
   const { workflowQueue } = settings;
   const unserved = async () => unservedSentence(await workflowQueueNow(connection, namespace, workflowQueue));
   const runs = new Runs(temporalClient(connection, namespace, conversion), namespaceId, workflowQueue, log, unserved);
-  const host = await openHost(settings, devices, runs, log);
+  const host = await openHost(settings, devices, runs, log, options.launcher);
   // Whoever starts serving workflows may become the version that gets them all: a worker that cannot start must not. Nor may one whose
   // control fails to start be left polling.
   let control: Control | null = null;
