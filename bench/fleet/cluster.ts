@@ -1,5 +1,6 @@
 /** A Temporal server as in production, on PostgreSQL, for a benchmark: both as processes of this machine, in a folder of their own. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
@@ -58,7 +59,11 @@ async function startPostgres(folder: string): Promise<{ process: ChildProcess; p
   // It refuses to run as root.
   const asUser =
     process.getuid?.() === 0 ? ['setpriv', '--reuid', 'postgres', '--regid', 'postgres', '--init-groups'] : [];
-  if (asUser.length > 0) await must('chown', ['postgres:postgres', folder]);
+  if (asUser.length > 0) {
+    await must('chown', ['postgres:postgres', folder]);
+    // It has to get there: the folder above is another one's.
+    await must('chmod', ['711', dirname(folder)]);
+  }
   const call = (name: string, ...args: string[]): [string, string[]] => {
     const [first = '', ...others] = [...asUser, join(bin, name), ...args];
     return [first, others];
@@ -161,13 +166,17 @@ async function answers(port: number, program: ChildProcess, what: string): Promi
   throw new Error(`${what} does not answer on port ${port}`);
 }
 
+/** Below the ports that the system gives out: Temporal keeps the ports of its parts in 16 bits with a sign. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
+  for (;;) {
+    const port = randomInt(10_000, 32_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
 }
 
 async function end(program: ChildProcess, signal: NodeJS.Signals): Promise<void> {
