@@ -5,9 +5,16 @@ import { ClosingLineReporter } from './test/closing-line-reporter.ts';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Commands of their own: npm run test:faults, test:stores, test:trainers, test:web and test:containers.
+    // Commands of their own: npm run test:faults, test:stores, test:trainers, test:web, test:containers and test:chart.
     exclude: [
-      ...['test/faults/**', 'test/stores/servers/**', 'test/trainers/**', 'test/web/**', 'test/containers/**'],
+      ...[
+        'test/faults/**',
+        'test/stores/servers/**',
+        'test/trainers/**',
+        'test/web/**',
+        'test/containers/**',
+        'test/charts/**',
+      ],
       'test/server/contract.test.ts',
     ],
     globalSetup: ['test/temporal-server.ts'],
