@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
 import shared from './vitest.config.ts';
 
-/** `npm run test:containers`: the image and the compose file on a Docker engine. In minutes, and as root: a command by itself. */
+/**
+ * `npm run test:containers`: the image and the compose file on a Docker engine. In minutes, and as root: a command by itself. A short part, two
+ * minutes once the image is built: `npm run test:containers -- -t 'one command|demo is trained|nothing is left'`.
+ */
 export default defineConfig({
   test: {
     ...shared.test,
