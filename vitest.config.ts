@@ -7,14 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Commands of their own: npm run test:faults, test:stores, test:trainers, test:web, test:containers and test:chart.
     exclude: [
-      ...[
-        'test/faults/**',
-        'test/stores/servers/**',
-        'test/trainers/**',
-        'test/web/**',
-        'test/containers/**',
-        'test/charts/**',
-      ],
+      ...['test/faults/**', 'test/stores/servers/**', 'test/observers/servers/**', 'test/trainers/**', 'test/web/**'],
+      ...['test/containers/**', 'test/charts/**', 'test/kubernetes/**'],
       'test/server/contract.test.ts',
     ],
     globalSetup: ['test/temporal-server.ts'],

@@ -5,10 +5,12 @@ import shared from './vitest.config.ts';
 export default defineConfig({
   test: {
     ...shared.test,
-    include: ['test/stores/servers/**/*.test.ts'],
+    include: ['test/stores/servers/**/*.test.ts', 'test/observers/servers/**/*.test.ts'],
     exclude: [],
     globalSetup: [
       'test/temporal-server.ts',
+      // First of all: it takes longest, and nobody waits for it here.
+      'test/observers/servers/mlflow-server.ts',
       ...['s3', 'azure', 'gcs', 'team-files'].map((one) => `test/stores/servers/${one}-server.ts`),
     ],
   },

@@ -17,6 +17,7 @@ import type { Host, ProjectFolder } from '../worker/host.ts';
 import { isDiskFull } from '../worker/session-start.ts';
 import { TrainerProblem } from '../worker/trainer-catalog.ts';
 import { failed, withStore, working } from './activity-support.ts';
+import { checkTrackers } from './check-trackers.ts';
 
 /** Retained permanently, each costs ledger space in the workflow's state. */
 const mostKeptForGood = 100;
@@ -52,8 +53,8 @@ async function checkParsed(
   life: Life | null,
   options: CallOptions,
 ): Promise<CheckedConfig> {
-  const config = await withStartFolder(host, written);
-  if (config === null) {
+  const started = await withStartFolder(host, written);
+  if (started === null) {
     const from = written.continueFrom;
     return refused([
       from?.run === undefined
@@ -65,6 +66,8 @@ async function checkParsed(
         : problem('continueFrom.run', from.run, `must be ${knownRun}`),
     ]);
   }
+  // Whoever tells of it from now on tells the same trackers.
+  const config = host.observers.trackers.settled(started);
   const program = await host.trainers.find(config.trainer);
   if (!program) {
     const names = (await host.trainers.list()).map(({ name }) => name).join(', ');
@@ -77,6 +80,7 @@ async function checkParsed(
   const paths = await host.allowedPaths.problems(config, manifest, program.file);
   if (paths.length > 0) return refused([...paths, ...checkpointProblems(config, manifest)]);
   const ofCheckpoints = checkpointProblems(config, manifest);
+  const trackers = await checkTrackers(host, config, options);
   const elsewhere = [
     ...(await storeProblems(host, config, async (store) => {
       await host.stores.check(store);
@@ -84,6 +88,7 @@ async function checkParsed(
       return life === null ? takenProblems(store, config) : [];
     })),
     ...(await continueProblems(config)),
+    ...trackers.problems,
   ];
   const isDownload = manifest.datasets.length > 0 && isProjectAddress(config.data);
   // Nothing is downloaded for a run that cannot be.
@@ -91,7 +96,8 @@ async function checkParsed(
   const fromServer = isDownload ? await downloaded(host, config.data ?? '', options) : null;
   if (fromServer && 'problem' in fromServer) return refused([fromServer.problem]);
   const check = await host.trainers.check(program, fromServer ? { ...config, data: fromServer.path } : config, options);
-  const told = life === null && check.dataReport ? { dataReport: check.dataReport } : {};
+  const isClient = life === null;
+  const told = isClient && check.dataReport ? { dataReport: check.dataReport } : {};
   const problems = [
     ...check.problems.map((one) =>
       fromServer && isAboutData(one) ? { ...one, value: shownValue(fromServer.address) } : one,
@@ -131,7 +137,8 @@ async function checkParsed(
     best,
     canShrinkBatch: manifest.canShrinkBatch,
     outputFolder: `${store.address}/${outputPath(project, place ?? run)}`,
-    ...(place === null ? {} : { place, observers: host.observers.all }),
+    ...(place === null ? {} : { place, observers: host.observers.of(config) }),
+    ...(isClient && trackers.notes.length > 0 ? { notes: trackers.notes } : {}),
     ...told,
   };
 }

@@ -18,6 +18,7 @@ import { endPredecessor } from '../worker/predecessor.ts';
 import { leftOutNotes, publishedFiles } from '../worker/published-files.ts';
 import { type RunFolder, readIfThere } from '../worker/run-folders.ts';
 import { factsOf, sealReceipt } from '../worker/sealed-receipt.ts';
+import { landPages } from '../worker/stored-pages.ts';
 import { cutBatchRows, cutRows, firstRows, restoreRows, storedSystemRows } from '../worker/stored-rows.ts';
 import { longestDoing, withStore, working } from './activity-support.ts';
 
@@ -75,6 +76,8 @@ export const publish =
           const last = checkpoints.at(-1) ?? { epoch: 0, batch: 0 };
           const batchRows = await cutBatchRows({ folder, store, output }, last);
           if (batchRows) files.push(inside(output, batchRows));
+          const pages = await landPages({ folder, store, output }, last);
+          files.push(...pages.files.map((file) => inside(output, file)));
           const measured = await storedSystemRows({ folder, store, output });
           if (measured.file) files.push(inside(output, measured.file));
           const report = folder
@@ -84,7 +87,7 @@ export const publish =
           const data = told && dataSummaryOf(told);
           const leftOut: string[] = [];
           for await (const [path, local] of otherFiles(folder, (link) => leftOut.push(link))) {
-            if (batchRows && path === batchesFile) continue;
+            if ((batchRows && path === batchesFile) || pages.isLeftOut(path)) continue;
             progress.doing = `publishing ${path}`;
             files.push(inside(output, await store.publish(local, `${output}/${path}`, options)));
           }

@@ -18,7 +18,7 @@ export const tellObserver =
         return { store, folder };
       };
       const tell = async (name: string): Promise<number> => {
-        const one = host.observers.get(name);
+        const one = host.observers.get(name, config);
         const wanted = events.filter((event) => isWanted(event, one.kinds));
         let told = 0;
         const delivery = {
@@ -33,7 +33,11 @@ export const tellObserver =
           // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
           const { project, trainer, epochs } = config;
           await host.outputs.runExclusive(`${place} ${name}`, signal, () =>
-            one.tell(wanted, { run, project, trainer, epochs, output }, delivery),
+            one.tell(
+              wanted,
+              { run, place, execution: chain.at(-1) ?? null, config, project, trainer, epochs, output },
+              delivery,
+            ),
           );
         } catch (error) {
           host.metrics.delivered(name, 'failed');
@@ -48,7 +52,7 @@ export const tellObserver =
         return (isWhole ? events.at(-1)?.seq : null) ?? told;
       };
       if (observer !== null) return { told: await withStore(() => tell(observer)) };
-      const names = host.observers.all.map(({ name }) => name);
+      const names = host.observers.of(config).map(({ name }) => name);
       if (!namesFailed)
         return { told: Math.min(...(await Promise.all(names.map((name) => withStore(() => tell(name)))))) };
       const last = events.at(-1)?.seq ?? 1;

@@ -116,13 +116,17 @@ function allowed(issue: z.core.$ZodIssue, at?: unknown): string {
         ([first]) =>
           first && first.code !== 'invalid_value' && !(first.code === 'invalid_type' && first.path.length === 0),
       );
-      const only = fitting.length === 1 ? fitting[0]?.[0] : undefined;
+      const [one, ...others] = fitting;
+      const only =
+        others.length === 0 ? (one?.find(({ code }) => code === 'unrecognized_keys') ?? one?.[0]) : undefined;
       if (only) return allowed(only);
       const forms = issue.errors.flatMap(([first]) => (first ? formsOf(first) : []));
       return forms.length > 0
         ? `must be ${inWords([...new Set(forms)])}`
         : 'is not one of the forms that are allowed here';
     }
+    case 'unrecognized_keys':
+      return `has the unknown field ${issue.keys.join(', ')}`;
     case 'invalid_key':
       return 'has a key that is not allowed here';
     case 'not_multiple_of':

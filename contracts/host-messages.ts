@@ -23,7 +23,9 @@ export const checkedConfigSchema = z.discriminatedUnion('ok', [
     /** Where the run has its files; only told to a run, which has claimed it. */
     place: placeName.optional(),
     /** Whom the pool tells of the run's events. Workers of old do not tell. */
-    observers: z.array(observedBySchema).max(20).optional(),
+    observers: z.array(observedBySchema).max(50).optional(),
+    /** What keeps nobody from training, but should be known; only told to a client. */
+    notes: z.array(z.string()).optional(),
     dataReport,
   }),
   extensible({ ok: z.literal(false), problems: z.array(configProblemSchema).min(1), dataReport }),

@@ -8,6 +8,7 @@ import {
   runCheckpointSchema,
   systemColumnsSchema,
 } from './http-answers.ts';
+import { runPagesSchema } from './http-pages.ts';
 import { filesParams, type RouteDefinition, runParams } from './http-route.ts';
 import { relativePath } from './names.ts';
 import { runEventSchema } from './run-messages.ts';
@@ -95,6 +96,15 @@ export const fileRoutes = {
       after: z.coerce.number().int().min(0).default(0),
     }),
     answer: batchColumnsSchema,
+  },
+  pages: {
+    method: 'GET',
+    path: '/api/runs/:run/pages',
+    tag: 'files',
+    summary: "The trainer's own pages: their layout, and what their widgets have shown",
+    action: 'see',
+    params: filesParams,
+    answer: runPagesSchema,
   },
   system: {
     method: 'GET',

@@ -39,7 +39,13 @@ const dataOf = {
   /** The run entered another of its states. `detail` is the chart's full one. */
   state: extensible({ state: runStateSchema, detail: z.string() }),
   /** An epoch is complete and its checkpoint is whole. Of thousands of metrics, here and at the end, the first ones. */
-  epoch: extensible({ epoch: z.int().min(1), seconds: z.number(), metrics: metricsSchema }),
+  epoch: extensible({
+    epoch: z.int().min(1),
+    seconds: z.number(),
+    metrics: metricsSchema,
+    /** When the trainer had it complete, as `metrics.jsonl` has it. Workflows of old do not tell. */
+    at: instant.optional(),
+  }),
   /** A checkpoint was stored, and its copy verified. */
   checkpoint: extensible({ name: z.string() }),
   /** The receipt has the failure with its traceback. */

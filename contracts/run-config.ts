@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { name, placeName } from './names.ts';
 import { isProjectAddress, readProjectAddress } from './project-address.ts';
 import { tolerant } from './tolerance.ts';
+import { storedTrackersSchema, trackersSchema } from './trackers.ts';
 
 const seconds = (allowed: { min: number; max: number; default: number }) =>
   z.number().min(allowed.min).max(allowed.max).default(allowed.default);
@@ -216,13 +217,20 @@ export const runConfigSchema = z.strictObject({
     })
     .optional()
     .describe('Start from a checkpoint of another run instead of from scratch.'),
+  trackers: trackersSchema
+    .optional()
+    .describe(
+      "Trackers of experiments that are told of the run: `mlflow`, or `{mlflow: {experiment: NAME}}`. If omitted: the workers' own choice; `[]`: none.",
+    ),
   checkpoints: checkpointPolicySchema.prefault({}).describe('Which checkpoints are saved and retained.'),
   failures: failurePolicySchema.prefault({}).describe('What follows a failure.'),
   deadlines: deadlinesSchema.prefault({}).describe('How long each step may take, in seconds.'),
 });
 
+const storedParts = { trackers: storedTrackersSchema.optional() };
+
 /** As a file or a message of another version has it. */
-export const storedRunConfigSchema = tolerant(runConfigSchema);
+export const storedRunConfigSchema = tolerant(runConfigSchema).extend(storedParts);
 
 /** A configuration with all defaults filled in. */
 export type RunConfig = z.infer<typeof runConfigSchema>;
@@ -232,3 +240,5 @@ export type RunConfigInput = z.input<typeof runConfigSchema>;
 /** What a draft holds: any part of a configuration. */
 export const draftConfigSchema = runConfigSchema.partial();
 export type DraftConfig = z.input<typeof draftConfigSchema>;
+/** The same of another version. */
+export const storedDraftSchema = tolerant(draftConfigSchema).extend(storedParts);

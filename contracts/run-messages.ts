@@ -4,10 +4,10 @@ import { originSchema } from './asked.ts';
 import { bestEpochSchema, ledgerEntrySchema, metricsSchema, positionSchema } from './checkpoint.ts';
 import { placeName } from './names.ts';
 import { receiptSchema, restartSchema, runStateSchema, stopModeSchema } from './receipt.ts';
-import { draftConfigSchema } from './run-config.ts';
+import { draftConfigSchema, storedDraftSchema } from './run-config.ts';
 import { runTimeSchema } from './run-time.ts';
 import { sessionSchema } from './session.ts';
-import { extensible, tolerant } from './tolerance.ts';
+import { extensible } from './tolerance.ts';
 
 export const trainingRunType = 'trainingRun';
 
@@ -56,7 +56,7 @@ export const runViewSchema = extensible({
   /** The chart's full state, e.g. `training.epoch`. */
   detail: z.string(),
   /** As configured so far; with all defaults once it trains. */
-  config: tolerant(draftConfigSchema),
+  config: storedDraftSchema,
   /** Problems that keep a draft from training. */
   problems: z.array(z.string()),
   position: positionSchema,

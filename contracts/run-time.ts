@@ -11,13 +11,13 @@ export const runTimeSchema = extensible({
   setUp: seconds,
   /** Training batches that are part of the result; with what follows where that is not known. */
   training: seconds,
-  /** Of complete epochs; null where a trainer did not tell. */
+  /** Of complete epochs that are part of the result; null where a trainer did not tell. */
   validation: seconds.nullable(),
   /** For how long saving held up the training; null where a trainer did not tell. */
   saving: seconds.nullable(),
-  /** Back-off after failures, and the set-up of the sessions that followed. */
+  /** Until a lost host was given up, back-off after failures, and the set-up of the sessions that followed. */
   restarts: seconds,
-  /** Training batches again, or for nothing: as much of the training as there were such batches. */
+  /** Training batches again, or for nothing: as much of the training as there were such batches, and of the validation as there were such epochs. */
   repeated: seconds,
   paused: seconds,
   /** What the trainer does after its last epoch, stopping, publishing, cleaning up. */

@@ -20,6 +20,8 @@ export const trainerManifestSchema = extensible({
   best: tolerant(bestSchema),
   /** Whether out-of-memory can be answered by a smaller batch with gradient accumulation. */
   canShrinkBatch: z.boolean(),
+  /** Its pages (`ui.ts`), if it has some; at most 64 KiB. */
+  layout: z.record(z.string(), z.json()).optional(),
 });
 export type TrainerManifest = z.infer<typeof trainerManifestSchema>;
 

@@ -23,6 +23,8 @@ interface JsonSchema {
   minimum?: number;
   maximum?: number;
   maxLength?: number;
+  items?: JsonSchema;
+  maxItems?: number;
 }
 
 /** A value for each key, as somebody would write it; of groups, those of their keys. */
@@ -43,6 +45,7 @@ export const examples: Record<string, unknown> = {
   'continueFrom.outputFolder': '/mnt/results/experiments/handwriting/digits-narrow-layers',
   'continueFrom.checkpoint': 'best',
   'continueFrom.keepProgress': false,
+  trackers: [{ mlflow: { experiment: 'handwriting' } }],
   'checkpoints.best.metric': 'val_accuracy',
   'checkpoints.best.mode': 'max',
   'checkpoints.last': 2,
@@ -73,7 +76,8 @@ const ownKeys: ReadonlySet<string> = new Set(['storeIdentity']);
 
 const numberText = (value: number) => value.toLocaleString('en-US');
 
-function allowed({ type, enum: values, anyOf, pattern, minimum, maximum, maxLength }: JsonSchema): string {
+function allowed(schema: JsonSchema): string {
+  const { type, enum: values, anyOf, pattern, minimum, maximum, maxLength, items, maxItems } = schema;
   if (anyOf) return anyOf.map(allowed).join(', or ');
   if (values) return values.map((value) => `\`${value}\``).join(', ');
   if (type === 'boolean') return '`true`, `false`';
@@ -81,6 +85,7 @@ function allowed({ type, enum: values, anyOf, pattern, minimum, maximum, maxLeng
     return `${type}, ${[minimum, maximum].map((bound) => (bound === undefined ? 'any' : numberText(bound))).join(' to ')}`;
   }
   if (type === 'object') return 'mapping';
+  if (type === 'array') return `list of at most ${maxItems}, each ${items ? allowed(items) : 'anything'}`;
   if (pattern) return 'name: up to 100 of `A-Z a-z 0-9 . _ -`, the first a letter or digit';
   return maxLength === undefined ? 'text' : `text of up to ${numberText(maxLength)} characters`;
 }

@@ -1,5 +1,6 @@
 /** Who is told of the events of runs. One file each; `worker/observers.ts` has those of a pool. */
 import type { ObservedBy, ObservedEvent } from '../contracts/observed-events.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
 import type { ArtifactStore } from '../stores/artifact-store.ts';
 
 /** The run that is observed. */
@@ -9,6 +10,11 @@ export interface ObservedRun {
   trainer: string;
   /** That are planned. */
   epochs: number;
+  /** Where its life has its files: no other life has it. */
+  place: string;
+  /** The one of its life that asks; null where nobody knows. */
+  execution: string | null;
+  config: RunConfig;
   /** Its output folder, which is `folder` in `store`. Only who writes there asks for it: a store that is unavailable keeps no other from being told. */
   output(): Promise<{ store: ArtifactStore; folder: string }>;
 }

@@ -8,6 +8,7 @@ import { firstThatHas } from '../client/run-places.ts';
 import { batchesFile } from '../contracts/batch-rows.ts';
 import type { FolderEntry } from '../contracts/http-answers.ts';
 import { systemFile } from '../contracts/system-metrics.ts';
+import { layoutFile } from '../contracts/ui.ts';
 import { batchColumns, noBatchRows } from './batch-columns.ts';
 import { byteRange } from './byte-range.ts';
 import { fileHeaders, mediaTypeOf } from './media-types.ts';
@@ -16,6 +17,7 @@ import { PlacesOfRuns } from './places-of-runs.ts';
 import { RefusedError } from './refusals.ts';
 import type { Asked, Handle } from './routes.ts';
 import { eventsInFile, withFile } from './run-events.ts';
+import { noPages, runPages } from './run-pages.ts';
 import { noSystemRows, systemColumns } from './system-columns.ts';
 import type { Backend, TemporalLink } from './temporal-link.ts';
 
@@ -146,6 +148,8 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
   handle('batches', ({ params, query }) =>
     rowsOf(params.run, batchesFile, (files, at) => batchColumns(files, at, query), noBatchRows),
   );
+
+  handle('pages', ({ params }) => rowsOf(params.run, layoutFile, runPages, noPages));
 
   handle('system', ({ params, query }) =>
     rowsOf(params.run, systemFile, (files, at) => systemColumns(files, at, query.after), noSystemRows),

@@ -19,7 +19,8 @@ export async function namedOf(
 ): Promise<PublishedFile[]> {
   if (files.length <= mostNamed) return [...files];
   const list = await write(fileList(files));
-  const isArtifact = ({ path }: PublishedFile) => path.startsWith('artifacts/');
+  // Also what a trainer's pages show, which has no end either.
+  const isArtifact = ({ path }: PublishedFile) => path.startsWith('artifacts/') || path.startsWith('pages/');
   const own = files.filter((file) => !isArtifact(file));
   return [list, ...own, ...files.filter(isArtifact)].slice(0, mostNamed);
 }

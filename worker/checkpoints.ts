@@ -19,6 +19,7 @@ import { removeTree } from '../stores/remove-tree.ts';
 import { fileInside } from './inside.ts';
 import { type RunFolder, sizeOf } from './run-folders.ts';
 import { parseJson, readManifest, readManifests, start } from './run-report.ts';
+import { restorePages } from './stored-pages.ts';
 import { restoreOtherRows, restoreRows, storeRows } from './stored-rows.ts';
 
 export interface Resume {
@@ -79,6 +80,7 @@ export async function chooseResume(request: ResumeRequest): Promise<Resume | nul
     ) {
       await restoreRows(request, manifest.epoch, 'store');
       await restoreOtherRows(request);
+      await restorePages({ ...request, options: { signal } });
       return { manifest, path };
     }
   }

@@ -117,28 +117,58 @@ const secretNames = [
   /^\.(netrc|pgpass|npmrc|pypirc|htpasswd|git-credentials|dockercfg)$/i,
   /^id_(rsa|dsa|ecdsa|ed25519)/i,
   /\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk|asc|gpg|tfvars|tfstate)$/i,
-  /(credential|secret|passwd|password|kubeconfig|service[-_]?account)/i,
+  /(credential|secret|passwd|password|kubeconfig|service[-_]?account|api[-_]?keys?)/i,
+  /(^|[-_.])(auth|access|refresh|api|bot|hf|wandb|git(hub|lab)?)[-_]?tokens?([-_.]|$)|^\.?token$/i,
 ];
 const secretFolders = /^(\.aws|\.ssh|\.kube|\.gnupg|\.docker|secrets?|credentials?)$/i;
+
+/** What a value is named that is a secret; the first ones are of words that people choose, which may have spaces. */
+const chosen = 'password|passwd|passphrase|pwd|secret';
+const secret = `(${chosen}|token|credentials?|(api|access|account|private|storage|shared|auth|signing|encryption)[_-]?key)`;
+/** `NAME = "`, also of an element (`environ["NAME"] = "`), compared, or in another notation. */
+const given = `["']?\\]?\\s{0,5}!?[:=]{1,3}>?\\s{0,5}`;
+const quote = `[bfru]{0,2}["']`;
 
 /** Forms that keys of services have, and values that are given to what is named as one. Each is bounded, as a line may be long. */
 const secretContents = [
   /-----BEGIN [A-Z ]{0,30}PRIVATE KEY/,
   /(AKIA|ASIA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|gh[pousr]_[A-Za-z0-9]{30}|github_pat_|glpat-|xox[abeprs]-|hf_[A-Za-z0-9]{30}/,
-  /(^|[^A-Za-z0-9])sk-[A-Za-z0-9_-]{20}/m,
+  /xapp-\d|npm_[A-Za-z0-9]{30}|pypi-AgE|dckr_pat_|GOCSPX-|ya29\.[\w-]{20}|SG\.[\w-]{16,64}\.|hooks\.slack\.com\/services\/T/,
+  /(^|[^A-Za-z0-9])(sk-|[sr]k_(live|test)_)[A-Za-z0-9_-]{20}/m,
   /eyJ[A-Za-z0-9_-]{10,200}\.eyJ/,
   /:\/\/[^/\s:@]{0,100}:[^/\s@]{1,200}@/,
-  /(password|passwd|passphrase|secret|token|credentials?|(api|access|account|private|storage)_?key)["']?\s{0,5}[:=]\s{0,5}["'][^\s"'<>[\](){}]{8,200}["']/i,
+  // A token alone before the host, and in what is asked there.
+  /:\/\/[A-Za-z0-9_~.-]{20,200}@/,
+  /[?&;](sig|signature|x-amz-signature|x-goog-signature|access_token|api_?key|token)=[A-Za-z0-9%+/_-]{16}/i,
+  /(AccountKey|SharedAccessKey|password|pwd)=[^;\s"']{4,200};/i,
+  new RegExp(`(${chosen})${given}${quote}[^"'\\n<>{}]{6,200}["']`, 'i'),
+  new RegExp(`${secret}${given}${quote}[^\\s"'<>[\\](){}]{8,200}["']`, 'i'),
+  // What is said instead where there is none: `getenv("NAME", "`. Lists of words look alike.
+  new RegExp(`${secret}["']\\s{0,5},\\s{0,5}${quote}(?=[^"']{0,100}\\d)[^\\s"'<>[\\](){}]{8,200}["']`, 'i'),
+  new RegExp(`key${given}${quote}[0-9a-f]{32,64}["']|wandb\\s{1,3}login\\s[^\\n]{0,60}[0-9a-f]{40}`, 'i'),
   // Without quotes code looks alike: with both letters and digits, up to the end of the line.
-  /(password|passwd|passphrase|secret|token|credentials?|(api|access|account|private|storage)_?key)\s{0,5}[:=]\s{0,5}(?=[^\s\d]{0,100}\d)(?=\d{0,100}[A-Za-z])[\w+/.~=-]{8,200}\s{0,5}$/im,
+  new RegExp(
+    `${secret}\\s{0,5}[:=]\\s{0,5}(?=[^\\s\\d]{0,100}\\d)(?=\\d{0,100}[A-Za-z])[\\w+/.~=-]{8,200}\\s{0,5}$`,
+    'im',
+  ),
+  new RegExp(`--?${secret}[= ](?=\\S{0,60}\\d)[^\\s"'$<>({[]{8}`, 'i'),
   /(^|[^A-Za-z0-9])bearer\s{1,5}[A-Za-z0-9._~+/-]{16}/im,
   // A line of base64 alone, as keys are written.
   /^[ +-][A-Za-z0-9+/]{60,100}={0,2}$/m,
 ];
 
+/** In these nothing is code, so that any value is one. */
+const settingsFile =
+  /\.(ya?ml|ini|cfg|cnf|conf|config|properties|toml|xml|sh|bash|zsh|fish|service|txt)$|^dockerfile|^[^.]+$/i;
+const secretSetting = new RegExp(
+  `(${secret}["']?\\s{0,5}[:=]\\s{0,5}|<${secret}>|\\b(ENV|ARG) \\w{0,60}${secret} )["']?(?![\\s"'$<>[({!*&|]|(null|none|true|false|\\d{1,9})\\b)[^\\s"']{4}`,
+  'i',
+);
+
 function maySecret(path: string, changes: string): boolean {
   const folders = dirname(path).split('/');
-  if (secretNames.some((name) => name.test(basename(path))) || folders.some((folder) => secretFolders.test(folder)))
-    return true;
+  const file = basename(path);
+  if (secretNames.some((name) => name.test(file)) || folders.some((folder) => secretFolders.test(folder))) return true;
+  if (settingsFile.test(file) && secretSetting.test(changes)) return true;
   return secretContents.some((content) => content.test(changes));
 }

@@ -91,11 +91,11 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
     sockets: new SessionSockets(dataFolder),
   });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
-  const observers = new Observers(
-    settings.webhook,
-    settings.notify,
-    allowedStores && [settings.store, ...allowedStores],
-  );
+  const { webhook, notify, trackers } = settings;
+  const observers = new Observers({
+    ...{ webhook, notify, trackers, stores: allowedStores && [settings.store, ...allowedStores] },
+    onProgress: (tracker, doing) => log.info({ tracker }, `Python environment: ${doing}`),
+  });
   const metrics = new HostMetrics({ host: id, pool, version, slots, sessions });
   const watched = new WatchedRuns();
   return { ...shared, settings, dataSets, sessions, observers, watched, metrics, openings: new KeyedMutex() };

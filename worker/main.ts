@@ -189,6 +189,7 @@ async function serveQueues(
     'the worker serves',
   );
   const stopped = Promise.all([...running, control?.stopped])
+    .finally(() => host.observers.close())
     .finally(() => metrics?.close())
     .then(() => connection.close());
   stopped.catch(() => undefined);
@@ -230,6 +231,7 @@ async function serveQueues(
       await controlled;
       if (control !== null) await Promise.all(sessions.runs.map((run) => runs.unstick(run)));
       sessions.leave();
+      host.observers.close();
       // Whoever comes next listens there.
       await metrics?.close();
     },

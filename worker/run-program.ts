@@ -64,7 +64,10 @@ export async function runProgram(
   });
   // Where too many files are open there are none.
   if (!child.stdout || !child.stderr) return { code: await ended, stdout: '', tail: tail.join('\n') };
+  let isTooLong = false;
   const onTooLong = () => {
+    // It may have ended by itself before it could be ended.
+    isTooLong = true;
     keep(`it was ended: it wrote more than ${longestOutput} bytes`);
     kill();
   };
@@ -97,7 +100,7 @@ export async function runProgram(
   try {
     const code = await ended;
     options.signal?.throwIfAborted();
-    return { code, stdout: stdout.join('\n'), tail: tail.join('\n') };
+    return { code: isTooLong ? null : code, stdout: stdout.join('\n'), tail: tail.join('\n') };
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', kill);

@@ -33,6 +33,7 @@ import {
   writeSessionFile,
 } from './session-start.ts';
 import type { Lease, Slots } from './slots.ts';
+import { storePages } from './stored-pages.ts';
 import { storeOtherRows } from './stored-rows.ts';
 import { TrainerProblem } from './trainer-catalog.ts';
 import { keepMaterials } from './trainer-materials.ts';
@@ -336,6 +337,7 @@ export class Sessions {
     const output = outputPath(input.config.project, input.place);
     await storeCheckpoint(folder, newest, store, output, { signal });
     await storeOtherRows({ folder, store, output });
+    await storePages({ folder, store, output, options: { signal } });
   }
 
   forget(place: string): void {

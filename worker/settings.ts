@@ -11,11 +11,13 @@ import { name } from '../contracts/names.ts';
 import { packageFolder } from '../contracts/package-folder.ts';
 import { workflowQueue } from '../contracts/queues.ts';
 import { storeAddress } from '../contracts/run-config.ts';
+import type { TrackerName } from '../contracts/trackers.ts';
 import { type NotifySettings, readNotify } from '../observers/notify-settings.ts';
 import { readWebhook, type WebhookSettings } from '../observers/webhook-settings.ts';
 import { addressProblem, isFolderAddress, openStore } from '../stores/open-store.ts';
 import { folderOf } from './allowed-paths.ts';
 import { readTrainerVariables } from './program-environment.ts';
+import { readTrackers } from './tracker-settings.ts';
 
 export interface WorkerSettings {
   /** Absolute. */
@@ -53,6 +55,8 @@ export interface WorkerSettings {
   webhook: WebhookSettings | null;
   /** Who is notified of what; null: nobody. */
   notify: NotifySettings | null;
+  /** Whom runs are told to that choose no tracker. */
+  trackers: TrackerName[];
 }
 
 const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
@@ -121,6 +125,7 @@ const environmentSchema = z.object({
   EPOCHAL_METRICS_ADDRESS: listenAddress.optional(),
   /** Read where Temporal's SDK is set up, which is before the settings are. */
   EPOCHAL_TEMPORAL_METRICS_ADDRESS: listenAddress.optional(),
+  EPOCHAL_TRACKERS: z.string().default(''),
   EPOCHAL_NOTIFY: z.string().refine(isAbsolute, 'must be the absolute path of a file').optional(),
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
@@ -195,5 +200,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     metricsAddress: readListenAddress(values.EPOCHAL_METRICS_ADDRESS ?? ''),
     webhook: readWebhook(values),
     notify: values.EPOCHAL_NOTIFY === undefined ? null : readNotify(values.EPOCHAL_NOTIFY, env),
+    trackers: readTrackers(values.EPOCHAL_TRACKERS, env),
   };
 }

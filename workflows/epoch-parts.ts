@@ -5,6 +5,10 @@ import type { EpochResult } from '../contracts/protocol.ts';
 export interface EpochParts {
   validation: number;
   saving: number;
+  /** How many these are. */
+  epochs?: number;
+  /** Of these, those that a later session began before. */
+  lost?: number;
 }
 
 /** Null once one of them did not tell; undefined where an older version carried the run on. */
@@ -19,5 +23,9 @@ export function withEpochParts(
     validation += validationSeconds;
     saving += savingSeconds;
   }
-  return { validation, saving };
+  return { ...before, validation, saving, epochs: (before.epochs ?? 0) + epochs.length };
 }
+
+/** A session goes back: what it took to validate those epochs was for nothing. */
+export const withLostEpochs = (parts: EpochParts | null | undefined, epochs: number): EpochParts | null | undefined =>
+  parts && epochs > 0 ? { ...parts, lost: (parts.lost ?? 0) + epochs } : parts;

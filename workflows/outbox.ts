@@ -113,8 +113,8 @@ function changesOf(change: Change): Told[] {
 function epochsOf(change: Change): Told[] {
   const { before, after } = change;
   const epochs = newEpochs(change);
-  const told = epochs.map(({ epoch, seconds, metrics }): Told => {
-    return { kind: 'epoch', data: { epoch, seconds, metrics: first(metrics) } };
+  const told = epochs.map(({ epoch, at, seconds, metrics }): Told => {
+    return { kind: 'epoch', data: { epoch, seconds, metrics: first(metrics), at } };
   });
   // The curve of a long run has not every epoch. A session that begins further on has them from another run, or from before.
   const isSameSession = after.session?.id === before.session?.id || after.session === null;

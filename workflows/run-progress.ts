@@ -5,7 +5,7 @@ import { lifeNote } from '../contracts/life.ts';
 import { mergeMaterials } from '../contracts/receipt-facts.ts';
 import type { MovedIn, OpenedSession, Published } from '../contracts/run-activities.ts';
 import type { Session, SessionEnd, SessionReport } from '../contracts/session.ts';
-import { withEpochParts } from './epoch-parts.ts';
+import { withEpochParts, withLostEpochs } from './epoch-parts.ts';
 import { adoptCheckpoints, landedOf, withoutBacklog, withoutHost } from './ledger.ts';
 import { extendCurve } from './metric-curve.ts';
 import { holdsHere } from './patches.ts';
@@ -175,6 +175,7 @@ function adoptBeginning(context: RunContext, session: Session, report: SessionRe
     metrics:
       (isBefore(start, context.position) && ledger.find((entry) => isAt(entry, start))?.metrics) || context.metrics,
     curve: { ...context.curve, points: context.curve.points.filter((point) => point.epoch <= start.epoch) },
+    inEpochs: withLostEpochs(context.inEpochs, context.position.epoch - start.epoch),
   };
   return {
     ...back,

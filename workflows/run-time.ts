@@ -18,11 +18,15 @@ export interface SpentTime {
   wrapUp: number;
   /** In the attempt to open a session that is under way: what it was shows once there is one. */
   acquiring: number;
+  /** Before a host was given up it was not heard of for so long: it trained if it is found again, else nobody did. */
+  silent?: number;
   /** The next session follows a failure. */
   isRestart: boolean;
   /** Where this run began to train. */
   from: Position | null;
   wasted: Partial<Record<LossCause, number>>;
+  /** Carried on, so that what passes between two workflow runs counts, too. */
+  until?: string;
 }
 
 export const noTime: SpentTime = {
@@ -44,10 +48,17 @@ export function spend(spent: SpentTime, change: PlainChange, since: Date): Spent
   const seconds = from ? Math.max(0, (now.getTime() - since.getTime()) / 1000) : 0;
   if (from?.detail !== 'training.acquiring') {
     const cause = causeOf(from?.detail ?? '');
+    if (cause === 'inSession' && restart === 'hostLost') return silenced(next, next.inSession + seconds, after);
     return cause ? { ...next, [cause]: next[cause] + seconds } : next;
   }
   const acquiring = next.acquiring + seconds;
   return to.detail === 'training.acquiring' ? { ...next, acquiring } : acquired({ ...next, acquiring }, change);
+}
+
+/** That is when its host is lost: after a heartbeat timeout, which may be long. */
+function silenced(spent: SpentTime, inSession: number, { plan }: RunContext): SpentTime {
+  const silent = Math.min(inSession, plan?.config.deadlines.heartbeatSeconds ?? 0);
+  return { ...spent, inSession: inSession - silent, silent: (spent.silent ?? 0) + silent };
 }
 
 type PlainCause = 'restarts' | 'inSession' | 'paused' | 'wrapUp';
@@ -62,21 +73,22 @@ function causeOf(detail: string): PlainCause | null {
 
 /** A session was opened, or nobody waits for one any more. */
 function acquired(spent: SpentTime, { before, after, now }: PlainChange): SpentTime {
-  const { acquiring } = spent;
-  const rest = { ...spent, acquiring: 0 };
+  const { acquiring, silent = 0 } = spent;
   const { session } = after;
   const isOpen = session !== null && after.lastSession !== before.lastSession;
   if (!isOpen) {
     const cause = after.restarts !== before.restarts ? 'restarts' : 'queue';
-    return { ...rest, [cause]: rest[cause] + acquiring };
+    return { ...spent, acquiring: 0, [cause]: spent[cause] + acquiring };
   }
+  const rest = { ...spent, acquiring: 0, silent: 0 };
   // One that is found again has trained on meanwhile, and was no restart.
   if (session.id === before.lastSession?.id)
-    return { ...rest, isRestart: false, inSession: rest.inSession + acquiring };
+    return { ...rest, isRestart: false, inSession: rest.inSession + silent + acquiring };
   // The host's clock is another one.
   const since = (now.getTime() - Date.parse(session.startedAt)) / 1000;
   const setUp = Math.min(acquiring, Math.max(0, since));
   const cause = spent.isRestart ? 'restarts' : 'setUp';
+  rest.restarts += silent;
   return {
     ...rest,
     ...{ isRestart: false, from: spent.from ?? session.resumedFrom ?? { epoch: 0, batch: 0 } },
@@ -98,17 +110,18 @@ export function timeOf(
 ): RunTime {
   const open = Math.max(0, (now.getTime() - since.getTime()) / 1000);
   const cause = detail === 'training.acquiring' ? 'queue' : causeOf(detail);
-  const all = { ...spent, queue: spent.queue + spent.acquiring };
+  const all = { ...spent, queue: spent.queue + spent.acquiring, restarts: spent.restarts + (spent.silent ?? 0) };
   if (cause) all[cause] += open;
-  const { validation, saving } = context.inEpochs ?? { validation: 0, saving: 0 };
+  const { validation, saving, epochs = 0, lost = 0 } = context.inEpochs ?? { validation: 0, saving: 0 };
   const validated = Math.min(validation, all.inSession);
   const saved = Math.min(saving, all.inSession - validated);
   const trained = all.inSession - validated - saved;
-  const repeated = trained * shareWasted(spent, context);
+  const trainedAgain = trained * shareWasted(spent, context);
+  const validatedAgain = lost > 0 ? validated * Math.min(1, lost / Math.max(1, epochs)) : 0;
   return {
     ...{ queue: round(all.queue), setUp: round(all.setUp), restarts: round(all.restarts) },
-    ...{ training: round(trained - repeated), repeated: round(repeated) },
-    validation: context.inEpochs ? round(validated) : null,
+    ...{ training: round(trained - trainedAgain), repeated: round(trainedAgain + validatedAgain) },
+    validation: context.inEpochs ? round(validated - validatedAgain) : null,
     saving: context.inEpochs ? round(saved) : null,
     ...{ paused: round(all.paused), wrapUp: round(all.wrapUp) },
   };
@@ -140,11 +153,12 @@ export class RunClock {
 
   /** From a workflow run to the next. */
   get carried(): SpentTime | null {
-    return this.#spent;
+    return this.#spent && { ...this.#spent, until: this.#since.toISOString() };
   }
 
   carryOn(spent: SpentTime | null | undefined): void {
     this.#spent = spent ?? null;
+    if (spent?.until !== undefined) this.#since = new Date(spent.until);
   }
 
   note(change: PlainChange): void {

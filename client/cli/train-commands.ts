@@ -121,17 +121,19 @@ export const trainCommands = (root: Root, cli: Cli): Root =>
             best,
             outputFolder,
             dataReport,
+            notes,
           } = await (await cli.client()).check(config, {
             onProgress: cli.tellProgress,
             deep,
           });
-          if (json) cli.printJson({ ok: true, config: whole, best, outputFolder, dataReport });
+          if (json) cli.printJson({ ok: true, config: whole, best, outputFolder, dataReport, notes });
           else
             cli.print(
               `${colors.green('valid')}\n${factsText([
                 ['output folder', outputFolder],
                 ['best', `${best.mode} ${best.metric}`],
                 ['parameters', JSON.stringify(whole.parameters)],
+                ...(notes ?? []).map((note): [string, string] => ['note', note]),
               ])}${dataReport ? `\n${dataReportText(dataReport)}` : ''}`,
             );
           return exitCodes.ok;

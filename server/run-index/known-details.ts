@@ -2,8 +2,10 @@
  * What runs that are over said of themselves, as lines of a file: a server that starts does not ask all of them again. It is a cache, shared
  * by the servers on one data folder: a line that cannot be read is passed over, and without the file all is asked anew.
  */
+import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { detailsSchema, type RunDetails } from './indexed-run.ts';
 
@@ -16,6 +18,7 @@ const lineSchema = z.object({ run: z.string(), version: z.string(), details: det
 
 /** What is larger is not read, nor added to. */
 const largestFile = 512 * 1024 * 1024;
+const linesAtOnce = 100;
 
 export class KnownDetails {
   constructor(private readonly file: string) {}
@@ -24,8 +27,10 @@ export class KnownDetails {
   async read(): Promise<Map<string, Known>> {
     const known = new Map<string, Known>();
     if ((await this.#size()) > largestFile) return known;
-    const lines = (await readFile(this.file, 'utf8').catch(() => '')).split('\n');
-    for (const line of lines) {
+    const lines = (await readFile(this.file, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
+    for (const [at, line] of lines.entries()) {
+      // The thread that reads answers requests, too.
+      if (at % linesAtOnce === 0) await setImmediate();
       const { data } = lineSchema.safeParse(jsonOf(line));
       if (data) known.set(data.run, { version: data.version, details: data.details });
     }
@@ -41,7 +46,8 @@ export class KnownDetails {
   }
 
   async #replace(known: ReadonlyMap<string, Known>): Promise<void> {
-    const fresh = `${this.file}.${process.pid}`;
+    // In containers all servers have one process id.
+    const fresh = `${this.file}.${randomUUID()}`;
     try {
       const lines = [...known].map(([run, one]) => JSON.stringify({ run, ...one }));
       await writeFile(fresh, `${lines.join('\n')}\n`, { mode: 0o600 });

@@ -136,8 +136,7 @@ export class RunIndex {
     let cursor: string | null = null;
     do {
       const page = await pageOfRuns(backend.calls, {}, pageSize, cursor);
-      for (const { run } of page.runs) seen.add(run);
-      await this.#takeAll(page.runs);
+      await this.#takeAll(newestOf(page.runs, seen));
       cursor = page.next;
     } while (cursor !== null && seen.size < mostRuns && !this.#closed);
     this.#isCut = cursor !== null;
@@ -155,10 +154,11 @@ export class RunIndex {
       { changedSince, outcome: 'lost' },
     ];
     for (const filter of filters) {
+      const seen = new Set<string>();
       let cursor: string | null = null;
       do {
         const page = await pageOfRuns(backend.calls, filter, pageSize, cursor);
-        await this.#takeAll(page.runs);
+        await this.#takeAll(newestOf(page.runs, seen));
         cursor = page.next;
       } while (cursor !== null && !this.#closed);
     }
@@ -198,7 +198,7 @@ export class RunIndex {
   async #askAll(backend: Backend): Promise<void> {
     const now = performance.now();
     const due = [...this.#rows.values()].filter(({ askAt }) => askAt <= now);
-    due.sort((a, b) => Number(a.known !== null) - Number(b.known !== null) || a.askAt - b.askAt);
+    due.sort((a, b) => Number(a.known !== null) - Number(b.known !== null) || newestFirst(a.summary, b.summary));
     let isOffline = false;
     const queue = due.values();
     const ask = async () => {
@@ -207,13 +207,14 @@ export class RunIndex {
         if (this.#closed || isOffline || performance.now() - this.#lastWanted > silentMs) return;
         const { summary } = row;
         const version = versionOf(summary);
-        const details = await backend.training.view(summary.run).then(
-          (view) => detailsOf(summary, view),
-          (error: unknown) => {
+        const details = await backend.training
+          .view(summary.run)
+          .then((view) => detailsOf(summary, view))
+          // Also where what it said cannot be taken: the others are asked all the same.
+          .catch((error: unknown) => {
             isOffline ||= error instanceof NoWorkerError;
             return null;
-          },
-        );
+          });
         await this.#learn(row, version, details);
       }
     };
@@ -234,6 +235,14 @@ export class RunIndex {
     // A disk that is full costs the next start some questions.
     await this.#remembered.add([{ run, version, details }]).catch(() => undefined);
   }
+}
+
+/** Also where many older ones cannot be asked, as their workflow worker is no more: the newest are those that somebody looks for. */
+const newestFirst = (a: RunSummary, b: RunSummary): number => b.createdAt.localeCompare(a.createdAt);
+
+/** Pages are in the order in which runs ended: an earlier life of a run comes after the newest one, and may be on a later page. */
+function newestOf(runs: readonly RunSummary[], seen: Set<string>): RunSummary[] {
+  return runs.filter(({ run }) => !seen.has(run) && seen.add(run));
 }
 
 async function atMost(ms: number, work: Promise<unknown>): Promise<void> {

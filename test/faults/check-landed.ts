@@ -16,6 +16,7 @@ import { salvageId } from '../../contracts/salvage-messages.ts';
 import { isGroupAlive } from '../../worker/process-groups.ts';
 import { filesBelow } from '../../worker/run-folders.ts';
 import { until } from '../support/until.ts';
+import { checkTracked } from './check-tracked.ts';
 import { readJson } from './fault-host.ts';
 import type { Closed, FaultRun } from './fault-run.ts';
 import { referenceWeights, weightsSchema } from './reference-weights.ts';
@@ -31,7 +32,7 @@ export async function checkLanded(run: FaultRun, seconds = 480, closed?: Closed)
   const violations: string[] = [];
   const receipt = own ?? (await salvaged(run, seconds));
   if (!receipt) throw new Error(`${run.place}: closed as ${how} without a receipt`);
-  for (const check of [checkReceipt, checkFiles, checkEpochs, checkEvents, checkWeights, checkFolders]) {
+  for (const check of [checkReceipt, checkFiles, checkEpochs, checkEvents, checkWeights, checkFolders, checkTracked]) {
     violations.push(...(await check(run, receipt, run.outputOnDisk)));
   }
   violations.push(...(await checkProcesses(run)), ...(await checkSlots(run)));

@@ -14,6 +14,7 @@ import { type HostStatus, hostStatusSchema } from '../../contracts/host-messages
 import { hostControlQueue } from '../../contracts/queues.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { type TrainingRunInput, trainingRunType } from '../../contracts/run-messages.ts';
+import type { MlflowServer } from '../observers/servers/mlflow-ready.ts';
 import { until } from '../support/until.ts';
 import { FaultRun } from './fault-run.ts';
 import { Hold } from './hold.ts';
@@ -42,19 +43,26 @@ export class FaultHosts {
     readonly store: string,
     /** Where a disk has what is at an address of a store: a server of buckets may have them in a folder. */
     readonly onDisk: (address: string) => string,
+    /** Whom its runs are told to. */
+    readonly mlflow: MlflowServer | null,
   ) {}
 
   /** `store`: one that others have, too, instead of one of their own. */
   static async open(
     address: string,
-    options: { namespace?: string; store?: string; onDisk?: (address: string) => string } = {},
+    options: {
+      namespace?: string;
+      store?: string;
+      onDisk?: (address: string) => string;
+      mlflow?: MlflowServer | null;
+    } = {},
   ): Promise<FaultHosts> {
     const { namespace = 'default' } = options;
     const connection = await Connection.connect({ address });
     const folder = await mkdtemp(join(tmpdir(), 'epochal-faults-'));
     const client = new Client({ connection, namespace });
-    const { store = join(folder, 'store'), onDisk = (at) => at } = options;
-    return new FaultHosts(folder, address, connection, client, store, onDisk);
+    const { store = join(folder, 'store'), onDisk = (at) => at, mlflow = null } = options;
+    return new FaultHosts(folder, address, connection, client, store, onDisk, mlflow);
   }
 
   /** Starts a worker with a data folder of its own, and returns once it serves. */
@@ -191,6 +199,7 @@ export class FaultWorker {
         EPOCHAL_UPKEEP_SECONDS: '2',
         TEMPORAL_ADDRESS: this.options.address ?? this.hosts.address,
         LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
+        ...(this.hosts.mlflow && { EPOCHAL_TRACKERS: 'mlflow', ...this.hosts.mlflow.environment }),
         ...this.options.env,
         ...other.env,
       },

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { placeOf } from '../../contracts/life.ts';
 import { type ProcessFile, readProcessFile } from '../../worker/process-file.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
+import type { MlflowServer } from '../observers/servers/mlflow-ready.ts';
 import { ByHand } from '../support/by-hand.ts';
 import { type ResetPoint, resetRun } from '../support/reset-run.ts';
 import { until } from '../support/until.ts';
@@ -37,10 +38,11 @@ export class Arena {
     readonly s3: FaultyS3 | null,
   ) {}
 
-  static async open(): Promise<Arena> {
+  /** `mlflow`: its runs are told there, and compared with that. */
+  static async open(mlflow: MlflowServer | null = null): Promise<Arena> {
     const server = await FaultServer.start(await mkdtemp(join(tmpdir(), 'epochal-fault-server-')));
     const s3 = await FaultyS3.open();
-    const hosts = await FaultHosts.open(server.address, s3 ? { onDisk: s3.onDisk } : {});
+    const hosts = await FaultHosts.open(server.address, { mlflow, ...(s3 ? { onDisk: s3.onDisk } : {}) });
     const env = s3?.environment ?? {};
     const otherNamespace = await OtherNamespace.of(hosts, env);
     await Promise.all([hosts.worker({ slots: 2, env }), hosts.worker({ slots: 2, env })]);

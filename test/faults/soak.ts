@@ -1,8 +1,9 @@
 /**
- * `npm run soak -- --minutes N --seed S [--schedules K] [--faults 'worker killed,activity failed']`: random schedules, one seed after
- * the other, until the time is up, of these faults alone if any are named. Prints each schedule's line and the totals; ends with code 1 when anything was violated.
+ * `npm run soak -- --minutes N --seed S [--schedules K] [--faults 'worker killed,activity failed'] [--mlflow]`: random schedules, one seed after
+ * the other, until the time is up, of these faults alone if any are named, with runs that are told to MLflow if so. Prints each schedule's line and the totals; ends with code 1 when anything was violated.
  */
 import { parseArgs } from 'node:util';
+import { startMlflow } from '../observers/servers/mlflow-ready.ts';
 import { Arena } from './random-schedules.ts';
 import { faultKinds, scheduleOf } from './schedule.ts';
 
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     schedules: { type: 'string', default: '1000000' },
     faults: { type: 'string' },
+    mlflow: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -33,7 +35,8 @@ const counts = new Map<string, number>();
 let schedules = 0;
 let violations = 0;
 let runs = 0;
-const arena = await Arena.open();
+const mlflow = values.mlflow ? await startMlflow() : null;
+const arena = await Arena.open(mlflow?.server);
 try {
   while (schedules < (most ?? 0) && performance.now() < end) {
     const schedule = scheduleOf((firstSeed ?? 0) + schedules, faults);
@@ -51,6 +54,7 @@ try {
   }
 } finally {
   await arena.close();
+  await mlflow?.stop();
 }
 print('');
 for (const kind of faultKinds) print(`${String(counts.get(kind) ?? 0).padStart(6)}  ${kind}`);

@@ -8,6 +8,7 @@ import { Notifier } from '../../observers/notifier.ts';
 import { conditionOf, kindsOf, waitsForOf } from '../../observers/notify-rules.ts';
 import type { NotifySettings, Target } from '../../observers/notify-settings.ts';
 import { MailServer } from '../support/mail-server.ts';
+import { observedRun } from '../support/observed-run.ts';
 
 const common = (seq: number) => ({
   ...{ id: `3f0a-execution/${seq}`, run: 'my-run', life: 'execution', seq, at: '2026-01-01T00:00:00.000Z' },
@@ -67,13 +68,7 @@ async function told(target: Target, env: NodeJS.ProcessEnv, events: readonly Obs
     onTold: (seq: number) => seqs.push(seq),
     onRefused: ({ seq }: ObservedEvent, why: string) => refused.push([seq, why]),
   };
-  const run = {
-    run: 'my-run',
-    project: 'vision',
-    trainer: 'yolo',
-    epochs: 3,
-    output: () => Promise.reject(new Error('nobody asks')),
-  };
+  const run = observedRun('my-run', { project: 'vision', trainer: 'yolo' });
   const error = await notifier.tell(events, run, delivery).catch((thrown: Error) => thrown.message);
   return { seqs, refused, error };
 }
@@ -255,7 +250,7 @@ describe('e-mail', () => {
   it('names no server that is replaced by what is none', async () => {
     const notifier = new Notifier('here', { email }, { rules: all }, { M: 'smtp:/me:hidden@' });
     const delivery = { signal: new AbortController().signal, onTold: () => undefined, onRefused: () => undefined };
-    const run = { run: 'my-run', project: 'p', trainer: 't', epochs: 3, output: () => Promise.reject(new Error()) };
+    const run = observedRun('my-run');
     const error = await notifier.tell([ended(1)], run, delivery).catch((thrown: unknown) => thrown);
     expect(inspect(error)).toMatch(/what is at env:M is no address of a mail server/);
     expect(inspect(error)).not.toContain('hidden');

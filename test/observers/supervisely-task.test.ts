@@ -6,6 +6,7 @@ import { SuperviselyTask, superviselyTask } from '../../observers/supervisely-ta
 import { openStore } from '../../stores/open-store.ts';
 import { Observers } from '../../worker/observers.ts';
 import { TeamFilesStandIn } from '../stores/servers/team-files-stand-in.ts';
+import { observedRun } from '../support/observed-run.ts';
 
 const token = 'not-a-token-of-anybody';
 const task = 77;
@@ -41,13 +42,7 @@ const ended = (outcome: Outcome, seq = 5, store = '/store'): ObservedEvent => ({
 async function told(...events: ObservedEvent[]) {
   const observer = new SuperviselyTask(superviselyTask(process.env) ?? 0, false, (line) => logged.push(line));
   const [seqs, refused, logged]: [number[], string[], string[]] = [[], [], []];
-  const run = {
-    run: 'my-run',
-    project: 'p',
-    trainer: 'digits',
-    epochs: 10,
-    output: () => Promise.reject(new Error('the store is not asked')),
-  };
+  const run = observedRun('my-run', { trainer: 'digits', epochs: 10 });
   await observer.tell(events, run, {
     signal: new AbortController().signal,
     onTold: (seq) => seqs.push(seq),
@@ -129,7 +124,9 @@ it('does not try for ever to tell a task that is not there; a server that is awa
 });
 
 it('is an observer of a worker that is a task, and of no other', () => {
-  const names = (env: NodeJS.ProcessEnv) => new Observers(null, null, [], env).all.map(({ name }) => name);
+  const ofStores = (stores: string[] | null, env: NodeJS.ProcessEnv) =>
+    new Observers({ webhook: null, notify: null, trackers: [], stores, env }).of({}).map(({ name }) => name);
+  const names = (env: NodeJS.ProcessEnv) => ofStores([], env);
   expect(names(process.env)).toEqual(['events-file', 'supervisely-task']);
   for (const change of [{ TASK_ID: '' }, { TASK_ID: 'build-7' }, { API_TOKEN: '' }, { SERVER_ADDRESS: '' }])
     expect(names({ ...process.env, ...change })).toEqual(['events-file']);
@@ -138,8 +135,6 @@ it('is an observer of a worker that is a task, and of no other', () => {
   for (const change of [{ AGENT_TOKEN: 'x' }, { AGENT_ID: '3' }, { TASK_ID: 'x', SUPERVISELY_TASK_ID: '7' }])
     expect(names({ ...process.env, SLY_APP_DATA_DIR: '', ...change })).toEqual(['events-file', 'supervisely-task']);
   // Experiments are written by whoever may write in Team Files: the task, or an observer of their own.
-  const ofStores = (stores: string[] | null, env: NodeJS.ProcessEnv) =>
-    new Observers(null, null, stores, env).all.map(({ name }) => name);
   const noTask = { ...process.env, TASK_ID: '' };
   expect(ofStores(['/store', 'teamfiles:/x'], noTask)).toEqual(['events-file', 'supervisely-experiment']);
   expect(ofStores(['/store', 'teamfiles:/x'], process.env)).toEqual(['events-file', 'supervisely-task']);

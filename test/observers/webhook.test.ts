@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ObservedEvent } from '../../contracts/observed-events.ts';
 import { signature, Webhook } from '../../observers/webhook.ts';
 import { readWebhook } from '../../observers/webhook-settings.ts';
+import { observedRun } from '../support/observed-run.ts';
 
 const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
@@ -79,13 +80,7 @@ async function told(statuses: readonly number[]) {
     onTold: (seq: number) => seqs.push(seq),
     onRefused: ({ seq }: ObservedEvent) => refused.push(seq),
   };
-  const run = {
-    run: 'r',
-    project: 'p',
-    trainer: 't',
-    epochs: 3,
-    output: () => Promise.reject(new Error('nobody asks')),
-  };
+  const run = observedRun('r');
   const error = await webhook.tell([1, 2, 3].map(event), run, delivery).catch((thrown: Error) => thrown.message);
   return { seqs, refused, error, left: answers.length };
 }
@@ -110,13 +105,7 @@ describe('an answer', () => {
   it('that cannot be had tells nothing of the address', async () => {
     const webhook = new Webhook({ address: 'http://127.0.0.1:1/?token=hidden', key: Buffer.alloc(24), kinds: [] });
     const delivery = { signal: new AbortController().signal, onTold: () => undefined, onRefused: () => undefined };
-    const run = {
-      run: 'r',
-      project: 'p',
-      trainer: 't',
-      epochs: 3,
-      output: () => Promise.reject(new Error('nobody asks')),
-    };
+    const run = observedRun('r');
     await expect(webhook.tell([event(1)], run, delivery)).rejects.toThrow(/^the webhook cannot be reached(: \w+)?$/);
   });
 });

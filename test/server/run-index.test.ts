@@ -11,6 +11,8 @@ import type { RunSummary } from '../../contracts/run-summary.ts';
 import { IndexDatabase, type IndexQuestion } from '../../server/run-index/index-database.ts';
 import { detailsOf } from '../../server/run-index/indexed-run.ts';
 import { KnownDetails } from '../../server/run-index/known-details.ts';
+import { RunIndex } from '../../server/run-index/run-index.ts';
+import type { Backend } from '../../server/temporal-link.ts';
 
 let index: IndexDatabase;
 beforeEach(() => {
@@ -188,4 +190,44 @@ it('what runs said is remembered, whatever else is in the file', async () => {
   await writeFile(file, (await readFile(file, 'utf8')).repeat(400));
   expect(await known.read()).toEqual(read);
   expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(2);
+  // Runs that ended one by one are no lines of the past.
+  await writeFile(file, '');
+  for (let at = 0; at < 3; at++) await known.add([{ run: `r${at}`, version: '1', details: details('x') }]);
+  const grown = (await readFile(file, 'utf8')).replace(/"run":"r(\d)"/g, '"run":"r$1-0"');
+  const many = Array.from({ length: 400 }, (_, at) => grown.replaceAll('-0"', `-${at}"`)).join('');
+  await writeFile(file, many);
+  expect((await known.read()).size).toBe(1_200);
+  expect(await readFile(file, 'utf8')).toBe(many);
+});
+
+it('shows the newest life of a run, also where an earlier one is on a later page, and asks the others when one cannot be taken', async () => {
+  const second = (at: number) => ({ seconds: at, nanos: 0 });
+  const execution = (run: string, from: number, to: number) => ({
+    ...{ execution: { workflowId: run }, startTime: second(from), closeTime: second(to), status: 2 },
+  });
+  const pages = [[execution('a', 30, 40)], [execution('b', 10, 20), execution('a', 1, 9)]];
+  const listWorkflowExecutions = async ({ query, nextPageToken }: { query: string; nextPageToken?: Buffer }) => {
+    if (!query.includes("!= 'ContinuedAsNew'")) return { executions: [] };
+    const at = nextPageToken === undefined ? 0 : 1;
+    return { executions: pages[at], ...(at === 0 ? { nextPageToken: Buffer.from('1') } : {}) };
+  };
+  const asked: string[] = [];
+  const view = async (run: string) => {
+    asked.push(run);
+    if (run === 'a') return {} as RunView;
+    return made(run, { lr: 0.1 }).view;
+  };
+  const client = { options: { namespace: 'n' }, connection: { workflowService: { listWorkflowExecutions } } };
+  const calls = { client, within: (_seconds: number, _run: string | null, call: () => unknown) => call() };
+  const backend = { calls, training: { view } } as unknown as Backend;
+  const runs = new RunIndex(join(await mkdtemp(join(tmpdir(), 'run-index-')), 'index.jsonl'));
+  const question = { terms: [], order: null, limit: 10, offset: 0 };
+  const { runs: found } = await runs.page(backend, question);
+  expect(found.map(({ run, closedAt }) => [run, closedAt])).toEqual([
+    ['a', '1970-01-01T00:00:40.000Z'],
+    ['b', '1970-01-01T00:00:20.000Z'],
+  ]);
+  await expect.poll(async () => (await runs.page(backend, question)).pending, { timeout: 10_000 }).toBe(1);
+  expect(asked.sort()).toEqual(['a', 'b']);
+  runs.close();
 });

@@ -70,6 +70,7 @@ export class TestHost {
       metricsAddress: null,
       webhook: null,
       notify: null,
+      trackers: [],
       ...options.settings,
     };
     const { interceptors = {}, conversion, metrics } = options;

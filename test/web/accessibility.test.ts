@@ -65,6 +65,7 @@ const pages: Record<string, (page: Page) => Promise<unknown>> = {
   '/runs/live?tab=files': (page) => page.getByText('metrics.jsonl').first().waitFor(),
   '/runs/live?tab=configuration': (page) => page.getByLabel('Configuration as YAML').waitFor(),
   '/runs/done': (page) => page.getByTestId('outcome').waitFor(),
+  '/runs/done?tab=pages': (page) => page.getByRole('region', { name: /Which digit.*matrix/ }).waitFor(),
   '/runs/done?tab=receipt': (page) => page.getByTestId('receipt').waitFor(),
   '/runs/looked?tab=data': openReport,
   '/runs/draft': (page) => page.getByText('Draft: not started yet').waitFor(),

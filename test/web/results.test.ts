@@ -66,6 +66,49 @@ it(
 );
 
 it(
+  "shows a trainer's own pages, by epoch, and nothing of what they contain acts",
+  async () => {
+    const { view } = await stage.details('compare-a');
+    const output = view?.receipt?.outputFolder ?? '';
+    expect(view?.receipt?.files.map(({ path }) => path)).toEqual(expect.arrayContaining(['pages.json', 'pages.jsonl']));
+    const page = await stage.page();
+    await page.goto('/runs/compare-a');
+    await page.getByRole('tab', { name: 'Pages' }).click();
+    const misread = page.locator('[data-widget=misread]');
+    await misread
+      .getByRole('paragraph')
+      .filter({ hasText: /^epoch 3$/ })
+      .waitFor();
+    await expect.poll(() => page.evaluate("document.querySelector('[data-widget=misread] img').naturalWidth")).toBe(8);
+    await misread.getByRole('slider').press('Home');
+    await misread
+      .getByRole('paragraph')
+      .filter({ hasText: /^epoch 1$/ })
+      .waitFor();
+    await page.getByText(/% of 360 are right/).waitFor();
+
+    // Every widget with the most hostile value that the SDK passes on, and one of a newer SDK.
+    const shown = JSON.parse(await readFile(new URL('../contracts/pages.json', import.meta.url), 'utf8'));
+    shown.layout.children.push({ kind: 'volume', id: 'v', title: 'Voxels' });
+    await writeFile(join(output, 'pages.json'), JSON.stringify(shown.layout));
+    const rows = shown.rows.map(({ shows, file: _, ...row }: Record<string, unknown>) => ({ ...row, value: shows }));
+    await writeFile(join(output, 'pages.jsonl'), rows.map((row: unknown) => `${JSON.stringify(row)}\n`).join(''));
+    await page.reload();
+    await page.getByText('cannot show the widget “volume”').waitFor();
+    await page.getByText('<script>alert(1)</script>').waitFor();
+    await page.locator('[data-widget=html] iframe').scrollIntoViewIfNeeded();
+    await page.frameLocator('[data-widget=html] iframe').getByText(/yyy/).waitFor();
+    expect(await page.getByText('This value cannot be shown').count()).toBe(0);
+    expect(new URL(page.url()).pathname).toBe('/runs/compare-a');
+    await page.close();
+    // The frame says what it was refused, and images that the fixture names are nowhere.
+    const said = /Blocked script execution|Content Security Policy|file\?path=pages/;
+    expect((await stage.closePages()).filter((error) => !said.test(error))).toEqual([]);
+  },
+  8 * minutes,
+);
+
+it(
   'tells what happened, also what the run does not remember, and downloads a checkpoint that has the sha256 that is shown',
   async () => {
     const run = await stage.train({ run: 'to-download', trainer: 'digits', epochs: 2 });

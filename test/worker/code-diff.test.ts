@@ -154,6 +154,14 @@ it.each([
   ['notes.txt', `${'c'.repeat(30)}${'A1'.repeat(17)}`],
   ['aws.ini', 'id = AKIAIOSFODNN7EXAMPLE'],
   ['store.py', 'open("s3://user:word@host/bucket")'],
+  ['log.py', 'os.environ["WANDB_API_KEY"] = "0123456789abcdef0123456789abcdef01234567"'],
+  ['log.py', 'wandb.login(key="0123456789abcdef0123456789abcdef01234567")'],
+  ['log.py', 'key = os.getenv("API_KEY", "abcdef0123456789")'],
+  ['store.py', 'at = "AccountName=a;AccountKey=Zm9vYmFyMTIzNDU2Nzg5MA==;EndpointSuffix=b"'],
+  ['store.py', 'password = "correct horse (battery)"'],
+  ['settings.yaml', 'password: Tr0ub4dor&3'],
+  ['settings.ini', 'db_password = correcthorse  # mine'],
+  ['hf_token', 'one word'],
   ['latin.txt', Buffer.from('caf\xe9\ntoken = "0123456789abcdef"\n', 'latin1')],
 ])('withholds what may be a secret: %s with %s', async (path, content) => {
   await write({ 'trainers/mine.py': 'print()\n', [path]: 'one\n' });
@@ -169,7 +177,7 @@ it.each([
 });
 
 it('does not take everyday code for secrets', async () => {
-  await write({ 'trainers/mine.py': '\n' });
+  await write({ 'trainers/mine.py': '\n', 'trainers/mine.yaml': '\n', 'hf_tokenizer.py': '\n' });
   commit();
   const code = [
     'tokens = tokenizer.encode(text, max_length=512)',
@@ -179,8 +187,16 @@ it('does not take everyday code for secrets', async () => {
     'password = getpass()',
     'url = "https://example.org:8080/a@b"',
     'learning_rate = 0.003',
+    'columns = ["token", "attention_mask"]',
+    'if token == "<eos>" or key == "weights":',
+    'os.environ["TOKENIZERS_PARALLELISM"] = "false"',
+    'secret = os.environ["MY_SECRET"]',
   ];
-  await write({ 'trainers/mine.py': `${code.join('\n')}\n` });
+  await write({
+    'trainers/mine.py': `${code.join('\n')}\n`,
+    'hf_tokenizer.py': 'pass\n',
+    'trainers/mine.yaml': 'tokenizer: bert-base\npad_token: "<pad>"\nmax_token: 512\ntoken: $TOKEN\nsecret: null\n',
+  });
   expect((await findCode(program(), null)).told.code?.diff).toMatchObject({ withheld: 0 });
 });
 

@@ -1,7 +1,7 @@
 /** Where the time of a run goes, by cause, from change to change. */
 import { describe, expect, it } from 'vitest';
 import { goodputOf, timeCauses } from '../../contracts/run-time.ts';
-import { withEpochParts } from '../../workflows/epoch-parts.ts';
+import { withEpochParts, withLostEpochs } from '../../workflows/epoch-parts.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
 import type { PlainChange } from '../../workflows/run-measures.ts';
 import { RunClock } from '../../workflows/run-time.ts';
@@ -79,6 +79,19 @@ describe('a session that is opened', () => {
     expect(found.time()).toEqual({ queue: 7, setUp: 3, training: 38 });
   });
 
+  it('of a host that was lost trained nothing that counts while it was silent, unless it is found again', () => {
+    const plan = { config: { deadlines: { heartbeatSeconds: 15 } } } as RunContext['plan'];
+    const lost = () =>
+      trains()
+        .goes(30, 'training.epoch')
+        .goes(37, 'training.acquiring', { plan, restarts: [hostLost] });
+    expect(lost().time()).toEqual({ queue: 7, setUp: 3, training: 10, restarts: 15 });
+    const another = lost().goes(47, 'training.epoch', opened('b', 45));
+    expect(another.time()).toEqual({ queue: 15, setUp: 3, training: 10, restarts: 17 });
+    const found = lost().goes(47, 'training.epoch', { ...opened('a', 9), restarts: [] });
+    expect(found.time()).toEqual({ queue: 7, setUp: 3, training: 35 });
+  });
+
   it('that came to nothing was a restart where it failed, and else a wait', () => {
     const failed = begun().goes(12, 'training.recovering', { restarts: [hostLost] });
     expect(failed.time(13)).toEqual({ restarts: 11 });
@@ -93,9 +106,13 @@ it('what is told of validation and saving is not training; what is not told is u
   ];
   const none = { validation: 0, saving: 0 };
   const parts = withEpochParts(none, epochs as never);
-  expect(parts).toEqual({ validation: 4, saving: 2 });
+  expect(parts).toEqual({ validation: 4, saving: 2, epochs: 2 });
   const told = trains().goes(32, 'training.epoch', { inEpochs: parts });
   expect(told.time(33)).toEqual({ queue: 7, setUp: 3, training: 15, validation: 4, saving: 2 });
+  // Validating an epoch that is trained again was for nothing, too.
+  const back = trains().goes(32, 'training.epoch', { inEpochs: withLostEpochs(parts, 1) });
+  expect(back.time()).toEqual({ queue: 7, setUp: 3, training: 14, validation: 2, saving: 2, repeated: 2 });
+  expect(withLostEpochs(parts, -1)).toBe(parts);
   expect(withEpochParts(none, [{ validationSeconds: 3 }] as never)).toBeNull();
   expect(withEpochParts(null, epochs as never)).toBeNull();
   expect(withEpochParts(undefined, epochs as never)).toBeUndefined();
@@ -128,9 +145,10 @@ it('no second is lost, nor counted twice, and what an older version has carried 
   expect(time).toMatchObject({ training: 28, wrapUp: 12 });
   // Without the seven seconds in the queue.
   expect(time && goodputOf(time)).toBeCloseTo(28 / 43);
-  const carriedOn = new RunClock(second(52));
+  // Between two workflow runs a moment passes.
+  const carriedOn = new RunClock(second(51));
   carriedOn.carryOn(story.clock.carried);
-  expect(carriedOn.timeOf(story.context, 'uploading.cleaningUp', second(52)).time).toMatchObject({ wrapUp: 10 });
+  expect(carriedOn.timeOf(story.context, 'uploading.cleaningUp', second(52)).time).toEqual(time);
   carriedOn.carryOn(undefined);
   expect(carriedOn.timeOf(story.context, 'uploading.cleaningUp', second(52))).toEqual({});
   expect(carriedOn.wastedBy(story.context)).toEqual({});

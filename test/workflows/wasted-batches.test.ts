@@ -35,6 +35,15 @@ it('counts the first epoch with the length that its trainer told', () => {
   expect(again({ ...begun, ...adoptFailure(begun, { ...over, batchesPerEpoch: 40 }) })).toBe(50);
 });
 
+it('validating an epoch is lost with it', () => {
+  const inEpochs = { validation: 8, saving: 0, epochs: 2 };
+  const trained: RunContext = { ...begun, inEpochs, position: { epoch: 2, batch: 5 } };
+  const next = { ...session('second'), resumedFrom: { checkpoint: 'c', epoch: 1, batch: 30 } };
+  expect(adoptSession(trained, { session: next, report }).inEpochs).toEqual({ ...inEpochs, lost: 1 });
+  const on = { ...next, resumedFrom: { ...next.resumedFrom, epoch: 2, batch: 0 } };
+  expect(adoptSession(trained, { session: on, report }).inEpochs).toEqual(inEpochs);
+});
+
 it('prefers the length of an epoch that was reported', () => {
   const known = { ...begun, batchesPerEpoch: 30 };
   expect(again({ ...known, ...adoptFailure(known, { ...over, batchesPerEpoch: 40 }) })).toBe(40);

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import epochal
+from epochal import ui
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,9 @@ class Parameters(epochal.Parameters):
     )
 
 
+confusion = ui.ConfusionMatrix("Which digit was taken for which", classes=list("0123456789"), id="confusion")
+misread = ui.ImageGrid("Misread with the most certainty", id="misread")
+
 trainer = epochal.Trainer(
     name="digits",
     title="Handwritten digits",
@@ -55,6 +59,9 @@ trainer = epochal.Trainer(
     best=("val_accuracy", "max"),
     packages=["numpy", "scikit-learn"],
     default_epochs=20,
+    layout=ui.Container(
+        [ui.Text("What the network makes of the validation images after each epoch."), misread, confusion]
+    ),
 )
 
 
@@ -84,6 +91,7 @@ def train(app: epochal.Application) -> None:
     train_loss, val_loss, val_accuracy = map(app.average, ("train_loss", "val_loss", "val_accuracy"))
 
     for _epoch in app.epochs():
+        read: list[np.ndarray] = []
         for chosen in app.batches(app.shuffled_batches(len(images), parameters.batch_size)):
             train_loss.add(train_batch(model, images[chosen], digits[chosen]), len(chosen))
             app.log({"train_loss": train_loss.value})
@@ -93,13 +101,26 @@ def train(app: epochal.Application) -> None:
             chunk = slice(start, start + VALIDATION_BATCH)
             wanted = val_digits[chunk]
             probabilities = model.predict_proba(val_images[chunk])
+            read.append(probabilities)
             of_wanted = np.clip(probabilities[np.arange(len(wanted)), wanted], 1e-10, 1)
             val_loss.add(-np.log(of_wanted).mean(), len(wanted))
             val_accuracy.add((probabilities.argmax(axis=1) == wanted).mean(), len(wanted))
             app.log({"val_loss": val_loss.value, "val_accuracy": val_accuracy.value})
             wait(parameters.batch_delay_seconds)
 
+        show(np.concatenate(read), val_images, val_digits)
         app.end_epoch({"train_loss": train_loss.value, "val_loss": val_loss.value, "val_accuracy": val_accuracy.value})
+
+
+def show(probabilities: np.ndarray, images: np.ndarray, digits: np.ndarray) -> None:
+    """On the trainer's pages: which digits are confused, and the worst of it."""
+    predicted, certainty = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    confusion.show(wanted=digits, predicted=predicted)
+    wrong = (predicted != digits).nonzero()[0]
+    misread.show(
+        ui.MarkedImage(images[i].reshape(8, 8), f"{digits[i]} read as {predicted[i]}, {certainty[i]:.0%} certain")
+        for i in sorted(wrong, key=lambda i: -certainty[i])[:12]
+    )
 
 
 def wait(seconds: float) -> None:

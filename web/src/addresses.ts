@@ -27,6 +27,7 @@ export const newRunSearchSchema = z.object({
 
 export const runTabs = [
   'overview',
+  'pages',
   'curves',
   'checkpoints',
   'log',

@@ -35,10 +35,22 @@ export async function gcsProgram(): Promise<ServerProgram> {
 
 /** Supervisely's own SDK, with the Python that has it. */
 export async function superviselyProgram(): Promise<ServerProgram> {
-  const version = '6.74.51';
-  const made = await inCache(`supervisely-${version}`, '', async (folder) => {
+  const made = await pythonProgram('supervisely', '6.74.51');
+  return started(made, (path) => ({ command: join(path, 'bin', 'python'), args: [] }));
+}
+
+/** MLflow's server, which asks for a user and a password: as `mlflow server` starts it, without the two processes beside it, which import as much. */
+export async function mlflowProgram(): Promise<ServerProgram> {
+  const made = await pythonProgram('mlflow', '3.17.2', '[auth]', 'mlflow.server.auth, mlflow.server.fastapi_app');
+  const args = ['-m', 'uvicorn', '--factory', 'mlflow.server.auth:create_app'];
+  return started(made, (path) => ({ command: join(path, 'bin', 'python'), args }));
+}
+
+/** A Python with a package, which it can import. */
+const pythonProgram = (name: string, version: string, extra = '', imported = name) =>
+  inCache(`${name}-${version}`, '', async (folder) => {
     const python = join(folder, 'bin', 'python');
-    const what = [`supervisely==${version}`];
+    const what = [`${name}${extra}==${version}`];
     const failure = await failureOf('python3', ['-m', 'venv', folder]);
     if (failure !== null) return failure;
     // Many times as fast, where it is there.
@@ -46,10 +58,8 @@ export async function superviselyProgram(): Promise<ServerProgram> {
     const byPip = () => failureOf(python, ['-m', 'pip', 'install', '--quiet', ...what]);
     const notInstalled = byUv === null ? null : await byPip();
     // Imported once, it is compiled: else its first test would wait for that.
-    return notInstalled ?? failureOf(python, ['-c', 'import supervisely']);
+    return notInstalled ?? failureOf(python, ['-c', `import ${imported}`]);
   });
-  return started(made, (path) => ({ command: join(path, 'bin', 'python'), args: [] }));
-}
 
 type Made = { path: string } | { missing: string };
 
@@ -98,7 +108,8 @@ async function failureOf(command: string, args: string[], env: NodeJS.ProcessEnv
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const program of [await azureProgram(), await s3Program(), await gcsProgram(), await superviselyProgram()]) {
+  const programs = [await azureProgram(), await s3Program(), await gcsProgram()];
+  for (const program of [...programs, await superviselyProgram(), await mlflowProgram()]) {
     process.stdout.write(`${'missing' in program ? program.missing : [program.command, ...program.args].join(' ')}\n`);
     if ('missing' in program) process.exitCode = 1;
   }

@@ -11,6 +11,7 @@ import { SuperviselyTask } from '../../../observers/supervisely-task.ts';
 import { openFolder, openStore } from '../../../stores/open-store.ts';
 import { SuperviselyProjects } from '../../../worker/supervisely/projects.ts';
 import { inProcess } from '../../support/command-line.ts';
+import { observedRun } from '../../support/observed-run.ts';
 import { addProject, exampleProject } from '../../worker/supervisely/example-project.ts';
 import { landRun } from '../landed-run.ts';
 import { FaultProxy, type Seen } from './fault-proxy.ts';
@@ -251,13 +252,7 @@ describe.skipIf(server.sdk === null)('the SDK of Supervisely', () => {
         const receipt = { trainer: 'yolov8', best: { metric: 'map', value: 0.5, epoch: 1 } };
         await landRun(store, 'p/my-run', { files, checkpoints, receipt });
         const folder = 'experiments/p/my-run';
-        const run = {
-          run: 'my-run',
-          project: 'p',
-          trainer: 'yolov8',
-          epochs: 3,
-          output: async () => ({ store, folder }),
-        };
+        const run = observedRun('my-run', { trainer: 'yolov8', output: async () => ({ store, folder }) });
         const refused: string[] = [];
         const tell = (id: string) =>
           new SuperviselyTask(77, true).tell(

@@ -52,6 +52,7 @@ def test_the_manifest(script: Path) -> None:
     manifest = json.loads(_run(script, "describe"))
     assert set(manifest) == {
         "protocol", "name", "title", "description", "parameters", "datasets", "metrics", "best", "canShrinkBatch",
+        *(["layout"] if script == DIGITS else []),
     }  # fmt: skip
     assert manifest["protocol"] == 1
     assert manifest["best"]["metric"] in {metric["name"] for metric in manifest["metrics"]}

@@ -19,6 +19,7 @@ from epochal import stdout_guard
 
 stdout_guard.install()
 
+from epochal import ui  # noqa: E402
 from epochal.application import Application  # noqa: E402  (the guard has to come first)
 from epochal.arrays import load_arrays, save_arrays  # noqa: E402
 from epochal.averages import Average  # noqa: E402
@@ -50,5 +51,6 @@ __all__ = [
     "main",
     "parameter",
     "save_arrays",
+    "ui",
     "weights_problem",
 ]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from epochal import devices, random_state, training_loop
 from epochal.averages import Average
-from epochal.checkpoints import CheckpointFolder
+from epochal.checkpoints import CheckpointFolder, Position
 from epochal.contracts import PROTOCOL
 from epochal.control import Control
 from epochal.data_report import DataReport
@@ -29,6 +29,8 @@ from epochal.shuffled_batches import ShuffledBatches
 from epochal.shutdown import Shutdown
 from epochal.trainer import Trainer
 from epochal.training import Training
+from epochal.ui.layout import Container
+from epochal.ui.pages import begin_pages
 
 Batch = TypeVar("Batch")
 
@@ -48,12 +50,17 @@ class Application:
     _current: Application | None = None
 
     def __init__(
-        self, trainer: Trainer | None = None, *, session: Session | None = None, peers: Peers | None = None
+        self,
+        trainer: Trainer | None = None,
+        *,
+        session: Session | None = None,
+        peers: Peers | None = None,
+        layout: Container | None = None,
     ) -> None:
         """Connect to the worker, take the run folder's lock, and find out where to go on.
 
         `session` is given by `epochal.main()` for a run by hand, which needs no worker; `peers` are the other
-        processes that it started for this training.
+        processes that it started for this training. `layout`: its pages, where no trainer declares them.
         """
         if Application._current is not None:
             raise RuntimeError("there is one Application in a process, and it exists already")
@@ -85,6 +92,9 @@ class Application:
         best = trainer.best if trainer else None
         self._in_progress = Training(self._session, self._control, self._sink, checkpoints, best, self.ranks)
         self._shutdown.ends(self._in_progress)
+        layout = layout or (trainer.layout if trainer else None)
+        if layout:
+            begin_pages(self._session.folder, layout, self._place, self.note, self.ranks.rank)
         self.training.progress.phase("setUp", self.training.epoch)
         #: What the run was configured with, as the trainer's own model (a dictionary without one).
         self.parameters: Any = self._session.parameters
@@ -320,6 +330,9 @@ class Application:
     def handle_signals(self) -> None:
         """Take SIGTERM and SIGINT as stops again, after a framework took them."""
         self._shutdown.handle_signals()
+
+    def _place(self) -> tuple[int, Position]:
+        return self.training.place.epoch, self.training.position
 
     def _open_run_folder(self) -> CheckpointFolder | NoCheckpoints:
         if self.ranks.rank:

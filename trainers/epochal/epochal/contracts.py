@@ -302,6 +302,7 @@ class TrainerManifest(_Model):
     metrics: list[TrainerManifestMetric]
     best: TrainerManifestBest
     can_shrink_batch: bool
+    layout: dict[str, Any] | None = None
 
 
 class TrainerCheckProblem(_Model):

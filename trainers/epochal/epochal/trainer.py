@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from epochal.contracts import PROTOCOL
 from epochal.errors import DataError, SetUpError
 from epochal.parameters import Parameters, as_json, parameter_problems
+from epochal.ui.layout import Container
 
 if TYPE_CHECKING:
     from epochal.application import Application
@@ -95,6 +96,8 @@ class Trainer:
     default_epochs: int = 10
     #: How many processes train together with these parameters; each calls the training function.
     processes: Callable[[Any], int] = field(default=lambda _parameters: 1)
+    #: What people see of a run beside its curves: `docs/trainer-pages.md`.
+    layout: Container | None = None
 
     def __post_init__(self) -> None:
         self._check_data: CheckData | None = None
@@ -112,6 +115,8 @@ class Trainer:
                     raise TypeError(f"{name} of {self.name} has {one!r}: it must be a list of epochal.{example}, …")
         if self.best[0] not in {metric.name for metric in self.metrics}:
             raise TypeError(f"best names {self.best[0]}, which is none of the metrics of {self.name}")
+        if self.layout is not None and not isinstance(self.layout, Container):
+            raise TypeError(f"layout of {self.name} is {self.layout!r}: it must be an epochal.ui.Container([…])")
 
     def check_data(self, function: CheckData) -> CheckData:
         """Decorator: `function(data, parameters)` yields a `Problem` for whatever is wrong with the data set.
@@ -148,6 +153,7 @@ class Trainer:
             ],
             "best": {"metric": self.best[0], "mode": self.best[1]},
             "canShrinkBatch": self.can_shrink_batch,
+            **({"layout": self.layout.described()} if self.layout else {}),
         }
 
     def parse(self, parameters: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ import { CallError, call, isAway, messageOf } from '../api/call.ts';
 import { type LiveRun, useLiveRun } from '../api/live-run.ts';
 import { runQuery } from '../api/queries.ts';
 import { chunk } from '../chunk.ts';
+import { useRunPages } from '../pages/run-pages.ts';
 import { waitingOf } from '../runs/progress-text.ts';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { PageLoading } from '../shell/shell.tsx';
@@ -21,6 +22,9 @@ const runRoute = getRouteApi('/runs/$run');
 
 const CurvesPanel = lazy(() =>
   chunk(() => import('../curves/run-curves.tsx')).then((module) => ({ default: module.RunCurves })),
+);
+const PagesPanel = lazy(() =>
+  chunk(() => import('../pages/pages-panel.tsx')).then((module) => ({ default: module.PagesPanel })),
 );
 const CheckpointsPanel = lazy(() =>
   chunk(() => import('./checkpoints-panel.tsx')).then((module) => ({ default: module.CheckpointsPanel })),
@@ -39,6 +43,7 @@ const ConfigurationPanel = lazy(() =>
 
 const tabNames: Readonly<Record<RunTab, string>> = {
   overview: 'Overview',
+  pages: 'Pages',
   curves: 'Curves',
   checkpoints: 'Checkpoints',
   log: 'Log',
@@ -121,9 +126,11 @@ function LoadedRun({ details, live }: { details: RunDetails; live: LiveRun }) {
     view.position.epoch > 0 ||
     view.checkpoints.length > 0 ||
     Boolean(view.receipt?.files.length);
+  const pages = useRunPages(details, hasRun, tab === 'pages');
   const data = view?.config.data;
   const tabs = (Object.keys(tabNames) as RunTab[]).filter(
-    (name) => (name !== 'receipt' || view?.receipt) && (name !== 'data' || data !== undefined),
+    (name) =>
+      (name !== 'pages' || pages) && (name !== 'receipt' || view?.receipt) && (name !== 'data' || data !== undefined),
   );
   return (
     <Stack>
@@ -155,6 +162,11 @@ function LoadedRun({ details, live }: { details: RunDetails; live: LiveRun }) {
           <Tabs.Panel value="overview">
             <Overview details={details} progress={progress} trace={trace} />
           </Tabs.Panel>
+          {pages && (
+            <Tabs.Panel value="pages">
+              <PagesPanel run={summary.run} pages={pages} />
+            </Tabs.Panel>
+          )}
           <Tabs.Panel value="curves">
             <CurvesPanel details={details} trace={trace} />
           </Tabs.Panel>

@@ -43,6 +43,7 @@ export function CheckLine({ problems, onGo }: { problems: Problems; onGo: (step:
           <IconCircleCheck size={18} color="var(--mantine-color-teal-6)" aria-hidden />
           <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
             Valid. Results go to {check.outputFolder}
+            {check.notes.map((note) => ` Note: ${note}.`)}
           </Text>
         </Group>
       )}

@@ -4,6 +4,7 @@ import { healthQuery } from '../api/queries.ts';
 import { counted } from '../formatting.ts';
 import { PriorityField, type StepProps, TextField } from './config-fields.tsx';
 import { valueAt } from './plain-json.ts';
+import { TrackerField } from './tracker-field.tsx';
 
 export function StepWhere({ written, problems, pool, isDraft }: StepProps & { isDraft: boolean }) {
   const bound = { written, problems };
@@ -41,6 +42,7 @@ export function StepWhere({ written, problems, pool, isDraft }: StepProps & { is
           placeholder="the worker's default"
           description="An absolute path or address that every worker of the pool can reach"
         />
+        <TrackerField {...bound} />
       </section>
       <section aria-labelledby="pool-title">
         <Title order={2} size="h4" id="pool-title" mb="sm">

@@ -9,7 +9,7 @@ export const steps = [
   {
     name: 'where',
     label: 'Destination & resources',
-    fields: ['run', 'project', 'pool', 'priority', 'fairnessKey', 'store'],
+    fields: ['run', 'project', 'pool', 'priority', 'fairnessKey', 'store', 'trackers'],
   },
 ] as const;
 export type StepName = (typeof steps)[number]['name'];

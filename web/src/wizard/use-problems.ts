@@ -16,7 +16,7 @@ export interface Problems {
   /** Whether a worker has said what it thinks of it as it is now. */
   check:
     | { kind: 'none' | 'checking' }
-    | { kind: 'fine'; outputFolder: string }
+    | { kind: 'fine'; outputFolder: string; notes: readonly string[] }
     | { kind: 'refused' }
     | { kind: 'away'; why: string };
   /** What the data set holds, where a worker has read it. */
@@ -60,7 +60,7 @@ export function useProblems(
       : error
         ? { kind: 'away', why: messageOf(error) }
         : data?.ok
-          ? { kind: 'fine', outputFolder: data.outputFolder }
+          ? { kind: 'fine', outputFolder: data.outputFolder, notes: data.notes ?? [] }
           : { kind: 'checking' };
   return {
     all,
