@@ -17,6 +17,7 @@ import { readWebhook, type WebhookSettings } from '../observers/webhook-settings
 import { addressProblem, isFolderAddress, openStore } from '../stores/open-store.ts';
 import { folderOf } from './allowed-paths.ts';
 import { readTrainerVariables } from './program-environment.ts';
+import { spotClouds } from './spot/open-spot-source.ts';
 import { readTrackers } from './tracker-settings.ts';
 
 export interface WorkerSettings {
@@ -57,6 +58,8 @@ export interface WorkerSettings {
   notify: NotifySettings | null;
   /** Whom runs are told to that choose no tracker. */
   trackers: TrackerName[];
+  /** Who says that this machine is about to be taken away: a cloud, or an address; null: nobody is asked. */
+  spot: string | null;
 }
 
 const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
@@ -126,6 +129,15 @@ const environmentSchema = z.object({
   /** Read where Temporal's SDK is set up, which is before the settings are. */
   EPOCHAL_TEMPORAL_METRICS_ADDRESS: listenAddress.optional(),
   EPOCHAL_TRACKERS: z.string().default(''),
+  EPOCHAL_SPOT: z
+    .string()
+    .refine(
+      (text) => spotClouds.some((cloud) => cloud === text) || z.url({ protocol: /^https?$/ }).safeParse(text).success,
+      {
+        error: `must be ${spotClouds.join(', ')}, or an http: or https: address that tells`,
+      },
+    )
+    .optional(),
   EPOCHAL_NOTIFY: z.string().refine(isAbsolute, 'must be the absolute path of a file').optional(),
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
@@ -201,5 +213,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     webhook: readWebhook(values),
     notify: values.EPOCHAL_NOTIFY === undefined ? null : readNotify(values.EPOCHAL_NOTIFY, env),
     trackers: readTrackers(values.EPOCHAL_TRACKERS, env),
+    spot: values.EPOCHAL_SPOT ?? null,
   };
 }

@@ -71,6 +71,7 @@ export class TestHost {
       webhook: null,
       notify: null,
       trackers: [],
+      spot: null,
       ...options.settings,
     };
     const { interceptors = {}, conversion, metrics } = options;
