@@ -5,7 +5,7 @@ import { ClosingLineReporter } from './test/closing-line-reporter.ts';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Commands of their own: npm run test:faults, test:stores, test:trainers, test:web, test:containers and test:chart.
+    // Commands of their own: npm run test:faults, test:stores, test:trainers, test:web, test:containers, test:chart and test:kubernetes.
     exclude: [
       ...['test/faults/**', 'test/stores/servers/**', 'test/observers/servers/**', 'test/trainers/**', 'test/web/**'],
       ...['test/containers/**', 'test/charts/**', 'test/kubernetes/**'],

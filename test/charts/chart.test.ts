@@ -1,6 +1,6 @@
 /** The chart for six clusters: rendered by helm, and checked against the schemas of Kubernetes. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { homedir, platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,10 +8,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { cacheFolder } from '../../contracts/folders.ts';
 import { runProgram } from '../../worker/run-program.ts';
+import { helmProgram, makeHelm } from './helm.ts';
 
 const chart = fileURLToPath(new URL('../../charts/epochal', import.meta.url));
 const cache = join(cacheFolder({ env: process.env, platform: platform(), home: homedir() }), 'bin');
-const helmProgram = join(cache, 'helm-3.22.0', 'helm');
 const validator = join(cache, 'kubernetes-validate-1.37.0', 'bin', 'kubernetes-validate');
 /** The oldest that the chart supports is older than what the validator knows first. */
 const kubernetes = '1.34.0';
@@ -26,10 +26,7 @@ async function must(program: string, args: string[], env: NodeJS.ProcessEnv = {}
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'epochal-chart-'));
-  if (!existsSync(helmProgram)) {
-    await mkdir(join(cache, 'helm-3.22.0'), { recursive: true });
-    await must('go', ['install', 'helm.sh/helm/v3/cmd/helm@v3.22.0'], { GOBIN: join(cache, 'helm-3.22.0') });
-  }
+  await makeHelm();
   if (!existsSync(validator)) {
     const folder = join(cache, 'kubernetes-validate-1.37.0');
     await must('python3', ['-m', 'venv', folder]);
@@ -106,9 +103,28 @@ test('what is off is not there', async () => {
   for (const kind of ['NetworkPolicy', 'PodDisruptionBudget']) expect(left).not.toContain(kind);
 });
 
+test("the cloud's metadata is reached by agents that listen for a spot notice, and by no others", async () => {
+  const about = async (...args: string[]) => {
+    const all = await rendered(...args);
+    const [agent] = ofKind(all, 'StatefulSet');
+    const [policy] = ofKind(all, 'NetworkPolicy');
+    const spot = agent?.spec.template.spec.containers[0].env.filter(
+      (one: { name: string }) => one.name === 'EPOCHAL_SPOT',
+    );
+    const opened = policy?.spec.egress.filter((one: object) => JSON.stringify(one).includes('169.254.169.254/32'));
+    return { spot, opened };
+  };
+  expect(await about()).toEqual({ spot: [], opened: [] });
+  expect(await about('--set', 'agents.spot=ec2')).toEqual({
+    spot: [{ name: 'EPOCHAL_SPOT', value: 'ec2' }],
+    opened: [{ to: [{ ipBlock: { cidr: '169.254.169.254/32' } }], ports: [{ port: 80 }] }],
+  });
+});
+
 test.each([
   ['a value that nobody knows', 'agents.replica=3', 'replica'],
   ['a kind that there is not', 'agents.kind=Deployment', 'kind'],
+  ['a cloud that nobody knows', 'agents.spot=aws', 'spot'],
   ['an address without a port', 'temporal.address=temporal', 'address'],
   [
     'a time in which no trainer can checkpoint',

@@ -54,6 +54,9 @@ spec:
         {{- include "epochal.temporalEnv" . | nindent 8 }}
         # Without a store that others reach it is on the agent's own volume.
         - { name: EPOCHAL_STORE, value: {{ .Values.store | default (ternary "/store" "/data/store" (ne $agents.storeClaim "")) | quote }} }
+        {{- with $agents.spot }}
+        - { name: EPOCHAL_SPOT, value: {{ . | quote }} }
+        {{- end }}
         {{- if not $agents.gpus }}
         - { name: EPOCHAL_SLOTS, value: {{ $agents.slots | quote }} }
         {{- end }}
