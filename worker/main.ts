@@ -284,7 +284,7 @@ export async function runWorkerUntilSignal(command: WorkerCommand = {}): Promise
     const { asked, urged } = signals;
     spot?.start(({ why, seconds }) => signals.ask(why, seconds ?? undefined));
     // Who is started again on a machine that is about to go takes no runs.
-    if (await Promise.race([spot?.first, delay(spot ? spotAnswerMs : 0, null, { ref: false })])) return 0;
+    if (await spot?.firstWithin(spotAnswerMs)) return 0;
     const starting = startWorker({
       ...{ settings, log, counted, handsOver: true },
       ...(temporal ? { temporal } : {}),

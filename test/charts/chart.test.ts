@@ -68,6 +68,7 @@ test.each(files)('%s is linted, rendered and valid', async (values) => {
     const pod = spec.template.spec;
     expect(pod.securityContext, kind).toMatchObject({ runAsNonRoot: true, runAsUser: 10001 });
     expect(pod.automountServiceAccountToken, kind).toBe(false);
+    expect(pod.enableServiceLinks, kind).toBe(false);
     for (const container of pod.containers) {
       expect(container.securityContext, kind).toEqual({
         allowPrivilegeEscalation: false,

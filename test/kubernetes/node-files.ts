@@ -59,6 +59,7 @@ export const kubeletConfig = (folder: string, port: number) =>
     evictionHard: {
       ...{ 'memory.available': '50Mi', 'nodefs.available': '1%', 'nodefs.inodesFree': '1%', 'imagefs.available': '1%' },
     },
+    ...{ podLogsDir: join(folder, 'pod-logs'), volumePluginDir: join(folder, 'volume-plugins') },
     // Nobody could pull an image again.
     ...{ imageGCHighThresholdPercent: 100, imageGCLowThresholdPercent: 99 },
   });

@@ -150,7 +150,7 @@ it('is asked again until there is a notice, which is told once; the log says tha
   const watch = new SpotWatch({ name: 'address', pauseMs: 1, look: (signal) => source.look(signal) }, log);
   const notices: SpotNotice[] = [];
   watch.start((notice) => notices.push(notice));
-  expect(await watch.first).toBeNull();
+  expect(await watch.firstWithin(60_000)).toBeNull();
   await until('it was told', () => notices.length > 0);
   expect(notices).toMatchObject([{ seconds: 9 }]);
   expect(requests).toBe(7);
@@ -165,6 +165,7 @@ it('one that has stopped tells nothing, whatever it was waiting for', async () =
   const notices: SpotNotice[] = [];
   watch.start((notice) => notices.push(notice));
   await until('it asks', () => hanging > 0);
+  expect(await watch.firstWithin(1)).toBeNull();
   watch.stop();
   await until('it waits no longer', async () => (await connections()) === 0);
   expect({ notices, hanging }).toEqual({ notices: [], hanging: 1 });

@@ -11,8 +11,7 @@ export class SpotWatch {
   readonly #log: Logger;
   readonly #ending = new AbortController();
   #answered: (notice: SpotNotice | null) => void = () => undefined;
-  /** The first answer; pending while nobody answers. */
-  readonly first = new Promise<SpotNotice | null>((resolve) => {
+  readonly #first = new Promise<SpotNotice | null>((resolve) => {
     this.#answered = resolve;
   });
 
@@ -24,6 +23,17 @@ export class SpotWatch {
   /** Calls it once, with the notice. */
   start(onNotice: (notice: SpotNotice) => void): void {
     void this.#watch(onNotice);
+  }
+
+  /** The first answer; null, too, where there is none in time. */
+  async firstWithin(milliseconds: number): Promise<SpotNotice | null> {
+    const waiting = new AbortController();
+    try {
+      // Nothing else may keep a process alive that is starting.
+      return await Promise.race([this.#first, delay(milliseconds, null, { signal: waiting.signal })]);
+    } finally {
+      waiting.abort();
+    }
   }
 
   stop(): void {

@@ -10,6 +10,8 @@ metadata:
 spec:
   serviceAccountName: {{ include "epochal.name" . }}-agent
   automountServiceAccountToken: false
+  # Kubernetes' own variables would begin with the release's name, as settings do with EPOCHAL_.
+  enableServiceLinks: false
   # SIGTERM has every trainer checkpoint at its batch boundary; what is not done by then is killed.
   terminationGracePeriodSeconds: {{ $agents.terminationGracePeriodSeconds }}
   securityContext: {{- include "epochal.podSecurity" . | nindent 4 }}
