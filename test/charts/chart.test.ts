@@ -1,46 +1,41 @@
 /** The chart for six clusters: rendered by helm, and checked against the schemas of Kubernetes. */
-import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { homedir, platform, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { cacheFolder } from '../../contracts/folders.ts';
 import { runProgram } from '../../worker/run-program.ts';
-import { helmProgram, makeHelm } from './helm.ts';
+import { helmProgram, validatorProgram } from './programs.ts';
 
 const chart = fileURLToPath(new URL('../../charts/epochal', import.meta.url));
-const cache = join(cacheFolder({ env: process.env, platform: platform(), home: homedir() }), 'bin');
-const validator = join(cache, 'kubernetes-validate-1.37.0', 'bin', 'kubernetes-validate');
-/** The oldest that the chart supports is older than what the validator knows first. */
-const kubernetes = '1.34.0';
+/** The oldest that the chart supports, and the newest that the validator knows. */
+const [oldest, newest] = ['1.25', '1.37'];
+const kubernetes = `${oldest}.0`;
 
 let scratch: string;
+let helm: string;
+let validator: { command: string; args: string[] };
 
-async function must(program: string, args: string[], env: NodeJS.ProcessEnv = {}) {
-  const { code, stdout, tail } = await runProgram(program, args, { env: { ...process.env, ...env } });
+async function must(program: string, args: string[]) {
+  const { code, stdout, tail } = await runProgram(program, args, { env: process.env });
   if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}:\n${tail}`);
   return stdout;
 }
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'epochal-chart-'));
-  await makeHelm();
-  if (!existsSync(validator)) {
-    const folder = join(cache, 'kubernetes-validate-1.37.0');
-    await must('python3', ['-m', 'venv', folder]);
-    await must(join(folder, 'bin', 'pip'), ['install', '--quiet', 'kubernetes-validate==1.37.0']);
-  }
+  helm = await helmProgram();
+  validator = await validatorProgram();
 }, 1_800_000);
 afterAll(() => rm(scratch, { recursive: true, force: true }));
 
 const template = (...args: string[]) =>
-  runProgram(helmProgram, ['template', 'try', chart, '--kube-version', kubernetes, ...args], { env: process.env });
+  runProgram(helm, ['template', 'try', chart, '--kube-version', kubernetes, ...args], { env: process.env });
 
 interface Rendered {
   kind: string;
-  metadata: { name: string };
+  metadata: { name: string; annotations?: Record<string, string> };
   // biome-ignore lint/suspicious/noExplicitAny: what a test looks at is checked by its expectation.
   spec: any;
 }
@@ -56,13 +51,14 @@ const files = (await readdir(join(chart, 'ci'))).map((name) => join(chart, 'ci',
 test('there are values for six clusters', () => expect(files).toHaveLength(6));
 
 test.each(files)('%s is linted, rendered and valid', async (values) => {
-  await must(helmProgram, ['lint', '--strict', chart, '--values', values, '--kube-version', kubernetes]);
+  await must(helm, ['lint', '--strict', chart, '--values', values, '--kube-version', kubernetes]);
   const all = await rendered('--values', values);
   const file = join(scratch, 'rendered.yaml');
   // A resource of the Prometheus operator has its schema there.
   const known = all.filter(({ kind }) => kind !== 'ServiceMonitor');
   await writeFile(file, known.map((one) => JSON.stringify(one)).join('\n---\n'));
-  await must(validator, ['--strict', '--kubernetes-version', '1.34', file]);
+  for (const version of [oldest, newest])
+    await must(validator.command, [...validator.args, '--strict', '--kubernetes-version', version, file]);
 
   for (const { kind, spec } of all.filter(({ kind }) => ['Deployment', 'StatefulSet', 'DaemonSet'].includes(kind))) {
     const pod = spec.template.spec;
@@ -102,6 +98,15 @@ test('what is off is not there', async () => {
   const bare = ['networkPolicies.enabled', 'server.podDisruptionBudget.enabled', 'agents.podDisruptionBudget.enabled'];
   const left = (await rendered(...bare.flatMap((name) => ['--set', `${name}=false`]))).map(({ kind }) => kind);
   for (const kind of ['NetworkPolicy', 'PodDisruptionBudget']) expect(left).not.toContain(kind);
+});
+
+test('an ingress keeps a browser at the server that it signed in at', async () => {
+  const on = ['server.ingress.enabled=true', 'server.ingress.host=epochal.example.com'];
+  const sticky = 'server.service.annotations.traefik\\.ingress\\.kubernetes\\.io/service\\.sticky\\.cookie=true';
+  const all = await rendered(...on.flatMap((value) => ['--set', value]), '--set-string', sticky);
+  const annotations = (kind: string) => ofKind(all, kind).map(({ metadata }) => metadata.annotations);
+  expect(annotations('Ingress')).toEqual([{ 'nginx.ingress.kubernetes.io/affinity': 'cookie' }]);
+  expect(annotations('Service')).toContainEqual({ 'traefik.ingress.kubernetes.io/service.sticky.cookie': 'true' });
 });
 
 test("the cloud's metadata is reached by agents that listen for a spot notice, and by no others", async () => {

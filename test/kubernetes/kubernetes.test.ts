@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { receiptSchema } from '../../contracts/receipt.ts';
 import { ensureTemporalBinary } from '../../launch/temporal-binary.ts';
-import { makeHelm } from '../charts/helm.ts';
+import { helmProgram } from '../charts/programs.ts';
 import { buildImage, buildNewer, image } from '../containers/image.ts';
 import { freePort } from '../containers/stack.ts';
 import { until } from '../support/until.ts';
@@ -32,7 +32,7 @@ const ended = new Map<string, string>();
 
 beforeAll(async () => {
   await makeKubernetes();
-  await makeHelm();
+  await helmProgram();
   await buildImage();
   await buildNewer(`epochal:${newer}`);
   node = await KubernetesNode.start();

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { helmProgram } from '../charts/helm.ts';
+import { helmProgram } from '../charts/programs.ts';
 import { Api, type Details } from '../containers/api.ts';
 import { must } from '../containers/docker.ts';
 import { until } from '../support/until.ts';
@@ -137,7 +137,7 @@ export class Release {
   async #helm(...args: string[]): Promise<void> {
     const folder = join(this.node.folder, 'helm');
     const env = { ...process.env, HELM_CACHE_HOME: folder, HELM_CONFIG_HOME: folder, HELM_DATA_HOME: folder };
-    await must(helmProgram, [...args, '--kubeconfig', this.node.kubeconfig], { env });
+    await must(await helmProgram(), [...args, '--kubeconfig', this.node.kubeconfig], { env });
   }
 
   /** Of any server: there is no proxy for the service's own address on this node. */
