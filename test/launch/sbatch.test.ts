@@ -14,7 +14,7 @@ const job = fileURLToPath(new URL('../../docs/epochal-worker.sbatch', import.met
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'epochal-sbatch-'));
-  await program('scontrol', 'echo "$@" >>"$HOME/scontrol"');
+  await program('scontrol', 'echo "$@" >>"$HOME/requeued"');
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -39,7 +39,7 @@ async function submitted(worker: string): Promise<{ child: ChildProcess; exited:
 
 /** Saves for a moment, and ends as the worker does. */
 const saving = `trap 'sleep 0.2; exit 75' USR1; trap 'sleep 0.2; exit 0' TERM; touch "$HOME/ready"; while :; do sleep 0.02; done`;
-const requeued = () => readFile(join(folder, 'scontrol'), 'utf8').catch(() => '');
+const requeued = () => readFile(join(folder, 'requeued'), 'utf8').catch(() => '');
 
 it('comes back after its time limit', async () => {
   const { child, exited } = await submitted(saving);
