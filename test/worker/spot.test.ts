@@ -159,22 +159,39 @@ it('is asked again until there is a notice, which is told once; the log says tha
 });
 
 it('one that has stopped tells nothing, whatever it was waiting for', async () => {
-  let hanging = 0;
-  answer = () => void hanging++;
-  const watch = new SpotWatch(new AddressSpot(base), pino({ level: 'silent' }));
+  let tell: (notice: SpotNotice) => void = () => undefined;
+  const signals: AbortSignal[] = [];
+  const source: SpotSource = {
+    ...{ name: 'address', pauseMs: 1 },
+    look: (signal) => {
+      signals.push(signal);
+      return new Promise((resolve) => {
+        tell = resolve;
+      });
+    },
+  };
+  const watch = new SpotWatch(source, pino({ level: 'silent' }));
   const notices: SpotNotice[] = [];
   watch.start((notice) => notices.push(notice));
-  await until('it asks', () => hanging > 0);
   expect(await watch.firstWithin(1)).toBeNull();
   watch.stop();
-  await until('it waits no longer', async () => (await connections()) === 0);
-  expect({ notices, hanging }).toEqual({ notices: [], hanging: 1 });
+  tell({ why: 'too late', seconds: 1 });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(notices).toEqual([]);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
 });
 
-const connections = () =>
-  new Promise<number>((resolve, reject) =>
-    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
-  );
+it('nobody waits for an answer that is no longer wanted', async () => {
+  let isAsked = false;
+  answer = () => {
+    isAsked = true;
+  };
+  const ending = new AbortController();
+  const looking = new AddressSpot(base).look(ending.signal).catch(String);
+  await until('it is asked', () => isAsked);
+  ending.abort(new Error('stopped'));
+  expect(await looking).toBe('Error: stopped');
+});
 
 it.each([
   ['ec2', { AWS_EC2_METADATA_SERVICE_ENDPOINT: 'BASE/' }, '/latest/api/token'],
