@@ -115,7 +115,7 @@ export const deadlinesSchema = z
       'How long publishing is retried before the run ends with its files kept on the host.',
     ),
     heartbeatSeconds: seconds({ min: 1, max: 3600, default: 30 }).describe(
-      'How long a host may be silent before the run resumes on another one. It tells of a run that nobody watches three times in this time.',
+      'How long a host may be silent before the run resumes on another one. It tells of a run that nobody watches three times in this time, and once a minute at least.',
     ),
     reattachSeconds: seconds({ min: 0.1, max: week, default: 60 }).describe(
       'How long a trainer trains on without a worker, through the epochs it was granted, before it saves at its batch boundary and ends.',
