@@ -26,7 +26,7 @@ type Row = Partial<Record<'id' | 'run' | 'runs' | 'name' | 'summary' | 'total' |
 type Bound = (string | number | null)[];
 
 const schema = `
-  CREATE TABLE runs (id INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, created TEXT NOT NULL, closed TEXT, summary TEXT NOT NULL, words TEXT NOT NULL);
+  CREATE TABLE runs (id INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, created TEXT NOT NULL, closed TEXT, summary TEXT NOT NULL);
   CREATE TABLE fields (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
   -- A number, or a text in lower case; as it is shown, where that differs.
   CREATE TABLE vals (field INTEGER NOT NULL, run INTEGER NOT NULL, nth INTEGER NOT NULL, number REAL, text TEXT, shown TEXT, PRIMARY KEY (field, run, nth)) WITHOUT ROWID;
@@ -38,6 +38,8 @@ export class IndexDatabase {
   readonly #database: Database;
   readonly #statements = new Map<string, Statement>();
   readonly #fields = new Map<string, number>();
+  /** By run, for the words of a search: what V8 looks through in a moment takes SQLite seconds, in which nobody is answered. */
+  readonly #words = new Map<string, { id: number; text: string }>();
 
   constructor() {
     this.#database = new sqlite.Database();
@@ -61,6 +63,7 @@ export class IndexDatabase {
       for (const run of runs) {
         this.#run('DELETE FROM vals WHERE run = (SELECT id FROM runs WHERE run = ?)', [run]);
         this.#run('DELETE FROM runs WHERE run = ?', [run]);
+        this.#words.delete(run);
       }
     });
   }
@@ -70,7 +73,7 @@ export class IndexDatabase {
     // No field has the number 0: what only searches name is not remembered.
     const resolve = (field: string) =>
       this.#fields.get(resolveField(field, (name) => this.#isUsed(name), isKnown)) ?? 0;
-    const conditions = terms.map((term) => conditionOf(term, resolve));
+    const conditions = terms.map((term) => conditionOf(term, resolve, this.#idsWith));
     if (run !== undefined) conditions.push({ text: 'instr(r.run, ?) = 1', values: [run] });
     const where: Sql = {
       text: conditions.length === 0 ? '' : `WHERE ${conditions.map(({ text }) => text).join(' AND ')}`,
@@ -135,12 +138,13 @@ export class IndexDatabase {
   #put(summary: RunSummary, details: RunDetails | null): void {
     const { run, createdAt, closedAt } = summary;
     const [row] = this.#all(
-      `INSERT INTO runs (run, created, closed, summary, words) VALUES (?, ?, ?, ?, ?)
-      ON CONFLICT (run) DO UPDATE SET created = excluded.created, closed = excluded.closed, summary = excluded.summary, words = excluded.words
+      `INSERT INTO runs (run, created, closed, summary) VALUES (?, ?, ?, ?)
+      ON CONFLICT (run) DO UPDATE SET created = excluded.created, closed = excluded.closed, summary = excluded.summary
       RETURNING id`,
-      [run, createdAt, closedAt, JSON.stringify(summary), wordsOf(summary, details)],
+      [run, createdAt, closedAt, JSON.stringify(summary)],
     );
     const id = Number(row?.id);
+    this.#words.set(run, { id, text: wordsOf(summary, details) });
     this.#run('DELETE FROM vals WHERE run = ?', [id]);
     const rows = rowsOf(summary, details).flatMap(([field, values]) =>
       values.map((value, nth) => {
@@ -156,6 +160,9 @@ export class IndexDatabase {
       [id, JSON.stringify(rows)],
     );
   }
+
+  #idsWith = (word: string): number[] =>
+    [...this.#words.values()].flatMap(({ id, text }) => (text.includes(word) ? id : []));
 
   #id(field: string): number {
     const known = this.#fields.get(field);
