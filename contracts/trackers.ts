@@ -1,7 +1,7 @@
 /** Trackers of experiments, as the configuration of a run names them. */
 import { z } from 'zod';
 
-export const trackerNames = ['mlflow'] as const;
+export const trackerNames = ['mlflow', 'wandb'] as const;
 export type TrackerName = (typeof trackerNames)[number];
 
 /** Characters: what MLflow's own pages show, and its databases have room for. */
@@ -15,9 +15,15 @@ export const experimentName = z
     message: 'must be plain text without blanks at its ends',
   });
 
+/** A project or an entity of W&B, which are parts of an address there. */
+export const wandbName = experimentName
+  .max(128)
+  .regex(/^[^/\\#?%:]*$/, { message: 'must have none of / \\ # ? % : in it' });
+
 const trackerSchema = z.union([
   z.enum(trackerNames),
   z.strictObject({ mlflow: z.strictObject({ experiment: experimentName.optional() }) }),
+  z.strictObject({ wandb: z.strictObject({ project: wandbName.optional(), entity: wandbName.optional() }) }),
 ]);
 export type TrackerConfig = z.infer<typeof trackerSchema>;
 
@@ -34,18 +40,40 @@ export const storedTrackersSchema = z.array(
 
 export interface ChosenTracker {
   name: TrackerName;
-  /** Null: as the worker says, or else the run's project. */
+  /** In W&B, a project. Null: as the worker says, or else the run's project. */
   experiment: string | null;
+  /** Of W&B alone: the user or team whose project it is. Left out: as the worker says, or else as the key does. */
+  entity?: string | undefined;
 }
 
 /** Those of them that this version knows. */
 export const chosenTrackers = (trackers: readonly TrackerConfig[]): ChosenTracker[] =>
   trackers.flatMap((one) => {
     const name = trackerNames.find((known) => known === nameOf(one));
-    const { data } = settingsSchema.safeParse(typeof one === 'string' || name === undefined ? {} : one[name]);
-    return name === undefined ? [] : [{ name, experiment: data?.experiment ?? null }];
+    if (name === undefined) return [];
+    const { data } = settingsSchema.safeParse(typeof one === 'string' ? {} : Object.values(one)[0]);
+    const { experiment, project, entity } = data ?? {};
+    return [{ name, experiment: (name === 'wandb' ? project : experiment) ?? null, ...(entity ? { entity } : {}) }];
   });
 
-const settingsSchema = z.looseObject({ experiment: experimentName.optional() });
+const settingsSchema = z.looseObject({
+  experiment: experimentName.optional(),
+  project: wandbName.optional(),
+  entity: wandbName.optional(),
+});
+
+/** As a configuration names it. */
+export function trackerConfig({ name, experiment, entity }: ChosenTracker): TrackerConfig {
+  if (experiment === null && entity === undefined) return name;
+  return name === 'wandb'
+    ? { wandb: { ...(experiment === null ? {} : { project: experiment }), ...(entity ? { entity } : {}) } }
+    : { mlflow: experiment === null ? {} : { experiment } };
+}
+
+/** Of a run of this project, as a tracker's program is told it: in W&B, `ENTITY/PROJECT`. */
+export const experimentOf = (
+  { experiment, entity }: Pick<ChosenTracker, 'experiment' | 'entity'>,
+  project: string,
+): string => `${entity === undefined ? '' : `${entity}/`}${experiment ?? project}`;
 
 const nameOf = (one: TrackerConfig): string => (typeof one === 'string' ? one : (Object.keys(one)[0] ?? ''));

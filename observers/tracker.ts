@@ -8,6 +8,7 @@ import type { z } from 'zod';
 import type { ObservedEvent } from '../contracts/observed-events.ts';
 import { type EpochResult, epochResultSchema } from '../contracts/protocol.ts';
 import { type Cause, receiptSchema } from '../contracts/receipt.ts';
+import { experimentOf } from '../contracts/trackers.ts';
 import { readText, StoreError } from '../stores/artifact-store.ts';
 import type { Delivery, ObservedRun, Observer } from './observer.ts';
 
@@ -67,6 +68,8 @@ export class Tracker implements Observer {
     /** Null: the run's project. */
     readonly experiment: string | null,
     readonly claims = new SeenClaims(),
+    /** Whose it is, in W&B. */
+    readonly entity?: string | undefined,
   ) {}
 
   async tell(events: readonly ObservedEvent[], run: ObservedRun, { signal, onTold }: Delivery): Promise<void> {
@@ -105,7 +108,7 @@ export class Tracker implements Observer {
         .update(JSON.stringify([place, life]))
         .digest('hex'),
       ...{ run, place, project, trainer, at: Date.parse(at) },
-      experiment: this.experiment ?? project,
+      experiment: experimentOf(this, project),
       parameters: Object.fromEntries(
         Object.entries(said).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
       ),

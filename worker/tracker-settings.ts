@@ -1,16 +1,22 @@
 /** What a worker's environment says of trackers. Every tracker reads the variables of its own client, and `EPOCHAL_TRACKERS` names those of runs that choose none. */
-import { experimentName, type TrackerName, trackerNames } from '../contracts/trackers.ts';
+import { isAbsolute } from 'node:path';
+import { experimentName, type TrackerName, trackerNames, wandbName } from '../contracts/trackers.ts';
 
 export interface KnownTracker {
   /** Why this worker cannot tell it; null: it can. */
   problem: string | null;
   /** Of runs that name none; null: their project. */
   experiment: string | null;
+  /** Of W&B alone: of runs that name none; undefined: as the key says. */
+  entity?: string | undefined;
   /** Of its program, besides what any program may see. */
   environment: NodeJS.ProcessEnv;
 }
 
-export const knownTrackers = (env: NodeJS.ProcessEnv): Record<TrackerName, KnownTracker> => ({ mlflow: mlflow(env) });
+export const knownTrackers = (env: NodeJS.ProcessEnv): Record<TrackerName, KnownTracker> => ({
+  mlflow: mlflow(env),
+  wandb: wandb(env),
+});
 
 function mlflow(env: NodeJS.ProcessEnv): KnownTracker {
   const given = Object.fromEntries(
@@ -45,6 +51,44 @@ function addressProblem(address: string): string | null {
 const experimentProblem = (experiment: string): string | null => {
   const [issue] = experimentName.safeParse(experiment).error?.issues ?? [];
   return issue ? `MLFLOW_EXPERIMENT_NAME ${issue.message}` : null;
+};
+
+/** Where its server is, and who asks. What its client reads of a run (its id, name, sweep, …) would go before what it is told of each. */
+const ofWandb =
+  /^WANDB_(API_KEY|BASE_URL|APP_URL|MODE|DIR|IDENTITY_TOKEN_FILE|CREDENTIALS_FILE|INSECURE_DISABLE_SSL|X_EXTRA_HTTP_HEADERS)$/;
+
+function wandb(env: NodeJS.ProcessEnv): KnownTracker {
+  const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => value && ofWandb.test(name)));
+  const [project, entity] = [env.WANDB_PROJECT || null, env.WANDB_ENTITY || null];
+  const problems = [
+    given.WANDB_MODE === 'offline' ? offlineProblem(given) : onlineProblem(given),
+    wandbNameProblem('WANDB_PROJECT', project),
+    wandbNameProblem('WANDB_ENTITY', entity),
+  ];
+  return {
+    problem: problems.find((one) => one !== null) ?? null,
+    experiment: project,
+    ...(entity === null ? {} : { entity }),
+    // Errors of its client go to nobody.
+    environment: { ...given, WANDB_ERROR_REPORTING: 'false', WANDB_SILENT: 'true' },
+  };
+}
+
+/** Resumed by whichever worker, a run is the same file again: so a folder that all of them have, or each has a part. */
+const offlineProblem = ({ WANDB_DIR: folder = '' }: NodeJS.ProcessEnv): string | null =>
+  isAbsolute(folder) ? null : 'WANDB_MODE is offline, and WANDB_DIR is not the absolute path of a folder';
+
+function onlineProblem(env: NodeJS.ProcessEnv): string | null {
+  const { WANDB_MODE: mode, WANDB_BASE_URL: address } = env;
+  if (mode !== undefined && mode !== 'online') return 'WANDB_MODE must be online or offline';
+  if (address !== undefined && !/^https?:\/\/[^/@]+(\/[^@]*)?$/.test(address))
+    return 'WANDB_BASE_URL must be the http or https address of a server, with no user and no password in it';
+  return env.WANDB_API_KEY || env.WANDB_IDENTITY_TOKEN_FILE ? null : 'WANDB_API_KEY is not set';
+}
+
+const wandbNameProblem = (variable: string, value: string | null): string | null => {
+  const [issue] = value === null ? [] : (wandbName.safeParse(value).error?.issues ?? []);
+  return issue ? `${variable} ${issue.message}` : null;
 };
 
 /** The names in `EPOCHAL_TRACKERS`. Throws an Error with a sentence. */

@@ -2,7 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import { packageFolder } from '../contracts/package-folder.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
-import { type ChosenTracker, chosenTrackers, type TrackerName } from '../contracts/trackers.ts';
+import {
+  type ChosenTracker,
+  chosenTrackers,
+  experimentOf,
+  type TrackerName,
+  trackerConfig,
+} from '../contracts/trackers.ts';
 import { SeenClaims, Tracker } from '../observers/tracker.ts';
 import { deadline } from './deadline.ts';
 import { TrackerProgram, TrackerRefused } from './tracker-program.ts';
@@ -41,25 +47,23 @@ export class Trackers {
 
   /** Those of a run. Whether this worker can tell them is another question. */
   chosen({ trackers }: Pick<RunConfig, 'trackers'>): ChosenTracker[] {
-    return chosenTrackers(trackers ?? this.#options.defaults).map((one) => ({
-      ...one,
-      experiment: one.experiment ?? this.#known[one.name].experiment,
-    }));
+    return chosenTrackers(trackers ?? this.#options.defaults).map((one) => {
+      const { experiment, entity } = this.#known[one.name];
+      const whose = one.entity ?? entity;
+      return { ...one, experiment: one.experiment ?? experiment, ...(whose === undefined ? {} : { entity: whose }) };
+    });
   }
 
   /** Fills in what this worker would choose, so that every other worker tells the same. */
   settled(config: RunConfig): RunConfig {
     const { trackers } = config;
     if (trackers === undefined && this.#options.defaults.length === 0) return config;
-    const chosen = this.chosen(config).map(({ name, experiment }) =>
-      experiment === null ? name : { [name]: { experiment } as { experiment: string } },
-    );
-    return { ...config, trackers: chosen as RunConfig['trackers'] };
+    return { ...config, trackers: this.chosen(config).map(trackerConfig) };
   }
 
   /** Whether it takes what it is told of a run of this project. Throws the signal's reason. */
   async ask(chosen: ChosenTracker, project: string, signal: AbortSignal): Promise<TrackerAnswer> {
-    const experiment = chosen.experiment ?? project;
+    const experiment = experimentOf(chosen, project);
     const asked = JSON.stringify([chosen.name, experiment]);
     const now = performance.now();
     for (const [key, { until }] of this.#answers) if (until <= now) this.#answers.delete(key);
@@ -90,7 +94,7 @@ export class Trackers {
   }
 
   /** Throws where this worker cannot tell it, with what is missing: another one of the pool may. */
-  get({ name, experiment }: ChosenTracker): Tracker {
+  get({ name, experiment, entity }: ChosenTracker): Tracker {
     const { problem, environment } = this.#known[name];
     if (problem !== null) throw new Error(`this worker cannot tell ${name}: ${problem}`);
     const { onProgress } = this.#options;
@@ -98,7 +102,7 @@ export class Trackers {
       this.#programs.get(name) ??
       new TrackerProgram({ file: programOf(name), environment, onProgress: (doing) => onProgress?.(name, doing) });
     this.#programs.set(name, program);
-    return new Tracker(name, program, experiment, this.#claims);
+    return new Tracker(name, program, experiment, this.#claims, entity);
   }
 
   /** Programs end once they have answered. */

@@ -1,0 +1,336 @@
+# /// script
+# dependencies = ["wandb>=0.31,<0.32"]
+# ///
+"""Weights & Biases, by its own client.
+
+The worker's environment has the server and the key, or `WANDB_MODE=offline` and `WANDB_DIR`. The run's id is made of
+its life's key: whoever tells of it resumes the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import wandb
+from tracker import Opened, Point, Refused, Row, Told, serve
+from wandb.apis.public.runs import RunNotFoundError
+from wandb.errors import AuthenticationError
+from wandb.proto.wandb_internal_pb2 import Record
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+OFFLINE = os.environ.get("WANDB_MODE") == "offline"
+#: Of a row: the epoch's number, and when it was complete, in milliseconds since 1970. `epoch` is every chart's x axis.
+EPOCH, AT = "epoch", "epochal/at"
+#: A row for each epoch that it was told of has this, whatever the trainer reports.
+SECONDS = "epochal/epoch_seconds"
+#: A row for each epoch that is no part of the result: 1 for its number and time. 2 takes that back, 3 marks it again.
+ROLLED_BACK = "epochal/rolled_back"
+#: Of the summary: the last event that it was told, and the last epoch that counts.
+TOLD, LAST, NOTES = "epochal/told", "epochal/last", "epochal/notes"
+ABOUT = (
+    "_Told by Epochal. Epochs that were rolled back keep their rows, and have another one with their `epoch` and "
+    "`epochal/at`, and 1 in `epochal/rolled_back`: the summary, and the end of a curve, may be of one of them. "
+    "`metrics.jsonl` among the run's results has none of these._"
+)
+#: A client can say finished and failed of a run; 255 is its own code for one that somebody interrupted.
+INTERRUPTED = 255
+EXIT_CODES = {"completed": 0, "failed": 1}
+#: Seconds for one answer of the server, and for all that is sent at once.
+LONGEST_ANSWER, LONGEST_WRITE = 20, 60
+Value = TypeVar("Value")
+
+
+@dataclass
+class Kept:
+    """What W&B has of a run."""
+
+    summary: dict[str, Any] = field(default_factory=dict)
+    #: Of an offline run alone: its rows in order.
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    #: Those of a person, or ours.
+    notes: str = ""
+
+
+class WandbTracker:
+    """One server, or a folder of offline runs, as the environment says. For one question."""
+
+    def __init__(self) -> None:
+        self._about: dict[str, Any] = {}
+        self._kept = Kept()
+        #: The run as the server has it.
+        self._served: Any = None
+
+    def check(self, experiment: str) -> None:
+        """An outage is no refusal. The client has one exception for both: the status of the answer tells them apart."""
+        if OFFLINE:
+            _offline_folder().mkdir(parents=True, exist_ok=True)
+            return
+        try:
+            api = wandb.Api(timeout=LONGEST_ANSWER)
+            api.default_entity  # noqa: B018
+        except Exception as error:
+            failures = list(_causes(error))
+            if any(_status(one) in (401, 403) for one in failures):
+                raise Refused("the W&B server refuses the key that this pool's workers have for it")
+            if isinstance(error, AuthenticationError) and len(failures) == 1:
+                raise Refused("WANDB_API_KEY of this pool's workers does not have the form of a key of W&B")
+            raise
+
+    def open(self, run: dict[str, Any]) -> Opened:
+        """Nothing is created yet: `write` resumes the run of this id, or begins it."""
+        self._about = run
+        if OFFLINE:
+            self._kept = read_offline(self._file)
+        else:
+            self._served = self._serving()
+            if self._served is not None:
+                self._kept = Kept(summary=dict(self._served.summary_metrics), notes=self._served.notes or "")
+        summary = self._kept.summary
+        return Opened(self._id, int(summary.get(TOLD, 0)), int(summary.get(LAST, 0)))
+
+    @property
+    def _id(self) -> str:
+        return str(self._about["key"])[:32]
+
+    @property
+    def _place(self) -> tuple[str | None, str]:
+        """The entity, where one is named, and the project, in characters that W&B takes."""
+        entity, _, project = self._about["experiment"].rpartition("/")
+        return entity or None, "".join("_" if one in "/\\#?%:" else one for one in project)[:128]
+
+    @property
+    def _file(self) -> Path:
+        """Of an offline run: the same for whoever tells of it, named as the client names such folders."""
+        begun = datetime.fromtimestamp(self._about["at"] / 1000, timezone.utc)
+        return _offline_folder() / "wandb" / f"offline-run-{begun:%Y%m%d_%H%M%S}-{self._id}" / f"run-{self._id}.wandb"
+
+    def _serving(self) -> Any:
+        """The run as the server has it now; None: it has none."""
+        entity, project = self._place
+        api = wandb.Api(timeout=LONGEST_ANSWER)
+        try:
+            return api.run(f"{entity or api.default_entity}/{project}/{self._id}")
+        except Exception as error:
+            if any(isinstance(one, RunNotFoundError) for one in _causes(error)):
+                return None
+            raise
+
+    def write(self, opened: Opened, told: Told) -> None:
+        """How much it was told comes last: what is cut off before that is told again, as the same rows."""
+        if OFFLINE:
+            self._write_file(told)
+        else:
+            with TemporaryDirectory(prefix="epochal-wandb-") as scratch:
+                self._tell(told, scratch)
+            self._see(told.seq)
+
+    def _tell(self, told: Told, root: str) -> None:
+        entity, project = self._place
+        run = wandb.init(
+            entity=entity,
+            project=project,
+            id=self._id,
+            name=self._about["place"],
+            notes=self._notes(told),
+            resume=None if OFFLINE else "allow",
+            reinit="create_new",
+            config={**self._about["parameters"], "epochal": self._names()},
+            settings=_settings(root, is_over=told.ended is not None),
+        )
+        try:
+            run.define_metric("*", step_metric=EPOCH)
+            run.define_metric("epochal/*", step_metric=EPOCH, summary="none", hidden=True)
+            for kept in self._kept.rows:
+                run.log(kept)
+            for row in told.rows:
+                run.log({**_named(row.metrics), **_point(row.point), SECONDS: row.seconds})
+            for point, mark in told.marks:
+                run.log({**_point(point), ROLLED_BACK: mark})
+            run.summary.update(self._summary(told))
+        finally:
+            run.finish(EXIT_CODES.get(told.ended["outcome"], INTERRUPTED) if told.ended else 0)
+
+    def _names(self) -> dict[str, str]:
+        return {name: self._about[name] for name in ("run", "place", "project", "trainer", "key")}
+
+    def _notes(self, told: Told) -> str | None:
+        """None: what a person has written in their place stays."""
+        before = self._kept.notes
+        if before and ABOUT not in before:
+            return None
+        return f"{told.notes}\n\n{ABOUT}" if told.notes is not None else before or ABOUT
+
+    def _summary(self, told: Told) -> dict[str, Any]:
+        facts: dict[str, Any] = {f"epochal/{name}": value for name, value in told.facts.items()}
+        if self._notes(told) is None and told.notes is not None:
+            facts[NOTES] = told.notes
+        data = (told.ended or {}).get("data") or {}
+        if data.get("splitSha256"):
+            facts["epochal/data_split_sha256"] = data["splitSha256"]
+        ours = {name: value for name, value in self._kept.summary.items() if name.startswith("epochal/")}
+        return {**(ours if OFFLINE else {}), **facts, TOLD: told.seq, LAST: told.last}
+
+    def _see(self, seq: int) -> None:
+        """The client has sent it; whether the server has taken it, only the server says."""
+        end = time.monotonic() + LONGEST_WRITE
+        while True:
+            served = self._serving()
+            if served is not None and int(served.summary_metrics.get(TOLD, 0)) >= seq:
+                return
+            if time.monotonic() >= end:
+                raise TimeoutError("the W&B server does not have what it was told")
+            time.sleep(1)
+
+    def _write_file(self, told: Told) -> None:
+        """All of the run once more, in one file in the place of the one before.
+
+        Resumed offline, a client begins another file, and sends each as if it were all of the run: so one replaces the
+        rows of the other. And a file that was cut off would have some of them.
+        """
+        file = self._file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".epochal-", dir=_offline_folder()) as scratch:
+            self._tell(told, scratch)
+            (made,) = Path(scratch).glob("wandb/offline-run-*/*.wandb")
+            if (made.parent / "files").is_dir():
+                shutil.copytree(made.parent / "files", file.parent / "files", dirs_exist_ok=True)
+            with made.open("rb+") as written:
+                os.fsync(written.fileno())
+            os.replace(made, file)
+        # What `wandb sync` has sent before has less in it.
+        Path(f"{file}.synced").unlink(missing_ok=True)
+
+    def known(self, opened: Opened) -> tuple[set[Point], dict[Point, int]]:
+        """By the rows that each epoch has, whatever its metrics."""
+        told = {_point_of(row) for row in self._rows(SECONDS)}
+        marks: dict[Point, int] = {}
+        for row in self._rows(ROLLED_BACK):
+            point = _point_of(row)
+            marks[point] = max(round(row[ROLLED_BACK]), marks.get(point, 0))
+        return told, marks
+
+    def _rows(self, key: str) -> Iterator[dict[str, Any]]:
+        if OFFLINE:
+            yield from (row for row in self._kept.rows if key in row)
+        elif self._served is not None:
+            yield from self._served.scan_history(keys=[EPOCH, AT, key], use_cache=False)
+
+
+def _offline_folder() -> Path:
+    return Path(os.environ["WANDB_DIR"])
+
+
+def _settings(root: str, *, is_over: bool) -> wandb.Settings:
+    """Nothing leaves the machine but what it is told."""
+    return wandb.Settings(
+        mode="offline" if OFFLINE else "online",
+        root_dir=root,
+        console="off",
+        silent=True,
+        symlink=False,
+        disable_code=True,
+        disable_git=True,
+        save_code=False,
+        label_disable=True,
+        x_disable_machine_info=True,
+        x_disable_meta=True,
+        x_disable_stats=True,
+        x_save_requirements=False,
+        init_timeout=LONGEST_ANSWER,
+        finish_timeout=LONGEST_WRITE,
+        finish_timeout_raises=True,
+        # Until its end, a run is neither finished nor failed for having been told of.
+        x_update_finish_state=is_over,
+    )
+
+
+def _status(error: BaseException) -> int | None:
+    """Of the answer, where there was one."""
+    response = error.response if isinstance(error, WandbApiFailedError) else None
+    return None if response is None else response.http_status
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it was made of: by `raise … from`, or as the client keeps them."""
+    while error is not None:
+        yield error
+        error = getattr(error, "exc", None) or error.__cause__
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {EPOCH: point.epoch, AT: point.at, "_timestamp": point.at / 1000}
+
+
+def _point_of(row: dict[str, Any]) -> Point:
+    return Point(round(row[EPOCH]), round(row[AT]))
+
+
+def _named(values: dict[str, Value]) -> dict[str, Value]:
+    """By names that are not W&B's or ours. Of two that would be one, the other gets a number."""
+    named: dict[str, Value] = {}
+    for name, value in values.items():
+        is_taken = name == EPOCH or name.startswith(("_", "epochal/")) or not name
+        key = first = f"metric_{name}" if is_taken else name
+        number = 2
+        while key in named:
+            key = f"{first}_{number}"
+            number += 1
+        named[key] = value
+    return named
+
+
+def read_offline(file: Path) -> Kept:
+    """All of an offline run, from the file that `wandb sync` sends."""
+    kept = Kept()
+    for record in _records(file) if file.exists() else ():
+        kind = record.WhichOneof("record_type")
+        if kind == "history":
+            row = {item.key: json.loads(item.value_json) for item in record.history.item if item.key}
+            if AT in row:
+                # These count anew in another file.
+                kept.rows.append({key: value for key, value in row.items() if key not in ("_step", "_runtime")})
+        elif kind == "summary":
+            kept.summary |= {item.key: json.loads(item.value_json) for item in record.summary.update if item.key}
+        elif kind == "run":
+            kept.notes = record.run.notes or kept.notes
+    return kept
+
+
+#: A file of LevelDB's log format behind W&B's own header: blocks, in which no part of a record goes over an end.
+HEADER, BLOCK, PART = 7, 32768, struct.Struct("<IHB")
+
+
+def _records(file: Path) -> Iterator[Record]:
+    data = file.read_bytes()
+    at, parts = HEADER, b""
+    while at + PART.size <= len(data):
+        left = BLOCK - at % BLOCK
+        if left < PART.size:
+            at += left
+            continue
+        checksum, length, kind = PART.unpack_from(data, at)
+        at += PART.size
+        part = data[at : at + length]
+        at += length
+        if len(part) < length or zlib.crc32(part, zlib.crc32(bytes([kind]))) != checksum:
+            raise ValueError(f"{file} is damaged: remove it, and the run's end tells all of it anew")
+        # 1: all of a record; 2, 3, 4: its first part, those between, its last.
+        parts = part if kind in (1, 2) else parts + part
+        if kind in (1, 4):
+            yield Record.FromString(parts)
+
+
+if __name__ == "__main__":
+    wandb.setup()
+    serve(WandbTracker)
