@@ -8,12 +8,18 @@ import { problemsOf } from '../../contracts/config-problems.ts';
 import { problemSentence } from '../../contracts/failure.ts';
 import type { ObservedEvent } from '../../contracts/observed-events.ts';
 import { runConfigSchema, storedDraftSchema, storedRunConfigSchema } from '../../contracts/run-config.ts';
-import { chosenTrackers, type TrackerConfig, type TrackerName } from '../../contracts/trackers.ts';
+import {
+  chosenTrackers,
+  experimentOf,
+  type TrackerConfig,
+  type TrackerName,
+  trackerConfig,
+} from '../../contracts/trackers.ts';
 import type { ObservedRun } from '../../observers/observer.ts';
 import { SeenClaims, Tracker, type TrackerQuestion } from '../../observers/tracker.ts';
 import { StoreError } from '../../stores/artifact-store.ts';
 import { openStore } from '../../stores/open-store.ts';
-import { experimentOf, trackersFor } from '../../web/src/wizard/chosen-tracker.ts';
+import { experimentOf as shownExperiment, trackersFor } from '../../web/src/wizard/chosen-tracker.ts';
 import { OtherLife } from '../../worker/claims.ts';
 import { Observers } from '../../worker/observers.ts';
 import { readSettings } from '../../worker/settings.ts';
@@ -34,8 +40,9 @@ describe('trackers in a configuration', () => {
   };
 
   it.each([
-    [['wandb'], 'trackers[0] is "wandb": must be "mlflow" or a mapping of fields to values'],
-    [[{ wandb: {} }], 'trackers[0] is {"wandb":{}}: has the unknown field wandb'],
+    [['comet'], 'trackers[0] is "comet": must be "mlflow", "wandb" or a mapping of fields to values'],
+    [[{ comet: {} }], 'trackers[0] is {"comet":{}}: must be "mlflow" or "wandb"'],
+    [[{ wandb: { project: 'a/b' } }], 'trackers[0].wandb.project is "a/b": must have none of / \\ # ? % : in it'],
     [[{ mlflow: { exp: 1 } }], 'trackers[0].mlflow.exp is 1: unknown field; leave it out'],
     [
       [{ mlflow: { experiment: ' a' } }],
@@ -48,11 +55,27 @@ describe('trackers in a configuration', () => {
   });
 
   it('are kept as another version wrote them, and those that are known are told', () => {
-    const trackers = ['wandb', { comet: { a: 1 } }, { mlflow: { experiment: 'e', more: true } }];
+    const trackers = ['clearml', { comet: { a: 1 } }, { mlflow: { experiment: 'e', more: true } }];
     const stored = storedRunConfigSchema.parse({ trainer: 't', epochs: 1, trackers });
     expect(stored.trackers).toEqual(trackers);
     expect(storedDraftSchema.parse({ trackers, later: 1 })).toMatchObject({ trackers, later: 1 });
     expect(chosenTrackers(stored.trackers ?? [])).toEqual([{ name: 'mlflow', experiment: 'e' }]);
+  });
+
+  it('of W&B name a project and whose it is, each alone, too', () => {
+    for (const [one, experiment, told] of [
+      ['wandb', null, 'p'],
+      [{ wandb: { project: 'vision' } }, 'vision', 'vision'],
+      [{ wandb: { entity: 'team' } }, null, 'team/p'],
+      [{ wandb: { project: 'vision', entity: 'team' } }, 'vision', 'team/vision'],
+    ] as const) {
+      const [chosen] = chosenTrackers(
+        runConfigSchema.parse({ trainer: 't', epochs: 1, trackers: [one] }).trackers ?? [],
+      );
+      expect(chosen).toMatchObject({ name: 'wandb', experiment });
+      expect(chosen && trackerConfig(chosen)).toEqual(one);
+      expect(chosen && experimentOf(chosen, 'p')).toBe(told);
+    }
   });
 });
 
@@ -80,6 +103,15 @@ describe('the trackers of a run', () => {
     const own = configOf([{ mlflow: { experiment: 'own' } }]);
     expect(named.trackers.settled(own)).toEqual(own);
     expect(named.trackers.settled(configOf([])).trackers).toEqual([]);
+    const team = { WANDB_API_KEY: 'k', WANDB_ENTITY: 'team', WANDB_PROJECT: 'vision' };
+    const ofTeam = observersOf(['wandb'], team).trackers.settled(configOf());
+    expect(ofTeam.trackers).toEqual([{ wandb: { project: 'vision', entity: 'team' } }]);
+    expect(
+      observersOf([], {})
+        .of(ofTeam)
+        .map(({ name }) => name),
+    ).toContain('wandb');
+    expect(observersOf([], { ...team, WANDB_ENTITY: 'me' }).get('wandb', ofTeam)).toMatchObject({ entity: 'team' });
     expect(observersOf([]).trackers.settled(configOf())).toEqual(configOf());
   });
 
@@ -114,7 +146,12 @@ it('a configuration is refused where its worker cannot tell its tracker', async 
 
 describe('EPOCHAL_TRACKERS', () => {
   it.each([
-    [{ ...server }, 'wandb', 'EPOCHAL_TRACKERS names "wandb": must be mlflow'],
+    [{ ...server }, 'comet', 'EPOCHAL_TRACKERS names "comet": must be mlflow, wandb'],
+    [{}, 'wandb', 'EPOCHAL_TRACKERS names wandb, and WANDB_API_KEY is not set'],
+    [{ WANDB_API_KEY: 'hidden', WANDB_MODE: 'dryrun' }, 'wandb', 'and WANDB_MODE must be online or offline'],
+    [{ WANDB_API_KEY: 'k', WANDB_BASE_URL: 'http://u:hidden@h' }, 'wandb', 'with no user and no password in it'],
+    [{ WANDB_MODE: 'offline', WANDB_DIR: 'here' }, 'wandb', 'and WANDB_MODE is offline, and WANDB_DIR is not the'],
+    [{ WANDB_API_KEY: 'k', WANDB_ENTITY: 'a/b' }, 'wandb', 'and WANDB_ENTITY must have none of'],
     [{}, 'mlflow', 'EPOCHAL_TRACKERS names mlflow, and MLFLOW_TRACKING_URI is not set'],
     [{ MLFLOW_TRACKING_URI: '/somewhere' }, 'mlflow', 'and MLFLOW_TRACKING_URI must be the http or https address'],
     [
@@ -133,19 +170,20 @@ describe('EPOCHAL_TRACKERS', () => {
     const read = (env: NodeJS.ProcessEnv) => readSettings({ EPOCHAL_DATA_DIR: '/data', ...env }).trackers;
     expect(read({})).toEqual([]);
     expect(read({ ...server, EPOCHAL_TRACKERS: ' mlflow, mlflow' })).toEqual(['mlflow']);
+    expect(read({ WANDB_MODE: 'offline', WANDB_DIR: '/runs', EPOCHAL_TRACKERS: 'wandb' })).toEqual(['wandb']);
     expect(read({ MLFLOW_TRACKING_URI: 'databricks', EPOCHAL_TRACKERS: 'mlflow' })).toEqual(['mlflow']);
   });
 });
 
 it('the form shows and writes what the configuration says, and leaves alone what it cannot show', () => {
   for (const trackers of [undefined, [], ['mlflow'], [{ mlflow: { experiment: 'e' } }]]) {
-    const { choice, experiment } = experimentOf(trackers);
+    const { choice, experiment } = shownExperiment(trackers);
     expect(trackersFor(choice, experiment)).toEqual(trackers);
   }
-  expect(experimentOf([{ mlflow: {} }])).toEqual({ choice: 'mlflow', experiment: '' });
+  expect(shownExperiment([{ mlflow: {} }])).toEqual({ choice: 'mlflow', experiment: '' });
   for (const other of ['mlflow', ['wandb'], ['mlflow', 'wandb'], [{ mlflow: 3, more: 1 }]])
-    expect(experimentOf(other).experiment).toBe('');
-  expect(experimentOf(['mlflow', 'wandb']).choice).toBeNull();
+    expect(shownExperiment(other).experiment).toBe('');
+  expect(shownExperiment(['mlflow', 'wandb']).choice).toBeNull();
 });
 
 describe('before a tracker is told', () => {
