@@ -55,7 +55,7 @@ const experimentProblem = (experiment: string): string | null => {
 
 /** Where its server is, and who asks. What its client reads of a run (its id, name, sweep, …) would go before what it is told of each. */
 const ofWandb =
-  /^WANDB_(API_KEY|BASE_URL|APP_URL|MODE|DIR|IDENTITY_TOKEN_FILE|CREDENTIALS_FILE|INSECURE_DISABLE_SSL|X_EXTRA_HTTP_HEADERS)$/;
+  /^WANDB_(API_KEY|BASE_URL|APP_URL|HTTP_TIMEOUT|MODE|DIR|IDENTITY_TOKEN_FILE|CREDENTIALS_FILE|INSECURE_DISABLE_SSL|X_EXTRA_HTTP_HEADERS)$/;
 
 function wandb(env: NodeJS.ProcessEnv): KnownTracker {
   const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => value && ofWandb.test(name)));

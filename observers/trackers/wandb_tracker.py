@@ -47,7 +47,8 @@ ABOUT = (
 INTERRUPTED = 255
 EXIT_CODES = {"completed": 0, "failed": 1}
 #: Seconds for one answer of the server, and for all that is sent at once.
-LONGEST_ANSWER, LONGEST_WRITE = 20, 60
+LONGEST_ANSWER = int(os.environ.get("WANDB_HTTP_TIMEOUT", "20"))
+LONGEST_WRITE = 3 * LONGEST_ANSWER
 Value = TypeVar("Value")
 
 
