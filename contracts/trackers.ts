@@ -2,7 +2,16 @@
 import { z } from 'zod';
 
 export const trackerNames = ['mlflow', 'wandb'] as const;
-export type TrackerName = (typeof trackerNames)[number];
+/** One of these, or that of a file of the workers' own. */
+export type TrackerName = string;
+
+/** Of such a file: `NAME_tracker.py`. */
+export const ownTrackerName = z
+  .string()
+  .regex(/^[a-z][a-z0-9]{0,39}$/, { message: 'must be lower-case letters and digits, a letter first' })
+  .refine((name) => name !== 'other' && !trackerNames.some((known) => known === name), {
+    message: 'must not be the name of a tracker that comes with Epochal',
+  });
 
 /** Characters: what MLflow's own pages show, and its databases have room for. */
 const longestExperiment = 250;
@@ -24,6 +33,7 @@ const trackerSchema = z.union([
   z.enum(trackerNames),
   z.strictObject({ mlflow: z.strictObject({ experiment: experimentName.optional() }) }),
   z.strictObject({ wandb: z.strictObject({ project: wandbName.optional(), entity: wandbName.optional() }) }),
+  z.strictObject({ other: z.strictObject({ name: ownTrackerName, experiment: experimentName.optional() }) }),
 ]);
 export type TrackerConfig = z.infer<typeof trackerSchema>;
 
@@ -49,14 +59,17 @@ export interface ChosenTracker {
 /** Those of them that this version knows. */
 export const chosenTrackers = (trackers: readonly TrackerConfig[]): ChosenTracker[] =>
   trackers.flatMap((one) => {
-    const name = trackerNames.find((known) => known === nameOf(one));
-    if (name === undefined) return [];
+    const kind = typeof one === 'string' ? one : Object.keys(one)[0];
     const { data } = settingsSchema.safeParse(typeof one === 'string' ? {} : Object.values(one)[0]);
-    const { experiment, project, entity } = data ?? {};
-    return [{ name, experiment: (name === 'wandb' ? project : experiment) ?? null, ...(entity ? { entity } : {}) }];
+    const { name, experiment, project, entity } = data ?? {};
+    if (kind === 'other') return name === undefined ? [] : [{ name, experiment: experiment ?? null }];
+    if (!trackerNames.some((known) => known === kind) || kind === undefined) return [];
+    const where = kind === 'wandb' ? project : experiment;
+    return [{ name: kind, experiment: where ?? null, ...(entity ? { entity } : {}) }];
   });
 
 const settingsSchema = z.looseObject({
+  name: ownTrackerName.optional(),
   experiment: experimentName.optional(),
   project: wandbName.optional(),
   entity: wandbName.optional(),
@@ -64,10 +77,13 @@ const settingsSchema = z.looseObject({
 
 /** As a configuration names it. */
 export function trackerConfig({ name, experiment, entity }: ChosenTracker): TrackerConfig {
-  if (experiment === null && entity === undefined) return name;
-  return name === 'wandb'
+  const named = experiment === null ? {} : { experiment };
+  const known = trackerNames.find((one) => one === name);
+  if (known === undefined) return { other: { name, ...named } };
+  if (experiment === null && entity === undefined) return known;
+  return known === 'wandb'
     ? { wandb: { ...(experiment === null ? {} : { project: experiment }), ...(entity ? { entity } : {}) } }
-    : { mlflow: experiment === null ? {} : { experiment } };
+    : { mlflow: named };
 }
 
 /** Of a run of this project, as a tracker's program is told it: in W&B, `ENTITY/PROJECT`. */
@@ -76,4 +92,7 @@ export const experimentOf = (
   project: string,
 ): string => `${entity === undefined ? '' : `${entity}/`}${experiment ?? project}`;
 
-const nameOf = (one: TrackerConfig): string => (typeof one === 'string' ? one : (Object.keys(one)[0] ?? ''));
+function nameOf(one: TrackerConfig): string {
+  if (typeof one === 'string') return one;
+  return 'other' in one ? one.other.name : (Object.keys(one)[0] ?? '');
+}

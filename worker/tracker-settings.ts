@@ -1,8 +1,15 @@
 /** What a worker's environment says of trackers. Every tracker reads the variables of its own client, and `EPOCHAL_TRACKERS` names those of runs that choose none. */
-import { isAbsolute } from 'node:path';
-import { experimentName, type TrackerName, trackerNames, wandbName } from '../contracts/trackers.ts';
+import { basename, isAbsolute } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { packageFolder } from '../contracts/package-folder.ts';
+import { experimentName, ownTrackerName, type TrackerName, wandbName } from '../contracts/trackers.ts';
+
+/** Where their programs are, and what these have in common. */
+const programs = fileURLToPath(new URL('observers/trackers', packageFolder));
 
 export interface KnownTracker {
+  /** Its program. */
+  file: string;
   /** Why this worker cannot tell it; null: it can. */
   problem: string | null;
   /** Of runs that name none; null: their project. */
@@ -13,10 +20,30 @@ export interface KnownTracker {
   environment: NodeJS.ProcessEnv;
 }
 
-export const knownTrackers = (env: NodeJS.ProcessEnv): Record<TrackerName, KnownTracker> => ({
-  mlflow: mlflow(env),
-  wandb: wandb(env),
-});
+/** Throws an Error with a sentence where `EPOCHAL_TRACKER_FILES` does not hold. */
+export const knownTrackers = (env: NodeJS.ProcessEnv): ReadonlyMap<TrackerName, KnownTracker> =>
+  new Map<TrackerName, KnownTracker>([['mlflow', mlflow(env)], ['wandb', wandb(env)], ...ownTrackers(env)]);
+
+/** Files of the workers' own. Each gets the variables that begin with its name: `comet_tracker.py` those that begin with `COMET_`. */
+const ownTrackers = (env: NodeJS.ProcessEnv): [TrackerName, KnownTracker][] =>
+  listed(env.EPOCHAL_TRACKER_FILES ?? '').map((file) => {
+    const name = /^(.*)_tracker\.py$/.exec(basename(file))?.[1];
+    const { success } = ownTrackerName.safeParse(name);
+    if (!isAbsolute(file) || !success || name === undefined)
+      throw new Error(
+        `EPOCHAL_TRACKER_FILES names ${JSON.stringify(file)}: must be absolute paths of files NAME_tracker.py, each NAME of lower-case letters and digits and not that of a tracker that comes with Epochal`,
+      );
+    const own = Object.entries(env).filter(([variable]) => variable.startsWith(`${name.toUpperCase()}_`));
+    // `import tracker` finds what trackers have in common.
+    const environment = { ...Object.fromEntries(own), PYTHONPATH: programs };
+    return [name, { file, problem: null, experiment: null, environment }];
+  });
+
+const listed = (text: string): string[] =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean);
 
 function mlflow(env: NodeJS.ProcessEnv): KnownTracker {
   const given = Object.fromEntries(
@@ -31,6 +58,7 @@ function mlflow(env: NodeJS.ProcessEnv): KnownTracker {
   const experiment = env.MLFLOW_EXPERIMENT_NAME || null;
   const problems = [addressProblem(env.MLFLOW_TRACKING_URI ?? ''), experiment && experimentProblem(experiment)];
   return {
+    file: `${programs}/mlflow_tracker.py`,
     problem: problems.find((one) => one !== null) || null,
     experiment,
     // It is told which experiment, and writes at once.
@@ -66,6 +94,7 @@ function wandb(env: NodeJS.ProcessEnv): KnownTracker {
     wandbNameProblem('WANDB_ENTITY', entity),
   ];
   return {
+    file: `${programs}/wandb_tracker.py`,
     problem: problems.find((one) => one !== null) ?? null,
     experiment: project,
     ...(entity === null ? {} : { entity }),
@@ -94,15 +123,11 @@ const wandbNameProblem = (variable: string, value: string | null): string | null
 /** The names in `EPOCHAL_TRACKERS`. Throws an Error with a sentence. */
 export function readTrackers(text: string, env: NodeJS.ProcessEnv): TrackerName[] {
   const known = knownTrackers(env);
-  const written = text
-    .split(',')
-    .map((one) => one.trim())
-    .filter(Boolean);
-  return [...new Set(written)].map((one) => {
-    const name = trackerNames.find((tracker) => tracker === one);
-    if (!name) throw new Error(`EPOCHAL_TRACKERS names ${JSON.stringify(one)}: must be ${trackerNames.join(', ')}`);
-    const { problem } = known[name];
-    if (problem !== null) throw new Error(`EPOCHAL_TRACKERS names ${name}, and ${problem}`);
+  return [...new Set(listed(text))].map((name) => {
+    const tracker = known.get(name);
+    if (!tracker)
+      throw new Error(`EPOCHAL_TRACKERS names ${JSON.stringify(name)}: must be ${[...known.keys()].join(', ')}`);
+    if (tracker.problem !== null) throw new Error(`EPOCHAL_TRACKERS names ${name}, and ${tracker.problem}`);
     return name;
   });
 }
