@@ -47,7 +47,7 @@ ABOUT = (
 INTERRUPTED = 255
 EXIT_CODES = {"completed": 0, "failed": 1}
 #: Seconds for one answer of the server, and for all that is sent at once.
-LONGEST_ANSWER = int(os.environ.get("WANDB_HTTP_TIMEOUT", "20"))
+LONGEST_ANSWER = round(float(os.environ.get("WANDB_HTTP_TIMEOUT", "20")))
 LONGEST_WRITE = 3 * LONGEST_ANSWER
 Value = TypeVar("Value")
 
@@ -78,8 +78,7 @@ class WandbTracker:
             _offline_folder().mkdir(parents=True, exist_ok=True)
             return
         try:
-            api = wandb.Api(timeout=LONGEST_ANSWER)
-            api.default_entity  # noqa: B018
+            _api().default_entity  # noqa: B018
         except Exception as error:
             failures = list(_causes(error))
             if any(_status(one) in (401, 403) for one in failures):
@@ -112,14 +111,17 @@ class WandbTracker:
 
     @property
     def _file(self) -> Path:
-        """Of an offline run: the same for whoever tells of it, named as the client names such folders."""
+        """Of an offline run: the one that is there, or else one that is named as the client names such folders."""
+        runs = _offline_folder() / "wandb"
         begun = datetime.fromtimestamp(self._about["at"] / 1000, timezone.utc)
-        return _offline_folder() / "wandb" / f"offline-run-{begun:%Y%m%d_%H%M%S}-{self._id}" / f"run-{self._id}.wandb"
+        there = sorted(runs.glob(f"offline-run-*-{self._id}/run-{self._id}.wandb"))
+        named = runs / f"offline-run-{begun:%Y%m%d_%H%M%S}-{self._id}" / f"run-{self._id}.wandb"
+        return next(iter(there), named)
 
     def _serving(self) -> Any:
         """The run as the server has it now; None: it has none."""
         entity, project = self._place
-        api = wandb.Api(timeout=LONGEST_ANSWER)
+        api = _api()
         try:
             return api.run(f"{entity or api.default_entity}/{project}/{self._id}")
         except Exception as error:
@@ -132,7 +134,7 @@ class WandbTracker:
         if OFFLINE:
             self._write_file(told)
         else:
-            with TemporaryDirectory(prefix="epochal-wandb-") as scratch:
+            with TemporaryDirectory(prefix="epochal-wandb-", ignore_cleanup_errors=True) as scratch:
                 self._tell(told, scratch)
             self._see(told.seq)
 
@@ -199,9 +201,9 @@ class WandbTracker:
         Resumed offline, a client begins another file, and sends each as if it were all of the run: so one replaces the
         rows of the other. And a file that was cut off would have some of them.
         """
-        file = self._file
+        file, folder = self._file, _offline_folder()
         file.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".epochal-", dir=_offline_folder()) as scratch:
+        with TemporaryDirectory(prefix=".epochal-", dir=folder, ignore_cleanup_errors=True) as scratch:
             self._tell(told, scratch)
             (made,) = Path(scratch).glob("wandb/offline-run-*/*.wandb")
             if (made.parent / "files").is_dir():
@@ -226,6 +228,11 @@ class WandbTracker:
             yield from (row for row in self._kept.rows if key in row)
         elif self._served is not None:
             yield from self._served.scan_history(keys=[EPOCH, AT, key], use_cache=False)
+
+
+def _api() -> wandb.Api:
+    """Asks the server who the key belongs to, or raises."""
+    return wandb.Api(timeout=LONGEST_ANSWER, api_key=os.environ.get("WANDB_API_KEY"))
 
 
 def _offline_folder() -> Path:

@@ -49,7 +49,7 @@ class LinesTracker:
     def write(self, opened: Opened, told: Told) -> None:
         """All of it, and last how much that is: what is cut off before is told again, and must then change nothing.
 
-        ClearML: `report_scalar`, `set_parameters`, `mark_completed`; Comet: `log_metrics(…, epoch=…)`, `log_other`, `end`.
+        ClearML: `report_scalar`, `set_parameters`, `mark_completed`; Comet: `log_metrics`, `log_other`, `end`.
         """
         rows = [{"epoch": one.point.epoch, "at": one.point.at, "metrics": one.metrics} for one in told.rows]
         marks = [{"epoch": point.epoch, "at": point.at, "rolled_back": mark} for point, mark in told.marks]
