@@ -1,4 +1,5 @@
 /** What a worker's environment says of trackers. Every tracker reads the variables of its own client, and `EPOCHAL_TRACKERS` names those of runs that choose none. */
+import { existsSync } from 'node:fs';
 import { basename, isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageFolder } from '../contracts/package-folder.ts';
@@ -36,7 +37,8 @@ const ownTrackers = (env: NodeJS.ProcessEnv): [TrackerName, KnownTracker][] =>
     const own = Object.entries(env).filter(([variable]) => variable.startsWith(`${name.toUpperCase()}_`));
     // `import tracker` finds what trackers have in common.
     const environment = { ...Object.fromEntries(own), PYTHONPATH: programs };
-    return [name, { file, problem: null, experiment: null, environment }];
+    const problem = existsSync(file) ? null : `there is no file ${file}`;
+    return [name, { file, problem, experiment: null, environment }];
   });
 
 const listed = (text: string): string[] =>

@@ -146,6 +146,7 @@ class WandbTracker:
             id=self._id,
             name=self._about["place"],
             notes=self._notes(told),
+            # A file that is sent again, with more in it, goes in the place of what was sent, and not behind it.
             resume=None if OFFLINE else "allow",
             reinit="create_new",
             config={**self._about["parameters"], "epochal": self._names()},
@@ -198,8 +199,8 @@ class WandbTracker:
     def _write_file(self, told: Told) -> None:
         """All of the run once more, in one file in the place of the one before.
 
-        Resumed offline, a client begins another file, and sends each as if it were all of the run: so one replaces the
-        rows of the other. And a file that was cut off would have some of them.
+        Resumed offline, a client begins another file that knows nothing of those before: sent in another order, or once
+        more, one may replace the rows of another. And in a file that was cut off there would be some of them.
         """
         file, folder = self._file, _offline_folder()
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -57,6 +57,7 @@ it('is named by an absolute path, whose name is no other tracker’s', () => {
   for (const wrong of ['lines_tracker.py', '/etc/lines.py', '/etc/mlflow_tracker.py', '/etc/My_tracker.py'])
     expect(() => read(wrong)).toThrow(`EPOCHAL_TRACKER_FILES names "${wrong}": must be absolute paths of files`);
   expect(() => read('/etc/comet_tracker.py')).toThrow('EPOCHAL_TRACKERS names "lines": must be mlflow, wandb, comet');
-  const unable = new Trackers({ defaults: [], env: {} });
+  const unable = new Trackers({ defaults: [], env: { EPOCHAL_TRACKER_FILES: '/nowhere/comet_tracker.py' } });
+  expect(unable.problem('comet')).toBe('there is no file /nowhere/comet_tracker.py');
   expect(unable.problem('lines')).toBe('EPOCHAL_TRACKER_FILES names no lines_tracker.py');
 });
