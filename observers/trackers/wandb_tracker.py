@@ -9,29 +9,23 @@ its life's key: whoever tells of it resumes the same run.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import struct
 import time
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import wandb
-from tracker import Opened, Point, Refused, Row, Told, serve
+from tracker import Opened, Point, Refused, Told, serve
 from wandb.apis.public.runs import RunNotFoundError
 from wandb.errors import AuthenticationError
-from wandb.proto.wandb_internal_pb2 import Record
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+from wandb_file import AT, BATCH, EPOCH, HOST, Kept, read_offline
 
 OFFLINE = os.environ.get("WANDB_MODE") == "offline"
-#: Of a row: the epoch's number, and when it was complete, in milliseconds since 1970. `epoch` is every chart's x axis.
-EPOCH, AT = "epoch", "epochal/at"
 #: A row for each epoch that it was told of has this, whatever the trainer reports.
 SECONDS = "epochal/epoch_seconds"
 #: A row for each epoch that is no part of the result: 1 for its number and time. 2 takes that back, 3 marks it again.
@@ -49,18 +43,9 @@ EXIT_CODES = {"completed": 0, "failed": 1}
 #: Seconds for one answer of the server, and for all that is sent at once.
 LONGEST_ANSWER = round(float(os.environ.get("WANDB_HTTP_TIMEOUT", "20")))
 LONGEST_WRITE = 3 * LONGEST_ANSWER
+#: Sent at least, where there are many.
+ROWS_PER_SECOND = 100
 Value = TypeVar("Value")
-
-
-@dataclass
-class Kept:
-    """What W&B has of a run."""
-
-    summary: dict[str, Any] = field(default_factory=dict)
-    #: Of an offline run alone: its rows in order.
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    #: Those of a person, or ours.
-    notes: str = ""
 
 
 class WandbTracker:
@@ -140,6 +125,7 @@ class WandbTracker:
 
     def _tell(self, told: Told, root: str) -> None:
         entity, project = self._place
+        rows = [*self._kept.rows, *_rows_of(told)]
         run = wandb.init(
             entity=entity,
             project=project,
@@ -150,17 +136,17 @@ class WandbTracker:
             resume=None if OFFLINE else "allow",
             reinit="create_new",
             config={**self._about["parameters"], "epochal": self._names()},
-            settings=_settings(root, is_over=told.ended is not None),
+            settings=_settings(root, rows=len(rows), is_over=told.ended is not None),
         )
         try:
-            run.define_metric("*", step_metric=EPOCH)
-            run.define_metric("epochal/*", step_metric=EPOCH, summary="none", hidden=True)
-            for kept in self._kept.rows:
-                run.log(kept)
-            for row in told.rows:
-                run.log({**_named(row.metrics), **_point(row.point), SECONDS: row.seconds})
-            for point, mark in told.marks:
-                run.log({**_point(point), ROLLED_BACK: mark})
+            for ours in (AT, SECONDS, ROLLED_BACK, BATCH, HOST):
+                run.define_metric(ours, summary="none", hidden=True)
+            for name, step in {name: _step_of(row) for row in rows for name in row}.items():
+                # A name with a star would be a pattern.
+                if not name.startswith(("_", "epochal/")) and name != EPOCH and "*" not in name:
+                    run.define_metric(name, step_metric=step, summary=None if step == EPOCH else "none")
+            for row in rows:
+                run.log(row)
             run.summary.update(self._summary(told))
         finally:
             run.finish(EXIT_CODES.get(told.ended["outcome"], INTERRUPTED) if told.ended else 0)
@@ -240,7 +226,7 @@ def _offline_folder() -> Path:
     return Path(os.environ["WANDB_DIR"])
 
 
-def _settings(root: str, *, is_over: bool) -> wandb.Settings:
+def _settings(root: str, *, rows: int, is_over: bool) -> wandb.Settings:
     """Nothing leaves the machine but what it is told."""
     return wandb.Settings(
         mode="offline" if OFFLINE else "online",
@@ -257,7 +243,7 @@ def _settings(root: str, *, is_over: bool) -> wandb.Settings:
         x_disable_stats=True,
         x_save_requirements=False,
         init_timeout=LONGEST_ANSWER,
-        finish_timeout=LONGEST_WRITE,
+        finish_timeout=LONGEST_WRITE + rows / ROWS_PER_SECOND,
         finish_timeout_raises=True,
         # Until its end, a run is neither finished nor failed for having been told of.
         x_update_finish_state=is_over,
@@ -277,6 +263,22 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = getattr(error, "exc", None) or error.__cause__
 
 
+def _rows_of(told: Told) -> Iterator[dict[str, Any]]:
+    for row in told.rows:
+        yield {**_named(row.metrics), **_point(row.point), SECONDS: row.seconds}
+    for point, mark in told.marks:
+        yield {**_point(point), ROLLED_BACK: mark}
+    for step, folder, measured in ((BATCH, "batch", told.batches), (HOST, "system", told.host)):
+        for one in measured:
+            values = {f"{folder}/{name}": value for name, value in one.metrics.items()}
+            yield {**values, step: one.step, "_timestamp": one.at / 1000}
+
+
+def _step_of(row: dict[str, Any]) -> str:
+    """What is the x axis of its values."""
+    return next((step for step in (BATCH, HOST) if step in row), EPOCH)
+
+
 def _point(point: Point) -> dict[str, Any]:
     return {EPOCH: point.epoch, AT: point.at, "_timestamp": point.at / 1000}
 
@@ -289,7 +291,7 @@ def _named(values: dict[str, Value]) -> dict[str, Value]:
     """By names that are not W&B's or ours. Of two that would be one, the other gets a number."""
     named: dict[str, Value] = {}
     for name, value in values.items():
-        is_taken = name == EPOCH or name.startswith(("_", "epochal/")) or not name
+        is_taken = name == EPOCH or name.startswith(("_", "epochal/", "batch/", "system/")) or not name
         key = first = f"metric_{name}" if is_taken else name
         number = 2
         while key in named:
@@ -297,47 +299,6 @@ def _named(values: dict[str, Value]) -> dict[str, Value]:
             number += 1
         named[key] = value
     return named
-
-
-def read_offline(file: Path) -> Kept:
-    """All of an offline run, from the file that `wandb sync` sends."""
-    kept = Kept()
-    for record in _records(file) if file.exists() else ():
-        kind = record.WhichOneof("record_type")
-        if kind == "history":
-            row = {item.key: json.loads(item.value_json) for item in record.history.item if item.key}
-            if AT in row:
-                # These count anew in another file.
-                kept.rows.append({key: value for key, value in row.items() if key not in ("_step", "_runtime")})
-        elif kind == "summary":
-            kept.summary |= {item.key: json.loads(item.value_json) for item in record.summary.update if item.key}
-        elif kind == "run":
-            kept.notes = record.run.notes or kept.notes
-    return kept
-
-
-#: A file of LevelDB's log format behind W&B's own header: blocks, in which no part of a record goes over an end.
-HEADER, BLOCK, PART = 7, 32768, struct.Struct("<IHB")
-
-
-def _records(file: Path) -> Iterator[Record]:
-    data = file.read_bytes()
-    at, parts = HEADER, b""
-    while at + PART.size <= len(data):
-        left = BLOCK - at % BLOCK
-        if left < PART.size:
-            at += left
-            continue
-        checksum, length, kind = PART.unpack_from(data, at)
-        at += PART.size
-        part = data[at : at + length]
-        at += length
-        if len(part) < length or zlib.crc32(part, zlib.crc32(bytes([kind]))) != checksum:
-            raise ValueError(f"{file} is damaged: remove it, and the run's end tells all of it anew")
-        # 1: all of a record; 2, 3, 4: its first part, those between, its last.
-        parts = part if kind in (1, 2) else parts + part
-        if kind in (1, 4):
-            yield Record.FromString(parts)
 
 
 if __name__ == "__main__":

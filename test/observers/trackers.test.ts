@@ -8,6 +8,7 @@ import { problemsOf } from '../../contracts/config-problems.ts';
 import { problemSentence } from '../../contracts/failure.ts';
 import type { ObservedEvent } from '../../contracts/observed-events.ts';
 import { runConfigSchema, storedDraftSchema, storedRunConfigSchema } from '../../contracts/run-config.ts';
+import { mostSystemBytes } from '../../contracts/system-metrics.ts';
 import {
   chosenTrackers,
   experimentOf,
@@ -191,6 +192,10 @@ describe('before a tracker is told', () => {
     ...{ kind: 'state', id: 'first/1', run: 'r', life: 'first', seq: 1, at: '2026-01-01T00:00:00.000Z' },
     ...{ position: { epoch: 0, batch: 0 }, data: { state: 'training', detail: 'training.epoch' } },
   };
+  const endedAt = (outputFolder: string | null): ObservedEvent => ({
+    ...{ ...event, kind: 'ended' },
+    data: { outcome: 'failed', cause: { kind: 'finished' }, place: 'r', outputFolder, metrics: {} },
+  });
   const ours = () => Promise.resolve({ store: openStore('/nowhere'), folder: 'r' });
   const away = () => Promise.reject(new StoreError('the store is away', true));
   const another = () => Promise.reject(new OtherLife('r', null));
@@ -229,17 +234,65 @@ describe('before a tracker is told', () => {
     if (receipt) await store.write('r/receipt.json', receipt);
     if (lines) await store.write('r/metrics.jsonl', lines.join('\n'));
     const { questions, tell } = told();
-    const data = {
-      outcome: 'failed',
-      cause: { kind: 'finished' },
-      place: 'r',
-      outputFolder: null,
-      metrics: {},
-    } as const;
-    const ended: ObservedEvent = { ...event, kind: 'ended', data };
-    await tell({ output: () => Promise.resolve({ store, folder: 'r' }) }, ended);
+    await tell({ output: () => Promise.resolve({ store, folder: 'r' }) }, endedAt(null));
     const [question] = questions;
     expect(question?.do === 'tell' && (question.rows?.map(({ epoch }) => epoch) ?? null)).toEqual(rows);
+    await rm(store.address, { recursive: true });
+  });
+
+  it.each([
+    ['has no receipt', false, 5, { batches: null, system: null }],
+    ['has a receipt', true, 5, { batches: 'batch', system: 'sssss' }],
+    ['has more than is ever written', true, mostSystemBytes + 1, { batches: 'batch', system: null }],
+  ])('of batches and the host, where the store %s, it is told accordingly', async (_, isOver, size, measured) => {
+    const store = openStore(await mkdtemp(join(tmpdir(), 'epochal-trackers-')));
+    await store.prepare(false);
+    if (isOver) await store.write('r/receipt.json', '{}');
+    await store.write('r/batches.jsonl', 'batch');
+    await store.write('r/system.jsonl', 's'.repeat(size));
+    const { questions, tell } = told();
+    const output = () => Promise.resolve({ store, folder: 'r' });
+    const gap: ObservedEvent = { ...event, kind: 'gap', data: { events: {} } };
+    await tell({ output }, gap);
+    await tell({ output }, endedAt(null));
+    expect(questions).toMatchObject([{ batches: null, system: null }, measured]);
+    await rm(store.address, { recursive: true });
+  });
+
+  it('of checkpoints and images it is told where they are, where there are results', async () => {
+    const store = openStore(await mkdtemp(join(tmpdir(), 'epochal-trackers-')));
+    await store.prepare(false);
+    const checkpoint = (epoch: number, batch: number, reasons: string[]) => ({
+      ...{
+        name: `${epoch}-${batch}`,
+        epoch,
+        batch,
+        metrics: {},
+        files: [],
+        createdAt: event.at,
+        session: 's',
+        reasons,
+      },
+    });
+    const images = Array.from({ length: 22 }, (_, index) => `artifacts/${index}.PNG`);
+    const receipt = {
+      ...{ notes: [], data: null },
+      checkpoints: [checkpoint(1, 0, ['best', 'last']), checkpoint(3, 4, ['resume']), checkpoint(3, 0, ['last'])],
+      files: [...images, 'artifacts/model.onnx', 'pages/1.png'].map((path) => ({ path, size: 1, sha256: '' })),
+    };
+    await store.write('r/receipt.json', JSON.stringify(receipt));
+    const { questions, tell } = told();
+    const output = () => Promise.resolve({ store, folder: 'r' });
+    await tell({ output }, endedAt('s3://bucket/r'));
+    await tell({ output }, endedAt(null));
+    const [there, nowhere] = questions.map((one) => (one.do === 'tell' ? one.ended : null));
+    expect(there?.links).toEqual({
+      best_checkpoint: 's3://bucket/r/checkpoints/1-0',
+      last_checkpoint: 's3://bucket/r/checkpoints/3-4',
+    });
+    const shown = images.slice(0, 20).map((path) => `- Image: \`s3://bucket/r/${path}\``);
+    expect(String(there?.notes).split('\n\n').slice(2)).toEqual([...shown, '- and 2 more images']);
+    expect(nowhere).toMatchObject({ links: {}, notes: '**failed**: finished' });
     await rm(store.address, { recursive: true });
   });
 

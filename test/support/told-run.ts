@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ObservedEvent } from '../../contracts/observed-events.ts';
+import type { EpochResult } from '../../contracts/protocol.ts';
 import type { ObservedRun } from '../../observers/observer.ts';
 import type { Tracker } from '../../observers/tracker.ts';
 import { openStore } from '../../stores/open-store.ts';
@@ -30,7 +31,7 @@ export function life(run: string, place = run) {
       ...common(0),
       data: { state: 'training', detail: 'training.epoch' },
     }),
-    epoch: (told: ReturnType<typeof row>): ObservedEvent => ({ kind: 'epoch', ...common(told.epoch), data: told }),
+    epoch: (told: EpochResult): ObservedEvent => ({ kind: 'epoch', ...common(told.epoch), data: told }),
     gap: (epoch: number): ObservedEvent => ({ kind: 'gap', ...common(epoch), data: { events: { epoch: 2 } } }),
     ended: (epoch: number, outcome: 'completed' | 'stopped' | 'salvaged'): ObservedEvent => ({
       kind: 'ended',
@@ -48,6 +49,17 @@ export async function tell(tracker: Tracker, events: readonly ObservedEvent[], r
   return told;
 }
 
+/** Of two epochs with ten batches. */
+const batchRows = [
+  { epoch: 1, batch: 1, batches: 10, at: minute(1), metrics: { 'loss@b': 0.5 } },
+  { epoch: 2, batch: 3, batches: 10, at: minute(2), metrics: { 'loss@b': 0.25 } },
+];
+/** As a tracker has them, and what was measured of the host. */
+export const toldBatches = batchRows.map(({ at, metrics }, index) => ({
+  ...{ step: index === 0 ? 1 : 13, at: Date.parse(at), value: metrics['loss@b'] },
+}));
+export const toldHost = { step: 0, at: Date.parse(minute(3)), cores: 1.5 };
+
 export async function storeWith(
   folder: string,
   place: string,
@@ -57,9 +69,13 @@ export async function storeWith(
   const store = openStore(join(folder, randomUUID()));
   await store.prepare(false);
   const at = `experiments/p/${place}`;
-  await store.write(`${at}/metrics.jsonl`, rows.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  const lines = (some: readonly unknown[]) => some.map((one) => `${JSON.stringify(one)}\n`).join('');
+  await store.write(`${at}/metrics.jsonl`, lines(rows));
+  await store.write(`${at}/batches.jsonl`, lines(batchRows));
+  await store.write(`${at}/system.jsonl`, lines([{ at: minute(3), seconds: 5, cpu: 1.5, gpus: [] }]));
   const none = { kind: 'objects', images: 4, objects: 0, classCount: 1, splitBy: null, splits: [], findings: [] };
   const data = split && { ...none, splitSha256: split, duplicates: null, decoded: null };
-  await store.write(`${at}/receipt.json`, JSON.stringify({ notes: ['the batch was halved'], data }));
+  const files = [{ path: 'artifacts/confusion.png', size: 1, sha256: '' }];
+  await store.write(`${at}/receipt.json`, JSON.stringify({ notes: ['the batch was halved'], data, files }));
   return { store, folder: at };
 }

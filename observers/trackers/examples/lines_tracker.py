@@ -53,9 +53,11 @@ class LinesTracker:
         """
         rows = [{"epoch": one.point.epoch, "at": one.point.at, "metrics": one.metrics} for one in told.rows]
         marks = [{"epoch": point.epoch, "at": point.at, "rolled_back": mark} for point, mark in told.marks]
+        batches = [{"batch": one.step, "at": one.at, "values": one.metrics} for one in told.batches]
+        host = [{"host_seconds": one.step, "at": one.at, "values": one.metrics} for one in told.host]
         facts = [{"facts": told.facts}] if told.facts else []
         ended = [{"ended": told.ended, "notes": told.notes}] if told.ended else []
-        self._append([*rows, *marks, *facts, *ended, {"told": [told.seq, told.last]}])
+        self._append([*rows, *marks, *batches, *host, *facts, *ended, {"told": [told.seq, told.last]}])
 
     def known(self, opened: Opened) -> tuple[set[Point], dict[Point, int]]:
         """Every epoch it has, by number and time, and each one's highest mark. An odd one: no part of the result."""

@@ -13,7 +13,7 @@ import { openStore } from '../../../stores/open-store.ts';
 import { Trackers } from '../../../worker/trackers.ts';
 import { FaultProxy } from '../../stores/servers/fault-proxy.ts';
 import { observedRun } from '../../support/observed-run.ts';
-import { life, row, storeWith, tell as tellTracker } from '../../support/told-run.ts';
+import { life, row, storeWith, tell as tellTracker, toldBatches, toldHost } from '../../support/told-run.ts';
 import { MlflowReader } from './mlflow-read.ts';
 import { type MlflowServer, readyMlflow } from './mlflow-ready.ts';
 import { password, user } from './mlflow-server.ts';
@@ -100,6 +100,14 @@ it('has one run, whose history without what was rolled back is that of the run, 
   expect(whole[0]?.tags.get('epochal.outcome')).toBe('completed');
   expect(whole[0]?.tags.get('epochal.data.splitSha256')).toBe(split);
   expect(whole[0]?.tags.get('mlflow.note.content')).toMatch(/the batch was halved[\s\S]*rolled back keep their points/);
+  // Which batches count is known at the end.
+  expect(live[0]?.measured).toEqual({ batch: [], system: [] });
+  const { cores, ...host } = toldHost;
+  expect(whole[0]?.measured).toEqual({
+    batch: toldBatches.map((batch) => ({ key: 'loss_b', ...batch })),
+    system: [{ key: 'cpu_cores', ...host, value: cores }],
+  });
+  expect(whole[0]?.tags.get('mlflow.note.content')).toContain('Image: `/store/r/artifacts/confusion.png`');
   expect(live[0]?.tags.get('mlflow.note.content')).toContain('rolled back keep their points');
   for (const again of [first, second, last]) await tell(again, run);
   expect(await has(project)).toEqual(whole);
@@ -148,6 +156,10 @@ it('has one run where two workers made one each, and a repeat of what was cut of
   await ask('runs/set-tag', { run_id: made?.id, key: 'epochal.told', value: '1' });
   await tell(second, run);
   expect(await has(project)).toMatchObject([{ id: made?.id, rows: [row(1, 1), row(2, 2)].map(shown) }]);
+  // What the trainer calls like something of ours is beside it.
+  const metrics = { batch: 1, 'batch/loss': 2, 'epochal/x': 3 };
+  await tell([events.epoch({ ...row(3, 3), metrics })], run);
+  expect((await has(project))[0]?.rows[2]?.metrics).toEqual({ batch_: 1, batch_loss: 2, epochal_x: 3 });
 });
 
 it('is a sentence without the key where it refuses it, and an error to be tried again where it is away', async () => {

@@ -15,7 +15,7 @@ import { ensureEnvironment, readRequirements } from '../../../worker/python-envi
 import { runProgram } from '../../../worker/run-program.ts';
 import { Trackers } from '../../../worker/trackers.ts';
 import { observedRun } from '../../support/observed-run.ts';
-import { life, row, storeWith, tell } from '../../support/told-run.ts';
+import { life, row, storeWith, tell, toldBatches, toldHost } from '../../support/told-run.ts';
 import { type WandbRun, WandbStandIn } from './wandb-stand-in.ts';
 
 const key = 'a'.repeat(40);
@@ -62,6 +62,17 @@ function historyOf(run: WandbRun) {
     (a, b) => Number(a.epoch) - Number(b.epoch),
   );
 }
+/** Of batches, and of the host. */
+const measuredOf = (run: WandbRun) =>
+  server.rowsOf(run).filter((one) => 'epochal/batch' in one || 'epochal/host_seconds' in one);
+const measured = [
+  ...toldBatches.map(({ step, at, value }) => ({
+    'epochal/batch': step,
+    _timestamp: at / 1000,
+    'batch/loss@b': value,
+  })),
+  { 'epochal/host_seconds': toldHost.step, _timestamp: toldHost.at / 1000, 'system/cpu_cores': toldHost.cores },
+];
 const shown = ({ epoch, at, metrics }: ReturnType<typeof row>) => ({ epoch, 'epochal/at': Date.parse(at), ...metrics });
 
 /** A life that goes back once, and of which two epochs are not told: in three parts, each of them by itself. */
@@ -105,6 +116,7 @@ it('offline: is one file, whoever resumes it, that W&B’s own reader finds to b
   const [whole] = await synced(project);
   if (!whole || !file) throw new Error('nothing was sent');
   expect(historyOf(whole)).toMatchObject(final.map(shown));
+  expect(measuredOf(whole)).toMatchObject(measured);
   expect(whole).toMatchObject({ displayName: 'r', exitCode: 0 });
   expect(JSON.parse(whole.summary)).toMatchObject({
     ...{ 'epochal/outcome': 'completed', 'epochal/last': 5, 'epochal/data_split_sha256': 'ab'.repeat(32) },
@@ -128,6 +140,7 @@ it('with a server: resumes the run of the same id, which is over with the run al
   if (!whole) throw new Error('nothing was sent');
   expect(others).toEqual([]);
   expect(historyOf(whole)).toMatchObject(final.map(shown));
+  expect(measuredOf(whole)).toMatchObject(measured);
   expect(whole).toMatchObject({ state: 'finished', exitCode: 0 });
   const steps = server.rowsOf(whole).map(({ _step }) => Number(_step));
   expect(steps).toEqual([...steps].sort((a, b) => a - b));
