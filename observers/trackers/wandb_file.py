@@ -14,7 +14,7 @@ from wandb.proto.wandb_internal_pb2 import Record
 
 #: Of a row: the epoch's number, and when it was complete, in milliseconds since 1970. `epoch` is every chart's x axis.
 EPOCH, AT = "epoch", "epochal/at"
-#: Of a row that is not of an epoch: the number of its batch in the run, or the seconds since its host was first measured.
+#: Of a row that is not of an epoch: its batch in the run, or the seconds since its host was first measured.
 BATCH, HOST = "epochal/batch", "epochal/host_seconds"
 
 
@@ -35,15 +35,29 @@ def read_offline(file: Path) -> Kept:
     for record in _records(file) if file.exists() else ():
         kind = record.WhichOneof("record_type")
         if kind == "history":
-            row = {item.key: json.loads(item.value_json) for item in record.history.item if item.key}
+            row = _values(record.history.item)
             if {AT, BATCH, HOST} & row.keys():
                 # These count anew in another file.
                 kept.rows.append({key: value for key, value in row.items() if key not in ("_step", "_runtime")})
         elif kind == "summary":
-            kept.summary |= {item.key: json.loads(item.value_json) for item in record.summary.update if item.key}
+            kept.summary |= _values(record.summary.update)
         elif kind == "run":
             kept.notes = record.run.notes or kept.notes
     return kept
+
+
+def is_whole(file: Path) -> bool:
+    """Whether it has the run's end, which a process of the client's writes after `finish` has returned."""
+    try:
+        return any(record.WhichOneof("record_type") == "exit" for record in _records(file))
+    except ValueError:
+        return False
+
+
+def _values(items: Any) -> dict[str, Any]:
+    """Those that are no part of another value."""
+    named = [((item.nested_key or [item.key]), item.value_json) for item in items]
+    return {path[0]: json.loads(value) for path, value in named if len(path) == 1}
 
 
 #: A file of LevelDB's log format behind W&B's own header: blocks, in which no part of a record goes over an end.

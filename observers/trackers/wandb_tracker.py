@@ -23,7 +23,7 @@ from tracker import Opened, Point, Refused, Told, serve
 from wandb.apis.public.runs import RunNotFoundError
 from wandb.errors import AuthenticationError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
-from wandb_file import AT, BATCH, EPOCH, HOST, Kept, read_offline
+from wandb_file import AT, BATCH, EPOCH, HOST, Kept, is_whole, read_offline
 
 OFFLINE = os.environ.get("WANDB_MODE") == "offline"
 #: A row for each epoch that it was told of has this, whatever the trainer reports.
@@ -193,6 +193,11 @@ class WandbTracker:
         with TemporaryDirectory(prefix=".epochal-", dir=folder, ignore_cleanup_errors=True) as scratch:
             self._tell(told, scratch)
             (made,) = Path(scratch).glob("wandb/offline-run-*/*.wandb")
+            end = time.monotonic() + LONGEST_WRITE
+            while not is_whole(made):
+                if time.monotonic() >= end:
+                    raise TimeoutError("W&B's client has not written the run's file")
+                time.sleep(0.05)
             if (made.parent / "files").is_dir():
                 shutil.copytree(made.parent / "files", file.parent / "files", dirs_exist_ok=True)
             with made.open("rb+") as written:

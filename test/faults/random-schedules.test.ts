@@ -1,9 +1,5 @@
-/**
- * Random schedules of faults, from fixed seeds, with runs that are told to an MLflow server; `npm run soak` plays more of them. A seed that fails
- * replays there.
- */
+/** Random schedules of faults, from fixed seeds; `npm run soak` plays more of them. A seed that fails replays there. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startMlflow } from '../observers/servers/mlflow-ready.ts';
 import { Arena } from './random-schedules.ts';
 import { faultKinds, scheduleOf } from './schedule.ts';
 
@@ -11,16 +7,10 @@ import { faultKinds, scheduleOf } from './schedule.ts';
 const seeds = [461, 1051, 1805, 2085, 2109, 3290];
 
 let arena: Arena;
-let mlflow: Awaited<ReturnType<typeof startMlflow>> | undefined;
 beforeAll(async () => {
-  // Its other tests have one with a database.
-  mlflow = await startMlflow('files');
-  arena = await Arena.open(mlflow.server);
+  arena = await Arena.open();
 });
-afterAll(async () => {
-  await arena?.close();
-  await mlflow?.stop();
-});
+afterAll(() => arena?.close());
 
 describe('a random schedule of faults', () => {
   it('of these seeds has every kind of fault', () => {

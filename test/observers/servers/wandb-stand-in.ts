@@ -29,6 +29,9 @@ const streamSchema = z.object({
   complete: z.boolean().nullish(),
   exitcode: z.number().nullish(),
 });
+const configSchema = z.object({ _wandb: z.object({ value: z.object({ t: z.unknown() }) }).optional() });
+/** It asks for as many samples as there are steps. */
+const specSchema = z.object({ keys: z.array(z.string()), minStep: z.int(), maxStep: z.int() });
 const rowSchema = z.record(z.string(), z.unknown());
 
 export class WandbStandIn {
@@ -111,13 +114,15 @@ export class WandbStandIn {
         return { project: run ? { run: { projectId: '1', ...shown(run) } } : null };
       case 'QueryRunInfo':
         return { project: run ? { run: shown(run) } : null };
+      case 'RunHistoryKeys':
+        return { project: { run: { historyKeys: run ? shown(run).historyKeys : null } } };
       case 'RunParquetHistory':
         return { project: { run: { parquetHistory: { parquetUrls: [], liveData: run ? this.rowsOf(run) : [] } } } };
-      case 'HistoryPage': {
-        const [from, to] = [Number(variables.minStep), Number(variables.maxStep)];
-        const within = ({ _step }: Record<string, unknown>) => Number(_step) >= from && Number(_step) < to;
-        const rows = run ? this.rowsOf(run).filter(within) : [];
-        return { project: { run: { history: rows.map((row) => JSON.stringify(row)) } } };
+      case 'SampledHistoryPage': {
+        const { keys, minStep, maxStep } = specSchema.parse(JSON.parse(text('spec')));
+        const isMeant = (row: Record<string, unknown>) =>
+          Number(row._step) >= minStep && Number(row._step) <= maxStep && keys.every((key) => key in row);
+        return { project: { run: { sampledHistory: [run ? this.rowsOf(run).filter(isMeant) : []] } } };
       }
       case 'CreateRunFiles':
         return { createRunFiles: { runID: text('run'), uploadHeaders: [], files: [] } };
@@ -172,7 +177,7 @@ const shown = (run: WandbRun) => ({
     readOnly: false,
     createdAt: '2026-01-01T00:00:00Z',
     heartbeatAt: null,
-    user: null,
+    user: { name: 'me', username: 'me' },
   },
   historyLineCount: run.lines.length,
   historyKeys: { lastStep: Math.max(-1, ...run.lines.map((line) => Number(rowSchema.parse(JSON.parse(line))._step))) },
@@ -180,7 +185,9 @@ const shown = (run: WandbRun) => ({
 
 const resumed = (run: WandbRun) => ({
   ...shown(run),
-  ...{ logLineCount: 0, eventsLineCount: 0, eventsTail: '[]', wandbConfig: '{}' },
+  ...{ logLineCount: 0, eventsLineCount: 0, eventsTail: '[]' },
+  // Of one that has none, no client has begun it yet.
+  wandbConfig: JSON.stringify({ t: configSchema.parse(JSON.parse(run.config))._wandb?.value.t }),
   // A text that has a list of texts, as W&B sends it.
   historyTail: JSON.stringify(run.lines.slice(-1)),
 });

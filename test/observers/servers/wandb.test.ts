@@ -1,6 +1,6 @@
 /**
- * W&B's own client is told of runs, offline and with a server in W&B's place: what it has written and sent is what the runs came to. Offline runs are read by W&B's own
- * reader, which is that of `wandb sync`.
+ * W&B's own client is told of runs, offline and with a server in W&B's place: what it has written and sent is what the runs came to. Offline runs are sent by W&B’s own
+ * `wandb sync`.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -88,7 +88,7 @@ function lived(run: string) {
   };
 }
 
-/** What `wandb sync` reads in the folder, and sends. */
+/** What `wandb sync` finds in the folder, and sends. */
 async function synced(project: string): Promise<WandbRun[]> {
   server.runs.clear();
   const env = { ...programEnvironment(), ...account, WANDB_DIR: folder, WANDB_ERROR_REPORTING: 'false' };
@@ -101,7 +101,7 @@ const told = async (trackers: Trackers, run: ObservedRun, parts: readonly (reado
   for (const part of parts) expect(await tell(trackers.get(wandb), part, run)).toBe(part.at(-1)?.seq);
 };
 
-it('offline: is one file, whoever resumes it, that W&B’s own reader finds to be the run', async () => {
+it('offline: is one file, whoever resumes it, that `wandb sync` finds to be the run', async () => {
   const project = `p-${randomUUID()}`;
   const { parts, final } = lived('r');
   const output = await storeWith(folder, 'r', final, 'ab'.repeat(32));
