@@ -220,7 +220,7 @@ export const runConfigSchema = z.strictObject({
   trackers: trackersSchema
     .optional()
     .describe(
-      "Trackers of experiments that are told of the run: `mlflow`, or `{mlflow: {experiment: NAME}}`. If omitted: the workers' own choice; `[]`: none.",
+      "Trackers of experiments that are told of the run: `mlflow`, `wandb`, or one with where: `{mlflow: {experiment: NAME}}`, `{wandb: {project: NAME, entity: NAME}}`, `{other: {name: NAME}}`. If omitted: the workers' own choice; `[]`: none.",
     ),
   checkpoints: checkpointPolicySchema.prefault({}).describe('Which checkpoints are saved and retained.'),
   failures: failurePolicySchema.prefault({}).describe('What follows a failure.'),
