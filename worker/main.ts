@@ -18,7 +18,7 @@ import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../con
 import { activitySpans } from './activity-spans.ts';
 import { ControlWatch } from './control-watch.ts';
 import { Devices } from './devices.ts';
-import { decided, landed } from './going-down.ts';
+import { landed, seenThrough } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
 import { untilIdle } from './idle-worker.ts';
 import { createLogger, installLogger } from './log.ts';
@@ -217,11 +217,14 @@ async function serveQueues(
     drain: async (seconds = Number.POSITIVE_INFINITY) => {
       const { sessions } = host;
       const trained = sessions.runs;
+      const began = performance.now();
       const grace = Math.max(leastDrainSeconds, Math.min(drainSeconds, seconds - storingSeconds));
-      // Nobody else has the files of a run that ends or publishes now.
-      await Promise.all([landed(runs, sessions.own, grace, host.log), sessions.drain(grace)]);
+      // Nobody else has the files of a run that ends or publishes now, or next.
+      await Promise.all([landed(runs, sessions.own, grace, host), sessions.drain(grace)]);
+      const ended = { trained, finished: sessions.finished };
+      const left = grace - (performance.now() - began) / 1000;
+      await seenThrough(runs, ended, { seconds: left, servesWorkflows: control !== null, host });
       if (control !== null) {
-        await decided(runs, trained, host.id);
         // What its runs do next is decided elsewhere: a workflow that it still held would wait for it.
         await control.stop().catch(() => undefined);
         await Promise.all(trained.map((run) => runs.unstick(run)));

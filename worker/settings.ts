@@ -138,6 +138,7 @@ const environmentSchema = z.object({
       },
     )
     .optional(),
+  EPOCHAL_TRACKER_FILES: z.string().default(''),
   EPOCHAL_NOTIFY: z.string().refine(isAbsolute, 'must be the absolute path of a file').optional(),
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
