@@ -222,8 +222,8 @@ async function serveQueues(
       // Nobody else has the files of a run that ends or publishes now, or next.
       await Promise.all([landed(runs, sessions.own, grace, host), sessions.drain(grace)]);
       const ended = { trained, finished: sessions.finished };
-      const left = grace - (performance.now() - began) / 1000;
-      await seenThrough(runs, ended, { seconds: left, servesWorkflows: control !== null, host });
+      const secondsLeft = grace - (performance.now() - began) / 1000;
+      await seenThrough(runs, ended, { seconds: secondsLeft, servesWorkflows: control !== null, host });
       if (control !== null) {
         // What its runs do next is decided elsewhere: a workflow that it still held would wait for it.
         await control.stop().catch(() => undefined);
