@@ -4,8 +4,16 @@
 # ///
 """Softmax regression on small drawings, with pages of its own: every widget that there is."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import epochal
 from epochal import ui
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SIZE, CLASSES = 24, ["square", "bar", "cross"]
 
@@ -58,7 +66,7 @@ def train(app: epochal.Application) -> None:
     flat = drawings.reshape(len(drawings), -1)
     weights = np.zeros((flat.shape[1], len(CLASSES)))
 
-    def load(folder) -> None:
+    def load(folder: Path) -> None:
         weights[...] = epochal.load_arrays(folder / "weights.npz")["weights"]
 
     app.state(save=lambda folder: epochal.save_arrays(folder / "weights.npz", {"weights": weights}), load=load)
@@ -95,7 +103,7 @@ def train(app: epochal.Application) -> None:
         app.end_epoch({"accuracy": right.mean()})
 
 
-def draw(random, count):
+def draw(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Noise with a square, a bar or a cross in it."""
     import numpy as np
 
@@ -106,7 +114,7 @@ def draw(random, count):
     return drawings, classes
 
 
-def marked(drawing, name, score):
+def marked(drawing: np.ndarray, name: str, score: float) -> ui.MarkedImage:
     """A drawing with all marks that there are."""
     return ui.MarkedImage(
         drawing,
@@ -120,7 +128,7 @@ def marked(drawing, name, score):
     )
 
 
-def curve(scores, is_right):
+def curve(scores: np.ndarray, is_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Precision and recall, from the most certain to the least."""
     import numpy as np
 
@@ -128,7 +136,7 @@ def curve(scores, is_right):
     return hits / np.arange(1, len(hits) + 1), hits / max(1, hits[-1])
 
 
-def softmax(scores):
+def softmax(scores: np.ndarray) -> np.ndarray:
     """Probabilities of classes."""
     import numpy as np
 

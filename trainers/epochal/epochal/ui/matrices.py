@@ -146,7 +146,7 @@ class Table(Widget):
             kept, of = first(rows, MOST_ROWS)
             names = self._columns if columns is None else named(columns, MOST_COLUMNS)
             if kept and isinstance(kept[0], Mapping):
-                keys = list(islice(kept[0], MOST_COLUMNS)) if not names else names
+                keys = names or list(islice(kept[0], MOST_COLUMNS))
                 names = named(keys, MOST_COLUMNS)
                 cells = [[row.get(key) for key in keys] for row in kept]
             else:

@@ -52,7 +52,7 @@ def _stride(rows: dict[tuple[int, Position], _Row]) -> int:
 
 
 class Pages:
-    """Rows of all widgets of one layout. Calls may come from any thread; no error of a disk or a value ends a training."""
+    """Rows of all widgets of one layout, from any thread; no error of a disk or a value ends a training."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Pages:
         place: Callable[[], tuple[int, Position]],
         note: Callable[[str], None],
     ) -> None:
-        """`place` tells the epoch under way (1-based) and the position; `note` is told what people should know, once."""
+        """`place` tells the epoch under way (1-based) and the position; `note` is told once what people should know."""
         self._folder = folder
         self._place = place
         self._note = note
@@ -164,7 +164,7 @@ class Pages:
             self._keep_every(name, 2 * _stride(rows))
 
     def _fit(self) -> None:
-        """Into `MOST_BYTES`: the widget that takes the most room has fewer; one that has a single value is the last to go."""
+        """Into `MOST_BYTES`: the widget that takes the most room has fewer; a widget's only value is the last to go."""
         while self._bytes() > MOST_BYTES:
             sizes = {name: sum(row.size for row in rows.values()) for name, rows in self._rows.items() if len(rows) > 1}
             if sizes:

@@ -43,7 +43,8 @@ def encoded(image: Any) -> Encoded:
     if hasattr(image, "tobytes") and hasattr(image, "mode") and hasattr(image, "size"):
         return _from_pillow(image)
     if not hasattr(image, "dtype"):
-        raise TypeError(f"must be an array, a tensor, a Pillow image, or bytes or path of a file: {type(image).__name__}")
+        kind = type(image).__name__
+        raise TypeError(f"must be an array, a tensor, a Pillow image, or bytes or path of a file: {kind}")
     return _from_array(image)
 
 
@@ -155,5 +156,8 @@ def _png(array: Any) -> bytes:
     color = {1: 0, 3: 2, 4: 6}[channels]
     header = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 1)), (b"IEND", b""))
-    parts = [struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

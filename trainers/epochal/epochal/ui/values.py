@@ -1,4 +1,4 @@
-"""Values as JSON that a browser can take: numbers that are numbers, and never more of anything than can be looked at."""
+"""Values as JSON that a browser can take: numbers that are numbers, and never more of anything than people look at."""
 
 from __future__ import annotations
 
