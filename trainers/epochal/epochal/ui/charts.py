@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from epochal.ui.layout import Widget
-from epochal.ui.values import columns, first, listed, number, text
+from epochal.ui.values import array, columns, first, listed, number, text
 
 MOST_POINTS = 2_000
 MOST_SERIES = 20
@@ -123,8 +123,7 @@ class Histogram(_Axes):
 
 
 def _counted(values: Any, bins: int) -> dict[str, Any]:
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
+    values = array(values)
     if hasattr(values, "dtype"):
         import numpy as np  # an array came from there
 

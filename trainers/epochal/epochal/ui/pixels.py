@@ -10,6 +10,8 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from epochal.ui.values import array
+
 #: The longer side of what is kept; an image file stays as it is up to `LARGEST_FILE` and `MOST_PIXELS`.
 LONGEST_SIDE = 640
 LARGEST_FILE = 1 << 20
@@ -29,7 +31,12 @@ class Encoded(NamedTuple):
 
 
 def encoded(image: Any) -> Encoded:
-    """`image` as a file; `ValueError`, `TypeError` or `OSError` with a sentence where it is none that can be shown."""
+    """`image` as a file; `ValueError`, `TypeError` or `OSError` with a sentence where it is none that can be shown.
+
+    One that is `Encoded` stays as it is: what is shown after each epoch needs to be made into a file once alone.
+    """
+    if isinstance(image, Encoded):
+        return image
     if isinstance(image, (str, os.PathLike)):
         path = Path(image)
         size = path.stat().st_size
@@ -38,8 +45,7 @@ def encoded(image: Any) -> Encoded:
         image = path.read_bytes()
     if isinstance(image, (bytes, bytearray, memoryview)):
         return _from_file(bytes(image))
-    if hasattr(image, "detach"):
-        image = image.detach().cpu().numpy()
+    image = array(image)
     if hasattr(image, "tobytes") and hasattr(image, "mode") and hasattr(image, "size"):
         return _from_pillow(image)
     if not hasattr(image, "dtype"):
@@ -52,14 +58,12 @@ def encoded_mask(pixels: Any) -> Encoded:
     """White where it is true, or more than 0.5, and black elsewhere."""
     import numpy as np
 
-    if hasattr(pixels, "detach"):
-        pixels = pixels.detach().cpu().numpy()
-    array = np.asarray(pixels).squeeze()
-    if array.ndim != 2 or not array.size:
-        raise ValueError(f"a mask must have two dimensions, and has the shape {array.shape}")
-    small = array[:: _step(array.shape), :: _step(array.shape)]
+    whole = np.asarray(array(pixels)).squeeze()
+    if whole.ndim != 2 or not whole.size:
+        raise ValueError(f"a mask must have two dimensions, and has the shape {whole.shape}")
+    small = whole[:: _step(whole.shape), :: _step(whole.shape)]
     white = np.where(np.nan_to_num(small.astype(np.float32)) > 0.5, 255, 0).astype(np.uint8)
-    return Encoded(_png(white[:, :, None]), "png", array.shape[1], array.shape[0])
+    return Encoded(_png(white[:, :, None]), "png", whole.shape[1], whole.shape[0])
 
 
 def _step(shape: Any) -> int:
@@ -69,20 +73,20 @@ def _step(shape: Any) -> int:
 def _from_array(image: Any) -> Encoded:
     import numpy as np
 
-    array = np.asarray(image)
-    if array.ndim == 4 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if array.ndim != 3 or not array.size:
-        raise ValueError(f"must have two or three dimensions, and has the shape {array.shape}")
-    if array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
-        array = array.transpose(1, 2, 0)  # as torch has it
-    height, width, channels = array.shape
+    whole = np.asarray(image)
+    if whole.ndim == 4 and whole.shape[0] == 1:
+        whole = whole[0]
+    if whole.ndim == 2:
+        whole = whole[:, :, None]
+    if whole.ndim != 3 or not whole.size:
+        raise ValueError(f"must have two or three dimensions, and has the shape {whole.shape}")
+    if whole.shape[0] in (1, 3, 4) and whole.shape[2] not in (1, 3, 4):
+        whole = whole.transpose(1, 2, 0)  # as torch has it
+    height, width, channels = whole.shape
     if channels not in (1, 3, 4):
-        raise ValueError(f"must have 1, 3 or 4 channels, and has the shape {array.shape}")
-    step = _step(array.shape)
-    small = array[::step, ::step]
+        raise ValueError(f"must have 1, 3 or 4 channels, and has the shape {whole.shape}")
+    step = _step(whole.shape)
+    small = whole[::step, ::step]
     if small.dtype == bool:
         small = small.astype(np.uint8) * 255
     elif small.dtype.kind == "f":

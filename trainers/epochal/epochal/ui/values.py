@@ -25,6 +25,17 @@ def number(value: Any) -> float | int | None:
         return None
 
 
+def array(values: Any) -> Any:
+    """A tensor, on any device and of any precision, as an array of numpy; anything else as it is."""
+    if not hasattr(values, "detach"):
+        return values
+    tensor = values.detach().cpu()
+    try:
+        return tensor.numpy()
+    except TypeError:
+        return tensor.float().numpy()  # numpy has no bfloat16
+
+
 def listed(values: Any) -> Sequence[Any]:
     """What can be counted: a list, an array, a tensor on any device."""
     if hasattr(values, "detach"):
