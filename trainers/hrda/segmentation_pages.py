@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from epochal import ui
-from epochal.ui.pixels import Encoded, encoded
+from epochal.ui.encoded_images import EncodedImages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,8 +37,7 @@ class SegmentationPages:
             "Attention": [self._attention],
         }
         self.layout = ui.Container([ui.Tabs(tabs), ui.Container([self._iou, self._confusion], columns=2)])
-        #: By name and widget: images and labels are the same after each epoch.
-        self._encoded: dict[str, Encoded] = {}
+        self._images = EncodedImages()
         self.begin([])
 
     def begin(self, classes: Sequence[str]) -> None:
@@ -58,7 +57,7 @@ class SegmentationPages:
         """An image (3, H, W) as bytes, with its classes (H, W) and its attention (H, W) in 0 … 1."""
         if len(self._shown.get(self._predictions, [])) >= MOST_IMAGES:
             return
-        photo = self._image(name, image)
+        photo = self._images.of(name, image)
         for grid, map_ in ((self._predictions, predicted), (self._pseudo, pseudo), (self._labels, labels)):
             if map_ is not None:
                 self._shown.setdefault(grid, []).append(ui.MarkedImage(photo, name, self._masks(map_)))
@@ -73,14 +72,6 @@ class SegmentationPages:
         found = {name: metrics.get(f"IoU_{name}") for name in self._classes}
         self._iou.show({name: value for name, value in found.items() if value is not None})
         self._confusion.show_counts(counts, self._classes)
-
-    def _image(self, name: str, image: Tensor) -> Any:
-        """Made into a file once."""
-        if name not in self._encoded:
-            if len(self._encoded) >= 2 * MOST_IMAGES:
-                self._encoded.clear()  # they change after all
-            self._encoded[name] = encoded(image)
-        return self._encoded[name]
 
     def _masks(self, classes: Tensor) -> list[ui.Mask]:
         small = _small(classes)

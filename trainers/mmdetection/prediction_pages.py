@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from epochal import ui
-from epochal.ui.pixels import Encoded, encoded
+from epochal.ui.encoded_images import EncodedImages
 
 #: Predictions below it are not shown, nor counted: mmdet's own for images.
 SCORE = 0.3
@@ -29,8 +29,7 @@ class PredictionPages:
         self._objects = ui.BarChart("Objects of the validation images", y="objects", id="objects")
         below = ui.Container([self._precision, self._objects], columns=2)
         self.layout = ui.Container([self._predictions, below])
-        #: By path: they are the same after each epoch.
-        self._encoded: dict[str, Encoded] = {}
+        self._images = EncodedImages()
         self.begin()
 
     def begin(self) -> None:
@@ -55,7 +54,7 @@ class PredictionPages:
                 caption = f"{Path(path).name}: {len(found)} found, {len(labelled)} labelled"
                 # Masks are large: those of the other images stay where they are.
                 marks = _marks(predicted[is_likely], classes)
-                self._shown.append(ui.MarkedImage(self._image(path), caption, marks))
+                self._shown.append(ui.MarkedImage(self._images.of(path, path), caption, marks))
 
     def show(self, metrics: dict[str, Any], classes: list[str]) -> None:
         """The validation is complete."""
@@ -65,17 +64,6 @@ class PredictionPages:
         parts = {"labelled": self._labelled, "found": self._found}
         counts = {name: {part: of.get(number, 0) for part, of in parts.items()} for number, name in enumerate(classes)}
         self._objects.show(dict(sorted(counts.items(), key=lambda one: -one[1]["labelled"])))
-
-    def _image(self, path: str) -> Any:
-        """Made into a file once; of one that cannot be shown the page says why."""
-        if path not in self._encoded:
-            if len(self._encoded) >= 2 * MOST_IMAGES:
-                self._encoded.clear()  # they change after all
-            try:
-                self._encoded[path] = encoded(path)
-            except (OSError, TypeError, ValueError):
-                return path
-        return self._encoded[path]
 
 
 def _numbers(labels: Any) -> list[int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from epochal import ui
-from epochal.ui.pixels import Encoded, encoded
+from epochal.ui.encoded_images import EncodedImages
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +36,7 @@ class PredictionPages:
         self.layout = ui.Container([self._predictions, curves, below])
         self._counts: Any = None
         self._shown: list[ui.MarkedImage] = []
-        #: By what they show: they are the same after each epoch.
-        self._encoded: dict[str, Encoded] = {}
+        self._images = EncodedImages()
 
     # While it validates
 
@@ -101,16 +100,8 @@ class PredictionPages:
                 self._shown.append(ui.MarkedImage(self._image(file, batch["img"][index]), caption, marks))
 
     def _image(self, name: str, image: Any) -> Any:
-        """Made into a file once; of one that cannot be shown, such as one of six channels, the page says why."""
-        key = f"{name} {tuple(image.shape)}"
-        if key not in self._encoded:
-            if len(self._encoded) >= 2 * MOST_IMAGES:
-                self._encoded.clear()  # they change after all
-            try:
-                self._encoded[key] = encoded(image)
-            except (TypeError, ValueError):
-                return image
-        return self._encoded[key]
+        # Batches of another shape have it with other edges.
+        return self._images.of(f"{name} {tuple(image.shape)}", image)
 
     def _marks(
         self, names: dict[int, str], rows: list[list[float]], predicted: dict[str, Any], is_likely: Any

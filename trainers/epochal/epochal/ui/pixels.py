@@ -6,7 +6,9 @@ import importlib
 import io
 import os
 import struct
+import tempfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,13 +32,20 @@ class Encoded(NamedTuple):
     height: int
 
 
-def encoded(image: Any) -> Encoded:
-    """`image` as a file; `ValueError`, `TypeError` or `OSError` with a sentence where it is none that can be shown.
+#: Makes the file, on any thread: what it shows is as it was, whatever becomes of the array.
+Encode = Callable[[], Encoded]
 
-    One that is `Encoded` stays as it is: what is shown after each epoch needs to be made into a file once alone.
-    """
+
+def encoded(image: Any) -> Encoded:
+    """`image` as a file; `ValueError`, `TypeError` or `OSError` with a sentence where it is none that can be shown."""
+    return prepared(image)()
+
+
+def prepared(image: Any) -> Encode:
+    """What takes long of `encoded`, left to be done."""
     if isinstance(image, Encoded):
-        return image
+        made = image
+        return lambda: made
     if isinstance(image, (str, os.PathLike)):
         path = Path(image)
         size = path.stat().st_size
@@ -44,10 +53,14 @@ def encoded(image: Any) -> Encoded:
             raise ValueError(f"{path.name} has {size >> 20} MiB: an image file may have 64")
         image = path.read_bytes()
     if isinstance(image, (bytes, bytearray, memoryview)):
-        return _from_file(bytes(image))
+        content = bytes(image)
+        _pillow()
+        return lambda: _from_file(content)
     image = array(image)
     if hasattr(image, "tobytes") and hasattr(image, "mode") and hasattr(image, "size"):
-        return _from_pillow(image)
+        _pillow()
+        copy = image.copy()
+        return lambda: _from_pillow(copy)
     if not hasattr(image, "dtype"):
         kind = type(image).__name__
         raise TypeError(f"must be an array, a tensor, a Pillow image, or bytes or path of a file: {kind}")
@@ -55,6 +68,11 @@ def encoded(image: Any) -> Encoded:
 
 
 def encoded_mask(pixels: Any) -> Encoded:
+    """As `encoded`, of a mask."""
+    return prepared_mask(pixels)()
+
+
+def prepared_mask(pixels: Any) -> Encode:
     """White where it is true, or more than 0.5, and black elsewhere."""
     import numpy as np
 
@@ -63,14 +81,15 @@ def encoded_mask(pixels: Any) -> Encoded:
         raise ValueError(f"a mask must have two dimensions, and has the shape {whole.shape}")
     small = whole[:: _step(whole.shape), :: _step(whole.shape)]
     white = np.where(np.nan_to_num(small.astype(np.float32)) > 0.5, 255, 0).astype(np.uint8)
-    return Encoded(_png(white[:, :, None]), "png", whole.shape[1], whole.shape[0])
+    height, width = whole.shape
+    return lambda: Encoded(_png(white[:, :, None]), "png", width, height)
 
 
 def _step(shape: Any) -> int:
     return max(1, -(-max(shape[0], shape[1]) // LONGEST_SIDE))
 
 
-def _from_array(image: Any) -> Encoded:
+def _from_array(image: Any) -> Encode:
     import numpy as np
 
     whole = np.asarray(image)
@@ -99,8 +118,8 @@ def _from_array(image: Any) -> Encoded:
     small = np.ascontiguousarray(small)
     pillow = _pillow() if channels == 3 and small.shape[0] * small.shape[1] > _SMALL else None
     if pillow:
-        return Encoded(_jpeg(pillow.fromarray(small)), "jpg", width, height)
-    return Encoded(_png(small), "png", width, height)
+        return lambda: Encoded(_jpeg(pillow.fromarray(small)), "jpg", width, height)
+    return lambda: Encoded(_png(small), "png", width, height)
 
 
 def _from_pillow(image: Any) -> Encoded:
@@ -136,15 +155,20 @@ def _from_file(content: bytes) -> Encoded:
 
 def _pillow() -> Any:
     try:
-        return importlib.import_module("PIL.Image")
+        pillow = importlib.import_module("PIL.Image")
     except ImportError:
         return None
+    # Not later, on another thread: a data loader that is forked meanwhile would wait for that import for ever.
+    pillow.preinit()
+    return pillow
 
 
 def _jpeg(image: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+    # Into memory Pillow encodes with all of Python standing still, into a file it does not.
+    with tempfile.TemporaryFile() as file:
+        image.save(file, "JPEG", quality=85)
+        file.seek(0)
+        return file.read()
 
 
 def _png(array: Any) -> bytes:
