@@ -49,8 +49,8 @@ class PredictionPages:
             for counts, numbers in ((self._found, found), (self._labelled, labelled)):
                 for number in numbers:
                     counts[number] = counts.get(number, 0) + 1
-            if len(self._shown) < MOST_IMAGES:
-                path = sample.img_path
+            path = sample.get("img_path")  # a config may leave it out
+            if path and len(self._shown) < MOST_IMAGES:
                 caption = f"{Path(path).name}: {len(found)} found, {len(labelled)} labelled"
                 # Masks are large: those of the other images stay where they are.
                 marks = _marks(predicted[is_likely], classes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ def _layout() -> ui.Container:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where pydantic looks for the types of its parameters
     spec.loader.exec_module(module)
     return module.layout
 
@@ -80,9 +83,6 @@ def test_it_serves_the_page_and_nothing_else(server: PreviewServer) -> None:
 
 
 def test_a_trainer_without_pages_says_so(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     script = REPOSITORY / "test" / "trainers" / "counter.py"
     environment = {"PYTHONPATH": str(REPOSITORY / "trainers" / "epochal"), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(

@@ -2,7 +2,6 @@
 import { Accordion, Alert, Card, SimpleGrid, Stack, Tabs, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { UiLeaf, UiNode } from '../../../contracts/ui.ts';
-import './pages.css';
 
 /** What is drawn for all that holds nothing. */
 type Draw = (leaf: UiLeaf) => ReactNode;

@@ -54,7 +54,9 @@ def prepared(image: Any) -> Encode:
         image = path.read_bytes()
     if isinstance(image, (bytes, bytearray, memoryview)):
         content = bytes(image)
-        _pillow()
+        pillow = _pillow()
+        if pillow and not content.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+            pillow.init()  # the other formats are imported when they are first opened
         return lambda: _from_file(content)
     image = array(image)
     if hasattr(image, "tobytes") and hasattr(image, "mode") and hasattr(image, "size"):
