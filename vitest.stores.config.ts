@@ -6,7 +6,8 @@ export default defineConfig({
   test: {
     ...shared.test,
     include: ['test/stores/servers/**/*.test.ts', 'test/observers/servers/**/*.test.ts'],
-    exclude: [],
+    // CI has enough of S3.
+    exclude: process.env.CI === 'true' ? ['test/stores/servers/training-on-stores.test.ts'] : [],
     globalSetup: [
       'test/temporal-server.ts',
       // First of all: it takes longest, and nobody waits for it here.

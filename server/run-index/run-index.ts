@@ -2,7 +2,7 @@
  * The server's own index of runs: what Temporal lists of them, and what they say of themselves. Made when somebody first
  * searches or sorts, kept up to date while somebody does, and made anew by every server that starts: nothing is lost with it.
  */
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { NoWorkerError } from '../../client/errors.ts';
 import { type PageFilter, pageOfRuns } from '../../client/run-pages.ts';
 import { isOpen, type RunSummary } from '../../contracts/run-summary.ts';
@@ -25,9 +25,12 @@ const overlapMs = 2 * 60_000;
 const patienceMs = 2_000;
 /** A run that trains is asked again after this. */
 const openMs = 15_000;
-/** One that could not be asked, after this. */
+/** One that could not be asked, after this, and then after twice as long each time. */
 const silentMs = 60_000;
+const longestSilenceMs = tenMinutes;
 const askedAtOnce = 4;
+/** So many in a row whom nobody answered for: nobody is there to answer. One alone may be of a service that is no more. */
+const silentInARow = 8;
 
 interface Row {
   summary: RunSummary;
@@ -36,6 +39,8 @@ interface Row {
   known: Known | null;
   /** When it is to be asked next, by `performance.now()`. */
   askAt: number;
+  /** How long it is left in peace once it could not be asked. */
+  silenceMs: number;
 }
 
 export interface IndexAnswer {
@@ -104,7 +109,7 @@ export class RunIndex {
     const { done } = this.#look;
     // The first look has to be complete: an index of some runs would say that others do not match.
     if (this.#listedAllAt === Number.NEGATIVE_INFINITY) await done;
-    else await atMost(patienceMs, done);
+    else await Promise.race([done, delay(patienceMs, undefined, { ref: false })]);
     if (this.#database === null) throw new Error('the index was closed');
     return this.#database;
   }
@@ -175,7 +180,7 @@ export class RunIndex {
   #take(summaries: readonly RunSummary[]): void {
     const changed = summaries.flatMap((summary) => {
       const text = JSON.stringify(summary);
-      const row = this.#rows.get(summary.run) ?? { summary, text: '', known: null, askAt: 0 };
+      const row = this.#rows.get(summary.run) ?? { summary, text: '', known: null, askAt: 0, silenceMs: silentMs };
       if (row.text === text) return [];
       // Another life of the run has nothing of the one before.
       if (row.summary.createdAt !== summary.createdAt) row.known = null;
@@ -194,25 +199,28 @@ export class RunIndex {
     return known?.version === versionOf(summary) ? known : null;
   }
 
-  /** Those that nothing is known of first, the newest before the others. */
+  /** The newest first: those that somebody looks for, also where many older ones cannot be asked. */
   async #askAll(backend: Backend): Promise<void> {
     const now = performance.now();
     const due = [...this.#rows.values()].filter(({ askAt }) => askAt <= now);
-    due.sort((a, b) => Number(a.known !== null) - Number(b.known !== null) || newestFirst(a.summary, b.summary));
-    let isOffline = false;
+    due.sort((a, b) => b.summary.createdAt.localeCompare(a.summary.createdAt));
+    let silent = 0;
     const queue = due.values();
     const ask = async () => {
       for (const row of queue) {
         // Nobody looks any more: what is left is asked when somebody does.
-        if (this.#closed || isOffline || performance.now() - this.#lastWanted > silentMs) return;
+        if (this.#closed || silent >= silentInARow || performance.now() - this.#lastWanted > silentMs) return;
         const { summary } = row;
         const version = versionOf(summary);
         const details = await backend.training
           .view(summary.run)
-          .then((view) => detailsOf(summary, view))
+          .then((view) => {
+            silent = 0;
+            return detailsOf(summary, view);
+          })
           // Also where what it said cannot be taken: the others are asked all the same.
           .catch((error: unknown) => {
-            isOffline ||= error instanceof NoWorkerError;
+            if (error instanceof NoWorkerError) silent++;
             return null;
           });
         await this.#learn(row, version, details);
@@ -226,7 +234,8 @@ export class RunIndex {
     const { run } = summary;
     // It ended meanwhile, or is another life of the run: it is asked again.
     if (this.#closed || this.#rows.get(run) !== row || versionOf(summary) !== version) return;
-    row.askAt = performance.now() + (details === null ? silentMs : openMs);
+    row.askAt = performance.now() + (details === null ? row.silenceMs : openMs);
+    row.silenceMs = details === null ? Math.min(row.silenceMs * 2, longestSilenceMs) : silentMs;
     if (details === null) return;
     row.known = { version, details };
     this.#database?.putAll([{ summary, details }]);
@@ -237,18 +246,7 @@ export class RunIndex {
   }
 }
 
-/** Also where many older ones cannot be asked, as their workflow worker is no more: the newest are those that somebody looks for. */
-const newestFirst = (a: RunSummary, b: RunSummary): number => b.createdAt.localeCompare(a.createdAt);
-
 /** Pages are in the order in which runs ended: an earlier life of a run comes after the newest one, and may be on a later page. */
 function newestOf(runs: readonly RunSummary[], seen: Set<string>): RunSummary[] {
   return runs.filter(({ run }) => !seen.has(run) && seen.add(run));
-}
-
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, enough]).finally(() => clearTimeout(timer));
 }

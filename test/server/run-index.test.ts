@@ -3,7 +3,8 @@ import { appendFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { NoWorkerError } from '../../client/errors.ts';
 import { type ListedRun, searchedRun } from '../../client/run-fields.ts';
 import type { RunView } from '../../contracts/run-messages.ts';
 import { matchesSearch, type SearchTerm } from '../../contracts/run-search.ts';
@@ -200,34 +201,74 @@ it('what runs said is remembered, whatever else is in the file', async () => {
   expect(await readFile(file, 'utf8')).toBe(many);
 });
 
-it('shows the newest life of a run, also where an earlier one is on a later page, and asks the others when one cannot be taken', async () => {
+describe('asks', () => {
   const second = (at: number) => ({ seconds: at, nanos: 0 });
-  const execution = (run: string, from: number, to: number) => ({
-    ...{ execution: { workflowId: run }, startTime: second(from), closeTime: second(to), status: 2 },
+  /** Of a server that lists these pages of runs, each with when it began and, where it is over, ended. */
+  const indexOf = async (
+    pages: () => [run: string, from: number, to: number | null][][],
+    view: (run: string) => Promise<RunView | null>,
+  ) => {
+    const executions = (page: number) =>
+      pages()[page]?.map(([run, from, to]) => ({
+        execution: { workflowId: run },
+        startTime: second(from),
+        ...(to === null ? { status: 1 } : { closeTime: second(to), status: 2 }),
+      }));
+    const listWorkflowExecutions = async ({ query, nextPageToken }: { query: string; nextPageToken?: Buffer }) => {
+      if (!query.includes("!= 'ContinuedAsNew'")) return { executions: [] };
+      const at = nextPageToken === undefined ? 0 : 1;
+      return { executions: executions(at), ...(pages().length > at + 1 ? { nextPageToken: Buffer.from('1') } : {}) };
+    };
+    const asked: string[] = [];
+    const training = {
+      view: (run: string) => {
+        asked.push(run);
+        return view(run);
+      },
+    };
+    const client = { options: { namespace: 'n' }, connection: { workflowService: { listWorkflowExecutions } } };
+    const calls = { client, within: (_seconds: number, _run: string | null, call: () => unknown) => call() };
+    const backend = { calls, training } as unknown as Backend;
+    const runs = new RunIndex(join(await mkdtemp(join(tmpdir(), 'run-index-')), 'index.jsonl'));
+    onTestFinished(() => runs.close());
+    const question = { terms: [], order: null, limit: 100, offset: 0 };
+    return { asked, page: () => runs.page(backend, question) };
+  };
+
+  it('of the newest life of a run, also where an earlier one is on a later page, and asks the others when one cannot be taken', async () => {
+    const { asked, page } = await indexOf(
+      () => [
+        [['a', 30, 40]],
+        [
+          ['b', 10, 20],
+          ['a', 1, 9],
+        ],
+      ],
+      async (run) => (run === 'a' ? ({} as RunView) : made(run, { lr: 0.1 }).view),
+    );
+    expect((await page()).runs.map(({ run, closedAt }) => [run, closedAt])).toEqual([
+      ['a', '1970-01-01T00:00:40.000Z'],
+      ['b', '1970-01-01T00:00:20.000Z'],
+    ]);
+    await expect.poll(async () => (await page()).pending, { timeout: 10_000 }).toBe(1);
+    expect(asked.sort()).toEqual(['a', 'b']);
   });
-  const pages = [[execution('a', 30, 40)], [execution('b', 10, 20), execution('a', 1, 9)]];
-  const listWorkflowExecutions = async ({ query, nextPageToken }: { query: string; nextPageToken?: Buffer }) => {
-    if (!query.includes("!= 'ContinuedAsNew'")) return { executions: [] };
-    const at = nextPageToken === undefined ? 0 : 1;
-    return { executions: pages[at], ...(at === 0 ? { nextPageToken: Buffer.from('1') } : {}) };
-  };
-  const asked: string[] = [];
-  const view = async (run: string) => {
-    asked.push(run);
-    if (run === 'a') return {} as RunView;
-    return made(run, { lr: 0.1 }).view;
-  };
-  const client = { options: { namespace: 'n' }, connection: { workflowService: { listWorkflowExecutions } } };
-  const calls = { client, within: (_seconds: number, _run: string | null, call: () => unknown) => call() };
-  const backend = { calls, training: { view } } as unknown as Backend;
-  const runs = new RunIndex(join(await mkdtemp(join(tmpdir(), 'run-index-')), 'index.jsonl'));
-  const question = { terms: [], order: null, limit: 10, offset: 0 };
-  const { runs: found } = await runs.page(backend, question);
-  expect(found.map(({ run, closedAt }) => [run, closedAt])).toEqual([
-    ['a', '1970-01-01T00:00:40.000Z'],
-    ['b', '1970-01-01T00:00:20.000Z'],
-  ]);
-  await expect.poll(async () => (await runs.page(backend, question)).pending, { timeout: 10_000 }).toBe(1);
-  expect(asked.sort()).toEqual(['a', 'b']);
-  runs.close();
+
+  it('a run that has ended before older ones whom nobody answers for', async () => {
+    let ended: number | null = null;
+    const silent = Array.from({ length: 40 }, (_, at): [string, number, number] => [`silent-${at}`, at + 1, at + 2]);
+    const { asked, page } = await indexOf(
+      () => [[['new', 50, ended], ...silent]],
+      async (run) => {
+        if (run === 'new') return made(run, { lr: 0.1 }).view;
+        throw new NoWorkerError('nobody is there');
+      },
+    );
+    await expect.poll(async () => (await page()).pending, { timeout: 10_000 }).toBe(40);
+    ended = 60;
+    const times = () => asked.filter((run) => run === 'new').length;
+    await expect.poll(async () => (await page()) && times(), { timeout: 30_000 }).toBe(2);
+    // One round of questions had begun, and then stopped, as nobody answered.
+    expect(asked.lastIndexOf('new')).toBeLessThan(2 * 12);
+  });
 });

@@ -57,7 +57,10 @@ const counting: WorkerInterceptors = {
     (context) => {
       const send = context.heartbeat.bind(context);
       const heard = (details: unknown) => {
-        if (['trainEpoch', 'keepCheckpoints'].includes(context.info.activityType)) heartbeats++;
+        // A run that ends is watched: a checkpoint that is being stored then has one.
+        const isOfEpochs =
+          seen.after === undefined && ['trainEpoch', 'keepCheckpoints'].includes(context.info.activityType);
+        if (isOfEpochs) heartbeats++;
         send(details);
       };
       Object.defineProperty(context, 'heartbeat', { value: heard });
@@ -141,10 +144,11 @@ it('an epoch takes two workflow tasks, one change of search attributes, and few 
 it('an epoch takes few file operations, and reads little', () => {
   expect(perEpoch('fileOperations')).toBeGreaterThan(10);
   // What the host does every few seconds counts for more where epochs take long.
-  expect(between('fileOperations')).toBeLessThan(155 * between('epoch') + 20 * between('seconds'));
+  expect(between('fileOperations')).toBeLessThan(165 * between('epoch') + 20 * between('seconds'));
+  // Files that are younger than a tick of the file system's clock are read again: their time does not tell a later write (`KnownDigests`).
   // Where there is no /proc nobody counts them.
   if (platform() === 'linux')
-    expect(between('bytesRead')).toBeLessThan(27_000 * between('epoch') + 2_000 * between('seconds'));
+    expect(between('bytesRead')).toBeLessThan(31_000 * between('epoch') + 2_000 * between('seconds'));
 });
 
 it('nobody watches it: epochs that are shorter than a third of the heartbeat timeout have no heartbeat', () => {

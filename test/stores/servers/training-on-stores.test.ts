@@ -1,6 +1,6 @@
 /**
  * A real training of digits on each store that is not S3, where `training-on-s3.test.ts` loses a host besides: another run continues from what it left there, and the store's secret is nowhere to be
- * read. CI has enough of S3: `npm run test:stores -- training-on` runs it everywhere else.
+ * read. CI has enough of S3: `npm run test:stores -- training-on` runs it elsewhere (`vitest.stores.config.ts`).
  */
 import { describe, expect, it } from 'vitest';
 import { receiptSchema } from '../../../contracts/receipt.ts';
@@ -13,15 +13,13 @@ import { gcs, hasGcs } from './gcs-stage.ts';
 import type { ObjectStage } from './object-stage.ts';
 import { server, teamFiles } from './team-files-stage.ts';
 
-const isElsewhere = process.env.CI !== 'true';
-
-describe.skipIf(!(hasAzure && isElsewhere))('on Azure', () => {
+describe.skipIf(!hasAzure)('on Azure', () => {
   if (hasAzure) onStage(azure, () => azureServer().key);
 });
-describe.skipIf(!(hasGcs && isElsewhere))('on Google Cloud Storage', () => {
+describe.skipIf(!hasGcs)('on Google Cloud Storage', () => {
   if (hasGcs) onStage(gcs, () => null);
 });
-describe.skipIf(!isElsewhere)('in Team Files', () => {
+describe('in Team Files', () => {
   onStage(
     teamFiles,
     () => server.token,
