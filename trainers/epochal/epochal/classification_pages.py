@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from epochal import ui
+from epochal.ui.values import array
 
 #: What every process has, by rank.
 Gather = Callable[[Any], list[Any]]
@@ -67,9 +68,7 @@ class ClassificationPages:
 def _array(values: Any) -> Any:
     import numpy as np
 
-    if hasattr(values, "detach"):
-        values = values.detach().float().cpu().numpy()  # numpy has no bfloat16
-    return np.asarray(values)
+    return np.asarray(array(values))
 
 
 def _softmax(scores: Any) -> Any:

@@ -38,8 +38,7 @@ def array(values: Any) -> Any:
 
 def listed(values: Any) -> Sequence[Any]:
     """What can be counted: a list, an array, a tensor on any device."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
+    values = array(values)
     if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
         raise TypeError(f"must be a list or an array, and is {type(values).__name__}")
     if hasattr(values, "shape") and len(values.shape) == 0:
