@@ -276,6 +276,11 @@ def test_all_of_it_has_a_bound(tmp_path: Path, moment: Moment, monkeypatch: pyte
     newest = rows[-1]
     assert (newest["epoch"], newest["widget"]) == (29, "image")
     assert all((tmp_path / name).exists() for name in newest["files"])
+    # Of small files there are not many more: each counts as `LEAST_FILE_BYTES`.
+    for epoch in range(30, 60):
+        moment.at(epoch, 5)
+        image.show(np.full((2, 2), epoch, np.uint8))
+        assert len(list((tmp_path / "pages").iterdir())) <= 1.25 * 200_000 / pages.LEAST_FILE_BYTES + 1
 
 
 def test_only_rank_0_writes_and_only_a_widget_of_the_layout_shows(tmp_path: Path, moment: Moment) -> None:

@@ -27,8 +27,14 @@ ROWS_FILE = "pages.jsonl"
 MOST_ROWS_EACH = 100
 #: Of rows and files together.
 MOST_BYTES = 64 << 20
+#: A file counts as having at least this many: a store takes each by itself, and some thousands of them take long.
+LEAST_FILE_BYTES = 16 << 10
 
 _MOST_STRIDE = 1 << 20
+
+
+def _counted(size: int) -> int:
+    return max(size, LEAST_FILE_BYTES)
 
 
 @dataclass
@@ -41,7 +47,7 @@ class _Row:
 
     @property
     def size(self) -> int:
-        return len(self.line) + sum(self.files.values())
+        return len(self.line) + sum(map(_counted, self.files.values()))
 
 
 @dataclass
@@ -243,14 +249,14 @@ class Pages:
     def _bytes(self) -> int:
         all_ = [row for rows in self._rows.values() for row in rows.values()]
         files = {name: size for row in all_ for name, size in row.files.items()}
-        return sum(len(row.line) for row in all_) + sum(files.values())
+        return sum(len(row.line) for row in all_) + sum(map(_counted, files.values()))
 
     def _has_room_to_gain(self) -> bool:
         """Whether files that no row has any longer take a quarter of the room."""
         folder = self._folder / FOLDER
         if self._lines_in_file == self._count or not folder.exists():
             return False
-        return sum(one.stat().st_size for one in folder.iterdir()) > self._bytes() + MOST_BYTES // 4
+        return sum(_counted(one.stat().st_size) for one in folder.iterdir()) > self._bytes() + MOST_BYTES // 4
 
     def _rewrite(self) -> None:
         all_ = [row for rows in self._rows.values() for row in rows.values()]
