@@ -303,6 +303,7 @@ class TrainerManifest(_Model):
     best: TrainerManifestBest
     can_shrink_batch: bool
     layout: dict[str, Any] | None = None
+    form: dict[str, Any] | None = None
 
 
 class TrainerCheckProblem(_Model):
