@@ -117,7 +117,9 @@ export class TrainerCatalog {
   /** `python`: left out, the trainer's own, installed first where it is not. */
   async describe(program: TrainerProgram, options: CallOptions = {}, python?: string): Promise<TrainerManifest> {
     const modified = (await stat(program.file)).mtimeMs;
-    const known = this.#manifests.get(program.file);
+    // Another image may have another version of what it imports.
+    const key = `${program.file}\0${options.image ?? ''}`;
+    const known = this.#manifests.get(key);
     if (known?.modified === modified) return known.manifest;
     const answer = await this.#ask(
       python ?? (await this.environment(program, options)),
@@ -134,7 +136,7 @@ export class TrainerCatalog {
     if (manifest.name !== program.name) {
       throw setUp(program, `its manifest names it ${manifest.name}; file and manifest must have the same name`);
     }
-    this.#manifests.set(program.file, { modified, manifest });
+    this.#manifests.set(key, { modified, manifest });
     return manifest;
   }
 

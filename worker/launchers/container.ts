@@ -8,7 +8,7 @@ import { lchown, lstat, mkdir, readdir, realpath, rm, writeFile } from 'node:fs/
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type ContainerRecord, writeContainerRecord } from '../container-record.ts';
+import { type ContainerRecord, removeContainerRecord, writeContainerRecord } from '../container-record.ts';
 import { type ContainerSettings, imageName, withLimits } from '../container-settings.ts';
 import { EngineProblem } from '../engine-problem.ts';
 import { grantedEnvironment } from '../program-environment.ts';
@@ -61,7 +61,8 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
     if (this.#uncertain.delete(name)) await this.#remove(name);
     const launchFile = `${folder.container}.launch`;
     await writeFile(launchFile, JSON.stringify(this.#asked(launch, slot, startedAt)), { mode: 0o600 });
-    const cache = join(this.#cacheFolder, 'containers', program.name);
+    // Of one session at a time: it is given to its user by name, which no other may change meanwhile.
+    const cache = join(this.#cacheFolder, 'containers', program.name, String(slot.index));
     await mkdir(cache, { recursive: true });
     await this.#giveTo(user, [folder.path, dirname(socket), launchFile, cache]);
     let trainer: ContainedTrainer | null = null;
@@ -69,7 +70,8 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
       await this.#engine.run([
         ...['--name', name, '--label', labelOf(this.#host), '--label', `epochal.session=${session}`],
         ...this.#limits(user, launch.devices.gpus, withLimits(this.settings, launch.limitsAsked)),
-        ...bindMount(folder.path, true),
+        // By mounts of their own, so that no trainer can put a link in the place of one: the worker writes there, and removes.
+        ...[folder.path, folder.checkpoints, folder.artifacts, folder.logs].flatMap((path) => bindMount(path, true)),
         // What the worker goes by stays the worker's, though the folder is the trainer's.
         ...[folder.session, folder.config, folder.materials].flatMap((file) => bindMount(file, false)),
         ...bindMount(dirname(socket), true),
@@ -84,7 +86,9 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
       return trainer;
     } catch (error) {
       trainer?.leave();
-      await this.#remove(name).catch(() => undefined);
+      await this.#remove(name)
+        .then(() => removeContainerRecord(folder, session))
+        .catch(() => undefined);
       throw error;
     } finally {
       await rm(launchFile, { force: true });
@@ -250,8 +254,11 @@ const isShared = (shared: ContainerSettings['shared'], path: string) =>
 
 export const bindMount = (path: string, writable: boolean, inside = path): string[] => [
   '--mount',
-  `type=bind,"source=${path}","target=${inside}"${writable ? '' : ',readonly'}`,
+  `type=bind,${csv(`source=${path}`)},${csv(`target=${inside}`)}${writable ? '' : ',readonly'}`,
 ];
+
+/** Engines read the mount as a line of CSV. */
+const csv = (field: string) => `"${field.replaceAll('"', '""')}"`;
 
 /** With all that is in it; no link is followed. */
 async function give(path: string, user: number): Promise<void> {
