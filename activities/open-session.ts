@@ -36,9 +36,9 @@ export const openSession =
         }
         const nothing = { preempted: false, report: null, reached: null, host: host.id };
         if (error instanceof SessionProblem) {
-          // A host with another store is not where the run's files are: nothing is to be published from there.
+          // A host that lacks what the run needs is not where its files are: nothing is to be published from there.
           const { host: at, ...noHost } = nothing;
-          const where = error.failure.kind === 'otherStore' ? noHost : { ...noHost, host: at };
+          const where = isForAnotherHost(error.failure) ? noHost : { ...noHost, host: at };
           throw sessionFailed({ ...where, failure: error.failure });
         }
         if (error instanceof ContinueFromProblem) {

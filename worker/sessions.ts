@@ -175,7 +175,7 @@ export class Sessions {
       this.#live.set(place, begun);
       const socket = await this.#host.sockets.pathOf(begun.id, image !== null);
       const materials = await keepMaterials(folder, program, resume?.from ?? null, {
-        ...{ python: image === null ? python : null, driver: this.#host.devices.driver },
+        ...{ python: image === null ? python : null, image: image?.id ?? null, driver: this.#host.devices.driver },
         config: input.config,
       });
       await writeSessionFile(input, begun, resume, { data, socket });
@@ -186,7 +186,7 @@ export class Sessions {
         limits: { ...input.config.deadlines, reattachSeconds: reattachSecondsOf(input.config) },
         environment: trainerTrace(input.chain, begun.id, process.env),
         devices: this.#host.devices.of(lease, this.#host.slots.total),
-        reads: await this.#start.reads(program, input.config, data, options),
+        reads: image === null ? [] : await this.#start.reads(program, input.config, data, options),
       };
       const trainer = await whenEngineAnswers(options, () => this.#host.launcher.start(lease, launch));
       begun.attach(trainer, socket, {

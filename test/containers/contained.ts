@@ -78,7 +78,7 @@ export class ContainedHost {
     const socket = await new SessionSockets(this.folders.dataFolder).pathOf(session, true);
     await writeFile(folder.session, JSON.stringify({ session, socket }), { mode: 0o600 });
     const limits = { reattachSeconds, stopSeconds: 0.5, terminateSeconds: 0.5 };
-    const { image } = this.settings;
+    const image = { name: this.settings.image, id: this.settings.image };
     const launch = { program: { name, file }, image, python: 'python3', folder, session, socket, limits };
     const devices = { gpus: [], environment: {} };
     const trainer = await this.launcher.start({ index: slot }, { ...launch, environment: {}, devices, reads });

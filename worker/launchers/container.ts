@@ -16,14 +16,12 @@ import type { ProgramEnd, RunOptions } from '../run-program.ts';
 import { supervisorSocket } from '../session-sockets.ts';
 import { pythonSdkFolder } from '../settings.ts';
 import type { Slot } from '../slots.ts';
-import type { TrainerProgram } from '../trainer-catalog.ts';
+import { imagePython as python, type TrainerProgram } from '../trainer-catalog.ts';
 import { ContainedTrainer } from './contained-trainer.ts';
 import { ContainerEngine } from './container-engine.ts';
 import type { Launch, LaunchedTrainer, Launcher } from './launcher.ts';
 
 export const supervisorFolder = fileURLToPath(new URL('../supervisor', import.meta.url));
-/** Of what a program in an image is called. */
-const python = 'python3';
 /** Where a trainer has what is to outlive its session: caches of frameworks, indexes of data sets, bytecode. */
 const cacheInside = '/var/cache/epochal';
 const launchInside = '/run/epochal-launch.json';
@@ -69,6 +67,7 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
     try {
       await this.#engine.run([
         ...['--name', name, '--label', labelOf(this.#host), '--label', `epochal.session=${session}`],
+        ...['--label', `epochal.image=${image.name}`],
         ...this.#limits(user, launch.devices.gpus, withLimits(this.settings, launch.limitsAsked)),
         // By mounts of their own, so that no trainer can put a link in the place of one: the worker writes there, and removes.
         ...[folder.path, folder.checkpoints, folder.artifacts, folder.logs].flatMap((path) => bindMount(path, true)),
@@ -79,7 +78,7 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
         ...bindMount(cache, true, cacheInside),
         ...(await this.#code(program)),
         ...(await this.#reads(launch.reads)),
-        ...['--entrypoint', python, image, '-I', '-S', '-B', supervisorFolder, launchInside],
+        ...['--entrypoint', python, image.id, '-I', '-S', '-B', supervisorFolder, launchInside],
       ]);
       trainer = new ContainedTrainer(this.#engine, folder, record);
       await this.#started(name, trainer);
