@@ -204,6 +204,8 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
     const { network, memoryBytes, cpus, processes, shmBytes, diskBytes } = settings;
     const own = `${user ?? process.getuid?.() ?? 0}:${user ?? process.getgid?.() ?? 0}`;
     return [
+      // Without root Podman has numbers of users of its own: this worker's is then its root's.
+      ...(this.#engine.program === 'podman' && user === null ? ['--userns', 'keep-id'] : []),
       ...['--network', network, '--user', own, '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'],
       ...['--read-only', '--tmpfs', `${home}:rw,nosuid,nodev,size=${shmBytes}`, '--shm-size', String(shmBytes)],
       ...['--pids-limit', String(processes), '--log-opt', 'max-size=1m', '--workdir', '/'],
