@@ -1,5 +1,6 @@
 /** Takes a slot, starts or finds the trainer, and answers when it is ready. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { isForAnotherHost } from '../contracts/failure.ts';
 import { noFreeSlotType, type OpenedSession, type OpenSessionInput } from '../contracts/run-activities.ts';
 import { ContinueFromProblem } from '../worker/continue-from.ts';
 import type { Host } from '../worker/host.ts';

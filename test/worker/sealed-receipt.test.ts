@@ -33,7 +33,7 @@ beforeEach(async () => {
 
 /** On a host without Python and GPU: of the environment nothing can be told. */
 const keep = (program: { name: string; file: string }, from: Materials['from']) =>
-  keepMaterials(folder, program, from, { python: join(data, 'no-python'), driver: null, config: {} });
+  keepMaterials(folder, program, from, { python: join(data, 'no-python'), image: null, driver: null, config: {} });
 
 async function trainer(files: Record<string, string>): Promise<{ name: string; file: string }> {
   const at = join(data, 'trainers', 'digits');
