@@ -49,6 +49,7 @@ it('the digests of a trainer are those of its files, its locked environment and 
   expect(materials).toEqual({
     ...{ trainer: digest(lines(files)), environment: digest('numpy==2'), sdk: expect.stringMatching(/^[0-9a-f]{64}$/) },
     ...{ config: null, data: null, from: null, code: null, entry: digest('print()'), packages: null, driver: null },
+    image: null,
   });
   expect(JSON.parse(await readFile(folder.materials, 'utf8'))).toEqual(materials);
   expect(isBookkeeping('materials.json')).toBe(true);
