@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { concurrency } from './concurrency.ts';
 import { overhead } from './overhead.ts';
+import { pages } from './pages.ts';
 import { profile } from './profile.ts';
 import { recovery } from './recovery.ts';
 import type { BenchResult } from './result.ts';
@@ -33,6 +34,7 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   trackers,
   concurrency,
   profile,
+  pages,
   webBundle,
   webLoad,
   webProgress,

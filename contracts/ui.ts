@@ -54,8 +54,18 @@ const groupSchemas = {
 type GroupKind = keyof typeof groupSchemas;
 type GroupOf<K extends GroupKind> = z.output<(typeof groupSchemas)[K]> & { kind: K; children: UiNode[] };
 
+/** Parameters in the form of a new run; `when`: shown while each of these parameters has one of the values. */
+const fieldsSchema = extensible({
+  title,
+  names: z.array(z.string().max(200)).max(500),
+  when: z.record(z.string(), z.array(z.json())).default({}),
+});
+export type UiFields = z.output<typeof fieldsSchema> & { kind: 'fields' };
+/** What holds nothing else. */
+export type UiLeaf = UiWidget | UiFields;
+
 export type UiNode =
-  | UiWidget
+  | UiLeaf
   | { [K in GroupKind]: GroupOf<K> }[GroupKind]
   | { kind: 'tabs'; tabs: { title: string; children: UiNode[] }[] }
   /** Of a newer SDK. */
@@ -77,6 +87,10 @@ class LayoutReader {
       const read = widgetSchemas[kind as WidgetKind].safeParse(value);
       // The schema is the kind's own, which TypeScript cannot follow through the index.
       return read.success ? ({ ...read.data, kind } as UiWidget) : other(kind, value, []);
+    }
+    if (kind === 'fields') {
+      const read = fieldsSchema.safeParse(value);
+      return read.success ? { ...read.data, kind } : other(kind, value, []);
     }
     if (kind === 'tabs' && Array.isArray(value.tabs)) {
       const tabs = value.tabs.filter(isObject).map((tab) => ({

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import epochal
 import pytest
 from epochal import ui
 from epochal.trainer import Metric, Trainer
@@ -21,6 +22,31 @@ def test_describe_has_the_layout_and_a_trainer_without_one_says_nothing_of_it() 
     assert "layout" not in Trainer(name="t", **common).describe()
     with pytest.raises(TypeError, match="Container"):
         Trainer(name="t", layout=[ui.Text("Hello")], **common)  # type: ignore[arg-type]
+
+
+def test_a_form_arranges_parameters_that_there_are() -> None:
+    class Parameters(epochal.Parameters):
+        optimizer: str = epochal.parameter("SGD", description="d")
+        momentum: float = epochal.parameter(0.9, description="d")
+
+    def trainer(*fields: ui.Fields) -> Trainer:
+        common: dict[str, Any] = {"title": "T", "description": "d", "metrics": [Metric("m", "m")], "best": ("m", "max")}
+        return Trainer(name="t", parameters=Parameters, form=ui.Container(list(fields)), **common)
+
+    described = trainer(ui.Field("optimizer"), ui.Fields(["momentum"], title="M", when={"optimizer": "SGD"})).describe()
+    assert described["form"]["children"] == [
+        {"kind": "fields", "title": "", "names": ["optimizer"], "when": {}},
+        {"kind": "fields", "title": "M", "names": ["momentum"], "when": {"optimizer": ["SGD"]}},
+    ]
+    for wrong, said in (
+        ([ui.Field("lr")], "lr, which is no parameter"),
+        ([ui.Field("momentum", when={"lr": 1})], "lr, which is no parameter"),
+        ([ui.Field("momentum"), ui.Field("momentum")], "momentum is in it twice"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            trainer(*wrong)
+    with pytest.raises(TypeError, match="list of names"):
+        ui.Fields("momentum")
 
 
 def _nested(depth: int) -> ui.Container:

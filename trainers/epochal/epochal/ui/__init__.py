@@ -9,6 +9,7 @@ and in the training `confusion.show(wanted=..., predicted=...)`.
 """
 
 from epochal.ui.charts import BarChart, Histogram, LineChart, ScatterChart
+from epochal.ui.fields import Field, Fields
 from epochal.ui.images import Image, ImageGrid, ImagePair
 from epochal.ui.layout import Card, Collapse, Container, Tabs
 from epochal.ui.marks import Box, Keypoints, MarkedImage, Mask, Polygon
@@ -23,6 +24,8 @@ __all__ = [
     "Collapse",
     "ConfusionMatrix",
     "Container",
+    "Field",
+    "Fields",
     "HeatMap",
     "Histogram",
     "Html",
