@@ -13,6 +13,7 @@ import { showResult } from './show-result.ts';
 import { snapshots } from './snapshots.ts';
 import { stop } from './stop.ts';
 import { storing, storingS3 } from './storing.ts';
+import { trackers } from './trackers.ts';
 import { uploads } from './uploads.ts';
 import { wastedWork } from './wasted-work.ts';
 import { webBundle } from './web-bundle.ts';
@@ -30,6 +31,7 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   storing,
   storingS3,
   uploads,
+  trackers,
   concurrency,
   profile,
   pages,

@@ -18,7 +18,7 @@ import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../con
 import { activitySpans } from './activity-spans.ts';
 import { ControlWatch } from './control-watch.ts';
 import { Devices } from './devices.ts';
-import { decided, landed } from './going-down.ts';
+import { landed, seenThrough } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
@@ -209,10 +209,13 @@ async function serveQueues(
     drain: async () => {
       const { sessions } = host;
       const trained = sessions.runs;
-      // Nobody else has the files of a run that ends or publishes now.
-      await Promise.all([landed(runs, sessions.own, drainSeconds, host.log), sessions.drain(drainSeconds)]);
+      const began = performance.now();
+      // Nobody else has the files of a run that ends or publishes now, or next.
+      await Promise.all([landed(runs, sessions.own, drainSeconds, host), sessions.drain(drainSeconds)]);
+      const ended = { trained, finished: sessions.finished };
+      const seconds = drainSeconds - (performance.now() - began) / 1000;
+      await seenThrough(runs, ended, { seconds, servesWorkflows: control !== null, host });
       if (control !== null) {
-        await decided(runs, trained, host.id);
         // What its runs do next is decided elsewhere: a workflow that it still held would wait for it.
         await control.stop().catch(() => undefined);
         await Promise.all(trained.map((run) => runs.unstick(run)));

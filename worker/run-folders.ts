@@ -39,7 +39,7 @@ export interface RunFolder {
 
 export class RunFolders {
   readonly #root: string;
-  /** Where a checkpoint lies on its way from one place in a store to another. */
+  /** Where files lie on their way from one place in a store to another. */
   readonly moving: string;
 
   constructor(readonly dataFolder: string) {

@@ -60,6 +60,8 @@ export class LiveSession {
   preempted = false;
   /** Its run asks for nothing here any more, so that this worker ends it. */
   isAbandoned = false;
+  /** Its trainer had done all there was to do, as its run was told. */
+  hasFinished = false;
   readonly startedAt: string;
 
   #process: LaunchedTrainer | null = null;
@@ -81,7 +83,6 @@ export class LiveSession {
   /** By the monotonic clock: a wall clock that jumps must end no session. */
   #touched = performance.now();
   readonly #wakes = new Wakes();
-
   readonly id: string;
   readonly generation: number | undefined;
   readonly isFound: boolean;
@@ -292,6 +293,7 @@ export class LiveSession {
       gpuMemoryReleased: this.#gpuMemoryReleased,
       acknowledgedAfterMs: this.#askedEnd.acknowledgedAfterMs,
     });
+    this.hasFinished = end.finished;
     this.#tell();
     return end;
   }

@@ -107,6 +107,11 @@ export class Sessions {
     return [...this.#live.values()].filter(({ preempted }) => !preempted).map(({ run }) => run);
   }
 
+  /** Runs whose trainers had done all there was to do, as they were told: they are published from here. */
+  get finished(): string[] {
+    return [...this.#live.values()].filter(({ hasFinished }) => hasFinished).map(({ run }) => run);
+  }
+
   /** Of the session that has gone without a word from its run for longest; null while there is none. */
   get longestIdleMs(): number | null {
     const idle = [...this.#live.values()].flatMap((session) => (session.isOver ? [] : session.idleMs));
@@ -132,11 +137,8 @@ export class Sessions {
       log.info({ isOver: live.isOver }, 'the session is still here: attached again');
       live.touch();
       await this.#note(live, life);
-      return {
-        session: live.description,
-        report: await readReport(live.folder, input.known, live.id),
-        attached: true,
-      };
+      const report = await readReport(live.folder, input.known, live.id);
+      return { session: live.description, report, attached: true };
     }
     if (live && !live.isOver) {
       options.onProgress('wait for the session before to end');

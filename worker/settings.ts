@@ -126,6 +126,7 @@ const environmentSchema = z.object({
   /** Read where Temporal's SDK is set up, which is before the settings are. */
   EPOCHAL_TEMPORAL_METRICS_ADDRESS: listenAddress.optional(),
   EPOCHAL_TRACKERS: z.string().default(''),
+  EPOCHAL_TRACKER_FILES: z.string().default(''),
   EPOCHAL_NOTIFY: z.string().refine(isAbsolute, 'must be the absolute path of a file').optional(),
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),

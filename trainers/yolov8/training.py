@@ -151,6 +151,7 @@ def make_trainer(
     from state import State
     from ultralytics.models.yolo import classify, detect, pose, segment
 
+    settings.without_integrations()
     # Module globals come before builtins: the one loop over training batches counts them where it continues.
     engine.enumerate = numbered
     engine.check_amp = lambda _model: True  # it would download a model to compare with

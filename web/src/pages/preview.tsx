@@ -1,4 +1,6 @@
 /** A trainer's pages with sample values, as `python trainer.py preview` serves them: no run, and no server of Epochal. */
+// As in main.tsx, so that a bundler runs it before what both of them need.
+import '../schemas-without-eval.ts';
 import { Alert, Container, Loader, MantineProvider, Stack, Title } from '@mantine/core';
 import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
 import { call, messageOf } from '../api/call.ts';
