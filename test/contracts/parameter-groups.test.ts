@@ -46,13 +46,27 @@ it('shows a group while its condition is met, by defaults too', () => {
 });
 
 it('offers the data sets that a trainer reads, and the classes of the chosen one', () => {
-  const dataSet = (data: string, kind: 'coco' | 'yolo', host = 'a') => ({ host, id: '0'.repeat(16), name: data, data, kind });
+  const dataSet = (data: string, kind: 'coco' | 'yolo', host = 'a') => ({
+    host,
+    id: '0'.repeat(16),
+    name: data,
+    data,
+    kind,
+  });
   const offered = [dataSet('/x', 'coco'), dataSet('/y', 'yolo'), dataSet('/x', 'coco', 'b')];
   expect(dataSetsFor(['coco', 'csv'], offered)).toEqual([dataSet('/x', 'coco')]);
   expect(dataSetsFor(['csv'], offered).map(({ data }) => data)).toEqual(['/x', '/y']);
   expect(textsIn(['cat', 5, 'cat', 'dog'])).toEqual(['cat', 'dog']);
   expect(textsIn('cat')).toEqual([]);
-  expect(classesToChoose([{ name: 'cat', marks: 1200 }, { name: 'cat', marks: 1200 }], ['dog', 'cat'])).toEqual([
+  expect(
+    classesToChoose(
+      [
+        { name: 'cat', marks: 1200 },
+        { name: 'cat', marks: 1200 },
+      ],
+      ['dog', 'cat'],
+    ),
+  ).toEqual([
     { value: 'cat', label: 'cat (1,200)' },
     { value: 'dog', label: 'dog (not in the data set)' },
   ]);
