@@ -3,7 +3,8 @@ import shared from './vitest.config.ts';
 
 /**
  * `npm run test:containers`: the image and the compose file on a Docker engine. In minutes, and as root: a command by itself. A short part, two
- * minutes once the image is built: `npm run test:containers -- -t 'one command|demo is trained|nothing is left'`.
+ * minutes once the image is built: `npm run test:containers -- -t 'one command|demo is trained|nothing is left'`. Trainers in
+ * containers alone: `npm run test:containers -- launcher hostile-trainers chosen-images`.
  */
 export default defineConfig({
   test: {

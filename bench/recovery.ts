@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import { FaultHosts, type FaultWorker } from '../test/faults/fault-host.ts';
 import type { FaultRun } from '../test/faults/fault-run.ts';
 import { FaultServer } from '../test/faults/fault-server.ts';
+import { isContained, killProcess, supervisorOf, trainerOf } from '../test/faults/launched.ts';
 import { until } from '../test/support/until.ts';
 import { readProcessFile } from '../worker/process-file.ts';
 import { signalGroup } from '../worker/process-groups.ts';
-import { RunFolders } from '../worker/run-folders.ts';
+import { type RunFolder, RunFolders } from '../worker/run-folders.ts';
 import { jsonLines, keptEventSchema } from '../worker/run-report.ts';
 import type { BenchResult } from './result.ts';
-import { nextTrainer, readStamps } from './stamps.ts';
+import { nextBatch } from './stamps.ts';
 import { median, rounded } from './statistics.ts';
 
 const repetitions = 10;
@@ -50,41 +51,53 @@ class Scene {
     return new Scene(hosts, run, stamps);
   }
 
-  /** The worker whose trainer trains now, once it has an epoch in the store, and the trainer. */
-  async training(): Promise<{ worker: FaultWorker; trainer: number }> {
+  /** The worker whose trainer trains now, once it has an epoch in the store. */
+  async training(): Promise<FaultWorker> {
     const { session, position } = await this.run.until('trains', ({ detail }) => detail === 'training.epoch');
     const view = await this.run.until(
       'has a new epoch in the store',
       (now) => now.position.epoch > position.epoch && now.checkpoints.some(({ stored }) => stored),
     );
     const worker = this.hosts.workers.find(({ isAlive, host }) => isAlive && host === (view.session ?? session)?.host);
-    const last = (await readStamps(this.stamps)).at(-1);
-    if (!worker || !last) throw new Error(`${this.run.id} trains nowhere`);
-    return { worker, trainer: last.pid };
+    if (!worker) throw new Error(`${this.run.id} trains nowhere`);
+    return worker;
   }
 
   /** `harm` answers when it happened. */
-  async measure(harm: (worker: FaultWorker, trainer: number) => Promise<number> | number): Promise<Recovery> {
-    const { worker, trainer } = await this.training();
-    const known = new Set((await readStamps(this.stamps)).map(({ pid }) => pid));
-    const at = await harm(worker, trainer);
-    const first = await nextTrainer(this.stamps, known);
-    return { whole: first.at - at, startUp: await this.#startUp(first.pid) };
+  async measure(harm: (worker: FaultWorker) => Promise<number> | number): Promise<Recovery> {
+    const worker = await this.training();
+    const known = new Set(await this.#sessions());
+    const at = await harm(worker);
+    // By its session: in containers all trainers have the same number.
+    const next = await until('another trainer is ready', () => this.#ready(known));
+    // No trainer starts before the one before it has ended.
+    const first = await nextBatch(this.stamps, next.startedAt);
+    return { whole: first.at - at, startUp: next.readyAt - next.startedAt };
   }
 
-  async #startUp(pid: number): Promise<number> {
+  folderOn(worker: FaultWorker): RunFolder {
+    return new RunFolders(worker.dataFolder).of(this.run.id);
+  }
+
+  async #sessions(): Promise<string[]> {
+    const files = await Promise.all(this.hosts.workers.map((worker) => readProcessFile(this.folderOn(worker))));
+    return files.flatMap((file) => file?.session ?? []);
+  }
+
+  /** When a trainer of none of these sessions was started, and was ready; null while there is none. */
+  async #ready(known: ReadonlySet<string>): Promise<{ startedAt: number; readyAt: number } | null> {
     for (const worker of this.hosts.workers) {
-      const folder = new RunFolders(worker.dataFolder).of(this.run.id);
+      const folder = this.folderOn(worker);
       const file = await readProcessFile(folder);
-      if (file?.pid !== pid) continue;
-      // The worker writes it as soon as the process is there.
+      if (!file || known.has(file.session)) continue;
+      // Its supervisor writes it as soon as the process is there.
       const { mtimeMs } = await stat(folder.process);
       const ready = jsonLines(keptEventSchema, await readFile(folder.events, 'utf8')).findLast(
         ({ session, event }) => session === file.session && event.type === 'ready',
       );
-      if (ready) return Date.parse(ready.at) - mtimeMs;
+      if (ready) return { startedAt: mtimeMs, readyAt: Date.parse(ready.at) };
     }
-    throw new Error(`nobody knows when trainer ${pid} was started`);
+    return null;
   }
 
   async close(): Promise<void> {
@@ -153,7 +166,7 @@ async function row(
 
 /** Its trainer trains on: what is waited for is that somebody watches again. */
 async function workerKilled(scene: Scene): Promise<Recovery> {
-  const { worker } = await scene.training();
+  const worker = await scene.training();
   const at = Date.now();
   await worker.kill();
   await worker.launch();
@@ -176,11 +189,16 @@ async function workerDrained(scene: Scene): Promise<Recovery> {
 
 async function hostGone(scene: Scene): Promise<Recovery> {
   let gone: FaultWorker | undefined;
-  const measured = await scene.measure(async (worker, trainer) => {
+  const measured = await scene.measure(async (worker) => {
     gone = worker;
+    const folder = scene.folderOn(worker);
+    // A container ends with its first process.
+    const first = isContained ? await supervisorOf(folder) : null;
+    const trainer = await trainerOf(folder);
     const at = Date.now();
     await worker.kill();
-    signalGroup(trainer, 'SIGKILL');
+    if (first) killProcess(first.pid);
+    else if (trainer) signalGroup(trainer.pid, 'SIGKILL');
     return at;
   });
   await gone?.start();

@@ -31,6 +31,17 @@ export async function nextTrainer(file: string, known: ReadonlySet<number>): Pro
   }
 }
 
+/** Waits for the first batch that was trained after `at`, in milliseconds since the epoch. */
+export async function nextBatch(file: string, at: number): Promise<Stamp> {
+  const limit = performance.now() + 180_000;
+  for (;;) {
+    const found = (await readStamps(file)).find((stamp) => stamp.at > at);
+    if (found) return found;
+    if (performance.now() > limit) throw new Error(`no batch was trained within 180 s (${file})`);
+    await delay(50);
+  }
+}
+
 /** Waits until this many batches are stamped. */
 export async function stamped(file: string, batches: number): Promise<void> {
   while ((await readStamps(file)).length < batches) await delay(20);

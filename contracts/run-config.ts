@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { name, placeName } from './names.ts';
 import { isProjectAddress, readProjectAddress } from './project-address.ts';
+import { imageReference, limitsSchema } from './run-container.ts';
 import { tolerant } from './tolerance.ts';
 import { storedTrackersSchema, trackersSchema } from './trackers.ts';
 
@@ -181,6 +182,14 @@ export const runConfigSchema = z.strictObject({
     .describe(
       'What is published of the uncommitted changes in the repository of the trainer: `diff`, those of tracked files, up to 1 MiB, as `code.diff`; `none`, nothing. If omitted: `diff`. Files that look as if they held secrets are left out, and those that `.gitattributes` marks `-diff` are told by name and digest.',
     ),
+  image: imageReference
+    .optional()
+    .describe(
+      "Image that the trainer runs in, in a container; the hosts must have it, and allow it. If omitted: the trainer's own, else that of the worker, where it runs trainers in containers.",
+    ),
+  limits: limitsSchema
+    .optional()
+    .describe("Limits of the trainer's container, up to those of the worker. If omitted: those of the worker."),
   storeIdentity: z
     .string()
     .min(1)

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { dataReportSchema } from './data-report.ts';
 import { name } from './names.ts';
 import { bestSchema } from './run-config.ts';
+import { imageReference } from './run-container.ts';
 import { extensible, tolerant } from './tolerance.ts';
 
 export const trainerManifestSchema = extensible({
@@ -20,6 +21,8 @@ export const trainerManifestSchema = extensible({
   best: tolerant(bestSchema),
   /** Whether out-of-memory can be answered by a smaller batch with gradient accumulation. */
   canShrinkBatch: z.boolean(),
+  /** That it runs in; its worker adds it, from the header of the trainer's file. Left out: the worker's own choice. */
+  image: imageReference.optional(),
   /** Its pages (`ui.ts`), if it has some; at most 64 KiB. */
   layout: z.record(z.string(), z.json()).optional(),
   /** How its parameters are arranged in the form of a new run (`ui.ts`), if it says so; at most 64 KiB. */

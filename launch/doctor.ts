@@ -1,4 +1,4 @@
-/** `epochal doctor`: what is here, what is missing, and how to get it. Changes nothing. */
+/** `epochal doctor`: what is here, what is missing, and how to get it. Leaves nothing behind. */
 
 import { existsSync } from 'node:fs';
 import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
@@ -10,22 +10,16 @@ import { unservedSentence, type WorkflowQueue, workflowQueueNow } from '../clien
 import { poolControlQueue } from '../contracts/queues.ts';
 import { sizeText } from '../contracts/size-text.ts';
 import { readGpus } from '../worker/gpus.ts';
+import { ContainerLauncher } from '../worker/launchers/container.ts';
 import { isEnvironmentReady, readRequirements } from '../worker/python-environments.ts';
 import { findPython, findUv, type PythonInterpreter } from '../worker/python-tools.ts';
 import { readSettings, type WorkerSettings } from '../worker/settings.ts';
 import { Stores } from '../worker/stores.ts';
 import { TrainerCatalog } from '../worker/trainer-catalog.ts';
+import { examineContainers, type TrainerImage } from './doctor-containers.ts';
 import { configuredTemporal, connectTo, type FoundTemporal, runningTemporal } from './find-temporal.ts';
+import type { Finding } from './finding.ts';
 import { findTemporalBinary } from './temporal-binary.ts';
-
-/** `missing` keeps Epochal from working; `note` is worth knowing. */
-export interface Finding {
-  what: string;
-  status: 'ok' | 'note' | 'missing';
-  detail: string;
-  /** What to do about it. */
-  remedy?: string;
-}
 
 const gibibyte = 1024 ** 3;
 const littleSpace = 5 * gibibyte;
@@ -253,20 +247,31 @@ async function examineTrainers(settings: WorkerSettings): Promise<Finding[]> {
     // Its default is made when there are data sets.
     ...(process.env.EPOCHAL_DATA_SETS ? await examineFolders('EPOCHAL_DATA_SETS', settings.dataSetsFolders) : []),
   ];
-  const trainers = await new TrainerCatalog(settings.trainersFolders).list();
+  const { cacheFolder } = settings;
+  const containers = settings.containers && new ContainerLauncher(settings.containers, { host: 'doctor', cacheFolder });
+  const catalog = new TrainerCatalog(settings.trainersFolders, undefined, containers);
+  const contained: TrainerImage[] = [];
   const findings = await Promise.all(
-    trainers.map(async ({ name, file }): Promise<Finding> => {
+    (await catalog.list()).map(async (program): Promise<Finding[]> => {
+      const { name, file } = program;
       const what = `trainer ${name}`;
       try {
+        const image = await catalog.imageOf(program);
+        if (image !== null) {
+          contained.push({ program, image });
+          return [];
+        }
         const isReady = await isEnvironmentReady(await readRequirements(file));
         const detail = isReady ? 'its Python environment is ready' : 'its Python environment is created on first use';
-        return { what, status: isReady ? 'ok' : 'note', detail: `${detail} (${dirname(file)})` };
+        return [{ what, status: isReady ? 'ok' : 'note', detail: `${detail} (${dirname(file)})` }];
       } catch (error) {
-        return { what, status: 'note', detail: sentence(error), remedy: `correct ${file}, or what it asks for` };
+        return [{ what, status: 'note', detail: sentence(error), remedy: `correct ${file}, or what it asks for` }];
       }
     }),
   );
-  return [...folders, ...findings];
+  const ofContainers =
+    containers && contained.length > 0 ? await examineContainers(settings, containers, contained) : [];
+  return [...folders, ...findings.flat(), ...ofContainers];
 }
 
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));

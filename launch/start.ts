@@ -170,6 +170,8 @@ async function prepareDemo(
   const program = await catalog.find(trainer);
   if (program === null)
     throw new Error(`the trainer ${trainer} of ${demoFile} is not in any of ${settings.trainersFolders.join(', ')}`);
+  // In a container it has the Python of its image.
+  if (settings.containers?.isForAll) return;
   await catalog.environment(program, { signal, onProgress });
 }
 

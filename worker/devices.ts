@@ -29,6 +29,11 @@ export class Devices {
     return new Devices(gpus, gpus.length > 0 ? await readDriver() : null);
   }
 
+  /** For the launch of its trainer: by their indexes, and as an environment that chooses among all of the host. */
+  of(slot: Slot, slots: number): { gpus: number[]; environment: NodeJS.ProcessEnv } {
+    return { gpus: this.#gpusOf(slot, slots), environment: this.environment(slot, slots) };
+  }
+
   /** Without GPUs the trainer sees what the machine has. `slots`: how many this host has. */
   environment(slot: Slot, slots: number): NodeJS.ProcessEnv {
     const gpus = this.#gpusOf(slot, slots);

@@ -1,9 +1,14 @@
 /** Processes of a session that left the trainer's process group (`setsid`, `start_new_session=True`, a daemon). */
-import { appendFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LaunchedTrainer } from './launchers/launcher.ts';
-import { groupGone, type MarkedProcess, markedProcesses, signalProcess } from './process-groups.ts';
-import type { RunFolder } from './run-folders.ts';
+import {
+  groupGone,
+  type MarkedProcess,
+  markedProcesses,
+  type ProcessIdentity,
+  signalGroup,
+  signalProcess,
+} from './process-groups.ts';
+import { appendToFile, type RunFolder } from './run-folders.ts';
 
 const namesShown = 5;
 const lookEvery = 50;
@@ -33,13 +38,13 @@ export async function endEscaped(folder: RunFolder, patience: AbortSignal): Prom
  * a note of the session names.
  */
 export async function endLeftovers(
-  trainer: LaunchedTrainer,
+  trainer: { identity: ProcessIdentity },
   folder: RunFolder,
   session: string,
   patience: AbortSignal,
 ): Promise<void> {
   if (!(await groupGone(trainer.identity, patience))) {
-    trainer.signal('SIGKILL', 'group');
+    signalGroup(trainer.identity.pid, 'SIGKILL');
     await groupGone(trainer.identity, new AbortController().signal);
   }
   const escaped = await endEscaped(folder, patience);
@@ -59,5 +64,5 @@ const escapedUnknown =
 /** For the receipt, by the file that every report is read from. */
 export async function keepNote(folder: RunFolder, session: string, message: string): Promise<void> {
   const line = JSON.stringify({ session, at: new Date().toISOString(), event: { type: 'note', message } });
-  await appendFile(folder.events, `${line}\n`).catch(() => undefined);
+  await appendToFile(folder.events, `${line}\n`).catch(() => undefined);
 }

@@ -4,19 +4,24 @@ import type { Life } from '../contracts/life.ts';
 import { sessionFileSchema } from '../contracts/protocol.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
 import type { Session } from '../contracts/session.ts';
+import { leftContainer } from './launchers/host-launcher.ts';
+import type { LaunchedBefore } from './launchers/launcher.ts';
 import { type ProcessFile, readProcessFile, readTrainerEnd } from './process-file.ts';
 import { isGroupAlive } from './process-groups.ts';
 import { type RunFolder, readIfThere } from './run-folders.ts';
 import { parseJson, readEvents, readManifests, readRunFile } from './run-report.ts';
 import type { FoundSession } from './session-progress.ts';
 
+type StartedTrainer = Pick<ProcessFile, 'session' | 'slot' | 'startedAt'>;
+
 export interface LeftSession {
   kind: 'found';
   folder: RunFolder;
-  file: ProcessFile;
+  file: StartedTrainer;
   life: Life;
   config: RunConfig;
   socket: string;
+  launched: LaunchedBefore;
   /** Whether its trainer is. */
   isAlive: boolean;
   /** Complete epochs. */
@@ -29,7 +34,7 @@ export interface LeftSession {
 export interface LostSession {
   kind: 'lost';
   folder: RunFolder;
-  file: ProcessFile;
+  file: StartedTrainer;
   config: RunConfig | null;
 }
 
@@ -38,15 +43,18 @@ export async function leftSession(
   folder: RunFolder,
   isForeign: (life: Life) => boolean,
 ): Promise<LeftSession | LostSession | null> {
-  const file = await readProcessFile(folder);
+  const left = await leftContainer(folder);
+  const process = left ? null : await readProcessFile(folder);
+  const file: StartedTrainer | undefined = left?.record ?? process ?? undefined;
   if (!file) return null;
   const run = await readRunFile(folder);
   if (run && isForeign(run.life)) return null;
   const lost: LostSession = { kind: 'lost', folder, file, config: run?.config ?? null };
   const text = await readIfThere(folder.session);
   const sessionFile = text === null ? null : parseJson(sessionFileSchema, text);
-  if (!run || sessionFile?.socket === undefined || sessionFile.session !== file.session) return lost;
-  const isAlive = await isGroupAlive(file);
+  const socket = left?.record.socket ?? sessionFile?.socket;
+  if (!run || sessionFile === null || socket === undefined || sessionFile.session !== file.session) return lost;
+  const isAlive = left ? await left.isAlive() : process !== null && (await isGroupAlive(process));
   if (!isAlive && (await readTrainerEnd(folder, file.session)) === null) return lost;
   const events = await readEvents(folder, file.session);
   const hello = events.find((event) => event.type === 'hello');
@@ -56,7 +64,8 @@ export async function leftSession(
   const early = events.findLast((event) => event.type === 'endedEarly');
   return {
     kind: 'found',
-    ...{ folder, file, life: run.life, config: run.config, socket: sessionFile.socket, isAlive },
+    ...{ folder, file, life: run.life, config: run.config, socket, isAlive },
+    launched: left ? { folder, socket, container: left.record } : { folder, socket, file: process as ProcessFile },
     epoch: (await readManifests(folder)).at(-1)?.epoch ?? 0,
     name: { id: file.session, generation: sessionFile.generation },
     session: {

@@ -10,7 +10,8 @@ import type { Devices } from './devices.ts';
 import { HostMetrics } from './host-metrics.ts';
 import { inGroups } from './in-groups.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
-import { processLauncher } from './launchers/process.ts';
+import { ContainerLauncher } from './launchers/container.ts';
+import { hostLauncher } from './launchers/host-launcher.ts';
 import { Observers } from './observers.ts';
 import { hostId, RunFolders, readIfThere } from './run-folders.ts';
 import { parseJson } from './run-report.ts';
@@ -49,6 +50,8 @@ export interface Host {
   readonly outputs: KeyedMutex;
   /** A run's session is opened by one activity at a time. */
   readonly openings: KeyedMutex;
+  /** Null where no session may be in one. */
+  readonly containers: ContainerLauncher | null;
 }
 
 /** Throws when the data folder cannot be written. */
@@ -59,9 +62,9 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
   const folders = new RunFolders(dataFolder);
   // What a worker before this one was bringing as it died: nobody else has this data folder.
   await rm(folders.moving, { recursive: true, force: true });
-  const trainers = new TrainerCatalog(settings.trainersFolders, (trainer, doing) =>
-    log.info({ trainer }, `Python environment: ${doing}`),
-  );
+  const containers = settings.containers && new ContainerLauncher(settings.containers, { host: id, cacheFolder });
+  const tellEnvironment = (trainer: string, doing: string) => log.info({ trainer }, `Python environment: ${doing}`);
+  const trainers = new TrainerCatalog(settings.trainersFolders, tellEnvironment, containers);
   const slots = new Slots(settings.slots ?? Math.max(1, devices.gpus.length), (taken) =>
     log.info({ runs: taken }, `all ${taken.length} slots are taken: other runs of pool ${pool} wait for one`),
   );
@@ -87,7 +90,12 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
     closedRuns,
   };
   const sessions = new Sessions({
-    ...{ ...shared, launcher: processLauncher, sessionIdleSeconds },
+    ...{
+      ...shared,
+      launcher: hostLauncher(containers),
+      containers,
+      sessionIdleSeconds,
+    },
     sockets: new SessionSockets(dataFolder),
   });
   const dataSets = new DataSets(id, settings.dataSetsFolders, cacheFolder);
@@ -98,7 +106,17 @@ export async function openHost(settings: WorkerSettings, devices: Devices, runs:
   });
   const metrics = new HostMetrics({ host: id, pool, version, slots, sessions });
   const watched = new WatchedRuns();
-  return { ...shared, settings, dataSets, sessions, observers, watched, metrics, openings: new KeyedMutex() };
+  return {
+    ...shared,
+    settings,
+    dataSets,
+    sessions,
+    observers,
+    watched,
+    metrics,
+    openings: new KeyedMutex(),
+    containers,
+  };
 }
 
 /** What the sessions of this host read, those that ended with their files kept included. */

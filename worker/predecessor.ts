@@ -1,8 +1,11 @@
 /** A trainer that a worker before this one started: its proven end comes before anything else is done with its run. */
 import type { Logger } from 'pino';
+import { readContainerRecord } from './container-record.ts';
 import { deadline } from './deadline.ts';
 import { type EndLimits, endTrainer } from './end-trainer.ts';
 import { endEscaped, escapedNote, keepNote } from './escaped-processes.ts';
+import { containedTrainer, leftContainer } from './launchers/host-launcher.ts';
+import type { LaunchedTrainer } from './launchers/launcher.ts';
 import { readProcessFile } from './process-file.ts';
 import {
   groupGone,
@@ -25,6 +28,8 @@ export async function endPredecessor(
   signal: AbortSignal,
   log: Logger,
 ): Promise<void> {
+  const container = await readContainerRecord(folder);
+  if (container) return endContained(containedTrainer(folder, container), container.name, limits, signal, log);
   const leader = await readProcessFile(folder);
   if (leader && (await isGroupAlive(leader))) await endGroup(leader, limits, signal, log);
   // Also where no process is named: the worker may have died before it wrote that down.
@@ -61,6 +66,44 @@ async function endGroup(leader: ProcessIdentity, limits: EndLimits, signal: Abor
   signal.throwIfAborted();
 }
 
+async function endContained(
+  trainer: LaunchedTrainer,
+  name: string,
+  limits: EndLimits,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  log.info({ container: name }, "waiting for the previous worker's trainer to exit");
+  try {
+    await endTrainer(
+      {
+        ask: () => trainer.signal('SIGTERM', 'trainer'),
+        terminate: () => trainer.signal('SIGTERM', 'group'),
+        kill: () => trainer.signal('SIGKILL', 'group'),
+        ends: (limit) => settledWithin(trainer.exited, limit),
+      },
+      limits,
+      signal,
+    );
+    // Who waits no more is not held up by an engine that does not answer.
+    await settledWithin(trainer.endLeftovers(deadline(orphanSeconds * 1000, signal)), signal);
+    signal.throwIfAborted();
+    await settledWithin(trainer.dismiss(), signal);
+    signal.throwIfAborted();
+  } finally {
+    trainer.leave();
+  }
+}
+
+/** False when `limit` was aborted before. */
+async function settledWithin(work: Promise<unknown>, limit: AbortSignal): Promise<boolean> {
+  const aborted = new Promise<false>((resolve) => {
+    if (limit.aborted) resolve(false);
+    limit.addEventListener('abort', () => resolve(false), { once: true });
+  });
+  return Promise.race([work.then(() => true as const), aborted]);
+}
+
 function killGroup({ pid }: ProcessIdentity, log: Logger): void {
   log.warn({ pid }, 'some of its group did not exit: SIGKILL');
   signalGroup(pid, 'SIGKILL');
@@ -68,6 +111,8 @@ function killGroup({ pid }: ProcessIdentity, log: Logger): void {
 
 /** Whether a trainer of an earlier worker still runs there. */
 export async function hasPredecessor(folder: RunFolder): Promise<boolean> {
+  const container = await leftContainer(folder);
+  if (container) return container.isAlive();
   const leader = await readProcessFile(folder);
   if (leader !== null && (await isGroupAlive(leader))) return true;
   return ((await markedProcesses(folder.session)) ?? []).length > 0;

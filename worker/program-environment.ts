@@ -105,6 +105,9 @@ export function readTrainerVariables(text: string | undefined): { patterns: stri
   return { patterns, refused: patterns.filter((one) => !/^[A-Za-z_*][A-Za-z0-9_*]*$/.test(one) || isServices(one)) };
 }
 
+/** What a person's list hands on, and nothing else. */
+export const grantedEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => added(env);
+
 function added(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { patterns } = readTrainerVariables(env.EPOCHAL_TRAINER_ENV);
   return picked(

@@ -23,6 +23,7 @@ import { findPython, findUv, type PythonInterpreter, PythonSetUpError } from './
 import { lockOf, requirementsLists, withoutHashes } from './requirements-lists.ts';
 import { runProgram } from './run-program.ts';
 import { signsOfLife } from './signs-of-life.ts';
+import { readHeader } from './trainer-header.ts';
 
 export interface EnvironmentRequest {
   /** Lines of a requirements file. What the Python SDK needs is always added. */
@@ -81,6 +82,11 @@ function shownList(requirements: readonly string[]): string {
  */
 export const bytecodeFolder = (python: string): string => join(dirname(dirname(python)), 'bytecode');
 
+/** What a trainer's file says it needs, and what the Python SDK does. */
+export async function allRequirements(trainerFile: string): Promise<string[]> {
+  return [...new Set([...(await sdkRequirements()), ...(await readRequirements(trainerFile))])];
+}
+
 /** Whether `ensureEnvironment` would have nothing to build. Builds nothing. */
 export async function isEnvironmentReady(requirements: readonly string[], signal?: AbortSignal): Promise<boolean> {
   const python = await findPython(signal);
@@ -89,33 +95,14 @@ export async function isEnvironmentReady(requirements: readonly string[], signal
 }
 
 /**
- * What a trainer's file says it needs: its PEP 723 header, else `requirements.txt` in the folder of a
+ * What a trainer's file says it needs: the dependencies of its PEP 723 header, else `requirements.txt` in the folder of a
  * `trainer.py`. Without either it has no requirements.
  */
 export async function readRequirements(trainerFile: string): Promise<string[]> {
-  const header = scriptHeader(await readFile(trainerFile, 'utf8'));
-  if (header !== null) {
-    try {
-      return headerSchema.parse(parseToml(header)).dependencies;
-    } catch (error) {
-      throw new PythonSetUpError(`the PEP 723 header of ${trainerFile} is not valid: ${firstLine(error)}`, {
-        cause: error,
-      });
-    }
-  }
+  const header = await readHeader(trainerFile);
+  if (header?.dependencies) return header.dependencies;
   if (basename(trainerFile) !== 'trainer.py') return [];
   return readRequirementsFile(join(dirname(trainerFile), 'requirements.txt'));
-}
-
-const firstLine = (error: unknown): string =>
-  String(error instanceof Error ? error.message : error).split('\n')[0] ?? '';
-
-const headerSchema = z.object({ dependencies: z.array(z.string().min(1)).default([]) });
-
-/** The TOML in a `# /// script` block, as PEP 723 has it, or null. */
-function scriptHeader(source: string): string | null {
-  const block = /^# \/\/\/ script\r?\n((?:#(?: .*)?\r?\n)*?)# \/\/\/\r?$/m.exec(source);
-  return block?.[1] === undefined ? null : block[1].replace(/^# ?/gm, '');
 }
 
 /**

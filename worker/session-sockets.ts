@@ -6,12 +6,14 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** In bytes; macOS takes 103, Linux 107. */
 export const longestSocketPath = 100;
 const nameLength = 12;
 const supervisorsEnding = '.s';
+/** In a folder of a session alone. */
+const ownName = 't';
 
 /** Of the supervisor whose trainer listens on `socket`. */
 export const supervisorSocket = (socket: string): string => `${socket}${supervisorsEnding}`;
@@ -28,22 +30,25 @@ export class SessionSockets {
     this.#candidates = [join(dataFolder, 'sockets'), ...others];
   }
 
-  /** The path on which the trainer of a new session is to listen. Throws where no folder does. */
-  async pathOf(session: string): Promise<string> {
+  /** The path on which the trainer of a new session is to listen. `alone`: in a folder of its own, which is made. Throws where no folder does. */
+  async pathOf(session: string, alone = false): Promise<string> {
     this.#folder ??= this.#find();
     this.#folder.catch(() => {
       this.#folder = null;
     });
-    return pathIn(await this.#folder, session);
+    const path = pathIn(await this.#folder, session);
+    if (!alone) return path;
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    return join(path, ownName);
   }
 
   /** Removes what trainers of before have left in the data folder; `sockets` may still be listened on. */
   async keepOnly(sockets: readonly string[]): Promise<void> {
     const [folder = ''] = this.#candidates;
-    const known = new Set(sockets.flatMap((socket) => [socket, supervisorSocket(socket)]));
+    const known = new Set(sockets.flatMap((socket) => [socket, supervisorSocket(socket), dirname(socket)]));
     for (const name of await readdir(folder).catch(() => [])) {
       const path = join(folder, name);
-      if (!known.has(path)) await rm(path, { force: true }).catch(() => undefined);
+      if (!known.has(path)) await rm(path, { recursive: true, force: true }).catch(() => undefined);
     }
   }
 
@@ -60,7 +65,9 @@ export class SessionSockets {
 
 /** Those of a session that is over. */
 export async function removeSockets(socket: string): Promise<void> {
-  for (const path of [socket, supervisorSocket(socket)]) await rm(path, { force: true }).catch(() => undefined);
+  const isAlone = basename(socket) === ownName;
+  for (const path of isAlone ? [dirname(socket)] : [socket, supervisorSocket(socket)])
+    await rm(path, { recursive: isAlone, force: true }).catch(() => undefined);
 }
 
 const pathIn = (folder: string, session: string) => join(folder, session.replaceAll('-', '').slice(0, nameLength));

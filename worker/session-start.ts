@@ -1,8 +1,8 @@
 /** What a session begins with: a store and paths that it may use, the checkpoint that it goes on from, and its session file. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
+import { isAbsolute } from 'node:path';
 import type { Position } from '../contracts/checkpoint.ts';
-import { type ConfigProblem, type Failure, problemSentence } from '../contracts/failure.ts';
+import { type ConfigProblem, type Failure, failureSchema, problemSentence } from '../contracts/failure.ts';
 import type { Life } from '../contracts/life.ts';
 import { isProjectAddress } from '../contracts/project-address.ts';
 import { type EarlyEnd, protocolVersion, type SessionFile, sessionFileSchema } from '../contracts/protocol.ts';
@@ -15,17 +15,23 @@ import { codeOf } from '../stores/file-errors.ts';
 import type { AllowedPaths } from './allowed-paths.ts';
 import { chooseResume, type Resume, removeLater } from './checkpoints.ts';
 import { claimOutput } from './claims.ts';
+import { containerProblems } from './container-checks.ts';
 import { bringAlong, fetchStart, startedFrom } from './continue-from.ts';
 import { DataSetProblem } from './data-sets.ts';
 import { deadline } from './deadline.ts';
+import { EngineProblem, whenEngineAnswers } from './engine-problem.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
+import type { ContainerLauncher } from './launchers/container.ts';
+import type { Launch } from './launchers/launcher.ts';
+import { pathParameters } from './path-parameters.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { parseJson, readReport, start } from './run-report.ts';
 import { type LiveSession, SessionOver } from './session.ts';
 import { removeSnapshots, takeSnapshot } from './snapshots.ts';
 import type { Stores } from './stores.ts';
 import type { SuperviselyProjects } from './supervisely/projects.ts';
-import type { TrainerCatalog, TrainerProgram } from './trainer-catalog.ts';
+import { imagePython, type TrainerCatalog, TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
+import { type Waiting, whenItAnswers } from './when-it-answers.ts';
 
 /** The session could not be opened, or ended by itself: the typed cause. */
 export class SessionProblem extends Error {
@@ -57,8 +63,21 @@ export interface SessionStartParts {
   stores: Stores;
   allowedPaths: AllowedPaths;
   projects: SuperviselyProjects;
+  /** Null: no trainer of this host is in one. */
+  containers: Pick<ContainerLauncher, 'settings'> | null;
   /** A run's output folder is written by one at a time. */
   outputs: KeyedMutex;
+}
+
+/** What kept a session from being opened, as its run is told of it; what is not known to be that is left as it is. */
+export function startProblem(error: unknown, host: string): unknown {
+  const onHost = (kind: Failure['kind'], { message }: Error) =>
+    new SessionProblem({ kind, message: `on ${host}, ${message}`.slice(0, 4000) });
+  if (error instanceof TrainerProblem) return new SessionProblem(error.failure);
+  if (error instanceof EngineProblem) return onHost(error.isMissing ? 'noContainer' : 'setUp', error);
+  if (error instanceof OtherStoreError) return onHost('otherStore', error);
+  if (isDiskFull(error)) return new SessionProblem(failureSchema.parse({ kind: 'dataDisk', message: String(error) }));
+  return error;
 }
 
 export class SessionStart {
@@ -83,12 +102,38 @@ export class SessionStart {
     });
   }
 
-  /** A pool's hosts may each allow other paths than the one that checked the configuration. */
-  async requireAllowed(program: TrainerProgram, config: RunConfig, options: OpenOptions): Promise<void> {
-    const manifest = await this.#host.trainers.describe(program, options);
-    const problems = await this.#host.allowedPaths.problems(config, manifest, program.file);
-    if (problems.length === 0) return;
-    throw new SessionProblem({ kind: 'setUp', message: this.#refusal(problems) });
+  /**
+   * What the trainer runs in: a Python of this host, or an image. A pool's hosts may each allow other paths, images and limits than the one that
+   * checked the configuration. Waits for an engine that does not answer.
+   */
+  async prepare(
+    program: TrainerProgram,
+    config: RunConfig,
+    options: OpenOptions,
+  ): Promise<{ image: Launch['image']; python: string }> {
+    const { trainers, containers, allowedPaths } = this.#host;
+    const asked = { ...options, image: config.image };
+    const name = await trainers.imageOf(program, config.image);
+    const ofContainers = containerProblems(config, name, containers?.settings ?? null);
+    if (ofContainers.length > 0) throw new SessionProblem({ kind: 'setUp', message: this.#refusal(ofContainers) });
+    const id = name === null ? null : await whenEngineAnswers(options, () => trainers.imageId(program, name));
+    const python = id === null ? await trainers.environment(program, asked) : imagePython;
+    const manifest = await whenEngineAnswers(options, () => trainers.describe(program, asked));
+    const problems = await allowedPaths.problems(config, manifest, program.file);
+    if (problems.length > 0) throw new SessionProblem({ kind: 'setUp', message: this.#refusal(problems) });
+    return { image: name === null || id === null ? null : { name, id }, python };
+  }
+
+  /** What it may read of this host: its data set, and the paths among its parameters. Relative ones are the trainer's own. */
+  async reads(
+    program: TrainerProgram,
+    config: RunConfig,
+    data: string | null,
+    options: OpenOptions,
+  ): Promise<string[]> {
+    const { parameters } = await this.#host.trainers.describe(program, { ...options, image: config.image });
+    const paths = pathParameters(parameters, config.parameters).map(({ value }) => value);
+    return [...(data === null ? [] : [data]), ...paths].filter((path) => isAbsolute(path));
   }
 
   /** What the trainer is to read: a project that is not here yet is downloaded first. */
@@ -137,27 +182,14 @@ export class SessionStart {
   }
 }
 
-/**
- * Tries again for as long as it is away. A run cannot go on without knowing what is there, and an outage of the
- * store is no failure of the training, to be counted.
- */
-async function whenStoreAnswers<T>(
-  { signal, onProgress }: Pick<OpenOptions, 'signal' | 'onProgress'>,
-  work: () => Promise<T>,
-  whom = 'the store',
-): Promise<T> {
-  for (let seconds = 1; ; seconds = Math.min(seconds * 2, 30)) {
-    try {
-      return await work();
-    } catch (error) {
-      // Where a checkpoint does not fit on this host another one may have the room.
-      if (!(error instanceof StoreError && error.retryable) || isDiskFull(error) || error instanceof OtherStoreError)
-        throw error;
-      onProgress(`wait for ${whom}: ${error.message}`);
-      await delay(seconds * 1000, undefined, { signal });
-    }
-  }
+/** A run cannot go on without knowing what is there. */
+function whenStoreAnswers<T>(waiting: Waiting, work: () => Promise<T>, whom = 'the store'): Promise<T> {
+  return whenItAnswers(waiting, work, whom, isStoreAway);
 }
+
+/** Where a checkpoint does not fit on this host another one may have the room. */
+const isStoreAway = (error: unknown): boolean =>
+  error instanceof StoreError && error.retryable && !isDiskFull(error) && !(error instanceof OtherStoreError);
 
 /**
  * Whether the run gets back the session that it had. Also one that is over, where the run gave it up and has not seen its end: it is

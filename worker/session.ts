@@ -11,7 +11,7 @@ import { AskedEnd } from './asked-end.ts';
 import { deadline } from './deadline.ts';
 import { noGpus, type SlotGpus } from './devices.ts';
 import { type EndingTrainer, endTrainer } from './end-trainer.ts';
-import { endLeftovers, keepNote } from './escaped-processes.ts';
+import { keepNote } from './escaped-processes.ts';
 import type { LaunchedTrainer } from './launchers/launcher.ts';
 import type { TrainerEnd } from './process-file.ts';
 import { ProgressMeter } from './progress-meter.ts';
@@ -48,13 +48,13 @@ export interface SessionParts {
   name: Pick<Session, 'id' | 'generation'>;
   /** Left out: it begins now. */
   found?: FoundSession;
+  diskBytes?: number | null | undefined;
 }
 
 export class LiveSession {
   readonly meter: ProgressMeter;
   /** Resolves, and never rejects, when the process has ended, its group is gone and its last words are on disk. */
   readonly over: Promise<void>;
-  /** Resolves when the run was told how it ended. */
   readonly told: Promise<void>;
   /** The host wants the session gone: it is handed over, and that is no failure. */
   preempted = false;
@@ -63,13 +63,11 @@ export class LiveSession {
   /** Its trainer had done all there was to do, as its run was told. */
   hasFinished = false;
   readonly startedAt: string;
-
   #process: LaunchedTrainer | null = null;
   #channel: TrainerChannel | null = null;
   readonly #unknown = new UnknownEvents();
   #isLeft = false;
   #isOver = false;
-  /** Its trainer has ended, or is left. */
   readonly #unwatched = new AbortController();
   #granted = 0;
   /** Undefined until it has ended; null when nobody saw how. */
@@ -80,7 +78,7 @@ export class LiveSession {
   readonly #askedEnd = new AskedEnd();
   #finishOver: () => void = () => undefined;
   #tell: () => void = () => undefined;
-  /** By the monotonic clock: a wall clock that jumps must end no session. */
+  /** By the monotonic clock, since a wall clock may jump. */
   #touched = performance.now();
   readonly #wakes = new Wakes();
   readonly id: string;
@@ -96,7 +94,7 @@ export class LiveSession {
   readonly progress: SessionProgress;
   readonly #watch: TrainerWatch;
 
-  constructor({ run, host, folder, life, config, startEpoch, log, name, found }: SessionParts) {
+  constructor({ run, host, folder, life, config, startEpoch, log, name, found, diskBytes = null }: SessionParts) {
     this.id = name.id;
     this.generation = name.generation;
     this.startedAt = found?.startedAt ?? new Date().toISOString();
@@ -110,9 +108,10 @@ export class LiveSession {
     this.meter = new ProgressMeter(Math.min(startEpoch + 1, config.epochs), config.epochs);
     this.progress = new SessionProgress(startEpoch, log, found);
     this.#watch = new TrainerWatch({
-      ...{ folder, deadlines: config.deadlines, meter: this.meter },
+      ...{ folder, diskBytes, deadlines: config.deadlines, meter: this.meter },
       mayBeSilent: () => this.#isLeft || this.progress.epochsDone >= this.#granted,
       onHang: (message) => void this.endHang(message),
+      onFull: (message) => this.#endAtOnce('dataDisk', message),
     });
     if (found) this.#watch.trains(startEpoch + 1);
     this.#granted = startEpoch;
@@ -138,7 +137,7 @@ export class LiveSession {
     return this.#process !== null;
   }
 
-  /** Milliseconds since a run last asked for something. */
+  /** Since a run last asked for something. */
   get idleMs(): number {
     return performance.now() - this.#touched;
   }
@@ -154,15 +153,10 @@ export class LiveSession {
     return { id, ...(generation && { generation }), host, resumedFrom, devices, versions, startedAt };
   }
 
-  /** Of what its trainer says. */
   readonly listener: TrainerListener = {
     onConnected: () => this.#greet(),
     onEvent: (event) => this.#onEvent(event),
-    onProtocolError: (sentence) => {
-      this.#seen ??= { kind: 'protocol', message: sentence.slice(0, 4000) };
-      this.log.error(sentence);
-      this.kill();
-    },
+    onProtocolError: (sentence) => this.#endAtOnce('protocol', sentence),
   };
 
   /** `socket`: where the trainer listens. */
@@ -314,8 +308,8 @@ export class LiveSession {
     this.#unwatched.abort();
     channel.finish();
     await watching;
-    await endLeftovers(process, this.folder, this.id, deadline(orphanGrace));
-    process.dismiss();
+    await process.endLeftovers(deadline(orphanGrace));
+    await process.dismiss();
     // The last events may still be on their way when the process has gone.
     await Promise.race([channel.drained, delay(orphanGrace)]);
     await removeSockets(socket);
@@ -325,6 +319,12 @@ export class LiveSession {
     this.#isOver = true;
     this.#finishOver();
     this.#wakes.wake();
+  }
+
+  #endAtOnce(kind: Failure['kind'], message: string): void {
+    this.#seen ??= { kind, message: message.slice(0, 4000) };
+    this.log.error(message);
+    this.kill();
   }
 
   /** What its threads are doing goes into its log; then it is ended, politely first. Resolves when it is over. */

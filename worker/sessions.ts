@@ -1,19 +1,21 @@
 /** The sessions of this host: opens them, finds them again, hands them over. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { failureSchema } from '../contracts/failure.ts';
 import { isSameLife, type Life, type Owner } from '../contracts/life.ts';
 import type { OpenedSession, OpenSessionInput } from '../contracts/run-activities.ts';
+import type { RunConfig } from '../contracts/run-config.ts';
 import { trainerTrace } from '../contracts/trace.ts';
-import { OtherStoreError, outputPath } from '../stores/artifact-store.ts';
+import { outputPath } from '../stores/artifact-store.ts';
 import { storeCheckpoint } from './checkpoints.ts';
 import { claimFolder, goesOn, OtherLife, requireFolder } from './claims.ts';
 import type { ClosedRuns } from './closed-runs.ts';
+import { withLimits } from './container-settings.ts';
 import { type Devices, noGpus } from './devices.ts';
 import { type EndLimits, endTrainer } from './end-trainer.ts';
+import { whenEngineAnswers } from './engine-problem.ts';
 import type { LeftSession } from './found-sessions.ts';
 import { endWhenIdle } from './idle-session.ts';
-import type { Launcher } from './launchers/launcher.ts';
+import type { Launch, Launcher } from './launchers/launcher.ts';
 import { endPredecessor } from './predecessor.ts';
 import type { RunFolders } from './run-folders.ts';
 import { readManifests, readReport } from './run-report.ts';
@@ -21,7 +23,6 @@ import type { Runs } from './runs.ts';
 import { LiveSession, SessionOver } from './session.ts';
 import type { SessionSockets } from './session-sockets.ts';
 import {
-  isDiskFull,
   isWanted,
   type OpenOptions,
   reattachSecondsOf,
@@ -29,13 +30,13 @@ import {
   SessionStart,
   type SessionStartParts,
   sessionName,
+  startProblem,
   untilReady,
   writeSessionFile,
 } from './session-start.ts';
 import type { Lease, Slots } from './slots.ts';
 import { storePages } from './stored-pages.ts';
 import { storeOtherRows } from './stored-rows.ts';
-import { TrainerProblem } from './trainer-catalog.ts';
 import { keepMaterials } from './trainer-materials.ts';
 
 export class NoFreeSlot extends Error {
@@ -159,8 +160,7 @@ export class Sessions {
         throw new SessionProblem({ kind: 'setUp', message: `no trainer ${input.config.trainer} on ${this.#host.id}` });
       options.onProgress('prepare the Python environment');
       const gpuMemory = this.#host.devices.memory(lease, this.#host.slots.total);
-      const python = await this.#host.trainers.environment(program, options);
-      await this.#start.requireAllowed(program, input.config, options);
+      const { image, python } = await this.#start.prepare(program, input.config, options);
       const data = await this.#start.data(input.config, options);
       const resume = await this.#start.resume(input, folder, options);
       begun = new LiveSession({
@@ -172,25 +172,25 @@ export class Sessions {
         startEpoch: resume?.position.epoch ?? 0,
         log,
         name: await sessionName(input, folder),
+        diskBytes: image === null ? null : this.#diskBytes(input.config),
       });
       this.#live.set(place, begun);
-      const socket = await this.#host.sockets.pathOf(begun.id);
+      const socket = await this.#host.sockets.pathOf(begun.id, image !== null);
       const materials = await keepMaterials(folder, program, resume?.from ?? null, {
-        python,
-        driver: this.#host.devices.driver,
+        ...{ python: image === null ? python : null, image: image?.id ?? null, driver: this.#host.devices.driver },
         config: input.config,
       });
       await writeSessionFile(input, begun, resume, { data, socket });
       const memoryBefore = await gpuMemory;
       options.onProgress('start the trainer');
-      const trainer = await this.#host.launcher.start(lease, {
-        ...{ program, python, folder, session: begun.id, socket },
+      const launch: Launch = {
+        ...{ program, image, python, folder, session: begun.id, socket, limitsAsked: input.config.limits },
         limits: { ...input.config.deadlines, reattachSeconds: reattachSecondsOf(input.config) },
-        environment: {
-          ...this.#host.devices.environment(lease, this.#host.slots.total),
-          ...trainerTrace(input.chain, begun.id, process.env),
-        },
-      });
+        environment: trainerTrace(input.chain, begun.id, process.env),
+        devices: this.#host.devices.of(lease, this.#host.slots.total),
+        reads: image === null ? [] : await this.#start.reads(program, input.config, data, options),
+      };
+      const trainer = await whenEngineAnswers(options, () => this.#host.launcher.start(lease, launch));
       begun.attach(trainer, socket, {
         memory: memoryBefore,
         watch: this.#host.devices.watch(lease, this.#host.slots.total),
@@ -214,6 +214,12 @@ export class Sessions {
     }
   }
 
+  /** What the run folder may take of a session in a container; null: what there is. */
+  #diskBytes({ limits }: RunConfig): number | null {
+    const { containers } = this.#host;
+    return containers && withLimits(containers.settings, limits).diskBytes;
+  }
+
   #watch(session: LiveSession, lease: Lease | null): void {
     if (lease) void session.over.then(() => lease.release());
     const isOver = () => this.endIfOver(session);
@@ -227,7 +233,7 @@ export class Sessions {
    * how. False where the run's store is none of this worker's: it would train what nobody here can keep. Before this worker asks for
    * any work: its slot is still free.
    */
-  async takeUp({ folder, file, life, config, socket, isAlive, epoch, name, session }: LeftSession): Promise<boolean> {
+  async takeUp({ folder, life, config, launched, ...left }: LeftSession): Promise<boolean> {
     const { place, run } = folder;
     const log = this.#log.child({ run });
     try {
@@ -240,13 +246,15 @@ export class Sessions {
       return false;
     }
     const found = new LiveSession({
-      ...{ run, host: this.#host.id, folder, life, config, startEpoch: epoch, log, name, found: session },
+      ...{ run, host: this.#host.id, folder, life, config, startEpoch: left.epoch, log },
+      ...{ name: left.name, found: left.session },
+      diskBytes: launched.container ? this.#diskBytes(config) : null,
     });
     this.#live.set(place, found);
-    const lease = isAlive ? this.#host.slots.reserveAgain(run, file.slot) : null;
+    const lease = left.isAlive ? this.#host.slots.reserveAgain(run, left.file.slot) : null;
     const { devices, slots, launcher } = this.#host;
     const watch = lease ? devices.watch(lease, slots.total) : noGpus.watch;
-    found.attach(launcher.find({ folder, socket, file }), socket, { memory: null, watch });
+    found.attach(launcher.find(launched), launched.socket, { memory: null, watch });
     this.#watch(found, lease);
     return true;
   }
@@ -273,15 +281,7 @@ export class Sessions {
       const { failure } = await begun.end(input.known);
       return new SessionProblem(failure ?? { kind: 'trainerError', message: 'the trainer ended before it was ready' });
     }
-    if (error instanceof TrainerProblem) return new SessionProblem(error.failure);
-    if (error instanceof OtherStoreError) {
-      return new SessionProblem({
-        kind: 'otherStore',
-        message: `on ${this.#host.id}, ${error.message}`.slice(0, 4000),
-      });
-    }
-    if (isDiskFull(error)) return new SessionProblem(failureSchema.parse({ kind: 'dataDisk', message: String(error) }));
-    return error;
+    return startProblem(error, this.#host.id);
   }
 
   /**

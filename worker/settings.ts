@@ -16,6 +16,7 @@ import { type NotifySettings, readNotify } from '../observers/notify-settings.ts
 import { readWebhook, type WebhookSettings } from '../observers/webhook-settings.ts';
 import { addressProblem, isFolderAddress, openStore } from '../stores/open-store.ts';
 import { folderOf } from './allowed-paths.ts';
+import { type ContainerSettings, containerVariables, readContainers } from './container-settings.ts';
 import { readTrainerVariables } from './program-environment.ts';
 import { readTrackers } from './tracker-settings.ts';
 
@@ -55,6 +56,8 @@ export interface WorkerSettings {
   webhook: WebhookSettings | null;
   /** Who is notified of what; null: nobody. */
   notify: NotifySettings | null;
+  /** What sessions have that run in containers; null: none may. */
+  containers: ContainerSettings | null;
   /** Whom runs are told to that choose no tracker. */
   trackers: TrackerName[];
 }
@@ -131,6 +134,7 @@ const environmentSchema = z.object({
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
   EPOCHAL_WEBHOOK_EVENTS: z.string().optional(),
+  ...containerVariables,
   /** Read by the loggers, which are there before the settings are. */
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
 });
@@ -201,6 +205,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     metricsAddress: readListenAddress(values.EPOCHAL_METRICS_ADDRESS ?? ''),
     webhook: readWebhook(values),
     notify: values.EPOCHAL_NOTIFY === undefined ? null : readNotify(values.EPOCHAL_NOTIFY, env),
+    containers: readContainers(values),
     trackers: readTrackers(values.EPOCHAL_TRACKERS, env),
   };
 }

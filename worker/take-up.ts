@@ -1,5 +1,6 @@
 /** A worker that starts: what the one before left is taken up or ended, and the runs are told either way. */
 import { deadlinesSchema } from '../contracts/run-config.ts';
+import { readContainerRecord } from './container-record.ts';
 import { type LeftSession, type LostSession, leftSession } from './found-sessions.ts';
 import type { Host } from './host.ts';
 import { inGroups } from './in-groups.ts';
@@ -16,7 +17,20 @@ export async function takeUpSessions(host: Host): Promise<(LeftSession | LostSes
   });
   const left = looked.filter((session) => session !== null);
   await host.sessions.clearSockets(left.flatMap((session) => ('socket' in session ? [session.socket] : [])));
+  await sweepContainers(host);
   return left;
+}
+
+/** Those of a worker that was killed between a session's end and its removal. Sessions that can be taken up or are to be ended have a record. */
+async function sweepContainers({ containers, folders, log }: Host): Promise<void> {
+  if (!containers) return;
+  const records = await inGroups(await folders.list(), readContainerRecord);
+  const known = new Set(records.flatMap((record) => record?.name ?? []));
+  // A host that has had none may have no engine, which nobody wants to hear of.
+  if (known.size === 0 && !containers.settings.isForAll) return;
+  const removed = await containers.sweep(known).catch((error) => log.warn({ err: error }, 'containers left behind'));
+  if (removed && removed.length > 0)
+    log.info({ containers: removed }, 'containers of sessions that are over are removed');
 }
 
 /**

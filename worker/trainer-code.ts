@@ -63,7 +63,7 @@ export async function findCode(file: string, python: string | null, { code: how 
 }
 
 /** The same; packages and changes are kept in the run folder. */
-export async function keepCode(folder: RunFolder, file: string, python: string, how: How = {}): Promise<Told> {
+export async function keepCode(folder: RunFolder, file: string, python: string | null, how: How = {}): Promise<Told> {
   const { told, packages, diff } = await findCode(file, python, how);
   const [hasPackages, hasDiff] = [
     await isKept(join(folder.path, packagesFile), packages),

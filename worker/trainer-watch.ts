@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TrainerEvent } from '../contracts/protocol.ts';
 import type { Deadlines } from '../contracts/run-config.ts';
+import { sizeText } from '../contracts/size-text.ts';
 import type { GpuUse } from '../contracts/system-metrics.ts';
 import { HangWatch } from './hang-watch.ts';
 import type { LaunchedTrainer } from './launchers/launcher.ts';
@@ -24,6 +25,10 @@ export interface WatchParts {
   measureEvery?: number;
   /** Once: with what is known of it. */
   onHang: (message: string) => void;
+  /** What the run folder may take; null: what there is. */
+  diskBytes?: number | null;
+  /** Again and again while it takes more. */
+  onFull?: (message: string) => void;
 }
 
 export class TrainerWatch {
@@ -56,13 +61,24 @@ export class TrainerWatch {
   }
 
   async #measure(trainer: LaunchedTrainer, signal: AbortSignal, gpus: () => GpuUse[]): Promise<void> {
-    const recorder = new SystemRecorder(this.#parts.folder.system, trainer.identity.pid, gpus);
+    const recorder = new SystemRecorder(this.#parts.folder.system, () => trainer.identity?.pid ?? null, gpus);
     const pause = this.#parts.measureEvery ?? measuredEvery;
     while (!signal.aborted) {
       this.#parts.meter.memoryBytes = await recorder.tick();
+      await this.#lookForSpace();
       await delay(pause, undefined, { signal }).catch(() => undefined);
     }
     await recorder.end();
+  }
+
+  async #lookForSpace(): Promise<void> {
+    const { folder, diskBytes, onFull } = this.#parts;
+    if (diskBytes === null || diskBytes === undefined) return;
+    const taken = await folderBytes(folder.path, ({ blocks }) => blocks * 512).catch(() => 0);
+    if (taken <= diskBytes) return;
+    onFull?.(
+      `the run folder takes ${sizeText(taken)}, and a session may have ${sizeText(diskBytes)} (limits.disk of the run, or EPOCHAL_CONTAINER_DISK_GB of the worker)`,
+    );
   }
 
   async #lookForHangs(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-/** `epochal up`, `worker`, `server`, `sign-in` and `doctor`: what runs on this machine. Their parts are loaded when they are called. */
+/** `epochal up`, `worker`, `server`, `sign-in`, `images build` and `doctor`: what runs on this machine. Their parts are loaded when they are called. */
 import type { Cli } from './cli.ts';
 import type { Root } from './shared-options.ts';
 
@@ -72,6 +72,45 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
         const { runSignIn } = await import('../../server/main.ts');
         return runSignIn();
       }),
+    )
+    .command('images', 'Images of trainers, for workers that run them in containers', (images) =>
+      images
+        .command(
+          'build [trainers..]',
+          'Make the images in which a worker with EPOCHAL_LAUNCHER=container runs trainers',
+          (command) =>
+            command
+              .positional('trainers', {
+                type: 'string',
+                array: true,
+                default: [],
+                describe: 'Names; all, where none is given',
+              })
+              .option('base', {
+                type: 'string',
+                default: 'python:3.12-slim-bookworm',
+                describe: 'Image with Python and its venv that they are made from',
+              })
+              .option('engine', {
+                choices: ['docker', 'podman'] as const,
+                default: 'docker' as const,
+                describe: 'What makes them',
+              })
+              .option('tag', {
+                type: 'string',
+                default: 'epochal-trainer-{trainer}',
+                describe: 'What they are called; {trainer} stands for the name of the trainer',
+              })
+              .example(
+                '$0 images build digits pytorch',
+                'on each host of the pool, or push them to a registry of yours',
+              ),
+          cli.action(async ({ trainers, base, engine, tag }) => {
+            const { buildImages } = await import('../../launch/images.ts');
+            return buildImages({ trainers, base, engine, tag });
+          }),
+        )
+        .demandCommand(1, 'images needs a command: build'),
     )
     .command(
       'doctor',

@@ -18,6 +18,7 @@ import type { MlflowServer } from '../observers/servers/mlflow-ready.ts';
 import { until } from '../support/until.ts';
 import { FaultRun } from './fault-run.ts';
 import { Hold } from './hold.ts';
+import { isContained, launcherVariables, openToTrainers } from './launched.ts';
 
 const entry = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
 const testTrainers = fileURLToPath(new URL('../trainers', import.meta.url));
@@ -60,14 +61,20 @@ export class FaultHosts {
     const { namespace = 'default' } = options;
     const connection = await Connection.connect({ address });
     const folder = await mkdtemp(join(tmpdir(), 'epochal-faults-'));
+    await openToTrainers(folder);
     const client = new Client({ connection, namespace });
     const { store = join(folder, 'store'), onDisk = (at) => at, mlflow = null } = options;
     return new FaultHosts(folder, address, connection, client, store, onDisk, mlflow);
   }
 
+  /** Of data folders: trainers in containers are given the other one, and none of these. */
+  get hostsFolder(): string {
+    return isContained ? `${this.folder}-hosts` : this.folder;
+  }
+
   /** Starts a worker with a data folder of its own, and returns once it serves. */
   async worker(options: WorkerOptions = {}): Promise<FaultWorker> {
-    const worker = new FaultWorker(this, join(this.folder, `host-${this.workers.length + 1}`), options);
+    const worker = new FaultWorker(this, join(this.hostsFolder, `host-${this.workers.length + 1}`), options);
     this.workers.push(worker);
     await worker.start();
     return worker;
@@ -115,7 +122,8 @@ export class FaultHosts {
     // EPOCHAL_KEEP_FAULTS leaves everything for a person to look at.
     if (!process.env.EPOCHAL_KEEP_FAULTS) {
       // Supervisors whose worker was killed may be writing their last file.
-      await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+      for (const folder of new Set([this.folder, this.hostsFolder]))
+        await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     }
   }
 }
@@ -199,6 +207,7 @@ export class FaultWorker {
         EPOCHAL_UPKEEP_SECONDS: '2',
         TEMPORAL_ADDRESS: this.options.address ?? this.hosts.address,
         LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
+        ...launcherVariables(this.hosts.folder),
         ...(this.hosts.mlflow && { EPOCHAL_TRACKERS: 'mlflow', ...this.hosts.mlflow.environment }),
         ...this.options.env,
         ...other.env,

@@ -16,11 +16,11 @@ import { type Progress, progressSchema, workProgressSchema } from '../../contrac
 import { type Receipt, receiptSchema } from '../../contracts/receipt.ts';
 import type { RunConfigInput } from '../../contracts/run-config.ts';
 import { failureTypes, type RunView, runQuery, runViewSchema } from '../../contracts/run-messages.ts';
-import { readProcessFile } from '../../worker/process-file.ts';
 import { isGroupAlive, type ProcessIdentity } from '../../worker/process-groups.ts';
 import { RunFolders } from '../../worker/run-folders.ts';
 import { until } from '../support/until.ts';
 import type { FaultHosts, FaultWorker } from './fault-host.ts';
+import { type SeenTrainer, trainerOf } from './launched.ts';
 
 /** How the workflow closed, and the receipt as it gave it away there. */
 export interface Closed {
@@ -112,9 +112,14 @@ export class FaultRun {
 
   /** Waits until a session that is being opened waits for its store, before there is a trainer. */
   async waitsForStore(): Promise<void> {
-    await until(`${this.id} waits for its store`, async () => {
+    await this.waitsFor('the store');
+  }
+
+  /** The same for anybody else, as the session calls them. */
+  async waitsFor(whom: string): Promise<void> {
+    await until(`${this.id} waits for ${whom}`, async () => {
       const opening = workProgressSchema.safeParse((await this.pending('openSession'))?.details).data;
-      return opening?.doing.startsWith('wait for the store: ');
+      return opening?.doing.startsWith(`wait for ${whom}: `);
     });
   }
 
@@ -143,15 +148,15 @@ export class FaultRun {
   /** Looks for its trainers on every host, and remembers them. */
   async look(): Promise<void> {
     for (const worker of this.hosts.workers) {
-      const found = await readProcessFile(new RunFolders(worker.dataFolder).of(this.place)).catch(() => null);
+      const found = await trainerOf(new RunFolders(worker.dataFolder).of(this.place)).catch(() => null);
       if (found && this.remember(found)) this.lastSeenOn = worker;
     }
   }
 
   /** The trainer that runs for it on `worker` now; remembered for the final check. */
-  async trainer(worker: FaultWorker): Promise<ProcessIdentity> {
+  async trainer(worker: FaultWorker): Promise<SeenTrainer> {
     const found = await until(`${this.id} has a trainer`, () =>
-      readProcessFile(new RunFolders(worker.dataFolder).of(this.place)),
+      trainerOf(new RunFolders(worker.dataFolder).of(this.place)),
     );
     this.remember(found);
     return found;
@@ -175,10 +180,10 @@ export class FaultRun {
   }
 
   /** The trainer after those that are known already. */
-  async newTrainer(worker: FaultWorker): Promise<ProcessIdentity> {
+  async newTrainer(worker: FaultWorker): Promise<SeenTrainer> {
     const folder = new RunFolders(worker.dataFolder).of(this.place);
     return until(`${this.id} has a new trainer`, async () => {
-      const found = await readProcessFile(folder);
+      const found = await trainerOf(folder);
       return found && this.remember(found) ? found : null;
     });
   }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../support/until.ts';
+import { openToTrainers } from './launched.ts';
 
 export class Hold {
   private constructor(
@@ -13,6 +14,7 @@ export class Hold {
   /** `places`: `epoch:batch`, that batch not being done yet, `epoch:v<batch>` in validation, `set_up:<step>` of one with images, `finish`, or `export`, which follows and looks for no stop. */
   static async at(parent: string, places: readonly string[]): Promise<Hold> {
     const folder = await mkdtemp(join(parent, 'hold-'));
+    await openToTrainers(folder);
     for (const place of places) await writeFile(join(folder, place), '');
     return new Hold(folder, places);
   }

@@ -6,8 +6,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { placeOf } from '../../contracts/life.ts';
-import { type ProcessFile, readProcessFile } from '../../worker/process-file.ts';
-import { RunFolders } from '../../worker/run-folders.ts';
+import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
 import type { MlflowServer } from '../observers/servers/mlflow-ready.ts';
 import { ByHand } from '../support/by-hand.ts';
 import { type ResetPoint, resetRun } from '../support/reset-run.ts';
@@ -18,6 +17,7 @@ import { FaultRun } from './fault-run.ts';
 import { FaultServer } from './fault-server.ts';
 import { FaultyS3 } from './faulty-s3.ts';
 import { HarmedWorkers } from './harmed-workers.ts';
+import { isContained, killProcess, supervisorOf, trainerOf } from './launched.ts';
 import { OtherNamespace } from './other-workers.ts';
 import type { FaultKind, Schedule, Step } from './schedule.ts';
 import { untilItAnswers } from './until-it-answers.ts';
@@ -203,8 +203,11 @@ class Play {
       case 'trainer killed':
         return this.#killTrainer(run);
       case 'supervisor killed': {
-        const supervisor = (await this.#processFile(run))?.supervisor;
-        if (supervisor) kill(supervisor.pid);
+        const folder = this.#folder(run);
+        const supervisor = folder && (await supervisorOf(folder));
+        if (supervisor) killProcess(supervisor.pid);
+        // A container ends with its first process.
+        if (isContained) this.#killed.add(run);
         return;
       }
       case 'second namespace':
@@ -261,14 +264,15 @@ class Play {
   }
 
   async #killTrainer(run: FaultRun): Promise<void> {
-    const trainer = await this.#processFile(run);
-    if (trainer) kill(trainer.pid);
+    const folder = this.#folder(run);
+    const trainer = folder && (await trainerOf(folder));
+    if (trainer) killProcess(trainer.pid);
     this.#killed.add(run);
   }
 
-  async #processFile(run: FaultRun): Promise<ProcessFile | null> {
+  #folder(run: FaultRun): RunFolder | null {
     const holder = this.#holder(run);
-    return holder ? readProcessFile(new RunFolders(holder.dataFolder).of(run.place)) : null;
+    return holder ? new RunFolders(holder.dataFolder).of(run.place) : null;
   }
 
   async #pauseAndGoOn(run: FaultRun): Promise<void> {
@@ -336,13 +340,5 @@ class Play {
       const { slots } = await worker.status();
       if (slots.taken.length > 0) this.#violations.push(`slots of ${worker.host} are still taken: ${slots.taken}`);
     }
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It ended by itself a moment ago.
   }
 }

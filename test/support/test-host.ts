@@ -70,6 +70,7 @@ export class TestHost {
       metricsAddress: null,
       webhook: null,
       notify: null,
+      containers: null,
       trackers: [],
       ...options.settings,
     };

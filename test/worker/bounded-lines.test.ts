@@ -75,7 +75,7 @@ it('a trainer that sends a line without an end is told once, by its beginning, a
     { index: 0 },
     {
       ...{ program: { name: 'flood', file }, python: path, folder: run, session: 'one', socket, limits },
-      environment: {},
+      ...{ environment: {}, devices: { environment: {} } },
     },
   );
   const channel = new TrainerChannel(socket, listener);

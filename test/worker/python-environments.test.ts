@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ensureEnvironment, isEnvironmentReady, readRequirements } from '../../worker/python-environments.ts';
 import { runProgram } from '../../worker/run-program.ts';
+import { readHeader } from '../../worker/trainer-header.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -154,6 +155,16 @@ describe('readRequirements', () => {
       '#!/usr/bin/env python3\n# /// script\n# requires-python = ">=3.10"\n# dependencies = [\n#   "numpy>=1",  # why\n#   \'scikit-learn\',\n# ]\n# ///\n"""Docs."""\n',
     );
     expect(await readRequirements(trainer)).toEqual(['numpy>=1', 'scikit-learn']);
+  });
+
+  test('a header that says nothing of dependencies leaves them to requirements.txt, and names the image', async () => {
+    const header = '# /// script\n# [tool.epochal]\n# image = "team/vision:1"\n# ///\n';
+    const trainer = await write('imaged/trainer.py', header);
+    await write('imaged/requirements.txt', 'six\n');
+    expect(await readRequirements(trainer)).toEqual(['six']);
+    expect(await readHeader(trainer)).toEqual({ dependencies: undefined, image: 'team/vision:1' });
+    const wrong = await write('wrong.py', header.replace('team', '--team'));
+    await expect(readHeader(wrong)).rejects.toThrow(/header of .*wrong\.py is not valid: tool\.epochal\.image must be/);
   });
 
   test('nothing said is no requirements', async () => {

@@ -7,8 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { endEscaped, escapedNote } from '../../worker/escaped-processes.ts';
-import type { LaunchedTrainer } from '../../worker/launchers/launcher.ts';
-import { processLauncher } from '../../worker/launchers/process.ts';
+import { processLauncher, type SupervisedTrainer } from '../../worker/launchers/process.ts';
 import { readProcessFile, readTrainerEnd } from '../../worker/process-file.ts';
 import {
   groupMembers,
@@ -25,7 +24,7 @@ import { until } from '../support/until.ts';
 
 let data: string;
 let folder: RunFolder;
-let launched: LaunchedTrainer | null = null;
+let launched: SupervisedTrainer | null = null;
 /** Another one each time: what a test before has left is none of this one's. */
 let session: string;
 beforeEach(async () => {
@@ -36,7 +35,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const pid of await everybody()) await signalProcess(await identify(pid), 'SIGKILL');
-  launched?.dismiss();
+  await launched?.dismiss();
   launched = null;
   // It writes how the trainer ended into what is removed now.
   const parent = (await readProcessFile(folder).catch(() => null))?.supervisor;
@@ -55,7 +54,7 @@ const environment = () => join(data, 'environment');
 const inTime = 600;
 
 /** A shell script in the place of a trainer; returns once it has said something. */
-async function start(script: string, reattachSeconds = inTime): Promise<LaunchedTrainer> {
+async function start(script: string, reattachSeconds = inTime): Promise<SupervisedTrainer> {
   const file = join(data, 'trainer.sh');
   await writeFile(file, script);
   const limits = { reattachSeconds, stopSeconds: 0.2, terminateSeconds: 0.2 };
@@ -71,7 +70,7 @@ async function start(script: string, reattachSeconds = inTime): Promise<Launched
     { index: 3 },
     {
       ...{ program: { name: 'script', file }, python, folder, session, socket: socketPath(), limits },
-      environment: {},
+      ...{ environment: {}, devices: { environment: {} } },
     },
   );
   await until('it has begun', async () => (await readFile(folder.trainerLog, 'utf8')) !== '');
@@ -79,7 +78,7 @@ async function start(script: string, reattachSeconds = inTime): Promise<Launched
 }
 
 /** As the worker after this one would. */
-async function findAgain(): Promise<LaunchedTrainer> {
+async function findAgain(): Promise<SupervisedTrainer> {
   const file = await readProcessFile(folder);
   if (!file) throw new Error('no process.json');
   launched = processLauncher.find({ folder, socket: socketPath(), file });
@@ -109,7 +108,7 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
     expect(await readTrainerEnd(folder, session)).toMatchObject(expected);
     expect(await readTrainerEnd(folder, 'another')).toBeNull();
     expect(await (await findAgain()).exited).toMatchObject(expected);
-    launched?.dismiss();
+    await launched?.dismiss();
     expect(await supervisorGone()).toBe(true);
     // Gone: what it has recorded is still there.
     expect(await (await findAgain()).exited).toMatchObject(expected);
@@ -175,7 +174,7 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
 
   it('that is told that all is over goes, and touches nobody', async () => {
     const trainer = await start(hung);
-    trainer.dismiss();
+    await trainer.dismiss();
     expect(await supervisorGone()).toBe(true);
     expect((await groupMembers(trainer.identity.pid)).length).toBeGreaterThanOrEqual(2);
     expect(await markedProcesses(folder.session)).not.toEqual([]);
@@ -207,7 +206,7 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
       { index: 0 },
       {
         ...{ program: { name: 'none', file: 'none.py' }, python: path, folder: nowhere, session },
-        ...{ socket: socketPath(), limits, environment: {} },
+        ...{ socket: socketPath(), limits, environment: {}, devices: { environment: {} } },
       },
     );
     await expect(starting).rejects.toThrow(/the trainer could not be started: .*nowhere/);

@@ -49,7 +49,7 @@ it('runs in the artifacts of its run, and is asked in a folder that goes; its ow
     { index: 0 },
     {
       ...{ program, python, folder: run, session: 'one', socket: join(folder, 'socket'), limits },
-      environment: {},
+      ...{ environment: {}, devices: { environment: {} } },
     },
   );
   const exit = await started.exited;

@@ -127,6 +127,9 @@ export function cases({ pool, folder, outputFolder }: Surroundings): fc.Arbitrar
       .map((name) => storeIn(folder, name)),
     // Filled in by the check.
     storeIdentity: null,
+    // No container is on these hosts.
+    image: null,
+    limits: null,
     // The worker has none.
     trackers: null,
     // Either the folder or the run's id, which its schema cannot say; the check makes the id a folder.

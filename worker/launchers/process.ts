@@ -8,7 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { readLines } from '../bounded-lines.ts';
-import { readProcessFile, readTrainerEnd, type TrainerEnd, trainerEndSchema } from '../process-file.ts';
+import { endLeftovers } from '../escaped-processes.ts';
+import {
+  type ProcessFile,
+  readProcessFile,
+  readTrainerEnd,
+  type TrainerEnd,
+  trainerEndSchema,
+} from '../process-file.ts';
 import { isGroupAlive, type ProcessIdentity, processGone, signalGroup, signalProcess } from '../process-groups.ts';
 import type { RunFolder } from '../run-folders.ts';
 import { parseJson } from '../run-report.ts';
@@ -24,21 +31,29 @@ const longestLine = 65_536;
 /** To a supervisor that is there and did not take the call, in milliseconds. */
 const callAgainMs = 200;
 
-export const processLauncher: Launcher = {
-  async start(slot, launch) {
+export const processLauncher = {
+  async start(slot: Slot, launch: ProcessLaunch) {
     await startSupervisor(slot, launch);
     const file = await readProcessFile(launch.folder);
     if (file?.session !== launch.session) throw new Error(`${launch.folder.process} is not what was written`);
     return new SupervisedTrainer({ folder: launch.folder, socket: launch.socket, file });
   },
-  find: (launched) => new SupervisedTrainer(launched),
+  find: ({ folder, socket, file }: LaunchedBefore) => {
+    if (!file) throw new Error(`the session of ${folder.place} is not a process`);
+    return new SupervisedTrainer({ folder, socket, file });
+  },
+} satisfies Launcher;
+
+/** It sees all that this host has: of what it reads nothing need be told. */
+type ProcessLaunch = Omit<Launch, 'image' | 'limitsAsked' | 'reads' | 'devices'> & {
+  devices: Pick<Launch['devices'], 'environment'>;
 };
 
 const answerSchema = z.object({ error: z.string().optional(), code: z.string().nullish() });
 
 /** Returns once there is a trainer. */
-async function startSupervisor(slot: Slot, launch: Launch): Promise<void> {
-  const { program, python, folder, session, socket, limits, environment } = launch;
+async function startSupervisor(slot: Slot, launch: ProcessLaunch): Promise<void> {
+  const { program, python, folder, session, socket, limits, environment, devices } = launch;
   // A session of its own, and an environment without the marker of the trainer's: what ends these does not end it. Some Pythons find
   // their own library by a variable alone.
   const child = spawn(python, ['-I', '-S', '-B', supervisor], {
@@ -57,6 +72,7 @@ async function startSupervisor(slot: Slot, launch: Launch): Promise<void> {
       ...trainerEnvironment(python),
       EPOCHAL_SESSION: folder.session,
       EPOCHAL_SESSION_ID: session,
+      ...devices.environment,
       ...environment,
     },
     socket: supervisorSocket(socket),
@@ -81,7 +97,7 @@ async function startSupervisor(slot: Slot, launch: Launch): Promise<void> {
 
 const saidSchema = z.object({ exit: trainerEndSchema.optional() });
 
-class SupervisedTrainer implements LaunchedTrainer {
+export class SupervisedTrainer implements LaunchedTrainer {
   readonly identity: ProcessIdentity;
   readonly exited: Promise<TrainerEnd | null>;
   readonly #folder: RunFolder;
@@ -91,7 +107,8 @@ class SupervisedTrainer implements LaunchedTrainer {
   #connection: Socket | null = null;
   #isLeft = false;
 
-  constructor({ folder, socket, file: { session, pid, startTicks, supervisor: parent } }: LaunchedBefore) {
+  constructor({ folder, socket, file }: { folder: RunFolder; socket: string; file: ProcessFile }) {
+    const { session, pid, startTicks, supervisor: parent } = file;
     this.identity = { pid, startTicks };
     this.#folder = folder;
     this.#session = session;
@@ -109,7 +126,11 @@ class SupervisedTrainer implements LaunchedTrainer {
     return isGroupAlive(this.identity);
   }
 
-  dismiss(): void {
+  endLeftovers(patience: AbortSignal): Promise<void> {
+    return endLeftovers(this, this.#folder, this.#session, patience);
+  }
+
+  async dismiss(): Promise<void> {
     this.#isLeft = true;
     this.#connection?.end('over\n');
   }

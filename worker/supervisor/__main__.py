@@ -1,11 +1,16 @@
 """The parent of a trainer, which outlives the worker: sees how the trainer ends, and ends one that nobody else can.
 
     python -I -S -B worker/supervisor < launch.json
+    python -I -S -B worker/supervisor launch.json
 
-Standard input is one JSON object (`Launch` below). One line of JSON on standard output answers it: the trainer's `pid`
-and `startTicks`, or an `error` with its `code`. From then on workers speak to it on its socket, one at a time, the
-newest wins: each hears `{"pid", "startTicks"}` and, as soon as there is one, `{"exit": {…}}`, which is also in the run
-folder's `exit.json`; and it says `over` once it has seen the end of the session and nothing of it is left.
+Standard input, or the file, is one JSON object (`Launch` below). One line of JSON on standard output answers it: the
+trainer's `pid` and `startTicks`, or an `error` with its `code`. From then on workers speak to it on its socket, one at a
+time, the newest wins: each hears `{"pid", "startTicks"}` and, as soon as there is one, `{"exit": {…}}`, which is also in
+the run folder's `exit.json`; and it says `over` once it has seen the end of the session and nothing of it is left.
+
+In a container it is the first process: no other one can end it, and when it ends, so does all that the trainer started.
+A worker, which sees no process of the container, has it signal (`signal SIGTERM trainer`, `signal SIGKILL group`) and, once
+the trainer has ended, `clear` what that left.
 
 The end of a connection without that word means that the worker is lost. From then on the trainer has
 `reattachSeconds` for another worker to come and `stopSeconds` to save and end, and `terminateSeconds` after SIGTERM;
@@ -28,13 +33,20 @@ from contextlib import suppress
 from typing import Any, TypedDict
 
 from oom_kills import RecentOomKills
-from processes import ORPHAN_SECONDS, TrainerProcesses, adopt_orphans, start_ticks, until
+from processes import ORPHAN_SECONDS, TrainerProcesses, adopt_orphans, reaches, start_ticks, until
 
 NAMES_SHOWN = 5
 LOOK_SECONDS = 2.0
 
 
-class Launch(TypedDict):
+class LaunchOptions(TypedDict, total=False):
+    """What may be left out."""
+
+    #: The trainer has the environment of this process, too.
+    inherits: bool
+
+
+class Launch(LaunchOptions):
     """What to start, and whose it is."""
 
     session: str
@@ -136,8 +148,23 @@ class Supervisor:
             received = b""
         *lines, self._heard = (self._heard + received).split(b"\n")
         self._is_over = b"over" in lines
+        for line in lines:
+            self._obey(line.decode(errors="replace").split())
         if not received:
             self._drop()
+
+    def _obey(self, words: list[str]) -> None:
+        """What a worker asks that cannot do it itself."""
+        if words == ["clear"] and self._exit:
+            until(self._is_empty, ORPHAN_SECONDS)
+            self._end_all()
+        if len(words) != 3 or words[0] != "signal" or words[1] not in signal.Signals.__members__:
+            return
+        number = signal.Signals[words[1]]
+        if words[2] == "trainer" and not self._exit:
+            reaches(os.kill, self._trainer.pid, number)
+        elif words[2] == "group":
+            self._trainer.signal_group(number)
 
     def _tell(self, message: dict[str, Any]) -> None:
         if self._worker is None:
@@ -224,7 +251,7 @@ def _start(launch: Launch) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             launch["command"],
             cwd=launch["cwd"],
-            env=launch["environment"],
+            env={**(os.environ if launch.get("inherits") else {}), **launch["environment"]},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -272,9 +299,16 @@ def _tell_escaped(launch: Launch, names: list[str]) -> None:
         file.write(line)
 
 
+def _read_launch() -> bytes:
+    if len(sys.argv) < 2:
+        return sys.stdin.buffer.read()
+    with open(sys.argv[1], "rb") as file:
+        return file.read()
+
+
 def main() -> None:
     """Start the trainer, say so, and stay for as long as there is something of it."""
-    launch: Launch = json.loads(sys.stdin.buffer.read())
+    launch: Launch = json.loads(_read_launch())
     adopt_orphans()
     try:
         supervisor = Supervisor(launch)

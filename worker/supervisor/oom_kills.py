@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 #: A kill of somebody else, long before a process ended, is no reason for that end; a large one takes a while to die.
 RECENT_SECONDS = 30.0
+#: A container sees its own cgroup in the place of the root.
+OWN = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"]
 
 
 def oom_kills() -> int | None:
     """A number to compare with one read earlier; None where nobody counts."""
-    for path in [*counters(_read("/proc/self/cgroup")), "/proc/vmstat"]:
+    for path in [*counters(_read("/proc/self/cgroup")), *OWN, "/proc/vmstat"]:
         found = re.search(r"^oom_kill (\d+)$", _read(path), re.MULTILINE)
         if found:
             return int(found[1])

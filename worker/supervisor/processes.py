@@ -14,6 +14,8 @@ ORPHAN_SECONDS = 2.0
 KILL_SECONDS = 600.0
 
 _PR_SET_CHILD_SUBREAPER = 36
+#: Of a container, in which there is nothing but the trainer and what that started.
+IS_FIRST = os.getpid() == 1
 
 Process = tuple[int, str, int, str]  # pid, start ticks, group, name
 
@@ -71,11 +73,14 @@ class TrainerProcesses:
         return any(process[2] == self.pid for process in processes())
 
     def escaped(self) -> list[Process]:
-        """Processes with the session's marker that are not in the group."""
-        return [process for process in processes() if process[2] != self.pid and self._is_marked(process[0])]
+        """Processes with the session's marker that are not in the group; in a container, all that are not."""
+        return [process for process in processes() if process[2] != self.pid and self._is_ours(process[0])]
 
     def signal_group(self, number: int) -> None:
         """To everyone in the group. SIGCONT goes with it: a stopped process hears nothing else."""
+        if IS_FIRST and number == signal.SIGKILL:
+            reaches(os.kill, -1, number)  # All but this one, at once: however fast they fork.
+            return
         if self.group():
             reaches(os.killpg, self.pid, number)
             reaches(os.killpg, self.pid, signal.SIGCONT)
@@ -86,8 +91,11 @@ class TrainerProcesses:
 
         def is_gone() -> bool:
             meanwhile()
+            # In a container the signal ends these, too, and who is dead has no name.
+            # Elsewhere one may leave the group until it is sent.
+            before = self.escaped() if IS_FIRST else []
             self.signal_group(signal.SIGKILL)
-            left = self.escaped()
+            left = before or self.escaped()
             for pid, ticks, _, name in left:
                 ended[pid, ticks] = name
                 reaches(os.kill, pid, signal.SIGKILL)
@@ -96,7 +104,9 @@ class TrainerProcesses:
         until(is_gone, KILL_SECONDS)
         return list(ended.values())
 
-    def _is_marked(self, pid: int) -> bool:
+    def _is_ours(self, pid: int) -> bool:
+        if IS_FIRST:
+            return True
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 return self._marker in file.read().split(b"\0")

@@ -25,18 +25,19 @@ const ticksPerSecond = 100;
 const lookAgainAfter = 30;
 
 export class GroupUsage {
-  readonly #group: number;
+  readonly #groupNow: () => number | null;
   /** Processes that are known to be of other groups, so that they are not read each time. */
   readonly #others = new Set<string>();
   #readings = 0;
 
-  /** `group`: the process that leads it. */
-  constructor(group: number) {
-    this.#group = group;
+  /** `group`: the process that leads it; null: of what is not seen nothing is known. */
+  constructor(group: number | (() => number | null)) {
+    this.#groupNow = typeof group === 'number' ? () => group : group;
   }
 
   async read(): Promise<ProcessUsage> {
-    const numbers = await readdir('/proc').catch(() => null);
+    const group = this.#groupNow();
+    const numbers = group === null ? null : await readdir('/proc').catch(() => null);
     if (!numbers) return unknown;
     if (this.#readings++ % lookAgainAfter === 0) this.#others.clear();
     let ticks = 0;
@@ -47,7 +48,7 @@ export class GroupUsage {
       const stat = read(`/proc/${pid}/stat`);
       if (stat === null) continue;
       const found = parseStat(stat);
-      if (found.group !== this.#group) {
+      if (found.group !== group) {
         this.#others.add(pid);
         continue;
       }
@@ -57,7 +58,7 @@ export class GroupUsage {
       // Only its owner may read it, and some kernels have none.
       disk = disk && io && { read: disk.read + io.read, written: disk.written + io.written };
     }
-    const network = parseNetwork(read(`/proc/${this.#group}/net/dev`));
+    const network = parseNetwork(read(`/proc/${group}/net/dev`));
     return {
       cpuSeconds: ticks / ticksPerSecond,
       memoryBytes,

@@ -9,8 +9,8 @@ export class SystemRecorder {
   readonly #rows: Promise<SystemRows | null>;
   #before: { usage: ProcessUsage; at: number } | null = null;
 
-  /** `group`: the process that leads the trainer's; `gpus`: what those of its slot did last. */
-  constructor(path: string, group: number, gpus: () => GpuUse[]) {
+  /** `group`: the process that leads the trainer's, null where it cannot be seen; `gpus`: what those of its slot did last. */
+  constructor(path: string, group: number | (() => number | null), gpus: () => GpuUse[]) {
     this.#usage = new GroupUsage(group);
     this.#gpus = gpus;
     // What cannot be written is not recorded: a full disk is for the trainer to fail of, not for who watches it.

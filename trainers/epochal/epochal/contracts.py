@@ -302,6 +302,7 @@ class TrainerManifest(_Model):
     metrics: list[TrainerManifestMetric]
     best: TrainerManifestBest
     can_shrink_batch: bool
+    image: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     layout: dict[str, Any] | None = None
     form: dict[str, Any] | None = None
 
