@@ -1,6 +1,7 @@
 /** Where the form of a new run shows which parameters. */
 import { expect, it } from 'vitest';
 import { readLayout } from '../../contracts/ui.ts';
+import { classesToChoose, dataSetsFor, textsIn, writtenChoice } from '../../web/src/wizard/form-choices.ts';
 import { isMet, picked, replaced, schemaOf, wholeForm } from '../../web/src/wizard/parameter-groups.ts';
 
 const schema = {
@@ -22,7 +23,7 @@ it('shows each parameter once: as the form says, and the others below it', () =>
       },
       // Of a newer SDK, or damaged.
       { kind: 'fields', names: 'optimizer' },
-      { kind: 'dataPicker', children: [{ kind: 'fields', names: ['epochs'] }] },
+      { kind: 'wheel', children: [{ kind: 'dataPicker' }, { kind: 'classPicker', name: 'epochs' }] },
     ],
   });
   expect(wholeForm(form, schema)).toMatchObject({
@@ -42,6 +43,35 @@ it('shows a group while its condition is met, by defaults too', () => {
   expect(isMet({ optimizer: ['SGD'] }, { optimizer: 'AdamW' }, schema)).toBe(false);
   expect(isMet({ optimizer: ['SGD'], lr: [1] }, { lr: 2 }, schema)).toBe(false);
   expect(isMet({ gone: [1] }, {}, schema)).toBe(false);
+});
+
+it('offers the data sets that a trainer reads, and the classes of the chosen one', () => {
+  const dataSet = (data: string, kind: 'coco' | 'yolo', host = 'a') => ({
+    host,
+    id: '0'.repeat(16),
+    name: data,
+    data,
+    kind,
+  });
+  const offered = [dataSet('/x', 'coco'), dataSet('/y', 'yolo'), dataSet('/x', 'coco', 'b')];
+  expect(dataSetsFor(['coco', 'csv'], offered)).toEqual([dataSet('/x', 'coco')]);
+  expect(dataSetsFor(['csv'], offered).map(({ data }) => data)).toEqual(['/x', '/y']);
+  expect(textsIn(['cat', 5, 'cat', 'dog'])).toEqual(['cat', 'dog']);
+  expect(textsIn('cat')).toEqual([]);
+  expect(
+    classesToChoose(
+      [
+        { name: 'cat', marks: 1200 },
+        { name: 'cat', marks: 1200 },
+      ],
+      ['dog', 'cat'],
+    ),
+  ).toEqual([
+    { value: 'cat', label: 'cat (1,200)' },
+    { value: 'dog', label: 'dog (not in the data set)' },
+  ]);
+  expect(writtenChoice('classes', [], [])).toEqual({});
+  expect(writtenChoice('classes', [], ['cat'])).toEqual({ classes: [] });
 });
 
 it('changes the parameters of one group, and takes away those that were cleared', () => {

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import epochal
 import numpy as np
 import pytest
 from conftest import Start
@@ -56,9 +57,18 @@ def _value(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_document_shows_the_example_which_shows_every_widget() -> None:
     document = (REPOSITORY / "docs" / "trainer-pages.md").read_text()
-    assert re.findall(r"```python\n(# /// script\n.*?)```", document, re.DOTALL) == [MY_PAGES.read_text()]
+    code = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
+    assert [one for one in code if one.startswith("# /// script")] == [MY_PAGES.read_text()]
     for name in ui.__all__:
-        assert f"ui.{name}(" in MY_PAGES.read_text(), name
+        assert any(f"ui.{name}(" in one for one in code), name
+    (form,) = (one for one in code if "ui.DataPicker(" in one)
+    there: dict[str, Any] = {"epochal": epochal, "ui": ui}
+    exec(compile(form, "trainer-pages.md", "exec", dont_inherit=True), there)
+    assert [node["kind"] for node in there["trainer"].describe()["form"]["children"]] == [
+        "dataPicker",
+        "classPicker",
+        "fields",
+    ]
 
 
 def test_a_training_shows_each_epoch_once_also_one_that_goes_back(start: Start) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from epochal.contracts import PROTOCOL
 from epochal.errors import DataError, SetUpError
 from epochal.parameters import Parameters, as_json, parameter_problems
-from epochal.ui.fields import form_problem
+from epochal.ui.fields import form_problem, layout_problem
 from epochal.ui.layout import Container
 
 if TYPE_CHECKING:
@@ -118,12 +118,15 @@ class Trainer:
                     raise TypeError(f"{name} of {self.name} has {one!r}: it must be a list of epochal.{example}, …")
         if self.best[0] not in {metric.name for metric in self.metrics}:
             raise TypeError(f"best names {self.best[0]}, which is none of the metrics of {self.name}")
-        if self.layout is not None and not isinstance(self.layout, Container):
-            raise TypeError(f"layout of {self.name} is {self.layout!r}: it must be an epochal.ui.Container([…])")
-        if self.form is not None:
-            if not isinstance(self.form, Container):
-                raise TypeError(f"form of {self.name} is {self.form!r}: it must be an epochal.ui.Container([…])")
-            if problem := form_problem(self.form, self.parameters.model_fields):
+        for name in ("layout", "form"):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, Container):
+                raise TypeError(f"{name} of {self.name} is {given!r}: it must be an epochal.ui.Container([…])")
+        if self.layout and (problem := layout_problem(self.layout)):
+            raise TypeError(f"layout of {self.name}: {problem}")
+        if self.form:
+            schema = self.parameters.model_json_schema()
+            if problem := form_problem(self.form, schema, takes_data=bool(self.datasets)):
                 raise TypeError(f"form of {self.name}: {problem}")
 
     def check_data(self, function: CheckData) -> CheckData:

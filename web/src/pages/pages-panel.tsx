@@ -1,5 +1,6 @@
 /** The pages of a trainer, as its layout says. */
 import type { RunPages } from '../../../contracts/http-pages.ts';
+import { isField } from '../../../contracts/ui.ts';
 import { LayoutView } from './layout-view.tsx';
 import { layoutOf, rowsByWidget } from './run-pages.ts';
 import { WidgetFrame } from './widget-frame.tsx';
@@ -14,7 +15,7 @@ export function PagesPanel({ run, pages }: { run: string; pages: RunPages }) {
       node={layout}
       draw={(leaf) =>
         // A form of parameters is for before a run.
-        leaf.kind === 'fields' ? null : <WidgetFrame widget={leaf} rows={rows.get(leaf.id) ?? []} run={run} />
+        isField(leaf) ? null : <WidgetFrame widget={leaf} rows={rows.get(leaf.id) ?? []} run={run} />
       }
     />
   );

@@ -54,6 +54,7 @@ const propertiesOf = ({ properties }: Schema): Record<string, unknown> => (isMap
 
 function namesIn(node: UiNode): string[] {
   if (node.kind === 'fields') return node.names;
+  if (node.kind === 'classPicker') return [node.name];
   if (node.kind === 'tabs') return node.tabs.flatMap(({ children }) => children.flatMap(namesIn));
   return 'children' in node ? node.children.flatMap(namesIn) : [];
 }

@@ -4,11 +4,12 @@ import { generateTheme } from '@rjsf/mantine';
 import type { ErrorSchema, FieldErrorProps, FormContextType, RJSFSchema } from '@rjsf/utils';
 import { useMemo } from 'react';
 import type { TrainerManifest } from '../../../contracts/trainer-manifest.ts';
-import { readLayout, type UiFields, type UiLeaf } from '../../../contracts/ui.ts';
+import { isField, readLayout, type UiField, type UiFields, type UiLeaf } from '../../../contracts/ui.ts';
 import { LayoutView } from '../pages/layout-view.tsx';
 import { AlertView, MarkdownView, TextView } from '../pages/word-widgets.tsx';
 import type { StepProps } from './config-fields.tsx';
 import { fieldKeys } from './config-yaml.ts';
+import { ClassPicker, DataPicker } from './form-pickers.tsx';
 import { jsonSchemaValidator } from './json-schema-validator.ts';
 import { isMet, picked, replaced, schemaOf, wholeForm } from './parameter-groups.ts';
 import { type ConfigObject, isMapping, isSame, plainJson } from './plain-json.ts';
@@ -29,7 +30,8 @@ const templates = { FieldErrorTemplate: FieldErrors };
 const uiSchema = { 'ui:submitButtonOptions': { norender: true } };
 
 /** A form made from what the trainer says of its parameters. */
-export function StepParameters({ written, problems, manifest }: StepProps & { manifest: TrainerManifest | undefined }) {
+export function StepParameters(props: StepProps & { manifest: TrainerManifest | undefined }) {
+  const { written, problems, manifest } = props;
   const form = useMemo(() => (manifest ? formOf(manifest) : null), [manifest]);
   const extraErrors = useMemo(() => errorTree(problems.all), [problems.all]);
   if (!manifest || !form)
@@ -42,6 +44,13 @@ export function StepParameters({ written, problems, manifest }: StepProps & { ma
       </Stack>
     );
   const parameters: ConfigObject = isMapping(written.config.parameters) ? written.config.parameters : {};
+  const field = (leaf: UiField) => {
+    if (leaf.kind === 'fields') return group(leaf);
+    const shared = { ...props, manifest };
+    if (leaf.kind === 'dataPicker') return <DataPicker {...shared} leaf={leaf} />;
+    if (!(problems.of(`parameters.${leaf.name}`) || isMet(leaf.when, parameters, form.schema))) return null;
+    return <ClassPicker {...shared} leaf={leaf} parameters={parameters} />;
+  };
   const group = ({ title, names, when }: UiFields) => {
     const isWrong = names.some((name) => problems.of(`parameters.${name}`));
     // What is wrong can be put right only where it is shown.
@@ -77,7 +86,7 @@ export function StepParameters({ written, problems, manifest }: StepProps & { ma
       <Title order={2} size="h4">
         Parameters of {manifest.title}
       </Title>
-      <LayoutView node={form.node} draw={(leaf) => (leaf.kind === 'fields' ? group(leaf) : <Words leaf={leaf} />)} />
+      <LayoutView node={form.node} draw={(leaf) => (isField(leaf) ? field(leaf) : <Words leaf={leaf} />)} />
       {problems.of('parameters') && problems.all.some(({ field }) => field === 'parameters') && (
         <Text size="sm" c="var(--mantine-color-error)">
           {problems.of('parameters')}
