@@ -5,10 +5,10 @@ import { ClosingLineReporter } from './test/closing-line-reporter.ts';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Commands of their own: npm run test:faults, test:stores, test:trainers, test:web and test:containers.
+    // Commands of their own: npm run test:faults, test:stores, test:trainers, test:web, test:containers, test:chart and test:kubernetes.
     exclude: [
       ...['test/faults/**', 'test/stores/servers/**', 'test/observers/servers/**', 'test/trainers/**', 'test/web/**'],
-      'test/containers/**',
+      ...['test/containers/**', 'test/charts/**', 'test/kubernetes/**'],
       'test/server/contract.test.ts',
     ],
     globalSetup: ['test/temporal-server.ts'],

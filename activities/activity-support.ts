@@ -19,6 +19,8 @@ export const longestDoing = 500;
 
 /** Heartbeats within the timeout of an activity that nobody watches: one may be late, and one be lost. */
 export const beatsInTimeout = 3;
+/** However long the timeout, in ms: a run that was ended by force, or has given this host up, is heard of by one. */
+const longestBetweenBeats = 60_000;
 
 /**
  * Runs `work` while heartbeats carry what `details` answers at the time. The SDK thins them out to `heartbeatInterval`; where nobody
@@ -31,7 +33,7 @@ export async function heartbeating<T>(
   isWatched: () => boolean = () => true,
 ): Promise<T> {
   const context = Context.current();
-  const seldom = (context.info.heartbeatTimeoutMs ?? 0) / beatsInTimeout;
+  const seldom = Math.min((context.info.heartbeatTimeoutMs ?? 0) / beatsInTimeout, longestBetweenBeats);
   let last = performance.now();
   const tell = () => {
     const now = details();

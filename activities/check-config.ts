@@ -1,8 +1,9 @@
 /** A whole check of a configuration, on a worker, before anything starts. */
 import { isAbsolute } from 'node:path';
+import { Context } from '@temporalio/activity';
 import type { z } from 'zod';
 import { problemsOf, shownValue } from '../contracts/config-problems.ts';
-import type { ConfigProblem } from '../contracts/failure.ts';
+import { type ConfigProblem, problemSentence } from '../contracts/failure.ts';
 import { type CheckedConfig, checkOptionsSchema } from '../contracts/host-messages.ts';
 import { claimFile, type Life } from '../contracts/life.ts';
 import { placeName } from '../contracts/names.ts';
@@ -11,7 +12,7 @@ import { type RunConfig, runConfigSchema } from '../contracts/run-config.ts';
 import type { TrainerManifest } from '../contracts/trainer-manifest.ts';
 import { type ArtifactStore, falseIfStoreUnavailable, outputPath, StoreError } from '../stores/artifact-store.ts';
 import { claimPlace } from '../worker/claims.ts';
-import { containerProblems, imageProblems } from '../worker/container-checks.ts';
+import { containerProblems } from '../worker/container-checks.ts';
 import { ContinueFromProblem, findStart } from '../worker/continue-from.ts';
 import { DataSetProblem } from '../worker/data-sets.ts';
 import { EngineProblem } from '../worker/engine-problem.ts';
@@ -37,8 +38,14 @@ export const checkConfig =
           deep: checkOptionsSchema.parse(options ?? {}).deep,
         });
       } catch (error) {
+        if (isWithoutContainer(error)) {
+          const refusal = containerProblem(host, parsed.data, error.message);
+          // Another host of the pool may have what this one lacks: it may be asked next.
+          if (isLastAttempt()) return refused([refusal]);
+          throw failed({ kind: 'noContainer', message: problemSentence(refusal) }, true, error);
+        }
         if (error instanceof TrainerProblem) throw failed(error.failure, false, error);
-        if (error instanceof EngineProblem) return refused([engineProblem(host, parsed.data, error)]);
+        if (error instanceof EngineProblem) return refused([containerProblem(host, parsed.data, error.message)]);
         throw error;
       }
     });
@@ -81,8 +88,7 @@ async function checkParsed(
   const ofContainers = containerProblems(config, image, host.containers?.settings ?? null);
   // Nothing runs in an image that is not allowed, not even to be asked.
   if (ofContainers.length > 0) return refused(ofContainers);
-  const missing = host.containers ? await imageProblems(config, host.containers.engine) : [];
-  if (missing.length > 0) return refused(missing);
+  if (image !== null) await host.trainers.imageId(program, image);
   const manifest = await host.trainers.describe(program, { ...options, image: asked });
   const relative = relativeDataProblems(config, manifest);
   if (relative.length > 0) return refused([...relative, ...checkpointProblems(config, manifest)]);
@@ -264,8 +270,17 @@ const problem = (field: string, value: z.core.util.JSONType, message: string): C
   message,
 });
 
+const isWithoutContainer = (error: unknown): error is Error =>
+  (error instanceof TrainerProblem && error.failure.kind === 'noContainer') ||
+  (error instanceof EngineProblem && error.isMissing);
+
+function isLastAttempt(): boolean {
+  const { attempt, retryPolicy } = Context.current().info;
+  return attempt >= (retryPolicy?.maximumAttempts ?? 1);
+}
+
 /** Like a store that does not answer: who asks is told, and asks again. */
-const engineProblem = (host: Host, { image, trainer }: RunConfig, { message }: Error): ConfigProblem =>
+const containerProblem = (host: Host, { image, trainer }: RunConfig, message: string): ConfigProblem =>
   image === undefined
     ? problem('trainer', trainer, `must be able to run in a container on ${host.id}: ${message}`)
     : problem('image', image, `must be able to run on ${host.id}: ${message}`);

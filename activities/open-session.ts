@@ -1,5 +1,6 @@
 /** Takes a slot, starts or finds the trainer, and answers when it is ready. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { isForAnotherHost } from '../contracts/failure.ts';
 import { noFreeSlotType, type OpenedSession, type OpenSessionInput } from '../contracts/run-activities.ts';
 import { ContinueFromProblem } from '../worker/continue-from.ts';
 import type { Host } from '../worker/host.ts';
@@ -36,9 +37,9 @@ export const openSession =
         }
         const nothing = { preempted: false, report: null, reached: null, host: host.id };
         if (error instanceof SessionProblem) {
-          // A host with another store is not where the run's files are: nothing is to be published from there.
+          // A host that lacks what the run needs is not where its files are: nothing is to be published from there.
           const { host: at, ...noHost } = nothing;
-          const where = error.failure.kind === 'otherStore' ? noHost : { ...noHost, host: at };
+          const where = isForAnotherHost(error.failure) ? noHost : { ...noHost, host: at };
           throw sessionFailed({ ...where, failure: error.failure });
         }
         if (error instanceof ContinueFromProblem) {

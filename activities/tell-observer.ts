@@ -32,13 +32,10 @@ export const tellObserver =
         try {
           // One at a time: what an attempt that was given up still writes must not go over what the next one has written.
           const { project, trainer, epochs } = config;
-          await host.outputs.runExclusive(`${place} ${name}`, signal, () =>
-            one.tell(
-              wanted,
-              { run, place, execution: chain.at(-1) ?? null, config, project, trainer, epochs, output },
-              delivery,
-            ),
-          );
+          const { moving } = host.folders;
+          const execution = chain.at(-1) ?? null;
+          const observed = { run, place, execution, config, project, trainer, epochs, output, moving };
+          await host.outputs.runExclusive(`${place} ${name}`, signal, () => one.tell(wanted, observed, delivery));
         } catch (error) {
           host.metrics.delivered(name, 'failed');
           // What it has heard of is not told again.

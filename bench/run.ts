@@ -7,6 +7,7 @@ import { concurrency } from './concurrency.ts';
 import { fleet } from './fleet.ts';
 import { largeCheckpoint } from './large-checkpoint.ts';
 import { overhead } from './overhead.ts';
+import { pages } from './pages.ts';
 import { profile } from './profile.ts';
 import { recovery } from './recovery.ts';
 import type { BenchResult } from './result.ts';
@@ -15,6 +16,7 @@ import { snapshots } from './snapshots.ts';
 import { stop } from './stop.ts';
 import { storing, storingS3 } from './storing.ts';
 import { submitted } from './submitted.ts';
+import { trackers } from './trackers.ts';
 import { uploads } from './uploads.ts';
 import { wastedWork } from './wasted-work.ts';
 import { webBundle } from './web-bundle.ts';
@@ -33,10 +35,12 @@ const benches: Record<string, () => Promise<BenchResult>> = {
   storingS3,
   uploads,
   largeCheckpoint,
+  trackers,
   concurrency,
   submitted,
   fleet,
   profile,
+  pages,
   webBundle,
   webLoad,
   webProgress,

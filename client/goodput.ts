@@ -5,6 +5,7 @@ import {
   type GoodputRow,
   goodputQuestionSchema,
 } from '../contracts/goodput.ts';
+import type { Receipt } from '../contracts/receipt.ts';
 import { goodputOf, type RunTime, timeCauses } from '../contracts/run-time.ts';
 import { NoReceiptError, NoWorkerError, RunNotFoundError, WorkerFailedError } from './errors.ts';
 import { parsed } from './parse-config.ts';
@@ -18,7 +19,7 @@ const askedAtOnce = 8;
 type Source = Pick<TrainingClient, 'list' | 'view' | 'result'>;
 interface Told {
   time: RunTime | null;
-  batches: { trained: number; wasted: number };
+  batches: Pick<Receipt['batches'], 'trained' | 'wasted' | 'wastedAtLeast'>;
   wastedBy: Readonly<Record<string, number>>;
 }
 
@@ -82,6 +83,7 @@ function add(rows: Map<string, GoodputRow>, at: Pick<GoodputRow, 'project' | 'we
   row.isPartly ||= told.time.validation === null;
   row.batches.trained += told.batches.trained;
   row.batches.wasted += told.batches.wasted;
+  if (told.batches.wastedAtLeast) row.batches.wastedAtLeast = true;
   for (const [cause, batches] of Object.entries(told.wastedBy))
     row.wastedBy[cause] = (row.wastedBy[cause] ?? 0) + batches;
   row.goodput = goodputOf(row.seconds);

@@ -18,6 +18,8 @@ export class ProgressLease {
   /** As the host told last, and from when on it is old enough to ask again: the clock of another machine says nothing. */
   #until: string | undefined;
   #askAt = 0;
+  /** When the run was last looked at. */
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #retryMs = firstRetryMs;
   #leaseMs = 30_000;
 
@@ -31,35 +33,39 @@ export class ProgressLease {
   keep(described: Described, live: readonly LiveProgress[]): void {
     const host = hostThatTrains(described);
     if (host === null) return;
+    const now = this.now();
     if (host !== this.#host) {
       this.#host = host;
       this.#until = undefined;
       this.#askAt = 0;
+      this.#lookedAt = Number.NEGATIVE_INFINITY;
       this.#retryMs = firstRetryMs;
     }
     const progress = live.find((item) => item.kind === 'progress')?.progress;
     if (progress && progress.watchedUntil !== this.#until) {
       // A worker that has just started knows of none.
       if (progress.watchedUntil === undefined) this.#askAt = 0;
-      else this.#renewed();
+      // As long ago as it may be: a lease that ran out unseen is told of until the host tells again.
+      else this.#renewedAt(this.#lookedAt);
       this.#until = progress.watchedUntil;
     }
-    if (this.now() < this.#askAt) return;
-    this.#askAt = this.now() + this.#retryMs;
+    this.#lookedAt = now;
+    if (now < this.#askAt) return;
+    this.#askAt = now + this.#retryMs;
     this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
     void this.ask(host).then(
       (seconds) => {
         if (host !== this.#host) return;
         this.#leaseMs = seconds * 1000;
-        this.#renewed();
+        this.#renewedAt(this.now());
       },
       () => undefined,
     );
   }
 
   /** Those who saw the same lease do not ask in the same moment. */
-  #renewed(): void {
-    this.#askAt = this.now() + this.#leaseMs * (0.5 + Math.random() * 0.2);
+  #renewedAt(time: number): void {
+    this.#askAt = time + this.#leaseMs * (0.5 + Math.random() * 0.2);
     this.#retryMs = firstRetryMs;
   }
 }

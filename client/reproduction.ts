@@ -29,6 +29,7 @@ export interface Difference {
     | 'environment'
     | 'packages'
     | 'driver'
+    | 'image'
     | 'data';
   was: string | null;
   is: string | null;
@@ -81,9 +82,9 @@ export async function planReproduction(
   const materials = materialsOf(view);
   const wanted = { ...reproduced(view, materials), ...(as === undefined ? {} : { run: as }) };
   const { config, dataReport } = await client.check(parseConfig(wanted), onProgress ? { onProgress } : {});
-  const { trainer, pool = 'gpu', code } = config;
+  const { trainer, pool = 'gpu', code, image } = config;
   const [answers, packages] = await Promise.all([
-    ask({ pool, trainer, ...(code === undefined ? {} : { code }) }),
+    ask({ pool, trainer, ...(code === undefined ? {} : { code }), ...(image === undefined ? {} : { image }) }),
     packagesOf(client, run, materials.packages ?? null),
   ]);
   return {
@@ -145,6 +146,8 @@ export function differencesOf(
   { materials: is, packages: packagesNow }: Pick<HostMaterials, 'materials' | 'packages'>,
 ): Difference[] {
   const areBothKnown = packages !== null && packagesNow !== null && was.packages !== is.packages;
+  // Its packages are in it.
+  const isSameImage = Boolean(was.image) && was.image === is.image;
   const mayBeSecret = Boolean(was.code?.diff?.withheld || is.code?.diff?.withheld);
   return [
     ...differing('commit', commitOf(was), commitOf(is), true),
@@ -155,8 +158,14 @@ export function differencesOf(
     ...differing('trainer', was.trainer, is.trainer),
     ...differing('sdk', was.sdk, is.sdk),
     ...differing('environment', was.environment, is.environment, true),
-    ...(areBothKnown ? packageDifferences(packages, packagesNow) : differing('packages', was.packages, is.packages)),
+    ...(isSameImage
+      ? []
+      : areBothKnown
+        ? packageDifferences(packages, packagesNow)
+        : differing('packages', was.packages, is.packages)),
     ...differing('driver', was.driver, is.driver, true),
+    // Hosts of before had no containers.
+    ...differing('image', was.image ?? null, is.image ?? null, true),
   ];
 }
 

@@ -18,6 +18,7 @@ export const failureKinds = {
   hostLost: 'the host stopped answering',
   store: 'the artifact store could not be read or written',
   otherStore: "the host has a different artifact store at the address of the run's store, or may not open it",
+  noContainer: 'the host has no container engine, or not the image that the trainer runs in',
   checkpointLost: 'a checkpoint is not in the store, and damaged on its host or lost with it',
   dataDisk: 'the disk of the run folders is full or not writable',
   forceStopped: 'the run was terminated or deleted from outside, so that it could not end itself',
@@ -37,6 +38,11 @@ export const failureSchema = extensible({
   exit: extensible({ code: z.int().nullable(), signal: z.string().nullable() }).optional(),
 });
 export type Failure = z.infer<typeof failureSchema>;
+
+/** What a host lacks that another host of the pool may have: a run waits for that one. */
+const lacking: ReadonlySet<FailureKind> = new Set(['otherStore', 'noContainer']);
+export const isForAnotherHost = (failure: Pick<Failure, 'kind'> | null | undefined): boolean =>
+  failure !== null && failure !== undefined && lacking.has(failure.kind);
 
 /** Failures that another attempt cannot mend. */
 const finalFailures: ReadonlySet<FailureKind> = new Set([

@@ -31,7 +31,12 @@ export const goodputRowSchema = extensible({
   /** Validation and saving of some are in the seconds of training: their trainers did not tell. */
   isPartly: z.boolean(),
   /** Of runs that are over. */
-  batches: extensible({ trained: count, wasted: count }),
+  batches: extensible({
+    trained: count,
+    wasted: count,
+    /** Of some nobody knows how many more were. */
+    wastedAtLeast: z.boolean().optional(),
+  }),
   wastedBy: z.record(z.string(), count),
   /** The share of the time with a slot that trained and validated what counts; null where there was none. */
   goodput: z.number().min(0).max(1).nullable(),

@@ -5,7 +5,11 @@ import { materialsSchema } from './receipt-facts.ts';
 import { runConfigSchema } from './run-config.ts';
 import { extensible } from './tolerance.ts';
 
-export const materialsQuestionSchema = z.object({ trainer: name, code: runConfigSchema.shape.code });
+export const materialsQuestionSchema = z.object({
+  trainer: name,
+  code: runConfigSchema.shape.code,
+  image: runConfigSchema.shape.image,
+});
 export type MaterialsQuestion = z.infer<typeof materialsQuestionSchema>;
 
 /** Published with a run: the Python packages of its last session, a line for each. */

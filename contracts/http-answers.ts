@@ -119,7 +119,7 @@ export const runSortSchema = z
 export const mostColumns = 40;
 /**
  * `recent` is Temporal's own order (open runs first, then by when they closed, newest first) and pages without a limit.
- * A search, and any other order, is of the newest 50,000 runs; `sortedAll` is false when there are more.
+ * A search, and any other order, is of the newest 50,000 runs; `sortedAll` is false when there are more, or when they tell more than the index takes.
  */
 export const runsQuerySchema = z.strictObject({
   state: runStateSchema.optional(),

@@ -8,7 +8,7 @@ import {
   runCheckpointSchema,
   systemColumnsSchema,
 } from './http-answers.ts';
-import { runPagesSchema } from './http-pages.ts';
+import { pagesCursorSchema, runPagesSchema } from './http-pages.ts';
 import { filesParams, type RouteDefinition, runParams } from './http-route.ts';
 import { relativePath } from './names.ts';
 import { runEventSchema } from './run-messages.ts';
@@ -104,6 +104,10 @@ export const fileRoutes = {
     summary: "The trainer's own pages: their layout, and what their widgets have shown",
     action: 'see',
     params: filesParams,
+    query: z.strictObject({
+      /** `next` of the last answer: for what came since. */
+      after: pagesCursorSchema.optional(),
+    }),
     answer: runPagesSchema,
   },
   system: {

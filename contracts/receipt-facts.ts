@@ -42,6 +42,8 @@ export const materialsSchema = extensible({
   entry: sha256.nullable().optional(),
   /** Of `packages.txt`: the Python packages that were installed, a line for each. */
   packages: sha256.nullable().optional(),
+  /** Id of the image that its container was made of, as the engine of its host has it; null: it ran in none. */
+  image: z.string().max(200).nullable().optional(),
   /** Version of the GPU driver. */
   driver: z.string().max(100).nullable().optional(),
   /** The checkpoint of another run that this one continued: `life` by its first execution, `sha256` of its `checkpoint.json`. */

@@ -116,7 +116,7 @@ export const deadlinesSchema = z
       'How long publishing is retried before the run ends with its files kept on the host.',
     ),
     heartbeatSeconds: seconds({ min: 1, max: 3600, default: 30 }).describe(
-      'How long a host may be silent before the run resumes on another one. It tells of a run that nobody watches three times in this time.',
+      'How long a host may be silent before the run resumes on another one. It tells of a run that nobody watches three times in this time, and once a minute at least.',
     ),
     reattachSeconds: seconds({ min: 0.1, max: week, default: 60 }).describe(
       'How long a trainer trains on without a worker, through the epochs it was granted, before it saves at its batch boundary and ends.',
@@ -229,7 +229,7 @@ export const runConfigSchema = z.strictObject({
   trackers: trackersSchema
     .optional()
     .describe(
-      "Trackers of experiments that are told of the run: `mlflow`, or `{mlflow: {experiment: NAME}}`. If omitted: the workers' own choice; `[]`: none.",
+      "Trackers of experiments that are told of the run: `mlflow`, `wandb`, or one with where: `{mlflow: {experiment: NAME}}`, `{wandb: {project: NAME, entity: NAME}}`, `{other: {name: NAME}}`. If omitted: the workers' own choice; `[]`: none.",
     ),
   checkpoints: checkpointPolicySchema.prefault({}).describe('Which checkpoints are saved and retained.'),
   failures: failurePolicySchema.prefault({}).describe('What follows a failure.'),

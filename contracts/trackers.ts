@@ -1,8 +1,17 @@
 /** Trackers of experiments, as the configuration of a run names them. */
 import { z } from 'zod';
 
-export const trackerNames = ['mlflow'] as const;
-export type TrackerName = (typeof trackerNames)[number];
+export const trackerNames = ['mlflow', 'wandb'] as const;
+/** One of these, or that of a file of the workers' own. */
+export type TrackerName = string;
+
+/** Of such a file: `NAME_tracker.py`. */
+export const ownTrackerName = z
+  .string()
+  .regex(/^[a-z][a-z0-9]{0,39}$/, { message: 'must be lower-case letters and digits, a letter first' })
+  .refine((name) => name !== 'other' && !trackerNames.some((known) => known === name), {
+    message: 'must not be the name of a tracker that comes with Epochal',
+  });
 
 /** Characters: what MLflow's own pages show, and its databases have room for. */
 const longestExperiment = 250;
@@ -15,9 +24,16 @@ export const experimentName = z
     message: 'must be plain text without blanks at its ends',
   });
 
+/** A project or an entity of W&B, which are parts of an address there. */
+export const wandbName = experimentName
+  .max(128)
+  .regex(/^[^/\\#?%:]*$/, { message: 'must have none of / \\ # ? % : in it' });
+
 const trackerSchema = z.union([
   z.enum(trackerNames),
   z.strictObject({ mlflow: z.strictObject({ experiment: experimentName.optional() }) }),
+  z.strictObject({ wandb: z.strictObject({ project: wandbName.optional(), entity: wandbName.optional() }) }),
+  z.strictObject({ other: z.strictObject({ name: ownTrackerName, experiment: experimentName.optional() }) }),
 ]);
 export type TrackerConfig = z.infer<typeof trackerSchema>;
 
@@ -34,18 +50,49 @@ export const storedTrackersSchema = z.array(
 
 export interface ChosenTracker {
   name: TrackerName;
-  /** Null: as the worker says, or else the run's project. */
+  /** In W&B, a project. Null: as the worker says, or else the run's project. */
   experiment: string | null;
+  /** Of W&B alone: the user or team whose project it is. Left out: as the worker says, or else as the key does. */
+  entity?: string | undefined;
 }
 
 /** Those of them that this version knows. */
 export const chosenTrackers = (trackers: readonly TrackerConfig[]): ChosenTracker[] =>
   trackers.flatMap((one) => {
-    const name = trackerNames.find((known) => known === nameOf(one));
-    const { data } = settingsSchema.safeParse(typeof one === 'string' || name === undefined ? {} : one[name]);
-    return name === undefined ? [] : [{ name, experiment: data?.experiment ?? null }];
+    const kind = typeof one === 'string' ? one : Object.keys(one)[0];
+    const { data } = settingsSchema.safeParse(typeof one === 'string' ? {} : Object.values(one)[0]);
+    const { name, experiment, project, entity } = data ?? {};
+    if (kind === 'other') return name === undefined ? [] : [{ name, experiment: experiment ?? null }];
+    if (!trackerNames.some((known) => known === kind) || kind === undefined) return [];
+    const where = kind === 'wandb' ? project : experiment;
+    return [{ name: kind, experiment: where ?? null, ...(entity ? { entity } : {}) }];
   });
 
-const settingsSchema = z.looseObject({ experiment: experimentName.optional() });
+const settingsSchema = z.looseObject({
+  name: ownTrackerName.optional(),
+  experiment: experimentName.optional(),
+  project: wandbName.optional(),
+  entity: wandbName.optional(),
+});
 
-const nameOf = (one: TrackerConfig): string => (typeof one === 'string' ? one : (Object.keys(one)[0] ?? ''));
+/** As a configuration names it. */
+export function trackerConfig({ name, experiment, entity }: ChosenTracker): TrackerConfig {
+  const named = experiment === null ? {} : { experiment };
+  const known = trackerNames.find((one) => one === name);
+  if (known === undefined) return { other: { name, ...named } };
+  if (experiment === null && entity === undefined) return known;
+  return known === 'wandb'
+    ? { wandb: { ...(experiment === null ? {} : { project: experiment }), ...(entity ? { entity } : {}) } }
+    : { mlflow: named };
+}
+
+/** Of a run of this project, as a tracker's program is told it: in W&B, `ENTITY/PROJECT`. */
+export const experimentOf = (
+  { experiment, entity }: Pick<ChosenTracker, 'experiment' | 'entity'>,
+  project: string,
+): string => `${entity === undefined ? '' : `${entity}/`}${experiment ?? project}`;
+
+function nameOf(one: TrackerConfig): string {
+  if (typeof one === 'string') return one;
+  return 'other' in one ? one.other.name : (Object.keys(one)[0] ?? '');
+}

@@ -25,6 +25,8 @@ export const trainerManifestSchema = extensible({
   image: imageReference.optional(),
   /** Its pages (`ui.ts`), if it has some; at most 64 KiB. */
   layout: z.record(z.string(), z.json()).optional(),
+  /** How its parameters are arranged in the form of a new run (`ui.ts`), if it says so; at most 64 KiB. */
+  form: z.record(z.string(), z.json()).optional(),
 });
 export type TrainerManifest = z.infer<typeof trainerManifestSchema>;
 

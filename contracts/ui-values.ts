@@ -35,6 +35,19 @@ export type PageRow = z.infer<typeof pageRowSchema>;
 export const keyOfPageRow = ({ widget, epoch, position }: PageRow): string =>
   `${widget}/${epoch}/${position.epoch}/${position.batch}`;
 
+/** Rows that are told: the SDK keeps a hundred per widget. */
+const mostPageRows = 10_000;
+
+/** Of two with one key the later one: it was shown again. */
+export function latestPageRows(rows: readonly PageRow[]): PageRow[] {
+  const latest = new Map<string, PageRow>();
+  for (const row of rows) {
+    latest.delete(keyOfPageRow(row));
+    latest.set(keyOfPageRow(row), row);
+  }
+  return [...latest.values()].slice(-mostPageRows);
+}
+
 const numbers = z.array(z.number().nullable()).max(5_000);
 const name = z.string().max(200);
 /** How many there were, of which these are some; null: more, and nobody counted. */

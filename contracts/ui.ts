@@ -54,8 +54,31 @@ const groupSchemas = {
 type GroupKind = keyof typeof groupSchemas;
 type GroupOf<K extends GroupKind> = z.output<(typeof groupSchemas)[K]> & { kind: K; children: UiNode[] };
 
+const parameterName = z.string().max(200);
+/** Shown while each of these parameters has one of the values. */
+const when = z.record(z.string(), z.array(z.json())).default({});
+
+/** What the form of a new run has beside words. */
+const fieldSchemas = {
+  /** Parameters, one below the other. */
+  fields: extensible({ title, names: z.array(parameterName).max(500), when }),
+  /** A parameter that is a list of class names: chosen among those of the data set. */
+  classPicker: extensible({ title, name: parameterName, when }),
+  /** The data set of the run, with images of it. */
+  dataPicker: extensible({ title }),
+} as const;
+type FieldKind = keyof typeof fieldSchemas;
+type FieldOf<K extends FieldKind> = z.output<(typeof fieldSchemas)[K]> & { kind: K };
+export type UiField = { [K in FieldKind]: FieldOf<K> }[FieldKind];
+export type UiFields = FieldOf<'fields'>;
+export type UiClassPicker = FieldOf<'classPicker'>;
+export type UiDataPicker = FieldOf<'dataPicker'>;
+export const isField = (leaf: UiLeaf): leaf is UiField => Object.hasOwn(fieldSchemas, leaf.kind);
+/** What holds nothing else. */
+export type UiLeaf = UiWidget | UiField;
+
 export type UiNode =
-  | UiWidget
+  | UiLeaf
   | { [K in GroupKind]: GroupOf<K> }[GroupKind]
   | { kind: 'tabs'; tabs: { title: string; children: UiNode[] }[] }
   /** Of a newer SDK. */
@@ -77,6 +100,10 @@ class LayoutReader {
       const read = widgetSchemas[kind as WidgetKind].safeParse(value);
       // The schema is the kind's own, which TypeScript cannot follow through the index.
       return read.success ? ({ ...read.data, kind } as UiWidget) : other(kind, value, []);
+    }
+    if (Object.hasOwn(fieldSchemas, kind)) {
+      const read = fieldSchemas[kind as FieldKind].safeParse(value);
+      return read.success ? ({ ...read.data, kind } as UiField) : other(kind, value, []);
     }
     if (kind === 'tabs' && Array.isArray(value.tabs)) {
       const tabs = value.tabs.filter(isObject).map((tab) => ({

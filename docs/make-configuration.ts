@@ -84,7 +84,7 @@ const numberText = (value: number) => value.toLocaleString('en-US');
 
 function allowed(schema: JsonSchema): string {
   const { type, enum: values, anyOf, pattern, minimum, maximum, maxLength, items, maxItems } = schema;
-  if (anyOf) return anyOf.map(allowed).join(', or ');
+  if (anyOf) return [...new Set(anyOf.map(allowed))].join(', or ');
   if (values) return values.map((value) => `\`${value}\``).join(', ');
   if (type === 'boolean') return '`true`, `false`';
   if (type === 'integer' || type === 'number') {

@@ -9,6 +9,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { requireModules as requireModulesOf } from './node-modules.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -17,11 +18,8 @@ const config = 'tsconfig.build.json';
 const compiler = 'node_modules/typescript/bin/tsc';
 const folders = JSON.parse(readFileSync(join(root, config), 'utf8')).include;
 
-/** Throws where a clone has no node modules yet. */
-export function requireModules() {
-  if (existsSync(join(root, compiler))) return;
-  throw new Error(`Epochal's node modules are not installed: run \`npm ci\` in ${root} (npm start does that for you)`);
-}
+/** Throws where a clone has no node modules yet, or others than its lock file says. */
+export const requireModules = () => requireModulesOf(root, compiler);
 
 /** What is compiled, and what is copied: programs in other languages lie beside the code that calls them. */
 function sources() {

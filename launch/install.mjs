@@ -4,31 +4,17 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packagesToInstall } from './node-modules.mjs';
 import { requireNode } from './node-version.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const say = (line) => process.stderr.write(`${line}\n`);
 
-/** By npm's own record, which it writes last: an install that was broken off has none. */
-function hasEveryPackage() {
-  const record = join(root, 'node_modules', '.package-lock.json');
-  if (!existsSync(record)) return false;
-  const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
-  const locked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
-  // Optional ones are for other platforms as well, and so never all there.
-  return Object.entries(locked).every(
-    ([path, { version, optional, devOptional, peer }]) =>
-      path === '' || optional || devOptional || peer || installed[path]?.version === version,
-  );
-}
-
 /** Ends the process with a sentence when this Node is too old. */
 export function isInstalled() {
   requireNode();
-  return hasEveryPackage();
+  return packagesToInstall(root)?.length === 0;
 }
 
 /** Throws when npm fails, with its last words already printed. */

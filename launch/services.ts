@@ -47,14 +47,15 @@ export async function runServer({ prepare = buildWeb }: { prepare?: () => Promis
   });
 }
 
-/** Answers the exit code. Throws while Temporal does not answer. */
-export async function runWorker({ withControl }: { withControl: boolean }): Promise<number> {
+/** Answers the exit code. Throws while Temporal does not answer. `idleSeconds`: a worker in a batch job, which ends after so long without work. */
+export async function runWorker(options: { withControl: boolean; idleSeconds?: number | undefined }): Promise<number> {
+  const { withControl, idleSeconds } = options;
   const where = await findTemporal();
-  if (!withControl) return runWorkerUntilSignal(where);
+  if (!withControl) return runWorkerUntilSignal({ ...where, idleSeconds });
   const metrics = new RunMetrics();
   const control = ({ settings, log, signal }: ControlStart) =>
     startControl({ ...controlSettings(settings), log, signal, ...where, metrics });
-  return runWorkerUntilSignal({ ...where, control, counted: [metrics.exposed] });
+  return runWorkerUntilSignal({ ...where, control, counted: [metrics.exposed], idleSeconds });
 }
 
 /** For one who serves workflows beside a worker. */

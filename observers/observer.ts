@@ -17,6 +17,8 @@ export interface ObservedRun {
   config: RunConfig;
   /** Its output folder, which is `folder` in `store`. Only who writes there asks for it: a store that is unavailable keeps no other from being told. */
   output(): Promise<{ store: ArtifactStore; folder: string }>;
+  /** Where files lie on their way from one place in a store to another: a worker that starts empties it. It may not be there yet. */
+  moving: string;
 }
 
 export interface Observer {

@@ -2,8 +2,7 @@
  * The experiments of a Supervisely team: a run whose results are in Team Files is one of them when it is over, in a folder as Supervisely's own training apps leave it, where its SDK,
  * its pages and its apps look for them. The weights are read from the store, verified, and the copy is proved as every other. Who is interrupted sends what is missing.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -66,7 +65,9 @@ export async function writeExperiment(
   }
   for (const { path, file } of weights) {
     if ((await there.verify(path, { signal }))?.sha256 === file.sha256) continue;
-    const local = await mkdtemp(join(tmpdir(), 'epochal-experiment-'));
+    // Not in a folder for temporary files, which is memory on many systems, and where what a killed worker left would stay.
+    await mkdir(run.moving, { recursive: true });
+    const local = await mkdtemp(join(run.moving, 'experiment-'));
     try {
       await store.fetch(`${folder}/${file.path}`, join(local, 'weights'), file, { signal });
       await there.publish(join(local, 'weights'), path, { signal });

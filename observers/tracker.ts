@@ -5,10 +5,14 @@
  */
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
+import { batchesFile, mostBatchBytes } from '../contracts/batch-rows.ts';
+import { isBefore } from '../contracts/checkpoint.ts';
 import type { ObservedEvent } from '../contracts/observed-events.ts';
 import { type EpochResult, epochResultSchema } from '../contracts/protocol.ts';
-import { type Cause, receiptSchema } from '../contracts/receipt.ts';
-import { readText, StoreError } from '../stores/artifact-store.ts';
+import { type Cause, type Receipt, receiptSchema } from '../contracts/receipt.ts';
+import { mostSystemBytes, systemFile } from '../contracts/system-metrics.ts';
+import { experimentOf } from '../contracts/trackers.ts';
+import { type ArtifactStore, readText, StoreError } from '../stores/artifact-store.ts';
 import type { Delivery, ObservedRun, Observer } from './observer.ts';
 
 type Ended = Extract<ObservedEvent, { kind: 'ended' }>;
@@ -26,6 +30,9 @@ export type TrackerQuestion =
       rows: readonly EpochResult[] | null;
       /** Epochs that no event tells. */
       made_up: readonly EpochResult[];
+      /** With the end: `batches.jsonl` and `system.jsonl` as they were published. */
+      batches: string | null;
+      system: string | null;
       ended: Record<string, unknown> | null;
     };
 
@@ -67,6 +74,8 @@ export class Tracker implements Observer {
     /** Null: the run's project. */
     readonly experiment: string | null,
     readonly claims = new SeenClaims(),
+    /** Whose it is, in W&B. */
+    readonly entity?: string | undefined,
   ) {}
 
   async tell(events: readonly ObservedEvent[], run: ObservedRun, { signal, onTold }: Delivery): Promise<void> {
@@ -89,6 +98,8 @@ export class Tracker implements Observer {
         // Without a receipt there, all of its epochs may be on a host alone.
         rows: ended && left.hasReceipt ? (left.rows ?? []) : null,
         made_up: gap && left.rows ? left.rows.filter(({ epoch }) => epoch <= gap.position.epoch) : [],
+        batches: ended ? left.batches : null,
+        system: ended ? left.system : null,
         ended: ended ? endOf(ended, left) : null,
       },
       signal,
@@ -105,7 +116,7 @@ export class Tracker implements Observer {
         .update(JSON.stringify([place, life]))
         .digest('hex'),
       ...{ run, place, project, trainer, at: Date.parse(at) },
-      experiment: this.experiment ?? project,
+      experiment: experimentOf(this, project),
       parameters: Object.fromEntries(
         Object.entries(said).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
       ),
@@ -115,14 +126,21 @@ export class Tracker implements Observer {
 
 interface Left {
   rows: EpochResult[] | null;
+  /** Of batches and of the host; null before the end. */
+  batches: string | null;
+  system: string | null;
   hasReceipt: boolean;
   receipt: z.infer<typeof factsSchema> | null;
   failure: StoreError | null;
 }
 
-const nothingLeft: Left = { rows: null, hasReceipt: false, receipt: null, failure: null };
+const nothingLeft: Left = {
+  ...{ rows: null, batches: null, system: null, hasReceipt: false, receipt: null, failure: null },
+};
 
-const factsSchema = receiptSchema.pick({ notes: true, data: true });
+const factsSchema = receiptSchema
+  .pick({ notes: true, data: true, checkpoints: true, files: true })
+  .partial({ checkpoints: true, files: true });
 
 /** What the run has in its store by now. */
 async function leftOf(run: ObservedRun): Promise<Left> {
@@ -133,8 +151,13 @@ async function leftOf(run: ObservedRun): Promise<Left> {
     const metrics = await readText(store, `${folder}/metrics.jsonl`);
     const rows =
       metrics === null ? null : linesOf(metrics).flatMap((line) => epochResultSchema.safeParse(line).data ?? []);
+    // Before it, these may be what a host left that handed the run over: batches that were trained again are among them.
+    const measured = (file: string, most: number) =>
+      receipt === null ? null : boundedText(store, `${folder}/${file}`, most);
     return {
       rows,
+      batches: await measured(batchesFile, mostBatchBytes),
+      system: await measured(systemFile, mostSystemBytes),
       hasReceipt: receipt !== null,
       receipt: receipt === null ? null : (factsSchema.safeParse(json(receipt)).data ?? null),
       failure: null,
@@ -143,6 +166,12 @@ async function leftOf(run: ObservedRun): Promise<Left> {
     if (!(error instanceof StoreError)) throw error;
     return { ...nothingLeft, failure: error };
   }
+}
+
+/** Null where there is none, or more than is ever written there: a trainer may have done that. */
+async function boundedText(store: ArtifactStore, path: string, most: number): Promise<string | null> {
+  const part = await store.readPart(path, 0, most);
+  return part === null || part.size > most ? null : Buffer.from(part.bytes).toString('utf8');
 }
 
 const linesOf = (text: string): unknown[] => text.split('\n').filter(Boolean).map(json);
@@ -156,13 +185,39 @@ function json(text: string): unknown {
 }
 
 function endOf({ at, data: { outcome, cause, outputFolder } }: Ended, { receipt }: Left): Record<string, unknown> {
+  const address = (path: string) => `${outputFolder}/${path}`;
+  const images = outputFolder === null ? [] : (receipt?.files ?? []).filter(({ path }) => shownImage.test(path));
+  const more = images.length - mostImages;
   const notes = [
     `**${outcome}**: ${causeText(cause)}`,
     ...(outputFolder === null ? [] : [`Results: \`${outputFolder}\``]),
     ...(receipt?.notes ?? []).map((note) => `- ${note}`),
+    ...images.slice(0, mostImages).map(({ path }) => `- Image: \`${address(path)}\``),
+    ...(more > 0 ? [`- and ${more} more images`] : []),
   ];
-  return { outcome, at, cause: causeText(cause), notes: notes.join('\n\n'), data: receipt?.data ?? null };
+  const checkpoints = outputFolder === null ? [] : (receipt?.checkpoints ?? []);
+  const best = newestOf(checkpoints.filter(({ reasons }) => reasons.includes('best')));
+  const last = newestOf(checkpoints);
+  return {
+    ...{ outcome, at, cause: causeText(cause), notes: notes.join('\n\n'), data: receipt?.data ?? null },
+    links: {
+      ...(best && { best_checkpoint: address(`checkpoints/${best.name}`) }),
+      ...(last && { last_checkpoint: address(`checkpoints/${last.name}`) }),
+    },
+  };
 }
+
+/** Plots and examples that the trainer has left; those of its pages are many, and shown there. */
+const shownImage = /^artifacts\/.*\.(png|jpe?g|webp|gif|svg)$/i;
+/** In notes, which have room for so much text. */
+const mostImages = 20;
+
+type StoredCheckpoint = Receipt['checkpoints'][number];
+const newestOf = (checkpoints: readonly StoredCheckpoint[]): StoredCheckpoint | undefined =>
+  checkpoints.reduce<StoredCheckpoint | undefined>(
+    (newest, one) => (newest && isBefore(one, newest) ? newest : one),
+    undefined,
+  );
 
 function causeText(cause: Cause): string {
   if (cause.kind === 'finished') return cause.early ? `the trainer ended early: ${cause.early.reason}` : 'finished';

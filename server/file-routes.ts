@@ -149,7 +149,9 @@ export function fileRoutes(handle: Handle, link: TemporalLink): void {
     rowsOf(params.run, batchesFile, (files, at) => batchColumns(files, at, query), noBatchRows),
   );
 
-  handle('pages', ({ params }) => rowsOf(params.run, layoutFile, runPages, noPages));
+  handle('pages', ({ params, query }) =>
+    rowsOf(params.run, layoutFile, (files, at) => runPages(files, at, query.after), noPages),
+  );
 
   handle('system', ({ params, query }) =>
     rowsOf(params.run, systemFile, (files, at) => systemColumns(files, at, query.after), noSystemRows),

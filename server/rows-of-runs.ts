@@ -29,9 +29,9 @@ export async function allRows<T extends z.ZodType>({
   for await (const bytes of files.bytes(place, file, start, size)) {
     const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) take(schema, rows, line);
+    for (const line of lines) takeRow(schema, rows, line);
   }
-  take(schema, rows, rest);
+  takeRow(schema, rows, rest);
   return rows;
 }
 
@@ -49,14 +49,14 @@ export async function newestRows<T extends z.ZodType>(
     const rows: z.output<T>[] = [];
     const lines = tail.toString('utf8').split('\n');
     // The first line is whole only at the beginning of the file.
-    for (const line of start === 0 ? lines : lines.slice(1)) take(schema, rows, line);
+    for (const line of start === 0 ? lines : lines.slice(1)) takeRow(schema, rows, line);
     if (start === first || (rows[0] !== undefined && isOld(rows[0]))) return rows.filter((row) => !isOld(row));
   }
   return [];
 }
 
 /** A row that is being written, the end of one that begins before what was read, or one that an older version wrote is passed over. */
-function take<T extends z.ZodType>(schema: T, rows: z.output<T>[], line: string): void {
+export function takeRow<T extends z.ZodType>(schema: T, rows: z.output<T>[], line: string): void {
   if (!line.startsWith('{')) return;
   try {
     const row = schema.safeParse(JSON.parse(line));

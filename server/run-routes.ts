@@ -41,10 +41,12 @@ export function runRoutes(
 
   /** A thousand runs may be asked for it. */
   const goodput = new AnswerCache<GoodputAnswer>(60_000);
+  /** All values of the index are counted for it. */
+  const fields = new AnswerCache<{ field: string; runs: number }[]>(5_000);
 
   handle('runs', async ({ query }) => lists.page(await link.backend(), query));
 
-  handle('runFields', async () => index.fields(await link.backend(), mostFields));
+  handle('runFields', () => fields.get('', async () => index.fields(await link.backend(), mostFields)));
 
   handle('progress', async ({ query }) => {
     const runs = [...new Set(query.runs.split(',').filter(Boolean))];

@@ -31,15 +31,6 @@ export function containerProblems(
   return [...problems, ...beyond(limits, settings)];
 }
 
-/** An image that nobody pulls has to be there. Throws EngineProblem. */
-export async function imageProblems(
-  { image }: Asked,
-  engine: { program: string; imageId(image: string): Promise<string | null> },
-): Promise<ConfigProblem[]> {
-  if (image === undefined || (await engine.imageId(image)) !== null) return [];
-  return [problem('image', image, `must be an image that ${engine.program} has on the host: none is pulled`)];
-}
-
 function beyond(limits: Limits, settings: ContainerSettings): ConfigProblem[] {
   const gigabyte = 1e9;
   const most: [keyof Limits, number | null, string][] = [

@@ -8,6 +8,8 @@ export class EngineProblem extends Error {
     message: string,
     /** It cannot be reached now: it may do it later. */
     readonly isAway: boolean,
+    /** This host has none, or none that its worker may use: another host may. */
+    readonly isMissing = false,
   ) {
     super(message);
   }
@@ -16,6 +18,9 @@ export class EngineProblem extends Error {
 /** Of Docker and Podman, where nobody answers, or the one who does goes; a container of an attempt that was given up is removed before the next. */
 export const unreachable =
   /cannot connect to|unable to connect|is the docker daemon running|error during connect|failed to connect|connection refused|connection reset|i\/o timeout|deadline exceeded|shutting down|is already in use by/i;
+
+/** Of who may not call it. */
+export const forbidden = /permission denied while trying to connect|EACCES/i;
 
 /** Tries again for as long as the engine cannot be reached: as with a store, that is no failure of a training. Throws the signal's reason. */
 export const whenEngineAnswers = <T>(waiting: Waiting, work: () => Promise<T>): Promise<T> =>

@@ -1,5 +1,4 @@
 /** Processes of a session that left the trainer's process group (`setsid`, `start_new_session=True`, a daemon). */
-import { appendFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   groupGone,
@@ -9,7 +8,7 @@ import {
   signalGroup,
   signalProcess,
 } from './process-groups.ts';
-import type { RunFolder } from './run-folders.ts';
+import { appendToFile, type RunFolder } from './run-folders.ts';
 
 const namesShown = 5;
 const lookEvery = 50;
@@ -65,5 +64,5 @@ const escapedUnknown =
 /** For the receipt, by the file that every report is read from. */
 export async function keepNote(folder: RunFolder, session: string, message: string): Promise<void> {
   const line = JSON.stringify({ session, at: new Date().toISOString(), event: { type: 'note', message } });
-  await appendFile(folder.events, `${line}\n`).catch(() => undefined);
+  await appendToFile(folder.events, `${line}\n`).catch(() => undefined);
 }

@@ -1,12 +1,15 @@
 /** What a worker waits for before it goes, so that nobody else has to wait for it then. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from 'pino';
+import type { Host } from './host.ts';
 import type { Runs } from './runs.ts';
 
 /** Milliseconds. */
 const landingCheckEvery = 500;
 const decisionMs = 10_000;
 const decisionCheckEvery = 20;
+
+/** Who asks here which runs. */
+type Here = Pick<Host, 'id' | 'log'>;
 
 interface Limits {
   milliseconds: number;
@@ -15,12 +18,37 @@ interface Limits {
 }
 
 /** Resolves when none of these runs, whose files are here, is being landed, or after `seconds`. */
-export function landed(runs: Runs, ids: readonly string[], seconds: number, log: Logger): Promise<void> {
-  return waitWhile((run) => runs.isLanding(run), ids, {
+export function landed(runs: Runs, ids: readonly string[], seconds: number, { id, log }: Here): Promise<void> {
+  return waitWhile((run) => runs.isLanding(run, id), ids, {
     milliseconds: seconds * 1000,
     every: landingCheckEvery,
     tell: (left) => log.info({ runs: left }, 'waiting until these runs are published'),
   });
+}
+
+/** Runs of this host whose trainers have ended as the worker goes. */
+export interface EndedHere {
+  /** Whose trainers ran until then. */
+  trained: readonly string[];
+  /** Whose trainers had done all there was to do: these are published from here next, which did not show before. */
+  finished: readonly string[];
+}
+
+/**
+ * Resolves when these runs have decided what comes next, and those that end have been landed; or after a while. `servesWorkflows`: this
+ * process does. Where another one does, a run that trains on elsewhere is not waited for, and none where nobody does.
+ */
+export async function seenThrough(
+  runs: Runs,
+  { trained, finished }: EndedHere,
+  { seconds, servesWorkflows, host }: { seconds: number; servesWorkflows: boolean; host: Here },
+): Promise<void> {
+  const end = performance.now() + seconds * 1000;
+  const all = [...new Set([...trained, ...finished])];
+  const decide = servesWorkflows ? all : finished;
+  const isServed = async () => servesWorkflows || (await runs.whyUnserved().catch(() => null)) === null;
+  if (decide.length > 0 && (await isServed())) await decided(runs, decide, host.id);
+  await landed(runs, all, (end - performance.now()) / 1000, host);
 }
 
 /**

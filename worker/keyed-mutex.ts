@@ -2,6 +2,11 @@
 export class KeyedMutex {
   readonly #last = new Map<string, Promise<void>>();
 
+  /** No work is under way or waits for its turn. */
+  get isIdle(): boolean {
+    return this.#last.size === 0;
+  }
+
   /** Resolves when no work is under way or waits for its turn. */
   async idle(): Promise<void> {
     while (this.#last.size > 0) await Promise.all(this.#last.values());

@@ -18,8 +18,9 @@ import { hostControlQueue, hostQueue, poolControlQueue, poolQueue } from '../con
 import { activitySpans } from './activity-spans.ts';
 import { ControlWatch } from './control-watch.ts';
 import { Devices } from './devices.ts';
-import { decided, landed } from './going-down.ts';
+import { landed, seenThrough } from './going-down.ts';
 import { type Host, openHost } from './host.ts';
+import { untilIdle } from './idle-worker.ts';
 import type { Launcher } from './launchers/launcher.ts';
 import { createLogger, installLogger } from './log.ts';
 import { makeWritable } from './machine-folders.ts';
@@ -27,6 +28,8 @@ import { type Exposed, exposeMetrics, type MetricsEndpoint } from './metrics-end
 import { connect, type TemporalAddress } from './native-connection.ts';
 import { Runs } from './runs.ts';
 import { readSettings, type WorkerSettings } from './settings.ts';
+import { openSpotSource } from './spot/open-spot-source.ts';
+import { SpotWatch } from './spot/spot-watch.ts';
 import { takeUpSessions, tellRun } from './take-up.ts';
 import { Upkeep } from './upkeep.ts';
 import { askToHandOver, takeDataFolder } from './worker-lock.ts';
@@ -63,8 +66,8 @@ export interface RunningWorker {
   readonly metricsAddress: string | null;
   /** Resolves when the worker has stopped; rejects when it failed. */
   readonly stopped: Promise<void>;
-  /** Every trainer checkpoints at its batch boundary and its run resumes elsewhere; then the worker stops. */
-  drain(): Promise<void>;
+  /** Every trainer checkpoints at its batch boundary and its run resumes elsewhere; then the worker stops. `seconds`: after which the machine is gone. */
+  drain(seconds?: number): Promise<void>;
   /** What is being opened, stored and published is seen through; then it leaves: its trainers train on, for the next worker to take up. */
   handOver(): Promise<void>;
   /** Every trainer is killed; then the worker stops. */
@@ -73,8 +76,13 @@ export interface RunningWorker {
 
 /** How long a trainer may take to its batch boundary when the worker goes down, in seconds. */
 const drainSeconds = 60;
+/** What is left of a machine's time for storing what the trainers saved; and what they get in any case, both in seconds. */
+const storingSeconds = 10;
+const leastDrainSeconds = 5;
 /** How long what is under way may take when the worker hands over: before its activities are cancelled. */
 const handOverSeconds = drainSeconds - 10;
+/** How long a worker that starts waits to hear whether its machine is about to be taken away, in milliseconds. */
+const spotAnswerMs = 5_000;
 const pollers = { type: 'simple-maximum', maximum: 2 } as const;
 
 /**
@@ -209,13 +217,17 @@ async function serveQueues(
     host,
     metricsAddress: metrics?.address ?? null,
     stopped,
-    drain: async () => {
+    drain: async (seconds = Number.POSITIVE_INFINITY) => {
       const { sessions } = host;
       const trained = sessions.runs;
-      // Nobody else has the files of a run that ends or publishes now.
-      await Promise.all([landed(runs, sessions.own, drainSeconds, host.log), sessions.drain(drainSeconds)]);
+      const began = performance.now();
+      const grace = Math.max(leastDrainSeconds, Math.min(drainSeconds, seconds - storingSeconds));
+      // Nobody else has the files of a run that ends or publishes now, or next.
+      await Promise.all([landed(runs, sessions.own, grace, host), sessions.drain(grace)]);
+      const ended = { trained, finished: sessions.finished };
+      const secondsLeft = grace - (performance.now() - began) / 1000;
+      await seenThrough(runs, ended, { seconds: secondsLeft, servesWorkflows: control !== null, host });
       if (control !== null) {
-        await decided(runs, trained, host.id);
         // What its runs do next is decided elsewhere: a workflow that it still held would wait for it.
         await control.stop().catch(() => undefined);
         await Promise.all(trained.map((run) => runs.unstick(run)));
@@ -257,30 +269,41 @@ export interface WorkerCommand {
   /** What serves the workflows in this process, too. */
   control?: (options: ControlStart) => Promise<Control>;
   counted?: StartOptions['counted'];
+  /** In a batch job: it ends by itself once it has had nothing to do for so many seconds, and obeys the batch system's signals. */
+  idleSeconds?: number | undefined;
 }
 
 /**
- * `epochal worker`: first SIGTERM or SIGINT drains, the second ends at once; SIGHUP drains; SIGUSR2 hands over. Answers the exit
- * code.
+ * `epochal worker`: first SIGTERM or SIGINT drains, the second ends at once; SIGHUP and a spot notice drain; SIGUSR2 hands over. Answers the
+ * exit code.
  */
-export async function runWorkerUntilSignal({ temporal, control, counted = [] }: WorkerCommand = {}): Promise<number> {
+export async function runWorkerUntilSignal(command: WorkerCommand = {}): Promise<number> {
+  const { temporal, control, counted = [], idleSeconds } = command;
   const settings = readSettings();
   const log = createLogger();
-  const signals = new WorkerSignals(log);
+  const signals = new WorkerSignals(log, { inBatchJob: idleSeconds !== undefined });
+  const spot = settings.spot === null ? null : new SpotWatch(openSpotSource(settings.spot, process.env), log);
   // One session's bad luck must not end those of all other runs; what failed is retried by whoever asked for it.
   const onRejection = (error: unknown) => log.error({ err: error }, 'unhandled promise rejection');
   process.on('unhandledRejection', onRejection);
   try {
     const { asked, urged } = signals;
+    spot?.start(({ why, seconds }) => signals.ask(why, seconds ?? undefined));
+    // Who is started again on a machine that is about to go takes no runs.
+    if (await spot?.firstWithin(spotAnswerMs)) return 0;
     const starting = startWorker({
       ...{ settings, log, counted, handsOver: true },
       ...(temporal ? { temporal } : {}),
       ...(control ? { control: () => control({ settings, log, signal: asked }) } : {}),
     });
     const worker = await Promise.race([starting.catch(nullIf(asked)), urged]);
-    if (worker) await Promise.race([signals.obeyedBy(worker), signals.urged]);
-    return 0;
+    if (!worker) return signals.exitCode;
+    if (idleSeconds !== undefined)
+      void untilIdle(worker.host, idleSeconds, asked).then((isIdle) => isIdle && signals.ask('idle'));
+    await Promise.race([signals.obeyedBy(worker), signals.urged]);
+    return signals.exitCode;
   } finally {
+    spot?.stop();
     await closeTracing();
     signals.close();
     process.off('unhandledRejection', onRejection);

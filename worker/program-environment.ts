@@ -62,6 +62,17 @@ const trainers = [
   ...['HF_HOME', 'HF_HUB_*', 'HF_DATASETS_*', 'TOKENIZERS_PARALLELISM', 'YOLO_*', 'EPOCHAL_CACHE_DIR'],
 ] as const;
 
+/**
+ * Integrations with trackers, which frameworks switch on by themselves wherever the tracker's package is installed. The worker tells trackers of runs: theirs would
+ * be a second run there, or another project's. Each is off unless `EPOCHAL_TRAINER_ENV` hands on a variable of the tracker's own.
+ */
+const integrations: readonly { of: RegExp; off: NodeJS.ProcessEnv }[] = [
+  { of: /^WANDB_/, off: { WANDB_MODE: 'disabled' } },
+  { of: /^MLFLOW_|^DISABLE_MLFLOW_INTEGRATION$/, off: { DISABLE_MLFLOW_INTEGRATION: 'TRUE' } },
+  { of: /^COMET_/, off: { COMET_MODE: 'disabled' } },
+  { of: /^NEPTUNE_/, off: { NEPTUNE_MODE: 'disabled' } },
+];
+
 const installers = ['PIP_*', 'UV_*', 'NETRC', 'CC', 'CXX', 'CFLAGS', 'CXXFLAGS', 'LDFLAGS', 'MAX_JOBS'] as const;
 
 /** Kept from every glob, a person's own included: who means such a variable names it in full. */
@@ -74,10 +85,11 @@ export const programEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS
   picked(env, everyProgram);
 
 /** Of a trainer, before what it is told besides. */
-export const trainerSurroundings = (env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => ({
-  ...added(env),
-  ...picked(env, [...everyProgram, ...trainers]),
-});
+export function trainerSurroundings(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const own = added(env);
+  const off = integrations.filter(({ of }) => !Object.keys(own).some((variable) => of.test(variable)));
+  return Object.assign({}, ...off.map((one) => one.off), own, picked(env, [...everyProgram, ...trainers]));
+}
 
 /** Of what installs packages, whose set-up code may run. */
 export const installerEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => ({

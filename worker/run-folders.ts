@@ -1,7 +1,7 @@
 /** The folders of runs on this host. All paths are made here, from names that the contracts have checked. */
 import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { batchesFile } from '../contracts/batch-rows.ts';
@@ -41,7 +41,7 @@ export interface RunFolder {
 
 export class RunFolders {
   readonly #root: string;
-  /** Where a checkpoint lies on its way from one place in a store to another. */
+  /** Where files lie on their way from one place in a store to another. */
   readonly moving: string;
 
   constructor(readonly dataFolder: string) {
@@ -154,15 +154,18 @@ export async function replaceFile(path: string, content: string, mode = 0o666): 
 /** What is opened is what is at the path itself, and a pipe that nobody writes to holds nobody up. */
 const asItIs = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+const openAsItIs = (path: string): Promise<FileHandle | null> =>
+  open(path, constants.O_RDONLY | asItIs).catch((error: unknown) => {
+    if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENXIO') return null;
+    return ifMissing(null)(error as NodeJS.ErrnoException);
+  });
+
 /**
  * The content of a file, or null where there is none, or more than `most` bytes. A link, a folder or a pipe in its place is none: a trainer
  * may have put it there.
  */
 export async function readIfThere(path: string, most = Number.POSITIVE_INFINITY): Promise<string | null> {
-  const file = await open(path, constants.O_RDONLY | asItIs).catch((error: unknown) => {
-    if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENXIO') return null;
-    return ifMissing(null)(error as NodeJS.ErrnoException);
-  });
+  const file = await openAsItIs(path);
   if (!file) return null;
   try {
     const found = await file.stat();
@@ -183,12 +186,14 @@ export async function appendToFile(path: string, text: string): Promise<void> {
   }
 }
 
-/** The lines in the last `bytes` of a file, whole ones alone, and whether that is all of it. Empty where there is none. */
+/** The lines in the last `bytes` of a file, whole ones alone, and whether that is all of it. Empty where there is none, as above. */
 export async function readEnd(path: string, bytes: number): Promise<{ text: string; isWhole: boolean }> {
-  const file = await open(path).catch(ifMissing(null));
+  const file = await openAsItIs(path);
   if (!file) return { text: '', isWhole: true };
   try {
-    const { size } = await file.stat();
+    const found = await file.stat();
+    if (!found.isFile()) return { text: '', isWhole: true };
+    const { size } = found;
     const begin = Math.max(0, size - bytes);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(size - begin), 0, size - begin, begin);
     const text = buffer.toString('utf8', 0, bytesRead);

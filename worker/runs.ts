@@ -3,6 +3,7 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { type Life, mayGoOn, runAt } from '../contracts/life.ts';
+import { hostOfQueue } from '../contracts/queues.ts';
 import { sessionFoundSignal, sessionLostSignal } from '../contracts/run-activities.ts';
 import { type RunView, runQuery } from '../contracts/run-messages.ts';
 import { type SalvageInput, salvageId, salvageType } from '../contracts/salvage-messages.ts';
@@ -15,6 +16,8 @@ const scheduled = 1;
 const started = 2;
 /** What a run asks of a session that it has. */
 const ofSession = ['trainEpoch', 'stopTrainer'];
+/** What a run asks of the host that has its files, to end. */
+const ofEnd = ['stopTrainer', 'publish', 'cleanUp'];
 /** `temporal.api.enums.v1.HistoryEventFilterType`. */
 const closeEvent = 2;
 
@@ -121,21 +124,27 @@ export class Runs {
     return current !== null && current.id !== session;
   }
 
-  /** Whether the run ends or publishes at present, or tells its observers that it has. Throws when the server does not answer. */
-  async isLanding(run: string): Promise<boolean> {
-    const { status, typedSearchAttributes } = await this.client.workflow.getHandle(run).describe();
+  /** Whether the run ends or publishes at present, not on a host other than this, or tells its observers that it has. Throws when the server does not answer. */
+  async isLanding(run: string, host: string): Promise<boolean> {
+    const { raw, status, typedSearchAttributes } = await this.client.workflow.getHandle(run).describe();
     const state = typedSearchAttributes.get(attributes.state) ?? '';
-    return status.name === 'RUNNING' && ['stopping', 'uploading', 'stopped'].includes(state);
+    if (status.name !== 'RUNNING' || !['stopping', 'uploading', 'stopped'].includes(state)) return false;
+    return !(raw.pendingActivities ?? []).some(({ activityType, activityOptions }) => {
+      const asked = ofEnd.includes(activityType?.name ?? '')
+        ? hostOfQueue(activityOptions?.taskQueue?.name ?? '')
+        : null;
+      return asked !== null && asked !== host;
+    });
   }
 
-  /** Whether the run has still to decide what comes after the epoch on `host`. Throws when the server does not answer. */
+  /** Whether the run has still to decide what comes after the session on `host`. Throws when the server does not answer. */
   async isDeciding(run: string, host: string): Promise<boolean> {
     const { raw } = await this.client.workflow.getHandle(run).describe();
-    const trainsHere = (raw.pendingActivities ?? []).some(
+    const asksHere = (raw.pendingActivities ?? []).some(
       ({ activityType, lastWorkerIdentity }) =>
-        activityType?.name === 'trainEpoch' && lastWorkerIdentity?.endsWith(`:${host}`),
+        ofSession.includes(activityType?.name ?? '') && lastWorkerIdentity?.endsWith(`:${host}`),
     );
-    return trainsHere || Boolean(raw.pendingWorkflowTask);
+    return asksHere || Boolean(raw.pendingWorkflowTask);
   }
 
   /** Has what is left of a life that is over landed; a salvage that runs or has succeeded already is enough, unless `again`. */

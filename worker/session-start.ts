@@ -22,6 +22,7 @@ import { deadline } from './deadline.ts';
 import { EngineProblem, whenEngineAnswers } from './engine-problem.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
 import type { ContainerLauncher } from './launchers/container.ts';
+import type { Launch } from './launchers/launcher.ts';
 import { pathParameters } from './path-parameters.ts';
 import { type RunFolder, readIfThere, replaceFile } from './run-folders.ts';
 import { parseJson, readReport, start } from './run-report.ts';
@@ -29,7 +30,7 @@ import { type LiveSession, SessionOver } from './session.ts';
 import { removeSnapshots, takeSnapshot } from './snapshots.ts';
 import type { Stores } from './stores.ts';
 import type { SuperviselyProjects } from './supervisely/projects.ts';
-import { type TrainerCatalog, TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
+import { imagePython, type TrainerCatalog, TrainerProblem, type TrainerProgram } from './trainer-catalog.ts';
 import { type Waiting, whenItAnswers } from './when-it-answers.ts';
 
 /** The session could not be opened, or ended by itself: the typed cause. */
@@ -73,7 +74,7 @@ export function startProblem(error: unknown, host: string): unknown {
   const onHost = (kind: Failure['kind'], { message }: Error) =>
     new SessionProblem({ kind, message: `on ${host}, ${message}`.slice(0, 4000) });
   if (error instanceof TrainerProblem) return new SessionProblem(error.failure);
-  if (error instanceof EngineProblem) return onHost('setUp', error);
+  if (error instanceof EngineProblem) return onHost(error.isMissing ? 'noContainer' : 'setUp', error);
   if (error instanceof OtherStoreError) return onHost('otherStore', error);
   if (isDiskFull(error)) return new SessionProblem(failureSchema.parse({ kind: 'dataDisk', message: String(error) }));
   return error;
@@ -109,17 +110,18 @@ export class SessionStart {
     program: TrainerProgram,
     config: RunConfig,
     options: OpenOptions,
-  ): Promise<{ image: string | null; python: string }> {
+  ): Promise<{ image: Launch['image']; python: string }> {
     const { trainers, containers, allowedPaths } = this.#host;
     const asked = { ...options, image: config.image };
-    const image = await trainers.imageOf(program, config.image);
-    const ofContainers = containerProblems(config, image, containers?.settings ?? null);
+    const name = await trainers.imageOf(program, config.image);
+    const ofContainers = containerProblems(config, name, containers?.settings ?? null);
     if (ofContainers.length > 0) throw new SessionProblem({ kind: 'setUp', message: this.#refusal(ofContainers) });
-    const python = await whenEngineAnswers(options, () => trainers.environment(program, asked));
+    const id = name === null ? null : await whenEngineAnswers(options, () => trainers.imageId(program, name));
+    const python = id === null ? await trainers.environment(program, asked) : imagePython;
     const manifest = await whenEngineAnswers(options, () => trainers.describe(program, asked));
     const problems = await allowedPaths.problems(config, manifest, program.file);
     if (problems.length > 0) throw new SessionProblem({ kind: 'setUp', message: this.#refusal(problems) });
-    return { image, python };
+    return { image: name === null || id === null ? null : { name, id }, python };
   }
 
   /** What it may read of this host: its data set, and the paths among its parameters. Relative ones are the trainer's own. */

@@ -55,19 +55,19 @@ export class LiveSession {
   readonly meter: ProgressMeter;
   /** Resolves, and never rejects, when the process has ended, its group is gone and its last words are on disk. */
   readonly over: Promise<void>;
-  /** Resolves when the run was told how it ended. */
   readonly told: Promise<void>;
   /** The host wants the session gone: it is handed over, and that is no failure. */
   preempted = false;
   /** Its run asks for nothing here any more, so that this worker ends it. */
   isAbandoned = false;
+  /** Its trainer had done all there was to do, as its run was told. */
+  hasFinished = false;
   readonly startedAt: string;
   #process: LaunchedTrainer | null = null;
   #channel: TrainerChannel | null = null;
   readonly #unknown = new UnknownEvents();
   #isLeft = false;
   #isOver = false;
-  /** Its trainer has ended, or is left. */
   readonly #unwatched = new AbortController();
   #granted = 0;
   /** Undefined until it has ended; null when nobody saw how. */
@@ -153,7 +153,6 @@ export class LiveSession {
     return { id, ...(generation && { generation }), host, resumedFrom, devices, versions, startedAt };
   }
 
-  /** Of what its trainer says. */
   readonly listener: TrainerListener = {
     onConnected: () => this.#greet(),
     onEvent: (event) => this.#onEvent(event),
@@ -288,6 +287,7 @@ export class LiveSession {
       gpuMemoryReleased: this.#gpuMemoryReleased,
       acknowledgedAfterMs: this.#askedEnd.acknowledgedAfterMs,
     });
+    this.hasFinished = end.finished;
     this.#tell();
     return end;
   }

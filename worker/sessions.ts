@@ -108,6 +108,11 @@ export class Sessions {
     return [...this.#live.values()].filter(({ preempted }) => !preempted).map(({ run }) => run);
   }
 
+  /** Runs whose trainers had done all there was to do, as they were told: they are published from here. */
+  get finished(): string[] {
+    return [...this.#live.values()].filter(({ hasFinished }) => hasFinished).map(({ run }) => run);
+  }
+
   /** Of the session that has gone without a word from its run for longest; null while there is none. */
   get longestIdleMs(): number | null {
     const idle = [...this.#live.values()].flatMap((session) => (session.isOver ? [] : session.idleMs));
@@ -133,11 +138,8 @@ export class Sessions {
       log.info({ isOver: live.isOver }, 'the session is still here: attached again');
       live.touch();
       await this.#note(live, life);
-      return {
-        session: live.description,
-        report: await readReport(live.folder, input.known, live.id),
-        attached: true,
-      };
+      const report = await readReport(live.folder, input.known, live.id);
+      return { session: live.description, report, attached: true };
     }
     if (live && !live.isOver) {
       options.onProgress('wait for the session before to end');
@@ -175,7 +177,7 @@ export class Sessions {
       this.#live.set(place, begun);
       const socket = await this.#host.sockets.pathOf(begun.id, image !== null);
       const materials = await keepMaterials(folder, program, resume?.from ?? null, {
-        ...{ python: image === null ? python : null, driver: this.#host.devices.driver },
+        ...{ python: image === null ? python : null, image: image?.id ?? null, driver: this.#host.devices.driver },
         config: input.config,
       });
       await writeSessionFile(input, begun, resume, { data, socket });
@@ -186,7 +188,7 @@ export class Sessions {
         limits: { ...input.config.deadlines, reattachSeconds: reattachSecondsOf(input.config) },
         environment: trainerTrace(input.chain, begun.id, process.env),
         devices: this.#host.devices.of(lease, this.#host.slots.total),
-        reads: await this.#start.reads(program, input.config, data, options),
+        reads: image === null ? [] : await this.#start.reads(program, input.config, data, options),
       };
       const trainer = await whenEngineAnswers(options, () => this.#host.launcher.start(lease, launch));
       begun.attach(trainer, socket, {

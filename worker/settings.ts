@@ -18,6 +18,7 @@ import { addressProblem, isFolderAddress, openStore } from '../stores/open-store
 import { folderOf } from './allowed-paths.ts';
 import { type ContainerSettings, containerVariables, readContainers } from './container-settings.ts';
 import { readTrainerVariables } from './program-environment.ts';
+import { spotClouds } from './spot/open-spot-source.ts';
 import { readTrackers } from './tracker-settings.ts';
 
 export interface WorkerSettings {
@@ -60,6 +61,8 @@ export interface WorkerSettings {
   containers: ContainerSettings | null;
   /** Whom runs are told to that choose no tracker. */
   trackers: TrackerName[];
+  /** Who says that this machine is about to be taken away: a cloud, or an address; null: nobody is asked. */
+  spot: string | null;
 }
 
 const builtInTrainers = fileURLToPath(new URL('trainers', packageFolder));
@@ -129,6 +132,16 @@ const environmentSchema = z.object({
   /** Read where Temporal's SDK is set up, which is before the settings are. */
   EPOCHAL_TEMPORAL_METRICS_ADDRESS: listenAddress.optional(),
   EPOCHAL_TRACKERS: z.string().default(''),
+  EPOCHAL_SPOT: z
+    .string()
+    .refine(
+      (text) => spotClouds.some((cloud) => cloud === text) || z.url({ protocol: /^https?$/ }).safeParse(text).success,
+      {
+        error: `must be ${spotClouds.join(', ')}, or an http: or https: address that tells`,
+      },
+    )
+    .optional(),
+  EPOCHAL_TRACKER_FILES: z.string().default(''),
   EPOCHAL_NOTIFY: z.string().refine(isAbsolute, 'must be the absolute path of a file').optional(),
   EPOCHAL_WEBHOOK: z.string().optional(),
   EPOCHAL_WEBHOOK_SECRET: z.string().optional(),
@@ -206,5 +219,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): WorkerSettin
     notify: values.EPOCHAL_NOTIFY === undefined ? null : readNotify(values.EPOCHAL_NOTIFY, env),
     containers: readContainers(values),
     trackers: readTrackers(values.EPOCHAL_TRACKERS, env),
+    spot: values.EPOCHAL_SPOT ?? null,
   };
 }

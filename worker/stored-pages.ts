@@ -6,6 +6,7 @@ import type { PublishedFile } from '../contracts/receipt.ts';
 import { layoutFile, pageRowsFile, pagesFolder } from '../contracts/ui.ts';
 import { keyOfPageRow, mostPageRowsBytes, type PageRow, pageRowSchema } from '../contracts/ui-values.ts';
 import { type ArtifactStore, readText, type TransferOptions } from '../stores/artifact-store.ts';
+import { sha256Hex } from '../stores/sha256.ts';
 import { fileInside } from './inside.ts';
 import { type RunFolder, readIfThere, replaceFile, sizeOf } from './run-folders.ts';
 import { jsonLines } from './run-report.ts';
@@ -75,7 +76,7 @@ export async function landPages(
 export async function storePages({ folder, store, output, options }: StoredPages): Promise<void> {
   const text = await rowsIn(folder);
   const layout = await readIfThere(join(folder.path, layoutFile));
-  if (layout !== null) await store.write(`${output}/${layoutFile}`, layout);
+  if (layout !== null) await writeChanged(store, `${output}/${layoutFile}`, layout);
   if (text === null) return;
   const rows = mergedPageRows([text]);
   for (const file of filesOf(rows)) {
@@ -83,7 +84,13 @@ export async function storePages({ folder, store, output, options }: StoredPages
     const path = await fileInside(folder.path, file);
     if (path !== null) await store.publish(path, `${output}/${file}`, options);
   }
-  await store.write(`${output}/${pageRowsFile}`, textOf(rows));
+  await writeChanged(store, `${output}/${pageRowsFile}`, textOf(rows));
+}
+
+/** As `publish` of a file: a store writes all that it is given, and a run is handed over more often than it shows something. */
+async function writeChanged(store: ArtifactStore, path: string, text: string): Promise<void> {
+  const there = await store.verify(path);
+  if (there?.sha256 !== sha256Hex(text)) await store.write(path, text);
 }
 
 /** What the host before has left in the store. A disk that takes none of it costs these pages, and no session. */

@@ -1,14 +1,16 @@
 /** The trackers that runs may be told to: one program each, for all runs of this worker. */
-import { fileURLToPath } from 'node:url';
-import { packageFolder } from '../contracts/package-folder.ts';
 import type { RunConfig } from '../contracts/run-config.ts';
-import { type ChosenTracker, chosenTrackers, type TrackerName } from '../contracts/trackers.ts';
+import {
+  type ChosenTracker,
+  chosenTrackers,
+  experimentOf,
+  type TrackerName,
+  trackerConfig,
+} from '../contracts/trackers.ts';
 import { SeenClaims, Tracker } from '../observers/tracker.ts';
 import { deadline } from './deadline.ts';
 import { TrackerProgram, TrackerRefused } from './tracker-program.ts';
 import { type KnownTracker, knownTrackers } from './tracker-settings.ts';
-
-const programOf = (name: TrackerName) => fileURLToPath(new URL(`observers/trackers/${name}_tracker.py`, packageFolder));
 
 /** What a tracker says to being told of runs. */
 export type TrackerAnswer = { kind: 'takes' } | { kind: 'refuses' | 'unavailable'; why: string };
@@ -27,7 +29,7 @@ export interface TrackersOptions {
 }
 
 export class Trackers {
-  readonly #known: Readonly<Record<TrackerName, KnownTracker>>;
+  readonly #known: ReadonlyMap<TrackerName, KnownTracker>;
   readonly #programs = new Map<TrackerName, TrackerProgram>();
   readonly #claims = new SeenClaims();
   /** By tracker and experiment. */
@@ -41,25 +43,24 @@ export class Trackers {
 
   /** Those of a run. Whether this worker can tell them is another question. */
   chosen({ trackers }: Pick<RunConfig, 'trackers'>): ChosenTracker[] {
-    return chosenTrackers(trackers ?? this.#options.defaults).map((one) => ({
-      ...one,
-      experiment: one.experiment ?? this.#known[one.name].experiment,
-    }));
+    const defaults = () => this.#options.defaults.map((name) => trackerConfig({ name, experiment: null }));
+    return chosenTrackers(trackers ?? defaults()).map((one) => {
+      const { experiment = null, entity } = this.#known.get(one.name) ?? {};
+      const whose = one.entity ?? entity;
+      return { ...one, experiment: one.experiment ?? experiment, ...(whose === undefined ? {} : { entity: whose }) };
+    });
   }
 
   /** Fills in what this worker would choose, so that every other worker tells the same. */
   settled(config: RunConfig): RunConfig {
     const { trackers } = config;
     if (trackers === undefined && this.#options.defaults.length === 0) return config;
-    const chosen = this.chosen(config).map(({ name, experiment }) =>
-      experiment === null ? name : { [name]: { experiment } as { experiment: string } },
-    );
-    return { ...config, trackers: chosen as RunConfig['trackers'] };
+    return { ...config, trackers: this.chosen(config).map(trackerConfig) };
   }
 
   /** Whether it takes what it is told of a run of this project. Throws the signal's reason. */
   async ask(chosen: ChosenTracker, project: string, signal: AbortSignal): Promise<TrackerAnswer> {
-    const experiment = chosen.experiment ?? project;
+    const experiment = experimentOf(chosen, project);
     const asked = JSON.stringify([chosen.name, experiment]);
     const now = performance.now();
     for (const [key, { until }] of this.#answers) if (until <= now) this.#answers.delete(key);
@@ -86,19 +87,22 @@ export class Trackers {
 
   /** Why this worker cannot tell it; null: it can. */
   problem(name: TrackerName): string | null {
-    return this.#known[name].problem;
+    const known = this.#known.get(name);
+    return known ? known.problem : `EPOCHAL_TRACKER_FILES names no ${name}_tracker.py`;
   }
 
   /** Throws where this worker cannot tell it, with what is missing: another one of the pool may. */
-  get({ name, experiment }: ChosenTracker): Tracker {
-    const { problem, environment } = this.#known[name];
-    if (problem !== null) throw new Error(`this worker cannot tell ${name}: ${problem}`);
+  get({ name, experiment, entity }: ChosenTracker): Tracker {
+    const known = this.#known.get(name);
+    const problem = this.problem(name);
+    if (!known || problem !== null) throw new Error(`this worker cannot tell ${name}: ${problem}`);
+    const { file, environment } = known;
     const { onProgress } = this.#options;
     const program =
       this.#programs.get(name) ??
-      new TrackerProgram({ file: programOf(name), environment, onProgress: (doing) => onProgress?.(name, doing) });
+      new TrackerProgram({ file, environment, onProgress: (doing) => onProgress?.(name, doing) });
     this.#programs.set(name, program);
-    return new Tracker(name, program, experiment, this.#claims);
+    return new Tracker(name, program, experiment, this.#claims, entity);
   }
 
   /** Programs end once they have answered. */

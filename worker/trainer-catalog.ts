@@ -54,6 +54,8 @@ interface CallOptions {
   image?: string | undefined;
 }
 
+/** Of what the Python in an image is called. */
+export const imagePython = 'python3';
 const answerTimeout = 120_000;
 /** Trainers that are asked what they are at the same time: each is a Python process, on a host that has a training to do. */
 const describedAtOnce = 4;
@@ -117,7 +119,9 @@ export class TrainerCatalog {
   /** `python`: left out, the trainer's own, installed first where it is not. */
   async describe(program: TrainerProgram, options: CallOptions = {}, python?: string): Promise<TrainerManifest> {
     const modified = (await stat(program.file)).mtimeMs;
-    const known = this.#manifests.get(program.file);
+    // Another image may have another version of what it imports.
+    const key = `${program.file}\0${options.image ?? ''}`;
+    const known = this.#manifests.get(key);
     if (known?.modified === modified) return known.manifest;
     const answer = await this.#ask(
       python ?? (await this.environment(program, options)),
@@ -134,7 +138,7 @@ export class TrainerCatalog {
     if (manifest.name !== program.name) {
       throw setUp(program, `its manifest names it ${manifest.name}; file and manifest must have the same name`);
     }
-    this.#manifests.set(program.file, { modified, manifest });
+    this.#manifests.set(key, { modified, manifest });
     return manifest;
   }
 
@@ -186,7 +190,10 @@ export class TrainerCatalog {
   async environment(program: TrainerProgram, options: CallOptions): Promise<string> {
     const { signal, onProgress: hear } = options;
     const image = await this.imageOf(program, options.image);
-    if (image !== null && this.containers) return this.#imagePython(program, image, this.containers);
+    if (image !== null) {
+      await this.imageId(program, image);
+      return imagePython;
+    }
     const onProgress = (doing: string) => {
       this.tell(program.name, doing);
       hear?.(`Python environment of ${program.name}: ${doing}`);
@@ -200,12 +207,16 @@ export class TrainerCatalog {
     }
   }
 
-  async #imagePython(program: TrainerProgram, image: string, containers: TrainerContainers): Promise<string> {
-    const { engine } = containers;
-    if ((await engine.imageId(image)) !== null) return 'python3';
-    const isOurs = image === containers.imageForAll(program);
+  /** Of the image `image` on this host. Throws EngineProblem, and TrainerProblem where there is none. */
+  async imageId(program: TrainerProgram, image: string): Promise<string> {
+    if (this.containers === null) throw new Error(`this host runs no trainer in a container: ${image}`);
+    const { engine } = this.containers;
+    const id = await engine.imageId(image);
+    if (id !== null) return id;
+    const isOurs = image === this.containers.imageForAll(program);
     const remedy = isOurs ? `\`epochal images build ${program.name}\` makes one` : 'none is pulled';
-    throw setUp(program, `${engine.program} has no image ${image} on this host: ${remedy}`);
+    const message = `trainer ${program.name}: ${engine.program} has no image ${image} on this host: ${remedy}`;
+    throw new TrainerProblem({ kind: 'noContainer', message: message.slice(0, 4000) });
   }
 
   /** Its Python where its packages are installed on this host, else null: installs nothing. */

@@ -69,6 +69,7 @@ export async function buildImage({ engine, program, base, tag, onLine, signal }:
     await call('installing its packages', [
       ...['run', '--rm', '--pull', 'never', '--network', 'host', '--entrypoint', 'sh'],
       ...surroundings(),
+      ...ownUser(engine),
       ...[
         '--volume',
         `${join(folder, 'environment')}:${environment}`,
@@ -87,6 +88,12 @@ export async function buildImage({ engine, program, base, tag, onLine, signal }:
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What it writes is this user's, who removes it. To Podman, which needs no root, its root is that user already. */
+function ownUser({ program }: ContainerEngine): string[] {
+  const [user, group] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  return program === 'podman' || user === 0 ? [] : ['--user', `${user}:${group}`, '--env', 'HOME=/tmp'];
 }
 
 /** What an installer on this host would have: indexes, proxies, and the certificates that they are trusted by. */

@@ -17,36 +17,46 @@ const mostBytes = 256 << 20;
 
 const environmentLock = 'requirements.lock';
 
-export interface Surroundings<Python> {
-  python: Python;
+export interface Surroundings {
+  /** Null where it is not installed, and where it is that of an image, of whose packages nobody here can tell. */
+  python: string | null;
+  /** Id of the image that its container is made of; null: it runs in none. */
+  image: string | null;
   /** Of the GPU. */
   driver: string | null;
   config: Pick<RunConfig, 'code'>;
 }
 
-/** Keeps in the run folder what its session trains with, and what one before it there began with. `python`: null where it has that of an image, of which nobody here can tell. */
+/** Keeps in the run folder what its session trains with, and what one before it there began with. */
 export async function keepMaterials(
   folder: RunFolder,
   program: TrainerProgram,
   from: Materials['from'],
-  { python, driver, config }: Surroundings<string | null>,
+  surroundings: Surroundings,
 ): Promise<Materials> {
-  const [digests, code] = await Promise.all([materialsOf(program), keepCode(folder, program.file, python, config)]);
-  const environment = python === null ? null : digests.environment;
-  const found = { ...digests, environment, ...code, driver, config: null, data: null, from };
+  const { python, config } = surroundings;
+  const [digests, code] = await Promise.all([
+    materialsOf(program, surroundings),
+    keepCode(folder, program.file, python, config),
+  ]);
+  const found = { ...digests, ...code, config: null, data: null, from };
   // Only the first session fetched that; of the rest an older one tells nothing.
   const materials = { ...found, from: from ?? (await readMaterials(folder))?.from ?? null };
   await replaceFile(folder.materials, JSON.stringify(materials));
   return materials;
 }
 
-/** What a session that began now would train with, and its packages. `python`: null where the trainer's environment is not installed. */
+/** What a session that began now would train with, and its packages. */
 export async function findMaterials(
   program: TrainerProgram,
-  { python, driver, config }: Surroundings<string | null>,
+  surroundings: Surroundings,
 ): Promise<{ materials: Materials; packages: string | null }> {
-  const [digests, code] = await Promise.all([materialsOf(program), findCode(program.file, python, config)]);
-  const materials = { ...digests, ...code.told, driver, config: null, data: null, from: null };
+  const { python, config } = surroundings;
+  const [digests, code] = await Promise.all([
+    materialsOf(program, surroundings),
+    findCode(program.file, python, config),
+  ]);
+  const materials = { ...digests, ...code.told, config: null, data: null, from: null };
   return { materials, packages: code.packages };
 }
 
@@ -59,10 +69,14 @@ export async function readMaterials(folder: RunFolder): Promise<Materials | null
   return text === null ? null : parseJson(materialsSchema, text);
 }
 
-async function materialsOf({ file }: TrainerProgram): Promise<Pick<Materials, 'trainer' | 'environment' | 'sdk'>> {
+async function materialsOf(
+  { file }: TrainerProgram,
+  { image, driver }: Surroundings,
+): Promise<Pick<Materials, 'trainer' | 'environment' | 'sdk' | 'image' | 'driver'>> {
   const isFolder = basename(file) === 'trainer.py';
   const folder = dirname(file);
-  const lock = isFolder ? digestFile(join(folder, environmentLock)) : Promise.reject();
+  // What an image has was decided when that was made.
+  const lock = isFolder && image === null ? digestFile(join(folder, environmentLock)) : Promise.reject();
   const [trainer, environment, sdk] = await Promise.all([
     isFolder ? digestOf(folder, isSource) : digestOf(folder, (path) => path === basename(file)),
     lock.then(
@@ -71,7 +85,7 @@ async function materialsOf({ file }: TrainerProgram): Promise<Pick<Materials, 't
     ),
     digestOf(join(pythonSdkFolder, 'epochal'), (path) => isSource(path) && path.endsWith('.py')),
   ]);
-  return { trainer, environment, sdk };
+  return { trainer, environment, sdk, image, driver };
 }
 
 /** Not what Python and editors leave beside it. */

@@ -1,7 +1,7 @@
 /** What the run chart can ask for, notice and wait for; `run-chart.ts` says when. */
 import { assign, fromPromise, setup } from 'xstate';
 import type { Asked } from '../contracts/asked.ts';
-import { endsTraining } from '../contracts/failure.ts';
+import { endsTraining, isForAnotherHost } from '../contracts/failure.ts';
 import type { CheckedConfig } from '../contracts/host-messages.ts';
 import type { Receipt, StopMode } from '../contracts/receipt.ts';
 import type {
@@ -54,11 +54,11 @@ const seconds = (value: number) => value * 1000;
 const deadlines = (context: RunContext) => planOf(context).config.deadlines;
 
 /**
- * A run waits for a host that has its store for as long as it takes, ever less often: 2 s to 10 minutes, in milliseconds.
+ * A run waits for a host that has its store, and its container, for as long as it takes, ever less often: 2 s to 10 minutes, in milliseconds.
  * Each attempt adds to its history.
  */
-function otherStoreWait({ restarts }: RunContext): number {
-  const before = restarts.findLastIndex(({ failure }) => failure?.kind !== 'otherStore');
+function anotherHostWait({ restarts }: RunContext): number {
+  const before = restarts.findLastIndex(({ failure }) => !isForAnotherHost(failure));
   return seconds(Math.min(600, 2 ** (restarts.length - 1 - before)));
 }
 
@@ -133,7 +133,7 @@ export const chartSetup = setup({
   },
   delays: {
     backoff: ({ context }) => {
-      if (context.failure?.kind === 'otherStore') return otherStoreWait(context);
+      if (isForAnotherHost(context.failure)) return anotherHostWait(context);
       const { backoffSeconds, maxBackoffSeconds } = planOf(context).config.failures;
       return seconds(Math.min(maxBackoffSeconds, backoffSeconds * 2 ** Math.max(0, context.failuresInRow - 1)));
     },

@@ -1,6 +1,6 @@
 /** What an activity's error means for the run. Pure. */
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
-import type { Failure } from '../contracts/failure.ts';
+import { type Failure, isForAnotherHost } from '../contracts/failure.ts';
 import { otherLifeType } from '../contracts/life.ts';
 import { progressSchema } from '../contracts/progress.ts';
 import {
@@ -81,4 +81,4 @@ export const isHostTrouble = (failure: Failure | null): boolean =>
   failure === null || failure.kind === 'hostLost' || failure.kind === 'workerLost';
 
 /** What a host lacks, or suffers, says nothing about the training: it never uses up the restarts budget. */
-export const isOfHost = (failure: Failure | null): boolean => isHostTrouble(failure) || failure?.kind === 'otherStore';
+export const isOfHost = (failure: Failure | null): boolean => isHostTrouble(failure) || isForAnotherHost(failure);

@@ -55,7 +55,7 @@ export function goodputText(rows: readonly GoodputRow[]): string {
       ...[week, project, String(runs), goodput === null ? '–' : `${(goodput * 100).toFixed(1)} %`],
       durationText(secondsWithSlot(seconds)),
       ...shown.map((cause) => durationText(seconds[cause])),
-      ...[String(batches.trained), String(batches.wasted)],
+      ...[String(batches.trained), `${batches.wastedAtLeast ? 'at least ' : ''}${batches.wasted}`],
     ]),
   );
 }

@@ -5,6 +5,7 @@ import { version } from '../version.ts';
 import { Cli } from './cli.ts';
 import { compareCommand } from './compare-command.ts';
 import { completeRuns } from './complete-runs.ts';
+import { withDashedWords } from './dashed-words.ts';
 import { exitCodeText } from './exit-codes.ts';
 import { fileCommands } from './file-commands.ts';
 import { goodputCommand } from './goodput-command.ts';
@@ -44,7 +45,7 @@ export async function main(args: readonly string[], surroundings: Surroundings =
       for (const word of await complete(cli, args.slice(1)).catch(() => [])) cli.print(word);
       return cli.exitCode;
     }
-    await commandLine(cli, args).parseAsync(withOrder(args), {}, (_error, _args, help) => {
+    await commandLine(cli, args).parseAsync(withDashedWords(args), {}, (_error, _args, help) => {
       if (help !== '') cli.print(help);
     });
   } catch (error) {
@@ -53,14 +54,6 @@ export async function main(args: readonly string[], surroundings: Surroundings =
     await cli.close();
   }
   return cli.exitCode;
-}
-
-/** `--sort -best` as one word: the minus is part of the value, and would be taken for an option. */
-function withOrder(args: readonly string[]): string[] {
-  const at = args.indexOf('--sort');
-  const value = args[at + 1];
-  if (at < 0 || value === undefined || !/^-[^-]/.test(value)) return [...args];
-  return [...args.slice(0, at), `--sort=${value}`, ...args.slice(at + 2)];
 }
 
 /** `words` begin with the program's name and end with what is being typed. */

@@ -56,6 +56,7 @@ const titles: Readonly<Record<Difference['what'], string>> = {
   environment: 'requirements.lock',
   packages: 'package',
   driver: 'GPU driver',
+  image: 'image',
   data: 'split of the data set',
 };
 

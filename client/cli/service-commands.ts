@@ -35,18 +35,34 @@ export const serviceCommands = (root: Root, cli: Cli): Root =>
             default: false,
             describe: 'Serve the workflows of runs, too, as "epochal server" does',
           })
+          .option('until-idle', {
+            type: 'boolean',
+            default: false,
+            describe:
+              'In a batch job: end once there has been nothing to do for a while, and obey the signals of Slurm',
+          })
+          .option('idle-seconds', {
+            type: 'number',
+            default: 60,
+            describe: 'How long that while is',
+            coerce: (seconds: number) => {
+              if (!(seconds >= 1 && seconds <= 86_400))
+                throw new Error('--idle-seconds must be a number from 1 to 86400');
+              return seconds;
+            },
+          })
           .example('EPOCHAL_POOL=gpu EPOCHAL_STORE=/data/store $0 worker', 'settings are environment variables')
           .example('$0 worker --handover && $0 worker', 'another version, say, without a pause of the trainings')
           .epilogue(
-            'The first Ctrl-C lets every trainer checkpoint and hands its run over; the second kills them at once. SIGUSR2 does as --handover.',
+            'The first Ctrl-C lets every trainer checkpoint and hands its run over; the second kills them at once. SIGUSR2 does as --handover. With --until-idle, SIGTERM and SIGUSR1 are a first Ctrl-C however often they come, and the exit code after SIGUSR1 is 75: there may be more to train.',
           ),
-      cli.action(async ({ handover, withControl }) => {
+      cli.action(async ({ handover, withControl, untilIdle, idleSeconds }) => {
         if (handover) {
           const { handOver } = await import('../../worker/main.ts');
           return handOver();
         }
         const { runWorker } = await import('../../launch/services.ts');
-        return runWorker({ withControl });
+        return runWorker({ withControl, ...(untilIdle ? { idleSeconds } : {}) });
       }),
     )
     .command(

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, TypeVar
 
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from tracker import Opened, Point, Refused, Row, Told, serve
+from tracker import Measured, Opened, Point, Refused, Row, Told, serve
 
 #: A point for each epoch: which it was told of, whatever the trainer reports.
 EPOCHS = "epochal/epoch_seconds"
 #: A point for each epoch that is no part of the result: 1 for its number and time. 2 takes that back, 3 marks it again.
 ROLLED_BACK = "epochal/rolled_back"
+#: Folders of metrics that are not of epochs. MLflow shows those of the second in a page of their own.
+BATCH, HOST = "batch", "system"
 #: What MLflow takes in one request.
 MOST_METRICS, MOST_PARAMS = 1000, 100
 #: A name has 250 characters at most; some are left for a number.
@@ -96,12 +99,8 @@ class MlflowTracker:
 
     def write(self, opened: Opened, told: Told) -> None:
         """How much it was told comes last: what is cut off before that is told again, and is the same."""
-        for metrics in _batches(told.rows):
-            self._client.log_batch(opened.id, metrics=metrics)
-        for start in range(0, len(told.marks), MOST_METRICS):
-            part = told.marks[start : start + MOST_METRICS]
-            metrics = [_metric(ROLLED_BACK, float(mark), point) for point, mark in part]
-            self._client.log_batch(opened.id, metrics=metrics)
+        self._log(opened, _of_epochs(told.rows))
+        self._log(opened, (_metric(ROLLED_BACK, float(mark), point) for point, mark in told.marks))
         facts = {f"epochal.{name}": value for name, value in told.facts.items()}
         if told.notes is not None:
             # What a person has written in its place stays.
@@ -112,9 +111,18 @@ class MlflowTracker:
         if told.ended:
             self._data(opened, told.ended.get("data"))
             self._client.set_terminated(opened.id, STATUSES.get(told.ended["outcome"], "FAILED"), told.ended["at"])
+        # There may be many of these, and nobody waits for the outcome longer than for its epochs.
+        self._log(opened, _measured(BATCH, told.batches))
+        self._log(opened, _measured(HOST, told.host))
         facts |= {"epochal.told": str(told.seq), "epochal.last": str(told.last)}
         tags = [RunTag(name, value[:LONGEST_TAG]) for name, value in facts.items()]
         self._client.log_batch(opened.id, tags=tags)
+
+    def _log(self, opened: Opened, points: Iterable[Metric]) -> None:
+        """In as many requests as it takes."""
+        points = iter(points)
+        while batch := list(islice(points, MOST_METRICS)):
+            self._client.log_batch(opened.id, metrics=batch)
 
     def _data(self, opened: Opened, data: dict[str, Any] | None) -> None:
         """A digest has 36 characters in MLflow at most; the tag has all of it."""
@@ -144,37 +152,45 @@ def _metric(key: str, value: float, point: Point) -> Metric:
     return Metric(key, value, point.at, point.epoch)
 
 
-def _batches(rows: list[Row]) -> Iterator[list[Metric]]:
+def _of_epochs(rows: list[Row]) -> Iterator[Metric]:
     """An epoch is known once all of its metrics are there: its own point is the last of them."""
-    batch: list[Metric] = []
     for row in rows:
-        for key, value in [*_named(row.metrics).items(), (EPOCHS, row.seconds)]:
-            batch.append(_metric(key, value, row.point))
-            if len(batch) == MOST_METRICS:
-                yield batch
-                batch = []
-    if batch:
-        yield batch
+        for key, value in [*_named(row.metrics, _metric_name).items(), (EPOCHS, row.seconds)]:
+            yield _metric(key, value, row.point)
 
 
-def _named(values: dict[str, Value]) -> dict[str, Value]:
+def _measured(prefix: str, rows: list[Measured]) -> Iterator[Metric]:
+    for row in rows:
+        for key, value in _named(row.metrics).items():
+            yield Metric(f"{prefix}/{key}", value, row.at, row.step)
+
+
+def _name(name: str) -> str:
+    """Letters, digits and `_ - . : /` and blanks, and no path that leaves its folder."""
+    taken = re.sub(r"[^\w.\-:/ ]", "_", name)[:LONGEST_NAME] or "_"
+    return taken.replace("/", "_") if {"", ".", ".."} & set(taken.split("/")) else taken
+
+
+def _metric_name(name: str) -> str:
+    """In no folder of ours, nor called like one: in a store of files it would be in its place."""
+    taken = _name(name)
+    folder, *rest = taken.split("/")
+    if folder not in ("epochal", BATCH, HOST):
+        return taken
+    return "_".join([folder, *rest]) if rest else f"{taken}_"
+
+
+def _named(values: dict[str, Value], name_of: Callable[[str], str] = _name) -> dict[str, Value]:
     """By names that MLflow takes. Of two that would be one, the other gets a number."""
     named: dict[str, Value] = {}
     for name, value in values.items():
-        key = first = _name(name)
+        key = first = name_of(name)
         number = 2
         while key in named:
             key = f"{first}_{number}"
             number += 1
         named[key] = value
     return named
-
-
-def _name(name: str) -> str:
-    """Letters, digits and `_ - . : /` and blanks; no path that leaves its folder, and none of our own."""
-    taken = re.sub(r"[^\w.\-:/ ]", "_", name)[:LONGEST_NAME] or "_"
-    parts = taken.split("/")
-    return taken.replace("/", "_") if {"", ".", ".."} & set(parts) or parts[0] == "epochal" else taken
 
 
 def _number(run: Run, name: str) -> int:

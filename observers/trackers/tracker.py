@@ -7,19 +7,27 @@ A tracker is a class with the methods of `Tracker`, in a file of its own whose h
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 #: Questions that are worked on at the same time: one run that waits for the tracker keeps no other from being told.
 MOST_AT_ONCE = 16
 #: Seconds for what is still worked on when nobody is there to ask any more.
 LONGEST_END = 60
+#: Of the batches of a run, and of its host. A tracker takes some thousands a second.
+MOST_VALUES = 200_000
+#: Of batches and of epochs: a step is no larger than their product, for which trackers have room.
+MOST_COUNT = 1 << 31
+#: What `milliseconds` raises of what is none.
+NO_INSTANT = (ValueError, TypeError, AttributeError, OverflowError)
 
 
 class Refused(Exception):
@@ -44,6 +52,17 @@ class Row:
 
 
 @dataclass
+class Measured:
+    """Values of a moment, and not of an epoch: what a batch logged, or what was measured of the host."""
+
+    #: The batch's number in the whole run, or the seconds since the host was first measured.
+    step: int
+    #: Milliseconds since 1970: told twice, it is the same.
+    at: int
+    metrics: dict[str, float]
+
+
+@dataclass
 class Told:
     """What is new about a run. A tracker writes it in this order, and what it has already changes nothing."""
 
@@ -57,6 +76,9 @@ class Told:
     notes: str | None = None
     #: `outcome` and `at` in milliseconds, and `data` of the receipt.
     ended: dict[str, Any] | None = None
+    #: With the end alone, once it is known which of them count: 200,000 values at most.
+    batches: list[Measured] = field(default_factory=list)
+    host: list[Measured] = field(default_factory=list)
     #: The number of the last event in it, and the last epoch that counts.
     seq: int = 0
     last: int = 0
@@ -140,10 +162,94 @@ def tell(tracker: Tracker, question: dict[str, Any]) -> None:
     told.rows = [live[epoch] for epoch in sorted(live)]
     ended = question["ended"]
     if ended:
-        told.facts |= {"state": "stopped", "outcome": ended["outcome"], "cause": ended["cause"]}
+        told.facts |= {"state": "stopped", "outcome": ended["outcome"], "cause": ended["cause"], **ended["links"]}
+        told.batches = bounded(batches_of(question["batches"] or ""))
+        told.host = bounded(host_of(question["system"] or ""))
         told.ended = {**ended, "at": milliseconds(ended["at"])}
         told.notes = ended["notes"]
     tracker.write(opened, told)
+
+
+def batches_of(text: str) -> list[Measured]:
+    """Of the lines of `batches.jsonl`, which are in order. A line that no batch has is passed over."""
+    rows: list[Measured] = []
+    #: Batches of all epochs before, and of the one that the last row is of.
+    before = size = epoch = 0
+    for line in objects_of(text):
+        number, batch, at, metrics = (line.get(name) for name in ("epoch", "batch", "at", "metrics"))
+        if not (is_count(number) and is_count(batch) and isinstance(metrics, dict)) or number < epoch:
+            continue
+        if number > epoch:
+            # One that logged nothing between them was as long as the one before it, most likely.
+            before, size, epoch = before + size * (number - epoch), 0, number
+        size = max(size, batch, *(n for n in [line.get("batches")] if is_count(n)))
+        with suppress(*NO_INSTANT):
+            rows.append(Measured(before + batch, milliseconds(at), finite(metrics)))
+    return rows
+
+
+#: Of a row of the host: names as MLflow has them, where they mean the same, and how many of our unit make one.
+MEGABYTE = 1_000_000
+HOST = {
+    "cpu": ("cpu_cores", 1),
+    "memoryBytes": ("memory_usage_megabytes", MEGABYTE),
+    "readBytes": ("disk_read_megabytes_per_second", MEGABYTE),
+    "writtenBytes": ("disk_write_megabytes_per_second", MEGABYTE),
+    "receivedBytes": ("network_receive_megabytes_per_second", MEGABYTE),
+    "sentBytes": ("network_transmit_megabytes_per_second", MEGABYTE),
+}
+GPU = {
+    "use": ("utilization_percentage", 0.01),
+    "memoryBytes": ("memory_usage_megabytes", MEGABYTE),
+    "watts": ("power_usage_watts", 1),
+    "celsius": ("temperature_celsius", 1),
+}
+
+
+def host_of(text: str) -> list[Measured]:
+    """Of the lines of `system.jsonl`, oldest first."""
+    rows: list[Measured] = []
+    for line in objects_of(text):
+        metrics = {name: line[key] / unit for key, (name, unit) in HOST.items() if is_number(line.get(key))}
+        gpus = line.get("gpus")
+        for gpu in gpus if isinstance(gpus, list) else []:
+            if isinstance(gpu, dict) and isinstance(gpu.get("index"), int):
+                values = {name: gpu[key] / unit for key, (name, unit) in GPU.items() if is_number(gpu.get(key))}
+                metrics |= {f"gpu_{gpu['index']}_{name}": value for name, value in values.items()}
+        with suppress(*NO_INSTANT):
+            at = milliseconds(line.get("at"))
+            rows.append(Measured(round((at - (rows[0].at if rows else at)) / 1000), at, metrics))
+    return rows
+
+
+def bounded(rows: list[Measured]) -> list[Measured]:
+    """As many of them, evenly, as a tracker is to have: a trainer may log hundreds of metrics."""
+    values = sum(len(row.metrics) for row in rows)
+    return rows[:: -(-values // MOST_VALUES) or 1]
+
+
+def objects_of(text: str) -> Iterator[dict[str, Any]]:
+    """Lines that are objects: the file was where the trainer may write, too."""
+    for line in text.split("\n"):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(line)
+            if isinstance(value, dict):
+                yield value
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether it counts from 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < MOST_COUNT
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is one that a tracker can show."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def finite(metrics: dict[str, Any]) -> dict[str, float]:
+    """Those that a tracker can show."""
+    return {name: value for name, value in metrics.items() if is_number(value)}
 
 
 def is_large(row: Row) -> bool:

@@ -28,10 +28,13 @@ export function detailsOf(summary: RunSummary, view: RunView): RunDetails {
   return { fields, text: textOf(run).slice(0, longestText) };
 }
 
+/** Fields that Temporal lists of every run. */
+export const listedFields = knownFields.filter((name) => !needsView(name));
+
 /** All fields of a run, those that Temporal lists first. */
 export function rowsOf(summary: RunSummary, details: RunDetails | null): [string, SearchValue[]][] {
   const run = { summary, view: null };
-  const listed = knownFields.filter((name) => !needsView(name)).map((name) => [name, valuesOf(run, name)] as const);
+  const listed = listedFields.map((name) => [name, valuesOf(run, name)] as const);
   const told = (details?.fields ?? []).map(([name, value]) => [name, [value]] as const);
   return [...listed, ...told].map(([name, values]) => [name, [...values]]);
 }

@@ -11,7 +11,7 @@ import type { IndexDatabase, IndexQuestion, RowValues } from './index-database.t
 import { detailsOf, type RunDetails, versionOf } from './indexed-run.ts';
 import { type Known, KnownDetails } from './known-details.ts';
 
-/** The newest runs, where Temporal lists more: each takes some kilobytes of memory. */
+/** The newest runs, where Temporal lists more. What they tell has a bound of its own in the index. */
 const mostRuns = 50_000;
 const pageSize = 1_000;
 const takenAtOnce = 100;
@@ -36,7 +36,8 @@ interface Row {
   summary: RunSummary;
   /** The summary as text, so that what did not change is not written again. */
   text: string;
-  known: Known | null;
+  /** Of what it told, which the index has; null: nothing. */
+  version: string | null;
   /** When it is to be asked next, by `performance.now()`. */
   askAt: number;
   /** How long it is left in peace once it could not be asked. */
@@ -48,7 +49,7 @@ export interface IndexAnswer {
   total: number;
   /** Runs whose parameters and metrics are not known yet. */
   pending: number;
-  /** All runs are in the index. */
+  /** All runs are in the index, with all that they have told. */
   all: boolean;
 }
 
@@ -77,7 +78,11 @@ export class RunIndex {
   async page(backend: Backend, question: IndexQuestion): Promise<IndexAnswer> {
     const database = await this.#current(backend);
     const pending = this.#pending();
-    return { ...database.page(question, pending === 0), pending, all: !this.#isCut };
+    return {
+      ...database.page(question, pending === 0 && !database.isCut),
+      pending,
+      all: !this.#isCut && !database.isCut,
+    };
   }
 
   async values(backend: Backend, runs: readonly string[], fields: readonly string[]): Promise<Map<string, RowValues>> {
@@ -116,7 +121,7 @@ export class RunIndex {
 
   #pending = (): number => {
     let count = 0;
-    for (const { known } of this.#rows.values()) if (known === null) count++;
+    for (const { version } of this.#rows.values()) if (version === null) count++;
     return count;
   };
 
@@ -148,6 +153,8 @@ export class RunIndex {
     const gone = [...this.#rows.keys()].filter((run) => !seen.has(run));
     this.#database?.removeAll(gone);
     for (const run of gone) this.#rows.delete(run);
+    // Those that it is of are in the index by now.
+    this.#fromBefore = new Map();
     this.#listedAllAt = performance.now();
   }
 
@@ -180,16 +187,18 @@ export class RunIndex {
   #take(summaries: readonly RunSummary[]): void {
     const changed = summaries.flatMap((summary) => {
       const text = JSON.stringify(summary);
-      const row = this.#rows.get(summary.run) ?? { summary, text: '', known: null, askAt: 0, silenceMs: silentMs };
+      const row = this.#rows.get(summary.run) ?? { summary, text: '', version: null, askAt: 0, silenceMs: silentMs };
       if (row.text === text) return [];
       // Another life of the run has nothing of the one before.
-      if (row.summary.createdAt !== summary.createdAt) row.known = null;
-      row.known ??= this.#rememberedOf(summary);
+      if (row.summary.createdAt !== summary.createdAt) row.version = null;
+      const remembered = row.version === null ? this.#rememberedOf(summary) : null;
+      const indexed = row.version === null ? { summary, details: remembered?.details ?? null } : { summary };
+      row.version ??= remembered?.version ?? null;
       if (!isOpen(summary.workflowStatus))
-        row.askAt = row.known?.version === versionOf(summary) ? Number.POSITIVE_INFINITY : 0;
+        row.askAt = row.version === versionOf(summary) ? Number.POSITIVE_INFINITY : 0;
       Object.assign(row, { summary, text });
       this.#rows.set(summary.run, row);
-      return { summary, details: row.known?.details ?? null };
+      return indexed;
     });
     this.#database?.putAll(changed);
   }
@@ -237,7 +246,7 @@ export class RunIndex {
     row.askAt = performance.now() + (details === null ? row.silenceMs : openMs);
     row.silenceMs = details === null ? Math.min(row.silenceMs * 2, longestSilenceMs) : silentMs;
     if (details === null) return;
-    row.known = { version, details };
+    row.version = version;
     this.#database?.putAll([{ summary, details }]);
     if (isOpen(summary.workflowStatus)) return;
     row.askAt = Number.POSITIVE_INFINITY;

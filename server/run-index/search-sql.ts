@@ -6,14 +6,21 @@ export interface Sql {
   values: (string | number | null)[];
 }
 
-/** `r`: the run. `idOf`: the number of the field that a name means. */
-export function conditionOf(term: SearchTerm, idOf: (field: string) => number): Sql {
-  const { text, values } = holds(term, idOf);
+/** `r`: the run. `idOf`: the number of the field that a name means; `idsWith`: those of the runs that have a word, in lower case. */
+export function conditionOf(
+  term: SearchTerm,
+  idOf: (field: string) => number,
+  idsWith: (word: string) => number[],
+): Sql {
+  if (term.kind === 'word') {
+    const found = JSON.stringify(idsWith(term.text.toLowerCase()));
+    return { text: `r.id ${term.negated ? 'NOT ' : ''}IN (SELECT value FROM json_each(?))`, values: [found] };
+  }
+  const { text, values } = compared(term, idOf);
   return { text: term.negated ? `NOT (${text})` : text, values };
 }
 
-function holds(term: SearchTerm, idOf: (field: string) => number): Sql {
-  if (term.kind === 'word') return { text: 'instr(r.words, ?) > 0', values: [term.text.toLowerCase()] };
+function compared(term: SearchTerm & { kind: 'comparison' }, idOf: (field: string) => number): Sql {
   const { operator, number, value } = term;
   const field = idOf(term.field);
   const text = value.toLowerCase();

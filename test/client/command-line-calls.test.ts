@@ -11,6 +11,12 @@ describe('wrong calls', () => {
     [['train', '/no/such.yaml'], 2, /^epochal: "\/no\/such\.yaml" cannot be read: there is no such file\n$/],
     [['train', 'x.yaml', '--draft', '--wait'], 2, /^epochal: a draft does not train yet: omit --draft or --wait\n$/],
     [['ls', '--colour'], 2, /^epochal: Unknown argument: colour; "epochal ls --help" tells more\n$/],
+    [
+      ['ls', '-state:failed', '--where', '-tiny', '--limit', 'many'],
+      2,
+      /^epochal: limit is NaN: must be a whole number\n$/,
+    ],
+    [['ls', '-lr0', '>', 'many'], 2, /^epochal: .*"many": must be a number/],
     [['ls', '--limit', 'many'], 2, /^epochal: limit is NaN: must be a whole number\n$/],
     [['stop', 'x', '--mode', 'soon'], 2, /^epochal: mode is "soon": must be one of "batch", "epoch", "now"\n$/],
     [['status', '../x'], 2, /^epochal: run is "\.\.\/x": must consist of letters/],

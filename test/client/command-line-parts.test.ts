@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { relativeDataProblems } from '../../activities/check-config.ts';
+import { withDashedWords } from '../../client/cli/dashed-words.ts';
 import { withAbsoluteData } from '../../client/cli/data-path.ts';
 import { durationText, metricsText, numberText, plain, positionText, timeText } from '../../client/cli/format.ts';
 import { patched, patchOf } from '../../client/cli/set-option.ts';
@@ -13,6 +14,17 @@ import { newRunId } from '../../client/run-ids.ts';
 import { visibilityQuery } from '../../client/run-query.ts';
 import { name } from '../../contracts/names.ts';
 import { sizeText } from '../../contracts/size-text.ts';
+
+it.each([
+  ['ls digits -state:failed --limit 5', 'ls digits --where=-state:failed --limit 5'],
+  ['ls -lr0 > 0.1 tiny', 'ls --where=-lr0 > 0.1 tiny'],
+  ['ls --where -tiny --sort -best --json', 'ls --where=-tiny --sort=-best --json'],
+  ['ls lr0 > -0.5 -h', 'ls lr0 > -0.5 -h'],
+  ['ls -- -tiny', 'ls -- -tiny'],
+  ['cp -x y', 'cp -x y'],
+])('words with a minus are values, where those may be: %s', (given, taken) => {
+  expect(withDashedWords(given.split(' ')).join(' ')).toBe(taken);
+});
 
 describe('data', () => {
   it('is made absolute from where the command is given; a name and an absolute path stay', async () => {

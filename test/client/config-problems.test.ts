@@ -62,7 +62,7 @@ const cases: [what: string, change: object, ...told: string[]][] = [
   [
     'an unknown field like no other',
     { gpus: 2 },
-    'gpus is 2: unknown field; known fields are run, project, trainer, epochs, parameters, data, seed, pool, priority, fairnessKey, store, code, storeIdentity, continueFrom, trackers, checkpoints, failures, deadlines',
+    'gpus is 2: unknown field; known fields are run, project, trainer, epochs, parameters, data, seed, pool, priority, fairnessKey, store, code, image, limits, storeIdentity, continueFrom, trackers, checkpoints, failures, deadlines',
   ],
   [
     'an unknown field within another',

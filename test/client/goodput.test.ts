@@ -36,7 +36,8 @@ function service() {
     result: async (run: string) => {
       asked.push(run);
       if (run === 'silent') throw new NoReceiptError(run, 'lost');
-      const batches = { trained: 30, wasted: 2, wastedBy: { hostLost: 2 } };
+      const atLeast = run === 'old' ? { wastedAtLeast: true } : {};
+      const batches = { trained: 30, wasted: 2, wastedBy: { hostLost: 2 }, ...atLeast };
       if (run === 'sunday') return { batches: { trained: 1, wasted: 1 } };
       return { time: run === 'old' ? { ...time, validation: null, saving: null } : time, batches };
     },
@@ -59,9 +60,14 @@ it('is summed up by project and the week in which they ended, with what nobody k
       },
       // One of an older version, and one that was ended by force.
       { project: 'a', week: '2026-11-23', runs: 0, untold: 2, goodput: null },
-      { project: 'b', week: '2026-11-23', runs: 1, isPartly: true, goodput: 0.75 },
+      {
+        ...{ project: 'b', week: '2026-11-23', runs: 1, isPartly: true, goodput: 0.75 },
+        batches: { trained: 30, wasted: 2, wastedAtLeast: true },
+      },
     ],
   });
+  expect(found.rows[0]?.batches).not.toHaveProperty('wastedAtLeast');
+  expect(goodputText(found.rows)).toMatch(/ 30 +2\n.* 30 +at least 2\s*$/s);
   expect(goodputText(found.rows).split('\n')[1]).toMatch(/^2026-11-30 +a +2 +75.0 % +3 min 20 s +2 min 0 s/);
 });
 

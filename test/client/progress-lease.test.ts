@@ -20,7 +20,7 @@ const told = (watchedUntil?: string): LiveProgress[] => [
     },
   },
 ];
-const [first, second] = ['2026-01-01T00:00:30.000Z', '2026-01-01T00:00:50.000Z'];
+const [first, second, third] = ['30', '50', '59'].map((seconds) => `2026-01-01T00:00:${seconds}.000Z`);
 
 /** `look` is after so many seconds, and answers which hosts were asked by then. */
 function watcher(answer: () => Promise<number> = async () => 30) {
@@ -48,7 +48,7 @@ it('asks the host that trains at once, and again after half of the lease', async
   expect(await look(0, on('gpu', 'openSession'))).toEqual([]);
   expect(await look(0, on('host.a'))).toEqual(['a']);
   expect(await look(1, on('host.a'), told(first))).toEqual(['a']);
-  expect(await look(14, on('host.a'), told(first))).toEqual(['a']);
+  expect(await look(13, on('host.a'), told(first))).toEqual(['a']);
   expect(await look(8, on('host.a'), told(first))).toEqual(['a', 'a']);
 });
 
@@ -62,9 +62,20 @@ it('asks for nothing while others do', async () => {
   await look(0, on('host.a'));
   await look(1, on('host.a'), told(first));
   // By half of the lease somebody else has asked.
-  await look(13, on('host.a'), told(second));
+  await look(12, on('host.a'), told(first));
+  await look(1, on('host.a'), told(second));
   expect(await look(13, on('host.a'), told(second))).toEqual(['a']);
   expect(await look(10, on('host.a'), told(second))).toEqual(['a', 'a']);
+});
+
+it('asks at once where it does not know how old a lease is: the last one to watch may have left since', async () => {
+  const { look } = watcher();
+  // What the host told before it ran out; it tells seldom then.
+  expect(await look(0, on('host.a'), told(first))).toEqual(['a']);
+  expect(await look(1, on('host.a'), told(second))).toEqual(['a']);
+  expect(await look(13, on('host.a'), told(second))).toEqual(['a']);
+  // Somebody else has come and gone while nobody looked here.
+  expect(await look(600, on('host.a'), told(third))).toEqual(['a', 'a']);
 });
 
 it('asks at once where a worker has started that knows of no lease, and where another host trains', async () => {

@@ -57,6 +57,10 @@ it('each difference is told, and what is unknown is one', () => {
   }
   for (const what of ['environment', 'driver'] as const)
     expect(between({ [what]: null }, { [what]: 'x' })).toEqual([{ what, was: null, is: 'x' }]);
+  // What is in an image is known by its id.
+  const [image, unlisted] = ['i', { packages: null }];
+  expect(between({ ...unlisted, image }, { ...unlisted, image }, null)).toEqual([]);
+  expect(between({}, { ...unlisted, image }, null).map(({ what }) => what)).toEqual(['packages', 'image']);
   // A receipt of old tells neither.
   const { driver: _, code: __, ...old } = materials;
   expect(differencesOf({ materials: old, packages }, { materials, packages }).map(({ what }) => what)).toEqual([

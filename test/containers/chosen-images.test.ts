@@ -45,8 +45,9 @@ it('trains in the image and within the limits of its configuration, once the eng
   const folder = new RunFolders(worker.dataFolder).of(run.place);
   const record = await until('it is in a container', () => readContainerRecord(folder));
   const inspect = async () =>
-    docker(['inspect', '--format', '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.Config.Image}}', record.name]);
-  expect(await until('it is there', () => inspect().catch(() => null))).toBe(`400000000 64 ${counterImage}`);
+    docker(['inspect', '--format', '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.Image}}', record.name]);
+  const image = await new ContainerEngine('docker').imageId(counterImage);
+  expect(await until('it is there', () => inspect().catch(() => null))).toBe(`400000000 64 sha256:${image}`);
   // The engine goes while the run pauses, and comes back: its next session waits for it.
   await run.update('pause');
   await run.until('pauses', ({ detail }) => detail === 'training.paused');
@@ -57,8 +58,32 @@ it('trains in the image and within the limits of its configuration, once the eng
   await run.until('trains again', ({ detail }) => detail === 'training.epoch');
   await run.update('stop', { mode: 'batch' });
   const { receipt } = await run.closed();
-  expect(receipt).toMatchObject({ outcome: 'stopped', restarts: [] });
+  expect(receipt).toMatchObject({ outcome: 'stopped', restarts: [], materials: { image, environment: null } });
   expect(await new ContainerEngine('docker').state(record.name)).toBeNull();
+});
+
+it('waits for a host that has an engine where the one that is there has none', async () => {
+  for (const worker of hosts.workers) await worker.kill();
+  const worker = await hosts.worker({ env: allowed });
+  const parameters = { batches: 100_000, batch_seconds: 0.05 };
+  const run = await hosts.start({ image: counterImage, epochs: 2, parameters });
+  await run.until('trains', ({ detail }) => detail === 'training.epoch');
+  await run.update('pause');
+  await run.until('pauses', ({ detail }) => detail === 'training.paused');
+  await worker.kill();
+  // Of the engines that there are it is the one that this machine does not have.
+  const other = await hosts.worker({ env: { ...allowed, EPOCHAL_CONTAINER_ENGINE: 'podman' } });
+  await run.update('resume');
+  const isRefused = ({ failure }: { failure?: { kind: string } | null }) => failure?.kind === 'noContainer';
+  await run.until('is refused there', ({ restarts }) => restarts.some(isRefused));
+  await worker.start();
+  await other.kill();
+  await run.until('trains again', ({ detail }) => detail === 'training.epoch');
+  await run.update('stop', { mode: 'batch' });
+  const { receipt } = await run.closed();
+  expect(receipt).toMatchObject({ outcome: 'stopped', materials: { image: expect.any(String) } });
+  // None of these is a failure of the training.
+  expect(receipt?.restarts.filter((restart) => !isRefused(restart))).toEqual([]);
 });
 
 it('doctor names the folders that a worker in a container has elsewhere than its host', async () => {

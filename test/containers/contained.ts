@@ -16,12 +16,15 @@ import { buildImage } from '../../worker/trainer-images.ts';
 
 const counter = fileURLToPath(new URL('../trainers/counter.py', import.meta.url));
 
+/** `podman`: also that one does what a worker asks. */
+export const testEngine = process.env.EPOCHAL_TEST_ENGINE ?? 'docker';
+
 /** With what the counting trainer needs. `EPOCHAL_TEST_BASE_IMAGE`: another one with Python to make it from. */
 export const counterImage = 'epochal-trainer-counter';
 export const baseImage = process.env.EPOCHAL_TEST_BASE_IMAGE ?? 'python:3.11-slim-bookworm';
 
 export async function makeCounterImage(): Promise<void> {
-  const engine = new ContainerEngine('docker');
+  const engine = new ContainerEngine(testEngine);
   if ((await engine.imageId(counterImage)) !== null) return;
   await buildImage({ engine, program: { name: 'counter', file: counter }, base: baseImage, tag: counterImage });
 }
@@ -40,7 +43,7 @@ export interface Started {
 
 /** A host of its own: a data folder, and containers that carry its label. */
 export class ContainedHost {
-  readonly engine = new ContainerEngine('docker');
+  readonly engine = new ContainerEngine(testEngine);
   readonly launcher: ContainerLauncher;
 
   private constructor(
@@ -51,7 +54,8 @@ export class ContainedHost {
   }
 
   static async make(variables: Record<string, string> = {}): Promise<ContainedHost> {
-    const given = { EPOCHAL_LAUNCHER: 'container', EPOCHAL_CONTAINER_IMAGE: counterImage, ...variables };
+    const engine = { EPOCHAL_LAUNCHER: 'container', EPOCHAL_CONTAINER_ENGINE: testEngine };
+    const given = { ...engine, EPOCHAL_CONTAINER_IMAGE: counterImage, ...variables };
     const settings = readContainers(z.object(containerVariables).parse({ EPOCHAL_CONTAINER_SHM_GB: '0.5', ...given }));
     return new ContainedHost(await mkdtemp(join(tmpdir(), 'epochal-contained-')), settings);
   }
@@ -78,7 +82,7 @@ export class ContainedHost {
     const socket = await new SessionSockets(this.folders.dataFolder).pathOf(session, true);
     await writeFile(folder.session, JSON.stringify({ session, socket }), { mode: 0o600 });
     const limits = { reattachSeconds, stopSeconds: 0.5, terminateSeconds: 0.5 };
-    const { image } = this.settings;
+    const image = { name: this.settings.image, id: this.settings.image };
     const launch = { program: { name, file }, image, python: 'python3', folder, session, socket, limits };
     const devices = { gpus: [], environment: {} };
     const trainer = await this.launcher.start({ index: slot }, { ...launch, environment: {}, devices, reads });

@@ -7,9 +7,11 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { deadlinesSchema } from '../../contracts/run-config.ts';
 import { readContainerRecord } from '../../worker/container-record.ts';
+import { keepNote } from '../../worker/escaped-processes.ts';
 import { endPredecessor } from '../../worker/predecessor.ts';
 import { identify, isGroupAlive } from '../../worker/process-groups.ts';
 import { ProgressMeter } from '../../worker/progress-meter.ts';
+import { readEnd } from '../../worker/run-folders.ts';
 import { supervisorSocket } from '../../worker/session-sockets.ts';
 import { TrainerWatch } from '../../worker/trainer-watch.ts';
 import { until } from '../support/until.ts';
@@ -243,6 +245,34 @@ time.sleep(1000)
       ),
     );
     expect(new Set(Object.values(answersOf(log)))).toEqual(new Set(['OSError']));
+  });
+
+  it('has its worker write to no place but its run folder, by links in the place of what is there', async () => {
+    const elsewhere = join(host.folder, 'elsewhere');
+    await mkdir(elsewhere);
+    await writeFile(join(elsewhere, 'log'), 'of another');
+    const folders = ['checkpoints', 'artifacts', 'logs'];
+    const program = attempts({
+      ...Object.fromEntries(folders.map((name) => [`to replace ${name}`, `os.rename("../${name}", "../x")`])),
+      'to lead the worker elsewhere': `[os.symlink("${elsewhere}", f"../{name}") for name in ("snapshots", "damaged", "start")]`,
+      'to have it write there': `os.symlink("${join(elsewhere, 'log')}", "../logs/events.jsonl") if os.unlink("../logs/events.jsonl") is None else 0`,
+    });
+    // Of what leaves its group the worker writes a note.
+    const escapes = 'subprocess.Popen(["sleep", "1000"], start_new_session=True)\n';
+    const { trainer, folder, log } = await host.start(program + escapes);
+    await trainer.exited;
+    await trainer.endLeftovers(AbortSignal.abort());
+    await keepNote(folder, 'one', 'a note');
+    await trainer.dismiss();
+    expect(answersOf(await log())).toEqual({
+      ...Object.fromEntries(folders.map((name) => [`to replace ${name}`, 'OSError'])),
+      'to lead the worker elsewhere': '[None, None, None]',
+      'to have it write there': 'None',
+    });
+    const entries = await readdir(folder.path, { withFileTypes: true });
+    expect(entries.filter((entry) => entry.isSymbolicLink())).toEqual([]);
+    expect(await readEnd(folder.events, 1_000)).toEqual({ text: '', isWhole: true });
+    expect(await readFile(join(elsewhere, 'log'), 'utf8')).toBe('of another');
   });
 
   it('has no other process ended by what it writes of itself', async () => {

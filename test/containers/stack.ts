@@ -4,10 +4,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { z } from 'zod';
-import type { runDetailsSchema } from '../../contracts/http-answers.ts';
 import { type ProgramEnd, runProgram } from '../../worker/run-program.ts';
 import { until } from '../support/until.ts';
+import { Api, type Details } from './api.ts';
 import { pythonImage } from './base-images.ts';
 import { docker, must } from './docker.ts';
 import { postgresImage } from './temporal-images.ts';
@@ -15,10 +14,12 @@ import { postgresImage } from './temporal-images.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const project = 'epochal-test';
 
-export type Details = z.infer<typeof runDetailsSchema>;
-
 export class Stack {
   #env: NodeJS.ProcessEnv;
+  readonly #api = new Api(async () => ({
+    address: this.api,
+    token: (await readFile(join(this.folder, 'secrets/server/EPOCHAL_TOKEN'), 'utf8')).trim(),
+  }));
 
   private constructor(
     readonly folder: string,
@@ -107,39 +108,16 @@ export class Stack {
   }
 
   /** What a program on another machine calls, with the token that the set-up made. */
-  async call<T>(path: string, body?: object): Promise<T> {
-    const token = (await readFile(join(this.folder, 'secrets/server/EPOCHAL_TOKEN'), 'utf8')).trim();
-    const response = await fetch(`${this.api}${path}`, {
-      headers: { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) },
-      ...(body && { method: 'POST', body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
-    return JSON.parse(text) as T;
+  call<T>(path: string, body?: object): Promise<T> {
+    return this.#api.call(path, body);
   }
 
-  async start(config: object): Promise<string> {
-    return (await this.call<{ run: string }>('/api/runs', { config })).run;
+  start(config: object): Promise<string> {
+    return this.#api.start(config);
   }
 
-  /** Waits for it, through times in which nobody answers. */
-  async run(run: string, what: string, condition: (details: Details) => boolean, seconds = 300): Promise<Details> {
-    let last = '';
-    const told = () => `last: ${last}`;
-    return until(
-      `${run} ${what}`,
-      async () => {
-        const details = await this.call<Details>(`/api/runs/${run}`).catch((error: unknown) => {
-          last = String(error);
-          return null;
-        });
-        if (details === null) return null;
-        last = JSON.stringify({ summary: details.summary, progress: details.progress, trouble: details.trouble });
-        return condition(details) && details;
-      },
-      seconds,
-      told,
-    );
+  run(run: string, what: string, condition: (details: Details) => boolean): Promise<Details> {
+    return this.#api.run(run, what, condition);
   }
 }
 
@@ -156,7 +134,7 @@ export async function leftOver(): Promise<string[]> {
   return lists.flatMap((list) => list.split('\n')).filter(Boolean);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const address = server.address();

@@ -6,8 +6,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { batchesFile, batchRowSchema } from '../../contracts/batch-rows.ts';
 import type { Receipt } from '../../contracts/receipt.ts';
-import { MlflowReader, type ToldRow, type ToldRun } from '../observers/servers/mlflow-read.ts';
+import { jsonLines } from '../../worker/run-report.ts';
+import { type MeasuredPoint, MlflowReader, type ToldRow, type ToldRun } from '../observers/servers/mlflow-read.ts';
 import { until } from '../support/until.ts';
 import type { FaultRun } from './fault-run.ts';
 
@@ -37,13 +39,17 @@ export async function checkTracked(run: FaultRun, receipt: Receipt, output: stri
     .split('\n')
     .filter(Boolean)
     .map((line) => rowSchema.parse(JSON.parse(line)));
+  const batches = jsonLines(batchRowSchema, await readFile(join(output, batchesFile), 'utf8').catch(() => ''));
+  const points = batches.flatMap(({ at, metrics }) =>
+    Object.entries(metrics).map(([key, value]) => ({ key, at: Date.parse(at), value })),
+  );
   const reader = new MlflowReader(mlflow);
   const experiment = run.config.project ?? 'default';
   let wrong: string[] = [];
   const isRight = async () => {
     try {
       const runs = await reader.runsOf(experiment, `tags.\`epochal.place\` = '${run.place}'`);
-      wrong = trackedDifferences(runs, rows, receipt);
+      wrong = trackedDifferences(runs, rows, receipt, points);
     } catch (error) {
       wrong = [`MLflow cannot be asked: ${error}`];
     }
@@ -58,6 +64,8 @@ export function trackedDifferences(
   runs: readonly ToldRun[],
   rows: readonly ToldRow[],
   { outcome }: Pick<Receipt, 'outcome'>,
+  /** What batches logged, in order; left out where nobody looks at it. */
+  batches?: readonly Omit<MeasuredPoint, 'step'>[],
 ): string[] {
   const [run] = runs;
   if (!run || runs.length > 1) return [`MLflow has ${runs.length} runs of it`];
@@ -72,5 +80,8 @@ export function trackedDifferences(
     for (const [index, row] of rows.entries())
       if (!isDeepStrictEqual(run.rows[index]?.metrics, row.metrics))
         wrong.push(`MLflow has other metrics of epoch ${row.epoch}: ${JSON.stringify(run.rows[index]?.metrics)}`);
+  const ofBatches = run.measured.batch.map(({ step: _, ...point }) => point);
+  if (batches && !isDeepStrictEqual(ofBatches, batches))
+    wrong.push(`MLflow has ${ofBatches.length} points of batches, and ${batchesFile} ${batches.length}, or others`);
   return wrong;
 }

@@ -11,7 +11,7 @@ export class Hold {
     private readonly places: readonly string[],
   ) {}
 
-  /** `places`: `epoch:batch`, that batch not being done yet, `epoch:v<batch>` in validation, `set_up:<step>` of one with images, or `finish`. */
+  /** `places`: `epoch:batch`, that batch not being done yet, `epoch:v<batch>` in validation, `set_up:<step>` of one with images, `finish`, or `export`, which follows and looks for no stop. */
   static async at(parent: string, places: readonly string[]): Promise<Hold> {
     const folder = await mkdtemp(join(parent, 'hold-'));
     await openToTrainers(folder);
@@ -29,7 +29,7 @@ export class Hold {
     await until(`a trainer waits in ${place}`, () => existsSync(join(this.folder, `${place} is reached`)));
   }
 
-  /** Lets it continue. One that is told to end, by its worker or for want of one, continues by itself. */
+  /** Lets it continue. One that is told to end, by its worker or for want of one, continues by itself, unless in `export`. */
   async release(place: string = this.#only): Promise<void> {
     await rm(join(this.folder, place));
   }

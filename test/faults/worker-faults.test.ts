@@ -191,6 +191,30 @@ describe('a worker', () => {
     expect(receipt.batches).toMatchObject({ trained: 6, wasted: 0 });
   });
 
+  it.each([
+    ['with what serves the workflows', true],
+    ['while another one serves the workflows', false],
+  ])('told to go (SIGTERM) while its trainer finishes, %s: publishes what it trained', async (_, isAlone) => {
+    const worker = await hosts.worker({ env: { EPOCHAL_TEST_CONTROL: isAlone ? 'yes' : 'no' } });
+    // Of another pool: it cannot publish for it.
+    if (!isAlone) await hosts.worker({ env: { EPOCHAL_POOL: `${hosts.pool}-other` } });
+    const hold = await hosts.hold('export');
+    const run = await hosts.start({ epochs: 1, parameters: hold.parameters, deadlines: noHeartbeatTimeout });
+    await hold.reached();
+    await run.until('finishes', ({ detail }) => detail === 'training.finishing');
+    await run.trainer(worker);
+    worker.signal('SIGTERM');
+    await run.hearsStop(worker);
+    await hold.release();
+    expect(await worker.exited).toBe(0);
+    // Whoever waited for this host to come back would wait for five minutes.
+    expect((await run.handle.describe()).status.name).toBe('COMPLETED');
+    const { receipt, violations } = await checkLanded(run);
+    expect(violations).toEqual([]);
+    expect(receipt).toMatchObject({ outcome: 'completed', restarts: [], localFolder: { kind: 'removed' } });
+    expect(receipt.batches).toMatchObject({ trained: 5, wasted: 0 });
+  });
+
   it('told twice (SIGTERM) ends at once, whatever its trainer does, and its run resumes elsewhere', async () => {
     const both = [await hosts.worker(), await hosts.worker()];
     const run = await hosts.start({

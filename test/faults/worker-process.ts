@@ -1,8 +1,9 @@
 /**
- * A worker as a process of its own, for the tests that kill it, with what serves the workflows unless EPOCHAL_TEST_CONTROL is `no`. It ends
- * with the test process, however that one ends.
+ * A worker as a process of its own, for the tests that kill it, with what serves the workflows unless EPOCHAL_TEST_CONTROL is `no`; a
+ * worker in a batch job where EPOCHAL_TEST_IDLE_SECONDS says how long it stays idle. It ends with the test process, however that one ends.
  */
 import { runWorker } from '../../launch/services.ts';
 
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-process.exit(await runWorker({ withControl: process.env.EPOCHAL_TEST_CONTROL !== 'no' }));
+const { EPOCHAL_TEST_CONTROL: control, EPOCHAL_TEST_IDLE_SECONDS: idle } = process.env;
+process.exit(await runWorker({ withControl: control !== 'no', idleSeconds: idle ? Number(idle) : undefined }));

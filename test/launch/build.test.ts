@@ -8,6 +8,7 @@ import { runProgram } from '../../worker/run-program.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let clone: string;
+const programs = ['launch/build.mjs', 'launch/node-modules.mjs'];
 const source = (path: string, text: string) => writeFile(join(clone, path), text);
 const inDist = (path: string) => readFile(join(clone, 'dist', path), 'utf8');
 const program = `
@@ -18,7 +19,7 @@ const build = () => runProgram(process.execPath, ['--input-type=module', '-e', p
 
 beforeEach(async () => {
   clone = await mkdtemp(join(tmpdir(), 'epochal-build-'));
-  for (const file of ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'launch/build.mjs']) {
+  for (const file of ['package.json', 'tsconfig.json', 'tsconfig.build.json', ...programs]) {
     await cp(join(root, file), join(clone, file));
   }
   await symlink(join(root, 'node_modules'), join(clone, 'node_modules'));

@@ -75,6 +75,7 @@ test('an installed package has no web library, no compiler, no sources, and take
       'web/dist/index.html',
       'trainers/epochal/epochal/__init__.py',
       'observers/trackers/mlflow_tracker.py',
+      'observers/trackers/wandb_tracker.py',
     ]),
   );
   const bytes = await bytesBelow(join(project, 'node_modules'));

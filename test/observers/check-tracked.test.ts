@@ -7,12 +7,16 @@ const rows = [1, 2].map((epoch) => ({ epoch, at: epoch * 1000, metrics: { loss: 
 const told = (differs: Partial<ToldRun> = {}): ToldRun => ({
   ...{ id: 'i', status: 'FINISHED', name: 'r', end: 3, digests: [], params: {}, rolledBack: [], rows },
   tags: new Map([['epochal.outcome', 'completed']]),
+  measured: { batch: [], system: [] },
   ...differs,
 });
 const outcome = 'completed' as const;
+const batches = [{ key: 'loss', at: 500, value: 1 }];
+const measured = { batch: batches.map((one) => ({ step: 1, ...one })), system: [] };
 
 it('none where it has the same', () => {
   expect(trackedDifferences([told()], rows, { outcome })).toEqual([]);
+  expect(trackedDifferences([told({ measured })], rows, { outcome }, batches)).toEqual([]);
   expect(
     trackedDifferences([told({ status: 'KILLED', tags: new Map([['epochal.outcome', 'lost']]), rows: [] })], [], {
       outcome: 'lost',
@@ -36,6 +40,12 @@ it.each<[string, ToldRun[], RegExp]>([
     [told({ rows: rows.map((row) => ({ ...row, metrics: { loss: 1 } })) })],
     /^MLflow has other metrics of epoch 2/,
   ],
+  [
+    'other batches',
+    [told({ measured: { batch: [{ key: 'loss', step: 1, at: 500, value: 2 }], system: [] } })],
+    /^MLflow has 1 points of batches, and batches.jsonl 1, or others/,
+  ],
 ])('where it has %s', (_, runs, sentence) => {
-  expect(trackedDifferences(runs, rows, { outcome })).toEqual([expect.stringMatching(sentence)]);
+  const same = runs.map((run) => (run.measured.batch.length > 0 ? run : { ...run, measured }));
+  expect(trackedDifferences(same, rows, { outcome }, batches)).toEqual([expect.stringMatching(sentence)]);
 });

@@ -1,10 +1,17 @@
 /** A worker that is a task of a Supervisely server shows there what became of its runs. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtemp, readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { stringify } from 'yaml';
 import type { ObservedEvent } from '../../contracts/observed-events.ts';
+import { runConfigSchema } from '../../contracts/run-config.ts';
+import { SuperviselyExperiment } from '../../observers/supervisely-experiment.ts';
 import { SuperviselyTask, superviselyTask } from '../../observers/supervisely-task.ts';
 import { openStore } from '../../stores/open-store.ts';
 import { Observers } from '../../worker/observers.ts';
+import { landRun } from '../stores/landed-run.ts';
 import { TeamFilesStandIn } from '../stores/servers/team-files-stand-in.ts';
 import { observedRun } from '../support/observed-run.ts';
 
@@ -51,6 +58,26 @@ async function told(...events: ObservedEvent[]) {
   const lines = logged.map((line) => JSON.parse(line) as Record<string, unknown>);
   return { seqs, refused, shown: server.data.outputs.get(task)?.general, lines };
 }
+
+it('brings the weights of an experiment through the data folder, and leaves nothing there', async () => {
+  const store = openStore(`teamfiles:/${randomUUID()}/store`);
+  await store.prepare(false);
+  const config = runConfigSchema.parse({ run: 'my-run', project: 'p', trainer: 'digits', epochs: 1 });
+  const files = { 'config.yaml': stringify(config) };
+  await landRun(store, 'p/my-run', { files, checkpoints: { 1: randomBytes(1000) } });
+  const moving = join(await mkdtemp(join(tmpdir(), 'epochal-moving-')), 'not-there-yet');
+  const fetch = vi.spyOn(store, 'fetch');
+  const run = observedRun('my-run', { moving, output: async () => ({ store, folder: 'experiments/p/my-run' }) });
+  const refused: string[] = [];
+  await new SuperviselyExperiment().tell([ended('completed', 5, store.address)], run, {
+    signal: new AbortController().signal,
+    onTold: () => {},
+    onRefused: (_, why) => refused.push(why),
+  });
+  expect(refused).toEqual([]);
+  expect(fetch.mock.calls.map(([, target]) => dirname(dirname(target)))).toEqual([moving]);
+  expect(await readdir(moving)).toEqual([]);
+});
 
 it('shows the folder of a run in Team Files, as the SDK does', async () => {
   const address = `teamfiles:/${randomUUID()}/store`;

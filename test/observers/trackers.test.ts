@@ -8,12 +8,19 @@ import { problemsOf } from '../../contracts/config-problems.ts';
 import { problemSentence } from '../../contracts/failure.ts';
 import type { ObservedEvent } from '../../contracts/observed-events.ts';
 import { runConfigSchema, storedDraftSchema, storedRunConfigSchema } from '../../contracts/run-config.ts';
-import { chosenTrackers, type TrackerConfig, type TrackerName } from '../../contracts/trackers.ts';
+import { mostSystemBytes } from '../../contracts/system-metrics.ts';
+import {
+  chosenTrackers,
+  experimentOf,
+  type TrackerConfig,
+  type TrackerName,
+  trackerConfig,
+} from '../../contracts/trackers.ts';
 import type { ObservedRun } from '../../observers/observer.ts';
 import { SeenClaims, Tracker, type TrackerQuestion } from '../../observers/tracker.ts';
 import { StoreError } from '../../stores/artifact-store.ts';
 import { openStore } from '../../stores/open-store.ts';
-import { experimentOf, trackersFor } from '../../web/src/wizard/chosen-tracker.ts';
+import { experimentOf as shownExperiment, trackersFor } from '../../web/src/wizard/chosen-tracker.ts';
 import { OtherLife } from '../../worker/claims.ts';
 import { Observers } from '../../worker/observers.ts';
 import { readSettings } from '../../worker/settings.ts';
@@ -34,8 +41,9 @@ describe('trackers in a configuration', () => {
   };
 
   it.each([
-    [['wandb'], 'trackers[0] is "wandb": must be "mlflow" or a mapping of fields to values'],
-    [[{ wandb: {} }], 'trackers[0] is {"wandb":{}}: has the unknown field wandb'],
+    [['comet'], 'trackers[0] is "comet": must be "mlflow", "wandb" or a mapping of fields to values'],
+    [[{ comet: {} }], 'trackers[0] is {"comet":{}}: must be "mlflow" or "wandb"'],
+    [[{ wandb: { project: 'a/b' } }], 'trackers[0].wandb.project is "a/b": must have none of / \\ # ? % : in it'],
     [[{ mlflow: { exp: 1 } }], 'trackers[0].mlflow.exp is 1: unknown field; leave it out'],
     [
       [{ mlflow: { experiment: ' a' } }],
@@ -48,11 +56,27 @@ describe('trackers in a configuration', () => {
   });
 
   it('are kept as another version wrote them, and those that are known are told', () => {
-    const trackers = ['wandb', { comet: { a: 1 } }, { mlflow: { experiment: 'e', more: true } }];
+    const trackers = ['clearml', { comet: { a: 1 } }, { mlflow: { experiment: 'e', more: true } }];
     const stored = storedRunConfigSchema.parse({ trainer: 't', epochs: 1, trackers });
     expect(stored.trackers).toEqual(trackers);
     expect(storedDraftSchema.parse({ trackers, later: 1 })).toMatchObject({ trackers, later: 1 });
     expect(chosenTrackers(stored.trackers ?? [])).toEqual([{ name: 'mlflow', experiment: 'e' }]);
+  });
+
+  it('of W&B name a project and whose it is, each alone, too', () => {
+    for (const [one, experiment, told] of [
+      ['wandb', null, 'p'],
+      [{ wandb: { project: 'vision' } }, 'vision', 'vision'],
+      [{ wandb: { entity: 'team' } }, null, 'team/p'],
+      [{ wandb: { project: 'vision', entity: 'team' } }, 'vision', 'team/vision'],
+    ] as const) {
+      const [chosen] = chosenTrackers(
+        runConfigSchema.parse({ trainer: 't', epochs: 1, trackers: [one] }).trackers ?? [],
+      );
+      expect(chosen).toMatchObject({ name: 'wandb', experiment });
+      expect(chosen && trackerConfig(chosen)).toEqual(one);
+      expect(chosen && experimentOf(chosen, 'p')).toBe(told);
+    }
   });
 });
 
@@ -80,6 +104,15 @@ describe('the trackers of a run', () => {
     const own = configOf([{ mlflow: { experiment: 'own' } }]);
     expect(named.trackers.settled(own)).toEqual(own);
     expect(named.trackers.settled(configOf([])).trackers).toEqual([]);
+    const team = { WANDB_API_KEY: 'k', WANDB_ENTITY: 'team', WANDB_PROJECT: 'vision' };
+    const ofTeam = observersOf(['wandb'], team).trackers.settled(configOf());
+    expect(ofTeam.trackers).toEqual([{ wandb: { project: 'vision', entity: 'team' } }]);
+    expect(
+      observersOf([], {})
+        .of(ofTeam)
+        .map(({ name }) => name),
+    ).toContain('wandb');
+    expect(observersOf([], { ...team, WANDB_ENTITY: 'me' }).get('wandb', ofTeam)).toMatchObject({ entity: 'team' });
     expect(observersOf([]).trackers.settled(configOf())).toEqual(configOf());
   });
 
@@ -114,7 +147,12 @@ it('a configuration is refused where its worker cannot tell its tracker', async 
 
 describe('EPOCHAL_TRACKERS', () => {
   it.each([
-    [{ ...server }, 'wandb', 'EPOCHAL_TRACKERS names "wandb": must be mlflow'],
+    [{ ...server }, 'comet', 'EPOCHAL_TRACKERS names "comet": must be mlflow, wandb'],
+    [{}, 'wandb', 'EPOCHAL_TRACKERS names wandb, and WANDB_API_KEY is not set'],
+    [{ WANDB_API_KEY: 'hidden', WANDB_MODE: 'dryrun' }, 'wandb', 'and WANDB_MODE must be online or offline'],
+    [{ WANDB_API_KEY: 'k', WANDB_BASE_URL: 'http://u:hidden@h' }, 'wandb', 'with no user and no password in it'],
+    [{ WANDB_MODE: 'offline', WANDB_DIR: 'here' }, 'wandb', 'and WANDB_MODE is offline, and WANDB_DIR is not the'],
+    [{ WANDB_API_KEY: 'k', WANDB_ENTITY: 'a/b' }, 'wandb', 'and WANDB_ENTITY must have none of'],
     [{}, 'mlflow', 'EPOCHAL_TRACKERS names mlflow, and MLFLOW_TRACKING_URI is not set'],
     [{ MLFLOW_TRACKING_URI: '/somewhere' }, 'mlflow', 'and MLFLOW_TRACKING_URI must be the http or https address'],
     [
@@ -133,19 +171,20 @@ describe('EPOCHAL_TRACKERS', () => {
     const read = (env: NodeJS.ProcessEnv) => readSettings({ EPOCHAL_DATA_DIR: '/data', ...env }).trackers;
     expect(read({})).toEqual([]);
     expect(read({ ...server, EPOCHAL_TRACKERS: ' mlflow, mlflow' })).toEqual(['mlflow']);
+    expect(read({ WANDB_MODE: 'offline', WANDB_DIR: '/runs', EPOCHAL_TRACKERS: 'wandb' })).toEqual(['wandb']);
     expect(read({ MLFLOW_TRACKING_URI: 'databricks', EPOCHAL_TRACKERS: 'mlflow' })).toEqual(['mlflow']);
   });
 });
 
 it('the form shows and writes what the configuration says, and leaves alone what it cannot show', () => {
   for (const trackers of [undefined, [], ['mlflow'], [{ mlflow: { experiment: 'e' } }]]) {
-    const { choice, experiment } = experimentOf(trackers);
+    const { choice, experiment } = shownExperiment(trackers);
     expect(trackersFor(choice, experiment)).toEqual(trackers);
   }
-  expect(experimentOf([{ mlflow: {} }])).toEqual({ choice: 'mlflow', experiment: '' });
+  expect(shownExperiment([{ mlflow: {} }])).toEqual({ choice: 'mlflow', experiment: '' });
   for (const other of ['mlflow', ['wandb'], ['mlflow', 'wandb'], [{ mlflow: 3, more: 1 }]])
-    expect(experimentOf(other).experiment).toBe('');
-  expect(experimentOf(['mlflow', 'wandb']).choice).toBeNull();
+    expect(shownExperiment(other).experiment).toBe('');
+  expect(shownExperiment(['mlflow', 'wandb']).choice).toBeNull();
 });
 
 describe('before a tracker is told', () => {
@@ -153,6 +192,10 @@ describe('before a tracker is told', () => {
     ...{ kind: 'state', id: 'first/1', run: 'r', life: 'first', seq: 1, at: '2026-01-01T00:00:00.000Z' },
     ...{ position: { epoch: 0, batch: 0 }, data: { state: 'training', detail: 'training.epoch' } },
   };
+  const endedAt = (outputFolder: string | null): ObservedEvent => ({
+    ...{ ...event, kind: 'ended' },
+    data: { outcome: 'failed', cause: { kind: 'finished' }, place: 'r', outputFolder, metrics: {} },
+  });
   const ours = () => Promise.resolve({ store: openStore('/nowhere'), folder: 'r' });
   const away = () => Promise.reject(new StoreError('the store is away', true));
   const another = () => Promise.reject(new OtherLife('r', null));
@@ -191,17 +234,65 @@ describe('before a tracker is told', () => {
     if (receipt) await store.write('r/receipt.json', receipt);
     if (lines) await store.write('r/metrics.jsonl', lines.join('\n'));
     const { questions, tell } = told();
-    const data = {
-      outcome: 'failed',
-      cause: { kind: 'finished' },
-      place: 'r',
-      outputFolder: null,
-      metrics: {},
-    } as const;
-    const ended: ObservedEvent = { ...event, kind: 'ended', data };
-    await tell({ output: () => Promise.resolve({ store, folder: 'r' }) }, ended);
+    await tell({ output: () => Promise.resolve({ store, folder: 'r' }) }, endedAt(null));
     const [question] = questions;
     expect(question?.do === 'tell' && (question.rows?.map(({ epoch }) => epoch) ?? null)).toEqual(rows);
+    await rm(store.address, { recursive: true });
+  });
+
+  it.each([
+    ['has no receipt', false, 5, { batches: null, system: null }],
+    ['has a receipt', true, 5, { batches: 'batch', system: 'sssss' }],
+    ['has more than is ever written', true, mostSystemBytes + 1, { batches: 'batch', system: null }],
+  ])('of batches and the host, where the store %s, it is told accordingly', async (_, isOver, size, measured) => {
+    const store = openStore(await mkdtemp(join(tmpdir(), 'epochal-trackers-')));
+    await store.prepare(false);
+    if (isOver) await store.write('r/receipt.json', '{}');
+    await store.write('r/batches.jsonl', 'batch');
+    await store.write('r/system.jsonl', 's'.repeat(size));
+    const { questions, tell } = told();
+    const output = () => Promise.resolve({ store, folder: 'r' });
+    const gap: ObservedEvent = { ...event, kind: 'gap', data: { events: {} } };
+    await tell({ output }, gap);
+    await tell({ output }, endedAt(null));
+    expect(questions).toMatchObject([{ batches: null, system: null }, measured]);
+    await rm(store.address, { recursive: true });
+  });
+
+  it('of checkpoints and images it is told where they are, where there are results', async () => {
+    const store = openStore(await mkdtemp(join(tmpdir(), 'epochal-trackers-')));
+    await store.prepare(false);
+    const checkpoint = (epoch: number, batch: number, reasons: string[]) => ({
+      ...{
+        name: `${epoch}-${batch}`,
+        epoch,
+        batch,
+        metrics: {},
+        files: [],
+        createdAt: event.at,
+        session: 's',
+        reasons,
+      },
+    });
+    const images = Array.from({ length: 22 }, (_, index) => `artifacts/${index}.PNG`);
+    const receipt = {
+      ...{ notes: [], data: null },
+      checkpoints: [checkpoint(1, 0, ['best', 'last']), checkpoint(3, 4, ['resume']), checkpoint(3, 0, ['last'])],
+      files: [...images, 'artifacts/model.onnx', 'pages/1.png'].map((path) => ({ path, size: 1, sha256: '' })),
+    };
+    await store.write('r/receipt.json', JSON.stringify(receipt));
+    const { questions, tell } = told();
+    const output = () => Promise.resolve({ store, folder: 'r' });
+    await tell({ output }, endedAt('s3://bucket/r'));
+    await tell({ output }, endedAt(null));
+    const [there, nowhere] = questions.map((one) => (one.do === 'tell' ? one.ended : null));
+    expect(there?.links).toEqual({
+      best_checkpoint: 's3://bucket/r/checkpoints/1-0',
+      last_checkpoint: 's3://bucket/r/checkpoints/3-4',
+    });
+    const shown = images.slice(0, 20).map((path) => `- Image: \`s3://bucket/r/${path}\``);
+    expect(String(there?.notes).split('\n\n').slice(2)).toEqual([...shown, '- and 2 more images']);
+    expect(nowhere).toMatchObject({ links: {}, notes: '**failed**: finished' });
     await rm(store.address, { recursive: true });
   });
 

@@ -22,6 +22,7 @@ export const badInputs: [string, string, unknown, string][] = [
   ['GET', '/api/runs/a/batches?points=1', undefined, 'points'],
   ['GET', '/api/runs/a/system?after=-1', undefined, 'after'],
   ['GET', '/api/runs/a@x/pages', undefined, 'run'],
+  ['GET', '/api/runs/a/pages?after=../x', undefined, 'after'],
   ['GET', '/api/trainers?pool=a/b', undefined, 'pool'],
   ['GET', '/api/goodput?weeks=53', undefined, 'weeks'],
   ['POST', '/api/runs', {}, 'config'],

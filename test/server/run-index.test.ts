@@ -171,6 +171,57 @@ describe('a page', () => {
   });
 });
 
+describe('takes only so much of what runs tell', () => {
+  const ofDay = (day: number, parameters: object = { lr: day }) =>
+    made('abcdef'[day] ?? '', parameters, {}, { createdAt: `2030-01-0${day + 1}T00:00:00.000Z` });
+  const withLr = () => [...index.values(['a', 'b', 'c', 'd'], ['lr']).keys()].sort().join('');
+  const limited = (limits: { values: number; characters: number; names: number }) => {
+    index.close();
+    index = new IndexDatabase(limits);
+  };
+
+  it('in all: of the oldest there is what Temporal lists', () => {
+    // Three of each: its parameter, its epochs, and how many are trained.
+    limited({ values: 10, characters: 100_000, names: 100 });
+    put(ofDay(0), ofDay(1), ofDay(2));
+    expect([index.isCut, withLr()]).toEqual([false, 'abc']);
+    put(ofDay(3));
+    expect([index.isCut, withLr(), by('run')]).toEqual([true, 'bcd', 'abcd']);
+    const place = { start: 0, end: 0 };
+    expect(ask({ terms: [{ kind: 'word', text: 'lr', negated: false, place }] })).toBe('dcb');
+    expect(ask({ terms: [{ kind: 'word', text: 'digits', negated: false, place }] })).toBe('dcba');
+    // What it lists changes, and what they told stays as it is, or is away.
+    for (const day of [0, 1]) index.putAll([{ summary: { ...ofDay(day).summary, project: 'other' } }]);
+    expect(Object.fromEntries(index.values(['a', 'b'], ['lr', 'project']))).toEqual({
+      a: { project: 'other' },
+      b: { lr: 1, project: 'other' },
+    });
+    expect(ask({ terms: [{ kind: 'word', text: 'lr', negated: false, place }] })).toBe('dcb');
+    index.removeAll(['a']);
+    expect(index.isCut).toBe(false);
+  });
+
+  it('in words, likewise', () => {
+    limited({ values: 100, characters: 1_000, names: 100 });
+    put(ofDay(0, { lr: 1, notes: 'x'.repeat(600) }), ofDay(1));
+    expect([index.isCut, withLr()]).toEqual([false, 'ab']);
+    put(ofDay(2, { lr: 1, notes: 'y'.repeat(600) }));
+    expect([index.isCut, withLr()]).toEqual([true, 'bc']);
+  });
+
+  it('in names of fields, until those that have them are gone', () => {
+    limited({ values: 1_000, characters: 100_000, names: 20 });
+    const parameters = (prefix: string) =>
+      Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`${prefix}${at}`, 'v']));
+    put(ofDay(0, parameters('x')));
+    expect(index.isCut).toBe(true);
+    expect(index.fields(100).length).toBeLessThanOrEqual(20);
+    index.removeAll(['a']);
+    put(ofDay(1, parameters('y')));
+    expect(Object.fromEntries(index.values(['b'], ['y0', 'x0']))).toEqual({ b: { y0: 'v' } });
+  });
+});
+
 it('what runs said is remembered, whatever else is in the file', async () => {
   const file = join(await mkdtemp(join(tmpdir(), 'run-index-')), 'made', 'index.jsonl');
   const details = (text: string) => ({ fields: [['parameters.lr', 0.1]] as [string, number][], text });

@@ -1,4 +1,6 @@
 /** A run as an observer is told of it, whose store nobody asks. */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import type { ObservedRun } from '../../observers/observer.ts';
 
@@ -6,5 +8,6 @@ export const observedRun = (run: string, differs: Partial<ObservedRun> = {}): Ob
   ...{ run, place: run, execution: 'first', project: 'p', trainer: 't', epochs: 3 },
   config: runConfigSchema.parse({ run, project: 'p', trainer: 't', epochs: 3 }),
   output: () => Promise.reject(new Error('nobody asks')),
+  moving: join(tmpdir(), 'epochal-moving'),
   ...differs,
 });

@@ -72,6 +72,7 @@ export class TestHost {
       notify: null,
       containers: null,
       trackers: [],
+      spot: null,
       ...options.settings,
     };
     const { interceptors = {}, conversion, metrics } = options;

@@ -53,7 +53,7 @@ class Parameters(epochal.Parameters):
     holds: str = epochal.parameter(
         "",
         path=True,
-        description="Folder; where it has a file epoch:batch, finish or set_up:step, it waits there until it goes",
+        description="Folder; where it has a file epoch:batch, finish, export or set_up:step, it waits until that goes",
     )
     ignore_stop: str = epochal.parameter(
         "", pattern=r"^(\d+:\d+|)$", description="epoch:batch in which it hangs for ever, whatever it is told"
@@ -145,6 +145,7 @@ def train(app: epochal.Application) -> None:
             break
 
     hold(app, parameters, "finish")
+    hold(app, parameters, "export", is_whole=True)
     failing.at("finish")
     time.sleep(parameters.finish_seconds)
     for number in range(parameters.artifacts):
@@ -186,9 +187,10 @@ def work(parameters: Parameters, where: str) -> None:
         time.sleep(3600)
 
 
-def hold(app: epochal.Application, parameters: Parameters, where: str) -> None:
+def hold(app: epochal.Application, parameters: Parameters, where: str, *, is_whole: bool = False) -> None:
     """Wait here until the test lets go, or the training is told to end at its next boundary.
 
+    What is done whole has no such boundary.
     Whoever breaks something then knows what was trained and what was saved: all that was saved before has landed.
     """
     file = Path(parameters.holds, where)
@@ -196,7 +198,7 @@ def hold(app: epochal.Application, parameters: Parameters, where: str) -> None:
         return
     wait_for_landing(Path(app.get_synced_data_dir()).parent)
     file.with_name(f"{where} is reached").touch()
-    while file.exists() and not app.is_stopped():
+    while file.exists() and (is_whole or not app.is_stopped()):
         time.sleep(0.01)
 
 

@@ -119,10 +119,14 @@ def stopped_in(
 
 
 def ended_well(trainer: TrainerProcess, epochs: int) -> TrainerProcess:
-    """It trained this many epochs, reported each once, and its log has no traceback."""
+    """It trained this many epochs, reported each once, its pages show the last, and its log has no traceback."""
     assert trainer.end() == 0, trainer.account()
     assert trainer.stopped == (epochs, 0), trainer.account()
     assert [row["epoch"] for row in trainer.rows()] == list(range(1, epochs + 1))
+    if (trainer.folder / "pages.json").exists():
+        pages = [json.loads(line) for line in (trainer.folder / "pages.jsonl").read_text().splitlines()]
+        assert [row for row in pages if "problem" in row] == []
+        assert pages[-1]["epoch"] == epochs, pages[-1]
     return trainer
 
 

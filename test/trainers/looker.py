@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import epochal
+from epochal import ui
 from epochal.datasets.parameters import SplitParameters
 
 
@@ -16,6 +17,7 @@ class Parameters(SplitParameters):
     """The split alone, and what the images are for."""
 
     task: str = epochal.parameter("detect", description="detect, segment, pose or classify")
+    classes: list[str] = epochal.parameter([], description="Nobody looks at them")
 
 
 trainer = epochal.Trainer(
@@ -25,7 +27,11 @@ trainer = epochal.Trainer(
     metrics=[epochal.Metric("images", "Images of the training split")],
     best=("images", "max"),
     parameters=Parameters,
-    datasets=[epochal.Dataset("images", "any data set of images")],
+    datasets=[
+        epochal.Dataset("images", "any data set of images"),
+        epochal.Dataset("yolo", "a folder with data.yaml, images and labels as ultralytics has them"),
+    ],
+    form=ui.Container([ui.DataPicker(), ui.ClassPicker("classes"), ui.Field("task")]),
 )
 
 

@@ -90,7 +90,20 @@ def trains_or_refuses(one: Trained, start: Start, trainer: Path, parameters: dic
     told = [event["message"] for event in run.of("note")]
     _names_what_is_not_loaded(json.loads((run.folder / "data-report.json").read_text()), told)
     assert [words for words in one.notes if not any(words in note for note in told)] == [], told
+    _shows_pages(run.folder)
     print("trained:", json.dumps(run.rows()[0]["metrics"]), *told, sep="\n  ")
+
+
+def _shows_pages(folder: Path) -> None:
+    """Images with a caption, and nothing that could not be shown."""
+    rows = [json.loads(line) for line in (folder / "pages.jsonl").read_text().splitlines()]
+    assert [row for row in rows if "problem" in row] == []
+    (grid,) = (row for row in rows if row["widget"] == "predictions")
+    shown = grid["value"] if "value" in grid else json.loads((folder / grid["file"]).read_text())
+    assert shown["images"]
+    assert all(image["file"] and image["caption"] for image in shown["images"]), shown
+    # Others are found where the training is long enough.
+    assert {"predictions", "confusion", "precision"} & {row["widget"] for row in rows} - {"predictions"}
 
 
 def _names_what_is_not_loaded(report: dict[str, Any], told: list[str]) -> None:

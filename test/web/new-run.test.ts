@@ -138,6 +138,16 @@ it(
     await report.getByText('image without labels: 1').click();
     const width = () => report.getByRole('img').evaluate((image) => Reflect.get(image, 'naturalWidth'));
     await expect.poll(width).toBe(160);
+    // The trainer's own form has the data set with its images, and its classes to choose from.
+    await step(page, /Parameters/);
+    await expect
+      .poll(() => page.getByRole('combobox', { name: 'On the workers' }).inputValue())
+      .toMatch(/^shapes \(yolo/);
+    await page.locator('.marked-image svg rect').first().waitFor();
+    await page.getByRole('combobox', { name: 'Classes' }).click();
+    await page.getByRole('option', { name: /^circle \(\d+\)$/ }).click();
+    await expect.poll(() => page.getByLabel('Configuration as YAML').textContent()).toMatch(/classes:[^a-z]*circle/);
+    await page.getByRole('heading', { name: 'Other parameters' }).waitFor();
     // Before its first epoch the run has looked at every image.
     await page.locator('[data-check=fine]').waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();

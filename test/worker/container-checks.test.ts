@@ -7,6 +7,7 @@ import { containerProblems } from '../../worker/container-checks.ts';
 import { containerVariables, isAllowedImage, readContainers, withLimits } from '../../worker/container-settings.ts';
 import { EngineProblem } from '../../worker/engine-problem.ts';
 import { ContainerEngine } from '../../worker/launchers/container-engine.ts';
+import { startProblem } from '../../worker/session-start.ts';
 
 const settingsOf = (variables: Record<string, string>) => readContainers(z.object(containerVariables).parse(variables));
 const sentences = (...asked: Parameters<typeof containerProblems>) => containerProblems(...asked).map(problemSentence);
@@ -66,6 +67,20 @@ describe('the limits of a configuration', () => {
 
 test('a host without the engine says so, and does not wait for it', async () => {
   const problem = await new ContainerEngine('no-such-engine').imageId('x').catch((error) => error);
-  expect(problem).toEqual(new EngineProblem('no-such-engine is not installed on this host', false));
-  expect(problem.isAway).toBe(false);
+  expect(problem).toEqual(new EngineProblem('no-such-engine is not installed on this host', false, true));
+  expect(problem).toMatchObject({ isAway: false, isMissing: true });
+  // Another host of the pool may have one.
+  expect(startProblem(problem, 'h')).toMatchObject({ failure: { kind: 'noContainer' } });
+});
+
+test.each([
+  [
+    'docker ps: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?',
+    'isAway',
+  ],
+  ['permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock', 'isMissing'],
+  ['docker: Error response from daemon: invalid mount config', null],
+])('%s', (tail, kind) => {
+  const { isAway, isMissing } = new ContainerEngine('docker').problem('ps', { code: 1, stdout: '', tail });
+  expect({ isAway, isMissing }).toEqual({ isAway: kind === 'isAway', isMissing: kind === 'isMissing' });
 });

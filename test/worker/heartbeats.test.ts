@@ -13,8 +13,13 @@ afterEach(() => {
 });
 
 /** Runs for so many seconds; `at` has what happens then. Answers when it told, in seconds. */
-async function told(seconds: number, isWatched?: () => boolean, at: Record<number, () => void> = {}) {
-  const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: 30_000 });
+async function told(
+  seconds: number,
+  isWatched?: () => boolean,
+  at: Record<number, () => void> = {},
+  heartbeatTimeoutMs = 30_000,
+) {
+  const environment = new MockActivityEnvironment({ heartbeatTimeoutMs });
   const began = performance.now();
   const beats: number[] = [];
   environment.on('heartbeat', () => beats.push((performance.now() - began) / 1000));
@@ -38,6 +43,12 @@ it('three times in its timeout where nobody watches, and not at all where it is 
   expect(beats).toHaveLength(3);
   for (const [index, beat] of beats.entries()) expect(Math.abs(beat - 10 * (index + 1))).toBeLessThan(0.7);
   expect(await told(9, () => false)).toEqual([]);
+});
+
+it('once a minute where nobody watches and its timeout is long', async () => {
+  const beats = await told(200, () => false, {}, 3_600_000);
+  expect(beats).toHaveLength(3);
+  for (const [index, beat] of beats.entries()) expect(Math.abs(beat - 60 * (index + 1))).toBeLessThan(0.7);
 });
 
 it('at once and several times a second from when its run is watched until it no longer is', async () => {

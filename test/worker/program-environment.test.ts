@@ -20,13 +20,18 @@ const harmless = {
   ...{ SSL_CERT_FILE: '/certificates' },
 };
 const forTrainers = { CUDA_VISIBLE_DEVICES: '1', OMP_NUM_THREADS: '2', NCCL_DEBUG: 'INFO', HF_HOME: '/hf' };
+/** Integrations of frameworks with trackers. */
+const off = {
+  ...{ WANDB_MODE: 'disabled', DISABLE_MLFLOW_INTEGRATION: 'TRUE' },
+  ...{ COMET_MODE: 'disabled', NEPTUNE_MODE: 'disabled' },
+};
 const forInstallers = { PIP_INDEX_URL: 'https://index', UV_INDEX_OWN_PASSWORD: 'of the index' };
 
 afterEach(() => vi.unstubAllEnvs());
 
 it('gives a trainer what trainings need, and an installer its indexes; neither sees a secret of the service', () => {
   const env = { ...secrets, ...harmless, ...forTrainers, ...forInstallers };
-  expect(trainerSurroundings(env)).toEqual({ ...harmless, ...forTrainers });
+  expect(trainerSurroundings(env)).toEqual({ ...harmless, ...forTrainers, ...off });
   const { CUDA_VISIBLE_DEVICES } = forTrainers;
   expect(installerEnvironment(env)).toEqual({ ...harmless, ...forInstallers, CUDA_VISIBLE_DEVICES });
 });
@@ -38,7 +43,10 @@ it('adds what EPOCHAL_TRAINER_ENV names; a glob takes no secret along, and nothi
     MINE: 'm',
     EPOCHAL_TRAINER_ENV: 'WANDB_*, AZURE_*, GOOGLE_*, HF_TOKEN *E',
   };
-  expect(trainerSurroundings(env)).toEqual({ WANDB_PROJECT: 'p', HF_TOKEN: 's', MINE: 'm', AWS_PROFILE: 's' });
+  const { WANDB_MODE: _, ...others } = off;
+  // Whoever hands on what is W&B's has switched it on.
+  const added = { WANDB_PROJECT: 'p', HF_TOKEN: 's', MINE: 'm', AWS_PROFILE: 's' };
+  expect(trainerSurroundings(env)).toEqual({ ...others, ...added });
   for (const refused of ['EPOCHAL_TOKEN', 'TEMPORAL_*', 'a=b'])
     expect(() => readSettings({ EPOCHAL_TRAINER_ENV: refused })).toThrow(/^EPOCHAL_TRAINER_ENV is .*: must be names/);
 });

@@ -33,7 +33,7 @@ beforeEach(async () => {
 
 /** On a host without Python and GPU: of the environment nothing can be told. */
 const keep = (program: { name: string; file: string }, from: Materials['from']) =>
-  keepMaterials(folder, program, from, { python: join(data, 'no-python'), driver: null, config: {} });
+  keepMaterials(folder, program, from, { python: join(data, 'no-python'), image: null, driver: null, config: {} });
 
 async function trainer(files: Record<string, string>): Promise<{ name: string; file: string }> {
   const at = join(data, 'trainers', 'digits');
@@ -49,6 +49,7 @@ it('the digests of a trainer are those of its files, its locked environment and 
   expect(materials).toEqual({
     ...{ trainer: digest(lines(files)), environment: digest('numpy==2'), sdk: expect.stringMatching(/^[0-9a-f]{64}$/) },
     ...{ config: null, data: null, from: null, code: null, entry: digest('print()'), packages: null, driver: null },
+    image: null,
   });
   expect(JSON.parse(await readFile(folder.materials, 'utf8'))).toEqual(materials);
   expect(isBookkeeping('materials.json')).toBe(true);

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { type ArtifactStore, readText } from '../../stores/artifact-store.ts';
 import { openFolder } from '../../stores/open-store.ts';
 import { type RunFolder, RunFolders } from '../../worker/run-folders.ts';
@@ -107,6 +107,20 @@ it('names files that only the store has, and none that is on the host', async ()
   const landed = await landPages({ folder: next, store, output }, { epoch: 2, batch: 0 });
   expect(landed.files.map(({ path }) => path.slice(output.length + 1))).toEqual(['pages.jsonl', file(1)]);
   expect(landed.isLeftOut(file(2))).toBe(false);
+});
+
+it('writes layout and rows again where they have changed, and not otherwise', async () => {
+  await show(folder, line(1, 9), 1);
+  const write = vi.spyOn(store, 'write');
+  const written = async () => {
+    write.mockClear();
+    await storePages({ folder, store, output });
+    return write.mock.calls.map(([path]) => path.slice(output.length + 1));
+  };
+  expect(await written()).toEqual(['pages.json', 'pages.jsonl']);
+  expect(await written()).toEqual([]);
+  await show(folder, line(1, 9) + line(2, 9), 2);
+  expect(await written()).toEqual(['pages.jsonl']);
 });
 
 it('stores no file that a link leads to from elsewhere, and what else there is all the same', async () => {

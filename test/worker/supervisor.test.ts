@@ -137,6 +137,14 @@ describe.skipIf(process.platform !== 'linux')('a supervisor', () => {
     expect(await second.exited).toMatchObject({ signal: 'SIGKILL', unattended: false });
   });
 
+  it('stays when a batch system tells all processes of its job to go, and its trainer hears that', async () => {
+    const trainer = await start('trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done');
+    const supervisor = (await readProcessFile(folder))?.supervisor?.pid ?? 0;
+    for (const signal of ['SIGUSR1', 'SIGTERM'] as const) process.kill(supervisor, signal);
+    trainer.signal('SIGTERM', 'trainer');
+    expect(await trainer.exited).toMatchObject({ code: 7 });
+  });
+
   it('minds no worker that goes as another one comes', async () => {
     const trainer = await start(hung);
     trainer.leave();

@@ -1,6 +1,7 @@
 /** A failure that comes back uses up the restarts, however much is trained again before it does. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { endsTraining } from '../../contracts/failure.ts';
 import { runConfigSchema } from '../../contracts/run-config.ts';
 import { firstContext, type RunContext } from '../../workflows/run-context.ts';
 import { adoptFailure, adoptReport, adoptSession } from '../../workflows/run-progress.ts';
@@ -96,4 +97,16 @@ it('what failed is overcome with the first epoch beyond', () => {
       expect(rolledBackTo).toHaveLength(epochs);
     }),
   );
+});
+
+it.each(['otherStore', 'noContainer'] as const)('what a host lacks (%s) uses up no restarts', (kind) => {
+  let context: RunContext = firstContext({ run: 'r', draft: {}, isDraft: false });
+  const config = runConfigSchema.parse({ run: 'r', trainer: 't', epochs });
+  const best = { metric: 'loss', mode: 'min' } as const;
+  context = { ...context, plan: { config, best, canShrinkBatch: true, outputFolder: '/store/x' } };
+  const failure = { kind, message: 'not here' };
+  for (let times = 0; times < 20; times++)
+    context = { ...context, ...adoptFailure(context, { failure, preempted: false, report: null, reached: null }) };
+  expect(context.failuresInRow).toBe(0);
+  expect(endsTraining(failure, config.failures)).toBe(false);
 });

@@ -4,10 +4,41 @@
 # ///
 """Softmax regression on small drawings, with pages of its own: every widget that there is."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
 import epochal
 from epochal import ui
 
+if TYPE_CHECKING:
+    import numpy as np
+
 SIZE, CLASSES = 24, ["square", "bar", "cross"]
+
+
+class Parameters(epochal.Parameters):
+    """What can be set."""
+
+    learning_rate: float = epochal.parameter(0.01, gt=0, le=1, title="Learning rate", description="Size of a step")
+    schedule: Literal["constant", "falling"] = epochal.parameter(
+        "constant", title="Schedule", description="Whether the learning rate stays or falls"
+    )
+    half_life: int = epochal.parameter(
+        2, ge=1, title="Half-life", unit="epochs", description="After how many epochs it has fallen to a half"
+    )
+
+
+form = ui.Container(
+    [
+        ui.Text("Drawings are made anew for each run: there is no data set to choose."),
+        ui.Card(
+            [ui.Fields(["learning_rate", "schedule"]), ui.Field("half_life", when={"schedule": "falling"})],
+            title="Steps",
+        ),
+    ]
+)
 
 images = ui.ImageGrid("Validation drawings", classes=CLASSES)
 confusion = ui.ConfusionMatrix("Confusion", classes=CLASSES)
@@ -44,9 +75,11 @@ trainer = epochal.Trainer(
     name="my_pages",
     title="My pages",
     description="Softmax regression on generated drawings, which shows what it does.",
+    parameters=Parameters,
     metrics=[epochal.Metric("accuracy", "Part of the validation drawings that got the right class")],
     best=("accuracy", "max"),
     layout=layout,
+    form=form,
 )
 
 
@@ -54,11 +87,12 @@ trainer = epochal.Trainer(
 def train(app: epochal.Application) -> None:
     import numpy as np
 
+    parameters: Parameters = app.parameters
     drawings, classes = draw(np.random.default_rng(app.seed), 400)
     flat = drawings.reshape(len(drawings), -1)
     weights = np.zeros((flat.shape[1], len(CLASSES)))
 
-    def load(folder) -> None:
+    def load(folder: Path) -> None:
         weights[...] = epochal.load_arrays(folder / "weights.npz")["weights"]
 
     app.state(save=lambda folder: epochal.save_arrays(folder / "weights.npz", {"weights": weights}), load=load)
@@ -67,12 +101,14 @@ def train(app: epochal.Application) -> None:
 
     for epoch in app.epochs():
         batch_losses = []
+        halved = (epoch - 1) // parameters.half_life if parameters.schedule == "falling" else 0
+        rate = parameters.learning_rate * 0.5**halved
         for chosen in app.batches(app.shuffled_batches(300, 20)):
             rows = np.array(chosen) + 100
             probabilities = softmax(flat[rows] @ weights)
             batch_losses.append(-np.log(probabilities[np.arange(len(rows)), classes[rows]]).mean())
             probabilities[np.arange(len(rows)), classes[rows]] -= 1
-            weights -= 0.01 * flat[rows].T @ probabilities / len(rows)
+            weights -= rate * flat[rows].T @ probabilities / len(rows)
 
         probabilities = softmax(flat[:100] @ weights)
         predicted, certain = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -95,7 +131,7 @@ def train(app: epochal.Application) -> None:
         app.end_epoch({"accuracy": right.mean()})
 
 
-def draw(random, count):
+def draw(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Noise with a square, a bar or a cross in it."""
     import numpy as np
 
@@ -106,7 +142,7 @@ def draw(random, count):
     return drawings, classes
 
 
-def marked(drawing, name, score):
+def marked(drawing: np.ndarray, name: str, score: float) -> ui.MarkedImage:
     """A drawing with all marks that there are."""
     return ui.MarkedImage(
         drawing,
@@ -120,7 +156,7 @@ def marked(drawing, name, score):
     )
 
 
-def curve(scores, is_right):
+def curve(scores: np.ndarray, is_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Precision and recall, from the most certain to the least."""
     import numpy as np
 
@@ -128,7 +164,7 @@ def curve(scores, is_right):
     return hits / np.arange(1, len(hits) + 1), hits / max(1, hits[-1])
 
 
-def softmax(scores):
+def softmax(scores: np.ndarray) -> np.ndarray:
     """Probabilities of classes."""
     import numpy as np
 

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import epochal
 from parameters import Parameters
+from segmentation_pages import SegmentationPages
 
 # Sums in the same order every time, and no fight for the cores with other trainings.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+pages = SegmentationPages()
 
 trainer = epochal.Trainer(
     name="hrda",
@@ -51,6 +54,7 @@ trainer = epochal.Trainer(
     packages=["torch", "torchvision", "transformers", "timm", "numpy", "pillow", "safetensors"],
     default_epochs=80,
     processes=lambda parameters: parameters.processes,
+    layout=pages.layout,
 )
 
 
@@ -100,7 +104,7 @@ def train(app: epochal.Application) -> None:
     """Train."""
     from training import train_hrda
 
-    train_hrda(app)
+    train_hrda(app, pages)
 
 
 if __name__ == "__main__":

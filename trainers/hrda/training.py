@@ -23,12 +23,13 @@ from parameters import Parameters
 from rare_classes import RareClassSampler
 from samples import TrainingSamples, ValidationSamples
 from schedule import make_schedule, parameter_groups, rate_factor
+from segmentation_pages import SegmentationPages
 from self_training import make_teacher
 from torch import nn
 from validation import Validation
 
 
-def train_hrda(app: epochal.Application) -> None:
+def train_hrda(app: epochal.Application, pages: SegmentationPages) -> None:
     """Train."""
     parameters: Parameters = app.parameters
     torch_ = Torch(app, device=parameters.device, precision=parameters.precision)
@@ -86,7 +87,7 @@ def train_hrda(app: epochal.Application) -> None:
         things=torch.tensor(things(parameters, data.source.classes), device=torch_.device),
     )
     validation = Validation(
-        app, torch_, data.source.classes, window=parameters.crop_size, images=parameters.sample_images
+        app, torch_, data.source.classes, pages, window=parameters.crop_size, images=parameters.sample_images
     )
     # Means over the epoch's iterations.
     reported = ["train_loss", "source_loss"]

@@ -10,6 +10,7 @@ from daformer_head import resized
 from metrics import ConfusionMatrix
 from multi_resolution import Inferred, MultiResolutionNetwork
 from sample_images import file_of, palette, side_by_side
+from segmentation_pages import SegmentationPages
 from sliding_window import slide
 from torch import Tensor
 
@@ -32,11 +33,19 @@ class Validation:
     """Validates one network, and shows what another says of the same images."""
 
     def __init__(
-        self, app: epochal.Application, torch_: Torch, classes: list[str], *, window: int, images: int
+        self,
+        app: epochal.Application,
+        torch_: Torch,
+        classes: list[str],
+        pages: SegmentationPages,
+        *,
+        window: int,
+        images: int,
     ) -> None:
         self._app = app
         self._torch = torch_
         self._classes = classes
+        self._pages = pages
         self._window = window
         self._colours = palette(classes)
         self._images = images if torch_.processes.rank == 0 else 0
@@ -46,6 +55,7 @@ class Validation:
     ) -> dict[str, float]:
         """The metrics of an epoch. `labeller` makes the pseudo-labels that are shown: the teacher."""
         confusion = ConfusionMatrix(self._classes)
+        self._pages.begin(self._classes)
         shown = 0
         for batch in self._app.validation_batches(batches):
             images = self._torch.to_device(batch["images"]).float() / 255
@@ -57,12 +67,17 @@ class Validation:
             for index, name in enumerate(batch["names"]):
                 if shown < self._images:
                     shown += 1
-                    pseudo = labeller and self._predicted(labeller, images[index : index + 1]).logits.argmax(dim=1)[0]
-                    maps = [labels[index], *([] if pseudo is None else [pseudo.cpu()]), predicted[index]]
+                    pseudo = None
+                    if labeller is not None:
+                        pseudo = self._predicted(labeller, images[index : index + 1]).logits.argmax(dim=1)[0].cpu()
+                    maps = [labels[index], *([] if pseudo is None else [pseudo]), predicted[index]]
                     attention = inferred.attention[index, 0].cpu() if network.detail_size else None
                     self._keep(batch["images"][index], maps, attention, name, epoch)
+                    self._pages.add(name, batch["images"][index], labels[index], predicted[index], pseudo, attention)
         confusion.gather(lambda counts: self._torch.processes.sum(counts, self._torch.device))
-        return confusion.metrics
+        metrics = confusion.metrics
+        self._pages.show(confusion.counts, metrics)
+        return metrics
 
     def _predicted(self, network: MultiResolutionNetwork, images: Tensor) -> Inferred:
         with torch.no_grad(), self._torch.autocast():

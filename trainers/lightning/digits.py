@@ -75,13 +75,14 @@ class DigitsModule(pl.LightningModule):
         time.sleep(self.hparams["delay_seconds"])
         return loss
 
-    def validation_step(self, batch: list[Tensor], _index: int) -> None:
+    def validation_step(self, batch: list[Tensor], _index: int) -> Tensor:
         images, digits = batch
         logits = self(images)
         self.val_accuracy(logits, digits)
         self.log("val_loss", cross_entropy(logits, digits))
         self.log("val_accuracy", self.val_accuracy)
         time.sleep(self.hparams["delay_seconds"])
+        return logits
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.hparams["learning_rate"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import epochal
+from epochal.classification_pages import ClassificationPages
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -72,6 +73,8 @@ class Parameters(epochal.Parameters):
     )
 
 
+pages = ClassificationPages("0123456789")
+
 trainer = epochal.Trainer(
     name="lightning",
     title="Lightning: handwritten digits",
@@ -88,6 +91,7 @@ trainer = epochal.Trainer(
     best=("val_accuracy", "max"),
     packages=["lightning", "torch", "numpy", "scikit-learn"],
     default_epochs=20,
+    layout=pages.layout,
 )
 
 
@@ -107,6 +111,7 @@ def train(app: epochal.Application) -> None:
     import lightning.pytorch as pl
     from digits import DigitsData, DigitsModule
     from epochal.lightning import EpochalCallback  # the first line
+    from shown import ShowMistakes
 
     parameters: Parameters = app.parameters
     pl.seed_everything(app.seed % 2**32, verbose=False)
@@ -116,7 +121,11 @@ def train(app: epochal.Application) -> None:
     data = DigitsData(parameters.batch_size, parameters.validation_fraction, parameters.workers, app.seed)
     early = [pl.callbacks.EarlyStopping("val_accuracy", mode="max", patience=parameters.patience)]
     pl.Trainer(
-        callbacks=[EpochalCallback(app), *(early if parameters.patience else [])],  # the second line
+        callbacks=[
+            EpochalCallback(app),  # the second line
+            ShowMistakes(pages),
+            *(early if parameters.patience else []),
+        ],
         max_epochs=app.planned_epochs,
         accelerator=parameters.accelerator,
         devices=1,

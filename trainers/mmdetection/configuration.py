@@ -139,6 +139,7 @@ def _set_data(config: Any, classes: list[str], data: Path, parameters: Parameter
         "ann_file": str(data / "annotations" / "val.json"),
         "metric": ["bbox", "segm"] if parameters.task == "segment" else ["bbox"],
         "format_only": False,
+        "classwise": True,
     }
     for part in _with_key(config.model, "num_classes"):
         part["num_classes"] = len(classes)

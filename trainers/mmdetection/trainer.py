@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import epochal
 from config_file import config_problem
 from parameters import Parameters
+from prediction_pages import PredictionPages
 from weights_file import weights_problem
 
 if TYPE_CHECKING:
     from epochal.datasets.checking import Foresight
     from epochal.datasets.loaded import Comparison
     from epochal.datasets.splits import Split
+
+pages = PredictionPages()
 
 trainer = epochal.Trainer(
     name="mmdetection",
@@ -39,6 +42,7 @@ trainer = epochal.Trainer(
     best=("mAP", "max"),
     packages=["mmdet", "mmengine", "mmcv", "mmcv-lite", "torch", "torchvision", "numpy"],
     default_epochs=12,
+    layout=pages.layout,
 )
 
 
@@ -87,7 +91,7 @@ def train(app: epochal.Application) -> None:
     """Train."""
     from training import train_mmdet
 
-    train_mmdet(app)
+    train_mmdet(app, pages)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from comparison import Promised, compare, promised
 from epochal.datasets import coco
 from epochal.datasets.checking import Prepared, prepare
 from parameters import Parameters
+from prediction_pages import PredictionPages
 
 
-def train_mmdet(app: epochal.Application) -> None:
+def train_mmdet(app: epochal.Application, pages: PredictionPages) -> None:
     """Train."""
     parameters: Parameters = app.parameters
     artifacts = Path(app.get_synced_data_dir())
@@ -31,6 +32,9 @@ def train_mmdet(app: epochal.Application) -> None:
     if parameters.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     runner = make_runner(app, written, artifacts, on_gpu)
+    from pages_hook import PagesHook  # mmengine is imported by now
+
+    runner.register_hook(PagesHook(pages, written.classes), priority="LOWEST")
     loaders = {"train": runner.train_loop.dataloader, "val": runner.val_loop.dataloader}
     comparisons = [compare(part, images, loaders[part].dataset) for part, images in written.promised.items()]
     written.prepared.loaded(app, comparisons)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import epochal
+from epochal.classification_pages import ClassificationPages
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -99,6 +100,8 @@ class Parameters(epochal.Parameters):
     )
 
 
+pages = ClassificationPages("0123456789")
+
 trainer = epochal.Trainer(
     name="pytorch",
     title="PyTorch: handwritten digits",
@@ -116,6 +119,7 @@ trainer = epochal.Trainer(
     packages=["torch", "numpy", "scikit-learn", "safetensors"],
     default_epochs=20,
     processes=lambda parameters: parameters.processes,
+    layout=pages.layout,
 )
 
 
@@ -170,6 +174,7 @@ def train(app: epochal.Application) -> None:
             app.log({"train_loss": train_loss.value, **torch_.memory()})
             wait(parameters.batch_delay_seconds)
 
+        pages.begin()
         with torch_.evaluating(ema or model) as evaluated:
             for batch in app.validation_batches(val_batches):
                 images, digits = torch_.to_device(batch)
@@ -177,9 +182,11 @@ def train(app: epochal.Application) -> None:
                     logits = evaluated(images)
                 val_loss.add(cross_entropy(logits.float(), digits).item(), len(digits))
                 val_accuracy.add((logits.argmax(dim=1) == digits).float().mean().item(), len(digits))
+                pages.add(logits, digits, images)
                 app.log({"val_loss": val_loss.value, "val_accuracy": val_accuracy.value})
                 wait(parameters.batch_delay_seconds)
 
+        pages.show(app.ranks.gather)
         learning_rate = optimizer.param_groups[0]["lr"]
         schedule.step()
         metrics = {name: torch_.mean(app.average(name)) for name in ("train_loss", "val_loss", "val_accuracy")}

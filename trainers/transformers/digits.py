@@ -25,6 +25,11 @@ class Digits(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self._digits)
 
+    @property
+    def images(self) -> Tensor:
+        """All of them in 0 … 1, as people look at them."""
+        return (self._images + 1) / 2
+
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
         time.sleep(self._delay_seconds)
         return [self[index] for index in indices]

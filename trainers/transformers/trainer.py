@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import epochal
+from epochal.classification_pages import ClassificationPages
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Everything is made here: nothing is looked up in a hub.
@@ -75,6 +76,8 @@ class Parameters(epochal.Parameters):
     )
 
 
+pages = ClassificationPages("0123456789")
+
 trainer = epochal.Trainer(
     name="transformers",
     title="Transformers: handwritten digits",
@@ -91,6 +94,7 @@ trainer = epochal.Trainer(
     can_shrink_batch=True,
     packages=["transformers", "accelerate", "torch", "numpy", "scikit-learn"],
     default_epochs=30,
+    layout=pages.layout,
 )
 
 
@@ -138,12 +142,20 @@ def train(app: epochal.Application) -> None:
     arguments._n_gpu = min(arguments.n_gpu, 1)  # with several it would train larger batches
     transformers.set_seed(app.seed % 2**32)
     train_set, val_set = load(parameters.validation_fraction, app.seed, parameters.batch_delay_seconds)
+
+    def evaluated(predicted: transformers.EvalPrediction) -> dict[str, float]:
+        """The images come in the order of their data set."""
+        pages.begin()
+        pages.add(predicted.predictions, predicted.label_ids, val_set.images)
+        pages.show()
+        return accuracy(predicted)
+
     hf_trainer = transformers.Trainer(
         model=make_model(parameters.hidden, parameters.layers, parameters.heads, parameters.dropout),
         args=arguments,
         train_dataset=train_set,
         eval_dataset=val_set,
-        compute_metrics=accuracy,
+        compute_metrics=evaluated,
     )
     hf_trainer.add_callback(EpochalCallback(hf_trainer, app))  # the second line
     if parameters.patience:

@@ -18,6 +18,17 @@ def prepare(run_folder: Path, rank: int) -> None:
     _put_font(settings)
 
 
+#: Trackers to which ultralytics logs wherever their package is installed, and its own server.
+INTEGRATIONS = ("clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "sync", "tensorboard", "wandb")
+
+
+def without_integrations() -> None:
+    """Before a trainer is made: the worker tells trackers of runs, and theirs would be a second one there."""
+    from ultralytics.utils import SETTINGS
+
+    SETTINGS.update({name: False for name in INTEGRATIONS if name in SETTINGS})
+
+
 def _put_font(settings: Path) -> None:
     """ultralytics downloads Arial for its plots: matplotlib's own font takes its place."""
     from matplotlib import get_data_path

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import epochal
 from parameters import Parameters
+from prediction_pages import PredictionPages
 from weights_file import weights_problem
+
+pages = PredictionPages()
 
 trainer = epochal.Trainer(
     name="yolov8",
@@ -45,6 +48,7 @@ trainer = epochal.Trainer(
     packages=["ultralytics", "torch", "torchvision", "numpy"],
     default_epochs=100,
     processes=lambda parameters: len(parameters.devices),
+    layout=pages.layout,
 )
 
 
@@ -84,7 +88,7 @@ def train(app: epochal.Application) -> None:
     """Train."""
     from training import train_yolo
 
-    train_yolo(app)
+    train_yolo(app, pages)
 
 
 if __name__ == "__main__":

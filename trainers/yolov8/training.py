@@ -15,6 +15,7 @@ from epochal.datasets import image_folder, yolo_writing
 from epochal.datasets.checking import Prepared, prepare
 from epochal.datasets.model import Findings
 from parameters import Parameters
+from prediction_pages import PredictionPages
 
 _suffix = {"detect": "", "segment": "-seg", "pose": "-pose", "classify": "-cls"}
 #: Parameters that ultralytics knows by the same name.
@@ -36,7 +37,7 @@ _same = [
 ]
 
 
-def train_yolo(app: epochal.Application) -> None:
+def train_yolo(app: epochal.Application, pages: PredictionPages) -> None:
     """Train, and export at the end if that was asked for."""
     parameters: Parameters = app.parameters
     artifacts = Path(app.get_synced_data_dir())
@@ -45,7 +46,7 @@ def train_yolo(app: epochal.Application) -> None:
     processes = torch_processes.join(app)
     written = prepare_data(app, run_folder / "data") if processes.rank == 0 else None
     data = app.ranks.gather(written and written.data)[0]
-    trainer = make_trainer(app, overrides(app, data, artifacts), processes, written)
+    trainer = make_trainer(app, overrides(app, data, artifacts), processes, written, pages)
     app.call_before_shutdown(trainer.close_loaders)
     try:
         trainer.train()
@@ -136,6 +137,7 @@ def make_trainer(
     configuration: dict[str, Any],
     processes: torch_processes.Processes,
     written: Written | None,
+    pages: PredictionPages,
 ) -> Any:
     """ultralytics' trainer for the task, with its loop's ends in the application's hands.
 
@@ -149,6 +151,7 @@ def make_trainer(
     from state import State
     from ultralytics.models.yolo import classify, detect, pose, segment
 
+    settings.without_integrations()
     # Module globals come before builtins: the one loop over training batches counts them where it continues.
     engine.enumerate = numbered
     engine.check_amp = lambda _model: True  # it would download a model to compare with
@@ -203,6 +206,11 @@ def make_trainer(
             self.train_loader = TrainingLoader(loader, app, order, parts)
             self.test_loader = ValidationLoader(self.test_loader, app)
 
+        def get_validator(self) -> Any:
+            validator = super().get_validator()
+            pages.watch(validator, is_first=processes.rank == 0)
+            return validator
+
         def _close_dataloader_mosaic(self) -> None:
             super()._close_dataloader_mosaic()
             self.train_loader.begin(self.epoch)  # ultralytics throws away what was loaded ahead
@@ -246,6 +254,8 @@ def make_trainer(
             stopper.best_epoch, stopper.possible_stop = trainer.start_epoch, False
         trainer.train_loader.begin(trainer.start_epoch)
         trainer.is_first = True
+        if processes.rank == 0:
+            pages.show_balance(trainer)
         model = bare(trainer.model)
         if getattr(model, "criterion", None) is None:
             # Made in the first training batch, which an epoch that is continued in its validation has not.
@@ -287,6 +297,7 @@ def make_trainer(
     def end_epoch(trainer: Any) -> None:
         if trainer.stop:  # rank 0 knows by now, the others are told after this
             app.end_early(trainer.why_early)
+        pages.show(trainer.validator, app.ranks.gather)
         # Rank 0 validates with what ultralytics gathers from the others; losses of training are its own part's.
         app.end_epoch(app.ranks.gather(epoch_metrics(trainer) if processes.rank == 0 else None)[0])
         trainer.planned_end = trainer.epoch + 1 >= trainer.epochs

@@ -10,9 +10,12 @@ import { App } from './app.tsx';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('the page has no #root');
-await signInByCode();
+// `python trainer.py preview` serves the same page for a trainer's own pages alone.
+const isPreview = document.documentElement.dataset.preview !== undefined;
+if (!isPreview) await signInByCode();
+const Shown = isPreview ? (await import('./pages/preview.tsx')).Preview : App;
 createRoot(root).render(
   <StrictMode>
-    <App />
+    <Shown />
   </StrictMode>,
 );

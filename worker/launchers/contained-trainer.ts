@@ -1,6 +1,7 @@
 /** A trainer in a container, as its worker, or the one after it, has to do with it: through its supervisor, and the engine where that is silent. */
-import { lstat, readFile } from 'node:fs/promises';
+import { lstat, readFile, rm } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { readLines } from '../bounded-lines.ts';
@@ -88,6 +89,7 @@ export class ContainedTrainer implements LaunchedTrainer {
       }
     }
     await removeSockets(this.#record.socket);
+    await removeLinks(this.#folder);
     await removeContainerRecord(this.#folder, this.#record.session);
   }
 
@@ -173,6 +175,14 @@ export class ContainedTrainer implements LaunchedTrainer {
       if (/^NSpid:.*\t(\d+)$/m.exec(status)?.[1] === String(inside)) return identify(Number(child));
     }
     return null;
+  }
+}
+
+/** In the place of folders that the worker makes once it needs them: it would write, and remove, where they lead. Those that every session has are mounts. */
+async function removeLinks({ path, snapshots, damaged }: RunFolder): Promise<void> {
+  for (const folder of [snapshots, damaged, join(path, 'start')]) {
+    const found = await lstat(folder).catch(() => null);
+    if (found && !found.isDirectory()) await rm(folder, { force: true });
   }
 }
 

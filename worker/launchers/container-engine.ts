@@ -1,6 +1,6 @@
 /** Docker, or Podman, by its command line, which both have alike. */
 import { z } from 'zod';
-import { EngineProblem, unreachable } from '../engine-problem.ts';
+import { EngineProblem, forbidden, unreachable } from '../engine-problem.ts';
 import { programEnvironment } from '../program-environment.ts';
 import { type ProgramEnd, type RunOptions, runProgram } from '../run-program.ts';
 import { parseJson } from '../run-report.ts';
@@ -97,10 +97,10 @@ export class ContainerEngine {
   /** What a command ended with that did not do it. */
   problem(command: string, { code, tail }: ProgramEnd): EngineProblem {
     if (code === null && tail.includes('ENOENT'))
-      return new EngineProblem(`${this.program} is not installed on this host`, false);
+      return new EngineProblem(`${this.program} is not installed on this host`, false, true);
     // Without a code it took too long, or could not be started now.
     const isAway = unreachable.test(tail) || (code === null && !tail.includes('EACCES'));
-    return new EngineProblem(`${this.program} ${command}: ${lastWords(tail)}`, isAway);
+    return new EngineProblem(`${this.program} ${command}: ${lastWords(tail)}`, isAway, !isAway && forbidden.test(tail));
   }
 
   call(args: readonly string[], options: RunOptions = {}): Promise<ProgramEnd> {

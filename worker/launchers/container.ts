@@ -8,7 +8,7 @@ import { lchown, lstat, mkdir, readdir, realpath, rm, writeFile } from 'node:fs/
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type ContainerRecord, writeContainerRecord } from '../container-record.ts';
+import { type ContainerRecord, removeContainerRecord, writeContainerRecord } from '../container-record.ts';
 import { type ContainerSettings, imageName, withLimits } from '../container-settings.ts';
 import { EngineProblem } from '../engine-problem.ts';
 import { grantedEnvironment } from '../program-environment.ts';
@@ -16,14 +16,12 @@ import type { ProgramEnd, RunOptions } from '../run-program.ts';
 import { supervisorSocket } from '../session-sockets.ts';
 import { pythonSdkFolder } from '../settings.ts';
 import type { Slot } from '../slots.ts';
-import type { TrainerProgram } from '../trainer-catalog.ts';
+import { imagePython as python, type TrainerProgram } from '../trainer-catalog.ts';
 import { ContainedTrainer } from './contained-trainer.ts';
 import { ContainerEngine } from './container-engine.ts';
 import type { Launch, LaunchedTrainer, Launcher } from './launcher.ts';
 
 export const supervisorFolder = fileURLToPath(new URL('../supervisor', import.meta.url));
-/** Of what a program in an image is called. */
-const python = 'python3';
 /** Where a trainer has what is to outlive its session: caches of frameworks, indexes of data sets, bytecode. */
 const cacheInside = '/var/cache/epochal';
 const launchInside = '/run/epochal-launch.json';
@@ -61,15 +59,18 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
     if (this.#uncertain.delete(name)) await this.#remove(name);
     const launchFile = `${folder.container}.launch`;
     await writeFile(launchFile, JSON.stringify(this.#asked(launch, slot, startedAt)), { mode: 0o600 });
-    const cache = join(this.#cacheFolder, 'containers', program.name);
+    // Of one session at a time: it is given to its user by name, which no other may change meanwhile.
+    const cache = join(this.#cacheFolder, 'containers', program.name, String(slot.index));
     await mkdir(cache, { recursive: true });
     await this.#giveTo(user, [folder.path, dirname(socket), launchFile, cache]);
     let trainer: ContainedTrainer | null = null;
     try {
       await this.#engine.run([
         ...['--name', name, '--label', labelOf(this.#host), '--label', `epochal.session=${session}`],
+        ...['--label', `epochal.image=${image.name}`],
         ...this.#limits(user, launch.devices.gpus, withLimits(this.settings, launch.limitsAsked)),
-        ...bindMount(folder.path, true),
+        // By mounts of their own, so that no trainer can put a link in the place of one: the worker writes there, and removes.
+        ...[folder.path, folder.checkpoints, folder.artifacts, folder.logs].flatMap((path) => bindMount(path, true)),
         // What the worker goes by stays the worker's, though the folder is the trainer's.
         ...[folder.session, folder.config, folder.materials].flatMap((file) => bindMount(file, false)),
         ...bindMount(dirname(socket), true),
@@ -77,14 +78,16 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
         ...bindMount(cache, true, cacheInside),
         ...(await this.#code(program)),
         ...(await this.#reads(launch.reads)),
-        ...['--entrypoint', python, image, '-I', '-S', '-B', supervisorFolder, launchInside],
+        ...['--entrypoint', python, image.id, '-I', '-S', '-B', supervisorFolder, launchInside],
       ]);
       trainer = new ContainedTrainer(this.#engine, folder, record);
       await this.#started(name, trainer);
       return trainer;
     } catch (error) {
       trainer?.leave();
-      await this.#remove(name).catch(() => undefined);
+      await this.#remove(name)
+        .then(() => removeContainerRecord(folder, session))
+        .catch(() => undefined);
       throw error;
     } finally {
       await rm(launchFile, { force: true });
@@ -201,6 +204,8 @@ export class ContainerLauncher implements Omit<Launcher, 'find'> {
     const { network, memoryBytes, cpus, processes, shmBytes, diskBytes } = settings;
     const own = `${user ?? process.getuid?.() ?? 0}:${user ?? process.getgid?.() ?? 0}`;
     return [
+      // Without root Podman has numbers of users of its own: this worker's is then its root's.
+      ...(this.#engine.program === 'podman' && user === null ? ['--userns', 'keep-id'] : []),
       ...['--network', network, '--user', own, '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'],
       ...['--read-only', '--tmpfs', `${home}:rw,nosuid,nodev,size=${shmBytes}`, '--shm-size', String(shmBytes)],
       ...['--pids-limit', String(processes), '--log-opt', 'max-size=1m', '--workdir', '/'],
@@ -250,8 +255,11 @@ const isShared = (shared: ContainerSettings['shared'], path: string) =>
 
 export const bindMount = (path: string, writable: boolean, inside = path): string[] => [
   '--mount',
-  `type=bind,"source=${path}","target=${inside}"${writable ? '' : ',readonly'}`,
+  `type=bind,${csv(`source=${path}`)},${csv(`target=${inside}`)}${writable ? '' : ',readonly'}`,
 ];
+
+/** Engines read the mount as a line of CSV. */
+const csv = (field: string) => `"${field.replaceAll('"', '""')}"`;
 
 /** With all that is in it; no link is followed. */
 async function give(path: string, user: number): Promise<void> {

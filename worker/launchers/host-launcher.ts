@@ -36,7 +36,7 @@ export const hostLauncher = (containers: Omit<Launcher, 'find'> | null): Launche
   find: findTrainer,
   start: (slot, launch) => {
     if (launch.image === null) return processLauncher.start(slot, launch);
-    if (containers === null) throw new Error(`this host runs no trainer in a container: ${launch.image}`);
+    if (containers === null) throw new Error(`this host runs no trainer in a container: ${launch.image.name}`);
     return containers.start(slot, launch);
   },
 });

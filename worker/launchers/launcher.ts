@@ -12,8 +12,8 @@ import type { TrainerProgram } from '../trainer-catalog.ts';
 /** What a trainer is started with. */
 export interface Launch {
   program: TrainerProgram;
-  /** That it runs in, in a container; null: it is a process of this host. */
-  image: string | null;
+  /** That it runs in, in a container; null: it is a process of this host. A name may be another image's by now. */
+  image: { name: string; id: string } | null;
   /** Of its container, in place of those of the host's settings. */
   limitsAsked?: Limits | undefined;
   /** Its interpreter: in a container that of the image. */

@@ -122,7 +122,10 @@ class Supervisor:
         for end in (self._woken, self._waker):
             end.setblocking(False)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        # A batch system tells every process of a job to go: this one goes last. It has handlers, for a trainer would
+        # inherit what is ignored.
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, lambda _number, _frame: None)
         self._selector.register(self._woken, selectors.EVENT_READ)
 
     def _accept(self) -> None:

@@ -91,8 +91,11 @@ class TrainerProcesses:
 
         def is_gone() -> bool:
             meanwhile()
-            left = self.escaped()  # Before any is killed: who is dead has no name.
+            # In a container the signal ends these, too, and who is dead has no name.
+            # Elsewhere one may leave the group until it is sent.
+            before = self.escaped() if IS_FIRST else []
             self.signal_group(signal.SIGKILL)
+            left = before or self.escaped()
             for pid, ticks, _, name in left:
                 ended[pid, ticks] = name
                 reaches(os.kill, pid, signal.SIGKILL)

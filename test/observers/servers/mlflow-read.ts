@@ -44,6 +44,16 @@ export interface ToldRun {
   rolledBack: string[];
   /** Without these, in order. */
   rows: ToldRow[];
+  /** Of batches, and of the host: points of these, in the order of their steps. */
+  measured: { batch: MeasuredPoint[]; system: MeasuredPoint[] };
+}
+
+export interface MeasuredPoint {
+  /** Without its folder. */
+  key: string;
+  step: number;
+  at: number;
+  value: number;
 }
 
 const pointOf = ({ step, timestamp }: Point) => `${step}/${timestamp}`;
@@ -85,7 +95,7 @@ export class MlflowReader {
     // Of an epoch without metrics there is this point alone.
     for (const { key, step, timestamp, value } of points) {
       const point = `${step}/${timestamp}`;
-      if (rolledBack.has(point) || key === 'epochal/rolled_back') continue;
+      if (rolledBack.has(point) || key === 'epochal/rolled_back' || /^(batch|system)\//.test(key)) continue;
       const row = rows.get(point) ?? { epoch: step, at: timestamp, metrics: {} };
       rows.set(point, row);
       if (!key.startsWith('epochal/')) row.metrics[key] = value;
@@ -97,6 +107,7 @@ export class MlflowReader {
       params: Object.fromEntries(data.params.map(({ key, value }) => [key, value])),
       rolledBack: [...rolledBack].sort(),
       rows: [...rows.values()].sort((a, b) => a.epoch - b.epoch || a.at - b.at),
+      measured: { batch: measuredOf(points, 'batch/'), system: measuredOf(points, 'system/') },
     };
   }
 
@@ -104,4 +115,13 @@ export class MlflowReader {
     const told = await this.ask(`metrics/get-history?run_id=${run}&metric_key=${encodeURIComponent(key)}`);
     return z.object({ metrics: z.array(pointSchema).default([]) }).parse(told).metrics;
   }
+}
+
+/** Each once: a store of files has what was told twice twice. */
+function measuredOf(points: readonly Point[], folder: string): MeasuredPoint[] {
+  const measured = points
+    .filter(({ key }) => key.startsWith(folder))
+    .map(({ key, step, timestamp, value }) => ({ key: key.slice(folder.length), step, at: timestamp, value }));
+  const once = new Map(measured.map((point) => [`${point.key}/${point.step}/${point.at}`, point]));
+  return [...once.values()].sort((a, b) => a.step - b.step);
 }

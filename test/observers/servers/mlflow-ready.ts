@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { until } from '../../support/until.ts';
-import { authorization, password, setup, user } from './mlflow-server.ts';
+import { authorization, type MlflowBackend, password, setUp, user } from './mlflow-server.ts';
 
 export interface MlflowServer {
   endpoint: string;
@@ -34,13 +34,14 @@ export async function readyMlflow(told: string): Promise<MlflowServer | null> {
   };
 }
 
-/** One of its own, for a program without a test run. */
-export async function startMlflow(): Promise<{ server: MlflowServer | null; stop: () => Promise<void> }> {
+/** One of its own, for a test file, or a program without a test run. */
+export async function startMlflow(
+  backend: MlflowBackend = 'sqlite',
+): Promise<{ server: MlflowServer | null; stop: () => Promise<void> }> {
   let told = '';
-  const stop = await setup({
-    provide: (_, file) => {
-      told = String(file);
-    },
-  });
+  const provide = (_: string, file: unknown) => {
+    told = String(file);
+  };
+  const stop = await setUp({ provide }, backend);
   return { server: await readyMlflow(told), stop };
 }

@@ -1,4 +1,4 @@
-/** MLflow's own server, which asks for a password, for all test files of a run. It starts beside what else is tested: `readyMlflow` waits for it. */
+/** MLflow's own server, which asks for a password, for all test files of a run. What it is told is in a database, or in files. It starts beside what else is tested: `readyMlflow` waits for it. */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,14 @@ export const [user, password] = ['admin', 'hardly-a-secret-of-anybody'];
 export const authorization = `Basic ${btoa(`${user}:${password}`)}`;
 const program = fileURLToPath(new URL('../../../observers/trackers/mlflow_tracker.py', import.meta.url));
 
-export async function setup(project: Pick<TestProject, 'provide'>): Promise<() => Promise<void>> {
+export type MlflowBackend = 'sqlite' | 'files';
+
+export const setup = (project: Pick<TestProject, 'provide'>): Promise<() => Promise<void>> => setUp(project, 'sqlite');
+
+export async function setUp(
+  project: Pick<TestProject, 'provide'>,
+  backend: MlflowBackend,
+): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'epochal-mlflow-'));
   const told = join(folder, 'server.json');
   project.provide('mlflow', told);
@@ -29,7 +36,7 @@ export async function setup(project: Pick<TestProject, 'provide'>): Promise<() =
     await rename(`${told}.new`, told);
   };
   const over = new AbortController();
-  const starting = start(folder, over.signal).then(
+  const starting = start(folder, backend, over.signal).then(
     async (server) => {
       await tell({ endpoint: server?.endpoint ?? null });
       return server;
@@ -48,7 +55,7 @@ export async function setup(project: Pick<TestProject, 'provide'>): Promise<() =
 }
 
 /** With the environment of its client, which tests would wait for. */
-async function start(folder: string, signal: AbortSignal): Promise<RunningServer | null> {
+async function start(folder: string, backend: MlflowBackend, signal: AbortSignal): Promise<RunningServer | null> {
   const settings = join(folder, 'auth.ini');
   const lines = [
     ...['[mlflow]', 'default_permission = READ', `database_uri = sqlite:///${folder}/auth.sqlite`],
@@ -66,7 +73,8 @@ async function start(folder: string, signal: AbortSignal): Promise<RunningServer
     MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false',
     // As `mlflow server` tells it of its own options.
     _MLFLOW_SGI_NAME: 'uvicorn',
-    _MLFLOW_SERVER_FILE_STORE: `sqlite:///${folder}/mlflow.sqlite`,
+    _MLFLOW_SERVER_FILE_STORE: backend === 'files' ? join(folder, 'mlruns') : `sqlite:///${folder}/mlflow.sqlite`,
+    MLFLOW_ALLOW_FILE_STORE: `${backend === 'files'}`,
     _MLFLOW_SERVER_ARTIFACT_ROOT: folder,
   };
   const server = await startServer('MLflow', await mlflowProgram(), args, environment, 'http', signal);

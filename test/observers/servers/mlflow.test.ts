@@ -13,6 +13,7 @@ import { openStore } from '../../../stores/open-store.ts';
 import { Trackers } from '../../../worker/trackers.ts';
 import { FaultProxy } from '../../stores/servers/fault-proxy.ts';
 import { observedRun } from '../../support/observed-run.ts';
+import { life, row, storeWith, tell as tellTracker, toldBatches, toldHost } from '../../support/told-run.ts';
 import { MlflowReader } from './mlflow-read.ts';
 import { type MlflowServer, readyMlflow } from './mlflow-ready.ts';
 import { password, user } from './mlflow-server.ts';
@@ -51,60 +52,12 @@ async function changePassword(before: string, after: string): Promise<void> {
   expect(await answer.json()).toEqual({});
 }
 
-const minute = (at: number) => new Date(Date.UTC(2026, 0, 1, 0, at)).toISOString();
-/** An epoch that was complete at a minute. */
-const row = (epoch: number, at: number) => ({
-  ...{ epoch, batches: 10, seconds: 5, at: minute(at) },
-  metrics: { val_loss: 1 / at, 'mAP@50': at / 100 },
-});
 const shown = ({ epoch, at, metrics }: ReturnType<typeof row>) => ({
   ...{ epoch, at: Date.parse(at) },
   metrics: { val_loss: metrics.val_loss, mAP_50: metrics['mAP@50'] },
 });
 
-/** Events of one life, numbered. */
-function life(run: string, place = run) {
-  let seq = 0;
-  const common = (epoch: number) => {
-    seq += 1;
-    const at = minute(100 + seq);
-    return { id: `first/${seq}`, run, life: 'first', seq, at, position: { epoch, batch: 0 } };
-  };
-  return {
-    skip: (events: number) => {
-      seq += events;
-    },
-    state: (): ObservedEvent => ({
-      kind: 'state',
-      ...common(0),
-      data: { state: 'training', detail: 'training.epoch' },
-    }),
-    epoch: (told: ReturnType<typeof row>): ObservedEvent => ({ kind: 'epoch', ...common(told.epoch), data: told }),
-    gap: (epoch: number): ObservedEvent => ({ kind: 'gap', ...common(epoch), data: { events: { epoch: 2 } } }),
-    ended: (epoch: number, outcome: 'completed' | 'stopped' | 'salvaged'): ObservedEvent => ({
-      kind: 'ended',
-      ...common(epoch),
-      data: { outcome, cause: { kind: 'finished' }, place, outputFolder: `/store/${place}`, metrics: {} },
-    }),
-  };
-}
-
-async function tell(events: readonly ObservedEvent[], run: ObservedRun) {
-  let told = 0;
-  const delivery = { signal: new AbortController().signal, onTold: (seq: number) => (told = seq), onRefused: () => {} };
-  await trackers.get(mlflow).tell(events, run, delivery);
-  return told;
-}
-async function storeWith(place: string, rows: ReturnType<typeof row>[], split: string | null = null) {
-  const store = openStore(join(folder, randomUUID()));
-  await store.prepare(false);
-  const at = `experiments/p/${place}`;
-  await store.write(`${at}/metrics.jsonl`, rows.map((one) => `${JSON.stringify(one)}\n`).join(''));
-  const none = { kind: 'objects', images: 4, objects: 0, classCount: 1, splitBy: null, splits: [], findings: [] };
-  const data = split && { ...none, splitSha256: split, duplicates: null, decoded: null };
-  await store.write(`${at}/receipt.json`, JSON.stringify({ notes: ['the batch was halved'], data }));
-  return { store, folder: at };
-}
+const tell = (events: readonly ObservedEvent[], run: ObservedRun) => tellTracker(trackers.get(mlflow), events, run);
 
 it('has one run, whose history without what was rolled back is that of the run, however often it is told', async () => {
   if (!server) return;
@@ -119,7 +72,7 @@ it('has one run, whose history without what was rolled back is that of the run, 
   const split = 'ab'.repeat(32);
   // Epochs 4 and 5 were trained twice; nobody told of the second and the third.
   const final = [row(1, 1), row(2, 2), row(3, 3), row(4, 14), row(5, 15), row(6, 16)];
-  const output = await storeWith('r', final, split);
+  const output = await storeWith(folder, 'r', final, split);
   const run = observedRun('r', { project, config, output: () => Promise.resolve(output) });
   const events = life('r');
   const first = [events.state(), events.epoch(row(1, 1))];
@@ -147,6 +100,14 @@ it('has one run, whose history without what was rolled back is that of the run, 
   expect(whole[0]?.tags.get('epochal.outcome')).toBe('completed');
   expect(whole[0]?.tags.get('epochal.data.splitSha256')).toBe(split);
   expect(whole[0]?.tags.get('mlflow.note.content')).toMatch(/the batch was halved[\s\S]*rolled back keep their points/);
+  // Which batches count is known at the end.
+  expect(live[0]?.measured).toEqual({ batch: [], system: [] });
+  const { cores, ...host } = toldHost;
+  expect(whole[0]?.measured).toEqual({
+    batch: toldBatches.map((batch) => ({ key: 'loss_b', ...batch })),
+    system: [{ key: 'cpu_cores', ...host, value: cores }],
+  });
+  expect(whole[0]?.tags.get('mlflow.note.content')).toContain('Image: `/store/r/artifacts/confusion.png`');
   expect(live[0]?.tags.get('mlflow.note.content')).toContain('rolled back keep their points');
   for (const again of [first, second, last]) await tell(again, run);
   expect(await has(project)).toEqual(whole);
@@ -156,7 +117,7 @@ it('is told of the outcome at once where the store is away, and of the rest when
   if (!server) return;
   const project = `p-${randomUUID()}`;
   const final = [row(1, 1), row(2, 12)];
-  const output = await storeWith('r', final);
+  const output = await storeWith(folder, 'r', final);
   const away = () => Promise.reject(new StoreError('the store is away', true));
   const run = observedRun('r', { project, output: () => Promise.resolve(output) });
   const events = life('r');
@@ -195,6 +156,10 @@ it('has one run where two workers made one each, and a repeat of what was cut of
   await ask('runs/set-tag', { run_id: made?.id, key: 'epochal.told', value: '1' });
   await tell(second, run);
   expect(await has(project)).toMatchObject([{ id: made?.id, rows: [row(1, 1), row(2, 2)].map(shown) }]);
+  // What the trainer calls like something of ours is beside it.
+  const metrics = { batch: 1, 'batch/loss': 2, 'epochal/x': 3 };
+  await tell([events.epoch({ ...row(3, 3), metrics })], run);
+  expect((await has(project))[0]?.rows[2]?.metrics).toEqual({ batch_: 1, batch_loss: 2, epochal_x: 3 });
 });
 
 it('is a sentence without the key where it refuses it, and an error to be tried again where it is away', async () => {

@@ -120,7 +120,8 @@ export class FaultProxy {
         onward.once('drain', () => from.resume());
       }
     });
-    from.on('end', () => onward.end());
+    // One without a body has nothing after which it could be cut.
+    from.on('end', () => (fault?.kind === 'cutRequest' && fault.after === 0 ? cut() : onward.end()));
     onward.on('response', (answer) => {
       seen.status = answer.statusCode ?? null;
       if (fault?.kind === 'loseAnswer') {

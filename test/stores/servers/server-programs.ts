@@ -47,7 +47,7 @@ export async function mlflowProgram(): Promise<ServerProgram> {
 }
 
 /** A Python with a package, which it can import. */
-const pythonProgram = (name: string, version: string, extra = '', imported = name) =>
+export const pythonProgram = (name: string, version: string, extra = '', imported = name) =>
   inCache(`${name}-${version}`, '', async (folder) => {
     const python = join(folder, 'bin', 'python');
     const what = [`${name}${extra}==${version}`];
@@ -61,11 +61,12 @@ const pythonProgram = (name: string, version: string, extra = '', imported = nam
     return notInstalled ?? failureOf(python, ['-c', `import ${imported}`]);
   });
 
-type Made = { path: string } | { missing: string };
+export type Made = { path: string } | { missing: string };
 
 const started = (made: Made, program: (path: string) => ServerProgram) => ('path' in made ? program(made.path) : made);
 
-function goProgram(name: string, module: string): Promise<Made> {
+/** A program of a Go module, built here. */
+export function goProgram(name: string, module: string): Promise<Made> {
   return inCache(`${name}-${module.split('@').at(-1)}`, name, (folder) =>
     failureOf('go', ['install', module], { GOBIN: folder }),
   );

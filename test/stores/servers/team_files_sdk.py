@@ -45,17 +45,20 @@ def experiments(server: str, framework: str) -> list[dict]:
     for info in found:
         # As the apps that serve a model, or train on, open what they need.
         again = get_experiment_info_by_artifacts_dir(there, team, info.artifacts_dir)
-        assert again is not None and again.to_json() == info.to_json()
+        assert again is not None
+        assert again.to_json() == info.to_json()
         read = {}
         for name in [*info.checkpoints, info.model_meta, info.app_state, info.hyperparameters]:
             with tempfile.TemporaryDirectory() as folder:
                 local = os.path.join(folder, "file")
                 there.file.download(team, os.path.join(info.artifacts_dir, name), local)
-                read[name] = hashlib.sha256(open(local, "rb").read()).hexdigest()
+                with open(local, "rb") as file:
+                    content = file.read()
+                read[name] = hashlib.sha256(content).hexdigest()
                 if name == info.model_meta:
-                    meta = sly.ProjectMeta.from_json(json.load(open(local)))
+                    meta = sly.ProjectMeta.from_json(json.loads(content))
                 if name == info.app_state:
-                    state = json.load(open(local))
+                    state = json.loads(content)
         classes = {one.name: one.geometry_type.geometry_name() for one in meta.obj_classes}
         told.append({"info": info.to_json(), "read": read, "classes": classes, "state": state})
     return told

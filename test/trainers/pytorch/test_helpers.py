@@ -16,6 +16,7 @@ from epochal.random_state import derived_seed
 from epochal.torch_batches import Batches
 from epochal.torch_parts import parts_of
 from epochal.torch_state import bare, load_training, load_weights, save_training, save_weights
+from epochal.ui import charts, pixels
 from torch import nn
 from torch.optim import lr_scheduler as rates
 
@@ -41,6 +42,13 @@ def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
     assert other.head.weight is other.embedding.weight
     assert torch.equal(other.head.weight, model.head.weight)
     assert bare(nn.DataParallel(model)) is model
+
+
+def test_a_tensor_of_any_precision_is_shown() -> None:
+    whole, short = torch.eye(4), torch.eye(4, dtype=torch.bfloat16)
+    assert pixels.encoded(short) == pixels.encoded(whole)
+    assert pixels.encoded_mask(short) == pixels.encoded_mask(whole)
+    assert charts._counted(short, 2)["counts"] == [12, 4]
 
 
 def test_channels_last_keeps_its_layout(tmp_path: Path) -> None:

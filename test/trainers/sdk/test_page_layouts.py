@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import epochal
 import pytest
 from epochal import ui
 from epochal.trainer import Metric, Trainer
@@ -21,6 +22,48 @@ def test_describe_has_the_layout_and_a_trainer_without_one_says_nothing_of_it() 
     assert "layout" not in Trainer(name="t", **common).describe()
     with pytest.raises(TypeError, match="Container"):
         Trainer(name="t", layout=[ui.Text("Hello")], **common)  # type: ignore[arg-type]
+
+
+def test_a_form_arranges_parameters_that_there_are() -> None:
+    class Parameters(epochal.Parameters):
+        optimizer: str = epochal.parameter("SGD", description="d")
+        momentum: float = epochal.parameter(0.9, description="d")
+        classes: list[str] = epochal.parameter([], description="d")
+
+    def trainer(*nodes: Any, **more: Any) -> Trainer:
+        common: dict[str, Any] = {"title": "T", "description": "d", "metrics": [Metric("m", "m")], "best": ("m", "max")}
+        return Trainer(name="t", parameters=Parameters, form=ui.Container(list(nodes)), **common, **more)
+
+    described = trainer(ui.Field("optimizer"), ui.Fields(["momentum"], title="M", when={"optimizer": "SGD"})).describe()
+    assert described["form"]["children"] == [
+        {"kind": "fields", "title": "", "names": ["optimizer"], "when": {}},
+        {"kind": "fields", "title": "M", "names": ["momentum"], "when": {"optimizer": ["SGD"]}},
+    ]
+    for wrong, said in (
+        ([ui.Field("lr")], "lr, which is no parameter"),
+        ([ui.Field("momentum", when={"lr": 1})], "lr, which is no parameter"),
+        ([ui.Field("momentum"), ui.Field("momentum")], "momentum is in it twice"),
+        ([ui.ClassPicker("classes"), ui.Field("classes")], "classes is in it twice"),
+        ([ui.ClassPicker("momentum")], r"type list\[str\]"),
+        ([ui.DataPicker()], "datasets is empty"),
+        ([ui.Table("T")], "Table shows nothing before a run"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            trainer(*wrong)
+    data = [epochal.Dataset("coco", "d")]
+    pickers = trainer(ui.DataPicker(), ui.ClassPicker("classes", title="C"), datasets=data).describe()["form"][
+        "children"
+    ]
+    assert pickers == [
+        {"kind": "dataPicker", "title": "Data set"},
+        {"kind": "classPicker", "title": "C", "name": "classes", "when": {}},
+    ]
+    with pytest.raises(TypeError, match="several DataPickers"):
+        trainer(ui.DataPicker(), ui.DataPicker(), datasets=data)
+    with pytest.raises(TypeError, match="Field is for a new run"):
+        trainer(layout=ui.Container([ui.Field("momentum")]))
+    with pytest.raises(TypeError, match="list of names"):
+        ui.Fields("momentum")
 
 
 def _nested(depth: int) -> ui.Container:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import epochal
 import numpy as np
 import pytest
 from conftest import Start
@@ -20,7 +21,8 @@ from epochal.ui.pages import Pages, begin_pages
 from trainer_process import REPOSITORY
 
 MY_PAGES = REPOSITORY / "trainers" / "examples" / "my_pages.py"
-#: What every widget says and shows, hostile values too; TypeScript reads the same file. Written by `python test_pages.py`.
+#: What every widget says and shows, hostile values too; TypeScript reads the same file.
+#: Written by `python test_pages.py`.
 SHOWN = REPOSITORY / "test" / "contracts" / "pages.json"
 
 
@@ -55,9 +57,18 @@ def _value(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_document_shows_the_example_which_shows_every_widget() -> None:
     document = (REPOSITORY / "docs" / "trainer-pages.md").read_text()
-    assert re.findall(r"```python\n(# /// script\n.*?)```", document, re.DOTALL) == [MY_PAGES.read_text()]
+    code = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
+    assert [one for one in code if one.startswith("# /// script")] == [MY_PAGES.read_text()]
     for name in ui.__all__:
-        assert f"ui.{name}(" in MY_PAGES.read_text(), name
+        assert any(f"ui.{name}(" in one for one in code), name
+    (form,) = (one for one in code if "ui.DataPicker(" in one)
+    there: dict[str, Any] = {"epochal": epochal, "ui": ui}
+    exec(compile(form, "trainer-pages.md", "exec", dont_inherit=True), there)
+    assert [node["kind"] for node in there["trainer"].describe()["form"]["children"]] == [
+        "dataPicker",
+        "classPicker",
+        "fields",
+    ]
 
 
 def test_a_training_shows_each_epoch_once_also_one_that_goes_back(start: Start) -> None:
@@ -136,7 +147,9 @@ def _cut(value: Any) -> Any:
     """The beginning of all that is long."""
     if isinstance(value, dict):
         return {key: _cut(one) for key, one in list(value.items())[:20]}
-    return [_cut(one) for one in value[:6]] if isinstance(value, list) else value[:200] if isinstance(value, str) else value
+    if isinstance(value, list):
+        return [_cut(one) for one in value[:6]]
+    return value[:200] if isinstance(value, str) else value
 
 
 def _in_short(shown: dict[str, Any]) -> dict[str, Any]:
@@ -204,11 +217,13 @@ def test_a_large_image_is_scaled_down_and_one_that_is_not_an_image_says_so(tmp_p
     bomb = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\0\0\0\0"
     for wrong in (bomb, b"<svg onload=alert(1)>", np.zeros((5, 4, 7)), np.zeros(0), np.array(["a"]), "", 5, None):
         told = keep.image(wrong)
-        assert told["file"] is None and told["problem"], wrong
+        assert told["file"] is None, wrong
+        assert told["problem"], wrong
     # Of what is shown at once the first images are kept, as many as there is room for.
     noise = [np.random.default_rng(i).integers(0, 255, (640, 640, 3), np.uint8) for i in range(9)]
     kept = [keep.image(image)["file"] is not None for image in noise]
-    assert kept[0] and not kept[-1]
+    assert kept[0]
+    assert not kept[-1]
     assert sum(keep.files.values()) <= keeping.MOST_BYTES_SHOWN
 
 
@@ -271,6 +286,11 @@ def test_all_of_it_has_a_bound(tmp_path: Path, moment: Moment, monkeypatch: pyte
     newest = rows[-1]
     assert (newest["epoch"], newest["widget"]) == (29, "image")
     assert all((tmp_path / name).exists() for name in newest["files"])
+    # Of small files there are not many more: each counts as `LEAST_FILE_BYTES`.
+    for epoch in range(30, 60):
+        moment.at(epoch, 5)
+        image.show(np.full((2, 2), epoch, np.uint8))
+        assert len(list((tmp_path / "pages").iterdir())) <= 1.25 * 200_000 / pages.LEAST_FILE_BYTES + 1
 
 
 def test_only_rank_0_writes_and_only_a_widget_of_the_layout_shows(tmp_path: Path, moment: Moment) -> None:
@@ -288,13 +308,15 @@ def test_what_cannot_be_shown_or_written_is_said_once_and_costs_no_training(tmp_
     for epoch in (1, 2):
         moment.at(epoch, 1)
         chart.show({"a": 5})  # type: ignore[dict-item]
-    assert [row["problem"] for row in _rows(tmp_path)] == ["This value cannot be shown: must be a list or an array, and is int"] * 2
+    problem = "This value cannot be shown: must be a list or an array, and is int"
+    assert [row["problem"] for row in _rows(tmp_path)] == [problem] * 2
     assert len(moment.notes) == 1
     (tmp_path / "pages.jsonl").unlink()
     (tmp_path / "pages.jsonl").mkdir()
     text.show("x")
     text.show("y")
-    assert len(moment.notes) == 2 and "could not be written" in moment.notes[1]
+    assert len(moment.notes) == 2
+    assert "could not be written" in moment.notes[1]
     Pages(tmp_path, ui.Container([text]), lambda: (1, Position(0, 0)), moment.notes.append).cut_back(Position(9, 0))
 
 

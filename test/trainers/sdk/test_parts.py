@@ -18,7 +18,7 @@ from epochal.errors import failure_traceback, shortened
 from epochal.metrics_file import MetricsFile
 from epochal.progress import MOST_NAMES, MetricNames
 from epochal.shuffled_batches import ShuffledBatches
-from epochal.stopwatch import Stopwatch
+from epochal.stopwatch import PartOf, Stopwatch
 
 
 def test_arrays_have_the_same_bytes_every_time(tmp_path: Path) -> None:
@@ -107,6 +107,17 @@ def test_stopwatch() -> None:
     seconds = watch.seconds
     assert seconds >= 5.0
     assert watch.seconds == seconds
+
+
+def test_what_fails_ends_its_count_and_the_pause() -> None:
+    watch, standing = Stopwatch(), Stopwatch()
+    held_up = PartOf(standing)
+    standing.start()
+    watch.start()
+    with pytest.raises(OSError, match="full"), held_up.counted(), watch.paused():
+        raise OSError("full")
+    assert held_up._since is None
+    assert watch._since is not None
 
 
 def test_hashing(tmp_path: Path) -> None:

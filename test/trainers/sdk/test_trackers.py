@@ -6,6 +6,7 @@ Without the points that are marked, its history is what counts, whatever happene
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ tracker_module = importlib.util.module_from_spec(spec)
 sys.modules[spec.name] = tracker_module
 spec.loader.exec_module(tracker_module)
 tell, row_of, Opened = tracker_module.tell, tracker_module.row_of, tracker_module.Opened
+Measured = tracker_module.Measured
 
 
 class CutOff(Exception):
@@ -131,7 +133,11 @@ class Run:
             "through": ended["seq"] - 1 if ended and is_away else events[-1]["seq"],
             "rows": self.rows if ended and not is_away else None,
             "made_up": [] if is_away else made_up,
-            "ended": {"outcome": "completed", "cause": "", "notes": "", "at": ended["at"]} if ended else None,
+            "batches": None,
+            "system": None,
+            "ended": {"outcome": "completed", "cause": "", "notes": "", "at": ended["at"], "links": {}}
+            if ended
+            else None,
         }
         try:
             tell(self.tracker, question)
@@ -169,3 +175,74 @@ def test_while_it_is_trained_only_the_newest_of_each_epoch_counts() -> None:
             run.deliver(False)
         points = [point for point in run.tracker.history if point.epoch <= len(run.rows)]
         assert points == [row_of(row).point for row in run.rows], seed
+
+
+def lines(*rows: Any) -> str:
+    return "".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows)
+
+
+def batch(epoch: Any, number: Any, batches: Any, clock: int, **differs: Any) -> dict[str, Any]:
+    row = {"epoch": epoch, "batch": number, "batches": batches, "at": at(clock), "metrics": {"loss": clock}}
+    return {**row, **differs}
+
+
+def test_batches_are_numbered_through_the_run_and_what_is_no_row_is_passed_over() -> None:
+    text = lines(
+        batch(1, 1, 10, 1),
+        batch(1, 10, 10, 2, metrics={"loss": 0.5, "text": "a", "none": None, "flag": True}),
+        # How many these epochs have, the trainer did not know; and the third has logged nothing.
+        batch(2, 4, None, 3),
+        batch(4, 1, 10, 4),
+        *("nonsense", [1], '{"epoch":' * 20_000, batch(3, 1, 1, 5), batch(1 << 31, 1, 1, 5), batch(True, 1, 1, 5)),
+        *(batch(4, "2", 10, 5), batch(4, 2, 10, 5, at="soon"), batch(4, 2, 10, 5, at=5)),
+        batch(4, 2, 10, 5, metrics=[]),
+        json.dumps(batch(4, 3, 10, 6, metrics={"loss": float("nan"), "lr": 1})),
+        '{"epoch": 4, "ba',
+    )
+    start = tracker_module.milliseconds(at(0))
+    assert tracker_module.batches_of(text) == [
+        Measured(1, start + 1000, {"loss": 1}),
+        Measured(10, start + 2000, {"loss": 0.5}),
+        Measured(14, start + 3000, {"loss": 3}),
+        Measured(19, start + 4000, {"loss": 4}),
+        Measured(21, start + 6000, {"lr": 1}),
+    ]
+
+
+def test_what_the_host_measured_has_its_own_names_and_the_seconds_since_it_began() -> None:
+    gpu = {"index": 3, "use": 0.5, "memoryBytes": 2e9, "watts": None, "celsius": 70}
+    first = {"at": at(1), "seconds": 5, "cpu": 1.5, "memoryBytes": 3e6, "readBytes": None, "gpus": [gpu, 7]}
+    text = lines(first, "{", {"cpu": 1}, {"at": at(6), "cpu": None, "sentBytes": 1e6, "gpus": None})
+    start = tracker_module.milliseconds(at(0))
+    gpus = {"utilization_percentage": 50, "memory_usage_megabytes": 2000, "temperature_celsius": 70}
+    host = {"cpu_cores": 1.5, "memory_usage_megabytes": 3, **{f"gpu_3_{name}": value for name, value in gpus.items()}}
+    assert tracker_module.host_of(text) == [
+        Measured(0, start + 1000, host),
+        Measured(5, start + 6000, {"network_transmit_megabytes_per_second": 1}),
+    ]
+
+
+def test_a_tracker_gets_so_many_values_evenly() -> None:
+    rows = [Measured(step, step, {"a": 1, "b": 2}) for step in range(100_001)]
+    assert tracker_module.bounded(rows[:-1]) == rows[:-1]
+    assert tracker_module.bounded(rows) == rows[::2]
+    assert tracker_module.bounded([]) == []
+
+
+def test_with_the_end_it_is_told_of_batches_and_host_and_where_checkpoints_are() -> None:
+    tracker = InMemory()
+    told: list[Any] = []
+    write = tracker.write
+    tracker.write = lambda opened, what: (told.append(what), write(opened, what))[1]  # type: ignore[method-assign]
+    ended = {"outcome": "completed", "cause": "", "notes": "", "at": at(9), "links": {"best_checkpoint": "s3://b/c"}}
+    question = {
+        **{"run": {"key": "k"}, "through": 1, "rows": [], "made_up": [], "ended": ended},
+        "events": [{"kind": "ended", "seq": 1, "at": at(9)}],
+        "batches": lines(batch(1, 1, 1, 1)),
+        "system": lines({"at": at(1), "cpu": 1}),
+    }
+    tell(tracker, question)
+    tell(tracker, question)
+    (once,) = told
+    assert [one.metrics for one in once.batches + once.host] == [{"loss": 1}, {"cpu_cores": 1}]
+    assert tracker.facts["best_checkpoint"] == "s3://b/c"

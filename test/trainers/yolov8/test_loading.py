@@ -35,6 +35,15 @@ def ultralytics(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return ultralytics
 
 
+def test_trackers_whose_package_is_installed_are_told_nothing() -> None:
+    from ultralytics.utils import SETTINGS
+
+    SETTINGS.update({"mlflow": True})
+    settings.without_integrations()
+    assert [name for name in settings.INTEGRATIONS if SETTINGS.get(name, False)] == []
+    assert "mlflow" in SETTINGS
+
+
 def loaded(data: Path, part: str, task: str, **options: Any) -> Any:
     """ultralytics' own data set, without augmentation."""
     from ultralytics.cfg import get_cfg

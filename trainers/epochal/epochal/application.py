@@ -29,6 +29,7 @@ from epochal.shuffled_batches import ShuffledBatches
 from epochal.shutdown import Shutdown
 from epochal.trainer import Trainer
 from epochal.training import Training
+from epochal.ui.background import Background
 from epochal.ui.layout import Container
 from epochal.ui.pages import begin_pages
 
@@ -94,7 +95,10 @@ class Application:
         self._shutdown.ends(self._in_progress)
         layout = layout or (trainer.layout if trainer else None)
         if layout:
-            begin_pages(self._session.folder, layout, self._place, self.note, self.ranks.rank)
+            place, rank = self._place, self.ranks.rank
+            pages = begin_pages(self._session.folder, layout, place, self.note, rank, Background())
+            if pages:
+                self.call_before_shutdown(pages.finish, 60.0)
         self.training.progress.phase("setUp", self.training.epoch)
         #: What the run was configured with, as the trainer's own model (a dictionary without one).
         self.parameters: Any = self._session.parameters

@@ -1,4 +1,4 @@
-"""The verbs of a trainer's file: `describe`, `check` and `train`."""
+"""The verbs of a trainer's file: `describe`, `check`, `train` and `preview`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main(trainer: Trainer) -> None:
-    """Run the verb of the command line: `describe`, `check` or `train`, which is also meant by none.
+    """Run the verb of the command line: `describe`, `check`, `preview` or `train`, which is also meant by none.
 
     A trainer's file ends with `epochal.main(trainer)`. `train` does not return: it ends the process as
     `app.stop()` does.
@@ -26,6 +26,10 @@ def main(trainer: Trainer) -> None:
         stdout_guard.answer(json.dumps(trainer.describe()))
     elif arguments[:1] == ["check"]:
         stdout_guard.answer(json.dumps(_check(trainer, sys.stdin.read())))
+    elif arguments[:1] == ["preview"]:
+        from epochal.ui.preview import preview
+
+        preview(trainer, arguments)
     else:
         _train(trainer, arguments)
 

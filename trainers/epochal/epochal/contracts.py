@@ -304,6 +304,7 @@ class TrainerManifest(_Model):
     can_shrink_batch: bool
     image: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     layout: dict[str, Any] | None = None
+    form: dict[str, Any] | None = None
 
 
 class TrainerCheckProblem(_Model):

@@ -152,10 +152,8 @@ class Saving:
     @contextmanager
     def _holds_up(self) -> Iterator[None]:
         self._stands_still.start()
-        self.held_up.begin()
-        with self._watch.paused():
+        with self.held_up.counted(), self._watch.paused():
             yield
-        self.held_up.end()
 
     @contextmanager
     def _phase(self, goes_on: bool) -> Iterator[None]:

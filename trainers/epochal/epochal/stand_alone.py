@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def session_from(trainer: Trainer, arguments: list[str]) -> Session:
     """A session from the command line; prints what is wrong with it and exits with 2."""
     parser = argparse.ArgumentParser(description=f"{trainer.title}. {trainer.description}")
-    parser.add_argument("verb", nargs="?", choices=["train", "describe", "check"], default="train")
+    parser.add_argument("verb", nargs="?", choices=["train", "describe", "check", "preview"], default="train")
     parser.add_argument("--epochs", type=int, default=trainer.default_epochs, help="default: %(default)s")
     parser.add_argument("--data", help="path or name of the data set")
     parser.add_argument("--seed", type=int, default=0)

@@ -26,6 +26,15 @@ class PartOf:
             self._seconds += max(0.0, self._watch.seconds - self._since)
         self._since = None
 
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count meanwhile, however it ends."""
+        self.begin()
+        try:
+            yield
+        finally:
+            self.end()
+
     def take(self) -> float:
         """Seconds since somebody asked before."""
         self.end()
@@ -60,9 +69,11 @@ class Stopwatch:
         """Stand still meanwhile."""
         was_running = self._since is not None
         self.pause()
-        yield
-        if was_running:
-            self.start()
+        try:
+            yield
+        finally:
+            if was_running:
+                self.start()
 
     @property
     def seconds(self) -> float:

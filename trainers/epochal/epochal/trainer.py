@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from epochal.contracts import PROTOCOL
 from epochal.errors import DataError, SetUpError
 from epochal.parameters import Parameters, as_json, parameter_problems
+from epochal.ui.fields import form_problem, layout_problem
 from epochal.ui.layout import Container
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Trainer:
     processes: Callable[[Any], int] = field(default=lambda _parameters: 1)
     #: What people see of a run beside its curves: `docs/trainer-pages.md`.
     layout: Container | None = None
+    #: How the form of a new run arranges the parameters, by `ui.Field` and `ui.Fields`; others come below.
+    form: Container | None = None
 
     def __post_init__(self) -> None:
         self._check_data: CheckData | None = None
@@ -115,8 +118,16 @@ class Trainer:
                     raise TypeError(f"{name} of {self.name} has {one!r}: it must be a list of epochal.{example}, …")
         if self.best[0] not in {metric.name for metric in self.metrics}:
             raise TypeError(f"best names {self.best[0]}, which is none of the metrics of {self.name}")
-        if self.layout is not None and not isinstance(self.layout, Container):
-            raise TypeError(f"layout of {self.name} is {self.layout!r}: it must be an epochal.ui.Container([…])")
+        for name in ("layout", "form"):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, Container):
+                raise TypeError(f"{name} of {self.name} is {given!r}: it must be an epochal.ui.Container([…])")
+        if self.layout and (problem := layout_problem(self.layout)):
+            raise TypeError(f"layout of {self.name}: {problem}")
+        if self.form:
+            schema = self.parameters.model_json_schema()
+            if problem := form_problem(self.form, schema, takes_data=bool(self.datasets)):
+                raise TypeError(f"form of {self.name}: {problem}")
 
     def check_data(self, function: CheckData) -> CheckData:
         """Decorator: `function(data, parameters)` yields a `Problem` for whatever is wrong with the data set.
@@ -154,6 +165,7 @@ class Trainer:
             "best": {"metric": self.best[0], "mode": self.best[1]},
             "canShrinkBatch": self.can_shrink_batch,
             **({"layout": self.layout.described()} if self.layout else {}),
+            **({"form": self.form.described()} if self.form else {}),
         }
 
     def parse(self, parameters: dict[str, Any]) -> Any:

@@ -38,6 +38,13 @@ export const dataSetsQuery = (pool: string | undefined) =>
     staleTime: 30_000,
   });
 
+export const dataSetQuery = (host: string, id: string) =>
+  queryOptions({
+    queryKey: ['data-set', host, id],
+    queryFn: ({ signal }) => call('dataSet', { params: { host, dataSet: id }, signal }),
+    staleTime: 60_000,
+  });
+
 export const runQuery = (run: string) =>
   queryOptions({ queryKey: ['run', run], queryFn: ({ signal }) => call('run', { params: { run }, signal }) });
 

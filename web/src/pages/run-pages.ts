@@ -1,10 +1,16 @@
 /** A trainer's own pages of a run, kept up to date while somebody looks at them. */
-import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { RunDetails } from '../../../contracts/http-answers.ts';
 import { addressOf } from '../../../contracts/http-api.ts';
 import type { RunPages } from '../../../contracts/http-pages.ts';
 import { readLayout, type UiNode, type WidgetKind } from '../../../contracts/ui.ts';
-import { largestPageValue, type PageRow, type ValueOf, valueSchemas } from '../../../contracts/ui-values.ts';
+import {
+  largestPageValue,
+  latestPageRows,
+  type PageRow,
+  type ValueOf,
+  valueSchemas,
+} from '../../../contracts/ui-values.ts';
 import { call } from '../api/call.ts';
 
 const shownMs = 3_000;
@@ -16,10 +22,16 @@ export function useRunPages(details: RunDetails, hasRun: boolean, isShown: boole
   const { run, closedAt } = details.summary;
   const isOver = closedAt !== null;
   const isBeginning = (details.view?.position.epoch ?? 0) === 0;
+  const queries = useQueryClient();
+  // What ends moves to its output folder: asked for anew.
+  const queryKey = ['pages', run, isOver];
   const { data } = useQuery({
-    // What ends moves to its output folder: asked for anew.
-    queryKey: ['pages', run, isOver],
-    queryFn: ({ signal }) => call('pages', { params: { run }, signal }),
+    queryKey,
+    queryFn: async ({ signal }): Promise<RunPages> => {
+      const before = queries.getQueryData<RunPages>(queryKey);
+      const query = before ? { after: before.next } : {};
+      return joinedPages(before, await call('pages', { params: { run }, query, signal }));
+    },
     enabled: hasRun,
     refetchInterval: ({ state }) => {
       if (isOver) return false;
@@ -32,7 +44,15 @@ export function useRunPages(details: RunDetails, hasRun: boolean, isShown: boole
   return data?.layout ? data : null;
 }
 
-export const layoutOf = (pages: RunPages): UiNode | null => readLayout(pages.layout);
+/** `more` is what came after `before`, or all that there is. */
+export function joinedPages(before: RunPages | undefined, more: RunPages): RunPages {
+  if (!before) return more;
+  const layout = more.layout === undefined ? before.layout : more.layout;
+  const rows = more.isWhole ? more.rows : latestPageRows([...before.rows, ...more.rows]);
+  return { ...more, layout, rows, isWhole: true };
+}
+
+export const layoutOf = (pages: RunPages): UiNode | null => readLayout(pages.layout ?? null);
 
 /** Rows of each widget, in the order of positions. */
 export function rowsByWidget(rows: readonly PageRow[]): ReadonlyMap<string, PageRow[]> {

@@ -95,7 +95,7 @@ export function RunsPage() {
           />
           {!data.sortedAll && (
             <Text size="sm" c="dimmed">
-              Only the newest 50,000 are sorted: filter to see the others.
+              There are more runs than are indexed: only the newest are searched and sorted by all their fields.
             </Text>
           )}
           {(data.next || cursors.length > 0) && (

@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { DataSetDetails } from '../../../contracts/data-set.ts';
 import { call, messageOf } from '../api/call.ts';
+import { dataSetQuery } from '../api/queries.ts';
 import { counted, formatCount, formatPercent } from '../formatting.ts';
 import { PageLoading } from '../shell/shell.tsx';
 import { curveColors } from '../theme.ts';
@@ -16,11 +17,7 @@ export function DataSetPreview({ host, id }: { host: string; id: string }) {
   const [split, setSplit] = useState<string | null>(null);
   const [className, setClassName] = useState<string | null>(null);
   const [offset, setOffset] = useState(0);
-  const details = useQuery({
-    queryKey: ['data-set', host, id],
-    queryFn: ({ signal }) => call('dataSet', { params, signal }),
-    staleTime: 60_000,
-  });
+  const details = useQuery(dataSetQuery(host, id));
   const items = useQuery({
     queryKey: ['data-set-items', host, id, split, className, offset],
     queryFn: ({ signal }) =>

@@ -9,6 +9,7 @@ and in the training `confusion.show(wanted=..., predicted=...)`.
 """
 
 from epochal.ui.charts import BarChart, Histogram, LineChart, ScatterChart
+from epochal.ui.fields import ClassPicker, DataPicker, Field, Fields
 from epochal.ui.images import Image, ImageGrid, ImagePair
 from epochal.ui.layout import Card, Collapse, Container, Tabs
 from epochal.ui.marks import Box, Keypoints, MarkedImage, Mask, Polygon
@@ -20,9 +21,13 @@ __all__ = [
     "BarChart",
     "Box",
     "Card",
+    "ClassPicker",
     "Collapse",
     "ConfusionMatrix",
     "Container",
+    "DataPicker",
+    "Field",
+    "Fields",
     "HeatMap",
     "Histogram",
     "Html",

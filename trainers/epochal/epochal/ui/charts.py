@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from epochal.ui.layout import Widget
-from epochal.ui.values import columns, first, listed, number, text
+from epochal.ui.values import array, columns, first, listed, number, text
 
 MOST_POINTS = 2_000
 MOST_SERIES = 20
@@ -57,8 +57,8 @@ class ScatterChart(_Axes):
             for name, (x, y) in islice(groups.items(), MOST_SERIES):
                 told = columns(MOST_POINTS, x=x, y=y)
                 pairs = [(a, b) for a, b in zip(told["x"], told["y"], strict=True) if a is not None and b is not None]
-                one = {"name": text(name, 100), "of": told["of"], "x": [a for a, _ in pairs], "y": [b for _, b in pairs]}
-                series.append(one)
+                kept = {"x": [a for a, _ in pairs], "y": [b for _, b in pairs]}
+                series.append({"name": text(name, 100), "of": told["of"], **kept})
             return {"series": series, "seriesOf": len(groups)}
 
         self._tell(make)
@@ -123,8 +123,7 @@ class Histogram(_Axes):
 
 
 def _counted(values: Any, bins: int) -> dict[str, Any]:
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
+    values = array(values)
     if hasattr(values, "dtype"):
         import numpy as np  # an array came from there
 
@@ -143,5 +142,3 @@ def _counted(values: Any, bins: int) -> dict[str, Any]:
         counted[min(int((value - low) / (high - low) * bins), bins - 1)] += 1
     edges_ = [low + (high - low) * index / bins for index in range(bins + 1)]
     return {"edges": edges_, "counts": counted, "leftOut": len(numbers) - len(kept)}
-
-

@@ -65,9 +65,13 @@ def _marked(given: Any, keep: Keep) -> dict[str, Any]:
     marks = []
     for mark in list(one.marks)[:MOST_MARKS]:
         if isinstance(mark, Mask):
-            told: dict[str, Any] | None = {"kind": "mask", "class": text(mark.class_, 100), **keep.mask(mark.pixels)}
+            # The same dictionary, which is completed when the mask is a file.
+            told: dict[str, Any] | None = keep.mask(mark.pixels)
+            told |= {"kind": "mask", "class": text(mark.class_, 100)}
         else:
             told = mark.told()
         if told:
             marks.append(told)
-    return {**keep.image(one.image), "caption": text(one.caption, 300), "marks": marks, "marksOf": len(one.marks)}
+    image = keep.image(one.image)
+    image |= {"caption": text(one.caption, 300), "marks": marks, "marksOf": len(one.marks)}
+    return image

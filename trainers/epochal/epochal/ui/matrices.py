@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from epochal.ui.layout import Widget
-from epochal.ui.values import columns, first, listed, named, number, picked, text
+from epochal.ui.values import array, columns, first, listed, named, number, picked, text
 
 MOST_CLASSES = 100
 MOST_CELLS_EACH_WAY = 200
@@ -46,12 +46,22 @@ class ConfusionMatrix(Widget):
         """A square of counts: rows are what was wanted, columns what was predicted."""
 
         def make(_keep: object) -> dict[str, Any]:
-            rows = [listed(row) for row in islice(listed(counts), 10_000)]
-            pairs = {(r, c): int(number(n) or 0) for r, row in enumerate(rows) for c, n in enumerate(row) if number(n)}
+            pairs, size = _counted(array(counts))
             names = self._classes if classes is None else list(classes)
-            return _confusion(pairs, names or [str(index) for index in range(len(rows))])
+            return _confusion(pairs, names or [str(index) for index in range(size)])
 
         self._tell(make)
+
+
+def _counted(square: Any) -> tuple[dict[tuple[int, int], int], int]:
+    """The cells that are not empty, and how many rows there are."""
+    if hasattr(square, "dtype"):
+        # Of a thousand classes most cells are empty.
+        cells = zip(*(indices.tolist() for indices in square.nonzero()), strict=True)
+        return {cell: int(number(square[cell]) or 0) for cell in cells}, len(square)
+    rows = [listed(row) for row in islice(listed(square), 10_000)]
+    pairs = {(r, c): int(number(n) or 0) for r, row in enumerate(rows) for c, n in enumerate(row) if number(n)}
+    return pairs, len(rows)
 
 
 def _numbers(values: Any) -> Iterable[int]:
@@ -146,7 +156,7 @@ class Table(Widget):
             kept, of = first(rows, MOST_ROWS)
             names = self._columns if columns is None else named(columns, MOST_COLUMNS)
             if kept and isinstance(kept[0], Mapping):
-                keys = list(islice(kept[0], MOST_COLUMNS)) if not names else names
+                keys = names or list(islice(kept[0], MOST_COLUMNS))
                 names = named(keys, MOST_COLUMNS)
                 cells = [[row.get(key) for key in keys] for row in kept]
             else:

@@ -11,12 +11,13 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from epochal.checkpoints import Position, now
 from epochal.durable_files import replace_synced
+from epochal.ui.background import Background
 from epochal.ui.keeping import FOLDER, Keep
 from epochal.ui.layout import Container, Make, Widget
 from epochal.ui.values import text
@@ -26,8 +27,14 @@ ROWS_FILE = "pages.jsonl"
 MOST_ROWS_EACH = 100
 #: Of rows and files together.
 MOST_BYTES = 64 << 20
+#: A file counts as having at least this many: a store takes each by itself, and some thousands of them take long.
+LEAST_FILE_BYTES = 16 << 10
 
 _MOST_STRIDE = 1 << 20
+
+
+def _counted(size: int) -> int:
+    return max(size, LEAST_FILE_BYTES)
 
 
 @dataclass
@@ -40,7 +47,26 @@ class _Row:
 
     @property
     def size(self) -> int:
-        return len(self.line) + sum(self.files.values())
+        return len(self.line) + sum(map(_counted, self.files.values()))
+
+
+@dataclass
+class _Shown:
+    """A value on its way into the file."""
+
+    widget: str
+    epoch: int
+    position: Position
+    at: str
+    keep: Keep
+    told: dict[str, Any] = field(default_factory=dict)
+    #: `told` says why there is no value.
+    is_problem: bool = False
+
+
+def _finished(shown: _Shown) -> dict[str, Any]:
+    shown.keep.finish()
+    return shown.keep.value(shown.told)
 
 
 def _line(row: dict[str, Any]) -> bytes:
@@ -52,7 +78,7 @@ def _stride(rows: dict[tuple[int, Position], _Row]) -> int:
 
 
 class Pages:
-    """Rows of all widgets of one layout. Calls may come from any thread; no error of a disk or a value ends a training."""
+    """Rows of all widgets of one layout, from any thread; no error of a disk or a value ends a training."""
 
     def __init__(
         self,
@@ -60,14 +86,18 @@ class Pages:
         layout: Container,
         place: Callable[[], tuple[int, Position]],
         note: Callable[[str], None],
+        background: Background | None = None,
     ) -> None:
-        """`place` tells the epoch under way (1-based) and the position; `note` is told what people should know, once."""
+        """`place` tells the epoch under way (1-based) and the position; `note` is told once what people should know.
+
+        With a `background` images are made into files there.
+        """
         self._folder = folder
+        self._background = background
         self._place = place
         self._note = note
         self._noted: set[str] = set()
-        #: Again by who has it: what makes a value, rows of a table for one, may show others.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._process = os.getpid()
         #: By widget, and by epoch and position: the newest is the last.
         self._rows: dict[str, dict[tuple[int, Position], _Row]] = {}
@@ -112,28 +142,50 @@ class Pages:
     def _shown(self, widget: Widget, make: Make) -> None:
         if os.getpid() != self._process:
             return  # A worker of a data loader has rows of its own, and would write over those of the training.
-        name = widget.id or ""
-        with self._lock, self._forgiving(f"what {name} shows"):
-            keep = Keep(self._folder)
-            try:
-                told = keep.value(make(keep))
-            except OSError:
-                keep.undo()
-                raise
-            except Exception as error:
-                problem = text(f"This value cannot be shown: {error}", 500)
-                self._tell_once(name, f"the widget {name} of the trainer's pages: {problem}")
-                keep.undo()
-                told = {"problem": problem}
-            self._add(name, told, keep.files)
+        shown = _Shown(widget.id or "", *self._place(), now(), Keep(self._folder, later=True))
+        with self._forgiving(shown):
+            # Not under the lock: what makes a value, rows of a table for one, may show others. It writes no files yet.
+            shown.told = self._told(shown, lambda: make(shown.keep))
+            if self._background and (shown.keep.has_work or self._background.is_busy):
+                self._background.put(lambda: self._write(shown))
+            else:
+                self._write(shown)
+
+    def finish(self, seconds: float = 60.0) -> None:
+        """All that was shown is in the run folder when this returns, unless that takes longer."""
+        if self._background and os.getpid() == self._process:
+            self._background.finish(seconds)
+
+    def _told(self, shown: _Shown, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What `make` answers, or why there is none."""
+        try:
+            return make()
+        except OSError:
+            shown.keep.undo()
+            raise
+        except Exception as error:
+            problem = text(f"This value cannot be shown: {error}", 500)
+            self._tell_once(shown.widget, f"the widget {shown.widget} of the trainer's pages: {problem}")
+            shown.keep.undo()
+            shown.is_problem = True
+            return {"problem": problem}
+
+    def _write(self, shown: _Shown) -> None:
+        """The row, on any thread."""
+        name = shown.widget
+        with self._lock, self._forgiving(shown):
+            told = shown.told
+            if not shown.is_problem:
+                told = self._told(shown, lambda: _finished(shown))
+            self._add(shown, told)
             self._thin(name)
             self._fit()
             # Lines that no longer count are taken away now and then, and their files with them.
             if self._lines_in_file > self._count + 32 or self._has_room_to_gain():
                 self._rewrite()
 
-    def _add(self, name: str, told: dict[str, Any], files: dict[str, int]) -> None:
-        epoch, position = self._place()
+    def _add(self, shown: _Shown, told: dict[str, Any]) -> None:
+        name, epoch, position, files = shown.widget, shown.epoch, shown.position, shown.keep.files
         rows = self._rows.setdefault(name, {})
         again = rows.pop((epoch, position), None)
         stride = max((row.stride for row in (again, *rows.values()) if row), default=1)
@@ -142,7 +194,7 @@ class Pages:
             "widget": name,
             "epoch": epoch,
             "position": {"epoch": position.epoch, "batch": position.batch},
-            "at": now(),
+            "at": shown.at,
             "turn": turn,
             **({"stride": stride} if stride > 1 else {}),
             **told,
@@ -164,7 +216,7 @@ class Pages:
             self._keep_every(name, 2 * _stride(rows))
 
     def _fit(self) -> None:
-        """Into `MOST_BYTES`: the widget that takes the most room has fewer; one that has a single value is the last to go."""
+        """Into `MOST_BYTES`: the widget that takes the most room has fewer; a widget's only value is the last to go."""
         while self._bytes() > MOST_BYTES:
             sizes = {name: sum(row.size for row in rows.values()) for name, rows in self._rows.items() if len(rows) > 1}
             if sizes:
@@ -197,14 +249,14 @@ class Pages:
     def _bytes(self) -> int:
         all_ = [row for rows in self._rows.values() for row in rows.values()]
         files = {name: size for row in all_ for name, size in row.files.items()}
-        return sum(len(row.line) for row in all_) + sum(files.values())
+        return sum(len(row.line) for row in all_) + sum(map(_counted, files.values()))
 
     def _has_room_to_gain(self) -> bool:
         """Whether files that no row has any longer take a quarter of the room."""
         folder = self._folder / FOLDER
         if self._lines_in_file == self._count or not folder.exists():
             return False
-        return sum(one.stat().st_size for one in folder.iterdir()) > self._bytes() + MOST_BYTES // 4
+        return sum(_counted(one.stat().st_size) for one in folder.iterdir()) > self._bytes() + MOST_BYTES // 4
 
     def _rewrite(self) -> None:
         all_ = [row for rows in self._rows.values() for row in rows.values()]
@@ -218,8 +270,8 @@ class Pages:
 
     # What goes wrong
 
-    def _forgiving(self, what: str) -> _Forgiving:
-        return _Forgiving(self, what)
+    def _forgiving(self, what: str | _Shown) -> _Forgiving:
+        return _Forgiving(self, what if isinstance(what, str) else f"what {what.widget} shows")
 
     def failed(self, what: str, error: OSError) -> None:
         """The disk did not take something: said once."""
@@ -253,11 +305,14 @@ def begin_pages(
     place: Callable[[], tuple[int, Position]],
     note: Callable[[str], None],
     rank: int,
-) -> None:
+    background: Background | None = None,
+) -> Pages | None:
     """From now on the widgets of `layout` show what they are told to, if this is the process that writes: rank 0."""
     if rank:
         for widget in layout.named_widgets().values():
             widget.shown_by(lambda _widget, _make: None)
-        return
+        return None
     _, position = place()
-    Pages(folder, layout, place, note).cut_back(position)
+    pages = Pages(folder, layout, place, note, background)
+    pages.cut_back(position)
+    return pages

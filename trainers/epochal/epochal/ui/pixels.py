@@ -6,9 +6,13 @@ import importlib
 import io
 import os
 import struct
+import tempfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from epochal.ui.values import array
 
 #: The longer side of what is kept; an image file stays as it is up to `LARGEST_FILE` and `MOST_PIXELS`.
 LONGEST_SIDE = 640
@@ -28,8 +32,20 @@ class Encoded(NamedTuple):
     height: int
 
 
+#: Makes the file, on any thread: what it shows is as it was, whatever becomes of the array.
+Encode = Callable[[], Encoded]
+
+
 def encoded(image: Any) -> Encoded:
     """`image` as a file; `ValueError`, `TypeError` or `OSError` with a sentence where it is none that can be shown."""
+    return prepared(image)()
+
+
+def prepared(image: Any) -> Encode:
+    """What takes long of `encoded`, left to be done."""
+    if isinstance(image, Encoded):
+        made = image
+        return lambda: made
     if isinstance(image, (str, os.PathLike)):
         path = Path(image)
         size = path.stat().st_size
@@ -37,51 +53,61 @@ def encoded(image: Any) -> Encoded:
             raise ValueError(f"{path.name} has {size >> 20} MiB: an image file may have 64")
         image = path.read_bytes()
     if isinstance(image, (bytes, bytearray, memoryview)):
-        return _from_file(bytes(image))
-    if hasattr(image, "detach"):
-        image = image.detach().cpu().numpy()
+        content = bytes(image)
+        pillow = _pillow()
+        if pillow and not content.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+            pillow.init()  # the other formats are imported when they are first opened
+        return lambda: _from_file(content)
+    image = array(image)
     if hasattr(image, "tobytes") and hasattr(image, "mode") and hasattr(image, "size"):
-        return _from_pillow(image)
+        _pillow()
+        copy = image.copy()
+        return lambda: _from_pillow(copy)
     if not hasattr(image, "dtype"):
-        raise TypeError(f"must be an array, a tensor, a Pillow image, or bytes or path of a file: {type(image).__name__}")
+        kind = type(image).__name__
+        raise TypeError(f"must be an array, a tensor, a Pillow image, or bytes or path of a file: {kind}")
     return _from_array(image)
 
 
 def encoded_mask(pixels: Any) -> Encoded:
+    """As `encoded`, of a mask."""
+    return prepared_mask(pixels)()
+
+
+def prepared_mask(pixels: Any) -> Encode:
     """White where it is true, or more than 0.5, and black elsewhere."""
     import numpy as np
 
-    if hasattr(pixels, "detach"):
-        pixels = pixels.detach().cpu().numpy()
-    array = np.asarray(pixels).squeeze()
-    if array.ndim != 2 or not array.size:
-        raise ValueError(f"a mask must have two dimensions, and has the shape {array.shape}")
-    small = array[:: _step(array.shape), :: _step(array.shape)]
+    whole = np.asarray(array(pixels)).squeeze()
+    if whole.ndim != 2 or not whole.size:
+        raise ValueError(f"a mask must have two dimensions, and has the shape {whole.shape}")
+    small = whole[:: _step(whole.shape), :: _step(whole.shape)]
     white = np.where(np.nan_to_num(small.astype(np.float32)) > 0.5, 255, 0).astype(np.uint8)
-    return Encoded(_png(white[:, :, None]), "png", array.shape[1], array.shape[0])
+    height, width = whole.shape
+    return lambda: Encoded(_png(white[:, :, None]), "png", width, height)
 
 
 def _step(shape: Any) -> int:
     return max(1, -(-max(shape[0], shape[1]) // LONGEST_SIDE))
 
 
-def _from_array(image: Any) -> Encoded:
+def _from_array(image: Any) -> Encode:
     import numpy as np
 
-    array = np.asarray(image)
-    if array.ndim == 4 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if array.ndim != 3 or not array.size:
-        raise ValueError(f"must have two or three dimensions, and has the shape {array.shape}")
-    if array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
-        array = array.transpose(1, 2, 0)  # as torch has it
-    height, width, channels = array.shape
+    whole = np.asarray(image)
+    if whole.ndim == 4 and whole.shape[0] == 1:
+        whole = whole[0]
+    if whole.ndim == 2:
+        whole = whole[:, :, None]
+    if whole.ndim != 3 or not whole.size:
+        raise ValueError(f"must have two or three dimensions, and has the shape {whole.shape}")
+    if whole.shape[0] in (1, 3, 4) and whole.shape[2] not in (1, 3, 4):
+        whole = whole.transpose(1, 2, 0)  # as torch has it
+    height, width, channels = whole.shape
     if channels not in (1, 3, 4):
-        raise ValueError(f"must have 1, 3 or 4 channels, and has the shape {array.shape}")
-    step = _step(array.shape)
-    small = array[::step, ::step]
+        raise ValueError(f"must have 1, 3 or 4 channels, and has the shape {whole.shape}")
+    step = _step(whole.shape)
+    small = whole[::step, ::step]
     if small.dtype == bool:
         small = small.astype(np.uint8) * 255
     elif small.dtype.kind == "f":
@@ -94,8 +120,8 @@ def _from_array(image: Any) -> Encoded:
     small = np.ascontiguousarray(small)
     pillow = _pillow() if channels == 3 and small.shape[0] * small.shape[1] > _SMALL else None
     if pillow:
-        return Encoded(_jpeg(pillow.fromarray(small)), "jpg", width, height)
-    return Encoded(_png(small), "png", width, height)
+        return lambda: Encoded(_jpeg(pillow.fromarray(small)), "jpg", width, height)
+    return lambda: Encoded(_png(small), "png", width, height)
 
 
 def _from_pillow(image: Any) -> Encoded:
@@ -131,15 +157,20 @@ def _from_file(content: bytes) -> Encoded:
 
 def _pillow() -> Any:
     try:
-        return importlib.import_module("PIL.Image")
+        pillow = importlib.import_module("PIL.Image")
     except ImportError:
         return None
+    # Not later, on another thread: a data loader that is forked meanwhile would wait for that import for ever.
+    pillow.preinit()
+    return pillow
 
 
 def _jpeg(image: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+    # Into memory Pillow encodes with all of Python standing still, into a file it does not.
+    with tempfile.TemporaryFile() as file:
+        image.save(file, "JPEG", quality=85)
+        file.seek(0)
+        return file.read()
 
 
 def _png(array: Any) -> bytes:
@@ -155,5 +186,8 @@ def _png(array: Any) -> bytes:
     color = {1: 0, 3: 2, 4: 6}[channels]
     header = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 1)), (b"IEND", b""))
-    parts = [struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -1,4 +1,4 @@
-"""Values as JSON that a browser can take: numbers that are numbers, and never more of anything than can be looked at."""
+"""Values as JSON that a browser can take: numbers that are numbers, and never more of anything than people look at."""
 
 from __future__ import annotations
 
@@ -25,10 +25,20 @@ def number(value: Any) -> float | int | None:
         return None
 
 
+def array(values: Any) -> Any:
+    """A tensor, on any device and of any precision, as an array of numpy; anything else as it is."""
+    if not hasattr(values, "detach"):
+        return values
+    tensor = values.detach().cpu()
+    try:
+        return tensor.numpy()
+    except TypeError:
+        return tensor.float().numpy()  # numpy has no bfloat16
+
+
 def listed(values: Any) -> Sequence[Any]:
     """What can be counted: a list, an array, a tensor on any device."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
+    values = array(values)
     if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
         raise TypeError(f"must be a list or an array, and is {type(values).__name__}")
     if hasattr(values, "shape") and len(values.shape) == 0:
