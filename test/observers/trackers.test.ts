@@ -251,6 +251,12 @@ describe('before a tracker is told', () => {
     await store.write('r/batches.jsonl', 'batch');
     await store.write('r/system.jsonl', 's'.repeat(size));
     const { questions, tell } = told();
+    // A network may damage a part, of which nobody proves what it is.
+    const readPart = store.readPart.bind(store);
+    store.readPart = async (...asked) => {
+      const part = await readPart(...asked);
+      return part && { ...part, bytes: part.bytes.map(() => 0) };
+    };
     const output = () => Promise.resolve({ store, folder: 'r' });
     const gap: ObservedEvent = { ...event, kind: 'gap', data: { events: {} } };
     await tell({ output }, gap);
