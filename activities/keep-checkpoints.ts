@@ -35,9 +35,7 @@ export const keepCheckpoints =
             const onWait = (why: string) => {
               progress.doing = `uploading ${entry.name}: ${why}`.slice(0, longestDoing);
             };
-            const whole = await storeCheckpoint(folder, entry, store, output, {
-              ...{ signal, onBytes, onWait, inBackground: true },
-            });
+            const whole = await storeCheckpoint(folder, entry, store, output, { signal, onBytes, onWait });
             if (whole) host.metrics.stored(entry.createdAt);
             else await putAside(folder, entry);
             (whole ? kept.stored : kept.damaged).push(entry.name);

@@ -12,8 +12,6 @@ export interface TransferOptions {
   onBytes?: (bytes: number) => void;
   /** Called with a sentence when the store makes us wait: throttled, unreachable, cut off. */
   onWait?: (why: string) => void;
-  /** A training beside it needs the machine: it may take longer for that. */
-  inBackground?: boolean;
 }
 
 /**

@@ -4,7 +4,6 @@
  */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { StoreError } from './artifact-store.ts';
 import { BucketError, type PartsBucket, type UploadedPart, type WholeFileBucket } from './bucket.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -15,14 +14,8 @@ import { proofOfParts } from './part-proof.ts';
 import type { RetryOptions } from './retries.ts';
 import { hexOf, sha256Of, sha256OfMany } from './sha256.ts';
 
-/** Parts on their way: with one more that is read, what an upload takes in memory. */
-const mostAtOnce = 4;
-/**
- * How many of them at once. Each keeps a core busy with hashing and sending, so that in the background a small machine has one, and the training the
- * other cores.
- */
-export const partsAtOnce = (inBackground: boolean, cores = availableParallelism()): number =>
-  inBackground ? Math.min(mostAtOnce, Math.max(1, Math.floor(cores / 4))) : mostAtOnce;
+/** Parts on their way at once: with one more that is read, what an upload takes in memory. */
+const atOnce = 4;
 /** Uploads of one file that somebody else has ended or completed meanwhile. */
 const mostAttempts = 4;
 
@@ -35,7 +28,6 @@ export interface Upload extends FileDigest {
 
 export interface UploadOptions extends RetryOptions {
   onBytes?: ((bytes: number) => void) | undefined;
-  inBackground?: boolean | undefined;
 }
 
 /** Uploads of this process, which nobody else here takes up. */
@@ -142,7 +134,6 @@ async function uploadParts(
   ours.add(upload);
   const broken = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, broken.signal]) : broken.signal;
-  const atOnce = partsAtOnce(options.inBackground ?? false);
   const buffers = new BufferPool(atOnce + 1, partBytes);
   const sending = new Map<number, Promise<void>>();
   const parts: UploadedPart[] = [];
@@ -179,8 +170,6 @@ async function uploadParts(
       if (length < Math.min(partBytes, size - read)) throw changed(path);
       whole.update(buffer.subarray(0, length));
       read += length;
-      while (sending.size >= atOnce) await Promise.race(sending.values());
-      if (failure) break;
       sending.set(number, send(number, buffer, length));
     }
     await Promise.all(sending.values());
