@@ -25,6 +25,8 @@ import { median, medianInterval, rounded } from './statistics.ts';
 import { s3Environment, s3Server } from './uploads.ts';
 
 const pairs = Number(process.env.EPOCHAL_BENCH_STORING_PAIRS ?? 10);
+/** `digits` or `counter`; left out: both. */
+const only = process.env.EPOCHAL_BENCH_STORING_TRAINER;
 const least = 500_000_000;
 
 type Training = Pick<RunConfigInput, 'trainer' | 'epochs' | 'parameters'>;
@@ -89,6 +91,7 @@ export async function storingS3(): Promise<BenchResult> {
 async function measured(host: BenchHost, place: Place): Promise<BenchResult> {
   const rows: BenchResult['rows'] = [];
   for (const { about, training } of trainings) {
+    if (only && training.trainer !== only) continue;
     const ratios: number[] = [];
     const away: number[] = [];
     for (let pair = 0; pair < pairs; pair++) {
