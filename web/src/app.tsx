@@ -2,7 +2,8 @@ import { MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
 import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { CallError, isAway } from './api/call.ts';
+import { askedEvery } from './api/asked-every.ts';
+import { CallError } from './api/call.ts';
 import { accessQuery } from './api/queries.ts';
 import { router } from './routes.tsx';
 import { cssVariables, theme } from './theme.ts';
@@ -23,7 +24,7 @@ const queries: QueryClient = new QueryClient({
       networkMode: 'always',
       refetchOnReconnect: true,
       // What is away comes back: every query that failed for that asks again by itself.
-      refetchInterval: (query) => (isAway(query.state.error) ? 2_000 : false),
+      refetchInterval: askedEvery(false),
     },
     mutations: { networkMode: 'always' },
   },

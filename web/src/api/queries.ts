@@ -1,5 +1,7 @@
 /** The questions that several pages ask, with how often each is asked again. */
+
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { askedEvery } from './asked-every.ts';
 import { call } from './call.ts';
 
 /** The server itself waits for Temporal and for workers. */
@@ -61,7 +63,7 @@ export const checkpointsQuery = (run: string, isOver: boolean) =>
   queryOptions({
     queryKey: ['checkpoints', run, isOver],
     queryFn: ({ signal }) => call('checkpoints', { params: { run }, signal }),
-    refetchInterval: isOver ? false : 2_000,
+    refetchInterval: askedEvery(isOver ? false : 2_000),
     placeholderData: keepPreviousData,
   });
 

@@ -1,6 +1,8 @@
 /** Columns of a run, kept up to date: asks for what came since, and for all again where that does not follow what is here. */
+
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
+import { askedEvery } from '../api/asked-every.ts';
 
 export interface ColumnsSource<C> {
   /** Of the query: the same for the same columns. */
@@ -36,7 +38,7 @@ export function useColumns<C>(source: ColumnsSource<C>, run: string, isOver: boo
       if (before === undefined || after === undefined) return ask(run, undefined, signal);
       return joined(before, await ask(run, after, signal)) ?? ask(run, undefined, signal);
     },
-    refetchInterval: isOver ? false : everyMs,
+    refetchInterval: askedEvery(isOver ? false : everyMs),
     staleTime: isOver ? 30_000 : 0,
   });
 }

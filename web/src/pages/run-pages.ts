@@ -1,4 +1,5 @@
 /** A trainer's own pages of a run, kept up to date while somebody looks at them. */
+
 import { keepPreviousData, queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { RunDetails } from '../../../contracts/http-answers.ts';
 import { addressOf } from '../../../contracts/http-api.ts';
@@ -11,6 +12,7 @@ import {
   type ValueOf,
   valueSchemas,
 } from '../../../contracts/ui-values.ts';
+import { askedEvery } from '../api/asked-every.ts';
 import { call } from '../api/call.ts';
 
 const shownMs = 3_000;
@@ -33,11 +35,11 @@ export function useRunPages(details: RunDetails, hasRun: boolean, isShown: boole
       return joinedPages(before, await call('pages', { params: { run }, query, signal }));
     },
     enabled: hasRun,
-    refetchInterval: ({ state }) => {
+    refetchInterval: askedEvery(({ state }) => {
       if (isOver) return false;
       if (isShown) return shownMs;
       return isBeginning && !state.data?.layout ? waitedForMs : false;
-    },
+    }),
     staleTime: isOver ? Number.POSITIVE_INFINITY : shownMs,
     placeholderData: keepPreviousData,
   });

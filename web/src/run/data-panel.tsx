@@ -2,6 +2,7 @@ import { Alert, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { dataReportFile, readDataReport } from '../../../contracts/data-report.ts';
 import { addressOf } from '../../../contracts/http-api.ts';
+import { askedEvery } from '../api/asked-every.ts';
 import { CallError, call, isAway, messageOf } from '../api/call.ts';
 import { dataSetsQuery } from '../api/queries.ts';
 import { DataReportCard } from '../data/data-report-card.tsx';
@@ -27,7 +28,7 @@ export function DataPanel({ run, data, pool, isOver }: DataPanelProps) {
       return readDataReport(await response.text());
     },
     // A trainer adds to it: what changed when it was converted, what the framework has loaded.
-    refetchInterval: ({ state }) => (isOver ? false : state.data ? 10_000 : 3_000),
+    refetchInterval: askedEvery(({ state }) => (isOver ? false : state.data ? 10_000 : 3_000)),
   });
   const offered = useQuery(dataSetsQuery(pool));
   const place = offered.data?.dataSets.find((one) => one.data === data) ?? null;

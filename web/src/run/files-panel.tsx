@@ -6,6 +6,7 @@ import { useState } from 'react';
 import type { FolderEntry } from '../../../contracts/http-answers.ts';
 import { addressOf } from '../../../contracts/http-api.ts';
 import { sizeText } from '../../../contracts/size-text.ts';
+import { askedEvery } from '../api/asked-every.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
 import { EmptyState } from '../shell/empty-state.tsx';
 import { PageLoading } from '../shell/shell.tsx';
@@ -24,7 +25,7 @@ export function FilesPanel({ run, isOver }: { run: string; isOver: boolean }) {
   const { data, error } = useQuery({
     queryKey: ['files', run, folder, isOver],
     queryFn: ({ signal }) => call('files', { params: { run }, query: { folder }, signal }),
-    refetchInterval: isOver ? false : 5_000,
+    refetchInterval: askedEvery(isOver ? false : 5_000),
     placeholderData: keepPreviousData,
   });
   const parts = folder ? folder.split('/') : [];

@@ -5,6 +5,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { LogPage } from '../../../contracts/http-answers.ts';
 import { sizeText } from '../../../contracts/size-text.ts';
+import { askedEvery } from '../api/asked-every.ts';
 import { call, isAway, messageOf } from '../api/call.ts';
 import { counted } from '../formatting.ts';
 
@@ -44,7 +45,7 @@ function FoundLines({ run, search, isOver }: { run: string; search: string; isOv
   const { data, error, isFetching } = useQuery({
     queryKey: ['log-search', run, search, isOver],
     queryFn: ({ signal }) => call('log', { params: { run }, query: { search, lines: 2000 }, signal }),
-    refetchInterval: isOver ? false : 3_000,
+    refetchInterval: askedEvery(isOver ? false : 3_000),
   });
   return (
     <>
@@ -77,7 +78,7 @@ function LogTail({ run, isOver }: { run: string; isOver: boolean }) {
         return begin > 0 ? Math.max(0, begin - pageBytes) : undefined;
       },
       staleTime: Number.POSITIVE_INFINITY,
-      refetchInterval: false,
+      refetchInterval: askedEvery(false),
     });
   useEffect(() => {
     if (isOver) return;

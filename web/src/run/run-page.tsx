@@ -6,7 +6,8 @@ import { lazy, Suspense, useMemo } from 'react';
 import type { RunDetails } from '../../../contracts/http-answers.ts';
 import type { Standing } from '../../../contracts/run-summary.ts';
 import type { RunTab } from '../addresses.ts';
-import { CallError, call, isAway, messageOf } from '../api/call.ts';
+import { askedEvery } from '../api/asked-every.ts';
+import { CallError, call, messageOf } from '../api/call.ts';
 import { type LiveRun, useLiveRun } from '../api/live-run.ts';
 import { runQuery } from '../api/queries.ts';
 import { chunk } from '../chunk.ts';
@@ -58,8 +59,9 @@ export function RunPage() {
   const asked = useQuery({
     ...runQuery(run),
     // Nothing tells of a salvage that begins later; what else changes comes live.
-    refetchInterval: ({ state: { data, error } }) =>
-      (data && data.summary.closedAt !== null && data.summary.outcome === null) || isAway(error) ? 3_000 : false,
+    refetchInterval: askedEvery(({ state: { data } }) =>
+      data && data.summary.closedAt !== null && data.summary.outcome === null ? 3_000 : false,
+    ),
   });
   const live = useLiveRun(run);
   // What comes live is put there, too.

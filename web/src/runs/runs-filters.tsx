@@ -5,6 +5,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { type Outcome, outcomeSchema, type RunState, runStateSchema } from '../../../contracts/receipt.ts';
 import type { RunsSearch } from '../addresses.ts';
+import { askedEvery } from '../api/asked-every.ts';
 import { trainersQuery } from '../api/queries.ts';
 
 interface RunsFiltersProps {
@@ -13,7 +14,7 @@ interface RunsFiltersProps {
 }
 
 export function RunsFilters({ search, onChange }: RunsFiltersProps) {
-  const trainers = useQuery({ ...trainersQuery(undefined), refetchInterval: false });
+  const trainers = useQuery({ ...trainersQuery(undefined), refetchInterval: askedEvery(false) });
   const names = (trainers.data ?? []).map((one) => (one.ok ? one.manifest.name : one.name));
   const trainerOptions = [...new Set([...names, ...(search.trainer ? [search.trainer] : [])])].sort();
   const isFiltered = [search.state, search.outcome, search.trainer, search.project, search.text].some(Boolean);
