@@ -22,7 +22,7 @@ it('an interval that may end goes through askedEvery', async () => {
 });
 
 it('asks again where something was away, whatever its own interval is', () => {
-  const query = (error: unknown) => ({ state: { error } });
+  const query = (error: Error | null) => ({ state: { error } });
   const away = query(new CallError('The server does not answer.', null));
   const isLongAgo = () => false as const;
   for (const own of [false, isLongAgo] as const) {

@@ -4,7 +4,7 @@ import { isAway } from './call.ts';
 const awayMs = 2_000;
 
 interface Asked {
-  state: { error: unknown };
+  state: { error: Error | null };
 }
 
 /**

@@ -35,7 +35,7 @@ export function useRunPages(details: RunDetails, hasRun: boolean, isShown: boole
       return joinedPages(before, await call('pages', { params: { run }, query, signal }));
     },
     enabled: hasRun,
-    refetchInterval: askedEvery(({ state }) => {
+    refetchInterval: askedEvery(({ state }: { state: { data?: RunPages | undefined; error: Error | null } }) => {
       if (isOver) return false;
       if (isShown) return shownMs;
       return isBeginning && !state.data?.layout ? waitedForMs : false;

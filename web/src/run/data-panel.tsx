@@ -28,7 +28,9 @@ export function DataPanel({ run, data, pool, isOver }: DataPanelProps) {
       return readDataReport(await response.text());
     },
     // A trainer adds to it: what changed when it was converted, what the framework has loaded.
-    refetchInterval: askedEvery(({ state }) => (isOver ? false : state.data ? 10_000 : 3_000)),
+    refetchInterval: askedEvery(({ state }: { state: { data?: unknown; error: Error | null } }) =>
+      isOver ? false : state.data ? 10_000 : 3_000,
+    ),
   });
   const offered = useQuery(dataSetsQuery(pool));
   const place = offered.data?.dataSets.find((one) => one.data === data) ?? null;
