@@ -14,9 +14,10 @@ import { Client, Connection } from '@temporalio/client';
 import { workflowQueue } from '../contracts/queues.ts';
 import type { Receipt } from '../contracts/receipt.ts';
 import { type TrainingRunInput, trainingRunType } from '../contracts/run-messages.ts';
+import { forEach } from '../stores/for-each.ts';
 import { keptEventSchema } from '../worker/run-report.ts';
 import type { BenchRun } from './bench-host.ts';
-import { type Cluster, startCluster } from './fleet/cluster.ts';
+import { type Cluster, end, startCluster } from './fleet/cluster.ts';
 import { type Cost, costOf } from './fleet/process-cost.ts';
 import type { BenchResult } from './result.ts';
 import { percentile, rounded } from './statistics.ts';
@@ -91,7 +92,7 @@ export async function fleet(): Promise<BenchResult> {
     };
   } finally {
     await connection?.close();
-    for (const child of started) await ended(child);
+    for (const child of started) await end(child, 'SIGKILL');
     await cluster?.stop();
     await rm(folder, { recursive: true, force: true });
   }
@@ -233,20 +234,11 @@ async function stopped(run: BenchRun): Promise<{ receipt: Receipt; knownMs: numb
   return { receipt, knownMs: Date.parse(known) - asked, overMs };
 }
 
-/** So many side by side, in order. */
+/** So many side by side; the answers are in the order of what was asked. */
 async function inTurn<T, R>(items: readonly T[], side: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
-  let next = 0;
-  const one = async () => {
-    for (let index = next++; index < items.length; index = next++) results[index] = await work(items[index] as T);
-  };
-  await Promise.all(Array.from({ length: side }, one));
+  await forEach(items.entries(), side, async ([index, item]) => {
+    results[index] = await work(item);
+  });
   return results;
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const over = once(child, 'exit');
-  child.kill('SIGKILL');
-  await over;
 }

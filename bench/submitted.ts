@@ -3,6 +3,7 @@
  * the process takes that serves their workflows and trains them.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { forEach } from '../stores/for-each.ts';
 import { BenchHost } from './bench-host.ts';
 import type { BenchResult } from './result.ts';
 import { rounded } from './statistics.ts';
@@ -62,20 +63,14 @@ export async function submitted(): Promise<BenchResult> {
   }
 }
 
-async function submit(host: BenchHost): Promise<void> {
-  let left = runs;
-  const one = async () => {
-    while (left > 0) {
-      left -= 1;
-      await host.train({
-        trainer: 'counter',
-        epochs: 1,
-        parameters: { batches: 1, batch_seconds: 0, validation_batches: 0 },
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: submittedTogether }, one));
-}
+const submit = (host: BenchHost): Promise<void> =>
+  forEach(Array.from({ length: runs }), submittedTogether, async () => {
+    await host.train({
+      trainer: 'counter',
+      epochs: 1,
+      parameters: { batches: 1, batch_seconds: 0, validation_batches: 0 },
+    });
+  });
 
 const ended = async (host: BenchHost, ...statuses: string[]): Promise<number> => {
   const wanted = statuses.map((status) => `ExecutionStatus = '${status}'`).join(' OR ');

@@ -179,7 +179,8 @@ async function freePort(): Promise<number> {
   }
 }
 
-async function end(program: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+/** Resolves once it has ended, also where it had before. */
+export async function end(program: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (program.exitCode !== null || program.signalCode !== null) return;
   const ended = once(program, 'exit');
   program.kill(signal);
