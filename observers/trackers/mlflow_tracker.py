@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from tracker import Measured, Opened, Point, Refused, Row, Told, serve
+from tracker import Measured, Opened, Point, Refused, Row, Told, renamed, serve
 
 #: A point for each epoch: which it was told of, whatever the trainer reports.
 EPOCHS = "epochal/epoch_seconds"
@@ -36,7 +36,6 @@ ABOUT = (
     "`metrics.jsonl` among the run's results has none of these._"
 )
 NOTE = "mlflow.note.content"
-Value = TypeVar("Value")
 STATUSES = {"completed": "FINISHED", "stopped": "KILLED", "failed": "FAILED", "salvaged": "KILLED", "lost": "KILLED"}
 
 
@@ -70,7 +69,7 @@ class MlflowTracker:
             self._client.delete_run(other.info.run_id)
         opened = Opened(mine.info.run_id, _number(mine, "told"), _number(mine, "last"))
         if opened.seq == 0:
-            params = [Param(key, value[:LONGEST_PARAM]) for key, value in _named(run["parameters"]).items()]
+            params = [Param(key, value[:LONGEST_PARAM]) for key, value in renamed(run["parameters"], _name).items()]
             for start in range(0, len(params), MOST_PARAMS):
                 self._client.log_batch(opened.id, params=params[start : start + MOST_PARAMS])
         return opened
@@ -155,13 +154,13 @@ def _metric(key: str, value: float, point: Point) -> Metric:
 def _of_epochs(rows: list[Row]) -> Iterator[Metric]:
     """An epoch is known once all of its metrics are there: its own point is the last of them."""
     for row in rows:
-        for key, value in [*_named(row.metrics, _metric_name).items(), (EPOCHS, row.seconds)]:
+        for key, value in [*renamed(row.metrics, _metric_name).items(), (EPOCHS, row.seconds)]:
             yield _metric(key, value, row.point)
 
 
 def _measured(prefix: str, rows: list[Measured]) -> Iterator[Metric]:
     for row in rows:
-        for key, value in _named(row.metrics).items():
+        for key, value in renamed(row.metrics, _name).items():
             yield Metric(f"{prefix}/{key}", value, row.at, row.step)
 
 
@@ -178,19 +177,6 @@ def _metric_name(name: str) -> str:
     if folder not in ("epochal", BATCH, HOST):
         return taken
     return "_".join([folder, *rest]) if rest else f"{taken}_"
-
-
-def _named(values: dict[str, Value], name_of: Callable[[str], str] = _name) -> dict[str, Value]:
-    """By names that MLflow takes. Of two that would be one, the other gets a number."""
-    named: dict[str, Value] = {}
-    for name, value in values.items():
-        key = first = name_of(name)
-        number = 2
-        while key in named:
-            key = f"{first}_{number}"
-            number += 1
-        named[key] = value
-    return named
 
 
 def _number(run: Run, name: str) -> int:

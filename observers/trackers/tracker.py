@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
 
 #: Questions that are worked on at the same time: one run that waits for the tracker keeps no other from being told.
 MOST_AT_ONCE = 16
@@ -28,6 +28,8 @@ MOST_VALUES = 200_000
 MOST_COUNT = 1 << 31
 #: What `milliseconds` raises of what is none.
 NO_INSTANT = (ValueError, TypeError, AttributeError, OverflowError)
+
+Value = TypeVar("Value")
 
 
 class Refused(Exception):
@@ -250,6 +252,19 @@ def is_number(value: object) -> TypeGuard[float]:
 def finite(metrics: dict[str, Any]) -> dict[str, float]:
     """Those that a tracker can show."""
     return {name: value for name, value in metrics.items() if is_number(value)}
+
+
+def renamed(values: dict[str, Value], name_of: Callable[[str], str]) -> dict[str, Value]:
+    """By names that the tracker takes. Of two that would be one, the other gets a number."""
+    named: dict[str, Value] = {}
+    for name, value in values.items():
+        key = first = name_of(name)
+        number = 2
+        while key in named:
+            key = f"{first}_{number}"
+            number += 1
+        named[key] = value
+    return named
 
 
 def is_large(row: Row) -> bool:

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 import wandb
-from tracker import Opened, Point, Refused, Told, serve
+from tracker import Opened, Point, Refused, Told, renamed, serve
 from wandb.apis.public.runs import RunNotFoundError
 from wandb.errors import AuthenticationError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
@@ -45,7 +45,6 @@ LONGEST_ANSWER = round(float(os.environ.get("WANDB_HTTP_TIMEOUT", "20")))
 LONGEST_WRITE = 3 * LONGEST_ANSWER
 #: Sent at least, where there are many.
 ROWS_PER_SECOND = 100
-Value = TypeVar("Value")
 
 
 class WandbTracker:
@@ -270,7 +269,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _rows_of(told: Told) -> Iterator[dict[str, Any]]:
     for row in told.rows:
-        yield {**_named(row.metrics), **_point(row.point), SECONDS: row.seconds}
+        yield {**renamed(row.metrics, _name), **_point(row.point), SECONDS: row.seconds}
     for point, mark in told.marks:
         yield {**_point(point), ROLLED_BACK: mark}
     for step, folder, measured in ((BATCH, "batch", told.batches), (HOST, "system", told.host)):
@@ -292,18 +291,10 @@ def _point_of(row: dict[str, Any]) -> Point:
     return Point(round(row[EPOCH]), round(row[AT]))
 
 
-def _named(values: dict[str, Value]) -> dict[str, Value]:
-    """By names that are not W&B's or ours. Of two that would be one, the other gets a number."""
-    named: dict[str, Value] = {}
-    for name, value in values.items():
-        is_taken = name == EPOCH or name.startswith(("_", "epochal/", "batch/", "system/")) or not name
-        key = first = f"metric_{name}" if is_taken else name
-        number = 2
-        while key in named:
-            key = f"{first}_{number}"
-            number += 1
-        named[key] = value
-    return named
+def _name(name: str) -> str:
+    """None of W&B's or ours."""
+    is_taken = name == EPOCH or name.startswith(("_", "epochal/", "batch/", "system/")) or not name
+    return f"metric_{name}" if is_taken else name
 
 
 if __name__ == "__main__":
